@@ -1,0 +1,127 @@
+"""Settings: frozen, checked at birth, with a fingerprint that is their identity.
+
+Legend used all over the project: ``U`` users, ``V`` items (ids ``1..V``; ``0`` is "nothing here"), ``B``
+sequences in a batch, ``L`` maximum length, ``T`` real positions in a batch, ``K`` negatives, ``D`` embedding
+width, ``E`` evaluated events, ``Q`` queries (histories that events are ranked for).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class InputError(ValueError):
+    """What a person gave is wrong; the message names the value, the rule and the way out (exit code 2)."""
+
+
+class PrepareSettings(BaseModel):
+    """How a log becomes a prepared dataset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: str | None = Field(None, description="column of the user; None: guessed from the usual names")
+    item: str | None = Field(None, description="column of the item; None: guessed from the usual names")
+    time: str | None = Field(None, description="column of the time; None: guessed from the usual names")
+    min_user_events: int = Field(1, ge=1, description="users with fewer events are left out")
+    min_item_events: int = Field(1, ge=1, description="items with fewer events are left out")
+    split: Literal["sound", "paper"] = Field("sound", description="rule of the global temporal split")
+    valid_fraction: float = Field(0.05, gt=0, lt=1, description="share of events for validation")
+    test_fraction: float = Field(0.05, gt=0, lt=1, description="share of events for test, the latest")
+    cold: Literal["keep", "drop"] = Field("keep", description="items in no train event: in the catalogue?")
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> PrepareSettings:
+        if self.valid_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"valid_fraction {self.valid_fraction} + test_fraction {self.test_fraction} must stay below 1"
+            )
+        return self
+
+
+class TrainSettings(BaseModel):
+    """How a model is built, trained and measured; the same for every method of a study."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(20, ge=1, description="passes over the trained users")
+    batch_size: int = Field(128, ge=1, description="sequences a step")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    max_length: int = Field(50, ge=1, description="L: inputs a sequence is cut to, the latest kept")
+    dim: int = Field(50, ge=1, description="D: width of the embeddings")
+    blocks: int = Field(2, ge=1, description="transformer blocks")
+    heads: int = Field(1, ge=1, description="attention heads; must divide dim")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped while training")
+    eval_every: int = Field(1, ge=1, description="epochs between looks at validation")
+    history: Literal["frozen", "rolling"] = Field("frozen", description="what the model knows at evaluation")
+    filter_seen: bool = Field(False, description="leave items of the history out of the ranking")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> TrainSettings:
+        if self.dim % self.heads:
+            raise ValueError(f"heads must divide dim, got dim {self.dim} and heads {self.heads}")
+        return self
+
+
+class NegativeSettings(BaseModel):
+    """How many negatives of which kind a method draws; a method uses the fields its row names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    random_negatives: int | None = Field(None, ge=1, description="uniform draws a sequence")
+    popularity_negatives: int | None = Field(None, ge=1, description="draws by count ** exponent a sequence")
+    popularity_exponent: float | None = Field(
+        None, allow_inf_nan=False, description="1: popularity, 0: uniform, -1: inverse"
+    )
+    in_batch_negatives: int | Literal["all"] | None = Field(
+        None, description="targets of the batch a sequence, without replacement; 'all': every one"
+    )
+    kept_hardest: int | None = Field(None, ge=1, description="highest scores kept a position")
+    not_kept: Literal["omit", "zero"] | None = Field(None, description="what becomes of the others")
+
+    @model_validator(mode="after")
+    def _in_batch_positive(self) -> NegativeSettings:
+        if isinstance(self.in_batch_negatives, int) and self.in_batch_negatives < 1:
+            raise ValueError(f"in_batch_negatives must be >= 1 or 'all', got {self.in_batch_negatives}")
+        return self
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal settings: sorted keys, no spaces, pydantic models as dicts."""
+
+    def plain(other: Any) -> Any:
+        if isinstance(other, BaseModel):
+            return other.model_dump(mode="json")
+        raise TypeError(f"not a setting: {other!r}")
+
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=plain, allow_nan=False)
+
+
+def fingerprint(value: Any) -> str:
+    """The first 12 hex digits of the SHA-256 of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+
+
+def checked(model: type[M], values: Mapping[str, Any]) -> M:
+    """``model(**values)``, with pydantic's complaint turned into one line for a person.
+
+    Raises:
+        InputError: a key is unknown or a value breaks its rule.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"][:1])
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(model.model_fields)
+            raise InputError(f"unknown setting '{key}'; the settings are: {known}") from None
+        rule = first["msg"].removeprefix("Value error, ")
+        where = f"setting {key}={first['input']!r}: " if key else ""
+        raise InputError(f"{where}{rule[:1].lower()}{rule[1:]}") from None
