@@ -1,0 +1,257 @@
+"""Verbs only: parse, make the settings, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings, checked
+
+app = typer.Typer(
+    name="negsample",
+    help="Which negatives? Train sequential recommenders with any negative-sampling method, and see what the "
+    "choice costs head, mid and tail items.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
+Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
+Time = Annotated[str | None, typer.Option("--time", help="Column of the time; guessed when not given.")]
+MinUser = Annotated[int, typer.Option("--min-user-events", help="Leave out users with fewer events.")]
+MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items with fewer events.")]
+Split = Annotated[
+    Literal["sound", "paper"],
+    typer.Option(help="Cut at a moment in time (sound), or at a row count, through ties (paper)."),
+]
+ValidFraction = Annotated[float, typer.Option(help="Share of events for validation.")]
+TestFraction = Annotated[float, typer.Option(help="Share of events for test, the latest.")]
+Cold = Annotated[
+    Literal["keep", "drop"],
+    typer.Option(help="Items in no train event: stay in the catalogue as tail, or go with their events."),
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20)")]
+Seed = Annotated[int, typer.Option(help="Where chance comes from.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),
+]
+
+
+@app.command()
+def prepare(
+    log: Annotated[str, typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts.")],
+    folder: Annotated[Path, typer.Option("--out", help="The prepared dataset, a new folder.")],
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    min_user_events: MinUser = 1,
+    min_item_events: MinItem = 1,
+    split: Split = "sound",
+    valid_fraction: ValidFraction = 0.05,
+    test_fraction: TestFraction = 0.05,
+    cold: Cold = "keep",
+) -> None:
+    """Turn a log into a dataset: split by time, ids made, arrays on disk."""
+    from negsample.data.log import read_log
+    from negsample.data.prepare import prepare as prepare_log
+    from negsample.terminal import print_dataset
+
+    settings = _prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
+    data = prepare_log(read_log(log, user=settings.user, item=settings.item, time=settings.time), settings, folder)
+    print_dataset(out, data)
+    out.print(f"Prepared in {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Argument(help="A bundled name, a prepared folder, or a log.")],
+    method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
+    folder: Annotated[Path, typer.Option("--out", help="The run, a new folder.")],
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    changes: Changes = None,
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    min_user_events: MinUser = 1,
+    min_item_events: MinItem = 1,
+    split: Split = "sound",
+    valid_fraction: ValidFraction = 0.05,
+    test_fraction: TestFraction = 0.05,
+    cold: Cold = "keep",
+) -> None:
+    """Train one model by one method, and measure it."""
+    from negsample.data.catalogue import load_dataset
+    from negsample.job import do
+    from negsample.methods import method_names
+    from negsample.runs import is_run, read_run
+    from negsample.study import plan
+    from negsample.terminal import Progress, print_dataset, print_metrics
+
+    names = method_names(method)
+    if len(names) > 1:
+        raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
+    settings, negatives = _settings(epochs, changes)
+    prepared = _prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
+    data = load_dataset(dataset, prepared)
+    job = plan([data], names, repeats=1, seed=seed, settings=settings, changes=negatives)[len(names) - 2]
+    if is_run(folder):
+        if any(read_run(folder).config.get(key) != value for key, value in job.identity().items()):
+            raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
+        out.print(f"{folder} is finished already", markup=False, highlight=False)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is no run; choose another --out")
+    else:
+        print_dataset(out, data)
+        with Progress(out, [job]) as progress:
+            do(job, folder, watch=lambda epoch: progress.watch(job, epoch))
+    print_metrics(out, job.method, read_run(folder).metrics)
+    out.print(f"Run: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(run: Annotated[Path, typer.Argument(help="The folder of a finished run.")]) -> None:
+    """Measure a finished run again, from its saved model."""
+    from negsample.job import measure_again
+    from negsample.runs import read_run
+    from negsample.terminal import print_metrics
+
+    print_metrics(out, read_run(run).config["method"], measure_again(run))
+
+
+@app.command()
+def compare(
+    datasets: Annotated[
+        list[str], typer.Argument(help="Bundled names, prepared folders, or logs.", metavar="DATASET...")
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Names of `negsample methods`, with commas. (default: all six of the paper)"),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 3,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    changes: Changes = None,
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    min_user_events: MinUser = 1,
+    min_item_events: MinItem = 1,
+    split: Split = "sound",
+    valid_fraction: ValidFraction = 0.05,
+    test_fraction: TestFraction = 0.05,
+    cold: Cold = "keep",
+) -> None:
+    """Compare methods on the same data: the main job. PopRec comes along."""
+    from negsample import study
+    from negsample.data.catalogue import load_dataset
+    from negsample.methods import METHODS, method_names
+    from negsample.report.reading import read_study
+    from negsample.report.tables import study_table
+    from negsample.terminal import Progress, print_dataset, print_study
+
+    names = list(METHODS) if methods is None else method_names(methods)
+    settings, negatives = _settings(epochs, changes)
+    prepared = _prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
+    loaded = [load_dataset(each, prepared) for each in datasets]
+    jobs = study.plan(loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
+    for data in loaded:
+        print_dataset(out, data)
+    with Progress(out, jobs) as progress:
+        page = study.compare(jobs, folder, watch=progress.watch)
+    print_study(out, study_table(read_study(folder)))
+    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
+    """Write a study's report again, from its folders alone."""
+    from negsample.report.page import write_report
+    from negsample.report.reading import read_study
+    from negsample.report.tables import study_table
+    from negsample.terminal import print_study
+
+    page = write_report(folder)
+    print_study(out, study_table(read_study(folder)))
+    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def methods() -> None:
+    """The methods by name: what they propose and keep, their source, their settings."""
+    from negsample.terminal import print_methods
+
+    print_methods(out)
+
+
+def _prepare_settings(
+    user: str | None,
+    item: str | None,
+    time: str | None,
+    min_user_events: int,
+    min_item_events: int,
+    split: str,
+    valid_fraction: float,
+    test_fraction: float,
+    cold: str,
+) -> PrepareSettings:
+    given = locals()
+    return checked(PrepareSettings, given)
+
+
+def _settings(epochs: int | None, changes: list[str] | None) -> tuple[TrainSettings, dict[str, Any]]:
+    """The settings of training, and the changes to those of the methods."""
+    train_keys, negative_keys = TrainSettings.model_fields, NegativeSettings.model_fields
+    of_train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    of_method: dict[str, Any] = {}
+    for change in changes or []:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise InputError(f"--set takes KEY=VALUE, got '{change}'")
+        target = of_train if key in train_keys else of_method if key in negative_keys else None
+        if target is None:
+            raise InputError(f"unknown setting '{key}'; the settings are: {', '.join([*train_keys, *negative_keys])}")
+        if key in target:
+            raise InputError(f"setting {key} is given twice")
+        try:
+            target[key] = json.loads(text)
+        except json.JSONDecodeError:
+            target[key] = text
+    checked(NegativeSettings, of_method)
+    return checked(TrainSettings, of_train), of_method
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 2 the input or a setting is wrong, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        err.print(f"error: {error}")
+        code = 2
+    except typer.TyperException as error:
+        err.print(f"error: {error.format_message()} (see `negsample --help`)")
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("interrupted; what is finished is kept, the same command carries on")
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Packed batches: T real positions, never B x L slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Stretches of the flat event array: ``items[starts[i]:stops[i]]`` is what a model sees of user ``users[i]``."""
+
+    users: Ints
+    starts: Ints
+    stops: Ints
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, index: Ints) -> Windows:
+        """The windows at ``index``, in that order."""
+        return Windows(self.users[index], self.starts[index], self.stops[index])
+
+
+@dataclass(frozen=True)
+class Packed:
+    """B sequences end to end, longest first.
+
+    ``items_T``: what stands at each position; ``slots_T``: its place among L, the last one being L - 1;
+    ``rows_T``: its sequence; ``offsets``: where each sequence starts, B + 1 of them.
+    """
+
+    items_T: Tensor
+    slots_T: Tensor
+    rows_T: Tensor
+    offsets: Ints
+
+    @property
+    def sequences(self) -> int:
+        """B."""
+        return len(self.offsets) - 1
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live."""
+        return self.items_T.device
+
+    def to(self, device: torch.device) -> Packed:
+        """The same sequences on ``device``."""
+        return Packed(self.items_T.to(device), self.slots_T.to(device), self.rows_T.to(device), self.offsets)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A training batch: packed inputs, the target of each, and what each user already has.
+
+    ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending;
+    what a sampler must not draw for him. ``catalogue_size``: V.
+    """
+
+    inputs: Packed
+    targets_T: Tensor
+    users_B: Tensor
+    history_keys: Tensor
+    catalogue_size: int
+
+    @property
+    def sequences(self) -> int:
+        """B."""
+        return self.inputs.sequences
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live."""
+        return self.targets_T.device
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on ``device``."""
+        return Batch(
+            self.inputs.to(device),
+            self.targets_T.to(device),
+            self.users_B.to(device),
+            self.history_keys.to(device),
+            self.catalogue_size,
+        )
+
+
+def spans(starts: Ints, lengths: Ints) -> Ints:
+    """The indices of all stretches ``[start, start + length)``, one after another."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(starts - (ends - lengths), lengths) + np.arange(total)
+
+
+def training_windows(offsets: Ints, train_ends: Ints, max_length: int) -> Windows:
+    """The last ``L + 1`` train events of each user with at least two."""
+    users = np.flatnonzero(train_ends - offsets[:-1] >= 2)
+    stops = train_ends[users]
+    return Windows(users, np.maximum(offsets[users], stops - (max_length + 1)), stops)
+
+
+def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
+    """Whole windows as sequences, in the order given (which must be longest first)."""
+    lengths = windows.stops - windows.starts
+    assert len(lengths) == 0 or lengths.max() <= max_length
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    slots = np.arange(offsets[-1]) - offsets[rows] + (max_length - lengths)[rows]
+    ids = items[spans(windows.starts, lengths)].astype(np.int64)
+    return Packed(torch.from_numpy(ids), torch.from_numpy(slots), torch.from_numpy(rows), offsets)
+
+
+def longest_first(windows: Windows) -> Windows:
+    """Sorted by length, descending; ties keep their order."""
+    return windows.take(np.argsort(windows.starts - windows.stops, kind="stable"))
+
+
+def training_batch(
+    items: NDArray[np.int32],
+    offsets: Ints,
+    train_ends: Ints,
+    windows: Windows,
+    *,
+    max_length: int,
+    catalogue_size: int,
+) -> Batch:
+    """Inputs are all but the last event of each window, targets all but the first."""
+    windows = longest_first(windows)
+    packed = pack(items, Windows(windows.users, windows.starts, windows.stops - 1), max_length)
+    targets = items[spans(windows.starts + 1, windows.stops - 1 - windows.starts)].astype(np.int64)
+    had_from, had_to = offsets[windows.users], train_ends[windows.users]
+    had = items[spans(had_from, had_to - had_from)].astype(np.int64)
+    keys = np.repeat(np.arange(len(windows)), had_to - had_from) * (catalogue_size + 1) + had
+    return Batch(
+        inputs=packed,
+        targets_T=torch.from_numpy(targets),
+        users_B=torch.from_numpy(windows.users),
+        history_keys=torch.from_numpy(np.unique(keys)),
+        catalogue_size=catalogue_size,
+    )
+
+
+def epoch_batches(
+    items: NDArray[np.int32],
+    offsets: Ints,
+    train_ends: Ints,
+    *,
+    batch_size: int,
+    max_length: int,
+    catalogue_size: int,
+    rng: torch.Generator,
+) -> Iterator[Batch]:
+    """One pass over the trained users in random order, ``batch_size`` sequences a batch."""
+    windows = training_windows(offsets, train_ends, max_length)
+    order = torch.randperm(len(windows), generator=rng).numpy()
+    for start in range(0, len(order), batch_size):
+        yield training_batch(
+            items,
+            offsets,
+            train_ends,
+            windows.take(order[start : start + batch_size]),
+            max_length=max_length,
+            catalogue_size=catalogue_size,
+        )

@@ -1,0 +1,1 @@
+"""Datasets that travel with the package; each has its terms beside it."""

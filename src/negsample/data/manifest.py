@@ -1,0 +1,123 @@
+"""What a prepared dataset says of itself: its fingerprint and the counts of its events."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from negsample.config import InputError, PrepareSettings
+from negsample.data.popularity import COHORTS, cohorts, median_percent_of_users
+from negsample.data.split import TEST, TRAIN, VALID
+
+Arrays = Mapping[str, NDArray[np.signedinteger[Any]]]
+
+
+def content_fingerprint(arrays: Arrays, user_ids: pl.Series, item_ids: pl.Series) -> str:
+    """12 hex digits of the SHA-256 over the arrays and the log's ids; the same wherever they lie."""
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name}:{array.dtype.str}:{len(array)};".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    for ids in (user_ids, item_ids):
+        digest.update(f"{ids.dtype}:{len(ids)};".encode())
+        if ids.dtype == pl.String:
+            digest.update(ids.str.len_bytes().to_numpy().data)
+            digest.update(ids.str.join("").item().encode())
+        else:
+            digest.update(ids.to_numpy().data)
+    return digest.hexdigest()[:12]
+
+
+def describe_events(arrays: Arrays) -> dict[str, Any]:
+    """The counts of a dataset, from its arrays (see :class:`~negsample.data.sequences.Dataset`).
+
+    ``trained_users`` have two train events or more. ``cold_*``: items in no train event, and the events on
+    them. ``*_without_history``: events of users with none in an earlier part. ``tie_share``: share of the
+    events that share user and time with another. Per cohort: ``item_share`` is a fraction, ``mpu`` in %,
+    ``test_events`` counts all of them.
+    """
+    items, times, offsets = arrays["items"], arrays["times"], arrays["offsets"]
+    train_ends, valid_ends, counts = arrays["train_ends"], arrays["valid_ends"], arrays["train_counts"]
+    train, valid, test = train_ends - offsets[:-1], valid_ends - train_ends, offsets[1:] - valid_ends
+    everyone = len(offsets) - 1
+    users = np.repeat(np.arange(everyone, dtype=np.int32), np.diff(offsets))
+    part = np.repeat(
+        np.tile(np.array([TRAIN, VALID, TEST], np.int8), everyone), np.stack([train, valid, test], 1).ravel()
+    )
+    cold = (counts == 0)[items]
+    same = (np.diff(times) == 0) & (np.diff(users) == 0)
+    tied = np.append(same, False) | np.append(False, same)
+    return {
+        "users": everyone,
+        "items": len(counts) - 1,
+        "events": len(items),
+        "train_events": int(train.sum()),
+        "valid_events": int(valid.sum()),
+        "test_events": int(test.sum()),
+        "trained_users": int((train >= 2).sum()),
+        "cold_items": int((counts[1:] == 0).sum()),
+        "cold_valid_events": int((cold & (part == VALID)).sum()),
+        "cold_test_events": int((cold & (part == TEST)).sum()),
+        "valid_events_without_history": int(valid[train == 0].sum()),
+        "test_events_without_history": int(test[train + valid == 0].sum()),
+        "tie_share": float(tied.mean()),
+        "first_time": iso(int(times.min())),
+        "last_time": iso(int(times.max())),
+        "cohorts": _cohort_facts(users, items, part, counts),
+    }
+
+
+def _cohort_facts(
+    users: NDArray[np.int32], items: NDArray[Any], part: NDArray[np.int8], counts: NDArray[Any]
+) -> dict[str, dict[str, Any]]:
+    cohort = cohorts(counts)
+    mpu = median_percent_of_users(users[part == TRAIN], items[part == TRAIN], cohort)
+    tested = cohort[items[part == TEST]]
+    return {
+        name: {
+            "items": int((cohort == which).sum()),
+            "item_share": float((cohort[1:] == which).mean()),
+            "train_events": int(counts[cohort == which].sum()),
+            "mpu": mpu[name],
+            "test_events": int((tested == which).sum()),
+        }
+        for which, name in enumerate(COHORTS)
+    }
+
+
+def iso(microseconds: int) -> str:
+    """The moment as ISO text, UTC, to the second."""
+    return str(np.datetime64(microseconds, "us").astype("datetime64[s]"))
+
+
+def refuse_useless(manifest: Mapping[str, Any], settings: PrepareSettings) -> None:
+    """Refuses a dataset that leaves nothing to train on, to choose by or to measure on.
+
+    Raises:
+        InputError: which of them, in numbers, and what to change.
+    """
+    if not manifest["trained_users"]:
+        raise InputError(
+            f"nothing to train on: none of the {manifest['users']:,} users has two events before "
+            f"{manifest['valid_start']}, where validation starts; use a longer log, or smaller fractions "
+            f"than {settings.valid_fraction:g} for validation and {settings.test_fraction:g} for test"
+        )
+    _refuse_unmeasurable(manifest, settings.valid_fraction, "valid", "choose the best epoch by", "a train event")
+    _refuse_unmeasurable(manifest, settings.test_fraction, "test", "measure on", "an earlier event")
+
+
+def _refuse_unmeasurable(manifest: Mapping[str, Any], fraction: float, part: str, purpose: str, before: str) -> None:
+    events, lost = manifest[f"{part}_events"], manifest[f"{part}_events_without_history"]
+    if events == lost:
+        dropped = manifest["dropped_cold_events"]
+        cold = f" after {dropped:,} events on cold items were dropped" if dropped else ""
+        raise InputError(
+            f"nothing to {purpose}: none of the {events:,} {part} events "
+            f"(from {manifest[f'{part}_start']}{cold}) is of a user with {before}; "
+            f"use a longer log, or a larger {part}_fraction than {fraction:g}"
+        )

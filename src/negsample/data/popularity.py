@@ -1,0 +1,71 @@
+"""Train counts to popularity cohorts: head, mid and tail, the one owner of that rule."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+COHORTS = ("head", "mid", "tail")
+HEAD, MID, TAIL = range(3)
+
+
+def popularity_order(counts: Ints) -> Ints:
+    """Item ids ``1..V`` by train count, descending; ties by id, ascending.
+
+    Args:
+        counts: (V + 1,) train events of each item; ``counts[0]`` is 0.
+
+    Returns:
+        (V,) ids.
+    """
+    _check(counts)
+    return np.argsort(-counts[1:], kind="stable") + 1
+
+
+def cohorts(counts: Ints) -> NDArray[np.int8]:
+    """The cohort of each item: 0 head, 1 mid, 2 tail; -1 at index 0, which is no item.
+
+    In :func:`popularity_order`, with ``c`` the train events of the items before this one and ``n`` those of
+    all: head while ``c < n/3``, mid while ``c < 2n/3``, tail the rest, items without train events included.
+
+    Args:
+        counts: (V + 1,) train events of each item; ``counts[0]`` is 0.
+
+    Returns:
+        (V + 1,) cohorts.
+    """
+    order = popularity_order(counts)
+    placed = counts[order].astype(np.int64)
+    before = np.cumsum(placed) - placed
+    n = int(placed.sum())
+    result = np.full(len(counts), -1, np.int8)
+    result[order] = np.where(3 * before < n, HEAD, np.where(3 * before < 2 * n, MID, TAIL))
+    return result
+
+
+def median_percent_of_users(users: Ints, items: Ints, cohort: NDArray[np.int8]) -> dict[str, float]:
+    """MPU (the paper's Table 2): median over a cohort's items of the share of users who have the item, in %.
+
+    Args:
+        users: (n,) user of each train event, any ids.
+        items: (n,) its item, ``1..V``.
+        cohort: (V + 1,) as :func:`cohorts` gives them.
+
+    Returns:
+        By cohort name; NaN for a cohort without items. The share is of the users with train events.
+    """
+    width = len(cohort)
+    pairs = np.unique(users.astype(np.int64) * width + items)
+    users_of_item = np.bincount(pairs % width, minlength=width)
+    everyone = 1 + int(np.count_nonzero(np.diff(pairs // width)))
+    result = {}
+    for which, name in enumerate(COHORTS):
+        having = users_of_item[cohort == which]
+        result[name] = 100 * float(np.median(having)) / everyone if len(having) else float("nan")
+    return result
+
+
+def _check(counts: Ints) -> None:
+    if len(counts) < 1 or counts[0] != 0:
+        raise ValueError("counts must have length V + 1 with counts[0] == 0: id 0 is no item")

@@ -1,0 +1,151 @@
+"""One run of a study: from settings to a folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from negsample.config import InputError, TrainSettings, checked, fingerprint
+from negsample.data.popularity import popularity_order
+from negsample.data.sequences import Dataset, open_dataset
+from negsample.evaluate import evaluate
+from negsample.methods import POPREC, Catalogue, build_method
+from negsample.models import PopRec, SASRec
+from negsample.runs import read_run, whole_folder, write_json
+from negsample.seeds import generator
+from negsample.train import Epoch, Fitted, fit
+
+
+class Job(NamedTuple):
+    """What determines a run. ``negatives``: all the settings that the method's row names, by name."""
+
+    data: Dataset
+    method: str
+    seed: int
+    settings: TrainSettings
+    negatives: dict[str, Any]
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same run, whatever machine and folder."""
+        return {
+            "dataset": self.data.name,
+            "dataset_fingerprint": self.data.fingerprint,
+            "method": self.method,
+            "seed": self.seed,
+            "settings": self.settings.model_dump(mode="json"),
+            "negatives": self.negatives,
+        }
+
+    @property
+    def name(self) -> str:
+        """The folder's name in a study."""
+        return f"{self.data.name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
+    """Train and measure ``job``; ``folder`` appears whole when it is done, or not at all."""
+    device = default_device()
+    model = build_model(job, device)
+    fitted = Fitted([], 0)
+    if isinstance(model, SASRec):
+        counts = torch.from_numpy(np.array(job.data.train_counts)).to(device)
+        catalogue = Catalogue(job.data.catalogue_size, counts)
+        method = build_method(job.method, catalogue, job.negatives)
+        fitted = fit(model, job.data, method, job.settings, seed=job.seed, watch=watch)
+    with whole_folder(folder) as scratch:
+        versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
+        config = job.identity() | {
+            "dataset_folder": str(job.data.folder.resolve()),
+            "versions": versions | {"python": platform.python_version()},
+            "device": str(device),
+        }
+        write_json(scratch / "config.json", config)
+        lines = [json.dumps(epoch.entry()) for epoch in fitted.log]
+        (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines))
+        save_file(model.state_dict(), scratch / "model.safetensors")
+        _measure(model, job, fitted.best_epoch, scratch, _pace(fitted.log), device)
+
+
+def measure_again(folder: Path) -> dict[str, Any]:
+    """Measure a finished run from its saved model, and write its ``metrics.json`` anew.
+
+    Raises:
+        InputError: there is no run, or its dataset is not where it was or has changed.
+    """
+    run = read_run(folder)
+    place = Path(run.config["dataset_folder"])
+    try:
+        data = open_dataset(place)
+    except InputError as error:
+        raise InputError(f"the dataset of {folder} cannot be opened: {error}") from None
+    if data.fingerprint != run.config["dataset_fingerprint"]:
+        raise InputError(
+            f"the dataset in {place} has changed since {folder} was trained (fingerprint {data.fingerprint}, "
+            f"was {run.config['dataset_fingerprint']}); train again"
+        )
+    settings = checked(TrainSettings, run.config["settings"])
+    job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
+    device = default_device()
+    model = build_model(job, device)
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
+    except Exception as error:  # safetensors and torch each have errors of their own
+        raise InputError(f"{folder / 'model.safetensors'} cannot be read ({error}); train again") from None
+    pace = {key: run.metrics[key] for key in ("train_seconds", "steps_per_second")}
+    _measure(model, job, run.metrics["best_epoch"], folder, pace, device)
+    return read_run(folder).metrics
+
+
+def build_model(job: Job, device: torch.device) -> SASRec | PopRec:
+    """The untrained model of ``job``."""
+    if job.method == POPREC:
+        order = torch.from_numpy(popularity_order(np.asarray(job.data.train_counts)))
+        return PopRec(order, max_length=job.settings.max_length).to(device)
+    settings = job.settings
+    return SASRec(
+        job.data.catalogue_size,
+        dim=settings.dim,
+        max_length=settings.max_length,
+        blocks=settings.blocks,
+        heads=settings.heads,
+        dropout=settings.dropout,
+        rng=generator(job.seed, "init"),
+    ).to(device)
+
+
+def _measure(
+    model: SASRec | PopRec,
+    job: Job,
+    best_epoch: int,
+    folder: Path,
+    pace: dict[str, Any],
+    device: torch.device,
+) -> None:
+    valid = evaluate(model, job.data, "valid", job.settings, device=device)
+    test = evaluate(model, job.data, "test", job.settings, device=device)
+    np.savez_compressed(folder / "ranks.npz", valid=valid.ranks_E, test=test.ranks_E)
+    metrics = {
+        "valid": valid.figures | {"best_epoch": best_epoch},
+        "test": test.figures | {"best_epoch": best_epoch},
+        "best_epoch": best_epoch,
+    }
+    write_json(folder / "metrics.json", metrics | pace)
+
+
+def _pace(log: list[Epoch]) -> dict[str, Any]:
+    if not log:
+        return {"train_seconds": 0.0, "steps_per_second": None}
+    return {"train_seconds": log[-1].seconds, "steps_per_second": log[-1].steps / log[-1].seconds}

@@ -1,0 +1,19 @@
+"""Functions of ranks: a number an event, averaged once."""
+
+from negsample.metrics.balance import balance, gini
+from negsample.metrics.catalogue import coverage, popularity_percentiles
+from negsample.metrics.ranking import METRICS, hit, ndcg, reciprocal_rank
+from negsample.metrics.summary import CUTOFFS, summarise
+
+__all__ = [
+    "CUTOFFS",
+    "METRICS",
+    "balance",
+    "coverage",
+    "gini",
+    "hit",
+    "ndcg",
+    "popularity_percentiles",
+    "reciprocal_rank",
+    "summarise",
+]

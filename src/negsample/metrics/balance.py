@@ -1,0 +1,29 @@
+"""How evenly accuracy is spread over cohorts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def gini(values: Sequence[float]) -> float:
+    """``sum_i (2 i - n - 1) x_(i) / (n sum x)``, x ascending, i from 1; between 0 (equal) and ``(n - 1) / n``.
+
+    NaN when all are zero (nothing is spread) or one is NaN. Negative values raise ``ValueError``.
+    """
+    ordered = sorted(values)
+    n, total = len(ordered), math.fsum(values)
+    if any(value < 0 for value in ordered):
+        raise ValueError(f"gini takes values >= 0, got {ordered[0]}")
+    if n == 0 or not total > 0:
+        return math.nan
+    return math.fsum((2 * i - n - 1) * x for i, x in enumerate(ordered, 1)) / (n * total)
+
+
+def balance(head: float, mid: float, tail: float) -> float:
+    """``1 - Gini`` of the three cohorts' hit rates (the paper's Balance), from 1/3 to 1.
+
+    NaN when undefined: no cohort has a hit, or one has no event (its rate is NaN). It is blind to level: a model
+    that hardly hits anything can have a high one, so it is never shown without HR or NDCG beside it.
+    """
+    return 1 - gini((head, mid, tail))

@@ -1,0 +1,22 @@
+"""What is recommended, whether or not it was right."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def coverage(top_QK: NDArray[np.int64], catalogue_size: int) -> float:
+    """Share of the catalogue that is recommended to anybody; ids below 1 are empty places."""
+    return len(np.unique(top_QK[top_QK > 0])) / catalogue_size
+
+
+def popularity_percentiles(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(V + 1,) share of the other items that an item outdoes by train count, ties by half; index 0 is NaN.
+
+    Its mean over recommended items is the ARP of the field: 1 when only the most popular one is shown.
+    """
+    ordered = np.sort(counts[1:])
+    below = np.searchsorted(ordered, counts[1:], side="left")
+    tied = np.searchsorted(ordered, counts[1:], side="right") - below - 1
+    return np.concatenate([[np.nan], (below + tied / 2) / max(len(ordered) - 1, 1)])

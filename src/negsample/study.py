@@ -1,0 +1,168 @@
+"""A study: a grid of runs minus the finished ones."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negsample.config import InputError, TrainSettings
+from negsample.data.popularity import COHORTS, popularity_order
+from negsample.data.sequences import Dataset
+from negsample.job import Job, do
+from negsample.methods import POPREC, negative_settings
+from negsample.report.page import write_report
+from negsample.runs import is_run, write_json
+from negsample.train import Epoch
+
+_CURVE_POINTS = 400
+
+Watch = Callable[[Job, Epoch | None], None]
+"""Called after each epoch of a job, and with None when the job is finished."""
+
+
+def plan(
+    datasets: Sequence[Dataset],
+    methods: Sequence[str],
+    *,
+    repeats: int,
+    seed: int,
+    settings: TrainSettings,
+    changes: Mapping[str, Any] | None = None,
+) -> list[Job]:
+    """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, PopRec once a dataset.
+
+    The outer loop is over seeds, so that an interrupted study has compared all methods some times.
+
+    Args:
+        datasets: each by a name of its own.
+        methods: names of the table; PopRec is added.
+        repeats: runs of each method.
+        seed: the first.
+        settings: of model and training, the same for all.
+        changes: to the methods' negative settings; each applies to the methods that have it.
+
+    Raises:
+        InputError: two datasets have one name, or a change concerns no method.
+    """
+    names = [data.name for data in datasets]
+    if len(set(names)) < len(names):
+        raise InputError(f"two datasets have the same name among {', '.join(names)}; rename a file or folder")
+    changes = dict(changes or {})
+    trained = [method for method in methods if method != POPREC]
+    negatives = {method: negative_settings(method, changes) for method in trained}
+    for key in changes:
+        if not any(key in each for each in negatives.values()):
+            raise InputError(f"setting {key} does nothing: none of {', '.join(trained) or POPREC} has it")
+    grid = [
+        Job(data, method, seed + repeat, settings, negatives[method])
+        for repeat in range(repeats)
+        for data in datasets
+        for method in trained
+    ]
+    return [Job(data, POPREC, seed, settings, {}) for data in datasets] + grid
+
+
+def compare(
+    jobs: Sequence[Job],
+    out: Path,
+    *,
+    watch: Watch = lambda job, epoch: None,
+    note: Mapping[str, Any] | None = None,
+) -> Path:
+    """Do the jobs that ``out`` has not finished yet, and write the report. Returns the path of the page.
+
+    Earlier runs of the same settings in ``out`` stay part of the study; runs of other settings are left alone.
+    """
+    runs = out / "runs"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        (out / "datasets").mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
+    _write_study(jobs, out, note or {})
+    for job in jobs:
+        if not is_run(runs / job.name):
+            do(job, runs / job.name, watch=lambda epoch, job=job: watch(job, epoch))  # type: ignore[misc]
+        watch(job, None)
+    return write_report(out)
+
+
+def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> None:
+    settings = jobs[0].settings.model_dump(mode="json")
+    planned = {job.name: job for job in jobs}
+    methods = list(dict.fromkeys(job.method for job in jobs))
+    datasets = {job.data.name: job.data for job in jobs}
+    runs = list(planned)
+    earlier = _earlier(out, settings, {name: data.fingerprint for name, data in datasets.items()})
+    for name, config in earlier.items():
+        same = [job for job in jobs if job.method == config["method"] and job.data.name == config["dataset"]]
+        if name not in planned and all(job.negatives == config["negatives"] for job in same):
+            runs.append(name)
+            methods = list(dict.fromkeys([*methods, config["method"]]))
+    methods = [name for name in methods if name != POPREC] + [POPREC]
+    for data in datasets.values():
+        facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data)}
+        write_json(out / "datasets" / f"{data.name}.json", facts)
+    seeds = {job.seed for job in jobs if job.method != POPREC}
+    write_json(
+        out / "study.json",
+        {
+            "format": 1,
+            "negsample": version("negsample"),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "datasets": list(datasets),
+            "methods": methods,
+            "repeats": max(len(seeds), 1),
+            "settings": settings,
+            "runs": runs,
+            "machine": machine(),
+        }
+        | dict(note),
+    )
+
+
+def _earlier(out: Path, settings: dict[str, Any], fingerprints: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The configurations of finished runs in ``out`` with these settings on these datasets."""
+    found = {}
+    for folder in sorted((out / "runs").iterdir()):
+        if not folder.name.startswith(".") and is_run(folder):
+            config = json.loads((folder / "config.json").read_text())
+            same_data = fingerprints.get(config["dataset"]) == config["dataset_fingerprint"]
+            if same_data and config["settings"] == settings:
+                found[folder.name] = config
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        named = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        processor = named[0].split(":", 1)[1].strip() if named else processor
+    return {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": processor,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+    }
+
+
+def popularity_curve(data: Dataset) -> dict[str, list[Any]]:
+    """Train count against popularity rank (from 1), thinned to a few hundred ranks, with cohorts."""
+    order = popularity_order(np.asarray(data.train_counts))
+    ranks = np.unique(np.geomspace(1, len(order), _CURVE_POINTS).round().astype(np.int64))
+    items = order[ranks - 1]
+    return {
+        "rank": ranks.tolist(),
+        "count": np.asarray(data.train_counts)[items].tolist(),
+        "cohort": [COHORTS[cohort] for cohort in data.cohorts[items]],
+    }

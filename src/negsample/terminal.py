@@ -1,0 +1,167 @@
+"""What a person sees on the terminal: tables and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+from rich.text import Text
+
+from negsample.data.popularity import COHORTS
+from negsample.data.sequences import Dataset
+from negsample.data.table import describe
+from negsample.job import Job
+from negsample.methods import METHODS
+from negsample.train import SELECTED_BY, Epoch
+
+_SPREAD_SHOWN = {"hr@10": "HR@10", "ndcg@10": "NDCG@10"}
+
+
+def print_dataset(out: Console, data: Dataset) -> None:
+    """Its counts, and the paper's Table 2 for it."""
+    about = describe(data)
+    out.print(Text(data.name, style="bold"))
+    for note in data.manifest["notes"]:
+        out.print(f"  {note}", highlight=False, markup=False)
+    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
+    for label, value in about.facts:
+        facts.add_row(Text(label, style="dim"), Text(value))
+    out.print(facts)
+    cohorts = _table("cohort", "items", "items %", "MPU %", "test events %")
+    for row in about.cohorts:
+        cohorts.add_row(*row)
+    out.print(cohorts)
+
+
+def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None:
+    """The test figures of one run."""
+    test = metrics["test"]
+    table = _table(f"{method}, test, %", "all", "warm", *COHORTS)
+    for name, label in (("hr", "HR@10"), ("ndcg", "NDCG@10"), ("mrr", "MRR@10")):
+        keys = (f"{name}@10", f"warm_{name}@10", *(f"{cohort}_{name}@10" for cohort in COHORTS))
+        table.add_row(label, *(_percent(test[key]) for key in keys))
+    warm = test["events"] - test["cold_events"]
+    counts = (test["events"], warm, *(test[f"{cohort}_events"] for cohort in COHORTS))
+    table.add_row("events", *(f"{count:,}" for count in counts))
+    out.print(table)
+    balance, coverage = _percent(test["balance@10"], 1), _percent(test["coverage@10"], 1)
+    out.print(
+        f"Balance@10 {balance} %, coverage@10 {coverage} %, best epoch {metrics['best_epoch']}, "
+        f"{metrics['train_seconds']:.1f} s of training",
+        highlight=False,
+    )
+
+
+def print_study(out: Console, table: pl.DataFrame) -> None:
+    """The paper's Table 3 for each dataset of a study: test figures in %, mean and sd over runs, best in bold."""
+    for (dataset,), rows in table.group_by("dataset", maintain_order=True):
+        shown = _table("method", "runs", "HR@10", *COHORTS, "NDCG@10", *COHORTS, "Balance", "coverage", "train s")
+        shown.title = f"{dataset}: test, %"
+        columns = [
+            *(f"{prefix}hr@10" for prefix in ("", "head_", "mid_", "tail_")),
+            *(f"{prefix}ndcg@10" for prefix in ("", "head_", "mid_", "tail_")),
+            "balance@10",
+            "coverage@10",
+        ]
+        best = {column: rows[column].max() for column in columns}
+        for row in rows.iter_rows(named=True):
+            cells = []
+            for column in columns:
+                digits = 1 if column in ("balance@10", "coverage@10") else 2
+                cell = Text(_percent(row[column], digits))
+                if row[column] is not None and row[column] == best[column]:
+                    cell.stylize("bold")
+                spread = row.get(f"{column}_sd")
+                if spread is not None and (column in _SPREAD_SHOWN or column == "balance@10"):
+                    cell.append(f" ±{_percent(spread, digits)}", style="dim")
+                cells.append(cell)
+            shown.add_row(row["method"], str(row["runs"]), *cells, f"{row['train_seconds']:.0f}")
+        out.print(shown)
+
+
+def print_methods(out: Console) -> None:
+    """The table of methods."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("method", "proposes", "keeps", "paper", "settings"):
+        table.add_column(column, overflow="fold")
+    for name, row in METHODS.items():
+        settings = "\n".join(f"{key}={value}" for key, value in row.defaults.items())
+        table.add_row(name, row.proposes, row.keeps, f"{row.paper} {row.year}", settings)
+    table.add_row("PopRec", "nothing is trained", "", "the most popular items, for everybody", "")
+    out.print(table)
+
+
+class Progress:
+    """A live line over all jobs of a study, with the time left; a line for each that is done."""
+
+    def __init__(self, out: Console, jobs: Sequence[Job]) -> None:
+        self._bar = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("elapsed"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=out,
+            speed_estimate_period=600,
+            transient=True,
+        )
+        self._trained = [job for job in jobs if job.method in METHODS]
+        self._task = self._bar.add_task("starting", total=sum(_work(job) for job in self._trained))
+        self._last: dict[str, Epoch] = {}
+        self._best: dict[str, float] = {}
+
+    def __enter__(self) -> Progress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.__exit__(kind, error, trace)
+
+    def watch(self, job: Job, epoch: Epoch | None) -> None:
+        """An epoch of ``job`` is over, or with None the job."""
+        if job.method not in METHODS:
+            return
+        what = f"{job.data.name} {job.method} seed {job.seed}"
+        if epoch is not None:
+            self._last[job.name] = epoch
+            if epoch.valid is not None:
+                self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[SELECTED_BY])
+            done = f"{what} epoch {epoch.epoch}/{job.settings.epochs}"
+            self._bar.update(self._task, advance=_work(job) / job.settings.epochs, description=done)
+        elif job.name in self._last:
+            best, seconds = 100 * self._best[job.name], self._last[job.name].seconds
+            self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
+        else:
+            self._trained = [each for each in self._trained if each.name != job.name]
+            self._bar.update(self._task, total=sum(_work(each) for each in self._trained))
+            self._say(f"{what}: finished before")
+
+    def _say(self, line: str) -> None:
+        number = sum(1 for job in self._trained if job.name in self._last)
+        self._bar.console.print(f"[{number}/{len(self._trained)}] {line}", markup=False, highlight=False)
+
+
+def _work(job: Job) -> float:
+    return float(job.settings.epochs * job.data.manifest["trained_users"])
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _percent(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f}"
