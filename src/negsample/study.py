@@ -19,7 +19,7 @@ from negsample.data.sequences import Dataset
 from negsample.job import Job, do
 from negsample.methods import POPREC, negative_settings
 from negsample.report.page import write_report
-from negsample.runs import is_run, write_json
+from negsample.runs import is_run, read_run, write_json
 from negsample.train import Epoch
 
 _CURVE_POINTS = 400
@@ -37,13 +37,13 @@ def plan(
     settings: TrainSettings,
     changes: Mapping[str, Any] | None = None,
 ) -> list[Job]:
-    """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, PopRec once a dataset.
+    """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, and PopRec once a dataset.
 
     The outer loop is over seeds, so that an interrupted study has compared all methods some times.
 
     Args:
         datasets: each by a name of its own.
-        methods: names of the table; PopRec is added.
+        methods: names of the table; PopRec is added (nothing in it is random: its seed is 0).
         repeats: runs of each method.
         seed: the first.
         settings: of model and training, the same for all.
@@ -67,7 +67,7 @@ def plan(
         for data in datasets
         for method in trained
     ]
-    return [Job(data, POPREC, seed, settings, {}) for data in datasets] + grid
+    return [Job(data, POPREC, 0, settings, {}) for data in datasets] + grid
 
 
 def compare(
@@ -101,10 +101,8 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> Non
     methods = list(dict.fromkeys(job.method for job in jobs))
     datasets = {job.data.name: job.data for job in jobs}
     runs = list(planned)
-    earlier = _earlier(out, settings, {name: data.fingerprint for name, data in datasets.items()})
-    for name, config in earlier.items():
-        same = [job for job in jobs if job.method == config["method"] and job.data.name == config["dataset"]]
-        if name not in planned and all(job.negatives == config["negatives"] for job in same):
+    for name, config in _earlier(jobs, out, settings).items():
+        if name not in planned:
             runs.append(name)
             methods = list(dict.fromkeys([*methods, config["method"]]))
     methods = [name for name in methods if name != POPREC] + [POPREC]
@@ -129,15 +127,21 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> Non
     )
 
 
-def _earlier(out: Path, settings: dict[str, Any], fingerprints: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """The configurations of finished runs in ``out`` with these settings on these datasets."""
+def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Configurations of the finished runs of the study that ``out`` held before, where they fit this one."""
+    try:
+        listed = json.loads((out / "study.json").read_text())["runs"]
+    except (OSError, ValueError, KeyError):
+        return {}
     found = {}
-    for folder in sorted((out / "runs").iterdir()):
-        if not folder.name.startswith(".") and is_run(folder):
-            config = json.loads((folder / "config.json").read_text())
-            same_data = fingerprints.get(config["dataset"]) == config["dataset_fingerprint"]
-            if same_data and config["settings"] == settings:
-                found[folder.name] = config
+    for name in listed:
+        if is_run(out / "runs" / name):
+            config = read_run(out / "runs" / name).config
+            same_data = [job for job in jobs if job.data.fingerprint == config["dataset_fingerprint"]]
+            rivals = [job for job in same_data if job.method == config["method"]]
+            fits = all(job.negatives == config["negatives"] for job in rivals)
+            if same_data and fits and config["settings"] == settings:
+                found[name] = config
     return found
 
 

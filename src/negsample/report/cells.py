@@ -1,0 +1,93 @@
+"""The page's table: what stands in each cell, what it sorts by, and which cells are best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from negsample.report.formats import whole
+from negsample.report.noise import Row
+from negsample.report.palette import Look
+
+
+class Column(NamedTuple):
+    """``digits`` after the point, of a value times ``factor``; ``best``: which end of it is the good one."""
+
+    name: str
+    group: str
+    heading: str
+    digits: int
+    factor: float = 100.0
+    best: str = "high"
+
+
+class Cell(NamedTuple):
+    """``value``: what it sorts by, as text, empty where undefined."""
+
+    value: str
+    text: str
+    sd: str
+    best: bool
+
+
+class Line(NamedTuple):
+    """One method's row."""
+
+    method: str
+    colour: str
+    runs: int
+    cells: list[Cell]
+
+
+COLUMNS = (
+    Column("hr@10", "HR@10, %", "total", 2),
+    Column("head_hr@10", "HR@10, %", "head", 2),
+    Column("mid_hr@10", "HR@10, %", "mid", 2),
+    Column("tail_hr@10", "HR@10, %", "tail", 2),
+    Column("ndcg@10", "NDCG@10, %", "total", 2),
+    Column("head_ndcg@10", "NDCG@10, %", "head", 2),
+    Column("mid_ndcg@10", "NDCG@10, %", "mid", 2),
+    Column("tail_ndcg@10", "NDCG@10, %", "tail", 2),
+    Column("balance@10", "", "Balance, %", 1),
+    Column("coverage@10", "", "Coverage, %", 1),
+    Column("train_seconds", "", "Seconds", 0, factor=1.0, best="low"),
+)
+"""The paper's Table 3, then what the method recommends of the catalogue, then what it takes."""
+
+
+def lines(rows: Sequence[Row], looks: dict[str, Look]) -> list[Line]:
+    """The rows of one dataset as they are shown."""
+    best = {column.name: _best(rows, column) for column in COLUMNS}
+    return [
+        Line(
+            row["method"],
+            looks[row["method"]].colour,
+            row["runs"],
+            [_cell(row, column, best[column.name]) for column in COLUMNS],
+        )
+        for row in rows
+    ]
+
+
+def _cell(row: Row, column: Column, best: str | None) -> Cell:
+    value, sd = row[column.name], row.get(f"{column.name}_sd")
+    if value is None:
+        return Cell("", "undefined" if column.name == "balance@10" else "n/a", "", False)
+    text = _shown(value, column)
+    spread = "" if sd is None else f"±{column.factor * sd:.{column.digits}f}"
+    return Cell(repr(float(value)), text, spread, text == best)
+
+
+def _best(rows: Sequence[Row], column: Column) -> str | None:
+    """What the best cells show: all that show the same are best. None where there is nothing to prefer.
+
+    Zero is never best: no hit, or a baseline that is not trained.
+    """
+    values = [row[column.name] for row in rows if row[column.name]]
+    if not values or len({row[column.name] for row in rows}) == 1:
+        return None
+    return _shown(min(values) if column.best == "low" else max(values), column)
+
+
+def _shown(value: float, column: Column) -> str:
+    return whole(value) if column.factor == 1 else f"{column.factor * value:.{column.digits}f}"

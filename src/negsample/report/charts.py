@@ -1,0 +1,160 @@
+"""Charts of a dataset's part of the table: accuracy against Balance, and hit rates by cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from negsample.report import labels
+from negsample.report.encodings import choice, colour, domain, legend_of, shape, sized, whisker
+from negsample.report.formats import spread
+from negsample.report.palette import Look
+from negsample.report.tables import COHORTS
+
+_NAMED = (380.0, 300.0)
+"""The smallest plot, in pixels, that names its points; a smaller one leaves the naming to the legend."""
+_WIDENING = 1.6
+"""How much wider than that a plot gets: whiskers grow with it, and must still miss the names."""
+_SHADE = {"head": 1.0, "mid": 0.7, "tail": 0.42}
+
+
+def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.LayerChart | None:
+    """One point a method: NDCG@10 against Balance, with a standard deviation both ways.
+
+    ``table``: the rows of one dataset. Methods without a defined Balance have no place here; None if
+    no method has one.
+    """
+    rows = [_point(row) for row in table.to_dicts() if None not in (row["balance@10"], row["ndcg@10"])]
+    if not rows:
+        return None
+    x_domain = domain([row["x_low"] for row in rows], [row["x_high"] for row in rows])
+    y_domain = domain([row["y_low"] for row in rows], [row["y_high"] for row in rows])
+    _name_points(rows, x_domain, y_domain)
+    methods = [row["method"] for row in rows]
+    chosen = choice("method", legend=True)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("x:Q", title="Balance@10, %", scale=alt.Scale(domain=x_domain, nice=False, zero=False)),
+        y=alt.Y("y:Q", title="NDCG@10, %", scale=alt.Scale(domain=y_domain, nice=False, zero=False)),
+        tooltip=[
+            alt.Tooltip("method:N", title="method"),
+            alt.Tooltip("ndcg:N", title="NDCG@10"),
+            alt.Tooltip("hr:N", title="HR@10"),
+            alt.Tooltip("balance:N", title="Balance@10"),
+            alt.Tooltip("runs:Q", title="runs"),
+        ],
+    )
+    faded = alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.12))
+    marks = base.encode(color=colour(looks, methods, legend_of(methods)), opacity=faded)
+    points = marks.mark_point(filled=True, size=120).encode(shape=shape(looks, methods))
+    across = marks.mark_rule(strokeWidth=1.5).encode(x="x_low:Q", x2="x_high:Q")
+    up = marks.mark_rule(strokeWidth=1.5).encode(y="y_low:Q", y2="y_high:Q")
+    names = base.mark_text(
+        baseline="middle",
+        dx=alt.ExprRef("datum.dx"),
+        dy=alt.ExprRef("datum.dy"),
+        align=alt.ExprRef("datum.align"),
+    ).encode(
+        text="method:N",
+        opacity=alt.when(f"width < {_NAMED[0]:.0f}")
+        .then(alt.value(0.0))
+        .when(chosen)
+        .then(alt.value(1.0))
+        .otherwise(alt.value(0.2)),
+    )
+    return sized([across, up, points.add_params(chosen), names], 340)
+
+
+def cohort_bars(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.LayerChart:
+    """HR@10 of head, mid and tail of each method, on one scale, with a standard deviation.
+
+    ``table``: the rows of one dataset. A cohort without test events has no bar.
+    """
+    rows = [_bar(row, cohort) for row in table.to_dicts() for cohort in COHORTS if row[f"{cohort}_hr@10"] is not None]
+    methods = table["method"].to_list()
+    chosen = choice("method", legend=False)
+    high = max((row["high"] for row in rows), default=0.0) or 1.0
+    room_for_names = alt.ExprRef(f"{high} * width / max(60, width - 70)")
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y(
+            "method:N",
+            sort=methods,
+            title=None,
+            scale=alt.Scale(paddingInner=0.25),
+            axis=alt.Axis(grid=False, labelFontSize=12),
+        ),
+        yOffset=alt.YOffset("cohort:N", sort=list(COHORTS)),
+        opacity=alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.15)),
+        tooltip=[
+            alt.Tooltip("method:N", title="method"),
+            alt.Tooltip("cohort:N", title="cohort"),
+            alt.Tooltip("text:N", title="HR@10"),
+        ],
+    )
+    few = alt.Axis(tickCount=6)
+    shades = alt.Scale(domain=list(_SHADE), range=list(_SHADE.values()))
+    bars = base.mark_bar(cornerRadiusEnd=1).encode(
+        x=alt.X(
+            "hr:Q",
+            title="HR@10, %",
+            scale=alt.Scale(domainMin=0, domainMax=room_for_names, nice=False),
+            axis=few,
+        ),
+        color=colour(looks, methods, legend=None),
+        fillOpacity=alt.FillOpacity("cohort:O", scale=shades, legend=None),
+    )
+    whiskers = base.mark_rule(strokeWidth=1.2).encode(x="low:Q", x2="high:Q")
+    names = base.mark_text(align="left", dx=6).encode(x="high:Q", text="label:N")
+    return sized([bars.add_params(chosen), whiskers, names], 52 * len(methods))
+
+
+def _point(row: Mapping[str, Any]) -> dict[str, Any]:
+    x_low, x_high = whisker(row["balance@10"], row["balance@10_sd"])
+    y_low, y_high = whisker(row["ndcg@10"], row["ndcg@10_sd"])
+    return {
+        "method": row["method"],
+        "runs": row["runs"],
+        "x": 100 * row["balance@10"],
+        "x_low": x_low,
+        "x_high": x_high,
+        "y": 100 * row["ndcg@10"],
+        "y_low": y_low,
+        "y_high": y_high,
+        "ndcg": spread(row["ndcg@10"], row["ndcg@10_sd"]),
+        "hr": spread(row["hr@10"], row["hr@10_sd"]),
+        "balance": spread(row["balance@10"], row["balance@10_sd"], 1),
+    }
+
+
+def _bar(row: Mapping[str, Any], cohort: str) -> dict[str, Any]:
+    value, sd = row[f"{cohort}_hr@10"], row[f"{cohort}_hr@10_sd"]
+    low, high = whisker(value, sd)
+    return {
+        "method": row["method"],
+        "cohort": cohort,
+        "hr": 100 * value,
+        "low": low,
+        "high": high,
+        "label": f"{cohort} {100 * value:.2f}",
+        "text": spread(value, sd),
+    }
+
+
+def _name_points(rows: list[dict[str, Any]], x_domain: tuple[float, float], y_domain: tuple[float, float]) -> None:
+    """Gives each row the place of its label, worked out at the narrowest plot that shows labels."""
+    width, height = _NAMED
+    right, down = width / (x_domain[1] - x_domain[0]), height / (y_domain[1] - y_domain[0])
+    spots = [
+        labels.Spot(
+            x=(row["x"] - x_domain[0]) * right,
+            y=(y_domain[1] - row["y"]) * down,
+            name=row["method"],
+            reach_x=(row["x_high"] - row["x_low"]) / 2 * right * _WIDENING,
+            reach_y=(row["y_high"] - row["y_low"]) / 2 * down,
+        )
+        for row in rows
+    ]
+    for row, chosen in zip(rows, labels.place(spots, width, height), strict=True):
+        row.update(chosen._asdict())

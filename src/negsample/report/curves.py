@@ -1,0 +1,151 @@
+"""Charts of what is not in the table: validation by epoch, and the popularity curve."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from negsample.report.encodings import choice, colour, dash, legend_of, sized
+from negsample.report.formats import share, spread, whole
+from negsample.report.palette import COHORT_COLOURS, Look
+from negsample.report.reading import POPULAR
+from negsample.runs import Run
+
+
+def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.LayerChart | None:
+    """Validation HR@10 by epoch: the mean over a method's runs, a band of one sd, each run's chosen epoch.
+
+    ``runs``: those of one dataset, in the study's order. PopRec is a dashed line. None if no run has a log.
+    """
+    means = [row for method in looks for row in _means(runs, method)]
+    if not means:
+        return None
+    picks = [row for run in runs for row in _pick(run)]
+    levels = [row for run in runs for row in _level(run)][:1]
+    methods = list(dict.fromkeys(row["method"] for row in (*means, *levels)))
+    chosen = choice("method", legend=True)
+    x = alt.X(
+        "epoch:Q",
+        title="epoch",
+        scale=alt.Scale(zero=False, nice=False),
+        axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+    )
+    y = alt.Y("hr:Q", title="validation HR@10, %", scale=alt.Scale(zero=False))
+    tint = colour(looks, methods, legend_of(methods, "stroke"))
+
+    def layer(rows: list[dict[str, Any]], tooltip: list[alt.Tooltip]) -> alt.Chart:
+        return alt.Chart(alt.InlineData(values=rows)).encode(color=tint, tooltip=tooltip)
+
+    def faded(full: float) -> Any:
+        return alt.when(chosen).then(alt.value(full)).otherwise(alt.value(0.06))
+
+    told = [
+        alt.Tooltip("method:N", title="method"),
+        alt.Tooltip("epoch:Q", title="epoch"),
+        alt.Tooltip("text:N", title="validation HR@10"),
+    ]
+    mean = layer(means, told)
+    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=faded(0.13))
+    line = mean.mark_line(point={"size": 16} if _few(means) else False, strokeWidth=2).encode(
+        x=x, y=y, opacity=faded(1.0), strokeDash=dash(looks, methods)
+    )
+    marks = layer(picks, [*told[:1], alt.Tooltip("epoch:Q", title="chosen epoch"), *told[2:]])
+    mark = marks.mark_point(shape="circle", size=70, strokeWidth=2).encode(x=x, y=y, opacity=faded(1.0))
+    flat = layer(levels, [told[0], told[2]]).mark_rule(strokeWidth=2)
+    layers = [
+        band,
+        line.add_params(chosen),
+        mark,
+        *([flat.encode(y=y, opacity=faded(1.0), strokeDash=dash(looks, methods))] if levels else []),
+    ]
+    return sized(layers, 320)
+
+
+def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
+    """Train events of an item against its popularity rank, both logarithmic; each cohort in its colour.
+
+    Items never seen in training have no place on a logarithmic axis. None if no item was seen.
+    """
+    curve = manifest["popularity_curve"]
+    rows = [
+        {"rank": rank, "count": count, "cohort": cohort}
+        for rank, count, cohort in zip(curve["rank"], curve["count"], curve["cohort"], strict=True)
+        if count > 0
+    ]
+    if not rows:
+        return None
+    words = {name: _cohort_words(name, facts) for name, facts in manifest["cohorts"].items()}
+    for row in rows:
+        row["words"] = words[row["cohort"]]
+    legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=400, symbolType="stroke", offset=14)
+    scale = alt.Scale(domain=list(words.values()), range=[COHORT_COLOURS[name] for name in words])
+    chosen = choice("words", legend=True)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("rank:Q", title="popularity rank of the item", scale=_log(), axis=_powers(rows, "rank")),
+        y=alt.Y("count:Q", title="train events of the item", scale=_log(), axis=_powers(rows, "count")),
+        color=alt.Color("words:N", scale=scale, legend=legend),
+        opacity=alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.15)),
+        tooltip=[
+            alt.Tooltip("cohort:N", title="cohort"),
+            alt.Tooltip("rank:Q", title="rank", format=","),
+            alt.Tooltip("count:Q", title="train events", format=","),
+        ],
+    )
+    line = base.mark_line(strokeWidth=3)
+    dots = base.mark_point(filled=True, size=60).encode(opacity=alt.value(0.0))  # what the pointer finds
+    return sized([line, dots.add_params(chosen)], 280)
+
+
+def _looked_at(run: Run) -> dict[int, float]:
+    """Validation HR@10 by epoch, where it was looked at."""
+    looks = {entry["epoch"]: entry["valid"]["hr@10"] for entry in run.log if entry.get("valid")}
+    return {epoch: value for epoch, value in looks.items() if value is not None}
+
+
+def _means(runs: Sequence[Run], method: str) -> list[dict[str, Any]]:
+    curves = [_looked_at(run) for run in runs if run.config["method"] == method]
+    rows = []
+    for epoch in sorted({epoch for curve in curves for epoch in curve}):
+        values = [curve[epoch] for curve in curves if epoch in curve]
+        mean = statistics.fmean(values)
+        sd = statistics.stdev(values) if len(values) > 1 else None
+        row = {"method": method, "epoch": epoch, "hr": 100 * mean, "text": spread(mean, sd)}
+        rows.append(row | {"low": 100 * max(0.0, mean - (sd or 0.0)), "high": 100 * (mean + (sd or 0.0))})
+    return rows
+
+
+def _pick(run: Run) -> list[dict[str, Any]]:
+    epoch = run.metrics["best_epoch"]
+    value = _looked_at(run).get(epoch)
+    if value is None:
+        return []
+    return [{"method": run.config["method"], "epoch": epoch, "hr": 100 * value, "text": spread(value, None)}]
+
+
+def _level(run: Run) -> list[dict[str, Any]]:
+    value = run.metrics["valid"].get("hr@10")
+    if run.config["method"] != POPULAR or value is None:
+        return []
+    return [{"method": POPULAR, "hr": 100 * value, "text": spread(value, None)}]
+
+
+def _few(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the looks are so few that a line alone would hide where they were."""
+    return len({row["epoch"] for row in rows}) <= 12
+
+
+def _cohort_words(name: str, facts: Mapping[str, Any]) -> str:
+    return f"{name}: {whole(facts['items'])} items, {share(facts['item_share'])} of the catalogue"
+
+
+def _log() -> alt.Scale:
+    return alt.Scale(type="log", nice=False)
+
+
+def _powers(rows: Sequence[Mapping[str, Any]], field: str) -> alt.Axis:
+    top = math.floor(math.log10(max(row[field] for row in rows)))
+    return alt.Axis(values=[10**power for power in range(top + 1)], format="~s", grid=True)

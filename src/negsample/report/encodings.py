@@ -1,0 +1,63 @@
+"""What the charts share: a method's colour and shape, the legend, the size, whiskers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+from negsample.report.palette import Look
+
+
+def choice(field: str, legend: bool) -> alt.Parameter:
+    """What a click brings out in its chart, on a mark or in the legend; a double click ends it."""
+    bind = "legend" if legend else alt.Undefined
+    return alt.selection_point(name="chosen", fields=[field], on="click", clear="dblclick", bind=bind)
+
+
+def colour(looks: Mapping[str, Look], methods: Sequence[str], legend: alt.Legend | None) -> alt.Color:
+    """The colour of each method, the same in every chart."""
+    scale = alt.Scale(domain=list(methods), range=[looks[method].colour for method in methods])
+    return alt.Color("method:N", scale=scale, legend=legend)
+
+
+def shape(looks: Mapping[str, Look], methods: Sequence[str]) -> alt.Shape:
+    """The shape of each method, the same in every chart."""
+    scale = alt.Scale(domain=list(methods), range=[looks[method].shape for method in methods])
+    return alt.Shape("method:N", scale=scale, legend=legend_of(methods))
+
+
+def dash(looks: Mapping[str, Look], methods: Sequence[str]) -> alt.StrokeDash:
+    """The dash of each method's line."""
+    scale = alt.Scale(domain=list(methods), range=[list(looks[method].dash) or [1, 0] for method in methods])
+    return alt.StrokeDash("method:N", scale=scale, legend=legend_of(methods, "stroke"))
+
+
+def legend_of(methods: Sequence[str], symbol: str | None = None) -> alt.Legend:
+    """The legend under a chart, in as many columns as the page leaves room for.
+
+    By the width of the container, not of the plot: that one is known only after the legend is laid out.
+    """
+    widest = 34 + 6.6 * max(len(method) for method in methods)
+    room = "(isFinite(containerSize()[0]) ? containerSize()[0] : 640) - 60"
+    columns = alt.ExprRef(f"max(1, floor(({room}) / {widest:.0f}))")
+    kind = alt.Undefined if symbol is None else symbol
+    return alt.Legend(orient="bottom", title=None, columns=columns, symbolOpacity=1, offset=14, symbolType=kind)
+
+
+def sized(layers: Sequence[alt.Chart], height: float) -> alt.LayerChart:
+    """``layers`` over one another, as wide as the page lets them be."""
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return alt.LayerChart(layer=list(layers)).properties(width="container", height=height, autosize=fit)
+
+
+def whisker(value: float, sd: float | None, top: float = 1.0) -> tuple[float, float]:
+    """One standard deviation down and up, in %, within what can be; no length without a spread."""
+    return 100 * max(0.0, value - (sd or 0.0)), 100 * min(top, value + (sd or 0.0))
+
+
+def domain(lows: Sequence[float], highs: Sequence[float], margin: float = 0.12) -> tuple[float, float]:
+    """An axis in % that holds every whisker and some air around it."""
+    low, high = min(lows), max(highs)
+    air = margin * (high - low) or 0.25 * high or 1.0
+    return max(0.0, low - air), min(103.0, high + air)

@@ -1,0 +1,150 @@
+"""The page's facts: what a dataset holds, how each method was run, how to do it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from negsample.config import TrainSettings, checked
+from negsample.report.formats import listed, percent, seconds, share, when, whole
+from negsample.report.reading import POPULAR, Study
+from negsample.report.tables import COHORTS
+
+Facts = list[tuple[str, str]]
+"""(term, description), in the order they are shown."""
+
+
+class Cohort(NamedTuple):
+    """A row of the paper's Table 2."""
+
+    name: str
+    items: str
+    share: str
+    events: str
+    mpu: str
+
+
+class Made(NamedTuple):
+    """How one method was run on one dataset."""
+
+    dataset: str
+    method: str
+    negatives: str
+    differing: str
+    seeds: str
+    epochs: str
+    speed: str
+
+
+def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
+    """A dataset's sizes, split and limits; ``history``: what a model knew, ``frozen`` or ``rolling``."""
+    known = {
+        "frozen": "frozen: what a user did before validation ended, the same for all of his test events",
+        "rolling": "rolling: everything a user did before the event",
+    }
+    test = f"{whole(manifest['test_events'])} from {when(manifest['test_start'])}"
+    return [
+        ("Users", f"{whole(manifest['users'])}, {whole(manifest['trained_users'])} of them trained on"),
+        (
+            "Items",
+            f"{whole(manifest['items'])}, {whole(manifest['cold_items'])} of them cold (not in training)",
+        ),
+        (
+            "Events",
+            f"{whole(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}",
+        ),
+        ("Train", f"{whole(manifest['train_events'])} events"),
+        ("Validation", f"{whole(manifest['valid_events'])} events from {when(manifest['valid_start'])}"),
+        (
+            "Test",
+            f"{test.replace(' from', ' events from')}; {whole(manifest['cold_test_events'])} on cold items,"
+            f" {whole(manifest['test_events_without_history'])} of users without history (not measured)",
+        ),
+        ("History", known[history]),
+        ("Ties", f"{percent(manifest['tie_share'], 1)} of the events share user and time with another"),
+        ("Source", f"{manifest['source']}, fingerprint {manifest['fingerprint']}"),
+        ("Prepared with", _pairs(manifest["settings"])),
+    ]
+
+
+def cohort_facts(manifest: Mapping[str, Any]) -> list[Cohort]:
+    """The paper's Table 2 for one dataset; MPU stands in % in the manifest."""
+    cohorts = manifest["cohorts"]
+    return [
+        Cohort(
+            name,
+            whole(cohorts[name]["items"]),
+            share(cohorts[name]["item_share"]),
+            whole(cohorts[name]["train_events"]),
+            "n/a" if cohorts[name]["mpu"] is None else share(cohorts[name]["mpu"] / 100),
+        )
+        for name in COHORTS
+    ]
+
+
+def study_facts(study: Study) -> Facts:
+    """What holds for the whole study."""
+    machine = study.about["machine"]
+    versions = {f"{name} {version}" for run in study.runs for name, version in run.config.get("versions", {}).items()}
+    return [
+        ("Settings", _pairs(study.about["settings"])),
+        ("Machine", f"{machine['cores']} cores, {machine['processor']}"),
+        (
+            "Versions",
+            listed(
+                [
+                    f"negsample {study.about['negsample']}",
+                    f"Python {machine['python']}",
+                    *sorted(versions | {f"torch {machine['torch']}"}),
+                ]
+            ),
+        ),
+        ("Made", when(study.about["created"])),
+    ]
+
+
+def methods_made(study: Study, table: pl.DataFrame) -> list[Made]:
+    """How each method of the table was run; settings are named where they differ from the study's."""
+    return [_made(study, row) for row in table.to_dicts() if row["method"] != POPULAR]
+
+
+def again(study: Study) -> str:
+    """The command that makes a study of the same shape; what it leaves out are the defaults."""
+    about, parts = study.about, ["negsample", "compare", *study.about["datasets"]]
+    methods = [method for method in about["methods"] if method != POPULAR]
+    seeds = [run.config["seed"] for run in study.runs]
+    parts += ["--methods", ",".join(methods), "--repeats", str(about["repeats"]), "--seed", str(min(seeds))]
+    usual = checked(TrainSettings, {}).model_dump(mode="json")
+    for key, value in about["settings"].items():
+        if key == "epochs":
+            parts += ["--epochs", str(value)]
+        elif value != usual.get(key):
+            parts += ["--set", f"{key}={_plain(value)}"]
+    return shlex.join([*parts, "--out", "STUDY"])
+
+
+def _made(study: Study, row: Mapping[str, Any]) -> Made:
+    runs = study.runs_of(row["dataset"], row["method"])
+    config = runs[0].config
+    differing = {key: value for key, value in config["settings"].items() if value != study.about["settings"].get(key)}
+    steps = row["steps_per_second"]
+    return Made(
+        row["dataset"],
+        row["method"],
+        _pairs(config["negatives"]),
+        _pairs(differing) if differing else "as above",
+        listed([str(run.config["seed"]) for run in runs]),
+        listed([str(run.metrics["best_epoch"]) for run in runs]),
+        seconds(row["train_seconds"]) + ("" if steps is None else f", {steps:.0f} steps a second"),
+    )
+
+
+def _pairs(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_plain(value)}" for key, value in settings.items() if value is not None) or "none"
+
+
+def _plain(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,104 @@
+"""The figures of a study: each a chart with its title and caption, for the page and for the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import altair as alt
+import polars as pl
+import vl_convert
+
+from negsample.report.charts import accuracy_balance, cohort_bars
+from negsample.report.curves import popularity_curve, training_curves
+from negsample.report.formats import listed, whole
+from negsample.report.palette import PAPER, looks
+from negsample.report.reading import Study
+
+
+class Figure(NamedTuple):
+    """``name``: file name without its ending, also the id on the page. ``spec``: Vega-Lite, without colours
+    of ground and ink (those are a config's)."""
+
+    name: str
+    title: str
+    caption: str
+    spec: dict[str, Any]
+
+
+def dataset_figures(study: Study, table: pl.DataFrame, dataset: str) -> list[Figure]:
+    """The figures of one dataset; one that has nothing to show is left out."""
+    rows = table.filter(pl.col("dataset") == dataset)
+    manifest, runs = study.manifests[dataset], study.runs_of(dataset)
+    look = looks(study.about["methods"])
+    absent = rows.filter(pl.col("balance@10").is_null())["method"].to_list()
+    drawn = [
+        (
+            "accuracy-balance",
+            "Accuracy against Balance",
+            "Up is more accurate, right is more even between head, mid and tail. Bars: one standard deviation"
+            " over the runs." + (f" Not drawn, for want of a defined Balance: {listed(absent)}." if absent else ""),
+            accuracy_balance(rows, look),
+        ),
+        (
+            "cohort-bars",
+            "Hit rate by cohort",
+            "HR@10 on the test events of popular (head), middling (mid) and rare (tail) items, in %."
+            " Bars: one standard deviation over the runs.",
+            cohort_bars(rows, look),
+        ),
+        (
+            "training-curves",
+            "Training, seen on validation",
+            "Mean over the runs with a band of one standard deviation; a ring marks the epoch each run was"
+            " measured at, chosen on validation. Dashed: PopRec, which is not trained.",
+            training_curves(runs, look),
+        ),
+        (
+            "popularity-curve",
+            "How popular the items are",
+            "Each cohort holds about a third of the train events."
+            + (
+                f" Not drawn: the {whole(manifest['cold_items'])} items never seen in training, which count as tail."
+                if manifest["cold_items"]
+                else ""
+            ),
+            popularity_curve(manifest),
+        ),
+    ]
+    suffix = _suffixes(list(study.manifests))[dataset]
+    return [
+        Figure(f"{name}--{suffix}", title, caption, _spec(chart, f"{title}, {dataset}. {caption}"))
+        for name, title, caption, chart in drawn
+        if chart is not None
+    ]
+
+
+def write_figure(figure: Figure, folder: Path, width: int = 640) -> Path:
+    """``figure`` as an SVG in ``folder``, on white, ``width`` pixels wide, in place of what was there."""
+    svg = vl_convert.vegalite_to_svg(json.dumps(figure.spec | {"width": width}), config=PAPER)
+    path = folder / f"{figure.name}.svg"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(svg)
+    temporary.replace(path)
+    return path
+
+
+def _spec(chart: alt.LayerChart, description: str) -> dict[str, Any]:
+    spec: dict[str, Any] = chart.properties(description=description).to_dict()
+    return {key: value for key, value in spec.items() if key not in ("config", "$schema")}
+
+
+def _suffixes(datasets: list[str]) -> dict[str, str]:
+    """A file-name-safe, distinct suffix for each dataset."""
+    found: dict[str, str] = {}
+    for name in datasets:
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "dataset"
+        taken = set(found.values())
+        found[name] = next(
+            each for each in (plain, *(f"{plain}-{i}" for i in range(2, 2 + len(datasets)))) if each not in taken
+        )
+    return found

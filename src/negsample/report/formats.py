@@ -1,0 +1,54 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """``0.0233`` as ``2.33 %``; nothing measured is ``n/a``."""
+    return "n/a" if fraction is None else f"{100 * fraction:.{digits}f}{SPACE}%"
+
+
+def spread(value: float, sd: float | None, digits: int = 2) -> str:
+    """A mean with its standard deviation where there is one."""
+    return percent(value, digits) if sd is None else f"{100 * value:.{digits}f} ± {percent(sd, digits)}"
+
+
+def share(fraction: float) -> str:
+    """A share in %, for shares that span orders of magnitude (0.041 %, 15.9 %)."""
+    value = 100 * fraction
+    return f"{value:.1f}{SPACE}%" if value >= 1 or value == 0 else f"{value:.2g}{SPACE}%"
+
+
+def whole(count: float) -> str:
+    """``1234567`` as ``1,234,567``."""
+    return f"{count:,.0f}"
+
+
+def seconds(value: float) -> str:
+    """A duration: ``8.4 s``, ``312 s``, ``1 h 04 min``."""
+    if value >= 3600:
+        hours, minutes = divmod(round(value / 60), 60)
+        return f"{hours}{SPACE}h {minutes:02d}{SPACE}min"
+    return f"{value:.0f}{SPACE}s" if value >= 100 else f"{value:.1f}{SPACE}s"
+
+
+def when(value: Any) -> str:
+    """A moment of a manifest: ISO text, or whole microseconds since 1970, as ``2014-05-30 12:50``."""
+    if value is None:
+        return "not known"
+    if isinstance(value, int):
+        moment = datetime(1970, 1, 1) + timedelta(microseconds=value)
+    else:
+        moment = datetime.fromisoformat(value)
+    midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+    return moment.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
+
+
+def listed(parts: list[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"

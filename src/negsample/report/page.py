@@ -1,0 +1,109 @@
+"""The report's page: one file that opens without a network."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from negsample.report import cells, facts
+from negsample.report.figures import Figure, dataset_figures, write_figure
+from negsample.report.formats import listed, when
+from negsample.report.palette import DARK, LIGHT, looks
+from negsample.report.reading import Study, read_study
+from negsample.report.tables import study_table, write_table
+from negsample.report.words import dataset_words
+
+_HERE = Path(__file__).parent
+
+
+def write_report(folder: Path) -> Path:
+    """Writes ``table.csv``, ``figures/*.svg`` and ``report.html`` of the study in ``folder``, from its files.
+
+    Each file takes the place of an earlier one in one step.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: there is no study, or it is damaged.
+    """
+    study = read_study(folder)
+    table = study_table(study)
+    figures = {dataset: dataset_figures(study, table, dataset) for dataset in study.datasets()}
+    html = render(study, table, figures)
+    write_table(table, folder / "table.csv")
+    (folder / "figures").mkdir(exist_ok=True)
+    for figure in (each for some in figures.values() for each in some):
+        write_figure(figure, folder / "figures")
+    page = folder / "report.html"
+    temporary = page.with_name(f".{page.name}.{os.getpid()}")
+    temporary.write_text(html)
+    temporary.replace(page)
+    return page
+
+
+def render(study: Study, table: pl.DataFrame, figures: Mapping[str, list[Figure]]) -> str:
+    """The page's text. What came from outside is escaped by Jinja2's autoescape and ``tojson``."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["named"] = _named
+    return environment.get_template("page.html.jinja").render(
+        title=f"Negative sampling on {listed(study.datasets())}",
+        study=study,
+        made=when(study.about["created"]),
+        sections=[_section(study, table, figures[dataset], dataset) for dataset in study.datasets()],
+        missing=[name for name in study.manifests if not study.runs_of(name)],
+        columns=cells.COLUMNS,
+        facts=facts.study_facts(study),
+        methods=facts.methods_made(study, table),
+        again=facts.again(study),
+        charts={figure.name: figure.spec for some in figures.values() for figure in some},
+        configs={"light": LIGHT, "dark": DARK},
+        style=Markup((_HERE / "page.css").read_text()),
+        script=Markup((_HERE / "page.js").read_text()),
+        vega=Markup(_vega()),
+    )
+
+
+def _section(study: Study, table: pl.DataFrame, figures: list[Figure], dataset: str) -> dict[str, Any]:
+    rows = table.filter(pl.col("dataset") == dataset).to_dicts()
+    runs = study.runs_of(dataset)
+    manifest = study.manifests[dataset]
+    return {
+        "dataset": dataset,
+        "id": f"dataset-{study.datasets().index(dataset) + 1}",
+        "words": dataset_words(rows, runs[0].metrics["test"]),
+        "lines": cells.lines(rows, looks(study.about["methods"])),
+        "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
+        "figures": figures,
+        "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),
+        "cohorts": facts.cohort_facts(manifest),
+        "notes": manifest["notes"],
+    }
+
+
+def _named(text: str) -> Markup:
+    """``text`` escaped, what stands in backticks as a name."""
+    return Markup(re.sub(r"`([^`]+)`", r'<b class="name">\1</b>', str(escape(text))))
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed, for a script element."""
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    assert "</script" not in bundle.lower(), "the bundle would end its own script element"
+    return bundle

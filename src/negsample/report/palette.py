@@ -1,0 +1,75 @@
+"""How charts look: a colour and a shape for each method, everywhere the same; light, dark and print."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from negsample.report.reading import POPULAR
+
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#a39a2b")
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
+_DASHES: tuple[tuple[int, ...], ...] = ((), (8, 3), (3, 3), (8, 3, 2, 3))
+_GREY = "#858585"
+COHORT_COLOURS = {"head": "#9a4dc0", "mid": "#c58ad8", "tail": "#8d8d99"}
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+class Look(NamedTuple):
+    """What marks a method in every chart."""
+
+    colour: str
+    shape: str
+    dash: tuple[int, ...]
+
+
+def looks(methods: list[str]) -> dict[str, Look]:
+    """A look for each method by its place in the study: Okabe and Ito's colour-blind-safe hues.
+
+    Past seven methods the hues come again with another shape and dash. PopRec is grey, a cross.
+    """
+    trained = [method for method in methods if method != POPULAR]
+    n = len(_COLOURS)
+    found = {
+        method: Look(_COLOURS[i % n], _SHAPES[i // n % len(_SHAPES)], _DASHES[i // n % len(_DASHES)])
+        for i, method in enumerate(trained)
+    }
+    return found | {POPULAR: Look(_GREY, "cross", (5, 4))}
+
+
+def config(ink: str, muted: str, grid: str, background: str | None = None, font: str = FONT) -> dict[str, Any]:
+    """A Vega-Lite config: quiet axes, marks that carry the ink."""
+    return {
+        "background": background,
+        "font": font,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": muted,
+            "titleColor": ink,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "gridColor": grid,
+            "domain": False,
+            "ticks": False,
+            "labelPadding": 6,
+        },
+        "legend": {
+            "labelColor": ink,
+            "titleColor": muted,
+            "labelFontSize": 12,
+            "symbolSize": 90,
+            "symbolStrokeWidth": 2,
+            "columnPadding": 16,
+        },
+        "text": {"color": ink, "fontSize": 11},
+        "rule": {"color": muted},
+    }
+
+
+LIGHT = config(ink="#1f2328", muted="#5c6370", grid="#e6e8eb")
+DARK = config(ink="#e6e8eb", muted="#a2a9b4", grid="#30353d")
+PAPER = config(
+    ink="#1f2328", muted="#5c6370", grid="#e6e8eb", background="#ffffff", font="Arial, Helvetica, sans-serif"
+)
+"""For the figures on disk: a white ground, and a font whose widths are the same wherever it is opened."""

@@ -1,0 +1,136 @@
+"""A study, read back from its folder and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from negsample.config import InputError
+from negsample.runs import Run, is_run, read_run
+
+POPULAR = "PopRec"
+"""The baseline that is measured and never trained; the last method of every study."""
+
+_STUDY_KEYS = (
+    "format",
+    "negsample",
+    "created",
+    "datasets",
+    "methods",
+    "repeats",
+    "settings",
+    "runs",
+    "machine",
+)
+_CONFIG_KEYS = ("dataset", "dataset_fingerprint", "method", "seed", "settings", "negatives")
+
+
+class Study(NamedTuple):
+    """A study and its finished runs.
+
+    ``about``: study.json. ``manifests``: the datasets' manifests by name, in the study's order. ``runs``: the
+    finished ones, in the study's order. ``listed``: how many runs the study has, finished or not.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    manifests: dict[str, dict[str, Any]]
+    runs: list[Run]
+    listed: int
+
+    def runs_of(self, dataset: str, method: str | None = None) -> list[Run]:
+        """The finished runs on ``dataset``, of one method or of all."""
+        return [run for run in self.runs if run.config["dataset"] == dataset and method in (None, run.config["method"])]
+
+    def methods_of(self, dataset: str) -> list[str]:
+        """The methods with a finished run on ``dataset``, in the study's order."""
+        finished = {run.config["method"] for run in self.runs_of(dataset)}
+        return [method for method in self.about["methods"] if method in finished]
+
+    def datasets(self) -> list[str]:
+        """The datasets with a finished run, in the study's order."""
+        return [name for name in self.manifests if self.runs_of(name)]
+
+
+def read_study(folder: Path) -> Study:
+    """The study in ``folder``; runs that are not (yet) finished are left out and counted.
+
+    Raises:
+        InputError: there is no study, a file is damaged, the runs do not fit together, or none is finished.
+    """
+    if not (folder / "study.json").is_file():
+        raise InputError(f"{folder} holds no study (study.json); `negsample compare` makes one")
+    about = _read(folder / "study.json")
+    _need(about, _STUDY_KEYS, folder / "study.json")
+    if about["format"] != 1:
+        raise InputError(f"{folder / 'study.json'}: format {about['format']!r} is not known here, only 1 is")
+    manifests = _manifests(folder / "datasets", about["datasets"])
+    folders = [folder / "runs" / name for name in about["runs"]]
+    runs = [read_run(each) for each in folders if is_run(each)]
+    if not runs:
+        raise InputError(f"{folder} has no finished run yet: 0 of {len(folders)}; run `negsample compare` again")
+    for run in runs:
+        _check_run(run, about, manifests)
+    _check_together(runs)
+    return Study(folder, about, manifests, runs, len(folders))
+
+
+def _manifests(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    """The manifests by the name that stands in them: a file name cannot hold every dataset's name."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        manifest = _read(path)
+        _need(manifest, ("name", "fingerprint", "cohorts", "popularity_curve"), path)
+        if manifest["name"] in found:
+            raise InputError(f"{folder}: two manifests are named '{manifest['name']}'; delete the wrong one")
+        found[manifest["name"]] = manifest
+    for name in names:
+        if name not in found:
+            raise InputError(f"{folder} has no manifest of dataset '{name}'; run `negsample compare` again")
+    return {name: found[name] for name in names}
+
+
+def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:
+    _need(run.config, _CONFIG_KEYS, run.folder / "config.json")
+    _need(run.metrics, ("valid", "test", "best_epoch", "train_seconds"), run.folder / "metrics.json")
+    dataset, method = run.config["dataset"], run.config["method"]
+    if dataset not in manifests or method not in about["methods"]:
+        raise InputError(f"{run.folder} is {method} on {dataset}, which study.json does not list")
+    if run.config["dataset_fingerprint"] != manifests[dataset]["fingerprint"]:
+        raise InputError(
+            f"{run.folder} was made on another version of '{dataset}' (fingerprint"
+            f" {run.config['dataset_fingerprint']}, the study's is {manifests[dataset]['fingerprint']});"
+            " delete the run and run again"
+        )
+
+
+def _check_together(runs: list[Run]) -> None:
+    """Runs that are averaged must differ in their seed, and in nothing else."""
+    seen: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        peers = seen.setdefault((run.config["dataset"], run.config["method"]), [])
+        for peer in peers:
+            if peer.config["seed"] == run.config["seed"]:
+                raise InputError(f"{peer.folder} and {run.folder} are the same run twice; delete one")
+            for key in ("settings", "negatives"):
+                if peer.config[key] != run.config[key]:
+                    raise InputError(f"{peer.folder} and {run.folder} differ in their {key}: no mean of them")
+        peers.append(run)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged ({error}); run `negsample compare` again") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged (no JSON object); run `negsample compare` again")
+    return value
+
+
+def _need(value: Mapping[str, Any], keys: Iterable[str], path: Path) -> None:
+    for key in keys:
+        if key not in value:
+            raise InputError(f"{path} is damaged ('{key}' is missing); run `negsample compare` again")

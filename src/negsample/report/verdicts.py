@@ -1,0 +1,81 @@
+"""Which method is best at what, and by how much: the choices behind the words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from negsample.report.formats import listed, percent
+from negsample.report.noise import Row, within_noise
+
+ACCURACY = "ndcg@10"
+TAIL = "tail_hr@10"
+ACCEPTABLE = 0.9
+"""Accuracy is acceptable from this share of the best NDCG@10 on; the words say so where they use it."""
+
+
+def ranked(rows: Sequence[Row], measure: str) -> list[Row]:
+    """``rows`` with ``measure`` falling; equal ones in their own order."""
+    return sorted(rows, key=lambda row: -row[measure])
+
+
+def best_of(rows: Sequence[Row], measure: str) -> Row:
+    """The row with the highest ``measure``, the first of equals."""
+    return max(rows, key=lambda row: -1.0 if row[measure] is None else row[measure])
+
+
+def not_told_apart(best: Row, others: Sequence[Row], measure: str) -> list[Row]:
+    """Those of ``others`` whose difference from ``best`` is smaller than the pooled sd."""
+    return [row for row in others if row is not best and within_noise(best, row, measure)]
+
+
+def able(rows: Sequence[Row], leader: Row) -> list[Row]:
+    """Those of ``rows`` that keep ACCEPTABLE of the leader's accuracy."""
+    return [row for row in rows if row[ACCURACY] >= ACCEPTABLE * leader[ACCURACY]]
+
+
+def below(row: Row, best: Row) -> str:
+    """``NDCG@10 0.78 %, 33 % below `mixed```; a digit more where it is little."""
+    loss = 1 - row[ACCURACY] / best[ACCURACY]
+    if loss <= 0:
+        return f"NDCG@10 {percent(row[ACCURACY])}, no less than `{best['method']}`"
+    return f"NDCG@10 {percent(row[ACCURACY])}, {percent(loss, 0 if loss >= 0.1 else 1)} below `{best['method']}`"
+
+
+def headline(rows: Sequence[Row], popular: Row | None) -> str:
+    """The advice: what to take for total accuracy, for the tail and for balance at acceptable accuracy.
+
+    ``rows``: the trained methods, at least one with some accuracy.
+    """
+    best = best_of(rows, ACCURACY)
+    if popular is not None and popular[ACCURACY] is not None and popular[ACCURACY] >= best[ACCURACY]:
+        return (
+            f"No trained method beats PopRec here: NDCG@10 {percent(popular[ACCURACY])} for PopRec, "
+            f"{percent(best[ACCURACY])} for `{best['method']}`, the best trained one."
+        )
+    if len(rows) == 1:
+        return f"Only `{best['method']}` was trained: there is nothing to choose between yet."
+    uses: dict[str, list[str]] = {}
+    uses.setdefault(_take(best, rows, ACCURACY), []).append("total accuracy")
+    tail = best_of(rows, TAIL)
+    if tail[TAIL]:
+        uses.setdefault(_take(tail, rows, TAIL), []).append("tail items")
+    even = best_of(able(rows, best), "balance@10")
+    if even["balance@10"] is not None:
+        uses.setdefault(f"`{even['method']}`", []).append(
+            f"balance at {percent(ACCEPTABLE, 0)} or more of the best NDCG@10"
+        )
+    advice = f"Take {'; '.join(f'{who} for {listed(what)}' for who, what in uses.items())}."
+    if popular is not None and within_noise(best, popular, ACCURACY):
+        advice += f" The lead of `{best['method']}` over PopRec is smaller than the sd of the repeats."
+    return advice
+
+
+def _take(best: Row, rows: Sequence[Row], measure: str) -> str:
+    peers = [row for row in rows if row is not best and row[measure] == best[measure]]
+    peers += not_told_apart(best, rows, measure)
+    return names([best, *peers], "or")
+
+
+def names(rows: Sequence[Row], last: str = "and") -> str:
+    """The methods of ``rows``, as they stand in a sentence."""
+    return listed([f"`{row['method']}`" for row in rows], last)

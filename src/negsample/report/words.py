@@ -1,0 +1,149 @@
+"""What a dataset's numbers say, in plain words, and no more than they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from negsample.report import limits, verdicts
+from negsample.report.formats import percent, seconds
+from negsample.report.noise import Row
+from negsample.report.reading import POPULAR
+from negsample.report.verdicts import ACCURACY, TAIL, below, best_of, names, not_told_apart, ranked
+
+
+class Words(NamedTuple):
+    """``headline``: the advice. ``grounds``: (subject, sentences). Methods stand in backticks."""
+
+    headline: str
+    grounds: tuple[tuple[str, str], ...]
+
+
+def dataset_words(rows: Sequence[Row], events: Mapping[str, Any]) -> Words:
+    """The words for one dataset.
+
+    ``rows``: its rows of the table, in the study's order. ``events``: the test part of one run's metrics, for
+    ``events`` and ``cold_events``.
+    """
+    trained = [row for row in rows if row["method"] != POPULAR]
+    popular = next((row for row in rows if row["method"] == POPULAR), None)
+    scored = [row for row in trained if row[ACCURACY] is not None]
+    grounds: list[tuple[str, str]] = []
+    if not events["events"]:
+        headline = "There are no test events, so nothing was measured."
+    elif not scored:
+        headline = "No trained method has finished, so there is nothing to choose between yet."
+    elif max(row[ACCURACY] for row in scored) == 0:
+        headline = "Nothing to choose by: no trained method put a single test target in its top 10."
+        grounds = [("Accuracy", "HR@10 and NDCG@10 are 0 for every trained method, and Balance is undefined.")]
+    else:
+        headline = verdicts.headline(scored, popular)
+        grounds = [("Accuracy", _accuracy(scored)), ("Tail", _tail(scored))]
+        grounds += [("Balance", _balance(scored)), ("Time", _time(scored))]
+    if events["events"]:
+        grounds += [("Baseline", limits.baseline(scored, popular)), ("Ceiling", limits.ceiling(events))]
+        grounds += [("Noise", limits.repeats(trained))]
+    return Words(headline, tuple((subject, text) for subject, text in grounds if text))
+
+
+def _accuracy(rows: Sequence[Row]) -> str:
+    best, *others = ranked(rows, ACCURACY)
+    figures = f"NDCG@10 {percent(best[ACCURACY])}, HR@10 {percent(best['hr@10'])}"
+    if not others:
+        return f"Only `{best['method']}` was trained: {figures}, {_evenness(best)}."
+    equal = [row for row in others if row[ACCURACY] == best[ACCURACY]]
+    if equal:
+        text = f"{names([best, *equal])} share the highest NDCG@10, {percent(best[ACCURACY])}."
+    else:
+        text = f"Most accurate in total is `{best['method']}`: {figures}, {_evenness(best)}."
+    close = not_told_apart(best, others, ACCURACY)
+    if close:
+        text += f" {_close(close, 'NDCG@10')}"
+    behind = [row for row in others if row not in close and row not in equal]
+    if behind:
+        of_those = "The next" if not close else "The first beyond that"
+        text += f" {of_those}, `{behind[0]['method']}`, has {below(behind[0], best)}."
+    first = best_of(rows, "hr@10")
+    if first["hr@10"] > best["hr@10"]:
+        text += f" HR@10 alone is highest for `{first['method']}`: {percent(first['hr@10'])}."
+    return text
+
+
+def _tail(rows: Sequence[Row]) -> str:
+    scored = [row for row in rows if row[TAIL] is not None]
+    if not scored:
+        return "No test event is on a tail item, so nothing can be said about the tail."
+    best, *others = ranked(scored, TAIL)
+    if best[TAIL] == 0:
+        return "No trained method put a single tail target in its top 10."
+    leader = best_of(rows, ACCURACY)
+    if not others:
+        return f"On tail items its HR@10 is {percent(best[TAIL])}."
+    equal = [row for row in others if row[TAIL] == best[TAIL]]
+    if equal:
+        text = f"On tail items {names([best, *equal])} share the highest HR@10, {percent(best[TAIL])}."
+    elif best is leader:
+        text = f"On tail items too `{best['method']}` has the highest HR@10, {percent(best[TAIL])}."
+    else:
+        text = f"On tail items `{best['method']}` has the highest HR@10: {percent(best[TAIL])}"
+        if leader[TAIL] is not None:
+            text += f" against {percent(leader[TAIL])} for `{leader['method']}`"
+        text += "." if best[ACCURACY] == leader[ACCURACY] else f". In total it has {below(best, leader)}."
+    close = not_told_apart(best, others, TAIL)
+    return f"{text} {_close(close, 'tail HR@10')}" if close else text
+
+
+def _balance(rows: Sequence[Row]) -> str:
+    defined = [row for row in rows if row["balance@10"] is not None]
+    undefined = [row for row in rows if row["balance@10"] is None]
+    lack = ""
+    if undefined:
+        reason = "no hit in any cohort, or a cohort without test events"
+        lack = f"Balance is undefined for {names(undefined)} ({reason})."
+    if len(rows) < 2 or not defined:
+        return lack
+    leader = best_of(rows, ACCURACY)
+    able = verdicts.able(defined, leader)
+    floor = percent(verdicts.ACCEPTABLE, 0)
+    if not able:
+        return f"No method with a defined Balance keeps {floor} of the best trained NDCG@10. {lack}".strip()
+    even, evenest = best_of(able, "balance@10"), best_of(defined, "balance@10")
+    parts = []
+    if len(able) == 1:
+        parts.append(f"No method but `{even['method']}` keeps {floor} of the best trained NDCG@10.")
+    else:
+        text = f"Of the {len(able)} methods that keep {floor} of the best trained NDCG@10, `{even['method']}`"
+        parts.append(f"{text} is the most even: {_evenness(even)}, with NDCG@10 {percent(even[ACCURACY])}.")
+    close = not_told_apart(even, able, "balance@10")
+    if close:
+        parts.append(_close(close, "Balance"))
+    if evenest["balance@10"] > even["balance@10"]:
+        highest = f"The highest Balance of all, {percent(evenest['balance@10'], 1)}, is that of"
+        parts.append(f"{highest} `{evenest['method']}`, bought with {below(evenest, leader)}.")
+    return " ".join([*parts, lack]).strip()
+
+
+def _time(rows: Sequence[Row]) -> str:
+    timed = [row for row in rows if row["train_seconds"]]
+    best = best_of(rows, ACCURACY)
+    if len(timed) < 2 or best not in timed:
+        return ""
+    fastest = min(timed, key=lambda row: row["train_seconds"])
+    own = f"A run of `{best['method']}` trained for {seconds(best['train_seconds'])}"
+    if best["train_seconds"] == fastest["train_seconds"]:
+        return f"{own}, the shortest here."
+    times = best["train_seconds"] / fastest["train_seconds"]
+    longer = f"{times:.1f} times the shortest" if times >= 1.05 else "hardly longer than the shortest"
+    return f"{own}, {longer} (`{fastest['method']}`, {seconds(fastest['train_seconds'])})."
+
+
+def _close(rows: Sequence[Row], measure: str) -> str:
+    return (
+        f"The lead over {names(rows)} in {measure} is smaller than the pooled sd of the repeats:"
+        " these runs do not tell them apart."
+    )
+
+
+def _evenness(row: Row) -> str:
+    balance = row["balance@10"]
+    return "Balance undefined" if balance is None else f"Balance {percent(balance, 1)}"

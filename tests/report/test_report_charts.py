@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from make_study import METHODS, make_study, manifest
+
+from negsample.report import labels, read_study, study_table
+from negsample.report.charts import accuracy_balance, cohort_bars
+from negsample.report.curves import popularity_curve, training_curves
+from negsample.report.figures import dataset_figures, write_figure
+from negsample.report.palette import looks
+
+
+def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> None:
+    study = read_study(whole_study)
+    rows = study_table(study).filter(pl.col("dataset") == "beauty")
+    look = looks(list(METHODS))
+    assert len({each.colour for each in look.values()}) == len(METHODS)
+    for chart in (
+        accuracy_balance(rows, look),
+        cohort_bars(rows, look),
+        training_curves(study.runs_of("beauty"), look),
+    ):
+        assert chart is not None
+        text = json.dumps(chart.to_dict())
+        for method, each in look.items():
+            assert f'"{method}"' in text
+            assert each.colour in text
+
+
+def test_looks_stay_distinct_past_the_palette() -> None:
+    many = looks([f"method-{i}" for i in range(20)] + ["PopRec"])
+    assert len(set(many.values())) == 21
+
+
+def test_labels_keep_clear_of_points_and_of_each_other() -> None:
+    spots = [labels.Spot(150 + 4 * i, 150 + 3 * i, f"method-{i}", 8, 8) for i in range(6)]
+    boxes = [labels._box(spot, where) for spot, where in zip(spots, labels.place(spots, 400, 300), strict=True)]
+    for i, box in enumerate(boxes):
+        assert all(labels._overlap(box, other) == 0 for other in boxes[:i])
+        assert all(labels._overlap(box, (s.x - 4, s.y - 4, s.x + 4, s.y + 4)) == 0 for s in spots)
+
+
+def test_label_stays_inside_at_the_edge() -> None:
+    (where,) = labels.place([labels.Spot(395, 150, "adaptive-mixed")], 400, 300)
+    assert where.align == "right"
+
+
+def test_curves_mark_the_chosen_epoch_of_each_run(whole_study: Path) -> None:
+    study = read_study(whole_study)
+    chart = training_curves(study.runs_of("beauty", "mixed"), looks(["mixed"]))
+    assert chart is not None
+    spec = chart.to_dict()
+    picks = spec["datasets"][spec["layer"][2]["data"]["name"]]
+    assert [row["epoch"] for row in picks] == [r.metrics["best_epoch"] for r in study.runs_of("beauty", "mixed")]
+
+
+def test_nothing_to_draw_is_no_chart(tmp_path: Path) -> None:
+    study = read_study(make_study(tmp_path / "study", datasets=["beauty"], methods=["PopRec"]))
+    table = study_table(study)
+    assert training_curves(study.runs, looks(["PopRec"])) is None
+    assert accuracy_balance(table.with_columns(pl.lit(None).alias("balance@10")), looks(["PopRec"])) is None
+    unseen = manifest("beauty") | {"popularity_curve": {"rank": [1], "count": [0], "cohort": ["tail"]}}
+    assert popularity_curve(unseen) is None
+    names = [figure.name for figure in dataset_figures(study, table, "beauty")]
+    assert names == ["accuracy-balance--beauty", "cohort-bars--beauty", "popularity-curve--beauty"]
+
+
+def test_popularity_curve_says_the_shares_in_words() -> None:
+    chart = popularity_curve(manifest("beauty"))
+    assert chart is not None
+    assert "head: 182 items, 1.5\N{NO-BREAK SPACE}% of the catalogue" in json.dumps(chart.to_dict(), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b", "../..", "<b>"])
+def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
+    study = read_study(make_study(tmp_path / "study", datasets=[name, "a-b"], repeats=1))
+    table = study_table(study)
+    figures = [f for dataset in study.datasets() for f in dataset_figures(study, table, dataset)]
+    assert len({figure.name for figure in figures}) == 8
+    path = write_figure(figures[0], tmp_path)
+    assert path.parent == tmp_path
+    assert "/" not in figures[0].name
+    assert path.read_text().startswith("<svg")
