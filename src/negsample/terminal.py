@@ -21,7 +21,15 @@ from negsample.job import Job
 from negsample.methods import METHODS
 from negsample.train import SELECTED_BY, Epoch
 
-_SPREAD_SHOWN = {"hr@10": "HR@10", "ndcg@10": "NDCG@10"}
+_STUDY_COLUMNS = {
+    "method": "method",
+    "hr@10": "HR@10",
+    **{f"{cohort}_hr@10": cohort for cohort in COHORTS},
+    "ndcg@10": "NDCG@10",
+    "balance@10": "Balance",
+    "coverage@10": "cov.",
+}
+_SPREAD_SHOWN = ("hr@10", "ndcg@10", "balance@10")
 
 
 def print_dataset(out: Console, data: Dataset) -> None:
@@ -60,29 +68,21 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
 
 
 def print_study(out: Console, table: pl.DataFrame) -> None:
-    """The paper's Table 3 for each dataset of a study: test figures in %, mean and sd over runs, best in bold."""
+    """Test figures in % for each dataset of a study: mean and sd over runs, the best in bold; fits 80 columns."""
     for (dataset,), rows in table.group_by("dataset", maintain_order=True):
-        shown = _table("method", "runs", "HR@10", *COHORTS, "NDCG@10", *COHORTS, "Balance", "coverage", "train s")
-        shown.title = f"{dataset}: test, %"
-        columns = [
-            *(f"{prefix}hr@10" for prefix in ("", "head_", "mid_", "tail_")),
-            *(f"{prefix}ndcg@10" for prefix in ("", "head_", "mid_", "tail_")),
-            "balance@10",
-            "coverage@10",
-        ]
-        best = {column: rows[column].max() for column in columns}
+        shown = _table(*_STUDY_COLUMNS.values(), "train s")
+        shown.title = f"{dataset}: test, %, mean ±sd of the runs"
+        best = {column: rows[column].max() for column in _STUDY_COLUMNS if column != "method"}
         for row in rows.iter_rows(named=True):
-            cells = []
-            for column in columns:
+            cells = [Text(row["method"])]
+            for column, highest in best.items():
                 digits = 1 if column in ("balance@10", "coverage@10") else 2
-                cell = Text(_percent(row[column], digits))
-                if row[column] is not None and row[column] == best[column]:
-                    cell.stylize("bold")
+                cell = Text(_percent(row[column], digits), style="bold" if row[column] == highest else "")
                 spread = row.get(f"{column}_sd")
-                if spread is not None and (column in _SPREAD_SHOWN or column == "balance@10"):
-                    cell.append(f" ±{_percent(spread, digits)}", style="dim")
+                if spread is not None and column in _SPREAD_SHOWN:
+                    cell.append(f" ±{_percent(spread, digits)}", style="not bold dim")
                 cells.append(cell)
-            shown.add_row(row["method"], str(row["runs"]), *cells, f"{row['train_seconds']:.0f}")
+            shown.add_row(*cells, f"{row['train_seconds']:.0f}")
         out.print(shown)
 
 
@@ -157,7 +157,7 @@ def _work(job: Job) -> float:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     return table
