@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -174,7 +175,8 @@ def compare(
     for data in loaded:
         print_dataset(out, data)
     with Progress(out, jobs) as progress:
-        page = study.compare(jobs, folder, watch=progress.watch)
+        command = shlex.join(["negsample", *sys.argv[1:]])
+        page = study.compare(jobs, folder, watch=progress.watch, note={"command": command})
     print_study(out, study_table(read_study(folder)))
     out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from negsample.config import InputError, TrainSettings, checked, fingerprint
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset, open_dataset
-from negsample.evaluate import evaluate
+from negsample.evaluation import evaluate
 from negsample.methods import POPREC, Catalogue, build_method
 from negsample.models import PopRec, SASRec
 from negsample.runs import read_run, whole_folder, write_json

@@ -14,7 +14,7 @@ from torch import Tensor
 from negsample.config import InputError, TrainSettings
 from negsample.data.batches import Batch, epoch_batches
 from negsample.data.sequences import Dataset
-from negsample.evaluate import evaluate
+from negsample.evaluation import evaluate
 from negsample.methods import Method
 from negsample.models import SASRec
 from negsample.score import score_negatives, score_targets

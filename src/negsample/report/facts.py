@@ -112,7 +112,9 @@ def methods_made(study: Study, table: pl.DataFrame) -> list[Made]:
 
 
 def again(study: Study) -> str:
-    """The command that makes a study of the same shape; what it leaves out are the defaults."""
+    """The command that made the study, or one that makes a study of the same shape where none was noted."""
+    if "command" in study.about:
+        return str(study.about["command"])
     about, parts = study.about, ["negsample", "compare", *study.about["datasets"]]
     methods = [method for method in about["methods"] if method != POPULAR]
     seeds = [run.config["seed"] for run in study.runs]
