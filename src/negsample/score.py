@@ -38,24 +38,32 @@ def score_negatives(states_TD: Tensor, vectors: Tensor, ids: Tensor, batch: Batc
 
 def _per_sequence(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray) -> Tensor:
     lengths = np.diff(offsets)
-    parts = []
+    buckets = _buckets(lengths)
+    # Split once: its backward joins the parts, where that of a slice would fill a whole tensor with zeros each time.
+    states = torch.split(states_TD, [int(lengths[first:last].sum()) for first, last in buckets])
+    vectors = torch.split(vectors_BKD, [last - first for first, last in buckets])
+    parts = zip(states, vectors, buckets, strict=True)
+    return torch.cat([_bucket(some, own, lengths[first:last]) for some, own, (first, last) in parts])
+
+
+def _buckets(lengths: np.ndarray) -> list[tuple[int, int]]:
+    """Stretches of sequences (longest first) of like length, as (first, last)."""
+    found = []
     first = 0
-    while first < len(lengths):  # sequences come longest first
-        longest = int(lengths[first])
-        last = first + int(np.searchsorted(-lengths[first:], -_MAX_WASTE * longest, side="right"))
-        here = lengths[first:last]
-        states = states_TD[int(offsets[first]) : int(offsets[last])]
-        if here[-1] == longest:
-            padded = states.view(last - first, longest, -1)
-            parts.append(torch.bmm(padded, vectors_BKD[first:last].transpose(1, 2)).flatten(0, 1))
-        else:
-            places = np.arange(len(states)) + np.repeat(
-                np.arange(last - first) * longest - (offsets[first:last] - offsets[first]), here
-            )
-            at = torch.from_numpy(places).to(states.device)
-            padded = states.new_zeros((last - first) * longest, states.shape[1]).index_copy(0, at, states)
-            padded = padded.view(last - first, longest, -1)
-            scores = torch.bmm(padded, vectors_BKD[first:last].transpose(1, 2)).flatten(0, 1)
-            parts.append(scores.index_select(0, at))
+    while first < len(lengths):
+        last = first + int(np.searchsorted(-lengths[first:], -_MAX_WASTE * lengths[first], side="right"))
+        found.append((first, last))
         first = last
-    return torch.cat(parts)
+    return found
+
+
+def _bucket(states_TD: Tensor, vectors_BKD: Tensor, lengths: np.ndarray) -> Tensor:
+    sequences, longest = len(lengths), int(lengths[0])
+    if lengths[-1] == longest:
+        return torch.bmm(states_TD.view(sequences, longest, -1), vectors_BKD.transpose(1, 2)).flatten(0, 1)
+    ends = np.cumsum(lengths)
+    shifts = np.repeat(np.arange(sequences) * longest - (ends - lengths), lengths)
+    places = torch.from_numpy(np.arange(len(states_TD)) + shifts).to(states_TD.device)
+    padded = states_TD.new_zeros(sequences * longest, states_TD.shape[1]).index_copy(0, places, states_TD)
+    scores = torch.bmm(padded.view(sequences, longest, -1), vectors_BKD.transpose(1, 2)).flatten(0, 1)
+    return scores.index_select(0, places)
