@@ -1,0 +1,1 @@
+"""Speed, measured in one run and written down; never a test."""
