@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -125,7 +126,8 @@ def rank(
 ) -> Ranking:
     """Rank of every event's target among all V items: ``#(score > s) + (#(score == s) - 1) / 2``.
 
-    A rank is a sum over blocks of the catalogue, so memory is ``O(query_block x item_block)`` whatever V.
+    Scores closer than the rounding error of their products are equal. A rank is a sum over blocks of the catalogue,
+    so memory is ``O(query_block x item_block)`` whatever V.
 
     Args:
         states_QD: one state a query.
@@ -152,6 +154,8 @@ def rank(
         counted, top = _rank_block(
             states_QD[first:last], table, query_E[low:high] - first, targets_E[low:high], pairs, width, top_k
         )
+        if not np.isfinite(counted).all():
+            raise InputError("the model's scores are not finite: training diverged; take a smaller learning_rate")
         ranks[low:high] = counted
         tops.append(top)
     return Ranking(ranks, np.concatenate(tops) if top_k and tops else None)
@@ -162,7 +166,7 @@ def _rank_block(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     device, v = states.device, table.items
     query_t, target_t = torch.from_numpy(query).to(device), torch.from_numpy(targets).to(device)
-    own = _target_scores(states, table, query_t, target_t, width)
+    own, margin = _target_scores(states, table, query_t, target_t)
     if len(seen[0]):
         keys = np.sort(seen[0] * (v + 1) + seen[1])
         had = torch.from_numpy(np.isin(query * (v + 1) + targets, keys)).to(device)
@@ -177,13 +181,10 @@ def _rank_block(
         if inside.any():
             rows, columns = (torch.from_numpy(each[inside]).to(device) for each in seen)
             scores[rows, columns - start] = _REMOVED
-        here = torch.nonzero((target_t >= start) & (target_t < stop)).flatten()
         for event in range(0, len(query), len(states)):
             part = slice(event, event + len(states))
             difference = scores.index_select(0, query_t[part]).sub_(own[part].unsqueeze(1))
-            mine = here[(here >= event) & (here < event + len(states))]
-            difference[mine - event, target_t[mine] - start] = 0  # a target ties with itself, to the last bit
-            above[part] += difference.sign_().sum(1)
+            above[part] += difference.div_(margin[part].unsqueeze(1)).trunc_().sign_().sum(1)
         if top_k:
             some = torch.topk(scores, min(top_k, stop - start), dim=1)
             joined = torch.cat([best, some.values], 1)
@@ -194,20 +195,18 @@ def _rank_block(
     return ((above + v - 1) / 2).cpu().numpy(), shown.cpu().numpy()
 
 
-def _target_scores(states: Tensor, table: Table, query: Tensor, targets: Tensor, width: int) -> Tensor:
-    """(E,) the targets' scores by products of the same shape as those of the blocks, so that equal items tie.
+def _target_scores(states: Tensor, table: Table, query: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(E,) the targets' scores, and how far two equal scores may lie apart: ``sqrt(D) / 2 * eps * |state| |item|``.
 
-    A dot product of its own could differ from the matrix product in the last bit, and then a collapsed model,
-    whose scores are all equal, would rank every target first or last instead of in the middle.
+    A product's last bits depend on where in a matrix it is computed. Without the margin a collapsed model, whose
+    scores are all equal, would rank its targets by those bits, instead of in the middle.
     """
-    own = states.new_empty(len(targets))
-    for first in range(0, len(targets), width):
-        last = min(first + width, len(targets))
-        ids = targets.new_ones(width)
-        ids[: last - first] = targets[first:last]
-        scores = states @ table.lookup(ids)[0].T
-        own[first:last] = scores[query[first:last], torch.arange(last - first, device=states.device)]
-    return own
+    vectors = table.lookup(targets)[0]
+    asking = states.index_select(0, query)
+    own = (asking.double() * vectors.double()).sum(1).to(states.dtype)
+    margin = torch.linalg.vector_norm(asking, dim=1) * torch.linalg.vector_norm(vectors, dim=1)
+    margin *= math.sqrt(states.shape[1]) / 2 * torch.finfo(states.dtype).eps
+    return own, margin.clamp_(min=torch.finfo(states.dtype).tiny)
 
 
 def _pairs_of(seen: tuple[Ints, Ints] | None, first: int, last: int) -> tuple[Ints, Ints]:

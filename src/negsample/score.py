@@ -27,7 +27,7 @@ def score_negatives(states_TD: Tensor, vectors: Tensor, ids: Tensor, batch: Batc
     each bucket of sequences of like length.
     """
     if ids.dim() == 1:
-        had = in_history(ids.expand(batch.sequences, -1), batch)
+        had = in_history(ids.expand(batch.sequences, -1), batch) | (ids == 0)
         return (states_TD @ vectors.T).masked_fill(had.index_select(0, batch.inputs.rows_T), -math.inf)
     scores = _per_sequence(states_TD, vectors, batch.inputs.offsets)
     absent = ids == 0

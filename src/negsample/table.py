@@ -36,7 +36,7 @@ class DenseTable(nn.Module):
         flat = torch.cat([each.reshape(-1) for each in ids])
         rows = self.weight.index_select(0, flat)
         parts = torch.split(rows, [each.numel() for each in ids])
-        return [part.view(*each.shape, -1) for part, each in zip(parts, ids, strict=True)]
+        return [part.view(*each.shape, self.weight.shape[1]) for part, each in zip(parts, ids, strict=True)]
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of items ``start .. stop - 1``, without gradient."""

@@ -17,7 +17,7 @@ def dropout(values: Tensor, share: float, rng: torch.Generator | None) -> Tensor
     """
     if rng is None or share == 0:
         return values
-    dropped = round(share * _STEPS)
+    dropped = min(round(share * _STEPS), _STEPS - 1)
     words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64, device=values.device)
     words.random_(-(1 << 63), None, generator=rng)
     bits = words.view(torch.int16)[: values.numel()].view(values.shape)
