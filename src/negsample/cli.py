@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,8 +24,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+
+class Output(Console):
+    """The terminal, or what reads from us; when that goes away (``| head``) the work goes on unseen."""
+
+    def on_broken_pipe(self) -> None:
+        """What is written from now on goes nowhere."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+out = Output()
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
@@ -96,7 +109,7 @@ def train(
     from negsample.data.catalogue import load_dataset
     from negsample.job import do
     from negsample.methods import method_names
-    from negsample.runs import is_run, read_run
+    from negsample.runs import check_new_folder, is_run, read_run
     from negsample.study import plan
     from negsample.terminal import Progress, print_dataset, print_metrics
 
@@ -113,9 +126,8 @@ def train(
         if any(read_run(folder).config.get(key) != value for key, value in job.identity().items()):
             raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
         out.print(f"{folder} is finished already", markup=False, highlight=False)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is no run; choose another --out")
     else:
+        check_new_folder(folder)
         print_dataset(out, data)
         with Progress(out, [job]) as progress:
             do(job, folder, watch=lambda epoch: progress.watch(job, epoch))
@@ -146,6 +158,9 @@ def compare(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 3,
     epochs: Epochs = None,
     seed: Seed = 0,
+    at_once: Annotated[
+        int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process with its share of the cores.")
+    ] = 1,
     changes: Changes = None,
     user: User = None,
     item: Item = None,
@@ -163,6 +178,7 @@ def compare(
     from negsample.methods import METHODS, method_names
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
+    from negsample.runs import check_study_folder
     from negsample.terminal import Progress, print_dataset, print_study
 
     names = list(METHODS) if methods is None else method_names(methods)
@@ -172,11 +188,12 @@ def compare(
     )
     loaded = [load_dataset(each, prepared) for each in datasets]
     jobs = study.plan(loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
+    check_study_folder(folder)
     for data in loaded:
         print_dataset(out, data)
     with Progress(out, jobs) as progress:
-        command = shlex.join(["negsample", *sys.argv[1:]])
-        page = study.compare(jobs, folder, watch=progress.watch, note={"command": command})
+        command = shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
+        page = study.compare(jobs, folder, at_once=at_once, watch=progress.watch, note={"command": command})
     print_study(out, study_table(read_study(folder)))
     out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 
@@ -233,26 +250,58 @@ def _settings(epochs: int | None, changes: list[str] | None) -> tuple[TrainSetti
             raise InputError(f"setting {key} is given twice")
         try:
             target[key] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             target[key] = text
+        if target[key] is None:
+            raise InputError(f"setting {key}=null says nothing; leave it out for its default")
     checked(NegativeSettings, of_method)
     return checked(TrainSettings, of_train), of_method
 
 
 def main() -> None:
     """Run the command line; exit 0 done, 2 the input or a setting is wrong, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to stop
     try:
         code = app(standalone_mode=False)
     except InputError as error:
-        err.print(f"error: {error}")
-        code = 2
+        code = _refuse(str(error))
     except typer.TyperException as error:
-        err.print(f"error: {error.format_message()} (see `negsample --help`)")
-        code = error.exit_code
+        code = _refuse(_usage(error))
     except (KeyboardInterrupt, typer.Abort):
-        err.print("interrupted; what is finished is kept, the same command carries on")
         code = 130
+    except OSError as error:
+        code = _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        code = _refuse("not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives")
+    if code == 130:
+        _say("interrupted; what is finished is kept, the same command carries on")
     sys.exit(code)
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What Typer says of a command line that it cannot read, and where to look."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "negsample"
+    said = error.format_message().replace("Value error, ", "").rstrip(". ") or "no command given"
+    commands = getattr(context.command, "commands", None) if context else None
+    known = f"; the commands are: {', '.join(commands)}" if commands else ""
+    return f"{said[:1].lower()}{said[1:]}{known} (see `{command} --help`)"
+
+
+def _refuse(message: str) -> int:
+    _say(f"error: {message}")
+    return 2
+
+
+def _say(message: str) -> None:
+    """One line on stderr, whatever stands in the names that the message quotes."""
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
+    with suppress(OSError):  # nobody listens
+        print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

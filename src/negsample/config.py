@@ -12,23 +12,45 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 M = TypeVar("M", bound=BaseModel)
+_LARGEST = 2**31 - 1  # of a whole number
 
 
 class InputError(ValueError):
     """What a person gave is wrong; the message names the value, the rule and the way out (exit code 2)."""
 
 
-class PrepareSettings(BaseModel):
+class Settings(BaseModel):
+    """Frozen, all keys known, and numbers that are numbers: finite, of 32 bits where whole, never true or false."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("input should not be true or false")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise ValueError(f"input should be at most {_LARGEST}")
+        return value
+
+
+class PrepareSettings(Settings):
     """How a log becomes a prepared dataset."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    user: str | None = Field(None, description="column of the user; None: guessed from the usual names")
-    item: str | None = Field(None, description="column of the item; None: guessed from the usual names")
-    time: str | None = Field(None, description="column of the time; None: guessed from the usual names")
+    user: str | None = Field(None, min_length=1, description="column of the user; None: guessed from the usual names")
+    item: str | None = Field(None, min_length=1, description="column of the item; None: guessed from the usual names")
+    time: str | None = Field(None, min_length=1, description="column of the time; None: guessed from the usual names")
     min_user_events: int = Field(1, ge=1, description="users with fewer events are left out")
     min_item_events: int = Field(1, ge=1, description="items with fewer events are left out")
     split: Literal["sound", "paper"] = Field("sound", description="rule of the global temporal split")
@@ -45,10 +67,8 @@ class PrepareSettings(BaseModel):
         return self
 
 
-class TrainSettings(BaseModel):
+class TrainSettings(Settings):
     """How a model is built, trained and measured; the same for every method of a study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(20, ge=1, description="passes over the trained users")
     batch_size: int = Field(128, ge=1, description="sequences a step")
@@ -69,16 +89,12 @@ class TrainSettings(BaseModel):
         return self
 
 
-class NegativeSettings(BaseModel):
+class NegativeSettings(Settings):
     """How many negatives of which kind a method draws; a method uses the fields its row names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     random_negatives: int | None = Field(None, ge=1, description="uniform draws a sequence")
     popularity_negatives: int | None = Field(None, ge=1, description="draws by count ** exponent a sequence")
-    popularity_exponent: float | None = Field(
-        None, allow_inf_nan=False, description="1: popularity, 0: uniform, -1: inverse"
-    )
+    popularity_exponent: float | None = Field(None, description="1: popularity, 0: uniform, -1: inverse")
     in_batch_negatives: int | Literal["all"] | None = Field(
         None, description="targets of the batch a sequence, without replacement; 'all': every one"
     )
@@ -122,6 +138,10 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields)
             raise InputError(f"unknown setting '{key}'; the settings are: {known}") from None
-        rule = first["msg"].removeprefix("Value error, ")
+        of_key = [
+            each for each in error.errors() if each["loc"][:1] == first["loc"][:1]
+        ]  # two for a field of two types
+        rules = [each["msg"].removeprefix("Value error, ") for each in of_key]
+        rule = ", or ".join(f"{each[:1].lower()}{each[1:]}" for each in rules)
         where = f"setting {key}={first['input']!r}: " if key else ""
-        raise InputError(f"{where}{rule[:1].lower()}{rule[1:]}") from None
+        raise InputError(f"{where}{rule}") from None

@@ -87,6 +87,8 @@ def queries(
     begin = np.asarray(data.train_ends if part == "valid" else data.valid_ends)
     end = np.asarray(data.valid_ends if part == "valid" else data.offsets[1:])
     users = np.flatnonzero((end > begin) & (begin > first))
+    if not len(users):
+        raise InputError(f"nothing to measure on: no {part} event of {data.name} is of a user with an earlier event")
     first, begin, end = first[users], begin[users], end[users]
     events = spans(begin, end - begin)
     targets = data.items[events].astype(np.int64)
@@ -142,9 +144,10 @@ def rank(
     Raises:
         InputError: a state is not finite (the training diverged).
     """
-    if not bool(torch.isfinite(states_QD).all()):
-        raise InputError("the model's states are not finite: training diverged; take a smaller learning_rate")
     queries_, width = len(states_QD), min(item_block, table.items)
+    blocks = (table.block(start, min(start + width, table.items + 1)) for start in range(1, table.items + 1, width))
+    if not all(bool(torch.isfinite(each).all()) for each in (states_QD, *blocks)):
+        raise InputError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
     ranks = np.empty(len(targets_E))
     tops = []
     for first in range(0, queries_, query_block):
@@ -154,8 +157,6 @@ def rank(
         counted, top = _rank_block(
             states_QD[first:last], table, query_E[low:high] - first, targets_E[low:high], pairs, width, top_k
         )
-        if not np.isfinite(counted).all():
-            raise InputError("the model's scores are not finite: training diverged; take a smaller learning_rate")
         ranks[low:high] = counted
         tops.append(top)
     return Ranking(ranks, np.concatenate(tops) if top_k and tops else None)
@@ -196,7 +197,7 @@ def _rank_block(
 
 
 def _target_scores(states: Tensor, table: Table, query: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """(E,) the targets' scores, and how far two equal scores may lie apart: ``sqrt(D) / 2 * eps * |state| |item|``.
+    """(E,) the targets' scores, and how far two equal scores may lie apart: ``(1 + sqrt(D) / 2) eps |state| |item|``.
 
     A product's last bits depend on where in a matrix it is computed. Without the margin a collapsed model, whose
     scores are all equal, would rank its targets by those bits, instead of in the middle.
@@ -205,7 +206,7 @@ def _target_scores(states: Tensor, table: Table, query: Tensor, targets: Tensor)
     asking = states.index_select(0, query)
     own = (asking.double() * vectors.double()).sum(1).to(states.dtype)
     margin = torch.linalg.vector_norm(asking, dim=1) * torch.linalg.vector_norm(vectors, dim=1)
-    margin *= math.sqrt(states.shape[1]) / 2 * torch.finfo(states.dtype).eps
+    margin *= (1 + math.sqrt(states.shape[1]) / 2) * torch.finfo(states.dtype).eps
     return own, margin.clamp_(min=torch.finfo(states.dtype).tiny)
 
 
@@ -241,7 +242,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure ``model`` on the validation or test events of ``data``; ``with_top`` adds coverage and ARP."""
     device = device or torch.device("cpu")
-    asked = queries(data, part, history=settings.history, max_length=settings.max_length)
+    asked = queries(data, part, history=settings.history, max_length=model.max_length)
     states = encode(model, data.items, asked.windows, device=device)
     ranking = rank(
         states,

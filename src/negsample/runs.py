@@ -13,6 +13,17 @@ from typing import Any, NamedTuple
 
 from negsample.config import InputError
 
+_OF_CONFIG = {
+    "dataset": str,
+    "dataset_fingerprint": str,
+    "method": str,
+    "seed": int,
+    "settings": dict,
+    "negatives": dict,
+}
+_OF_METRICS = {"valid": dict, "test": dict, "best_epoch": int, "train_seconds": int | float}
+_OF_LOG = {"epoch": int, "loss": int | float, "seconds": int | float, "steps": int}
+
 
 class Run(NamedTuple):
     """A finished run, read back.
@@ -32,7 +43,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """``value`` as JSON, in place of what was there in one step; NaN is written as null."""
     text = json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
@@ -46,18 +57,51 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def check_new_folder(folder: Path) -> None:
+    """Refuses a folder that could not be written later, when the work for it is done.
+
+    Raises:
+        InputError: something else is there, or the system forbids it.
+    """
+    try:
+        if folder.exists() and (folder.samefile(Path.cwd()) or not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} exists already; choose another --out, a new folder")
+        with _scratch_beside(folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
+
+
+def check_study_folder(folder: Path) -> None:
+    """Refuses a folder that holds something else than a study, or a part of one.
+
+    Raises:
+        InputError: as it says.
+    """
+    if not folder.is_dir() or (folder / "study.json").exists():
+        return
+    other = sorted({each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets"})
+    if other:
+        raise InputError(f"{folder} holds no study but {other[0]}; choose another --out, a new folder")
+
+
+@contextmanager
+def _scratch_beside(folder: Path) -> Iterator[Path]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name[:60]}.", dir=folder.parent))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A scratch folder beside ``folder`` that becomes it when the block ends well, and vanishes otherwise."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with _scratch_beside(folder) as scratch:
         yield scratch
         scratch.chmod(0o755)
         scratch.rename(folder)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
 
 
 def is_run(folder: Path) -> bool:
@@ -74,10 +118,24 @@ def read_run(folder: Path) -> Run:
     if not is_run(folder):
         raise InputError(f"{folder} holds no finished run (config.json and metrics.json)")
     try:
-        config = json.loads((folder / "config.json").read_text())
-        metrics = json.loads((folder / "metrics.json").read_text())
-        lines = (folder / "log.jsonl").read_text().splitlines() if (folder / "log.jsonl").exists() else []
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        log_path = folder / "log.jsonl"
+        lines = log_path.read_text("utf-8").splitlines() if log_path.exists() else []
         log = [json.loads(line) for line in lines]
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{folder} is damaged ({error}); delete it and run again") from None
+    _check_fields(config, _OF_CONFIG, folder / "config.json")
+    _check_fields(metrics, _OF_METRICS, folder / "metrics.json")
+    for entry in log:
+        _check_fields(entry, _OF_LOG, log_path)
     return Run(folder, config, metrics, log)
+
+
+def _check_fields(value: Any, fields: Mapping[str, Any], path: Path) -> None:
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged (no JSON object); delete {path.parent} and run again")
+    for key, kind in fields.items():
+        if not isinstance(value.get(key), kind):
+            what = f"is {value[key]!r}" if key in value else "is missing"
+            raise InputError(f"{path} is damaged ('{key}' {what}); delete {path.parent} and run again")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from negsample.methods import POPREC, negative_settings
 from negsample.report.page import write_report
 from negsample.runs import is_run, read_run, write_json
 from negsample.train import Epoch
+from negsample.workers import cores, in_processes
 
 _CURVE_POINTS = 400
 
@@ -74,12 +74,24 @@ def compare(
     jobs: Sequence[Job],
     out: Path,
     *,
+    at_once: int = 1,
     watch: Watch = lambda job, epoch: None,
     note: Mapping[str, Any] | None = None,
 ) -> Path:
     """Do the jobs that ``out`` has not finished yet, and write the report. Returns the path of the page.
 
     Earlier runs of the same settings in ``out`` stay part of the study; runs of other settings are left alone.
+
+    Args:
+        jobs: from :func:`plan`.
+        out: the study's folder.
+        at_once: jobs at a time, each in a process of its own that is started anew: a script that asks for more than
+            one needs ``if __name__ == "__main__":`` around its work.
+        watch: see ``Watch``.
+        note: more to keep in ``study.json``.
+
+    Raises:
+        InputError: ``out`` cannot be written, or holds something else where a run belongs.
     """
     runs = out / "runs"
     try:
@@ -87,11 +99,20 @@ def compare(
         (out / "datasets").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
+    left = [job for job in jobs if not is_run(runs / job.name)]
+    for job in left:
+        if (runs / job.name).exists():
+            raise InputError(f"{runs / job.name} is there and is no finished run; delete it, and it is done again")
     _write_study(jobs, out, note or {})
     for job in jobs:
-        if not is_run(runs / job.name):
+        if job not in left:
+            watch(job, None)
+    if at_once > 1 and len(left) > 1:
+        in_processes(left, [runs / job.name for job in left], at_once, watch)
+    else:
+        for job in left:
             do(job, runs / job.name, watch=lambda epoch, job=job: watch(job, epoch))  # type: ignore[misc]
-        watch(job, None)
+            watch(job, None)
     return write_report(out)
 
 
@@ -101,15 +122,16 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> Non
     methods = list(dict.fromkeys(job.method for job in jobs))
     datasets = {job.data.name: job.data for job in jobs}
     runs = list(planned)
+    seeds = {job.seed for job in jobs if job.method != POPREC}
     for name, config in _earlier(jobs, out, settings).items():
         if name not in planned:
             runs.append(name)
             methods = list(dict.fromkeys([*methods, config["method"]]))
+            seeds |= {config["seed"]} if config["method"] != POPREC else set()
     methods = [name for name in methods if name != POPREC] + [POPREC]
     for data in datasets.values():
         facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data)}
         write_json(out / "datasets" / f"{data.name}.json", facts)
-    seeds = {job.seed for job in jobs if job.method != POPREC}
     write_json(
         out / "study.json",
         {
@@ -131,7 +153,7 @@ def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[s
     """Configurations of the finished runs of the study that ``out`` held before, where they fit this one."""
     try:
         listed = json.loads((out / "study.json").read_text())["runs"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
     found = {}
     for name in listed:
@@ -153,7 +175,7 @@ def machine() -> dict[str, Any]:
         named = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         processor = named[0].split(":", 1)[1].strip() if named else processor
     return {
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "processor": processor,
         "python": platform.python_version(),
         "torch": version("torch"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from negsample.config import InputError, PrepareSettings, checked, fingerprint
 from negsample.data.log import read_log
-from negsample.data.parts import find_parts, stem
+from negsample.data.parts import find_parts, readable, stem
 from negsample.data.prepare import prepare
 from negsample.data.sequences import FORMAT, MANIFEST, Dataset, is_prepared, open_dataset
 
@@ -36,8 +36,9 @@ def load_dataset(what: str | Path, settings: PrepareSettings | None = None) -> D
             path = stack.enter_context(as_file(files("negsample.data") / "bundled" / BUNDLED[str(what)]))
         else:
             path = Path(what)
-            if not path.exists():
-                raise InputError(_unknown(str(what)))
+            with readable(path):
+                if not str(what) or not path.exists():
+                    raise InputError(_unknown(str(what)))
             if (path / MANIFEST).is_file():
                 return _as_prepared(path, asked)
         return _from_cache(path, asked)

@@ -48,6 +48,8 @@ def read_layout(path: Path) -> Layout:
             raise InputError(f"{path} is not UTF-8 text (a zero byte on line 1); save it as UTF-8 text, or Parquet")
         if not header.strip():
             raise InputError(f"line 1 of {path} is blank; it must name the columns")
+        if "\r" in header:
+            raise InputError(f"the lines of {path} end in CR alone; save it with LF or CR LF")
         delimiter, columns = _split_header(header)
         layout = _count(path, delimiter, columns)
     except pl.exceptions.PolarsError as error:

@@ -44,8 +44,11 @@ def odd(column: Column) -> pl.Expr:
 
 
 def too_large(column: Column) -> pl.Expr:
-    """Where an unsigned integer goes beyond Int64."""
-    return column.expr > _LARGEST if isinstance(column.dtype, pl.UInt64) else pl.lit(False)
+    """Where an integer goes beyond Int64."""
+    if not isinstance(column.dtype, pl.UInt64 | pl.Int128 | pl.UInt128):
+        return pl.lit(False)
+    beyond = column.expr > _LARGEST
+    return beyond | (column.expr < -_LARGEST) if isinstance(column.dtype, pl.Int128) else beyond
 
 
 def as_text(columns: Sequence[Column], any_too_large: bool) -> bool:

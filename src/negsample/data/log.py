@@ -44,6 +44,8 @@ def read_log(path: str | Path, *, user: str | None = None, item: str | None = No
     Raises:
         InputError: file, row and value of what is wrong, and what would be right.
     """
+    if not str(path):
+        raise InputError("the name of the log is empty; give a file, or a folder of parts")
     path = Path(path)
     parts = [open_part(each) for each in find_parts(path)]
     asked = {"user": user, "item": item, "time": time}

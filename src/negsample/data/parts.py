@@ -93,11 +93,14 @@ def find_parts(path: Path) -> list[Path]:
         InputError: nothing is there, or not of one known format.
     """
     known = ", ".join(FORMATS) + "; text also with " + " or ".join(COMPRESSIONS)
-    if not path.exists():
+    with readable(path):
+        there = path.exists()
+    if not there:
         raise InputError(f"{path} does not exist; give a log file ({known}) or a folder of such files")
     if not path.is_dir():
         if file_format(path) is None:
             raise InputError(f"{path} has no known ending; a log is one of {known}")
+        _check_name(path)
         return [path]
     with readable(path):
         inside = [each for each in sorted(path.iterdir()) if each.is_file() and each.name[0] not in "._"]
@@ -105,12 +108,20 @@ def find_parts(path: Path) -> list[Path]:
     if not parts:
         raise InputError(f"folder {path} holds no log file; a part is one of {known}")
     for part in parts:
+        _check_name(part)
         if file_format(part) != file_format(parts[0]):
             raise InputError(
                 f"folder {path} mixes formats: {parts[0].name} is {file_format(parts[0])} and {part.name} is "
                 f"{file_format(part)}; keep parts of one format in it"
             )
     return parts
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {path} is not UTF-8 text; rename it") from None
 
 
 def open_part(path: Path) -> Part:

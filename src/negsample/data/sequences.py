@@ -55,6 +55,10 @@ class Dataset:
     valid_ends: NDArray[np.int64]
     train_counts: NDArray[np.int64]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes the folder, and the arrays are mapped there."""
+        return open_dataset, (self.folder,)
+
     @property
     def name(self) -> str:
         """What reports call it."""

@@ -30,8 +30,8 @@ class Bins(NamedTuple):
     width: int
 
 
-def lay_in_bins(packed: Packed) -> Bins:
-    """Bins for ``packed``; the same for every block of a model."""
+def lay_in_bins(packed: Packed, dtype: torch.dtype) -> Bins:
+    """Bins for ``packed``, with a mask for states of ``dtype``; the same for every block of a model."""
     lengths = np.diff(packed.offsets)
     width = max(int(lengths.max()), _MIN_WIDTH)
     starts = np.empty_like(lengths)
@@ -48,7 +48,7 @@ def lay_in_bins(packed: Packed) -> Bins:
     owner = owner.view(count, 1, width)
     same = owner.transpose(1, 2) == owner
     causal = torch.ones(width, width, dtype=torch.bool, device=packed.device).tril_()
-    mask = torch.zeros(count, width, width, device=packed.device).masked_fill_(~(same & causal), -math.inf)
+    mask = torch.zeros(count, width, width, dtype=dtype, device=packed.device).masked_fill_(~(same & causal), -math.inf)
     return Bins(places, mask.unsqueeze(1), count, width)
 
 

@@ -66,7 +66,7 @@ class SASRec(nn.Module):
         """
         states = vectors_TD * math.sqrt(vectors_TD.shape[1]) + self.slots.index_select(0, packed.slots_T)
         states = dropout(states, self.dropout, rng)
-        bins = lay_in_bins(packed)
+        bins = lay_in_bins(packed, states.dtype)
         for block in self.blocks:
             states = block(states, bins, rng)
         normalised: Tensor = self.norm(states)

@@ -96,5 +96,5 @@ def _log_share(ids_BK: Tensor, items: Tensor, counts: Tensor, batch: Batch) -> T
 
 
 def _occurrences(ids: Tensor, items: Tensor, counts: Tensor) -> Tensor:
-    at = torch.searchsorted(items, ids).clamp_(max=len(items) - 1)
+    at = torch.searchsorted(items, ids.contiguous()).clamp_(max=len(items) - 1)
     return torch.where(items[at] == ids, counts[at], 0)

@@ -23,7 +23,10 @@ class Mixture:
     def __init__(self, *parts: Sampler) -> None:
         if len(parts) < 2:
             raise ValueError(f"a mixture needs at least two parts, got {len(parts)}")
-        self.parts = parts
+        # A mixture in a mixture is the mixture of all their parts.
+        self.parts: list[Sampler] = [
+            each for part in parts for each in (part.parts if isinstance(part, Mixture) else [part])
+        ]
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
         """(B, sum K_c) ids."""

@@ -1,0 +1,108 @@
+"""For all tests: one thread, global chance left alone, and small things made from plain lists."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from negsample.config import PrepareSettings
+from negsample.data.batches import Batch, training_batch, training_windows
+from negsample.data.log import Log
+from negsample.data.prepare import prepare
+from negsample.data.sequences import Dataset
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def global_chance() -> Iterator[None]:
+    """Chance is an argument: whoever draws from a global generator, or seeds it, fails."""
+    torch_before, numpy_before, python_before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    yield
+    numpy_after = np.random.get_state()
+    assert torch.equal(torch.get_rng_state(), torch_before), "the global generator of torch was used"
+    assert numpy_after[2:] == numpy_before[2:], "the global generator of numpy was used"
+    assert (numpy_after[1] == numpy_before[1]).all(), "the global generator of numpy was used"
+    assert random.getstate() == python_before, "the global generator of Python was used"
+
+
+def rng_of(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="session")
+def rng() -> Callable[[int], torch.Generator]:
+    """A generator from a seed."""
+    return rng_of
+
+
+@pytest.fixture(scope="session")
+def batch_of() -> Callable[..., Batch]:
+    """One batch of all users with two events or more, from their train items in order of time."""
+
+    def make(histories: Sequence[Sequence[int]], items: int, max_length: int = 50) -> Batch:
+        offsets = np.cumsum([0, *map(len, histories)])
+        flat = np.array([item for history in histories for item in history], np.int32)
+        windows = training_windows(offsets, offsets[1:], max_length)
+        return training_batch(flat, offsets, offsets[1:], windows, max_length=max_length, catalogue_size=items)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dataset_of() -> Callable[..., Dataset]:
+    """A dataset straight from each user's (train, validation, test) items: no split rule in between."""
+
+    def make(users: Sequence[tuple[Sequence[int], Sequence[int], Sequence[int]]], items: int) -> Dataset:
+        parts = np.array([[len(part) for part in user] for user in users])
+        offsets = np.concatenate([[0], np.cumsum(parts.sum(1))])
+        counts = np.bincount([item for user in users for item in user[0]], minlength=items + 1)
+        return Dataset(
+            folder=Path("nowhere"),
+            manifest={"name": "by hand", "fingerprint": "000000000000"},
+            items=np.array([item for user in users for part in user for item in part], np.int32),
+            times=np.arange(offsets[-1]),
+            offsets=offsets,
+            train_ends=offsets[:-1] + parts[:, 0],
+            valid_ends=offsets[:-1] + parts[:, 0] + parts[:, 1],
+            train_counts=counts,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
+    """A world with a known answer, prepared: after the first item of a pair comes its successor, modulo V.
+
+    A user goes through ten pairs (i, i + 1), no item twice; which pair comes next is chance. His last event, the
+    second item of a pair, is the test event, so whoever has learned the rule knows it. ``shuffled``: the same
+    items at random over all users and times, where there is nothing to know.
+    """
+
+    def make(users: int = 240, items: int = 60, *, shuffled: bool = False, name: str = "world") -> Dataset:
+        chance = np.random.default_rng(7)
+        steps = 20
+        pairs = np.stack([chance.permutation(items // 2)[: steps // 2] for _ in range(users)])
+        firsts = 2 * pairs + chance.integers(0, 2, (users, 1))
+        who = np.stack([firsts, firsts + 1], 2).reshape(users, steps) % items + 1
+        if shuffled:
+            who = chance.permutation(who.ravel())
+        when = np.arange(steps) * users + np.arange(users)[:, None]
+        frame = pl.LazyFrame(
+            {
+                "user": np.repeat(np.arange(users), steps),
+                "item": who.ravel().astype(np.int64),
+                "time": when.ravel().astype(np.int64),
+            }
+        )
+        settings = PrepareSettings(valid_fraction=0.1, test_fraction=0.05)
+        return prepare(Log(frame, name, []), settings, tmp_path_factory.mktemp("world") / name)
+
+    return make

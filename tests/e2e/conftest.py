@@ -1,0 +1,76 @@
+"""The command line from outside: subprocesses on a slice of the bundled log, each test file with a cache of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+SMALL = ("--set", "dim=8", "--set", "blocks=1", "--set", "max_length=10", "--set", "batch_size=64")
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[str, ...]:
+    """Settings of a model that trains in no time."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The installed command."""
+    found = shutil.which("negsample", path=str(Path(sys.executable).parent))
+    assert found, "negsample is not installed beside this Python"
+    return found
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment: one thread, a cache of this test file, a terminal of the usual width."""
+    cache = tmp_path_factory.mktemp("cache")
+    return os.environ | {"OMP_NUM_THREADS": "1", "NEGSAMPLE_CACHE": str(cache), "COLUMNS": "80"}
+
+
+@pytest.fixture(scope="module")
+def negsample(program: str, surroundings: dict[str, str]) -> Command:
+    """``negsample(*arguments)``: run to its end; keywords go to the environment."""
+
+    def run(*arguments: Any, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, *map(str, arguments)],
+            env=surroundings | environment,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def events() -> pl.DataFrame:
+    """The events of 150 users of the bundled log, ids as text, as they come from a text file."""
+    with as_file(files("negsample.data") / "bundled" / "online-retail.parquet") as path:
+        whole = pl.read_parquet(path)
+    chosen = whole["user"].unique().sort().gather_every(len(whole["user"].unique()) // 150)[:150]
+    return whole.filter(pl.col("user").is_in(chosen.implode())).with_columns(pl.col("user").cast(pl.String))
+
+
+@pytest.fixture(scope="module")
+def log(events: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """They, as a CSV file."""
+    path = tmp_path_factory.mktemp("logs") / "retail.csv"
+    events.write_csv(path)
+    return path

@@ -1,0 +1,189 @@
+"""Every command as a person gives it, and the files that the contract names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import polars as pl
+import pytest
+
+FIGURES = ["hr@10", "hr@10_sd", "ndcg@10", "ndcg@10_sd", "balance@10", "balance@10_sd", "coverage@10"]
+BY_COHORT = [
+    f"{cohort}_{name}@10{sd}" for name in ("hr", "ndcg") for cohort in ("head", "mid", "tail") for sd in ("", "_sd")
+]
+
+
+def done(finished):
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+    return finished.stdout
+
+
+def stamps(folder):
+    """When each file in it was written, hidden ones included."""
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def prepared(negsample, log, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "retail"
+    return folder, done(negsample("prepare", log, "--out", folder))
+
+
+@pytest.fixture(scope="module")
+def run(negsample, prepared, small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "first"
+    said = done(negsample("train", prepared[0], "--method", "random", "--epochs", 2, "--out", folder, *small))
+    return folder, said
+
+
+@pytest.fixture(scope="module")
+def compared(negsample, log, small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study") / "study"
+    command = ("compare", log, "--methods", "random,mixed", "--epochs", 1, "--repeats", 2, "--out", folder, *small)
+    return folder, command, done(negsample(*command))
+
+
+def test_prepare_prints_table_2_and_writes_a_manifest_and_arrays(prepared, events):
+    folder, said = prepared
+    assert all(word in said for word in ("MPU %", "head", "mid", "tail", "train events", f"Prepared in {folder}"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["users"], manifest["events"]) == (150, len(events))
+    assert manifest["name"] == "retail"
+    assert {"items.npy", "offsets.npy", "train_ends.npy", "item_ids.parquet"} <= {
+        path.name for path in folder.iterdir()
+    }
+
+
+@pytest.mark.parametrize("form", ["tsv", "parquet", "parts", "gz"])
+def test_every_form_of_a_log_gives_the_same_dataset(negsample, prepared, events, tmp_path, form):
+    renamed = events.rename({"user": "User ID", "item": "Item-Id", "timestamp": "ts"})
+    if form == "tsv":
+        source = tmp_path / "log.tsv"
+        renamed.write_csv(source, separator="\t")
+    elif form == "parquet":
+        source = tmp_path / "log.parquet"
+        renamed.write_parquet(source)
+    elif form == "gz":
+        source = tmp_path / "log.csv.gz"
+        renamed.write_csv(source, compression="gzip")
+    else:
+        source = tmp_path / "log"
+        source.mkdir()
+        for number, part in enumerate(renamed.iter_slices(len(renamed) // 2)):
+            part.write_csv(source / f"part-{number}.csv")
+    done(negsample("prepare", source, "--out", tmp_path / "out"))
+    ours, first = (json.loads((folder / "manifest.json").read_text()) for folder in (tmp_path / "out", prepared[0]))
+    assert ours["fingerprint"] == first["fingerprint"]
+    assert ours["cohorts"] == first["cohorts"]
+
+
+def test_columns_by_name_and_settings_of_the_split(negsample, log, tmp_path):
+    options = ("--user", "user", "--item", "item", "--time", "timestamp", "--min-user-events", 5)
+    split = ("--split", "paper", "--valid-fraction", 0.1, "--test-fraction", 0.1, "--cold", "drop")
+    done(negsample("prepare", log, "--out", tmp_path / "out", *options, *split))
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["settings"]["split"] == "paper"
+    assert manifest["settings"]["min_user_events"] == 5
+    assert manifest["cold_items"] == 0
+
+
+def test_train_writes_a_run(run):
+    folder, said = run
+    assert {"config.json", "metrics.json", "log.jsonl", "model.safetensors"} <= {each.name for each in folder.iterdir()}
+    assert f"Run: {folder}" in said
+    config, metrics = (json.loads((folder / name).read_text()) for name in ("config.json", "metrics.json"))
+    assert (config["method"], config["seed"], config["settings"]["epochs"]) == ("random", 0, 2)
+    assert len((folder / "log.jsonl").read_text().splitlines()) == 2
+    assert metrics["best_epoch"] in (1, 2)
+    for part in ("valid", "test"):
+        counts = {f"{which}events" for which in ("", "head_", "mid_", "tail_", "cold_")}
+        assert {"hr@10", "ndcg@10", "balance@10", "coverage@10", "tail_hr@10"} | counts <= metrics[part].keys()
+
+
+def test_a_finished_run_is_not_trained_again(negsample, run, prepared, small):
+    before = stamps(run[0])
+    said = done(negsample("train", prepared[0], "--method", "random", "--epochs", 2, "--out", run[0], *small))
+    assert "finished already" in said
+    assert stamps(run[0]) == before
+
+
+def test_evaluate_finds_the_same_figures(negsample, run):
+    before = json.loads((run[0] / "metrics.json").read_text())
+    said = done(negsample("evaluate", run[0]))
+    assert "HR@10" in said
+    assert json.loads((run[0] / "metrics.json").read_text()) == before
+
+
+def test_compare_writes_runs_table_figures_and_page(compared):
+    folder, _, said = compared
+    assert f"Report: {folder / 'report.html'}" in said
+    assert len(list((folder / "runs").iterdir())) == 5  # 2 methods, 2 seeds, and PopRec
+    table = pl.read_csv(folder / "table.csv")
+    assert table["method"].to_list() == ["random", "mixed", "PopRec"]
+    assert table["runs"].to_list() == [2, 2, 1]
+    named = ["dataset", "method", "runs", *FIGURES, *BY_COHORT, "train_seconds", "steps_per_second"]
+    assert set(named) <= set(table.columns)
+    assert table["hr@10"].is_between(0, 1).all()
+    assert list((folder / "figures").glob("*.svg"))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert 'src="http' not in page
+    assert "retail" in page
+
+
+def test_the_second_compare_trains_nothing(negsample, compared):
+    folder, command, _ = compared
+    before = stamps(folder / "runs")
+    said = done(negsample(*command))
+    assert said.count("finished before") == 4
+    assert stamps(folder / "runs") == before
+
+
+def test_report_comes_from_the_folders_alone(negsample, compared):
+    folder = compared[0]
+    before = (folder / "table.csv").read_text()
+    (folder / "table.csv").unlink()
+    (folder / "report.html").unlink()
+    for figure in (folder / "figures").iterdir():
+        figure.unlink()
+    said = done(negsample("report", folder))
+    assert "PopRec" in said
+    assert (folder / "table.csv").read_text() == before
+    assert (folder / "report.html").stat().st_size > 100_000
+    assert list((folder / "figures").glob("*.svg"))
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_methods_names_all_six_and_the_baseline(negsample, columns):
+    said = done(negsample("methods", COLUMNS=columns))
+    for name in ("random", "popularity", "in-batch", "mixed", "adaptive", "PopRec"):
+        assert name in said
+
+
+def test_the_work_goes_on_when_nobody_reads(program, surroundings, log, tmp_path):
+    command = [program, "prepare", str(log), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()  # as `| head` does
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_a_terminal_without_the_letters_is_no_reason_to_stop(negsample, events, tmp_path):
+    log = tmp_path / "Zoë 商品.csv"
+    events.write_csv(log)
+    said = done(negsample("prepare", log, "--out", tmp_path / "out", PYTHONIOENCODING="ascii", LC_ALL="C"))
+    assert "Prepared in" in said
+
+
+def test_names_are_text_and_never_markup(negsample, events, small, tmp_path):
+    log = tmp_path / "a b [bold]<script>alert(1)<!--.csv"
+    events.write_csv(log)
+    command = ("--methods", "random", "--epochs", 1, "--repeats", 1, "--out", tmp_path / "-- <b> [red]", *small)
+    assert "a b [bold]<script>" in done(negsample("compare", *command, "--", log))
+    page = (tmp_path / "-- <b> [red]" / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in page
+    assert "a b [bold]&lt;script&gt;" in page

@@ -1,0 +1,63 @@
+"""Stopped in the middle: what is finished stays, nothing half written does, the same command carries on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+
+import polars as pl
+import pytest
+
+
+def runs(folder):
+    """The finished runs of a study, with the moment of each."""
+    found = folder.glob("runs/[!.]*/config.json")
+    return {path.parent.name: path.stat().st_mtime_ns for path in found}
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_stopped_study_carries_on(program, surroundings, log, small, tmp_path, sent, code):
+    out = tmp_path / "study"
+    options = ["--methods", "random,mixed", "--epochs", "8", "--repeats", "2", "--out", str(out), *small]
+    command = [program, "compare", str(log), *options]
+    with subprocess.Popen(
+        command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        patience = time.monotonic() + 60
+        while len(runs(out)) < 2 and process.poll() is None and time.monotonic() < patience:
+            time.sleep(0.01)
+        process.send_signal(sent)
+        said = process.stderr.read()
+        assert process.wait() == code, said
+    if sent == signal.SIGINT:
+        assert said.startswith("interrupted; what is finished is kept")
+        assert said.count("\n") == 1
+        assert not list(out.rglob(".*"))
+    kept = runs(out)
+    assert 2 <= len(kept) < 5
+    assert not (out / "report.html").exists()
+
+    again = subprocess.run(command, env=surroundings, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout.count("finished before") == len(kept) - 1  # PopRec is not spoken of
+    assert len(runs(out)) == 5
+    assert kept.items() <= runs(out).items()
+    assert pl.read_csv(out / "table.csv")["runs"].to_list() == [2, 2, 1]
+
+
+def test_an_interrupted_run_leaves_no_folder(program, surroundings, log, tmp_path):
+    out = tmp_path / "runs" / "run"
+    command = [program, "train", str(log), "--method", "random", "--epochs", "100000", "--out", str(out)]
+    with subprocess.Popen(
+        command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while "test events" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.startswith("interrupted")
+    assert not out.exists()
+    assert not list(out.parent.iterdir())

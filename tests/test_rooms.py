@@ -1,0 +1,127 @@
+"""The greppable laws of the house, by ``ast``: who may do what, and who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import negsample
+
+SRC = Path(negsample.__file__).parent
+TREES = {path.relative_to(SRC).as_posix(): ast.parse(path.read_text()) for path in sorted(SRC.rglob("*.py"))}
+BASES = {"Console", "Settings", "Module", "NamedTuple", "Protocol", "BaseModel", "ValueError"}
+DRAWS = {"rand", "randn", "randint", "randperm", "normal_", "random_", "bernoulli_", "uniform_", "bernoulli"}
+DRAWS |= {"multinomial", "exponential_", "geometric_", "log_normal_", "cauchy_", "normal", "trunc_normal_"}
+WITHOUT_GENERATOR = {"rand_like", "randn_like", "randint_like", "dropout"}  # PyTorch's take none: never
+SIBLINGS = {"models", "losses", "metrics", "negatives"}
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Every call with the last name of what is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield getattr(node.func, "attr", getattr(node.func, "id", "")), node
+
+
+def rooms_imported(tree: ast.AST) -> set[str]:
+    """Rooms of negsample that a file imports, anywhere in it, ``data.log`` as ``data``."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("negsample.")}
+
+
+def room(path: str) -> str:
+    return path.split("/")[0].removesuffix(".py")
+
+
+def files(*rooms: str) -> list[str]:
+    found = [path for path in TREES if room(path) in rooms]
+    assert found, f"no file in {rooms}"
+    return found
+
+
+def where(name: str) -> list[str]:
+    return [path for path, tree in TREES.items() for called, _ in calls(tree) if called == name]
+
+
+def test_there_is_one_backward():
+    assert where("backward") == ["train.py"]
+
+
+def test_seeds_are_set_in_one_room():
+    assert set(where("manual_seed")) == {"seeds.py"}
+    assert not {path for name in ("seed", "default_rng", "manual_seed_all") for path in where(name)}
+
+
+def test_only_the_command_line_prints():
+    printing = [
+        path for path, tree in TREES.items() for _, call in calls(tree) if getattr(call.func, "id", "") == "print"
+    ]
+    assert set(printing) <= {"cli.py"}
+
+
+def test_torch_draws_from_a_generator_that_was_given():
+    for path, tree in TREES.items():
+        for name, call in calls(tree):
+            given = {keyword.arg for keyword in call.keywords}
+            assert name not in DRAWS or "generator" in given, f"{path}:{call.lineno}: {name} without generator="
+            theirs = isinstance(call.func, ast.Attribute) or name != "dropout"  # our own dropout takes an rng
+            assert not (name in WITHOUT_GENERATOR and theirs), f"{path}:{call.lineno}: {name} takes no generator"
+
+
+def test_siblings_never_import_one_another():
+    for path in files(*SIBLINGS):
+        assert not rooms_imported(TREES[path]) & (SIBLINGS - {room(path)}), path
+
+
+@pytest.mark.parametrize(
+    ("who", "allowed"),
+    [
+        ("config", set()),
+        ("seeds", set()),
+        ("losses", set()),
+        ("runs", {"config"}),
+        ("data", {"data", "config", "runs"}),
+        ("table", {"config"}),
+        ("negatives", {"negatives", "data"}),
+        ("models", {"models", "data", "table"}),
+        ("metrics", {"metrics", "data"}),
+        ("score", {"data", "negatives"}),
+        ("methods", {"config", "models", "negatives", "losses", "metrics", "data"}),
+        ("report", {"report", "config", "runs"}),
+    ],
+)
+def test_imports_point_down(who, allowed):
+    for path in files(who):
+        assert rooms_imported(TREES[path]) <= allowed, path
+
+
+def test_training_and_evaluation_know_nothing_of_studies():
+    for path in files("train", "evaluation"):
+        assert not rooms_imported(TREES[path]) & {"job", "study", "report", "cli", "terminal"}, path
+
+
+def test_nobody_imports_the_command_line():
+    importing = [path for path, tree in TREES.items() if "cli" in rooms_imported(tree)]
+    assert set(importing) <= {"__init__.py", "__main__.py"}
+
+
+def test_no_class_is_deeper_than_one():
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases = {ast.unparse(base).split(".")[-1] for base in node.bases}
+                assert bases <= BASES, f"{path}:{node.lineno}: class {node.name}"
+
+
+def test_no_dropout_of_torch_is_left():
+    for path, tree in TREES.items():
+        assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {"Dropout"}, path

@@ -1,0 +1,98 @@
+"""A study on ground that is not clean: interrupted, damaged, in the way, renamed, mixed settings."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from negsample import job as job_room
+from negsample import study
+from negsample.config import InputError, TrainSettings
+from negsample.report.reading import read_study
+from negsample.report.tables import study_table
+from negsample.study import compare, plan, popularity_curve
+
+SETTINGS = TrainSettings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(users=60, name="small")
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    """The runs alone: the page takes longer than they do."""
+    monkeypatch.setattr(study, "write_report", lambda out: out / "report.html")
+
+
+def grid(data, methods=("random",), *, repeats=1, changes=None):
+    return plan([data], methods, repeats=repeats, seed=0, settings=SETTINGS, changes=changes)
+
+
+def table_of(out):
+    return {row["method"]: row for row in study_table(read_study(out)).to_dicts()}
+
+
+def test_an_interrupted_study_gives_what_an_uninterrupted_one_does(data, tmp_path):
+    jobs = grid(data, ["random", "mixed"], repeats=2)
+    compare(jobs, tmp_path / "whole")
+    compare(jobs[:2], tmp_path / "parts")
+    compare(jobs, tmp_path / "parts")
+    tables = [table_of(tmp_path / name) for name in ("whole", "parts")]
+    for row in (*tables[0].values(), *tables[1].values()):
+        del row["train_seconds"], row["steps_per_second"]
+    assert tables[0] == tables[1]
+
+
+def test_runs_of_two_settings_of_a_method_never_share_a_row(data, tmp_path):
+    for negatives in (5, 6):
+        compare(grid(data, changes={"random_negatives": negatives}), tmp_path)
+    compare(grid(data, ["in-batch"]), tmp_path)
+    rows = table_of(tmp_path)
+    assert set(rows) == {"random", "in-batch", "PopRec"}
+    assert rows["random"]["runs"] == 1
+
+
+def test_another_dataset_of_the_same_name_is_another_study(data, world, tmp_path):
+    compare(grid(data), tmp_path)
+    compare(grid(world(users=62, name="small")), tmp_path)
+    assert len(list((tmp_path / "runs").iterdir())) == 4
+    assert [row["runs"] for row in table_of(tmp_path).values()] == [1, 1]
+
+
+def test_what_lies_in_the_way_of_a_run_is_told_before_training(data, tmp_path, monkeypatch):
+    jobs = grid(data)
+    half = tmp_path / "runs" / jobs[-1].name
+    half.mkdir(parents=True)
+    (half / "config.json").write_text("{}")  # as when metrics.json was deleted
+    fits, fit = [], job_room.fit
+    monkeypatch.setattr(job_room, "fit", lambda *given, **named: fits.append(1) or fit(*given, **named))
+    with pytest.raises(InputError, match=half.name):
+        compare(jobs, tmp_path)
+    assert not fits
+
+
+@pytest.mark.parametrize("file", ["config.json", "metrics.json"])
+def test_a_damaged_run_is_told(file, data, tmp_path):
+    jobs = grid(data)
+    compare(jobs, tmp_path)
+    (tmp_path / "runs" / jobs[-1].name / file).write_text("{")
+    with pytest.raises(InputError, match=r"damaged.*delete it and run again"):
+        compare(grid(data, repeats=2), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "\udcff"])
+def test_a_damaged_study_is_no_obstacle(text, data, tmp_path):
+    (tmp_path / "study.json").write_bytes(text.encode(errors="surrogateescape"))
+    compare(grid(data), tmp_path)
+    assert json.loads((tmp_path / "study.json").read_text())["methods"] == ["random", "PopRec"]
+
+
+def test_the_popularity_curve_descends_through_head_mid_and_tail(data):
+    curve = popularity_curve(data)
+    assert curve["rank"] == sorted(set(curve["rank"]))
+    assert (curve["rank"][0], curve["rank"][-1]) == (1, data.catalogue_size)
+    assert curve["count"] == sorted(curve["count"], reverse=True)
+    assert curve["cohort"] == sorted(curve["cohort"], key=["head", "mid", "tail"].index)
