@@ -8,7 +8,7 @@ OUT ?= out/online-retail
 .PHONY: compare install test lint bench clean
 
 compare: install
-	$(BIN)/negsample compare online-retail --repeats 3 --epochs 20 --jobs 2 --out $(OUT)
+	$(BIN)/negsample compare online-retail --repeats 3 --epochs 15 --jobs 2 --out $(OUT)
 
 install: $(VENV)/.installed
 

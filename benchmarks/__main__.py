@@ -19,7 +19,8 @@ from negsample import METHODS, Catalogue, SASRec, TrainSettings, build_method, g
 from negsample.config import checked
 from negsample.data.batches import Batch, epoch_batches
 from negsample.data.sequences import Dataset
-from negsample.evaluation import ITEM_BLOCK, QUERY_BLOCK, encode, queries, rank
+from negsample.evaluation import encode, queries
+from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK, rank
 from negsample.study import machine
 from negsample.train import step
 

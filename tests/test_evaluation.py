@@ -10,8 +10,9 @@ import torch
 
 from negsample.config import InputError, TrainSettings
 from negsample.data.batches import Windows
-from negsample.evaluation import encode, evaluate, queries, rank
+from negsample.evaluation import encode, evaluate, queries
 from negsample.models import PopRec, SASRec
+from negsample.ranking import rank
 from negsample.table import DenseTable
 
 BLOCKS = [(1, 1), (1, 1000), (3, 2), (4, 7), (7, 23), (512, 8192)]
@@ -180,8 +181,8 @@ def test_items_that_are_no_numbers_are_refused(value, target):
 @pytest.mark.parametrize(
     "dim",
     [
-        pytest.param(2, marks=pytest.mark.xfail(reason="the margin of ties, sqrt(D) / 2 * eps, is too small")),
-        pytest.param(4, marks=pytest.mark.xfail(reason="the margin of ties, sqrt(D) / 2 * eps, is too small")),
+        2,
+        4,
         16,
         50,
     ],

@@ -106,6 +106,10 @@ def train(
     cold: Cold = "keep",
 ) -> None:
     """Train one model by one method, and measure it."""
+    settings, negatives = _settings(epochs, changes)
+    prepared = _prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
     from negsample.data.catalogue import load_dataset
     from negsample.job import do
     from negsample.methods import method_names
@@ -116,10 +120,6 @@ def train(
     names = method_names(method)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
-    settings, negatives = _settings(epochs, changes)
-    prepared = _prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
-    )
     data = load_dataset(dataset, prepared)
     job = plan([data], names, repeats=1, seed=seed, settings=settings, changes=negatives)[len(names) - 2]
     if is_run(folder):
@@ -138,11 +138,13 @@ def train(
 @app.command()
 def evaluate(run: Annotated[Path, typer.Argument(help="The folder of a finished run.")]) -> None:
     """Measure a finished run again, from its saved model."""
-    from negsample.job import measure_again
     from negsample.runs import read_run
     from negsample.terminal import print_metrics
 
-    print_metrics(out, read_run(run).config["method"], measure_again(run))
+    method = read_run(run).config["method"]
+    from negsample.job import measure_again
+
+    print_metrics(out, method, measure_again(run))
 
 
 @app.command()
@@ -173,6 +175,10 @@ def compare(
     cold: Cold = "keep",
 ) -> None:
     """Compare methods on the same data: the main job. PopRec comes along."""
+    settings, negatives = _settings(epochs, changes)
+    prepared = _prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
     from negsample import study
     from negsample.data.catalogue import load_dataset
     from negsample.methods import METHODS, method_names
@@ -182,10 +188,6 @@ def compare(
     from negsample.terminal import Progress, print_dataset, print_study
 
     names = list(METHODS) if methods is None else method_names(methods)
-    settings, negatives = _settings(epochs, changes)
-    prepared = _prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
-    )
     loaded = [load_dataset(each, prepared) for each in datasets]
     jobs = study.plan(loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
     check_study_folder(folder)

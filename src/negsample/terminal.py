@@ -1,10 +1,10 @@
-"""What a person sees on the terminal: tables and progress."""
+"""What a person sees on the terminal: tables and progress. Torch is loaded only by what trains."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich import box
@@ -17,9 +17,10 @@ from rich.text import Text
 from negsample.data.popularity import COHORTS
 from negsample.data.sequences import Dataset
 from negsample.data.table import describe
-from negsample.job import Job
-from negsample.methods import METHODS
-from negsample.train import SELECTED_BY, Epoch
+
+if TYPE_CHECKING:
+    from negsample.job import Job
+    from negsample.train import Epoch
 
 _STUDY_COLUMNS = {
     "method": "method",
@@ -88,9 +89,11 @@ def print_study(out: Console, table: pl.DataFrame) -> None:
 
 def print_methods(out: Console) -> None:
     """The table of methods."""
+    from negsample.methods import METHODS
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("method", "proposes", "keeps", "paper", "settings"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "method")
     for name, row in METHODS.items():
         settings = "\n".join(f"{key}={value}" for key, value in row.defaults.items())
         table.add_row(name, row.proposes, row.keeps, f"{row.paper} {row.year}", settings)
@@ -102,6 +105,9 @@ class Progress:
     """A live line over all jobs of a study, with the time left; a line for each that is done."""
 
     def __init__(self, out: Console, jobs: Sequence[Job]) -> None:
+        from negsample.methods import METHODS
+        from negsample.train import SELECTED_BY
+
         self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -114,6 +120,8 @@ class Progress:
             speed_estimate_period=600,
             transient=True,
         )
+        self._selected_by = SELECTED_BY
+        self._methods = METHODS
         self._trained = [job for job in jobs if job.method in METHODS]
         self._task = self._bar.add_task("starting", total=sum(_work(job) for job in self._trained))
         self._last: dict[str, Epoch] = {}
@@ -130,13 +138,13 @@ class Progress:
 
     def watch(self, job: Job, epoch: Epoch | None) -> None:
         """An epoch of ``job`` is over, or with None the job."""
-        if job.method not in METHODS:
+        if job.method not in self._methods:
             return
         what = f"{job.data.name} {job.method} seed {job.seed}"
         if epoch is not None:
             self._last[job.name] = epoch
             if epoch.valid is not None:
-                self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[SELECTED_BY])
+                self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[self._selected_by])
             done = f"{what} epoch {epoch.epoch}/{job.settings.epochs}"
             self._bar.update(self._task, advance=_work(job) / job.settings.epochs, description=done)
         elif job.name in self._last:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shutil
 
@@ -48,26 +47,18 @@ def test_a_command_line(negsample, tmp_path, arguments, words):
     ("arguments", "words"),
     [
         (["--method", "Random"], ["unknown method 'Random'", "did you mean 'random'", "adaptive-mixed"]),
-        (["--method", ","], ["no method given", "PopRec"]),
         (["--method", "random,mixed"], ["one method", "compare"]),
         (["--method", "random", "--set", "dimension=8"], ["unknown setting 'dimension'", "dim,"]),
         (["--method", "random", "--set", "di\nm=8"], [r"unknown setting 'di\nm'"]),
         (["--method", "random", "--set", "dim"], ["KEY=VALUE", "'dim'"]),
-        (["--method", "random", "--set", "dim=wide"], ["dim='wide'", "integer"]),
         (["--method", "random", "--set", "dim=true"], ["dim=True", "should not be true"]),
-        (["--method", "random", "--set", f"dim={10**20}"], ["dim=1", "at most"]),
         (["--method", "random", "--set", "dim=20000000"], ["not enough memory", "dim"]),
-        (["--method", "random", "--set", "dim=8", "--set", "dim=9"], ["dim is given twice"]),
         (["--method", "random", "--set", "random_negatives=null"], ["random_negatives", "default"]),
-        (["--method", "random", "--set", "heads=3"], ["heads must divide dim", "50", "3"]),
         (["--method", "random", "--set", "learning_rate=Infinity"], ["learning_rate", "finite"]),
         (["--method", "random", "--set", "learning_rate=1e9"], ["diverged", "learning_rate", "smaller"]),
         (["--method", "random", "--set", "kept_hardest=3"], ["kept_hardest does nothing", "random"]),
         (["--method", "in-batch", "--set", "in_batch_negatives=ALL"], ["in_batch_negatives='ALL'", "'all'"]),
         (["--method", "random", "--epochs", "0"], ["epochs=0", "greater than or equal to 1"]),
-        (["--method", "random", "--user", ""], ["user=''"]),
-        (["--method", "random", "--user", "buyer"], ["no column 'buyer'", "user, item, timestamp"]),
-        (["--method", "random", "--valid-fraction", "0.6", "--test-fraction", "0.6"], ["below 1"]),
         (["--method", "random", "--min-item-events", "1000000"], ["no event", "min_item_events", "lower"]),
     ],
 )
@@ -80,18 +71,13 @@ def test_a_setting_of_train(negsample, log, tmp_path, arguments, words):
     ("name", "content", "words"),
     [
         ("badtime.csv", text([*FEW[:6], ("a", "x", "noon"), *FEW[6:]]), ["badtime.csv, row 7 (line 8)", "'noon'"]),
-        ("notime.csv", text([*FEW[:6], ("a", "x", ""), *FEW[6:]]), ["notime.csv, row 7 (line 8)", "empty"]),
         ("short.csv", text([*FEW[:6], ("a", "x")]), ["short.csv, row 7", "2 fields", "3"]),
         ("lacking.csv", text(FEW, "user,thing,time"), ["looks like the item", "user, thing, time", "--item"]),
-        ("twice.csv", text(FEW, "user,user,time"), ["twice.csv"]),
         ("mac.csv", text(FEW).replace("\n", "\r"), ["mac.csv", "CR"]),
         ("empty.csv", "", ["empty.csv is empty"]),
-        ("header.csv", "user,item,time\n", ["no rows"]),
         ("two.csv", text(FEW[:2]), ["too few events"]),
         ("tied.csv", text([(user, item, 5) for user, item, _ in FEW]), ["share their time", "paper"]),
-        ("cut.csv.gz", gzip.compress(text(FEW * 99).encode())[:-30], ["cut.csv.gz cannot be read"]),
         ("lie.parquet", text(FEW), ["lie.parquet cannot be read"]),
-        ("log.xlsx", "PK", ["no known ending", ".csv"]),
         ("gone.csv", None, ["gone.csv does not exist"]),
         ("n" * 300 + ".csv", None, ["cannot be read", "too long"]),
     ],
@@ -108,7 +94,6 @@ def test_a_name_that_is_near_a_bundled_one(negsample, tmp_path):
         negsample("train", "online-retial", "--method", "random", "--out", tmp_path / "run"),
         "Did you mean online-retail",
     )
-    refused(negsample("train", "", "--method", "random", "--out", tmp_path / "run"), "no dataset ''")
 
 
 def test_two_datasets_of_one_name(negsample, log, tmp_path):
@@ -119,11 +104,9 @@ def test_a_place_to_write_that_is_taken(negsample, log, tmp_path):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("mine")
-    for place in ("file", "file/inside", "full"):
-        out = tmp_path / place
-        refused(negsample("prepare", log, "--out", out), str(out), "another")
-        refused(negsample("train", log, "--method", "random", "--out", out), str(out), "another --out")
-        refused(negsample("compare", log, "--out", out), str(out), "another --out")
+    for command, place in (("prepare", "full"), ("compare", "full"), ("train", "file/inside")):
+        method = ("--method", "random") if command == "train" else ()
+        refused(negsample(command, log, "--out", tmp_path / place, *method), str(tmp_path / place), "choose another")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
 
 
@@ -149,7 +132,7 @@ def test_a_damaged_run_and_a_damaged_dataset(negsample, log, small, tmp_path):
     refused(negsample(*train, "--epochs", 2, "--out", run, *small), "other settings", "another --out")
 
     whole = (run / "config.json").read_text()
-    for damaged, words in ((whole[:40], "is damaged"), ("[]", "no JSON object"), ("{}", "'dataset' is missing")):
+    for damaged, words in ((whole[:40], "is damaged"), ("{}", "'dataset' is missing")):
         (run / "config.json").write_text(damaged)
         refused(negsample("evaluate", run), "run", words, "run again")
     (run / "config.json").write_text(json.dumps(json.loads(whole) | {"dataset_folder": str(tmp_path / "gone")}))
@@ -157,8 +140,5 @@ def test_a_damaged_run_and_a_damaged_dataset(negsample, log, small, tmp_path):
     (run / "config.json").write_text(whole)
     (run / "model.safetensors").write_bytes(b"no model")
     refused(negsample("evaluate", run), "model.safetensors cannot be read", "train again")
-
-    (data / "items.npy").write_bytes(b"")
-    refused(negsample(*train, "--out", tmp_path / "x"), "items.npy", "prepare it again")
     shutil.copy(log, data / "manifest.json")
     refused(negsample(*train, "--out", tmp_path / "x"), "manifest.json", "prepare it again")

@@ -25,6 +25,22 @@ ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "valid_ends": np.int64,
     "train_counts": np.int64,
 }
+_TEXTS = ("name", "fingerprint", "source", "first_time", "last_time", "valid_start", "test_start")
+_COUNTS = (
+    "events",
+    "users",
+    "items",
+    "train_events",
+    "valid_events",
+    "test_events",
+    "trained_users",
+    "cold_items",
+    "cold_test_events",
+    "test_events_without_history",
+    "dropped_cold_items",
+    "dropped_cold_events",
+)
+_OTHERS: dict[str, type] = {"notes": list, "settings": dict, "cohorts": dict, "tie_share": float}
 _WAY_OUT = "delete the folder and prepare it again"
 
 
@@ -151,9 +167,13 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else None
         raise InputError(f"{path} is of format {found}, this version reads {FORMAT}; {_WAY_OUT}")
-    lacking = [key for key in ("name", "fingerprint", "events", "users", "items") if key not in manifest]
+    lacking = [key for key in (*_TEXTS, *_COUNTS, *_OTHERS) if key not in manifest]
     if lacking:
         raise InputError(f"{path} lacks {', '.join(lacking)}; {_WAY_OUT}")
+    kinds = dict.fromkeys(_TEXTS, str) | dict.fromkeys(_COUNTS, int) | _OTHERS
+    for key, kind in kinds.items():
+        if not isinstance(manifest[key], kind) or (key == "name" and Path(manifest[key]).name != manifest[key]):
+            raise InputError(f"{path} is damaged ({key} is {manifest[key]!r}); {_WAY_OUT}")
     return manifest
 
 
