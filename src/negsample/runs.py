@@ -73,11 +73,15 @@ def check_new_folder(folder: Path) -> None:
 
 
 def check_study_folder(folder: Path) -> None:
-    """Refuses a folder that holds something else than a study, or a part of one.
+    """Refuses a folder that holds something else than a study, or a part of one, or whose name is no text.
 
     Raises:
         InputError: as it says.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {folder} is not UTF-8 text; choose another --out") from None
     if not folder.is_dir() or (folder / "study.json").exists():
         return
     other = sorted({each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets"})
