@@ -36,6 +36,7 @@ class Output(Console):
 
 
 out = Output()
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # as PyTorch says it, of a CPU and of a GPU
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
@@ -276,7 +277,7 @@ def main() -> None:
     except OSError as error:
         code = _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
             raise
         code = _refuse("not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives")
     if code == 130:

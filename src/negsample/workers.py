@@ -32,8 +32,8 @@ def in_processes(
     the workers stop and leave nothing half written.
 
     Raises:
-        InputError: a job raised it.
-        RuntimeError: a job failed in another way, or a worker was killed.
+        InputError: a job raised it, or a worker was killed.
+        RuntimeError: a job failed in another way; with its traceback.
     """
     context = multiprocessing.get_context("spawn")
     todo, said = context.Queue(), context.Queue()
@@ -75,7 +75,7 @@ def _listen(
         except queue.Empty:
             dead = [worker.exitcode for worker in workers if worker.exitcode]
             if dead:
-                raise RuntimeError(
+                raise InputError(
                     f"a worker process ended with exit code {dead[0]} (was it killed for memory?); finished runs are "
                     "kept: the same command carries on, with fewer --jobs if memory was short"
                 ) from None
