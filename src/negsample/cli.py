@@ -35,7 +35,7 @@ class Output(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-out = Output()
+out = Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100)
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # as PyTorch says it, of a CPU and of a GPU
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
@@ -122,9 +122,9 @@ def train(
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
     data = load_dataset(dataset, prepared)
-    job = plan([data], names, repeats=1, seed=seed, settings=settings, changes=negatives)[len(names) - 2]
+    job = plan([data], names, repeats=1, seed=seed, settings=settings, changes=negatives)[-1]
     if is_run(folder):
-        if any(read_run(folder).config.get(key) != value for key, value in job.identity().items()):
+        if not job.made(read_run(folder).config):
             raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
         out.print(f"{folder} is finished already", markup=False, highlight=False)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,11 @@ from negsample.data.sequences import Dataset, open_dataset
 from negsample.evaluation import evaluate
 from negsample.methods import POPREC, Catalogue, build_method
 from negsample.models import PopRec, SASRec
-from negsample.runs import read_run, whole_folder, write_json
+from negsample.runs import check_new_folder, is_run, read_run, whole_folder, write_json
 from negsample.seeds import generator
 from negsample.train import Epoch, Fitted, fit
+
+_MAX_NAME = 100  # bytes; file systems allow 255 for the whole
 
 
 class Job(NamedTuple):
@@ -44,10 +46,15 @@ class Job(NamedTuple):
             "negatives": self.negatives,
         }
 
+    def made(self, config: Mapping[str, Any]) -> bool:
+        """Whether ``config`` is that of a run of this job."""
+        return all(config.get(key) == value for key, value in self.identity().items())
+
     @property
     def name(self) -> str:
-        """The folder's name in a study."""
-        return f"{self.data.name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
+        """The folder's name in a study; a long dataset name is cut, the fingerprint keeps it apart."""
+        name = self.data.name.encode()[:_MAX_NAME].decode(errors="ignore")
+        return f"{name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
 
 
 def default_device() -> torch.device:
@@ -56,7 +63,14 @@ def default_device() -> torch.device:
 
 
 def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
-    """Train and measure ``job``; ``folder`` appears whole when it is done, or not at all."""
+    """Train and measure ``job``; ``folder`` appears whole when it is done, or not at all.
+
+    When another process has finished the same job there meanwhile, its run stays.
+
+    Raises:
+        InputError: the folder cannot be written (told before any work), or the training diverged.
+    """
+    check_new_folder(folder)
     device = default_device()
     model = build_model(job, device)
     fitted = Fitted([], 0)
@@ -65,6 +79,14 @@ def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch:
         catalogue = Catalogue(job.data.catalogue_size, counts)
         method = build_method(job.method, catalogue, job.negatives)
         fitted = fit(model, job.data, method, job.settings, seed=job.seed, watch=watch)
+    try:
+        _write(job, model, fitted, folder, device)
+    except OSError:
+        if not is_run(folder) or not job.made(read_run(folder).config):
+            raise
+
+
+def _write(job: Job, model: SASRec | PopRec, fitted: Fitted, folder: Path, device: torch.device) -> None:
     with whole_folder(folder) as scratch:
         versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
         config = job.identity() | {
@@ -74,8 +96,9 @@ def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch:
         }
         write_json(scratch / "config.json", config)
         lines = [json.dumps(epoch.entry()) for epoch in fitted.log]
-        (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines))
+        (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         save_file(model.state_dict(), scratch / "model.safetensors")
+        (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
         _measure(model, job, fitted.best_epoch, scratch, _pace(fitted.log), device)
 
 

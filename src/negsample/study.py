@@ -152,12 +152,12 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> Non
 def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Configurations of the finished runs of the study that ``out`` held before, where they fit this one."""
     try:
-        listed = json.loads((out / "study.json").read_text())["runs"]
+        listed = json.loads((out / "study.json").read_text("utf-8"))["runs"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     found = {}
-    for name in listed:
-        if is_run(out / "runs" / name):
+    for name in listed if isinstance(listed, list) else []:
+        if isinstance(name, str) and is_run(out / "runs" / name):
             config = read_run(out / "runs" / name).config
             same_data = [job for job in jobs if job.data.fingerprint == config["dataset_fingerprint"]]
             rivals = [job for job in same_data if job.method == config["method"]]

@@ -71,7 +71,7 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
 def print_study(out: Console, table: pl.DataFrame) -> None:
     """Test figures in % for each dataset of a study: mean and sd over runs, the best in bold; fits 80 columns."""
     for (dataset,), rows in table.group_by("dataset", maintain_order=True):
-        shown = _table(*_STUDY_COLUMNS.values(), "train s")
+        shown = _table(*_STUDY_COLUMNS.values(), "secs")
         shown.title = f"{dataset}: test, %, mean ±sd of the runs"
         best = {column: rows[column].max() for column in _STUDY_COLUMNS if column != "method"}
         for row in rows.iter_rows(named=True):
@@ -165,7 +165,7 @@ def _work(job: Job) -> float:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     return table

@@ -82,7 +82,7 @@ def write_figure(figure: Figure, folder: Path, width: int = 640) -> Path:
     svg = vl_convert.vegalite_to_svg(json.dumps(figure.spec | {"width": width}), config=PAPER)
     path = folder / f"{figure.name}.svg"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(svg)
+    temporary.write_text(svg, encoding="utf-8")
     temporary.replace(path)
     return path
 

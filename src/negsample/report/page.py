@@ -46,7 +46,7 @@ def write_report(folder: Path) -> Path:
         write_figure(figure, folder / "figures")
     page = folder / "report.html"
     temporary = page.with_name(f".{page.name}.{os.getpid()}")
-    temporary.write_text(html)
+    temporary.write_text(html, encoding="utf-8")
     temporary.replace(page)
     return page
 
@@ -73,8 +73,8 @@ def render(study: Study, table: pl.DataFrame, figures: Mapping[str, list[Figure]
         again=facts.again(study),
         charts={figure.name: figure.spec for some in figures.values() for figure in some},
         configs={"light": LIGHT, "dark": DARK},
-        style=Markup((_HERE / "page.css").read_text()),
-        script=Markup((_HERE / "page.js").read_text()),
+        style=Markup((_HERE / "page.css").read_text("utf-8")),
+        script=Markup((_HERE / "page.js").read_text("utf-8")),
         vega=Markup(_vega()),
     )
 

@@ -122,7 +122,7 @@ def _check_together(runs: list[Run]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged ({error}); run `negsample compare` again") from None
     if not isinstance(value, dict):
