@@ -65,7 +65,7 @@ def test_only_the_command_line_prints():
     printing = [
         path for path, tree in TREES.items() for _, call in calls(tree) if getattr(call.func, "id", "") == "print"
     ]
-    assert set(printing) <= {"cli.py"}
+    assert set(printing) <= {"console.py"}
 
 
 def test_torch_draws_from_a_generator_that_was_given():

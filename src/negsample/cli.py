@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import shlex
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings, checked
+from negsample.console import exit_code, out
 
 app = typer.Typer(
     name="negsample",
@@ -25,18 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-
-class Output(Console):
-    """The terminal, or what reads from us; when that goes away (``| head``) the work goes on unseen."""
-
-    def on_broken_pipe(self) -> None:
-        """What is written from now on goes nowhere."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-out = Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100)
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # as PyTorch says it, of a CPU and of a GPU
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
@@ -263,48 +248,7 @@ def _settings(epochs: int | None, changes: list[str] | None) -> tuple[TrainSetti
 
 def main() -> None:
     """Run the command line; exit 0 done, 2 the input or a setting is wrong, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to stop
-    try:
-        code = app(standalone_mode=False)
-    except InputError as error:
-        code = _refuse(str(error))
-    except typer.TyperException as error:
-        code = _refuse(_usage(error))
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    except OSError as error:
-        code = _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
-            raise
-        code = _refuse("not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives")
-    if code == 130:
-        _say("interrupted; what is finished is kept, the same command carries on")
-    sys.exit(code)
-
-
-def _usage(error: typer.TyperException) -> str:
-    """What Typer says of a command line that it cannot read, and where to look."""
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "negsample"
-    said = error.format_message().replace("Value error, ", "").rstrip(". ") or "no command given"
-    commands = getattr(context.command, "commands", None) if context else None
-    known = f"; the commands are: {', '.join(commands)}" if commands else ""
-    return f"{said[:1].lower()}{said[1:]}{known} (see `{command} --help`)"
-
-
-def _refuse(message: str) -> int:
-    _say(f"error: {message}")
-    return 2
-
-
-def _say(message: str) -> None:
-    """One line on stderr, whatever stands in the names that the message quotes."""
-    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
-    with suppress(OSError):  # nobody listens
-        print(line, file=sys.stderr, flush=True)
+    sys.exit(exit_code(app))
 
 
 if __name__ == "__main__":
