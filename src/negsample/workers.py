@@ -27,7 +27,7 @@ def in_processes(
 ) -> None:
     """Do every job into its folder, ``at_once`` at a time, each with its share of the cores.
 
-    A small model trains as fast on one core as on two, so N jobs on N cores take little longer than one. ``watch``
+    A small model gains little from a second core, so N jobs on N cores should take less than N times one. ``watch``
     is called here, as by :func:`negsample.study.compare`. When this process is interrupted or dies, or a job fails,
     the workers stop and leave nothing half written.
 

@@ -30,8 +30,8 @@ class SASRec(nn.Module):
         blocks: number of blocks.
         heads: attention heads; divides ``dim``.
         dropout: share of activations dropped while training.
-        rng: where the initial values come from: N(0, 0.02) for every matrix, zero for every bias. (With the
-            reference's Glorot uniform, 20 epochs on Beauty 5-core reach a fifth less; see docs/log.md.)
+        rng: where the initial values come from: N(0, 0.02) for every matrix, zero for every bias. (The
+            reference has Glorot uniform; how this was chosen, and on how little: docs/log.md.)
     """
 
     def __init__(
