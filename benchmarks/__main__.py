@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from negsample import METHODS, Catalogue, SASRec, TrainSettings, build_method, generator, load_dataset
+from negsample import SASRec, TrainSettings, build_method, catalogue_of, generator, load_dataset, negative_settings
 from negsample.config import checked
 from negsample.data.batches import Batch, epoch_batches
 from negsample.data.sequences import Dataset
 from negsample.evaluation import encode, queries
+from negsample.methods import PAPER_SIX
 from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK, rank
 from negsample.study import machine
-from negsample.train import step
+from negsample.train import propose, step
 
 RESULTS = Path(__file__).parent / "results"
 SETTINGS = checked(TrainSettings, {})
@@ -53,25 +55,28 @@ def first_batches(data: Dataset, number: int) -> list[Batch]:
     return [batch for batch, _ in zip(batches, range(number), strict=False)]
 
 
-def step_times(data: Dataset, batches: list[Batch]) -> list[dict[str, Any]]:
-    """Milliseconds of a step by method, and of its drawing."""
+def step_times(data: Dataset, batches: list[Batch], methods: Iterable[str]) -> list[dict[str, Any]]:
+    """Milliseconds of a step by method, and of its proposal."""
     rows = []
-    catalogue = Catalogue(data.catalogue_size, torch.tensor(data.train_counts))
-    for name, row in METHODS.items():
-        method = build_method(name, catalogue, row.defaults)
+    catalogue = catalogue_of(data, SETTINGS.max_length, torch.device("cpu"))
+    for name in methods:
+        method = build_method(name, catalogue, negative_settings(name, {}))
         model = SASRec(data.catalogue_size, rng=generator(0, "init"))
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98), fused=True)
         draws, drops = generator(0, "negatives"), generator(0, "dropout")
 
+        def under(method: Any) -> list[Batch]:
+            return [replace(batch, collisions=method.collisions) for batch in batches]
+
         def whole(
             method: Any = method, model: Any = model, optimizer: Any = optimizer, draws: Any = draws, drops: Any = drops
         ) -> None:
-            for batch in batches:
+            for batch in under(method):
                 step(model, method, batch, optimizer, negatives_rng=draws, dropout_rng=drops)
 
         def drawing(method: Any = method, draws: Any = draws) -> None:
-            for batch in batches:
-                method.sampler.draw(batch, rng=draws)
+            for batch in under(method):
+                propose(method, batch, rng=draws)
 
         total, drawn = median_ms(whole, 5) / len(batches), median_ms(drawing, 5) / len(batches)
         rows.append({"method": name, "step_ms": total, "draw_ms": drawn, "draw_share": drawn / total})
@@ -110,7 +115,7 @@ def main() -> None:
     data = load_dataset("online-retail")
     batches = first_batches(data, 20)
     positions = statistics.fmean(len(batch.targets_T) for batch in batches)
-    steps = step_times(data, batches)
+    steps = step_times(data, batches, PAPER_SIX)
     asked = queries(data, "test", history="frozen", max_length=SETTINGS.max_length)
     model = SASRec(data.catalogue_size, rng=generator(0, "init"))
     encoding = median_ms(lambda: encode(model, data.items, asked.windows, device=torch.device("cpu")), 3)

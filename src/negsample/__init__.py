@@ -5,15 +5,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings
+    from negsample.data.batches import padded_batch
     from negsample.data.catalogue import load_dataset
     from negsample.data.log import read_log
     from negsample.data.prepare import prepare
     from negsample.data.sequences import Dataset, open_dataset
     from negsample.data.split import split_by_time
     from negsample.evaluation import evaluate
-    from negsample.methods import METHODS, Catalogue, Method, build_method, negative_settings
-    from negsample.models import PopRec, SASRec
-    from negsample.negatives import Hardest, InBatch, Mixture, Negatives, Popularity, Sampler, Uniform
+    from negsample.methods import METHODS, Catalogue, Method, build_method, catalogue_of, negative_settings
+    from negsample.models import GRU4Rec, PopRec, SASRec
+    from negsample.negatives import (
+        BatchMix,
+        Cache,
+        Cohort,
+        CrossBatch,
+        Hardest,
+        InBatch,
+        KeepAll,
+        LogQ,
+        LogUniform,
+        Mixture,
+        Negatives,
+        OneOfHardest,
+        Popularity,
+        Resample,
+        Sampler,
+        Scored,
+        Select,
+        Temper,
+        Then,
+        Uniform,
+        WholeCatalogue,
+    )
     from negsample.report import write_report
     from negsample.seeds import generator
     from negsample.study import compare, plan
@@ -22,15 +45,38 @@ if TYPE_CHECKING:
 # Where each public name lives; a name is loaded when it is first used, so that `negsample --help` needs no torch.
 _HOMES = {
     "config": ("InputError", "NegativeSettings", "PrepareSettings", "TrainSettings"),
+    "data.batches": ("padded_batch",),
     "data.catalogue": ("load_dataset",),
     "data.log": ("read_log",),
     "data.prepare": ("prepare",),
     "data.sequences": ("Dataset", "open_dataset"),
     "data.split": ("split_by_time",),
     "evaluation": ("evaluate",),
-    "methods": ("METHODS", "Catalogue", "Method", "build_method", "negative_settings"),
-    "models": ("PopRec", "SASRec"),
-    "negatives": ("Hardest", "InBatch", "Mixture", "Negatives", "Popularity", "Sampler", "Uniform"),
+    "methods": ("METHODS", "Catalogue", "Method", "build_method", "catalogue_of", "negative_settings"),
+    "models": ("GRU4Rec", "PopRec", "SASRec"),
+    "negatives": (
+        "BatchMix",
+        "Cache",
+        "Cohort",
+        "CrossBatch",
+        "Hardest",
+        "InBatch",
+        "KeepAll",
+        "LogQ",
+        "LogUniform",
+        "Mixture",
+        "Negatives",
+        "OneOfHardest",
+        "Popularity",
+        "Resample",
+        "Sampler",
+        "Scored",
+        "Select",
+        "Temper",
+        "Then",
+        "Uniform",
+        "WholeCatalogue",
+    ),
     "report": ("write_report",),
     "seeds": ("generator",),
     "study": ("compare", "plan"),
@@ -40,23 +86,39 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "METHODS",
+    "BatchMix",
+    "Cache",
     "Catalogue",
+    "Cohort",
+    "CrossBatch",
     "Dataset",
+    "GRU4Rec",
     "Hardest",
     "InBatch",
     "InputError",
+    "KeepAll",
+    "LogQ",
+    "LogUniform",
     "Method",
     "Mixture",
     "NegativeSettings",
     "Negatives",
+    "OneOfHardest",
     "PopRec",
     "Popularity",
     "PrepareSettings",
+    "Resample",
     "SASRec",
     "Sampler",
+    "Scored",
+    "Select",
+    "Temper",
+    "Then",
     "TrainSettings",
     "Uniform",
+    "WholeCatalogue",
     "build_method",
+    "catalogue_of",
     "compare",
     "evaluate",
     "fit",
@@ -64,6 +126,7 @@ __all__ = [
     "load_dataset",
     "negative_settings",
     "open_dataset",
+    "padded_batch",
     "plan",
     "prepare",
     "read_log",

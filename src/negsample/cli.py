@@ -167,13 +167,13 @@ def compare(
     )
     from negsample import study
     from negsample.data.catalogue import load_dataset
-    from negsample.methods import METHODS, method_names
+    from negsample.methods import PAPER_SIX, method_names
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
     from negsample.terminal import Progress, print_dataset, print_study
 
-    names = list(METHODS) if methods is None else method_names(methods)
+    names = list(PAPER_SIX) if methods is None else method_names(methods)
     loaded = [load_dataset(each, prepared) for each in datasets]
     jobs = study.plan(loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
     check_study_folder(folder)
@@ -200,11 +200,16 @@ def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")
 
 
 @app.command()
-def methods() -> None:
-    """The methods by name: what they propose and keep, their source, their settings."""
-    from negsample.terminal import print_methods
+def methods(
+    name: Annotated[str | None, typer.Argument(help="One method: its formula, when to take it, its settings.")] = None,
+) -> None:
+    """The methods by name: what they propose, select and lose, what a position costs, their source."""
+    from negsample.terminal import print_method, print_methods
 
-    print_methods(out)
+    if name is None:
+        print_methods(out)
+    else:
+        print_method(out, name)
 
 
 def _prepare_settings(

@@ -75,8 +75,9 @@ class TrainSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     max_length: int = Field(50, ge=1, description="L: inputs a sequence is cut to, the latest kept")
     dim: int = Field(50, ge=1, description="D: width of the embeddings")
-    blocks: int = Field(2, ge=1, description="transformer blocks")
-    heads: int = Field(1, ge=1, description="attention heads; must divide dim")
+    model: Literal["sasrec", "gru4rec"] = Field("sasrec", description="the backbone")
+    blocks: int = Field(2, ge=1, description="transformer blocks, or GRU layers")
+    heads: int = Field(1, ge=1, description="attention heads of sasrec; must divide dim")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped while training")
     eval_every: int = Field(1, ge=1, description="epochs between looks at validation")
     history: Literal["frozen", "rolling"] = Field("frozen", description="what the model knows at evaluation")
@@ -90,21 +91,47 @@ class TrainSettings(Settings):
 
 
 class NegativeSettings(Settings):
-    """How many negatives of which kind a method draws; a method uses the fields its row names."""
+    """How a method draws, selects and loses; a method uses the fields its row names."""
 
-    random_negatives: int | None = Field(None, ge=1, description="uniform draws a sequence")
-    popularity_negatives: int | None = Field(None, ge=1, description="draws by count ** exponent a sequence")
+    random_negatives: int | None = Field(None, ge=1, description="uniform draws")
+    popularity_negatives: int | None = Field(None, ge=1, description="draws by count ** exponent")
     popularity_exponent: float | None = Field(None, description="1: popularity, 0: uniform, -1: inverse")
+    log_uniform_negatives: int | None = Field(None, ge=1, description="log-uniform draws by popularity rank")
     in_batch_negatives: int | Literal["all"] | None = Field(
-        None, description="targets of the batch a sequence, without replacement; 'all': every one"
+        None, description="targets of the batch, without replacement; 'all': every one, shared by the batch"
+    )
+    cohort_negatives: int | None = Field(None, ge=1, description="draws by cohort")
+    cohort_shares: tuple[float, float, float] | None = Field(None, description="shares of head, mid and tail")
+    own_cohort_share: float | None = Field(None, ge=0, le=1, description="share drawn from the target's own cohort")
+    bank_size: int | None = Field(None, ge=1, description="targets of earlier batches kept")
+    warm_up: int | None = Field(None, ge=0, description="batches before the bank is used")
+    cache_negatives: int | None = Field(None, ge=1, description="draws from the cache")
+    cache_size: int | None = Field(None, ge=1, description="chosen negatives kept in the cache")
+    draws_per: Literal["batch", "sequence", "position"] | None = Field(None, description="who shares a draw")
+    collisions: Literal["none", "target", "history"] | None = Field(
+        None, description="what is never a negative: nothing, the target, or all that the user has in train"
     )
     kept_hardest: int | None = Field(None, ge=1, description="highest scores kept a position")
     not_kept: Literal["omit", "zero"] | None = Field(None, description="what becomes of the others")
+    picked_from: int | None = Field(None, ge=1, description="one is picked of this many highest scores")
+    resampled: int | None = Field(None, ge=1, description="score-weighted draws a position among the proposed")
+    mixed_negatives: int | None = Field(None, ge=1, description="synthetic negatives, mixtures of two proposed ones")
+    mix_concentration: float | None = Field(None, gt=0, description="a of the mixture's share ~ Beta(a, a)")
+    log_q_strength: float | None = Field(None, ge=0, le=1, description="of the log-q correction; 0: none")
+    temperature: float | None = Field(None, gt=0, description="scores are divided by it")
+    calibration: float | None = Field(None, ge=0, le=1, description="t of gBCE; 0: BCE")
+    regularization: float | None = Field(None, ge=0, description="weight of BPR-max's score regularisation")
 
     @model_validator(mode="after")
     def _in_batch_positive(self) -> NegativeSettings:
         if isinstance(self.in_batch_negatives, int) and self.in_batch_negatives < 1:
             raise ValueError(f"in_batch_negatives must be >= 1 or 'all', got {self.in_batch_negatives}")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> NegativeSettings:
+        if self.cohort_shares is not None and (min(self.cohort_shares) < 0 or sum(self.cohort_shares) <= 0):
+            raise ValueError(f"cohort_shares must be >= 0 with a sum above 0, got {list(self.cohort_shares)}")
         return self
 
 

@@ -17,8 +17,8 @@ from negsample.config import InputError, TrainSettings, checked, fingerprint
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset, open_dataset
 from negsample.evaluation import evaluate
-from negsample.methods import POPREC, Catalogue, build_method
-from negsample.models import PopRec, SASRec
+from negsample.methods import POPREC, build_method, catalogue_of
+from negsample.models import GRU4Rec, PopRec, SASRec
 from negsample.runs import check_new_folder, is_run, read_run, whole_folder, write_json
 from negsample.seeds import generator
 from negsample.train import Epoch, Fitted, fit
@@ -74,9 +74,8 @@ def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch:
     device = default_device()
     model = build_model(job, device)
     fitted = Fitted([], 0)
-    if isinstance(model, SASRec):
-        counts = torch.from_numpy(np.array(job.data.train_counts)).to(device)
-        catalogue = Catalogue(job.data.catalogue_size, counts)
+    if not isinstance(model, PopRec):
+        catalogue = catalogue_of(job.data, job.settings.max_length, device)
         method = build_method(job.method, catalogue, job.negatives)
         fitted = fit(model, job.data, method, job.settings, seed=job.seed, watch=watch)
     try:
@@ -86,7 +85,7 @@ def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch:
             raise
 
 
-def _write(job: Job, model: SASRec | PopRec, fitted: Fitted, folder: Path, device: torch.device) -> None:
+def _write(job: Job, model: SASRec | GRU4Rec | PopRec, fitted: Fitted, folder: Path, device: torch.device) -> None:
     with whole_folder(folder) as scratch:
         versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
         config = job.identity() | {
@@ -132,25 +131,26 @@ def measure_again(folder: Path) -> dict[str, Any]:
     return read_run(folder).metrics
 
 
-def build_model(job: Job, device: torch.device) -> SASRec | PopRec:
+def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
     """The untrained model of ``job``."""
     if job.method == POPREC:
         order = torch.from_numpy(popularity_order(np.asarray(job.data.train_counts)))
         return PopRec(order, max_length=job.settings.max_length).to(device)
     settings = job.settings
-    return SASRec(
-        job.data.catalogue_size,
-        dim=settings.dim,
-        max_length=settings.max_length,
-        blocks=settings.blocks,
-        heads=settings.heads,
-        dropout=settings.dropout,
-        rng=generator(job.seed, "init"),
-    ).to(device)
+    common: dict[str, Any] = {
+        "dim": settings.dim,
+        "max_length": settings.max_length,
+        "blocks": settings.blocks,
+        "dropout": settings.dropout,
+        "rng": generator(job.seed, "init"),
+    }
+    if settings.model == "gru4rec":
+        return GRU4Rec(job.data.catalogue_size, **common).to(device)
+    return SASRec(job.data.catalogue_size, heads=settings.heads, **common).to(device)
 
 
 def _measure(
-    model: SASRec | PopRec,
+    model: SASRec | GRU4Rec | PopRec,
     job: Job,
     best_epoch: int,
     folder: Path,

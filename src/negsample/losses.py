@@ -1,25 +1,144 @@
 """The third seat: pure functions of scores.
 
 ``pos_T``: the score of each position's target. ``neg_TK``: of its negatives, ``-inf`` where absent: an absent one
-adds nothing, and leaves the mean.
+adds nothing, and leaves the mean. Each returns a scalar. No loss touches ``log q``: a corrected method hands over
+corrected scores.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def bce(pos_T: Tensor, neg_TK: Tensor) -> Tensor:
+def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Literal["mean", "sum"] = "mean") -> Tensor:
     """Binary cross-entropy as in SASRec (Kang & McAuley, ICDM'18), for any number of negatives.
 
     ``mean_T softplus(-s_pos) + mean over the present negatives of softplus(s_neg)``; the second mean is 0 when
-    none is present. Returns a scalar.
+    none is present. With ``sum``, each negative has the weight one, as in the text of gSASRec (Petrov & Macdonald,
+    RecSys'23): ``mean_T (softplus(-s_pos) + sum_k softplus(s_k))``.
+
+    Raises:
+        ValueError: ``negatives`` is neither.
     """
-    present = (neg_TK > -math.inf).sum().clamp(min=1)
-    return F.softplus(-pos_T).mean() + F.softplus(neg_TK).sum() / present
+    return F.softplus(-pos_T).mean() + _as_negatives(neg_TK, negatives)
 
 
-LOSSES = {"bce": bce}
+def gbce(
+    pos_T: Tensor, neg_TK: Tensor, *, items: int, t: float = 0.75, negatives: Literal["mean", "sum"] = "mean"
+) -> Tensor:
+    """Generalised BCE of gSASRec (Petrov & Macdonald, RecSys'23): BCE with ``sigma(s_pos) ** beta`` as probability.
+
+    ``beta * softplus(-s_pos)`` takes the place of BCE's ``softplus(-s_pos)``; ``t = 0`` is BCE. The paper's
+    calibration argument holds for ``sum`` (the method ``gsasrec`` uses it); ``mean`` is a deviation.
+
+    Args:
+        pos_T: see the module.
+        neg_TK: see the module. Its columns, absent ones included, are the ``m`` of :func:`gbce_beta`.
+        items: the size ``V`` of the catalogue.
+        t: calibration, see :func:`gbce_beta`.
+        negatives: as for :func:`bce`.
+
+    Raises:
+        ValueError: ``items``, ``t`` or ``negatives`` breaks its rule.
+    """
+    beta = gbce_beta(neg_TK.shape[1], items, t)
+    return beta * F.softplus(-pos_T).mean() + _as_negatives(neg_TK, negatives)
+
+
+def gbce_beta(m: int, items: int, t: float) -> float:
+    """``a (t (1 - 1/a) + 1/a)`` with ``a = m / (V - 1)``: 1 for ``t = 0``, the sampling rate ``a`` for ``t = 1``.
+
+    Written as ``1 - t (1 - a)``, the same, exact at ``t = 0``. ``a`` is at most 1 (gSASRec, RecSys'23).
+
+    Raises:
+        ValueError: ``t`` is outside [0, 1], or ``items`` (V) below 2.
+    """
+    if not 0 <= t <= 1:
+        raise ValueError(f"calibration t must be in [0, 1], got {t}; take 0 for plain BCE, 1 for full calibration")
+    if items < 2:
+        raise ValueError(f"items must be >= 2, got {items}; give the size of the whole catalogue")
+    return 1 - t * (1 - min(m / (items - 1), 1))
+
+
+def bpr(pos_T: Tensor, neg_TK: Tensor) -> Tensor:
+    """BPR (Rendle et al., UAI'09): mean over the present negatives of ``-log sigma(s_pos - s_neg)``, 0 if none."""
+    return F.softplus(neg_TK - pos_T[:, None]).sum() / _present(neg_TK)
+
+
+def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0) -> Tensor:
+    """BPR-max (Hidasi & Karatzoglou, CIKM'18), with ``w = softmax`` over the position's present negatives.
+
+    ``mean_T (-log sum_j w_j sigma(s_pos - s_j) + reg sum_j w_j s_j ** 2)``; a position without a negative adds 0.
+    """
+    absent_TK = neg_TK == -math.inf
+    log_w_TK = neg_TK - _logsumexp(neg_TK)[:, None]
+    log_beaten_T = _logsumexp(log_w_TK - F.softplus(neg_TK - pos_T[:, None]))
+    squares_TK = neg_TK.masked_fill(absent_TK, 0).square()
+    penalty_T = (log_w_TK.exp() * squares_TK).sum(1)
+    return (reg * penalty_T - log_beaten_T.masked_fill(absent_TK.all(1), 0)).mean()
+
+
+def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """Sampled softmax, the cross-entropy of the target among itself and its negatives (Jean et al., ACL'15).
+
+    ``mean_T (-s_pos / tau + log(exp(s_pos / tau) + sum_j exp(s_j / tau)))``, for negatives ``s_j - log(m q_j)``
+    the log-q correction of Bengio & Senecal (2008). Of the negatives only their logsumexp counts.
+
+    Raises:
+        ValueError: ``temperature`` is not above 0.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be > 0, got {temperature}; 1 leaves the scores as they are")
+    scaled_TK = neg_TK if temperature == 1 else neg_TK / temperature
+    return F.softplus(_logsumexp(scaled_TK) - pos_T / temperature).mean()
+
+
+def corrected_log_q(pos_T: Tensor, neg_TK: Tensor) -> Tensor:
+    """Corrected log-q (Khrylchenko et al., RecSys'25), for scores already corrected: ``s'_j = s_j - log(m q'_j)``.
+
+    ``mean_T sg(1 - P) (-s_pos + log sum_j exp(s'_j))``, ``P = exp(s_pos) / (exp(s_pos) + sum_j exp(s'_j))``,
+    ``sg`` without gradient. Its gradient is that of :func:`sampled_softmax` of the same scores; what the paper
+    changes besides is ``q'``. Of the negatives only their logsumexp counts; a position without one adds 0.
+    """
+    margin_T = _logsumexp(neg_TK) - pos_T
+    return (torch.sigmoid(margin_T).detach() * margin_T).mean()
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "bce": bce,
+    "gbce": gbce,
+    "bpr": bpr,
+    "bpr_max": bpr_max,
+    "sampled_softmax": sampled_softmax,
+    "corrected_log_q": corrected_log_q,
+}
+
+
+def _as_negatives(neg_TK: Tensor, negatives: str) -> Tensor:
+    if negatives not in ("mean", "sum"):
+        raise ValueError(f"negatives must be 'mean' or 'sum', got {negatives!r}; 'sum' weighs each one as a target")
+    total = F.softplus(neg_TK).sum()
+    return total / (_present(neg_TK) if negatives == "mean" else len(neg_TK))
+
+
+def _present(neg_TK: Tensor) -> Tensor:
+    return (neg_TK > -math.inf).sum().clamp(min=1)
+
+
+def _logsumexp(neg_TK: Tensor) -> Tensor:
+    """(T,) logsumexp of each row; of a row all absent, half the lowest number and no gradient.
+
+    That of torch has the gradient nan there. Half, so that a score can be subtracted and the result is a number.
+    """
+    limits = torch.finfo(neg_TK.dtype)
+    if not neg_TK.shape[1]:
+        return neg_TK.new_full((len(neg_TK),), limits.min / 2)
+    top_T = neg_TK.detach().amax(1).clamp(min=limits.min / 2)
+    total_T = (neg_TK - top_T[:, None]).exp().sum(1)  # at least 1, or 0 where all are absent: clamp stops its gradient
+    return top_T + total_T.clamp(min=limits.tiny).log()

@@ -7,11 +7,36 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from negsample.data.batches import Batch
-from negsample.negatives.collisions import in_history
+from negsample.data.batches import Batch, spans
+from negsample.negatives.base import Negatives
+from negsample.negatives.collisions import in_history, rows_of
+from negsample.negatives.select import Needs, Scored
 
+_MERGED = 4096  # columns of scores that are held at once
+_LOWEST = -1e30  # of a masked score that must be finite
 _MAX_WASTE = 0.7  # a bucket holds sequences at least this long, relative to its longest
+
+
+def score(
+    states_TD: Tensor,
+    targets_TD: Tensor,
+    vectors: Tensor,
+    proposed: Negatives,
+    batch: Batch,
+    *,
+    needs: Needs = frozenset(),
+    pos_log_q_T: Tensor | None = None,
+) -> Scored:
+    """Targets and negatives scored, with what a selector ``needs``; see :func:`score_negatives`."""
+    return Scored(
+        score_targets(states_TD, targets_TD),
+        score_negatives(states_TD, vectors, proposed.ids, batch),
+        _per_position(proposed.log_q, batch) if "log_q" in needs else None,
+        pos_log_q_T,
+        _per_position(proposed.ids, batch) if "ids" in needs else None,
+    )
 
 
 def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
@@ -20,24 +45,76 @@ def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
 
 
 def score_negatives(states_TD: Tensor, vectors: Tensor, ids: Tensor, batch: Batch) -> Tensor:
-    """(T, K) inner products with the negatives, ``-inf`` where one is absent or in the user's history.
+    """(T, K) inner products with the negatives, ``-inf`` where one is absent or a collision.
 
-    ``ids`` (K,) and ``vectors`` (K, D), shared: one product, and what a user has is masked here.
-    ``ids`` (B, K) and ``vectors`` (B, K, D), per sequence (already without what the user has): one product for
-    each bucket of sequences of like length.
+    ``ids`` (K,) and ``vectors`` (K, D), shared: one product, and collisions are masked here. ``ids`` (B, K) and
+    ``vectors`` (B, K, D), per sequence: one product for each bucket of sequences of like length. ``ids`` (T, K) and
+    ``vectors`` (T, K, D), per position. What the user has was left out when ids were drawn per sequence or position,
+    and the target when they were drawn per position.
     """
     if ids.dim() == 1:
-        had = in_history(ids.expand(batch.sequences, -1), batch) | (ids == 0)
-        return (states_TD @ vectors.T).masked_fill(had.index_select(0, batch.inputs.rows_T), -math.inf)
-    scores = _per_sequence(states_TD, vectors, batch.inputs.offsets)
+        return (states_TD @ vectors.T).masked_fill(_collides(ids, batch), -math.inf)
+    if len(ids) == batch.sequences:
+        scores = _per_sequence(states_TD, vectors, batch.inputs.offsets)
+    else:
+        scores = torch.bmm(vectors, states_TD.unsqueeze(2)).squeeze(2)
     absent = ids == 0
     if bool(absent.any()):
-        scores = scores.masked_fill(absent.index_select(0, batch.inputs.rows_T), -math.inf)
+        scores = scores.masked_fill(_per_position(absent, batch), -math.inf)
+    if batch.collisions == "target" and len(ids) == batch.sequences:
+        scores = scores.masked_fill(_per_position(ids, batch) == batch.targets_T.unsqueeze(1), -math.inf)
     return scores
+
+
+def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, ids_K: Tensor, batch: Batch) -> Tensor:
+    """(T, 1) ``log sum_j exp(s_j)`` over shared negatives, a single one that stands for all; ``-inf`` where none is.
+
+    Never holds more than T x ``_MERGED`` scores: they are computed chunk by chunk, and again for the gradient. What
+    :func:`negsample.losses.sampled_softmax` and :func:`~negsample.losses.corrected_log_q` make of it is what they
+    make of the (T, K) scores.
+    """
+    logs = [
+        checkpoint(_log_sum_exp, states_TD, vectors, ids, batch, use_reentrant=False, preserve_rng_state=False)
+        for vectors, ids in zip(torch.split(vectors_KD, _MERGED), torch.split(ids_K, _MERGED), strict=True)
+    ]
+    merged_T1 = torch.logsumexp(torch.stack(logs, 1), 1, keepdim=True)
+    return merged_T1.masked_fill(merged_T1 < _LOWEST / 2, -math.inf)
+
+
+def _log_sum_exp(states_TD: Tensor, vectors_KD: Tensor, ids_K: Tensor, batch: Batch) -> Tensor:
+    """(T,) of one chunk; finite where all is masked, so that the gradient there is 0 and not undefined."""
+    scores = (states_TD @ vectors_KD.T).masked_fill_(_collides(ids_K, batch), _LOWEST)
+    return torch.logsumexp(scores, 1)
+
+
+def _collides(ids_K: Tensor, batch: Batch) -> Tensor:
+    """(T, K), or what is broadcast to it, whether a shared negative is absent or may not be one at that position."""
+    absent = ids_K == 0
+    if batch.collisions == "history":
+        had_BK = in_history(ids_K.expand(batch.sequences, -1), rows_of(batch, "sequence"), batch) | absent
+        return had_BK.index_select(0, batch.inputs.rows_T)
+    if batch.collisions == "target":
+        return (ids_K == batch.targets_T.unsqueeze(1)) | absent
+    return absent
+
+
+def _per_position(values: Tensor, batch: Batch) -> Tensor:
+    """(T, K) of values of any granularity; a view where they are shared."""
+    if values.dim() == 1:
+        return values.expand(len(batch.targets_T), -1)
+    return values.index_select(0, batch.inputs.rows_T) if len(values) == batch.sequences else values
 
 
 def _per_sequence(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray) -> Tensor:
     lengths = np.diff(offsets)
+    if (np.diff(lengths) > 0).any():  # not longest first, as in a batch from outside
+        order = np.argsort(-lengths, kind="stable")
+        there = spans(offsets[:-1][order], lengths[order])
+        where, back = (torch.from_numpy(each).to(states_TD.device) for each in (there, np.argsort(there)))
+        rows = torch.from_numpy(order).to(states_TD.device)
+        sorted_offsets = np.concatenate([[0], np.cumsum(lengths[order])])
+        scores = _per_sequence(states_TD.index_select(0, where), vectors_BKD.index_select(0, rows), sorted_offsets)
+        return scores.index_select(0, back)
     buckets = _buckets(lengths)
     # Split once: its backward joins the parts, where that of a slice would fill a whole tensor with zeros each time.
     states = torch.split(states_TD, [int(lengths[first:last].sum()) for first, last in buckets])

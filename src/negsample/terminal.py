@@ -89,16 +89,57 @@ def print_study(out: Console, table: pl.DataFrame) -> None:
 
 def print_methods(out: Console) -> None:
     """The table of methods."""
-    from negsample.methods import METHODS
+    from negsample.methods import METHODS, POPREC
+    from negsample.methods.about import cost
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("method", "proposes", "keeps", "paper", "settings"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    for column in ("method", "proposes > selects > loses", "a position costs", "paper"):
         table.add_column(column, overflow="fold", no_wrap=column == "method")
     for name, row in METHODS.items():
-        settings = "\n".join(f"{key}={value}" for key, value in row.defaults.items())
-        table.add_row(name, row.proposes, row.keeps, f"{row.paper} {row.year}", settings)
-    table.add_row("PopRec", "nothing is trained", "", "the most popular items, for everybody", "")
+        seats = f"{row.proposes} > {row.selects} > {row.loses}"
+        table.add_row(name, seats, cost(name), f"{row.paper} {row.year}")
+    table.add_row(POPREC, "nothing is trained", "", "the most popular items, for everybody")
     out.print(table)
+    out.print("negsample methods NAME says more of one: its formula, when to take it, its settings.", highlight=False)
+
+
+def print_method(out: Console, given: str) -> None:
+    """All that is said of one method."""
+    from negsample.config import InputError, NegativeSettings
+    from negsample.methods import METHODS, POPREC, method_names
+    from negsample.methods.about import cost, words
+
+    names = method_names(given)
+    if len(names) != 1 or names[0] == POPREC:
+        raise InputError(f"methods takes one name of its table, got '{given}'; without a name it lists them all")
+    name = names[0]
+    row, said = METHODS[name], words()[name]
+    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
+    for label, text in (
+        ("proposes", row.proposes),
+        ("selects", row.selects),
+        ("loses", row.loses),
+        ("a position costs", cost(name)),
+        ("paper", f"{row.paper} {row.year}"),
+        ("formula", said.formula),
+        ("when to take it", said.take),
+        ("head, mid, tail", said.serves),
+    ):
+        facts.add_row(Text(label, style="dim"), Text(text))
+    out.print(Text(name, style="bold"))
+    out.print(facts)
+    settings = _table("setting", "default", "what it is")
+    settings.columns[2].no_wrap = False
+    settings.columns[2].justify = "left"
+    for key, value in row.defaults.items():
+        settings.add_row(key, _setting(value), NegativeSettings.model_fields[key].description or "")
+    out.print(settings)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f"{each:.3g}" for each in value) + "]"
+    return str(value)
 
 
 class Progress:

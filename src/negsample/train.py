@@ -16,8 +16,9 @@ from negsample.data.batches import Batch, epoch_batches
 from negsample.data.sequences import Dataset
 from negsample.evaluation import evaluate
 from negsample.methods import Method
-from negsample.models import SASRec
-from negsample.score import score_negatives, score_targets
+from negsample.models import Backbone
+from negsample.negatives import Negatives, Scored
+from negsample.score import merge_negatives, score, score_targets
 from negsample.seeds import generator
 
 SELECTED_BY = "hr@10"
@@ -45,7 +46,7 @@ class Fitted(NamedTuple):
 
 
 def step(
-    model: SASRec,
+    model: Backbone,
     method: Method,
     batch: Batch,
     optimizer: torch.optim.Optimizer,
@@ -54,20 +55,43 @@ def step(
     dropout_rng: torch.Generator,
 ) -> Tensor:
     """One update: propose, look up, encode, score, select, lose, learn. Returns the loss, detached."""
-    ids = method.sampler.draw(batch, rng=negatives_rng)
-    inputs, targets, vectors = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
+    proposed = propose(method, batch, rng=negatives_rng)
+    inputs, targets, vectors = model.table.lookup(batch.inputs.items_T, batch.targets_T, proposed.ids)
+    vectors = _hold(vectors, method.sampler.frozen)
     states_TD = model(inputs, batch.inputs, dropout_rng)
-    pos_T = score_targets(states_TD, targets)
-    neg_TK = method.select(score_negatives(states_TD, vectors, ids, batch))
-    loss = method.loss(pos_T, neg_TK)
+    if method.merged:
+        scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, vectors, proposed.ids, batch))
+    else:
+        needs = method.select.needs
+        asked = "pos_log_q" in needs
+        pos_log_q_T = method.sampler.log_prob(batch.targets_T, batch, per="batch") if asked else None
+        scored = score(states_TD, targets, vectors, proposed, batch, needs=needs, pos_log_q_T=pos_log_q_T)
+        scored = method.select(scored, rng=negatives_rng)
+    loss = method.loss(scored.pos_T, scored.neg_TK)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.detach()
 
 
+def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Negatives:
+    """The method's proposal; its ``log_q`` is computed when the selector needs it, and empty otherwise."""
+    if "log_q" in method.select.needs:
+        return method.sampler.sample(batch, rng=rng)
+    ids = method.sampler.draw(batch, rng=rng)
+    return Negatives(ids, torch.empty(0, device=ids.device))
+
+
+def _hold(vectors: Tensor, last: int) -> Tensor:
+    """The vectors of negatives, those of the ``last`` ones without gradient."""
+    if not last:
+        return vectors
+    learning, held = torch.split(vectors, [vectors.shape[-2] - last, last], -2)
+    return torch.cat([learning, held.detach()], -2)
+
+
 def fit(
-    model: SASRec,
+    model: Backbone,
     data: Dataset,
     method: Method,
     settings: TrainSettings,
@@ -83,7 +107,7 @@ def fit(
     Raises:
         InputError: the loss stopped being a number.
     """
-    device = model.slots.device
+    device = model.table.weight.device
     order_rng = generator(seed, "order")
     negatives_rng, dropout_rng = generator(seed, "negatives", device), generator(seed, "dropout", device)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), eps=1e-8, fused=True)
@@ -100,6 +124,7 @@ def fit(
             batch_size=settings.batch_size,
             max_length=settings.max_length,
             catalogue_size=data.catalogue_size,
+            collisions=method.collisions,
             rng=order_rng,
         ):
             losses.append(

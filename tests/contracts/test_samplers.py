@@ -1,18 +1,32 @@
-"""Every sampler, by being in the dict: its draws follow its stated law, and nobody gets what he has."""
+"""Every sampler, by being in the dict: its draws follow its stated law, and nobody gets what is left out for him."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pytest
 import scipy.stats
 import torch
 
-from negsample.data.batches import epoch_batches
-from negsample.negatives import InBatch, Mixture, Popularity, Uniform
+from negsample.data.batches import epoch_batches, padded_batch
+from negsample.negatives import (
+    Cache,
+    Cohort,
+    CrossBatch,
+    InBatch,
+    LogUniform,
+    Mixture,
+    Popularity,
+    Uniform,
+    WholeCatalogue,
+    own_cohort,
+)
+from negsample.negatives.base import PER
 
 V = 12
 HISTORIES = [
@@ -25,55 +39,173 @@ HISTORIES = [
 ]
 EVERYTHING_BUT_7, EVERYTHING = 2, 3
 COUNTS = torch.tensor([Counter(item for history in HISTORIES for item in history)[i] for i in range(V + 1)])
+COHORTS = torch.tensor([-1, 0, 0, 1, 1, 2, 2, 2, 1, 0, 2, 2, 1])
+SHARES = [0.5, 0.2, 0.3]
+EARLIER = [[1, 2, 3], [7, 7, 5, 9]]  # targets of the batches before
+POLICIES = ["history", "target", "none"]
+DRAWS = 1_000_000
+
+
+class Part(NamedTuple):
+    """Some of the draws.
+
+    ``weights(targets, target)``: the law that ``log_q`` states, as weights of items, for a position with ``target`` in
+    a batch with ``targets``. ``source``: what is drawn from within one batch, where that is another. ``how``: one by
+    one, by positions of the batch without replacement, or all that there is.
+    """
+
+    k: int | Literal["all"]
+    per: str
+    weights: Callable
+    how: Literal["independent", "positions", "given"] = "independent"
+    source: Callable | None = None
 
 
 class Case(NamedTuple):
-    """``make(k)``: the sampler with k draws; ``parts(k)``: draws of each part, and its weights for who has nothing."""
+    """``make(k)``: a fresh sampler with k draws; ``parts(k)``: what they are."""
 
-    make: Callable
-    parts: Callable
+    make: Callable[[int], Any]
+    parts: Callable[[int], list[Part]]
 
 
-def everyone(targets):
+def everyone(targets, target):
     return dict.fromkeys(range(1, V + 1), 1.0)
 
 
 def by_count(exponent):
-    def weights(targets):
-        return {i: float(COUNTS[i]) ** exponent for i in range(1, V + 1) if COUNTS[i] > 0 or exponent == 0}
+    return lambda targets, target: {i: float(COUNTS[i]) ** exponent for i in range(1, V + 1)}
+
+
+def by_rank(targets, target):
+    ranked = sorted(range(1, V + 1), key=lambda i: (-int(COUNTS[i]), i))
+    return {item: math.log((r + 2) / (r + 1)) / math.log(V + 1) for r, item in enumerate(ranked)}
+
+
+def by_cohort(shares_of):
+    def weights(targets, target):
+        cohort, shares = COHORTS.tolist(), shares_of(target)
+        return {i: shares[cohort[i]] / cohort.count(cohort[i]) for i in range(1, V + 1)}
 
     return weights
 
 
-def occurrences(targets):
+def occurrences(targets, target):
     return dict(Counter(targets))
 
 
+def banked(size):
+    return lambda targets, target: dict(Counter([item for batch in EARLIER for item in batch][-size:]))
+
+
+def cached(targets, target):
+    places = [item for batch in EARLIER for item in batch]
+    return {i: places.count(i) / 10 + (10 - len(places)) / 10 / V for i in range(1, V + 1)}
+
+
+def with_bank(size, *first, counts=None):
+    bank = CrossBatch(size, counts=counts)
+    for targets in EARLIER:
+        bank.draw(padded_batch(torch.tensor([targets]), torch.tensor([targets]), catalogue_size=V), rng=NO_CHANCE)
+    return Mixture(*first, bank) if first else bank
+
+
+def with_cache(k, *others):
+    cache = Cache(V, k, size=10)
+    for targets in EARLIER:
+        cache.remember(torch.tensor(targets))
+    return Mixture(cache, *others) if others else cache
+
+
+NO_CHANCE: Any = None
 SAMPLERS = {
-    "uniform": Case(lambda k: Uniform(V, k), lambda k: [(k, everyone)]),
-    "popularity": Case(lambda k: Popularity(COUNTS, k), lambda k: [(k, by_count(1))]),
-    "popularity 0.75": Case(lambda k: Popularity(COUNTS, k, exponent=0.75), lambda k: [(k, by_count(0.75))]),
-    "popularity 0": Case(lambda k: Popularity(COUNTS, k, exponent=0), lambda k: [(k, by_count(0))]),
-    "popularity -1": Case(lambda k: Popularity(COUNTS, k, exponent=-1), lambda k: [(k, by_count(-1))]),
-    "in-batch": Case(InBatch, lambda k: [(k, occurrences)]),
-    "in-batch all": Case(lambda k: InBatch("all"), lambda k: [("all", occurrences)]),
-    "in-batch + uniform": Case(
-        lambda k: Mixture(InBatch(k), Uniform(V, 2 * k)), lambda k: [(k, occurrences), (2 * k, everyone)]
+    "in-batch all": Case(lambda k: InBatch("all"), lambda k: [Part("all", "batch", occurrences, "given")]),
+    "in-batch all by counts": Case(
+        lambda k: InBatch("all", counts=COUNTS), lambda k: [Part("all", "batch", by_count(1), "given", occurrences)]
     ),
-    "popularity + uniform": Case(
-        lambda k: Mixture(Popularity(COUNTS, 3 * k, exponent=0.75), Uniform(V, k)),
-        lambda k: [(3 * k, by_count(0.75)), (k, everyone)],
+    "whole catalogue": Case(lambda k: WholeCatalogue(V), lambda k: [Part(V, "batch", everyone, "given")]),
+    "bank": Case(lambda k: with_bank(5), lambda k: [Part(5, "batch", banked(5), "given")]),
+    "bank by counts": Case(
+        lambda k: with_bank(5, counts=COUNTS), lambda k: [Part(5, "batch", by_count(1), "given", banked(5))]
     ),
-    "all three": Case(
-        lambda k: Mixture(InBatch(k), Popularity(COUNTS, k), Uniform(V, k)),
-        lambda k: [(k, occurrences), (k, by_count(1)), (k, everyone)],
+    "cache": Case(lambda k: with_cache(k), lambda k: [Part(k, "batch", cached)]),
+    "own cohort per position": Case(
+        lambda k: Cohort(COHORTS, own_cohort(0.8), k, per="position"),
+        lambda k: [Part(k, "position", by_cohort(lambda target: own_cohort(0.8)[COHORTS[target]]))],
+    ),
+    "popularity 0": Case(lambda k: Popularity(COUNTS, k, exponent=0), lambda k: [Part(k, "sequence", by_count(0))]),
+    "popularity -1": Case(lambda k: Popularity(COUNTS, k, exponent=-1), lambda k: [Part(k, "sequence", by_count(-1))]),
+    # Mixtures whose parts are shared by different ones.
+    "in-batch all + bank": Case(
+        lambda k: with_bank(6, InBatch("all")),
+        lambda k: [Part("all", "batch", occurrences, "given"), Part(6, "batch", banked(6), "given")],
+    ),
+    "in-batch all + uniform per sequence": Case(
+        lambda k: Mixture(InBatch("all"), Uniform(V, k)),
+        lambda k: [Part("all", "batch", occurrences, "given"), Part(k, "sequence", everyone)],
+    ),
+    "popularity per batch + uniform per sequence": Case(
+        lambda k: Mixture(Popularity(COUNTS, 2 * k, per="batch"), Uniform(V, k)),
+        lambda k: [Part(2 * k, "batch", by_count(1)), Part(k, "sequence", everyone)],
+    ),
+    "cache + log-uniform per position": Case(
+        lambda k: with_cache(k, LogUniform(COUNTS, k, per="position")),
+        lambda k: [Part(k, "batch", cached), Part(k, "position", by_rank)],
+    ),
+    "own cohort per position + uniform per sequence + bank": Case(
+        lambda k: with_bank(4, Cohort(COHORTS, own_cohort(0.8), k, per="position"), Uniform(V, k)),
+        lambda k: [
+            Part(k, "position", by_cohort(lambda target: own_cohort(0.8)[COHORTS[target]])),
+            Part(k, "sequence", everyone),
+            Part(4, "batch", banked(4), "given"),
+        ],
     ),
 }
-SHARED = ["in-batch all"]
-PER_SEQUENCE = [name for name in SAMPLERS if name not in SHARED]
-CATALOGUE = [name for name in SAMPLERS if "in-batch" not in name and name != "all three"]
+
+
+def at_every_granularity(per):
+    """Samplers that have them all. A function, so that each lambda keeps its own ``per``."""
+    alone = {
+        "uniform": Case(lambda k: Uniform(V, k, per=per), lambda k: [Part(k, per, everyone)]),
+        "popularity": Case(lambda k: Popularity(COUNTS, k, per=per), lambda k: [Part(k, per, by_count(1))]),
+        "popularity 0.75": Case(
+            lambda k: Popularity(COUNTS, k, exponent=0.75, per=per), lambda k: [Part(k, per, by_count(0.75))]
+        ),
+        "log-uniform": Case(lambda k: LogUniform(COUNTS, k, per=per), lambda k: [Part(k, per, by_rank)]),
+        "cohort": Case(
+            lambda k: Cohort(COHORTS, SHARES, k, per=per), lambda k: [Part(k, per, by_cohort(lambda target: SHARES))]
+        ),
+        "in-batch": Case(lambda k: InBatch(k, per=per), lambda k: [Part(k, per, occurrences, "positions")]),
+        "in-batch by counts": Case(
+            lambda k: InBatch(k, counts=COUNTS, per=per),
+            lambda k: [Part(k, per, by_count(1), "positions", occurrences)],
+        ),
+    }
+    mixed = {
+        "in-batch + uniform": Case(
+            lambda k: Mixture(InBatch(k, per=per), Uniform(V, 2 * k, per=per)),
+            lambda k: [Part(k, per, occurrences, "positions"), Part(2 * k, per, everyone)],
+        ),
+        "all three": Case(
+            lambda k: Mixture(InBatch(k, per=per), Popularity(COUNTS, k, per=per), Uniform(V, k, per=per)),
+            lambda k: [Part(k, per, occurrences, "positions"), Part(k, per, by_count(1)), Part(k, per, everyone)],
+        ),
+    }
+    return {f"{name} per {per}": case for name, case in (alone | mixed).items()}
+
+
+for each in PER:
+    SAMPLERS |= at_every_granularity(each)
+
+
+def per_of(name):
+    return max((part.per for part in SAMPLERS[name].parts(1)), key=PER.index)
+
+
+PER_ROW = [name for name in SAMPLERS if per_of(name) != "batch"]
+WITH_CHANCE = [name for name in SAMPLERS if any(part.how != "given" for part in SAMPLERS[name].parts(1))]
 
 per_sampler = pytest.mark.parametrize("name", SAMPLERS)
+under_each_policy = pytest.mark.parametrize("policy", POLICIES)
 
 
 @pytest.fixture
@@ -81,15 +213,47 @@ def batch(batch_of):
     return batch_of(HISTORIES, V)
 
 
-def law(parts, batch, had):
-    """Slow and obvious: item to probability of one draw for a user who has ``had``."""
+def under(policy, batch):
+    return dataclasses.replace(batch, collisions=policy)
+
+
+class Row(NamedTuple):
+    """Whose draws a row holds: what is left out at the draw, and the target where there is one."""
+
+    left_out: frozenset[int]
+    target: int | None
+
+
+def rows_of(batch, per):
+    """Slow and obvious."""
+    had: dict[int, set[int]] = {}
+    for key in batch.history_keys.tolist():
+        had.setdefault(key // (V + 1), set()).add(key % (V + 1))
+    if per == "batch":
+        return [Row(frozenset(), None)]
+    if per == "sequence":
+        return [Row(frozenset(had[b] if batch.collisions == "history" else ()), None) for b in range(batch.sequences)]
+    of_position = {"history": lambda b, target: had[b], "target": lambda b, target: {target}, "none": lambda *_: ()}
+    left_out = of_position[batch.collisions]
+    pairs = zip(batch.inputs.rows_T.tolist(), batch.targets_T.tolist(), strict=True)
+    return [Row(frozenset(left_out(b, target)), target) for b, target in pairs]
+
+
+def allowed(part, batch, row):
+    """Weights of what one draw of the part can give to the row, in this batch."""
+    weights = (part.source or part.weights)(batch.targets_T.tolist(), row.target)
+    return {item: weight for item, weight in weights.items() if item not in row.left_out}
+
+
+def law(parts, batch, row):
+    """Slow and obvious: item to the stated probability of one draw."""
     targets = batch.targets_T.tolist()
     result = dict.fromkeys(range(1, V + 1), 0.0)
-    sizes = [len(targets) if k == "all" else k for k, _ in parts]
-    for size, (_, weights) in zip(sizes, parts, strict=True):
-        allowed = {item: weight for item, weight in weights(targets).items() if item not in had}
-        for item, weight in allowed.items():
-            result[item] += size / sum(sizes) * weight / sum(allowed.values())
+    sizes = [len(targets) if part.k == "all" else part.k for part in parts]
+    for size, part in zip(sizes, parts, strict=True):
+        left = {item: w for item, w in part.weights(targets, row.target).items() if item not in row.left_out}
+        for item, weight in left.items():
+            result[item] += size / sum(sizes) * weight / sum(left.values())
     return result
 
 
@@ -105,57 +269,35 @@ def tensors_of(batch):
     }
 
 
-def p_value(drawn: torch.Tensor, stated: dict[int, float]) -> float:
-    """Chi-square goodness of fit of draws to a law; 0 when something impossible was drawn."""
-    observed = torch.bincount(drawn.flatten(), minlength=V + 1)
-    if any(observed[i] > 0 for i in range(V + 1) if stated.get(i, 0.0) == 0):
-        return 0.0
-    support = [i for i, share in stated.items() if share > 0]
-    if len(support) == 1:
-        return 1.0
-    total = drawn.numel()
-    return float(scipy.stats.chisquare(observed[support].numpy(), [total * stated[i] for i in support]).pvalue)
-
-
-def a_little_wrong(stated: dict[int, float]) -> dict[int, float]:
-    """The law with 0.01 of probability moved from its most probable item to its second."""
-    first, second = sorted(stated, key=stated.__getitem__)[-1:-3:-1]
-    return stated | {first: stated[first] - 0.01, second: stated[second] + 0.01}
-
-
 @per_sampler
 def test_shape_type_and_device(name, batch, rng):
     sampler = SAMPLERS[name].make(7)
     ids, log_q = sampler.sample(batch, rng=rng(0))
-    shape = (len(batch.targets_T),) if name in SHARED else (batch.sequences, sampler.k)
-    assert ids.shape == log_q.shape == shape
+    k = sum(len(batch.targets_T) if part.k == "all" else part.k for part in SAMPLERS[name].parts(7))
+    rows = {"batch": (), "sequence": (batch.sequences,), "position": (len(batch.targets_T),)}[per_of(name)]
+    assert sampler.per == per_of(name)
+    assert ids.shape == log_q.shape == (*rows, k)
+    assert sampler.k == ("all" if "in-batch all" in name else k)
+    assert sampler.frozen == (SAMPLERS[name].parts(7)[-1].k if "bank" in name else 0)
     assert (ids.dtype, log_q.dtype) == (torch.int64, torch.float32)
     assert ids.device == log_q.device == batch.device
-    assert ids.is_contiguous() or ids.dim() == 2
-
-
-@per_sampler
-def test_k_is_the_number_of_draws_a_sequence(name, batch, rng):
-    sampler = SAMPLERS[name].make(7)
-    drawn = sampler.draw(batch, rng=rng(0)).shape[-1]
-    assert sampler.k == ("all" if name in SHARED else drawn)
 
 
 @per_sampler
 def test_the_same_generator_gives_the_same_ids_and_draw_agrees_with_sample(name, batch, rng):
-    sampler = SAMPLERS[name].make(9)
-    first, again = sampler.sample(batch, rng=rng(3)), sampler.sample(batch, rng=rng(3))
+    make = SAMPLERS[name].make
+    first, again = make(9).sample(batch, rng=rng(3)), make(9).sample(batch, rng=rng(3))
     assert torch.equal(first.ids, again.ids)
     assert torch.equal(first.log_q, again.log_q)
-    assert torch.equal(first.ids, sampler.draw(batch, rng=rng(3)))
+    assert torch.equal(first.ids, make(9).draw(batch, rng=rng(3)))
 
 
-@pytest.mark.parametrize("name", PER_SEQUENCE)
+@pytest.mark.parametrize("name", WITH_CHANCE)
 def test_another_generator_gives_other_ids_and_one_moves_on(name, batch, rng):
-    sampler, one = SAMPLERS[name].make(9), rng(3)
-    first, second = sampler.draw(batch, rng=one), sampler.draw(batch, rng=one)
+    make, one = SAMPLERS[name].make, rng(3)
+    first, second = make(9).draw(batch, rng=one), make(9).draw(batch, rng=one)
     assert not torch.equal(first, second)
-    assert not torch.equal(first, sampler.draw(batch, rng=rng(4)))
+    assert not torch.equal(first, make(9).draw(batch, rng=rng(4)))
 
 
 @per_sampler
@@ -165,52 +307,64 @@ def test_the_batch_is_left_as_it_was(name, batch, rng):
     assert all(torch.equal(before[key], value) for key, value in tensors_of(batch).items())
 
 
-@pytest.mark.parametrize("name", PER_SEQUENCE)
-def test_nobody_gets_what_he_has_and_zero_only_where_nothing_is_left(name, batch, rng):
+@under_each_policy
+@per_sampler
+def test_nobody_gets_what_is_left_out_and_zero_only_where_nothing_is_left(name, policy, batch, rng):
+    batch = under(policy, batch)
     ids = SAMPLERS[name].make(60).draw(batch, rng=rng(1))
-    parts = SAMPLERS[name].parts(60)
     assert int(ids.min()) >= 0
     assert int(ids.max()) <= V
-    for row, user in enumerate(batch.users_B.tolist()):
-        had = set(HISTORIES[user])
-        assert not had & set(ids[row].tolist())
-        expected = 0
-        for k, weights in parts:
-            allowed = {i: w for i, w in weights(batch.targets_T.tolist()).items() if i not in had}
-            without_replacement = weights is occurrences
-            expected += min(k, sum(allowed.values())) if without_replacement else k if allowed else 0
-        assert int((ids[row] > 0).sum()) == expected
+    for row, drawn in zip(rows_of(batch, per_of(name)), ids.view(-1, ids.shape[-1]).tolist(), strict=True):
+        assert not row.left_out & set(drawn)
+        start = 0
+        for part in SAMPLERS[name].parts(60):
+            k = len(batch.targets_T) if part.k == "all" else part.k
+            present = sum(item > 0 for item in drawn[start : start + k])
+            start += k
+            can_be = allowed(part, batch, row)
+            if part.how != "independent":
+                assert present == min(k, sum(can_be.values()))
+            elif part.per == per_of(name):
+                assert present == (k if can_be else 0)
 
 
-@per_sampler
+@pytest.mark.parametrize("name", PER_ROW)
 def test_the_whole_history_counts_not_only_the_window(name, batch_of, rng):
     histories = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]  # L = 1: only the last two events are in the batch
     batch = batch_of(histories, V, max_length=1)
     assert sorted(batch.targets_T.tolist()) == [6, 12]
     ids = SAMPLERS[name].make(40).draw(batch, rng=rng(0))
-    for row, user in enumerate(batch.users_B.tolist() if name not in SHARED else []):
+    for row, user in enumerate(batch.users_B.tolist()):
         assert set(ids[row].tolist()) - {0} <= set(histories[1 - user])
 
 
-@pytest.mark.parametrize("name", PER_SEQUENCE)
+def rows_of_user(name, user, batch):
+    """Which rows of a draw are his."""
+    row = batch.users_B.tolist().index(user)
+    return batch.inputs.rows_T == row if per_of(name) == "position" else torch.arange(batch.sequences) == row
+
+
+@pytest.mark.parametrize("name", PER_ROW)
 def test_who_lacks_one_item_gets_that_one(name, batch, rng):
-    ids, log_q = SAMPLERS[name].make(5).sample(batch, rng=rng(2))
-    row = batch.users_B.tolist().index(EVERYTHING_BUT_7)
-    present = ids[row] > 0
-    assert bool(present.any())
-    assert set(ids[row][present].tolist()) == {7}
-    torch.testing.assert_close(log_q[row][present], torch.zeros(int(present.sum())), atol=1e-6, rtol=0)
+    ids, log_q = (
+        each[rows_of_user(name, EVERYTHING_BUT_7, batch)] for each in SAMPLERS[name].make(5).sample(batch, rng=rng(2))
+    )
+    present = ids > 0
+    assert bool(present.any(1).all())
+    assert set(ids[present].tolist()) == {7}
+    torch.testing.assert_close(log_q[present], torch.zeros(int(present.sum())), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("name", PER_SEQUENCE)
+@pytest.mark.parametrize("name", PER_ROW)
 def test_who_has_everything_gets_nothing(name, batch, rng):
-    ids, log_q = SAMPLERS[name].make(5).sample(batch, rng=rng(2))
-    row = batch.users_B.tolist().index(EVERYTHING)
-    assert (ids[row] == 0).all()
-    assert (log_q[row] == -math.inf).all()
+    ids, log_q = (
+        each[rows_of_user(name, EVERYTHING, batch)] for each in SAMPLERS[name].make(5).sample(batch, rng=rng(2))
+    )
+    assert not ids.any()
+    assert (log_q == -math.inf).all()
 
 
-@pytest.mark.parametrize("name", PER_SEQUENCE)
+@pytest.mark.parametrize("name", PER_ROW)
 def test_a_batch_where_nobody_can_get_anything(name, batch_of, rng):
     batch = batch_of([list(range(1, V + 1))] * 3, V)
     ids, log_q = SAMPLERS[name].make(5).sample(batch, rng=rng(2))
@@ -218,240 +372,150 @@ def test_a_batch_where_nobody_can_get_anything(name, batch_of, rng):
     assert (log_q == -math.inf).all()
 
 
-@pytest.mark.parametrize("name", PER_SEQUENCE)
-def test_log_q_is_the_law_after_exclusion_whichever_part_drew_it(name, batch, rng):
-    case = SAMPLERS[name]
-    ids, log_q = case.make(8).sample(batch, rng=rng(5))
-    for row, user in enumerate(batch.users_B.tolist()):
-        stated = law(case.parts(8), batch, set(HISTORIES[user]))
-        expected = torch.tensor([math.log(stated[i]) if i else -math.inf for i in ids[row].tolist()])
-        torch.testing.assert_close(log_q[row], expected)
-
-
+@under_each_policy
 @per_sampler
-def test_log_prob_of_any_id_is_the_law(name, batch):
-    case = SAMPLERS[name]
-    ids = torch.arange(V + 1).repeat(batch.sequences, 1)  # 0, what a user has, and what he could get
-    shares = case.make(8).log_prob(ids, batch).exp()
-    for row, user in enumerate(batch.users_B.tolist()):
-        stated = law(case.parts(8), batch, set(HISTORIES[user]))
-        expected = torch.tensor([0.0, *(stated[i] for i in range(1, V + 1))])
-        torch.testing.assert_close(shares[row], expected, atol=1e-6, rtol=1e-5)
-        assert math.isclose(float(shares[row].sum()), 0 if user == EVERYTHING else 1, abs_tol=1e-5)
+def test_log_q_is_the_law_after_exclusion_whichever_part_drew_it(name, policy, batch, rng):
+    batch, case = under(policy, batch), SAMPLERS[name]
+    ids, log_q = (each.view(-1, each.shape[-1]) for each in case.make(8).sample(batch, rng=rng(5)))
+    for row, drawn, found in zip(rows_of(batch, per_of(name)), ids.tolist(), log_q, strict=True):
+        stated = law(case.parts(8), batch, row)
+        expected = torch.tensor([math.log(stated[i]) if i else -math.inf for i in drawn])
+        torch.testing.assert_close(found, expected)
 
 
-def test_log_prob_takes_an_expanded_view_without_a_warning(batch):
-    torch.set_warn_always(True)
-    try:
-        InBatch(8).log_prob(torch.arange(V + 1).expand(batch.sequences, -1), batch)
-    finally:
-        torch.set_warn_always(False)
+@pytest.mark.parametrize("histories", [HISTORIES, [[1, 2, 3]]], ids=["of all", "of one user"])
+@under_each_policy
+@per_sampler
+def test_log_prob_of_any_id_is_the_law(name, policy, histories, batch_of, rng):
+    batch, case = under(policy, batch_of(histories, V)), SAMPLERS[name]
+    sampler = case.make(8)
+    sampler.draw(batch, rng=rng(0))  # what a bank states is of what it gave last
+    for per in PER[PER.index(per_of(name)) :]:
+        rows = rows_of(batch, per)
+        ids = torch.arange(V + 1)  # 0, what is left out, and what can be drawn
+        found = sampler.log_prob(ids if per == "batch" else ids.repeat(len(rows), 1), batch, per=per)
+        for row, given in zip(rows, found.exp().view(-1, V + 1), strict=True):
+            stated = law(case.parts(8), batch, row)
+            torch.testing.assert_close(given, torch.tensor([0.0, *stated.values()]), atol=1e-6, rtol=1e-5)
 
 
-def test_log_q_of_all_targets_shared_is_their_share_of_the_batch(batch, rng):
-    ids, log_q = InBatch("all").sample(batch, rng=rng(0))
-    assert torch.equal(ids, batch.targets_T)
-    seen = Counter(ids.tolist())
-    torch.testing.assert_close(log_q, torch.tensor([math.log(seen[i] / len(ids)) for i in ids.tolist()]))
+def p_value(observed: torch.Tensor, stated: dict[int, float], *, correction: float = 1.0) -> float:
+    """Chi-square goodness of fit of counts of ids to a law; 0 when something impossible was drawn.
+
+    Draws without replacement vary less; ``correction`` says by how much.
+    """
+    if any(observed[i] > 0 for i in range(V + 1) if stated.get(i, 0.0) == 0):
+        return 0.0
+    support = [i for i, share in stated.items() if share > 0]
+    if len(support) == 1:
+        return 1.0
+    draws = int(observed.sum())
+    statistic = sum((int(observed[i]) - draws * stated[i]) ** 2 / (draws * stated[i]) for i in support)
+    return float(scipy.stats.chi2.sf(statistic * correction, len(support) - 1))
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_draws_from_the_catalogue_follow_the_law(name, batch, rng):
-    case, k = SAMPLERS[name], 60_000
-    ids, log_q = case.make(k).sample(batch, rng=rng(11))
-    for row, user in enumerate(batch.users_B.tolist()):
-        if user == EVERYTHING:
-            continue
-        stated = law(case.parts(k), batch, set(HISTORIES[user]))
-        assert p_value(ids[row], stated) > 1e-4
-        share = torch.bincount(ids[row], minlength=V + 1) / len(ids[row])
-        torch.testing.assert_close(share[ids[row]], log_q[row].exp(), atol=0.01, rtol=0)
-        if user != EVERYTHING_BUT_7:
-            assert p_value(ids[row], a_little_wrong(stated)) < 1e-6, "the test cannot tell a wrong law"
-            without_exclusion = law(case.parts(k), batch, set())
-            assert p_value(ids[row], without_exclusion) < 1e-6, "the test cannot tell a law without exclusion"
+def a_little_wrong(stated: dict[int, float], draws: int) -> dict[int, float]:
+    """The law with a little probability moved from its most probable item to its second.
+
+    By so much that the statistic is expected to be 400 higher, which is 9 standard deviations above what is noticed;
+    of 10^6 draws at most 0.01.
+    """
+    first, second = sorted(stated, key=stated.__getitem__)[-1:-3:-1]
+    moved = math.sqrt(400 / draws / (1 / stated[first] + 1 / stated[second]))
+    return stated | {first: stated[first] - moved, second: stated[second] + moved}
 
 
-@pytest.mark.parametrize("name", ["in-batch", "in-batch + uniform", "all three"])
-def test_draws_from_the_batch_follow_the_law(name, batch_of, rng):
-    # Many users of a kind, so that a column of ids holds many independent draws of one law.
-    kinds = [[1, 2, 3, 2], [4, 1], [7, 5, 5, 9, 8]]
-    batch = batch_of(kinds * 700, V)
-    case, k = SAMPLERS[name], 3
-    sampler, parts, one = case.make(k), case.parts(k), rng(12)
-    ids = torch.cat([sampler.draw(batch, rng=one).unsqueeze(0) for _ in range(300)])
-    kind_B = batch.users_B % 3
-    for kind, history in enumerate(kinds):
-        drawn = ids[:, kind_B == kind]
-        start = 0
-        for size, weights in parts:  # each part's place by itself, the first and the last
-            stated = law([(size, weights)], batch, set(history))
-            for column in {start, start + size - 1}:
-                assert p_value(drawn[..., column], stated) > 1e-4
-                assert p_value(drawn[..., column], a_little_wrong(stated)) < 1e-6
-            start += size
-        whole = drawn.flatten()
-        share = torch.bincount(whole, minlength=V + 1) / len(whole)
-        expected = torch.tensor([0.0, *law(parts, batch, set(history)).values()])
-        torch.testing.assert_close(share, expected, atol=0.005, rtol=0)
+def shares(weights: dict[int, float]) -> dict[int, float]:
+    return {item: weight / sum(weights.values()) for item, weight in weights.items()}
 
 
-@pytest.mark.parametrize("others", [0, 400], ids=["drawn by tries", "drawn by sorting"])
-def test_in_batch_is_without_replacement_over_positions(others, batch_of, rng):
-    # For the user of [1, 2] four positions are allowed: 6, 5, 4, 4. All the others forbid theirs: 2.
-    batch = batch_of([[3, 4, 4, 5, 6], *[[1, 2]] * (others + 1)], V)
-    one, k = rng(5), 2
-    rows = [row for row, user in enumerate(batch.users_B.tolist()) if user > 0]
-    calls = 40 if others else 6000
-    pairs = Counter()
-    for _ in range(calls):
-        pairs.update(map(tuple, InBatch(k).draw(batch, rng=one)[rows].tolist()))
-    positions = [4, 4, 5, 6]
-    ordered = Counter((positions[a], positions[b]) for a in range(4) for b in range(4) if a != b)
-    assert set(pairs) <= set(ordered), "a position came twice"
-    observed = [pairs[pair] for pair in ordered]
-    expected = [sum(observed) * count / 12 for count in ordered.values()]
-    assert scipy.stats.chisquare(observed, expected).pvalue > 1e-4
-    with_replacement = Counter((a, b) for a in positions for b in positions if (a, b) in ordered)
-    wrong = [sum(observed) * with_replacement[pair] / with_replacement.total() for pair in ordered]
-    assert scipy.stats.chisquare(observed, wrong).pvalue < 1e-4
+def many_positions():
+    """4000 positions of two kinds of users, of which some are drawn without replacement."""
+    targets = torch.tensor([[1, 2, 2, 3] * 50, [4, 1, 5, 5] * 50] * 10)
+    return padded_batch(targets, targets, catalogue_size=V)
 
 
-@pytest.mark.parametrize("k", [1, 3, 4, 5, 50])
-def test_in_batch_gives_each_allowed_position_at_most_once_and_zero_after_the_last(k, batch_of, rng):
-    batch = batch_of([[3, 4, 4, 5, 6], [1, 2]], V)
-    row = batch.users_B.tolist().index(1)
-    one = rng(1)
-    for _ in range(200):
-        ids = InBatch(k).draw(batch, rng=one)[row].tolist()
-        present = [i for i in ids if i]
-        assert len(present) == min(k, 4)
-        assert not Counter(present) - Counter([4, 4, 5, 6])
-        assert ids[len(present) :] == [0] * (k - len(present))
-        if k >= 4:
-            assert sorted(present) == [4, 4, 5, 6]
+def groups_of(parts, batch, per):
+    """Rows to whom every part gives the same, each with one of them."""
+    by_row: dict[Row, list[int]] = {}
+    for index, row in enumerate(rows_of(batch, per)):
+        by_row.setdefault(row, []).append(index)
+    groups: dict[Any, tuple[Row, list[int]]] = {}
+    for row, indices in by_row.items():
+        key = tuple(tuple(sorted(allowed(part, batch, row).items())) for part in parts)
+        groups.setdefault(key, (row, []))[1].extend(indices)
+    return list(groups.values())
 
 
-def test_a_mixture_gives_all_targets_to_those_who_do_not_have_them(batch, rng):
-    ids = Mixture(InBatch("all"), Uniform(V, 3)).draw(batch, rng=rng(0))
-    targets = batch.targets_T.tolist()
-    assert ids.shape == (batch.sequences, len(targets) + 3)
-    for row, user in enumerate(batch.users_B.tolist()):
-        assert ids[row, : len(targets)].tolist() == [0 if i in HISTORIES[user] else i for i in targets]
+def check_fit(observed, part, batch, row):
+    """Of what the part drew for rows like this one."""
+    can_be, draws = allowed(part, batch, row), int(observed.sum())
+    left = sum(can_be.values())
+    correction = (left - 1) / (left - part.k) if part.how == "positions" else 1.0
+    assert p_value(observed, shares(can_be), correction=correction) > 1e-5
+    if len(can_be) > 1:
+        wrong = a_little_wrong(shares(can_be), draws)
+        assert p_value(observed, wrong, correction=correction) < 1e-9, "the test cannot tell a wrong law"
+    everything = allowed(part, batch, row._replace(left_out=frozenset()))
+    if everything.keys() != can_be.keys():
+        assert p_value(observed, shares(everything), correction=correction) < 1e-9, "nor one without exclusion"
 
 
-@pytest.mark.parametrize(
-    "inner",
-    [
-        5,
-        "all",
-    ],
-)
-def test_a_mixture_of_a_mixture_has_the_law_of_the_flat_one(inner, batch):
-    ids = torch.arange(V + 1).repeat(batch.sequences, 1)
-    parts = InBatch(inner), Uniform(V, 30), Popularity(COUNTS, 10)
-    nested, flat = Mixture(Mixture(*parts[:2]), parts[2]), Mixture(*parts)
-    assert nested.k == flat.k == ("all" if inner == "all" else 45)
-    torch.testing.assert_close(nested.log_prob(ids, batch).exp(), flat.log_prob(ids, batch).exp())
-
-
-@pytest.mark.parametrize("name", PER_SEQUENCE)
-def test_a_large_batch_with_one_huge_history(name, batch_of, rng):
-    items, users = 2_000, 1_000
-    chance = torch.Generator().manual_seed(0)
-    huge = [i % 1_990 + 1 for i in range(20_000)]  # all but the last ten, ten times over
-    small = torch.randint(1, items + 1, (users, 6), generator=chance).tolist()
-    counts = torch.bincount(torch.tensor([*huge, *(item for user in small for item in user)]), minlength=items + 1)
-    sampler = {
-        "uniform": Uniform(items, 50),
-        "in-batch": InBatch(50),
-        "in-batch + uniform": Mixture(InBatch(10), Uniform(items, 40)),
-        "popularity + uniform": Mixture(Popularity(counts, 30), Uniform(items, 20)),
-        "all three": Mixture(InBatch(10), Popularity(counts, 20), Uniform(items, 20)),
-    }.get(name) or Popularity(counts, 50, exponent=float(name.removeprefix("popularity") or 1))
-    batch = batch_of([huge, *small], items)
-    ids, log_q = sampler.sample(batch, rng=rng(0))
-    histories = [huge, *small]
-    had = [set(histories[user]) for user in batch.users_B.tolist()]
-    assert all(not had[row] & set(drawn) for row, drawn in enumerate(ids.tolist()))
-    assert set(ids[0].tolist()) - {0} <= set(range(1_991, 2_001))
-    assert torch.equal(ids > 0, torch.isfinite(log_q))
-    assert (ids[1:] > 0).all()
-    if name in CATALOGUE:
-        assert len(set(ids[0].tolist())) > 5
+@under_each_policy
+@per_sampler
+def test_draws_follow_the_law(name, policy, batch_of, rng):
+    case, per, one = SAMPLERS[name], per_of(name), rng(11)
+    scarce = any(part.how == "positions" for part in case.parts(1))
+    batch = under(policy, many_positions() if scarce else batch_of([[1, 2, 3], [4, 1]], V))
+    k = (250 if per == "position" else 1_000) if scarce else DRAWS
+    sampler, parts, groups = case.make(k), case.parts(k), groups_of(case.parts(k), batch, per)
+    sizes = [len(batch.targets_T) if part.k == "all" else part.k for part in parts]
+    observed = torch.zeros(len(groups), len(parts), V + 1, dtype=torch.int64)
+    for _ in range(math.ceil(DRAWS / (max(len(rows) for _, rows in groups) * k)) if scarce else 1):
+        ids = sampler.draw(batch, rng=one)
+        for place, drawn in enumerate(torch.split(ids.view(-1, ids.shape[-1]), sizes, 1)):
+            for group, (_, rows) in enumerate(groups):
+                own = drawn[rows if parts[place].per == per else rows[:1]]  # a draw that many share counts once
+                observed[group, place] += torch.bincount(own.flatten(), minlength=V + 1)
+    for (row, _), of_group in zip(groups, observed, strict=True):
+        for part, counts in zip(parts, of_group, strict=True):
+            counts[0] *= part.per == per  # elsewhere it is what the row may not have of a shared draw
+            if part.how == "given":
+                assert {i: n for i, n in enumerate(counts.tolist()) if n} == allowed(part, batch, row)
+            else:
+                check_fit(counts, part, batch, row)
+    if len(parts) == 1 and parts[0].source is None:
+        ids = torch.arange(V + 1)
+        log_q = sampler.log_prob(ids if per == "batch" else ids.expand(len(rows_of(batch, per)), -1), batch, per=per)
+        for (_, rows), counts in zip(groups, observed[:, 0], strict=True):
+            q = log_q.view(-1, V + 1)[rows[0]].double().exp()
+            error = (counts / counts.sum() - q).abs()
+            assert (error < 5 * torch.sqrt(q * (1 - q) / counts.sum()) + 1e-6).all()
 
 
 def test_every_batch_of_an_epoch_is_drawn_for(rng):
-    import numpy as np
-
     offsets = np.cumsum([0, *map(len, HISTORIES)])
     flat = np.array([item for history in HISTORIES for item in history], np.int32)
-    batches = epoch_batches(flat, offsets, offsets[1:], batch_size=2, max_length=3, catalogue_size=V, rng=rng(0))
-    for batch in batches:
-        for case in SAMPLERS.values():
-            ids = case.make(4).draw(batch, rng=rng(1))
-            for row, user in enumerate(batch.users_B.tolist() if ids.dim() == 2 else []):
-                assert not set(HISTORIES[user]) & set(ids[row].tolist())
-
-
-def test_uniform_reaches_every_bit_of_two_billion_items(batch_of, rng):
-    items = 2**31 - 2
-    batch = batch_of([[1, 2], [items, items - 1]], items)
-    ids = Uniform(items, 50_000).draw(batch, rng=rng(0))
-    assert int(ids.min()) >= 1
-    assert int(ids.max()) <= items
-    assert len(torch.unique(ids)) > 99_990  # about 2.3 repeats are expected
-    shares = torch.stack([(ids >> bit & 1).double().mean() for bit in range(30)])
-    assert (shares - 0.5).abs().max() < 5 * 0.5 / math.sqrt(ids.numel())
-    assert (torch.histc(ids.double(), 16, 1, items) - ids.numel() / 16).abs().max() < 5 * math.sqrt(ids.numel() / 16)
-
-
-def test_popularity_has_no_limit_at_2_to_the_24_items(batch_of, rng):
-    items = 2**24 + 1_000
-    counts = torch.ones(items + 1, dtype=torch.int64)
-    counts[0] = 0
-    counts[-1] = items  # half of the weight on the last item
-    batch = batch_of([[1, 2], [5, 3]], items)
-    ids = Popularity(counts, 20_000).draw(batch, rng=rng(0))
-    assert abs(float((ids == items).double().mean()) - 0.5) < 5 * 0.5 / math.sqrt(ids.numel())
-    rest = ids[ids < items].double()
-    assert rest.max() > 2**24 * 0.99
-    assert abs(float((rest % 2).mean()) - 0.5) < 5 * 0.5 / math.sqrt(len(rest))  # no rounding to even ids
-
-
-@pytest.mark.parametrize(
-    ("exponent", "counts"), [(1.0, [2**50, 3 * 2**50, 2**50]), (-3.0, [1, 10**6, 10**3]), (9, [1, 9, 3])]
-)
-def test_extreme_weights_keep_their_law(exponent, counts, batch_of, rng):
-    batch = batch_of([[4, 5], [5, 4]], 5)
-    sampler = Popularity(torch.tensor([0, *counts, 1, 1]), 20_000, exponent=exponent)
-    ids, _ = sampler.sample(batch, rng=rng(0))
-    weights = [float(count) ** exponent for count in counts]
-    stated = dict(zip((1, 2, 3), (weight / sum(weights) for weight in weights), strict=True))
-    found = sampler.log_prob(torch.tensor([[1, 2, 3], [1, 2, 3]]), batch).exp()
-    torch.testing.assert_close(found[0], torch.tensor(list(stated.values())), rtol=1e-5, atol=2**-40)
-    assert set(ids.flatten().tolist()) <= {1, 2, 3}
-    for item, share in stated.items():
-        drawn = float((ids == item).double().mean())
-        assert abs(drawn - share) < 5 * math.sqrt(share * (1 - share) / ids.numel()) + 1e-3
-
-
-def test_the_last_rows_of_the_largest_batch_follow_the_law(batch_of, rng):
-    users = 2**14
-    batch = batch_of([[1, 2]] * users, 4)
-    sampler = Popularity(torch.tensor([0, 5, 5, 3, 1]), 20, exponent=0.5)  # total 2^48: the largest keys
-    ids = sampler.draw(batch, rng=rng(0))[-2_000:]
-    weights = {3: math.sqrt(3), 4: 1.0}
-    assert p_value(ids, {i: w / sum(weights.values()) for i, w in weights.items()}) > 1e-4
-    with pytest.raises(ValueError, match=r"at most 16384 sequences a batch, got 16385"):
-        sampler.draw(batch_of([[1, 2]] * (users + 1), 4), rng=rng(0))
+    for policy in POLICIES:
+        samplers = [case.make(4) for case in SAMPLERS.values()]
+        batches = epoch_batches(
+            flat, offsets, offsets[1:], batch_size=2, max_length=3, catalogue_size=V, collisions=policy, rng=rng(0)
+        )
+        for batch in batches:
+            for sampler in samplers:
+                ids, log_q = sampler.sample(batch, rng=rng(1))
+                assert torch.equal(ids > 0, torch.isfinite(log_q))
+                if sampler.per != "batch":
+                    for row, drawn in zip(rows_of(batch, sampler.per), ids.tolist(), strict=True):
+                        assert not row.left_out & set(drawn)
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Uniform(0, 5), "got items 0"),
-        (lambda: Uniform(5, 0), "k 0"),
+        (lambda: Uniform(0, 5), "got 0"),
+        (lambda: Uniform(5, 0), "k must be >= 1, got 0"),
+        (lambda: Uniform(5, 1, per="user"), "batch, sequence, position, got 'user'"),
         (lambda: Popularity(COUNTS, 0), "k must be >= 1, got 0"),
         (lambda: Popularity(COUNTS, 5, exponent=math.nan), "finite number, got nan"),
         (lambda: Popularity(COUNTS, 5, exponent=math.inf), "finite number, got inf"),
@@ -459,7 +523,19 @@ def test_the_last_rows_of_the_largest_batch_follow_the_law(batch_of, rng):
         (lambda: Popularity(torch.tensor([0, 2, -1]), 5), "numbers >= 0"),
         (lambda: Popularity(torch.tensor([0, 0, 0]), 5), "at least one event"),
         (lambda: Popularity(torch.tensor([0]), 5), r"\(V \+ 1,\)"),
+        (lambda: LogUniform(COUNTS, 0), "k must be >= 1, got 0"),
+        (lambda: LogUniform(torch.tensor([1, 2]), 5), r"counts\[0\] == 0"),
+        (lambda: WholeCatalogue(0), "items must be >= 1, got 0"),
         (lambda: InBatch(0), "k must be >= 1 or 'all', got 0"),
+        (lambda: InBatch("all", per="sequence"), "shared by the batch, got per='sequence'"),
+        (lambda: InBatch(3, per="user"), "got 'user'"),
+        (lambda: InBatch(3, counts=torch.tensor([1, 2])), r"counts\[0\] == 0"),
+        (lambda: CrossBatch(0), "size must be >= 1, got 0"),
+        (lambda: CrossBatch(5, warm_up=-1), "warm_up must be >= 0 batches, got -1"),
+        (lambda: CrossBatch(5, counts=torch.tensor([0, 0])), "at least one event"),
+        (lambda: Cache(0, 1, size=1), "got items 0, k 1 and size 1"),
+        (lambda: Cache(1, 0, size=1), "k 0"),
+        (lambda: Cache(1, 1, size=0), "size 0"),
         (lambda: Mixture(), "at least two parts, got 0"),
         (lambda: Mixture(Uniform(5, 5)), "at least two parts, got 1"),
     ],

@@ -7,6 +7,9 @@ import subprocess
 
 import polars as pl
 import pytest
+from safetensors.torch import load_file
+
+from negsample.methods import METHODS, PAPER_SIX
 
 FIGURES = ["hr@10", "hr@10_sd", "ndcg@10", "ndcg@10_sd", "balance@10", "balance@10_sd", "coverage@10"]
 BY_COHORT = [
@@ -154,10 +157,32 @@ def test_report_comes_from_the_folders_alone(negsample, compared):
     assert list((folder / "figures").glob("*.svg"))
 
 
-def test_methods_names_all_six_and_the_baseline_in_a_narrow_terminal(negsample):
+def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(negsample):
     said = done(negsample("methods", COLUMNS="50"))
-    for name in ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "PopRec"):
+    for name in (*METHODS, "PopRec"):
         assert name in said
+
+
+def test_methods_tells_all_of_one(negsample):
+    said = " ".join(done(negsample("methods", "gsasrec")).split())
+    for words in ("uniform over the catalogue", "gBCE", "Petrov", "2023", "beta softplus(-s+)", "256", "calibration"):
+        assert words in said
+
+
+def test_compare_takes_the_papers_six_when_none_is_named(negsample, log, small, tmp_path):
+    folder = tmp_path / "study"
+    done(negsample("compare", log, "--epochs", 1, "--repeats", 1, "--out", folder, *small))
+    assert pl.read_csv(folder / "table.csv")["method"].to_list() == [*PAPER_SIX, "PopRec"]
+
+
+def test_train_takes_the_other_backbone_and_evaluate_finds_it_again(negsample, log, small, tmp_path):
+    folder = tmp_path / "run"
+    options = ("--method", "mixed-log-q", "--epochs", 1, "--set", "model=gru4rec")
+    done(negsample("train", log, "--out", folder, *options, *small))
+    before = json.loads((folder / "metrics.json").read_text())
+    assert any("weight_ih_l0" in name for name in load_file(folder / "model.safetensors"))
+    done(negsample("evaluate", folder))
+    assert json.loads((folder / "metrics.json").read_text()) == before
 
 
 def test_the_work_goes_on_when_nobody_reads(program, surroundings, log, tmp_path):

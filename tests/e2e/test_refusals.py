@@ -35,7 +35,9 @@ FEW = [(user, f"{user}-{step % 3}", 1_300_000_000 + step) for step in range(30) 
         (["train", "online-retail", "--seed", "one"], ["'--seed'", "integer"]),
         (["prepare", "log.csv", "--out", "x", "--split", "fair"], ["'--split'", "'sound', 'paper'"]),
         (["compare", "online-retail", "--repeats", "0", "--out", "x"], ["'--repeats'", "1"]),
-        (["methods", "all"], ["unexpected", "all"]),
+        (["methods", "all"], ["one name", "'all'"]),
+        (["methods", "random", "mixed"], ["unexpected", "mixed"]),
+        (["methods", "adaptve"], ["unknown method 'adaptve'", "did you mean 'adaptive'"]),
     ],
 )
 def test_a_command_line(negsample, tmp_path, arguments, words):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Ints = NDArray[np.int64]
+Collisions = Literal["none", "target", "history"]
+"""What must never be a negative: nothing, the position's own target, or all that the user has in train."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ class Packed:
 class Batch:
     """A training batch: packed inputs, the target of each, and what each user already has.
 
-    ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending;
-    what a sampler must not draw for him. ``catalogue_size``: V.
+    ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending.
+    ``catalogue_size``: V. ``collisions``: what a sampler must not draw, or the scores must mask: all that the user
+    has (``history``), the position's target (``target``), or nothing (``none``).
     """
 
     inputs: Packed
@@ -70,6 +74,7 @@ class Batch:
     users_B: Tensor
     history_keys: Tensor
     catalogue_size: int
+    collisions: Collisions = "history"
 
     @property
     def sequences(self) -> int:
@@ -89,6 +94,7 @@ class Batch:
             self.users_B.to(device),
             self.history_keys.to(device),
             self.catalogue_size,
+            self.collisions,
         )
 
 
@@ -130,6 +136,7 @@ def training_batch(
     *,
     max_length: int,
     catalogue_size: int,
+    collisions: Collisions = "history",
 ) -> Batch:
     """Inputs are all but the last event of each window, targets all but the first."""
     windows = longest_first(windows)
@@ -144,7 +151,64 @@ def training_batch(
         users_B=torch.from_numpy(windows.users),
         history_keys=torch.from_numpy(np.unique(keys)),
         catalogue_size=catalogue_size,
+        collisions=collisions,
     )
+
+
+def padded_batch(
+    inputs_BL: Tensor,
+    targets_BL: Tensor,
+    *,
+    catalogue_size: int,
+    history_BH: Tensor | None = None,
+    collisions: Collisions = "history",
+) -> Batch:
+    """A batch from padded tensors, for a training loop and a model of one's own (its rows are not longest first).
+
+    Its T positions are those with a target, row by row: the states that go with it are ``states_BLD[targets_BL > 0]``.
+
+    Args:
+        inputs_BL: what stands at each place, 0 where nothing.
+        targets_BL: the item to predict there, 0 where none.
+        catalogue_size: V.
+        history_BH: further items of each row's user, in any order, padded with 0; his inputs and targets are known.
+        collisions: what must never be a negative.
+
+    Raises:
+        ValueError: the shapes do not fit, a row has no target, or an id lies outside ``0..V``.
+    """
+    if inputs_BL.shape != targets_BL.shape or inputs_BL.dim() != 2:
+        raise ValueError(
+            f"inputs and targets must both be (B, L), got {tuple(inputs_BL.shape)} and {tuple(targets_BL.shape)}"
+        )
+    if history_BH is not None and (history_BH.dim() != 2 or len(history_BH) != len(targets_BL)):
+        raise ValueError(f"history must be (B, H), B = {len(targets_BL)} rows, got {tuple(history_BH.shape)}")
+    present = targets_BL > 0
+    if not len(present) or not bool(present.any(1).all()):
+        raise ValueError("every row needs a target; leave out rows whose targets are all 0")
+    ids = torch.cat([inputs_BL, targets_BL] if history_BH is None else [inputs_BL, targets_BL, history_BH], 1)
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high > catalogue_size:
+        raise ValueError(f"ids must lie in 0..{catalogue_size} (0 is padding), got {low}..{high}")
+    rows_T, slots_T = torch.nonzero(present, as_tuple=True)
+    offsets = np.concatenate([[0], np.cumsum(present.sum(1).cpu().numpy())])
+    rows_B = torch.arange(len(ids), device=ids.device)
+    keys = (rows_B.unsqueeze(1) * (catalogue_size + 1) + ids)[ids > 0]
+    return Batch(
+        inputs=Packed(inputs_BL[present], slots_T, rows_T, offsets),
+        targets_T=targets_BL[present],
+        users_B=rows_B,
+        history_keys=torch.unique(keys),
+        catalogue_size=catalogue_size,
+        collisions=collisions,
+    )
+
+
+def target_counts(items: NDArray[np.int32], offsets: Ints, train_ends: Ints, *, max_length: int, width: int) -> Ints:
+    """(width,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
+    windows = training_windows(offsets, train_ends, max_length)
+    targets = items[spans(windows.starts + 1, windows.stops - 1 - windows.starts)]
+    return np.bincount(targets, minlength=width)
 
 
 def epoch_batches(
@@ -155,6 +219,7 @@ def epoch_batches(
     batch_size: int,
     max_length: int,
     catalogue_size: int,
+    collisions: Collisions = "history",
     rng: torch.Generator,
 ) -> Iterator[Batch]:
     """One pass over the trained users in random order, ``batch_size`` sequences a batch."""
@@ -168,4 +233,5 @@ def epoch_batches(
             windows.take(order[start : start + batch_size]),
             max_length=max_length,
             catalogue_size=catalogue_size,
+            collisions=collisions,
         )

@@ -1,19 +1,47 @@
 """The first two seats of a method: propose negatives, select among them by score."""
 
-from negsample.negatives.base import Negatives, Sampler
+from negsample.negatives.bank import Cache, CrossBatch
+from negsample.negatives.base import Negatives, Per, Sampler
+from negsample.negatives.catalogue import WholeCatalogue
+from negsample.negatives.cohort import Cohort, own_cohort
 from negsample.negatives.in_batch import InBatch
 from negsample.negatives.mixture import Mixture
-from negsample.negatives.select import Hardest, Select, keep_all
-from negsample.negatives.unigram import Popularity, Uniform
+from negsample.negatives.select import (
+    BatchMix,
+    Hardest,
+    KeepAll,
+    LogQ,
+    OneOfHardest,
+    Resample,
+    Scored,
+    Select,
+    Temper,
+    Then,
+)
+from negsample.negatives.unigram import LogUniform, Popularity, Uniform
 
 __all__ = [
+    "BatchMix",
+    "Cache",
+    "Cohort",
+    "CrossBatch",
     "Hardest",
     "InBatch",
+    "KeepAll",
+    "LogQ",
+    "LogUniform",
     "Mixture",
     "Negatives",
+    "OneOfHardest",
+    "Per",
     "Popularity",
+    "Resample",
     "Sampler",
+    "Scored",
     "Select",
+    "Temper",
+    "Then",
     "Uniform",
-    "keep_all",
+    "WholeCatalogue",
+    "own_cohort",
 ]

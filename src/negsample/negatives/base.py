@@ -9,13 +9,17 @@ from torch import Tensor
 
 from negsample.data.batches import Batch
 
+Per = Literal["batch", "sequence", "position"]
+"""Who shares a draw: ids are (K,) for the whole batch, (B, K) a sequence, or (T, K) a position."""
+PER: tuple[Per, ...] = ("batch", "sequence", "position")  # from coarse to fine
+
 
 class Negatives(NamedTuple):
     """Item ids that a proposal drew, with their probability.
 
-    ``ids``: (K,) shared by the batch or (B, K) per sequence, items ``1..V``; ``0`` where nothing was left to draw:
-    absent, its score is ``-inf``. ``log_q``: same shape, log-probability that one draw of this proposal gives the
-    id, after exclusion (for a mixture: the mixture's); ``-inf`` where absent.
+    ``ids``: (K,) shared by the batch, (B, K) per sequence or (T, K) per position, items ``1..V``; ``0`` where nothing
+    was left to draw: absent, its score is ``-inf``. ``log_q``: same shape, log-probability that one draw of this
+    proposal gives the id, after what is excluded at the draw (for a mixture: the mixture's); ``-inf`` where absent.
     """
 
     ids: Tensor
@@ -27,7 +31,17 @@ class Sampler(Protocol):
 
     @property
     def k(self) -> int | Literal["all"]:
-        """Draws a sequence; ``"all"``: one for each target of the batch."""
+        """Draws for each batch, sequence or position; ``"all"``: as many as the batch has targets."""
+        ...
+
+    @property
+    def per(self) -> Per:
+        """Who shares a draw."""
+        ...
+
+    @property
+    def frozen(self) -> int:
+        """How many ids at the end of the last draw take no gradient."""
         ...
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
@@ -38,6 +52,18 @@ class Sampler(Protocol):
         """The ids of :meth:`draw` with their ``log_q``, for losses and selectors that correct for it."""
         ...
 
-    def log_prob(self, ids_BK: Tensor, batch: Batch) -> Tensor:
-        """(B, K) log-probability that one draw for sequence b gives ``ids_BK[b, k]``, after exclusion."""
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+        """Log-probability of one draw of ``ids`` in the granularity ``per``, after what is excluded there."""
         ...
+
+
+def check_draws(k: int, per: Per) -> None:
+    """Refuses a senseless number of draws or granularity.
+
+    Raises:
+        ValueError: as it says.
+    """
+    if k < 1:
+        raise ValueError(f"k must be >= 1, got {k}")
+    if per not in PER:
+        raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}")

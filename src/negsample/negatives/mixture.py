@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 from negsample.data.batches import Batch
-from negsample.negatives.base import Negatives, Sampler
-from negsample.negatives.collisions import in_history
+from negsample.negatives.bank import CrossBatch
+from negsample.negatives.base import PER, Negatives, Per, Sampler
+from negsample.negatives.collisions import excluded, rows_of
 
 
 class Mixture:
     """The draws of all ``parts`` side by side (MNS: Yang et al., WWW'20).
 
-    ``log_q`` is the mixture's for every id, whichever part drew it: ``q(i) = sum_c K_c q_c(i) / sum_c K_c``.
-    Parts shared by the batch are given to every sequence, without what its user has.
+    ``log_q`` is the mixture's for every id, whichever part drew it: ``q(i) = sum_c K_c q_c(i) / sum_c K_c``. (Where
+    exclusion leaves a part fewer ids than it draws, K_c stays as planned.) The mixture is as fine as its finest part:
+    draws shared by the batch are given to every sequence or position, without what is excluded there.
     """
 
     def __init__(self, *parts: Sampler) -> None:
@@ -27,28 +29,13 @@ class Mixture:
         self.parts: list[Sampler] = [
             each for part in parts for each in (part.parts if isinstance(part, Mixture) else [part])
         ]
-
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
-        """(B, sum K_c) ids."""
-        return torch.cat([per_sequence(part.draw(batch, rng=rng), batch) for part in self.parts], 1)
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """(B, sum K_c) draws with the mixture's ``log_q``."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch))
-
-    def log_prob(self, ids_BK: Tensor, batch: Batch) -> Tensor:
-        """See :class:`~negsample.negatives.base.Sampler`."""
-        sizes = [len(batch.targets_T) if part.k == "all" else part.k for part in self.parts]
-        logs = [
-            part.log_prob(ids_BK, batch) + math.log(size / sum(sizes))
-            for part, size in zip(self.parts, sizes, strict=True)
-        ]
-        return torch.logsumexp(torch.stack(logs), 0)
+        if any(isinstance(part, CrossBatch) for part in self.parts[:-1]):
+            raise ValueError("a bank, which takes no gradient, must be the last part of a mixture; change the order")
+        self.per: Per = max((part.per for part in self.parts), key=PER.index)
 
     @property
     def k(self) -> int | Literal["all"]:
-        """Draws a sequence, of all parts together; ``"all"`` where one of them depends on the batch."""
+        """Draws of all parts together; ``"all"`` where one of them depends on the batch."""
         total = 0
         for part in self.parts:
             if part.k == "all":
@@ -56,10 +43,42 @@ class Mixture:
             total += part.k
         return total
 
+    @property
+    def frozen(self) -> int:
+        """Of the last part."""
+        return self.parts[-1].frozen
 
-def per_sequence(ids: Tensor, batch: Batch) -> Tensor:
-    """(B, K) from (K,) shared or (B, K) per sequence; what a user has becomes 0 in the shared ones."""
-    if ids.dim() == 2:
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+        """Ids of all parts, in their order."""
+        return torch.cat(self._each(batch, rng), -1)
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Draws with the mixture's ``log_q``."""
+        drawn = self._each(batch, rng)
+        ids = torch.cat(drawn, -1)
+        return Negatives(ids, self._log_prob(ids, batch, self.per, [each.shape[-1] for each in drawn]))
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+        """See :class:`~negsample.negatives.base.Sampler`."""
+        sizes = [len(batch.targets_T) if part.k == "all" else part.k for part in self.parts]
+        return self._log_prob(ids, batch, per, sizes)
+
+    def _each(self, batch: Batch, rng: torch.Generator) -> list[Tensor]:
+        return [spread(part.draw(batch, rng=rng), batch, part.per, self.per) for part in self.parts]
+
+    def _log_prob(self, ids: Tensor, batch: Batch, per: Per, sizes: list[int]) -> Tensor:
+        logs = [
+            part.log_prob(ids, batch, per=per) + math.log(size / sum(sizes))
+            for part, size in zip(self.parts, sizes, strict=True)
+            if size
+        ]
+        return torch.logsumexp(torch.stack(logs), 0)
+
+
+def spread(ids: Tensor, batch: Batch, of: Per, to: Per) -> Tensor:
+    """``ids`` of granularity ``of`` in the finer one ``to``; what is excluded there becomes 0."""
+    if of == to:
         return ids
-    shared = ids.expand(batch.sequences, -1)
-    return shared.masked_fill(in_history(shared, batch), 0)
+    rows = rows_of(batch, to)
+    finer = ids.expand(len(rows), -1) if of == "batch" else ids.index_select(0, rows)
+    return finer.masked_fill(excluded(finer, batch, to), 0)

@@ -1,0 +1,373 @@
+"""The table: a published name, and what sits in the three seats."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from negsample.data.popularity import cohorts
+from negsample.losses import bce, bpr, bpr_max, corrected_log_q, gbce, sampled_softmax
+from negsample.methods.seats import Catalogue, Chosen, Method, Row
+from negsample.negatives import (
+    BatchMix,
+    Cache,
+    Cohort,
+    CrossBatch,
+    Hardest,
+    InBatch,
+    KeepAll,
+    LogQ,
+    LogUniform,
+    Mixture,
+    OneOfHardest,
+    Popularity,
+    Resample,
+    Temper,
+    Then,
+    Uniform,
+    WholeCatalogue,
+    own_cohort,
+)
+
+
+def _uniform(c: Catalogue, n: Chosen) -> Uniform:
+    return Uniform(c.items, n["random_negatives"], per=n["draws_per"])
+
+
+def _in_batch(c: Catalogue, n: Chosen) -> InBatch:
+    k = n["in_batch_negatives"]
+    return InBatch(k, counts=c.target_counts, per=None if k == "all" else n["draws_per"])
+
+
+def _popularity(c: Catalogue, n: Chosen) -> Popularity:
+    return Popularity(c.counts, n["popularity_negatives"], exponent=n["popularity_exponent"], per=n["draws_per"])
+
+
+def _mixed(c: Catalogue, n: Chosen) -> Mixture:
+    return Mixture(_in_batch(c, n), _uniform(c, n))
+
+
+def _cohorts(c: Catalogue) -> Tensor:
+    return torch.from_numpy(cohorts(c.counts.cpu().numpy())).to(c.counts.device)
+
+
+def _hardest(n: Chosen) -> Hardest:
+    return Hardest(n["kept_hardest"], not_kept=n["not_kept"])
+
+
+def _log_q(n: Chosen, *, positives: bool = False, without_target: bool = False) -> Then:
+    log_q = LogQ(n["log_q_strength"], positives=positives, without_target=without_target)
+    return Then(Temper(n["temperature"]), log_q)
+
+
+def _xir(c: Catalogue, n: Chosen) -> Method:
+    kept = Cache(c.items, n["cache_negatives"], size=n["cache_size"])
+    pool = Mixture(_in_batch(c, n), kept)
+    select = Then(Temper(n["temperature"]), Resample(n["resampled"], cache=kept), LogQ(n["log_q_strength"]))
+    return Method(pool, select, sampled_softmax)
+
+
+# How draws are shared and what is never a negative, where a method does not say otherwise. The paper's six draw once a
+# sequence and leave out all that the user has; whatever stands for full cross-entropy leaves out the target alone.
+_OWN = {"draws_per": "sequence", "collisions": "history"}
+_SHARED = {"draws_per": "batch", "collisions": "target"}
+_CORRECTED = {"log_q_strength": 1.0, "temperature": 1.0}
+
+METHODS: dict[str, Row] = {
+    "random": Row(
+        proposes="uniform over the catalogue",
+        selects="all",
+        loses="BCE",
+        paper="SASRec, Kang & McAuley (ICDM); RNS",
+        year=2018,
+        defaults={"random_negatives": 100, **_OWN},
+        build=lambda c, n: Method(_uniform(c, n), KeepAll(), bce),
+    ),
+    "popularity": Row(
+        proposes="by train count ** exponent",
+        selects="all",
+        loses="BCE",
+        paper="word2vec, Mikolov et al. (NeurIPS); PNS",
+        year=2013,
+        defaults={"popularity_negatives": 100, "popularity_exponent": 1.0, **_OWN},
+        build=lambda c, n: Method(_popularity(c, n), KeepAll(), bce),
+    ),
+    "in-batch": Row(
+        proposes="targets of the batch, without replacement",
+        selects="all",
+        loses="BCE",
+        paper="GRU4Rec, Hidasi et al. (ICLR); BNS",
+        year=2016,
+        defaults={"in_batch_negatives": 100, **_OWN},
+        build=lambda c, n: Method(_in_batch(c, n), KeepAll(), bce),
+    ),
+    "mixed": Row(
+        proposes="in-batch and random together",
+        selects="all",
+        loses="BCE",
+        paper="MNS, Yang et al. (WWW)",
+        year=2020,
+        defaults={"in_batch_negatives": 10, "random_negatives": 100, **_OWN},
+        build=lambda c, n: Method(_mixed(c, n), KeepAll(), bce),
+    ),
+    "adaptive": Row(
+        proposes="uniform over the catalogue",
+        selects="the highest scores",
+        loses="BCE",
+        paper="ANS, after Rendle & Freudenthaler (WSDM); the pool of the paper's text",
+        year=2014,
+        defaults={"random_negatives": 100, "kept_hardest": 5, "not_kept": "omit", **_OWN},
+        build=lambda c, n: Method(_uniform(c, n), _hardest(n), bce),
+    ),
+    "adaptive-mixed": Row(
+        proposes="in-batch and random together",
+        selects="the highest scores",
+        loses="BCE",
+        paper="AMNS, Evaluating Performance and Bias of Negative Sampling (arXiv)",
+        year=2024,
+        defaults={"in_batch_negatives": 10, "random_negatives": 100, "kept_hardest": 5, "not_kept": "omit", **_OWN},
+        build=lambda c, n: Method(_mixed(c, n), _hardest(n), bce),
+    ),
+    "adaptive-in-batch": Row(
+        proposes="targets of the batch, without replacement",
+        selects="the highest scores",
+        loses="BCE",
+        paper="ANS over an in-batch pool: what the runs behind the paper's table did",
+        year=2024,
+        defaults={"in_batch_negatives": 100, "kept_hardest": 5, "not_kept": "omit", **_OWN},
+        build=lambda c, n: Method(_in_batch(c, n), _hardest(n), bce),
+    ),
+    "inverse-popularity": Row(
+        proposes="by train count ** -1",
+        selects="all",
+        loses="BCE",
+        paper="the exponent -1 of PNS (the paper, section 3)",
+        year=2024,
+        defaults={"popularity_negatives": 100, "popularity_exponent": -1.0, **_OWN},
+        build=lambda c, n: Method(_popularity(c, n), KeepAll(), bce),
+    ),
+    "cohort": Row(
+        proposes="head, mid and tail in given shares, alike within each",
+        selects="all",
+        loses="BCE",
+        paper="stratified sampling over the paper's cohorts; named here",
+        year=2026,
+        defaults={"cohort_negatives": 100, "cohort_shares": (1 / 3, 1 / 3, 1 / 3), **_OWN},
+        build=lambda c, n: Method(
+            Cohort(_cohorts(c), n["cohort_shares"], n["cohort_negatives"], per=n["draws_per"]), KeepAll(), bce
+        ),
+    ),
+    "own-cohort": Row(
+        proposes="a share from the target's own cohort, the rest from the two others",
+        selects="all",
+        loses="BCE",
+        paper="popularity-matched negatives over the paper's cohorts; named here",
+        year=2026,
+        defaults={"cohort_negatives": 20, "own_cohort_share": 1.0, "collisions": "history"},
+        build=lambda c, n: Method(
+            Cohort(_cohorts(c), own_cohort(n["own_cohort_share"]), n["cohort_negatives"], per="position"),
+            KeepAll(),
+            bce,
+        ),
+    ),
+    "bpr": Row(
+        proposes="uniform over the catalogue",
+        selects="all",
+        loses="BPR",
+        paper="BPR, Rendle et al. (UAI)",
+        year=2009,
+        defaults={"random_negatives": 100, **_OWN},
+        build=lambda c, n: Method(_uniform(c, n), KeepAll(), bpr),
+    ),
+    "dns": Row(
+        proposes="uniform over the catalogue",
+        selects="the highest score",
+        loses="BPR",
+        paper="DNS, Zhang et al. (SIGIR)",
+        year=2013,
+        defaults={"random_negatives": 32, **_OWN},
+        build=lambda c, n: Method(_uniform(c, n), Hardest(1), bpr),
+    ),
+    "dns-mn": Row(
+        proposes="uniform over the catalogue (M)",
+        selects="one of the N highest scores",
+        loses="BPR",
+        paper="DNS(M, N), Shi et al. (WWW)",
+        year=2023,
+        defaults={"random_negatives": 100, "picked_from": 10, **_OWN},
+        build=lambda c, n: Method(_uniform(c, n), OneOfHardest(n["picked_from"]), bpr),
+    ),
+    "bpr-max": Row(
+        proposes="in-batch and by train count ** exponent, shared",
+        selects="all",
+        loses="BPR-max",
+        paper="GRU4Rec with top-k gains, Hidasi & Karatzoglou (CIKM)",
+        year=2018,
+        defaults={
+            "in_batch_negatives": 128,
+            "popularity_negatives": 2048,
+            "popularity_exponent": 0.75,
+            "regularization": 1.0,
+            **_SHARED,
+        },
+        build=lambda c, n: Method(
+            Mixture(_in_batch(c, n), _popularity(c, n)), KeepAll(), partial(bpr_max, reg=n["regularization"])
+        ),
+    ),
+    "gsasrec": Row(
+        proposes="uniform over the catalogue",
+        selects="all",
+        loses="gBCE",
+        paper="gSASRec, Petrov & Macdonald (RecSys)",
+        year=2023,
+        defaults={"random_negatives": 256, "calibration": 0.75, "draws_per": "sequence", "collisions": "target"},
+        build=lambda c, n: Method(
+            _uniform(c, n), KeepAll(), partial(gbce, items=c.items, t=n["calibration"], negatives="sum")
+        ),
+    ),
+    "sampled-softmax": Row(
+        proposes="uniform over the catalogue, shared",
+        selects="all",
+        loses="softmax",
+        paper="SSM, Wu et al. (TOIS)",
+        year=2024,
+        defaults={"random_negatives": 512, "temperature": 1.0, **_SHARED},
+        build=lambda c, n: Method(_uniform(c, n), KeepAll(), partial(sampled_softmax, temperature=n["temperature"])),
+    ),
+    "sampled-softmax-log-q": Row(
+        proposes="uniform over the catalogue, shared",
+        selects="all, log-q",
+        loses="softmax",
+        paper="Bengio & Senecal (IEEE TNN); Jean et al. (ACL 2015)",
+        year=2008,
+        defaults={"random_negatives": 512, **_CORRECTED, **_SHARED},
+        build=lambda c, n: Method(_uniform(c, n), _log_q(n), sampled_softmax),
+    ),
+    "log-uniform": Row(
+        proposes="log-uniform by popularity rank, shared",
+        selects="all, log-q",
+        loses="softmax",
+        paper="TensorFlow's log_uniform_candidate_sampler with sampled_softmax_loss",
+        year=2015,
+        defaults={"log_uniform_negatives": 512, **_CORRECTED, **_SHARED},
+        build=lambda c, n: Method(
+            LogUniform(c.counts, n["log_uniform_negatives"], per=n["draws_per"]), _log_q(n), sampled_softmax
+        ),
+    ),
+    "in-batch-softmax": Row(
+        proposes="targets of the batch, shared",
+        selects="all",
+        loses="softmax",
+        paper="GRU4Rec's cross-entropy, Hidasi et al. (ICLR)",
+        year=2016,
+        defaults={"in_batch_negatives": 512, "temperature": 1.0, **_SHARED},
+        build=lambda c, n: Method(_in_batch(c, n), KeepAll(), partial(sampled_softmax, temperature=n["temperature"])),
+    ),
+    "in-batch-log-q": Row(
+        proposes="targets of the batch, shared",
+        selects="all, log-q on targets too",
+        loses="softmax",
+        paper="Sampling-bias-corrected neural modeling, Yi et al. (RecSys)",
+        year=2019,
+        defaults={"in_batch_negatives": 512, **_CORRECTED, **_SHARED},
+        build=lambda c, n: Method(_in_batch(c, n), _log_q(n, positives=True), sampled_softmax),
+    ),
+    "corrected-log-q": Row(
+        proposes="targets of the batch, shared",
+        selects="all, log-q without the target",
+        loses="corrected log-q",
+        paper="Correcting the LogQ correction, Khrylchenko et al. (RecSys)",
+        year=2025,
+        defaults={"in_batch_negatives": 512, **_CORRECTED, **_SHARED},
+        build=lambda c, n: Method(_in_batch(c, n), _log_q(n, without_target=True), corrected_log_q),
+    ),
+    "mixed-log-q": Row(
+        proposes="in-batch and random together, shared",
+        selects="all, log-q of the mixture",
+        loses="softmax",
+        paper="MNS as published, Yang et al. (WWW)",
+        year=2020,
+        defaults={"in_batch_negatives": 256, "random_negatives": 256, **_CORRECTED, **_SHARED},
+        build=lambda c, n: Method(_mixed(c, n), _log_q(n), sampled_softmax),
+    ),
+    "cross-batch": Row(
+        proposes="targets of the batch and of earlier ones, shared",
+        selects="all, log-q",
+        loses="softmax",
+        paper="CBNS, Wang et al. (SIGIR)",
+        year=2021,
+        defaults={"in_batch_negatives": 512, "bank_size": 2048, "warm_up": 100, **_CORRECTED, **_SHARED},
+        build=lambda c, n: Method(
+            Mixture(
+                InBatch(n["in_batch_negatives"], counts=c.target_counts, per="batch"),
+                CrossBatch(n["bank_size"], warm_up=n["warm_up"], counts=c.target_counts),
+            ),
+            _log_q(n),
+            sampled_softmax,
+        ),
+    ),
+    "batch-mix": Row(
+        proposes="targets of the batch, shared",
+        selects="all, log-q, and mixtures of two",
+        loses="softmax",
+        paper="BMNS, Fan et al. (CIKM)",
+        year=2023,
+        defaults={
+            "in_batch_negatives": 512,
+            "mixed_negatives": 512,
+            "mix_concentration": 1.0,
+            **_CORRECTED,
+            **_SHARED,
+        },
+        build=lambda c, n: Method(
+            _in_batch(c, n),
+            Then(_log_q(n), BatchMix(n["mixed_negatives"], a=n["mix_concentration"])),
+            sampled_softmax,
+        ),
+    ),
+    "xir": Row(
+        proposes="targets of the batch and a cache of what was hard, shared",
+        selects="draws by exp(s - log q)",
+        loses="softmax",
+        paper="XIR, Chen et al. (NeurIPS)",
+        year=2022,
+        defaults={
+            "in_batch_negatives": 512,
+            "cache_negatives": 512,
+            "cache_size": 4096,
+            "resampled": 128,
+            **_CORRECTED,
+            **_SHARED,
+        },
+        build=_xir,
+    ),
+    "tron": Row(
+        proposes="random and in-batch together, shared",
+        selects="the highest scores",
+        loses="softmax",
+        paper="TRON, Wilm et al. (RecSys)",
+        year=2023,
+        defaults={
+            "random_negatives": 16384,
+            "in_batch_negatives": 127,
+            "kept_hardest": 100,
+            "not_kept": "omit",
+            "temperature": 1.0,
+            **_SHARED,
+        },
+        build=lambda c, n: Method(_mixed(c, n), _hardest(n), partial(sampled_softmax, temperature=n["temperature"])),
+    ),
+    "full-ce": Row(
+        proposes="the whole catalogue",
+        selects="all",
+        loses="cross-entropy",
+        paper="SASRec with cross-entropy: Klenitskiy & Vasilev (RecSys)",
+        year=2023,
+        defaults={"collisions": "target"},
+        build=lambda c, n: Method(WholeCatalogue(c.items), KeepAll(), sampled_softmax, merged=True),
+    ),
+}
+
+PAPER_SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")

@@ -1,0 +1,66 @@
+"""The nouns of the table of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negsample.data.batches import Collisions, target_counts
+from negsample.data.sequences import Dataset
+from negsample.negatives import Sampler, Select
+
+Chosen = Mapping[str, Any]
+
+
+class Catalogue(NamedTuple):
+    """What proposals may know of the data.
+
+    ``items``: V. ``counts``: (V + 1,) train events of each id. ``target_counts``: (V + 1,) how often each id is a
+    target in an epoch of training.
+    """
+
+    items: int
+    counts: Tensor
+    target_counts: Tensor
+
+
+class Method(NamedTuple):
+    """The three seats, taken.
+
+    ``collisions``: what is never a negative. ``merged``: the shared negatives are scored chunk by chunk and reach the
+    loss as one, their logsumexp (for losses that need no more; nothing is selected).
+    """
+
+    sampler: Sampler
+    select: Select
+    loss: Callable[[Tensor, Tensor], Tensor]
+    collisions: Collisions = "history"
+    merged: bool = False
+
+
+class Row(NamedTuple):
+    """A method as published: its seats in words, its source, and how it is built.
+
+    ``defaults`` are the settings it has (see :class:`~negsample.config.NegativeSettings`) and their values.
+    """
+
+    proposes: str
+    selects: str
+    loses: str
+    paper: str
+    year: int
+    defaults: Chosen
+    build: Callable[[Catalogue, Chosen], Method]
+
+
+def catalogue_of(data: Dataset, max_length: int, device: torch.device | str = "cpu") -> Catalogue:
+    """What proposals may know of ``data``, when sequences are cut to ``max_length`` inputs."""
+    counts = np.array(data.train_counts)
+    targets = target_counts(
+        data.items, data.offsets, data.train_ends, max_length=max_length, width=data.catalogue_size + 1
+    )
+    return Catalogue(data.catalogue_size, torch.from_numpy(counts).to(device), torch.from_numpy(targets).to(device))

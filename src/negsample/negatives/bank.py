@@ -1,0 +1,136 @@
+"""Proposals with a memory: what earlier batches had, and what was hard in them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from negsample.data.batches import Batch
+from negsample.negatives.base import Negatives, Per
+from negsample.negatives.collisions import log_prob
+from negsample.negatives.law import Even, Line, Occurrences, check_counts
+
+
+class CrossBatch:
+    """The last ``size`` targets of earlier batches, first in first out, shared by the batch (CBNS, SIGIR'21).
+
+    They teach the state and take no gradient themselves (``frozen``); for the batch's own targets beside them:
+    ``Mixture(InBatch("all"), CrossBatch(...))``. During the warm-up nothing is proposed while the bank fills, since
+    what a young model learns moves fast. CBNS keeps the vectors as they were when they were computed, to save an
+    encoder's work; here the bank keeps ids, and their vectors are read from the item table as they are now: the
+    same items, never stale.
+
+    The bank changes with each draw, so one object serves one training.
+
+    Args:
+        size: ids kept.
+        warm_up: batches before it is used.
+        counts: (V + 1,) how often each id is a target in training: ``log_q`` is the item's share, the law over all
+            batches. Without them ``log_q`` is the law of one draw from what is in the bank.
+    """
+
+    per: Per = "batch"
+
+    def __init__(self, size: int, *, warm_up: int = 0, counts: Tensor | None = None) -> None:
+        if size < 1:
+            raise ValueError(f"the bank's size must be >= 1, got {size}")
+        if warm_up < 0:
+            raise ValueError(f"warm_up must be >= 0 batches, got {warm_up}")
+        if counts is not None:
+            check_counts(counts)
+        self.size, self.warm_up = size, warm_up
+        self._law = None if counts is None else Line(counts)
+        self._kept = torch.empty(0, dtype=torch.int64)
+        self._drawn = self._kept
+        self._batches = 0
+
+    @property
+    def k(self) -> int | Literal["all"]:
+        """Ids of the last draw."""
+        return len(self._drawn)
+
+    @property
+    def frozen(self) -> int:
+        """All of them: a bank takes no gradient."""
+        return len(self._drawn)
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+        """(at most size,) ids: the bank as it was before this batch's targets go in. Nothing in it is chance."""
+        kept = self._kept.to(batch.device)
+        self._drawn = kept if self._batches >= self.warm_up else kept[:0]
+        self._batches += 1
+        self._kept = torch.cat([kept, batch.targets_T])[-self.size :]
+        return self._drawn
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """The bank with its ``log_q``."""
+        ids = self.draw(batch, rng=rng)
+        return Negatives(ids, self.log_prob(ids, batch, per="batch"))
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+        """See :class:`~negsample.negatives.base.Sampler`; without ``counts``, of the bank that was drawn last."""
+        return log_prob(self._law or Occurrences(self._drawn), ids, batch, per)
+
+
+class Cache:
+    """``K`` draws from the last ``size`` negatives that a selection chose, shared by the batch (XIR, NeurIPS'22).
+
+    What was informative is proposed again: :class:`~negsample.negatives.select.Resample` with this cache tells it
+    what it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is that law,
+    exactly. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first out.
+
+    The cache changes with each selection, so one object serves one training.
+
+    Args:
+        items: V.
+        k: K, draws with replacement.
+        size: choices kept.
+    """
+
+    per: Per = "batch"
+    frozen = 0
+
+    def __init__(self, items: int, k: int, *, size: int) -> None:
+        if items < 1 or k < 1 or size < 1:
+            raise ValueError(f"items, k and size must be >= 1, got items {items}, k {k} and size {size}")
+        self.k, self.size = k, size
+        self._even = Even(items)
+        self._kept = torch.empty(0, dtype=torch.int64)
+        self._proposed_from = self._kept
+
+    def remember(self, ids: Tensor) -> None:
+        """Keep ``ids`` (any shape; 0 is nothing), the latest ones of a call at the end."""
+        chosen = ids.flatten()
+        self._kept = torch.cat([self._kept.to(chosen.device), chosen[chosen > 0]])[-self.size :]
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+        """(K,) ids."""
+        self._proposed_from = self._kept.to(batch.device)
+        place = torch.randint(self.size, (self.k,), generator=rng, device=batch.device)
+        anywhere = torch.randint(1, self._even.total + 1, (self.k,), generator=rng, device=batch.device)
+        known = len(self._proposed_from)
+        if not known:
+            return anywhere
+        return torch.where(place < known, self._proposed_from[place.clamp(max=known - 1)], anywhere)
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """(K,) draws with their ``log_q``."""
+        ids = self.draw(batch, rng=rng)
+        return Negatives(ids, self.log_prob(ids, batch, per="batch"))
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+        """See :class:`~negsample.negatives.base.Sampler`; of the cache as it was at the last draw."""
+        return log_prob(_Cached(Occurrences(self._proposed_from), self._even, self.size), ids, batch, per)
+
+
+class _Cached:
+    """``occurrences`` of ``size`` places, of which the empty ones are the catalogue evenly; in units of 1 / V."""
+
+    def __init__(self, occurrences: Occurrences, even: Even, size: int) -> None:
+        self._occurrences, self._even, self._empty = occurrences, even, size - occurrences.total
+        self.total = size * even.total
+
+    def weight(self, ids: Tensor) -> Tensor:
+        return self._occurrences.weight(ids) * self._even.total + self._even.weight(ids) * self._empty
