@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -82,9 +82,9 @@ class Occurrences:
 class Line:
     """Any weights. Moves to the device of what it is asked about.
 
-    A point is located by a guide: the line is cut into stretches of equal length, at least one an item, and each knows
-    the item at its start; what is left between two starts is halved. That is O(1) for weights like those of
-    popularity, O(log V) at worst, and no step of it is approximate.
+    A point is located by a guide: the line is cut into stretches of equal length, at least one an item with weight,
+    and each knows the item at its start; what is left between two starts is halved. That is O(1) for weights like
+    those of popularity, O(log V) at worst, and no step of it is approximate.
 
     Args:
         weights: (V + 1,) integers >= 0, ``weights[0]`` is 0, with a sum from 1 to ``MAX_TOTAL``.
@@ -93,48 +93,64 @@ class Line:
     def __init__(self, weights: Tensor) -> None:
         self._until = torch.cumsum(weights.long(), 0)  # until[i]: of all ids up to i
         self.total = int(self._until[-1])
-        self._shift = max(0, (self.total // len(weights)).bit_length() - 1)
-        self._guide: Tensor | None = None
-        self._halvings = 0
+        self._guide: _Guide | None = None
 
     def weight(self, ids: Tensor) -> Tensor:
         """Weights of ``ids``."""
         self._follow(ids.device)
-        return self._take(ids) - self._take((ids - 1).clamp_(min=0))
+        return _at(self._until, ids) - self.before(ids)
 
     def before(self, ids: Tensor) -> Tensor:
         """Sum of the weights of all smaller ids."""
         self._follow(ids.device)
-        return self._take((ids - 1).clamp_(min=0))
+        return _at(self._until, (ids - 1).clamp_(min=0))
 
     def locate(self, points: Tensor) -> Tensor:
         """The item at each point."""
         self._follow(points.device)
         if self._guide is None:
-            self._make_guide()
-        assert self._guide is not None
-        stretch = points >> self._shift
-        low, high = _at(self._guide, stretch).long(), _at(self._guide, stretch + 1).long()
-        for _ in range(self._halvings):
-            middle = (low + high) >> 1
-            beyond = self._take(middle) <= points
-            low, high = torch.where(beyond, middle + 1, low), torch.where(beyond, high, middle)
-        return low
-
-    def _make_guide(self) -> None:
-        stretches = (self.total >> self._shift) + 1
-        starts = torch.arange(stretches + 1, device=self._until.device) << self._shift
-        guide = torch.searchsorted(self._until, starts, right=True, out_int32=True).clamp_(max=len(self._until) - 1)
-        self._halvings = int((guide[1:] - guide[:-1]).max()).bit_length()
-        self._guide = guide
-
-    def _take(self, ids: Tensor) -> Tensor:
-        return _at(self._until, ids)
+            self._guide = _guide(self._until, self.total)
+        return self._guide.locate(points)
 
     def _follow(self, device: torch.device) -> None:
         if self._until.device != device:
-            self._until = self._until.to(device)
-            self._guide = None if self._guide is None else self._guide.to(device)
+            self._until, self._guide = self._until.to(device), None
+
+
+class _Guide(NamedTuple):
+    """``until_S``: running sums of the S ids with weight, or of all; ``ids_S``: which they are, None for all.
+
+    ``starts``: the place among them at the start of each stretch of length ``2 ** shift``.
+    """
+
+    until_S: Tensor
+    ids_S: Tensor | None
+    starts: Tensor
+    shift: int
+    halvings: int
+
+    def locate(self, points: Tensor) -> Tensor:
+        stretch = points >> self.shift
+        low, high = _at(self.starts, stretch).long(), _at(self.starts, stretch + 1).long()
+        for _ in range(self.halvings):
+            middle = (low + high) >> 1
+            beyond = _at(self.until_S, middle) <= points
+            low, high = torch.where(beyond, middle + 1, low), torch.where(beyond, high, middle)
+        return low if self.ids_S is None else _at(self.ids_S, low)
+
+
+def _guide(until: Tensor, total: int) -> _Guide:
+    has_weight = torch.diff(until, prepend=until[:1]) > 0
+    some = int(has_weight.sum())
+    ids = None
+    if 4 * some < 3 * len(until):  # runs of ids without weight would have to be halved away
+        ids = torch.nonzero(has_weight).flatten()
+        until = until[ids]
+    shift = max(0, (total // some).bit_length() - 1)
+    starts = torch.arange((total >> shift) + 2, device=until.device) << shift
+    places = torch.searchsorted(until, starts, right=True, out_int32=True).clamp_(max=len(until) - 1)
+    halvings = int((places[1:] - places[:-1]).max()).bit_length()
+    return _Guide(until, ids, places, shift, halvings)
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:

@@ -1,0 +1,99 @@
+"""`python -m scripts.methods_page`: makes `docs/methods.md` from the table of methods and what was measured of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from negsample.config import NegativeSettings
+from negsample.methods import METHODS, PAPER_SIX, POPREC
+from negsample.methods.about import cost, words
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "methods.md"
+RESULTS = ROOT / "benchmarks" / "results"
+BY_COHORT = tuple(f"{cohort}_hr@10" for cohort in ("head", "mid", "tail"))
+BEST_OF = ("hr@10", "ndcg@10", *BY_COHORT, "balance@10")
+WITH_SPREAD = ("hr@10", "ndcg@10", "balance@10")
+
+
+def page() -> str:
+    """The whole page."""
+    measured = json.loads((RESULTS / "methods.json").read_text("utf-8"))
+    gradient = json.loads((RESULTS / "gradient.json").read_text("utf-8"))
+    by_method = {row["method"]: row for row in measured["rows"]}
+    runs = {row["runs"] for row in measured["rows"] if row["method"] != POPREC}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["setting"] = setting
+    return environment.get_template("methods.md.jinja").render(
+        methods=[
+            {"name": name, "row": row, "said": words()[name], "cost": cost(name), "measured": figures(name, by_method)}
+            for name, row in METHODS.items()
+        ],
+        measured=measured,
+        settings=measured["settings"],
+        runs=" to ".join(str(each) for each in sorted(runs)),
+        results=results(measured["rows"]),
+        world=gradient["world"],
+        sizes=list(dict.fromkeys(row["m"] for row in gradient["rows"])),
+        gradient=gradient_lines(gradient["rows"]),
+        fields=NegativeSettings.model_fields,
+    )
+
+
+def results(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The cells of all methods on one log with one setting, the best of each column in bold."""
+    best = {key: max(row[key] for row in rows if row[key] is not None) for key in BEST_OF}
+    return [
+        [
+            f"`{row['method']}`",
+            *(percent(row, key, best, 1 if key == "balance@10" else 2) for key in BEST_OF),
+            percent(row, "coverage@10", best, 1),
+            "-" if row["step_ms"] is None else f"{row['step_ms']:.1f}",
+        ]
+        for row in rows
+    ]
+
+
+def percent(row: dict[str, Any], key: str, best: dict[str, float], digits: int) -> str:
+    """A cell, with its spread where there is one."""
+    value, spread = row[key], row.get(f"{key}_sd")
+    if value is None:
+        return "-"
+    text = f"{100 * value:.{digits}f}"
+    text = f"**{text}**" if value == best.get(key) else text
+    return text if spread is None or key not in WITH_SPREAD else f"{text} ±{100 * spread:.{digits}f}"
+
+
+def gradient_lines(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The cells of the study of the gradient: a line a proposal and form."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        cell = f"{100 * row['error']:.1f} ±{100 * row['noise']:.1f}"
+        lines.setdefault((row["proposal"], row["form"]), []).append(cell)
+    return [[*key, *cells] for key, cells in lines.items()]
+
+
+def figures(name: str, measured: dict[str, dict[str, Any]]) -> str:
+    """A method's cohorts beside those of the baseline that everybody knows."""
+    own, base = (" / ".join(f"{100 * measured[each][key]:.2f}" for key in BY_COHORT) for each in (name, PAPER_SIX[0]))
+    beside = "" if name == PAPER_SIX[0] else f" (random: {base})"
+    return f" Measured above, HR@10 of the three: {own} %{beside}."
+
+
+def setting(value: Any) -> str:
+    """A default, readable."""
+    return "[" + ", ".join(f"{each:.3g}" for each in value) + "]" if isinstance(value, tuple) else str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(PAGE)
