@@ -6,18 +6,8 @@ from negsample.negatives.catalogue import WholeCatalogue
 from negsample.negatives.cohort import Cohort, own_cohort
 from negsample.negatives.in_batch import InBatch
 from negsample.negatives.mixture import Mixture
-from negsample.negatives.select import (
-    BatchMix,
-    Hardest,
-    KeepAll,
-    LogQ,
-    OneOfHardest,
-    Resample,
-    Scored,
-    Select,
-    Temper,
-    Then,
-)
+from negsample.negatives.reweigh import BatchMix, LogQ, Resample, Temper
+from negsample.negatives.select import Hardest, KeepAll, OneOfHardest, Scored, Select, Then
 from negsample.negatives.unigram import LogUniform, Popularity, Uniform
 
 __all__ = [

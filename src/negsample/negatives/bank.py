@@ -77,7 +77,7 @@ class CrossBatch:
 class Cache:
     """``K`` draws from the last ``size`` negatives that a selection chose, shared by the batch (XIR, NeurIPS'22).
 
-    What was informative is proposed again: :class:`~negsample.negatives.select.Resample` with this cache tells it
+    What was informative is proposed again: :class:`~negsample.negatives.reweigh.Resample` with this cache tells it
     what it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is that law,
     exactly. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first out.
 

@@ -8,11 +8,8 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from negsample.negatives.bank import Cache
-
 Needs = frozenset[Literal["log_q", "pos_log_q", "ids"]]
-_NOTHING: Needs = frozenset()
-_SMALLEST = 1e-6  # share that a target leaves to all other items
+NOTHING: Needs = frozenset()
 
 
 class Scored(NamedTuple):
@@ -39,7 +36,12 @@ class Scored(NamedTuple):
         return self._replace(neg_TK=neg_TN, log_q_TK=taken(self.log_q_TK), ids_TK=taken(self.ids_TK))
 
 
-def _need(needs: Needs, scored: Scored) -> None:
+def check_needs(needs: Needs, scored: Scored) -> None:
+    """Refuses scores that lack what a selector needs.
+
+    Raises:
+        ValueError: as it says.
+    """
     fields = {"log_q": scored.log_q_TK, "pos_log_q": scored.pos_log_q_T, "ids": scored.ids_TK}
     missing = sorted(name for name in needs if fields[name] is None)
     if missing:
@@ -65,7 +67,7 @@ class Select(Protocol):
 class KeepAll:
     """Every proposed negative."""
 
-    needs = _NOTHING
+    needs = NOTHING
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
         """As it came."""
@@ -96,7 +98,7 @@ class Hardest:
     proposed all are kept. Absent ones stay absent.
     """
 
-    needs = _NOTHING
+    needs = NOTHING
 
     def __init__(self, k: int, *, not_kept: Literal["omit", "zero"] = "omit") -> None:
         if k < 1:
@@ -123,7 +125,7 @@ class OneOfHardest:
     For n=1 it is DNS (Zhang et al., SIGIR'13). Where fewer than n are present, one of those.
     """
 
-    needs = _NOTHING
+    needs = NOTHING
 
     def __init__(self, n: int) -> None:
         if n < 1:
@@ -140,138 +142,3 @@ class OneOfHardest:
         uniform = torch.rand(len(neg_TK), generator=rng, device=neg_TK.device)
         pick = torch.minimum((uniform * present).long(), present - 1)
         return scored.take(torch.gather(best.indices, 1, pick.unsqueeze(1)))
-
-
-class Resample:
-    """``k`` draws a position with replacement, with weights ``exp(s - log q)`` (BIR and XIR: Chen et al., NeurIPS'22).
-
-    The proposals are drawn from q; these are then draws from about the softmax of the scores over all that could be
-    proposed, and ``log_q`` becomes their log-probability there: ``s - log((1/m) sum_j exp(s_j - log q_j))``.
-    :class:`LogQ` after it makes sampled softmax an estimate of full cross-entropy, with the same value whatever was
-    drawn and the gradient spread over the draws.
-
-    Args:
-        k: draws.
-        cache: told what was drawn, to be proposed again.
-    """
-
-    def __init__(self, k: int, *, cache: Cache | None = None) -> None:
-        if k < 1:
-            raise ValueError(f"resampled must be >= 1, got {k}")
-        self.k, self.cache = k, cache
-        self.needs: Needs = frozenset(("log_q",)) if cache is None else frozenset(("log_q", "ids"))
-
-    def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """(T, k) scores; (T, k) absent ones where all were absent."""
-        _need(self.needs, scored)
-        assert scored.log_q_TK is not None
-        neg_TK, log_q_TK = scored.neg_TK.detach(), scored.log_q_TK
-        if not neg_TK.shape[1]:
-            return scored
-        weights = torch.where(log_q_TK > -math.inf, neg_TK - log_q_TK, -math.inf)
-        highest = weights.amax(1, keepdim=True)
-        until = torch.cumsum(torch.exp(weights - highest.clamp(min=torch.finfo(weights.dtype).min)).double(), 1)
-        total = until[:, -1:]
-        uniform = torch.rand(len(weights), self.k, generator=rng, dtype=torch.float64, device=weights.device)
-        # The first place beyond the point; never one of no weight, since its running sum equals that before it.
-        columns = torch.searchsorted(until, uniform * total, right=True).clamp_(max=weights.shape[1] - 1)
-        taken = scored.take(columns)
-        if self.cache is not None:
-            assert taken.ids_TK is not None
-            self.cache.remember(torch.where(taken.neg_TK > -math.inf, taken.ids_TK, 0))
-        drawn_T1 = (log_q_TK > -math.inf).sum(1, keepdim=True).clamp(min=1)
-        log_total = torch.log(total) + highest - torch.log(drawn_T1)
-        log_q = torch.where(taken.neg_TK > -math.inf, taken.neg_TK.detach() - log_total, -math.inf)
-        return taken._replace(log_q_TK=log_q.to(weights.dtype))
-
-
-class Temper:
-    """Every score divided by ``temperature``, the target's too; before :class:`LogQ`, whose correction is not."""
-
-    needs = _NOTHING
-
-    def __init__(self, temperature: float) -> None:
-        if not (math.isfinite(temperature) and temperature > 0):
-            raise ValueError(f"temperature must be > 0, got {temperature}")
-        self.temperature = temperature
-
-    def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """The same, divided."""
-        if self.temperature == 1:
-            return scored
-        return scored._replace(pos_T=scored.pos_T / self.temperature, neg_TK=scored.neg_TK / self.temperature)
-
-
-class LogQ:
-    """The log-q correction: ``s' = s - strength * log(m q)``, m the number of draws (Bengio & Senecal, 2008).
-
-    With strength 1, sampled softmax is then an estimate of full cross-entropy; the target's score is left as it is.
-    With strength 0 it does nothing.
-
-    Args:
-        strength: from 0 to 1.
-        positives: the target's score is corrected likewise, with the law before exclusion (Yi et al., RecSys'19). The
-            usual form, and biased, since the target was not drawn. One that the law cannot give stays as it is.
-        without_target: ``q' = q / (1 - q(target))``, the law given that it is not the target, and m the negatives
-            that are not masked (Khrylchenko et al., RecSys'25). For draws shared by the batch, where the target is
-            masked when it is scored.
-    """
-
-    def __init__(self, strength: float = 1.0, *, positives: bool = False, without_target: bool = False) -> None:
-        if not 0 <= strength <= 1:
-            raise ValueError(f"the strength of the log-q correction must be in [0, 1], got {strength}")
-        if positives and without_target:
-            raise ValueError("the target is either corrected (positives) or taken out of q (without_target), not both")
-        self.strength, self.positives, self.without_target = strength, positives, without_target
-        self.needs: Needs = frozenset(("log_q", "pos_log_q")) if positives or without_target else frozenset(("log_q",))
-
-    def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """The same negatives with corrected scores."""
-        if self.strength == 0:  # nothing, and not 0 * inf, where a target's log q is -inf
-            return scored
-        _need(self.needs, scored)
-        assert scored.log_q_TK is not None
-        log_q_TK, pos_log_q_T = scored.log_q_TK, scored.pos_log_q_T
-        absent = log_q_TK == -math.inf  # excluded at the draw; what is masked at the score was drawn, and counts
-        log_m_T = torch.log((~absent).sum(1).clamp(min=1))
-        if self.without_target:
-            assert pos_log_q_T is not None
-            present_T = (scored.neg_TK > -math.inf).sum(1).clamp(min=1)
-            log_m_T = torch.log(present_T) - torch.log1p(-pos_log_q_T.exp().clamp(max=1 - _SMALLEST))
-        correction = (log_q_TK + log_m_T.unsqueeze(1)).masked_fill(absent, 0)
-        corrected = scored._replace(neg_TK=scored.neg_TK - self.strength * correction)
-        if not self.positives:
-            return corrected
-        assert pos_log_q_T is not None
-        known_T = torch.where(pos_log_q_T > -math.inf, pos_log_q_T + log_m_T, 0)
-        return corrected._replace(pos_T=scored.pos_T - self.strength * known_T)
-
-
-class BatchMix:
-    """``n`` synthetic negatives beside the proposed: ``lambda e_i + (1 - lambda) e_j`` (BMNS, Fan et al., CIKM'23).
-
-    ``i`` and ``j`` are proposals, uniformly, and ``lambda ~ Beta(a, a)``. A score is linear in the item, so the score
-    of a synthetic item is the mixture of two scores, and needs no vector. For proposals shared by the batch the
-    synthetic items are shared too. One that mixes an absent negative is absent.
-    """
-
-    needs = _NOTHING
-
-    def __init__(self, n: int, *, a: float = 1.0) -> None:
-        if n < 1:
-            raise ValueError(f"mixed negatives must be >= 1, got {n}")
-        if not (math.isfinite(a) and a > 0):
-            raise ValueError(f"the Beta distribution's a must be > 0, got {a}")
-        self.n, self.a = n, a
-
-    def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """(T, K + n) scores."""
-        neg_TK = scored.neg_TK
-        k, device = neg_TK.shape[1], neg_TK.device
-        if not k:
-            return scored
-        first, second = torch.randint(k, (2, self.n), generator=rng, device=device)
-        gammas = torch._standard_gamma(torch.full((2, self.n), self.a, dtype=torch.float64, device=device), rng)
-        share = (gammas[0] / gammas.sum(0)).clamp(1e-6, 1 - 1e-6).to(neg_TK.dtype)
-        mixed = share * neg_TK.index_select(1, first) + (1 - share) * neg_TK.index_select(1, second)
-        return Scored(scored.pos_T, torch.cat([neg_TK, mixed], 1))
