@@ -390,7 +390,9 @@ def test_all_is_every_method_once():
     [
         ({"log_q_strength": 1.5}, "log_q_strength"),
         ({"cohort_shares": [0, 0, 0]}, "sum above 0"),
-        ({"cohort_shares": [1, 2]}, "cohort_shares"),
+        ({"cohort_shares": [1, 2]}, "three numbers"),
+        ({"cohort_shares": [1, 2, -1]}, "three numbers"),
+        ({"cohort_shares": "abc"}, "cohort_shares"),
         ({"draws_per": "user"}, "draws_per"),
         ({"collisions": "all"}, "collisions"),
         ({"temperature": 0}, "temperature"),

@@ -248,3 +248,19 @@ def test_merged_never_holds_more_than_some_chunks_of_scores(collisions, rng, mon
     merged = held(merge_negatives)
     assert merged.largest <= chunk
     assert merged.most < 10 * chunk  # temporaries of one chunk, the gradient of the vectors, and (T,) for each chunk
+
+
+@pytest.mark.parametrize("chunk", [3, 7, 40, 4096])
+def test_full_cross_entropy_is_that_of_all_the_scores(chunk, rng, monkeypatch):
+    monkeypatch.setattr(score_module, "_MERGED", chunk)
+    chance = rng(4)
+    states = torch.randn(9, D, generator=chance, dtype=torch.float64, requires_grad=True)
+    items = (3 * torch.randn(V, D, generator=chance, dtype=torch.float64)).requires_grad_()
+    targets = torch.randint(V, (9,), generator=chance)
+
+    def value_and_gradients(loss):
+        return loss, *torch.autograd.grad(loss, (states, items))
+
+    expected = value_and_gradients(torch.nn.functional.cross_entropy(states @ items.T, targets))
+    found = value_and_gradients(score_module.full_cross_entropy(states, items, targets))
+    torch.testing.assert_close(found, expected)

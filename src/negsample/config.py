@@ -87,6 +87,8 @@ class TrainSettings(Settings):
     def _heads_divide(self) -> TrainSettings:
         if self.dim % self.heads:
             raise ValueError(f"heads must divide dim, got dim {self.dim} and heads {self.heads}")
+        if self.model == "gru4rec" and self.heads != 1:
+            raise ValueError(f"heads={self.heads} does nothing: gru4rec has no attention; leave it out")
         return self
 
 
@@ -101,7 +103,7 @@ class NegativeSettings(Settings):
         None, description="targets of the batch, without replacement; 'all': every one, shared by the batch"
     )
     cohort_negatives: int | None = Field(None, ge=1, description="draws by cohort")
-    cohort_shares: tuple[float, float, float] | None = Field(None, description="shares of head, mid and tail")
+    cohort_shares: tuple[float, ...] | None = Field(None, description="shares of head, mid and tail")
     own_cohort_share: float | None = Field(None, ge=0, le=1, description="share drawn from the target's own cohort")
     bank_size: int | None = Field(None, ge=1, description="targets of earlier batches kept")
     warm_up: int | None = Field(None, ge=0, description="batches before the bank is used")
@@ -130,8 +132,11 @@ class NegativeSettings(Settings):
 
     @model_validator(mode="after")
     def _shares_are_shares(self) -> NegativeSettings:
-        if self.cohort_shares is not None and (min(self.cohort_shares) < 0 or sum(self.cohort_shares) <= 0):
-            raise ValueError(f"cohort_shares must be >= 0 with a sum above 0, got {list(self.cohort_shares)}")
+        shares = self.cohort_shares
+        if shares is not None and (len(shares) != 3 or min(shares) < 0 or sum(shares) <= 0):
+            raise ValueError(
+                f"cohort_shares must be three numbers >= 0 (head, mid, tail) with a sum above 0, got {list(shares)}"
+            )
         return self
 
 

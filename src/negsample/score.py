@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -73,18 +74,35 @@ def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, ids_K: Tensor, batch:
     :func:`negsample.losses.sampled_softmax` and :func:`~negsample.losses.corrected_log_q` make of it is what they
     make of the (T, K) scores.
     """
-    logs = [
-        checkpoint(_log_sum_exp, states_TD, vectors, ids, batch, use_reentrant=False, preserve_rng_state=False)
-        for vectors, ids in zip(torch.split(vectors_KD, _MERGED), torch.split(ids_K, _MERGED), strict=True)
-    ]
-    merged_T1 = torch.logsumexp(torch.stack(logs, 1), 1, keepdim=True)
+    ids = torch.split(ids_K, _MERGED)
+    merged_T1 = _merged(states_TD, vectors_KD, lambda chunk: _collides(ids[chunk], batch)).unsqueeze(1)
     return merged_T1.masked_fill(merged_T1 < _LOWEST / 2, -math.inf)
 
 
-def _log_sum_exp(states_TD: Tensor, vectors_KD: Tensor, ids_K: Tensor, batch: Batch) -> Tensor:
-    """(T,) of one chunk; finite where all is masked, so that the gradient there is 0 and not undefined."""
-    scores = (states_TD @ vectors_KD.T).masked_fill_(_collides(ids_K, batch), _LOWEST)
-    return torch.logsumexp(scores, 1)
+def full_cross_entropy(states_TD: Tensor, items_VD: Tensor, targets_T: Tensor) -> Tensor:
+    """Mean cross-entropy of each state's target among all items, without ever holding the (T, V) scores.
+
+    What ``F.cross_entropy(states_TD @ items_VD.T, targets_T)`` computes, in a loop of one's own: ``targets_T`` are rows
+    of ``items_VD`` (with a table whose row 0 is padding: its rows from 1 on, and targets less 1). Memory is that of
+    T x 4,096 scores; they are computed again for the gradient.
+    """
+    targets_TD = items_VD.index_select(0, targets_T)
+    return (_merged(states_TD, items_VD, lambda chunk: None) - score_targets(states_TD, targets_TD)).mean()
+
+
+def _merged(states_TD: Tensor, vectors_KD: Tensor, masked: Callable[[int], Tensor | None]) -> Tensor:
+    """(T,) logsumexp over all vectors, chunk by chunk; ``masked``: what to leave out of the chunk of this number."""
+
+    def of_chunk(states_TD: Tensor, vectors_KD: Tensor, chunk: int) -> Tensor:
+        scores, left_out = states_TD @ vectors_KD.T, masked(chunk)
+        # Finite where all is masked, so that the gradient there is 0 and not undefined.
+        return torch.logsumexp(scores if left_out is None else scores.masked_fill_(left_out, _LOWEST), 1)
+
+    logs = [
+        checkpoint(of_chunk, states_TD, vectors, chunk, use_reentrant=False, preserve_rng_state=False)
+        for chunk, vectors in enumerate(torch.split(vectors_KD, _MERGED))
+    ]
+    return torch.logsumexp(torch.stack(logs, 1), 1)
 
 
 def _collides(ids_K: Tensor, batch: Batch) -> Tensor:
