@@ -246,15 +246,20 @@ def allowed(part, batch, row):
 
 
 def law(parts, batch, row):
-    """Slow and obvious: item to the stated probability of one draw."""
+    """Slow and obvious: item to the stated probability of one draw that the row has."""
     targets = batch.targets_T.tolist()
-    result = dict.fromkeys(range(1, V + 1), 0.0)
-    sizes = [len(targets) if part.k == "all" else part.k for part in parts]
-    for size, part in zip(sizes, parts, strict=True):
-        left = {item: w for item, w in part.weights(targets, row.target).items() if item not in row.left_out}
+    result, draws = dict.fromkeys(range(1, V + 1), 0.0), 0.0
+    for part in parts:
+        everything = part.weights(targets, row.target)
+        left = {item: w for item, w in everything.items() if item not in row.left_out}
+        size = len(targets) if part.k == "all" else part.k
+        left_out_at_its_draw = {"history": part.per != "batch", "target": part.per == "position", "none": True}
+        if not left_out_at_its_draw[batch.collisions]:  # what of a draw that many share this row is given
+            size *= sum(left.values()) / sum(everything.values())
+        draws += size
         for item, weight in left.items():
-            result[item] += size / sum(sizes) * weight / sum(left.values())
-    return result
+            result[item] += size * weight / sum(left.values())
+    return {item: weight / draws if draws else 0.0 for item, weight in result.items()}
 
 
 def tensors_of(batch):

@@ -54,10 +54,13 @@ def test_the_law_of_every_id_whichever_part_drew_it(last, coarse, fine, policy, 
     mixture = Mixture(*(parts if last == "fine" else parts[::-1]))
     ids, log_q = mixture.sample(batch, rng=rng(4))
     rows = zip(left_out(policy, fine), ids.view(-1, 50).tolist(), log_q.view(-1, 50).tolist(), strict=True)
+    at_its_draw = {"history": coarse != "batch", "target": coarse == "position", "none": True}[policy]
     for without, drawn, logs in rows:
         of_counts = sum(int(COUNTS[i]) for i in range(1, V + 1) if i not in without)
+        left = 40 * (1 if at_its_draw else of_counts / int(COUNTS.sum()))  # of the coarse draws, in the mean
         for item, found in zip(drawn, logs, strict=True):
-            q = 0.0 if item == 0 else 0.8 * int(COUNTS[item]) / of_counts + 0.2 / (V - len(without))
+            uniform = 1 / (V - len(without))
+            q = 0.0 if item == 0 else (left * int(COUNTS[item]) / of_counts + 10 * uniform) / (left + 10)
             assert found == (pytest.approx(math.log(q), abs=1e-5) if q else -math.inf)
     everything = torch.arange(V + 1)
     for per in ("batch", "sequence", "position"):
@@ -105,3 +108,16 @@ def test_a_mixture_of_a_mixture_is_the_flat_one(per, inner, batch_with, rng):
     first, second = nested.sample(batch, rng=rng(1)), flat.sample(batch, rng=rng(1))
     assert torch.equal(first.ids, second.ids)
     assert torch.equal(first.log_q, second.log_q)
+
+
+def test_log_q_is_the_frequency_of_what_a_row_is_given(batch_with, rng):
+    # The user of 1, 6 and 7 has 14 of 20 of the popularity: of the shared draws he is given 6 in 20.
+    batch = batch_with([[1, 6, 7], [2]], V)
+    row = batch.users_B.tolist().index(0)
+    mixture = Mixture(Popularity(COUNTS, 400_000, per="batch"), Uniform(V, 100_000))
+    ids, log_q = mixture.sample(batch, rng=rng(0))
+    given = ids[row][ids[row] > 0]
+    observed = torch.bincount(given, minlength=V + 1) / len(given)
+    shares = torch.zeros(V + 1).index_put((ids[row],), log_q[row].exp())
+    torch.testing.assert_close(observed, shares, atol=0.005, rtol=0)
+    assert float(shares.sum()) == pytest.approx(1, abs=1e-4)

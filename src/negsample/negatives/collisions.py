@@ -11,6 +11,7 @@ the batch shares is masked when it is scored. ``target``: for draws per position
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -38,6 +39,24 @@ def in_history(ids_NK: Tensor, rows_N: Tensor, batch: Batch) -> Tensor:
 def rows_of(batch: Batch, per: Per) -> Tensor:
     """The sequence of each row of draws: (B,) or (T,)."""
     return batch.inputs.rows_T if per == "position" else torch.arange(batch.sequences, device=batch.device)
+
+
+def excludes(batch: Batch, per: Per) -> bool:
+    """Whether anything is left out at the draw in the granularity ``per``."""
+    return per == "position" if batch.collisions == "target" else per != "batch" and batch.collisions == "history"
+
+
+def excluded_share(log_q_of: Callable[[Tensor], Tensor], batch: Batch, per: Per) -> Tensor:
+    """(N, 1) probability of what is left out at the draw for each row in the granularity ``per``.
+
+    ``log_q_of``: log-probability of ids (1-D) before any exclusion.
+    """
+    if batch.collisions == "target":
+        return log_q_of(batch.targets_T).exp().unsqueeze(1)
+    rows, items = _split_keys(batch)
+    share = log_q_of(items).exp()
+    had = torch.zeros(batch.sequences, dtype=share.dtype, device=batch.device).index_add_(0, rows, share)
+    return had[rows_of(batch, per)].unsqueeze(1)
 
 
 def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -11,15 +10,16 @@ from torch import Tensor
 from negsample.data.batches import Batch
 from negsample.negatives.bank import CrossBatch
 from negsample.negatives.base import PER, Negatives, Per, Sampler
-from negsample.negatives.collisions import excluded, rows_of
+from negsample.negatives.collisions import excluded, excluded_share, excludes, rows_of
 
 
 class Mixture:
     """The draws of all ``parts`` side by side (MNS: Yang et al., WWW'20).
 
-    ``log_q`` is the mixture's for every id, whichever part drew it: ``q(i) = sum_c K_c q_c(i) / sum_c K_c``. (Where
-    exclusion leaves a part fewer ids than it draws, K_c stays as planned.) The mixture is as fine as its finest part:
-    draws shared by the batch are given to every sequence or position, without what is excluded there.
+    ``log_q`` is the mixture's for every id, whichever part drew it: ``q(i) = sum_c K_c q_c(i) / sum_c K_c``. The
+    mixture is as fine as its finest part: draws that more share are given to every sequence or position, without what
+    is excluded there, and so K_c is what of them is left in the mean. (Where in-batch draws run out, K_c stays as
+    planned.)
     """
 
     def __init__(self, *parts: Sampler) -> None:
@@ -67,12 +67,19 @@ class Mixture:
         return [spread(part.draw(batch, rng=rng), batch, part.per, self.per) for part in self.parts]
 
     def _log_prob(self, ids: Tensor, batch: Batch, per: Per, sizes: list[int]) -> Tensor:
-        logs = [
-            part.log_prob(ids, batch, per=per) + math.log(size / sum(sizes))
-            for part, size in zip(self.parts, sizes, strict=True)
-            if size
-        ]
-        return torch.logsumexp(torch.stack(logs), 0)
+        logs, total = [], torch.zeros(1, device=batch.device)
+        for part, size in zip(self.parts, sizes, strict=True):
+            if size:
+                left = size * self._left(part, batch, per)
+                logs.append(part.log_prob(ids, batch, per=per) + torch.log(left))
+                total = total + left
+        return torch.logsumexp(torch.stack(logs), 0) - torch.log(total.clamp(min=torch.finfo(total.dtype).tiny))
+
+    def _left(self, part: Sampler, batch: Batch, per: Per) -> Tensor:
+        """(1,) or (N, 1) the share of a part's draws that are left when they are given to each row."""
+        if excludes(batch, part.per) or not excludes(batch, per):
+            return torch.ones(1, device=batch.device)
+        return (1 - excluded_share(lambda ids: part.log_prob(ids, batch, per="batch"), batch, per)).clamp(min=0)
 
 
 def spread(ids: Tensor, batch: Batch, of: Per, to: Per) -> Tensor:
