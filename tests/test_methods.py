@@ -13,7 +13,16 @@ from negsample import train
 from negsample.config import InputError, NegativeSettings
 from negsample.data.batches import epoch_batches
 from negsample.data.popularity import cohorts
-from negsample.methods import METHODS, PAPER_SIX, POPREC, build_method, catalogue_of, method_names, negative_settings
+from negsample.methods import (
+    METHODS,
+    PAPER_SIX,
+    POPREC,
+    Catalogue,
+    build_method,
+    catalogue_of,
+    method_names,
+    negative_settings,
+)
 from negsample.methods.about import cost, words
 from negsample.models import GRU4Rec, SASRec
 from negsample.negatives import CrossBatch, Mixture
@@ -374,8 +383,6 @@ def test_the_table_has_the_papers_six_both_adaptive_pools_and_eighteen_more_or_l
 
 
 def built_of(name):
-    from negsample.methods import Catalogue
-
     counts = torch.tensor([0, 3, 1, 2])
     return build_method(name, Catalogue(3, counts, counts), negative_settings(name, {}))
 
@@ -406,3 +413,9 @@ def test_senseless_settings_are_refused(changes, said):
 def test_all_targets_cannot_be_drawn_per_position(data):
     changes = {"in_batch_negatives": "all"}
     assert built("in-batch", data, changes).sampler.per == "batch"
+
+
+def test_what_cannot_be_is_told_before_any_step():
+    one = torch.tensor([0, 5])
+    with pytest.raises(InputError, match="method gsasrec: items must be >= 2, got 1"):
+        build_method("gsasrec", Catalogue(1, one, one), negative_settings("gsasrec", {}))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from negsample.data.popularity import cohorts
-from negsample.losses import bce, bpr, bpr_max, corrected_log_q, gbce, sampled_softmax
+from negsample.losses import bce, bpr, bpr_max, corrected_log_q, gbce, gbce_beta, sampled_softmax
 from negsample.methods.seats import Catalogue, Chosen, Method, Row
 from negsample.negatives import (
     BatchMix,
@@ -60,6 +61,11 @@ def _hardest(n: Chosen) -> Hardest:
 def _log_q(n: Chosen, *, positives: bool = False, without_target: bool = False) -> Then:
     log_q = LogQ(n["log_q_strength"], positives=positives, without_target=without_target)
     return Then(Temper(n["temperature"]), log_q)
+
+
+def _gbce(c: Catalogue, n: Chosen) -> Callable[[Tensor, Tensor], Tensor]:
+    gbce_beta(1, c.items, n["calibration"])  # what it refuses is told before any step
+    return partial(gbce, items=c.items, t=n["calibration"], negatives="sum")
 
 
 def _xir(c: Catalogue, n: Chosen) -> Method:
@@ -223,9 +229,7 @@ METHODS: dict[str, Row] = {
         paper="gSASRec, Petrov & Macdonald (RecSys)",
         year=2023,
         defaults={"random_negatives": 256, "calibration": 0.75, "draws_per": "sequence", "collisions": "target"},
-        build=lambda c, n: Method(
-            _uniform(c, n), KeepAll(), partial(gbce, items=c.items, t=n["calibration"], negatives="sum")
-        ),
+        build=lambda c, n: Method(_uniform(c, n), KeepAll(), _gbce(c, n)),
     ),
     "sampled-softmax": Row(
         proposes="uniform over the catalogue, shared",
