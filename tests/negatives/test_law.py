@@ -30,11 +30,11 @@ SMALL = {
 LARGE = {
     "1 beside 2^40": [1, 2**40, 1, 2**40, 2**40, 1, 1],
     "2^40 and a thousand of 1": [1] * 500 + [2**40] + [1] * 500,
-    "2^48 in one": [2**48],
-    "2^48 in two": [2**48 - 1, 1],
-    "2^48 evenly": [2**38] * 2**10,
-    "2^48 and zeros": [0] * 1_000 + [2**47] + [0] * 1_000 + [2**47] + [0] * 1_000,
-    "halves": [2**exponent for exponent in range(47, -1, -1)],
+    "2^53 in one": [2**53],
+    "2^53 in two": [2**53 - 1, 1],
+    "2^53 evenly": [2**43] * 2**10,
+    "2^53 and zeros": [0] * 1_000 + [2**52] + [0] * 1_000 + [2**52] + [0] * 1_000,
+    "halves": [2**exponent for exponent in range(52, -1, -1)],
     "zipf": [10**9 // rank for rank in range(1, 50_000)],
     "zipf, shuffled by a stride": [10**9 // (1 + rank * 7_919 % 49_999) for rank in range(49_999)],
 }
@@ -166,16 +166,16 @@ def test_powers_of_counts_within_their_stated_error(name, exponent):
     of_all = sum(powers) if isinstance(powers[0], int) else math.fsum(powers)
     for weight, power in zip(weights[1:], powers, strict=True):
         share = power / of_all
-        assert abs(weight / total - share) <= (1 + items * share) * 2**-48 + share * 2**-49
+        assert abs(weight / total - share) <= (1 + items * share) * 2**-53 + share * 2**-49
         assert (weight > 0) == (power > 0)
 
 
 @pytest.mark.parametrize("exponent", [0.75, -1, -0.5, 3, 2.5])
-def test_ordinary_counts_are_within_2_to_the_minus_48(exponent):
+def test_ordinary_counts_are_within_2_to_the_minus_52(exponent):
     counts = COUNTS["plain"]
     weights = power_weights(line_of(counts), exponent).double()
     powers = torch.tensor(counts).double() ** exponent
-    assert (weights[1:] / weights.sum() - powers / powers.sum()).abs().max() <= 2**-48
+    assert (weights[1:] / weights.sum() - powers / powers.sum()).abs().max() <= 2**-52
 
 
 def test_counts_are_their_own_weights_for_exponent_1():

@@ -129,12 +129,17 @@ def test_extreme_weights_keep_their_law(exponent, counts, per, batch_of, rng):
         assert abs(drawn - share) < 5 * math.sqrt(share * (1 - share) / ids.numel()) + 1e-3
 
 
-def test_the_last_rows_of_the_largest_batch_follow_the_law(batch_of, rng, p_value):
-    users = 2**14
-    batch = batch_of([[1, 2]] * users, 4)
-    sampler = Popularity(torch.tensor([0, 5, 5, 3, 1]), 20, exponent=0.5)  # total 2^48: the largest keys
-    ids = sampler.draw(batch, rng=rng(0))[-2_000:]
-    weights = {3: math.sqrt(3), 4: 1.0}
-    assert p_value(ids, {i: w / sum(weights.values()) for i, w in weights.items()}) > 1e-4
-    with pytest.raises(ValueError, match=r"at most 16384 sequences a batch, got 16385"):
-        sampler.draw(batch_of([[1, 2]] * (users + 1), 4), rng=rng(0))
+@pytest.mark.parametrize("per", ["sequence", "position"])
+@pytest.mark.parametrize("users", [512, 513, 2_000])
+def test_every_row_of_a_large_batch_follows_the_law(users, per, batch_of, rng, p_value):
+    # A total of 2^53 leaves room for 511 rows in one go; the rest is drawn for group by group.
+    batch = batch_of([[1, 2, 1], [5, 2, 5]] * (users // 2) + [[1, 2, 1]] * (users % 2), 5)
+    ids = Popularity(torch.tensor([0, 5, 5, 3, 1, 8]), 400, exponent=0.5, per=per).draw(batch, rng=rng(0))
+    rows = torch.arange(users) if per == "sequence" else batch.inputs.rows_T
+    assert len(ids) == len(rows)
+    odd = batch.users_B[rows] % 2 == 1
+    for of_users, weights in ((~odd, {3: 3**0.5, 4: 1.0, 5: 8**0.5}), (odd, {1: 5**0.5, 3: 3**0.5, 4: 1.0})):
+        stated = {i: w / sum(weights.values()) for i, w in weights.items()}
+        assert p_value(ids[of_users], stated) > 1e-4
+        last = torch.nonzero(of_users).flatten()[-60:]
+        assert p_value(ids[last], stated) > 1e-4

@@ -20,7 +20,7 @@ from negsample.data.batches import Batch
 from negsample.negatives.base import Per
 from negsample.negatives.law import Law, Weights
 
-_MAX_ROWS = 1 << 14
+_LARGEST_KEY = 1 << 62  # of (row, weight) as one number; more rows are drawn for group by group
 
 
 def contains(sorted_keys: Tensor, keys: Tensor) -> Tensor:
@@ -113,20 +113,35 @@ def _taken(values: Tensor, rows: Tensor | None) -> Tensor:
 
 
 def _draw_without_history(law: Law, batch: Batch, k: int, of_row: Tensor, rng: torch.Generator) -> Tensor:
-    if batch.sequences > _MAX_ROWS:
-        raise ValueError(f"at most {_MAX_ROWS} sequences a batch, got {batch.sequences}; use a smaller batch_size")
+    """``of_row``: the sequence of each row of draws, ascending."""
     rows, items = _split_keys(batch)
+    most = max(1, _LARGEST_KEY // (law.total + 1))
+    if batch.sequences <= most:
+        return _draw_rows(law, rows, items, batch.sequences, of_row, k, rng)
+    drawn = []
+    for start in range(0, batch.sequences, most):
+        stop = min(start + most, batch.sequences)
+        keys = (rows >= start) & (rows < stop)
+        mine = (of_row >= start) & (of_row < stop)
+        drawn.append(_draw_rows(law, rows[keys] - start, items[keys], stop - start, of_row[mine] - start, k, rng))
+    return torch.cat(drawn)
+
+
+def _draw_rows(
+    law: Law, rows: Tensor, items: Tensor, sequences: int, of_row: Tensor, k: int, rng: torch.Generator
+) -> Tensor:
+    """Draws for the sequences ``0 .. sequences - 1``, of which ``rows[i]`` has ``items[i]``; both ascending."""
     weights = law.weight(items)
     cut = torch.cumsum(weights, 0)
-    first = torch.searchsorted(rows, torch.arange(batch.sequences + 1, device=batch.device))
-    cut_until = torch.cat([cut.new_zeros(1), cut])  # weight cut by all history keys before each
+    first = torch.searchsorted(rows, torch.arange(sequences + 1, device=rows.device))
+    cut_until = torch.cat([cut.new_zeros(1), cut])  # weight cut by all items before each
     # Where each cut lies on its user's shortened line; ascending within a row, so (row, place) is sorted.
     places = law.before(items) - (cut_until[:-1] - cut_until[first[rows]])
     keys = rows * (law.total + 1) + places
     of_row = of_row.unsqueeze(1)
     cut_before_row = cut_until[first[of_row]]
     left = law.total - (cut_until[first[of_row + 1]] - cut_before_row)
-    uniform = torch.rand(len(of_row), k, generator=rng, dtype=torch.float64, device=batch.device)
+    uniform = torch.rand(len(of_row), k, generator=rng, dtype=torch.float64, device=rows.device)
     points = torch.minimum((uniform * left).long(), left - 1)
     passed = torch.searchsorted(keys, of_row * (law.total + 1) + points, right=True)
     points = points + cut_until[passed] - cut_before_row

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-MAX_TOTAL = 1 << 48  # of a law's weights, so that (row, weight) fits one 64-bit key for up to 2^14 rows
+MAX_TOTAL = 1 << 53  # of a law's weights: a double's resolution, and so that of a uniform draw
 
 
 class Weights(Protocol):
@@ -159,9 +158,9 @@ def _at(values: Tensor, index: Tensor) -> Tensor:
 
 
 def scaled(shares: Tensor) -> Tensor:
-    """Integer weights in proportion to ``shares`` >= 0, of total about 2^48; at least 1 for a share above 0.
+    """Integer weights in proportion to ``shares`` >= 0, of total about 2^53; at least 1 for a share above 0.
 
-    A probability ``p`` becomes one that is off by at most ``(1 + V p) / 2^48``.
+    A probability ``p`` becomes one that is off by at most ``(1 + V p) / 2^53``, and by the rounding of doubles.
     """
     shares = shares.double() / shares.double().sum()
     weights = torch.round(shares * (MAX_TOTAL - len(shares))).long()
@@ -177,10 +176,14 @@ def power_weights(counts: Tensor, exponent: float) -> Tensor:
     """
     if exponent == 1 and int(counts.sum()) <= MAX_TOTAL:
         return counts.long()
-    logs = exponent * torch.log(counts.double())  # by logs, so that no power overflows
-    logs = torch.where(counts > 0, logs, 0.0 if exponent == 0 else -math.inf)
-    logs[0] = -math.inf
-    return scaled(torch.softmax(logs, 0))
+    some = counts > 0
+    if exponent == 0:
+        some = torch.ones_like(some)
+        some[0] = False
+    # Relative to the count of the largest power, so that no power overflows.
+    largest = counts.max() if exponent > 0 else torch.where(counts > 0, counts, counts.max()).min()
+    powers = (counts.double() / largest.double()) ** exponent
+    return scaled(torch.where(some, powers, 0.0))
 
 
 def check_counts(counts: Tensor) -> None:

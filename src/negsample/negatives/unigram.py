@@ -49,8 +49,9 @@ class Popularity:
     """``K`` items with probability proportional to ``count ** exponent``, the excluded ones left out.
 
     Items without a train event have no popularity and are never drawn, unless the exponent is 0 (uniform).
-    The weights are integers: the counts themselves for exponent 1, else scaled to a total of about 2^48, so that a
-    probability ``p`` is off by at most ``(1 + V p) / 2^48``. A draw is O(1), O(log V) at worst.
+    The weights are integers: the counts themselves for exponent 1, else scaled to a total of about 2^53, so that a
+    probability ``p`` is off by at most ``(1 + V p) / 2^53``, the resolution of a double. A draw is O(1), or O(log V)
+    at worst.
 
     Args:
         counts: (V + 1,) train count of each id; ``counts[0]`` is 0.
@@ -87,7 +88,7 @@ class LogUniform:
     """``K`` items with ``q(r) = log((r + 2) / (r + 1)) / log(V + 1)``, ``r`` the popularity rank from 0 (Zipf's law).
 
     TensorFlow's ``log_uniform_candidate_sampler``, without its need that ids be sorted by popularity. Every item can
-    be drawn, those without train events too. Weights are integers of a total of 2^48.
+    be drawn, those without train events too. Weights are integers of a total of about 2^53.
 
     Args:
         counts: (V + 1,) train count of each id; ``counts[0]`` is 0. Ties are ranked by id.
