@@ -141,7 +141,7 @@ def compare(
     folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
     methods: Annotated[
         str | None,
-        typer.Option(help="Names of `negsample methods`, with commas. (default: all six of the paper)"),
+        typer.Option(help="Names of `negsample methods`, with commas, or 'all'. (default: the paper's six)"),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 3,
     epochs: Epochs = None,
