@@ -130,7 +130,8 @@ def test_a_cache_that_remembers_nothing_is_uniform(batch_with, rng, p_value):
         ([[4, 4, 1]], [4, 4, 1]),
         ([[4, 0, 1], [0, 0]], [4, 1]),
         ([[1, 2, 3, 4], [5, 6, 7]], [2, 3, 4, 5, 6, 7]),
-        ([[1, 2, 3, 4, 5, 6, 7, 8]], [3, 4, 5, 6, 7, 8]),
+        ([[1, 2, 3, 4, 5, 6, 7, 8]], [1, 2, 3, 5, 6, 7]),  # from all over the call, not from its end
+        ([[9], list(range(1, 8)) * 100], [1, 5, 3, 1, 5, 3]),
         ([[1], [2, 2], [0, 2], [9, 9, 9]], [2, 2, 2, 9, 9, 9]),
         ([[[1, 0, 2], [3, 3, 0]]], [1, 2, 3, 3]),
     ],
@@ -159,7 +160,7 @@ def test_what_a_cache_states_is_of_what_it_proposed_last(batch_with, rng):
 
 
 def test_a_resampling_tells_the_cache_what_it_took_and_never_0(batch_with, rng):
-    cache = Cache(V, 40, size=4)
+    cache = Cache(V, 40, size=1)
     scored = Scored(
         torch.zeros(2),
         torch.tensor([[1.0, -math.inf], [-math.inf, -math.inf]]),

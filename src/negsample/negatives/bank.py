@@ -101,9 +101,12 @@ class Cache:
         self._proposed_from = self._kept
 
     def remember(self, ids: Tensor) -> None:
-        """Keep ``ids`` (any shape; 0 is nothing), the latest ones of a call at the end."""
+        """Keep ``ids`` (any shape; 0 is nothing), the latest ones of a call at the end; evenly thinned if too many."""
         chosen = ids.flatten()
-        self._kept = torch.cat([self._kept.to(chosen.device), chosen[chosen > 0]])[-self.size :]
+        chosen = chosen[chosen > 0]
+        if len(chosen) > self.size:  # else it would hold the last positions of a batch, which are its short sequences
+            chosen = chosen[torch.arange(self.size, device=chosen.device) * len(chosen) // self.size]
+        self._kept = torch.cat([self._kept.to(chosen.device), chosen])[-self.size :]
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
         """(K,) ids."""

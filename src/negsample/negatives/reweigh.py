@@ -22,7 +22,7 @@ class Resample:
 
     Args:
         k: draws.
-        cache: told what was drawn, to be proposed again.
+        cache: told the first draw of each position, to be proposed again.
     """
 
     def __init__(self, k: int, *, cache: Cache | None = None) -> None:
@@ -48,7 +48,9 @@ class Resample:
         taken = scored.take(columns)
         if self.cache is not None:
             assert taken.ids_TK is not None
-            self.cache.remember(torch.where(taken.neg_TK > -math.inf, taken.ids_TK, 0))
+            # One of its draws from each position stands for all, so that a cache holds several batches.
+            first = taken.ids_TK[:, 0]
+            self.cache.remember(torch.where(taken.neg_TK[:, 0] > -math.inf, first, 0))
         drawn_T1 = (log_q_TK > -math.inf).sum(1, keepdim=True).clamp(min=1)
         log_total = torch.log(total) + highest - torch.log(drawn_T1)
         log_q = torch.where(taken.neg_TK > -math.inf, taken.neg_TK.detach() - log_total, -math.inf)
