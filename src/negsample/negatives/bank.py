@@ -16,6 +16,8 @@ from negsample.negatives.law import Even, Line, Occurrences, check_counts
 class CrossBatch:
     """The last ``size`` targets of earlier batches, first in first out, shared by the batch (CBNS, SIGIR'21).
 
+    Of a batch with more targets than that, ``size`` are kept from all over it.
+
     They teach the state and take no gradient themselves (``frozen``); for the batch's own targets beside them:
     ``Mixture(InBatch("all"), CrossBatch(...))``. During the warm-up nothing is proposed while the bank fills, since
     what a young model learns moves fast. CBNS keeps the vectors as they were when they were computed, to save an
@@ -61,7 +63,7 @@ class CrossBatch:
         kept = self._kept.to(batch.device)
         self._drawn = kept if self._batches >= self.warm_up else kept[:0]
         self._batches += 1
-        self._kept = torch.cat([kept, batch.targets_T])[-self.size :]
+        self._kept = torch.cat([kept, _thinned(batch.targets_T, self.size)])[-self.size :]
         return self._drawn
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
@@ -104,9 +106,7 @@ class Cache:
         """Keep ``ids`` (any shape; 0 is nothing), the latest ones of a call at the end; evenly thinned if too many."""
         chosen = ids.flatten()
         chosen = chosen[chosen > 0]
-        if len(chosen) > self.size:  # else it would hold the last positions of a batch, which are its short sequences
-            chosen = chosen[torch.arange(self.size, device=chosen.device) * len(chosen) // self.size]
-        self._kept = torch.cat([self._kept.to(chosen.device), chosen])[-self.size :]
+        self._kept = torch.cat([self._kept.to(chosen.device), _thinned(chosen, self.size)])[-self.size :]
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
         """(K,) ids."""
@@ -126,6 +126,13 @@ class Cache:
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`; of the cache as it was at the last draw."""
         return log_prob(_Cached(Occurrences(self._proposed_from), self._even, self.size), ids, batch, per)
+
+
+def _thinned(ids: Tensor, most: int) -> Tensor:
+    """``ids``, or ``most`` of them from all over: those at the end of a batch are of its short sequences."""
+    if len(ids) <= most:
+        return ids
+    return ids[torch.arange(most, device=ids.device) * len(ids) // most]
 
 
 class _Cached:
