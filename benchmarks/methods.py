@@ -12,7 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.__main__ import RESULTS, first_batches, step_times
+from benchmarks.common import RESULTS, first_batches
+from benchmarks.step import step_times
 from negsample import METHODS, load_dataset
 from negsample.report.reading import read_study
 from negsample.report.tables import study_table

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.__main__ import RESULTS, median_ms
+from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
 from negsample.data.batches import Batch, Collisions, epoch_batches, target_counts
 from negsample.methods import Method

@@ -1,0 +1,47 @@
+"""What the benchmarks share: where results go, medians, the first batches of a log."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from negsample import TrainSettings, generator
+from negsample.config import checked
+from negsample.data.batches import Batch, epoch_batches
+from negsample.data.sequences import Dataset
+
+RESULTS = Path(__file__).parent / "results"
+SETTINGS = checked(TrainSettings, {})
+
+
+def of_machine(about: dict[str, Any]) -> str:
+    """The machine, in a line."""
+    return f"{about['processor']}, {about['cores']} cores, torch {about['torch']}."
+
+
+def median_ms(call: Callable[[], object], repeats: int) -> float:
+    """Median milliseconds of a call, after one that is not counted."""
+    call()
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        taken.append(1000 * (time.perf_counter() - began))
+    return statistics.median(taken)
+
+
+def first_batches(data: Dataset, number: int) -> list[Batch]:
+    """The first batches of an epoch."""
+    batches = epoch_batches(
+        data.items,
+        data.offsets,
+        data.train_ends,
+        batch_size=SETTINGS.batch_size,
+        max_length=SETTINGS.max_length,
+        catalogue_size=data.catalogue_size,
+        rng=generator(0, "order"),
+    )
+    return [batch for batch, _ in zip(batches, range(number), strict=False)]
