@@ -56,7 +56,7 @@ def batches_of(items: np.ndarray, offsets: np.ndarray, v: int, collisions: Colli
 
 def drawn(method: Method, batch: Batch, rng: torch.Generator) -> int:
     """How many ids one proposal draws."""
-    return propose(method, batch, rng=rng).ids.numel()
+    return propose(method, batch, rng=rng).negatives.ids.numel()
 
 
 def rows_at(v: int) -> list[dict[str, Any]]:

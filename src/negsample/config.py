@@ -24,6 +24,7 @@ from pydantic import (
 
 M = TypeVar("M", bound=BaseModel)
 _LARGEST = 2**31 - 1  # of a whole number
+ROWS_FROM = 50_000  # items: from here on a step over the rows of a batch is the faster one
 
 
 class InputError(ValueError):
@@ -79,6 +80,21 @@ class TrainSettings(Settings):
     blocks: int = Field(2, ge=1, description="transformer blocks, or GRU layers")
     heads: int = Field(1, ge=1, description="attention heads of sasrec; must divide dim")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped while training")
+    table: Literal["dense", "rows"] | None = Field(
+        None,
+        description=f"a step updates all item embeddings, or its rows alone; None: rows from {ROWS_FROM:,} items on",
+    )
+    table_optimizer: Literal["adam", "adagrad"] = Field("adam", description="of rows; adagrad: row-wise")
+    table_learning_rate: float | None = Field(None, gt=0, description="of rows; None: learning_rate")
+    table_dtype: Literal["float32", "bfloat16"] = Field("float32", description="how rows are stored")
+    score_memory: int = Field(
+        1024,
+        ge=1,
+        description="MiB that scores may take; beyond, they are computed in parts, and again for the gradient",
+    )
+    oversampling_factor: int | None = Field(
+        None, ge=1, description="epochs whose batches are kept, negatives and all, and used again in later ones"
+    )
     eval_every: int = Field(1, ge=1, description="epochs between looks at validation")
     history: Literal["frozen", "rolling"] = Field("frozen", description="what the model knows at evaluation")
     filter_seen: bool = Field(False, description="leave items of the history out of the ranking")
@@ -90,6 +106,17 @@ class TrainSettings(Settings):
         if self.model == "gru4rec" and self.heads != 1:
             raise ValueError(f"heads={self.heads} does nothing: gru4rec has no attention; leave it out")
         return self
+
+    @model_validator(mode="after")
+    def _rows_are_asked_for(self) -> TrainSettings:
+        for name in ("table_optimizer", "table_learning_rate", "table_dtype"):
+            if self.table != "rows" and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name}={getattr(self, name)} is for table=rows; set that too, or leave it out")
+        return self
+
+    def table_at(self, items: int) -> Literal["dense", "rows"]:
+        """The table that is taken for a catalogue of so many items."""
+        return self.table or ("rows" if items >= ROWS_FROM else "dense")
 
 
 class NegativeSettings(Settings):

@@ -21,6 +21,7 @@ from negsample.methods import POPREC, build_method, catalogue_of
 from negsample.models import GRU4Rec, PopRec, SASRec
 from negsample.runs import check_new_folder, is_run, read_run, whole_folder, write_json
 from negsample.seeds import generator
+from negsample.table import DenseTable, RowsTable
 from negsample.train import Epoch, Fitted, fit
 
 _MAX_NAME = 100  # bytes; file systems allow 255 for the whole
@@ -77,7 +78,7 @@ def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch:
     if not isinstance(model, PopRec):
         catalogue = catalogue_of(job.data, job.settings.max_length, device)
         method = build_method(job.method, catalogue, job.negatives)
-        fitted = fit(model, job.data, method, job.settings, seed=job.seed, watch=watch)
+        fitted = fit(model, job.data, method, job.settings, seed=job.seed, watch=watch, scratch=folder.parent)
     try:
         _write(job, model, fitted, folder, device)
     except OSError:
@@ -137,12 +138,20 @@ def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
         order = torch.from_numpy(popularity_order(np.asarray(job.data.train_counts)))
         return PopRec(order, max_length=job.settings.max_length).to(device)
     settings = job.settings
+    rng = generator(job.seed, "init")
+    table: DenseTable | RowsTable
+    if settings.table_at(job.data.catalogue_size) == "rows":
+        dtype = torch.bfloat16 if settings.table_dtype == "bfloat16" else torch.float32
+        table = RowsTable(job.data.catalogue_size, settings.dim, rng=rng, dtype=dtype)
+    else:
+        table = DenseTable(job.data.catalogue_size, settings.dim, rng=rng)
     common: dict[str, Any] = {
         "dim": settings.dim,
         "max_length": settings.max_length,
         "blocks": settings.blocks,
         "dropout": settings.dropout,
-        "rng": generator(job.seed, "init"),
+        "rng": rng,
+        "table": table,
     }
     if settings.model == "gru4rec":
         return GRU4Rec(job.data.catalogue_size, **common).to(device)

@@ -3,6 +3,9 @@
 ``pos_T``: the score of each position's target. ``neg_TK``: of its negatives, ``-inf`` where absent: an absent one
 adds nothing, and leaves the mean. Each returns a scalar. No loss touches ``log q``: a corrected method hands over
 corrected scores.
+
+A batch may be scored part by part: with ``parts`` a loss gives its (2, n) sums, and what each is to be divided by;
+those of all parts are added up, and :func:`of_parts` makes the loss of them.
 """
 
 from __future__ import annotations
@@ -15,8 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Term = tuple[Tensor, Tensor | int]
+"""A sum, and what it is to be divided by."""
 
-def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Literal["mean", "sum"] = "mean") -> Tensor:
+
+def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Literal["mean", "sum"] = "mean", parts: bool = False) -> Tensor:
     """Binary cross-entropy as in SASRec (Kang & McAuley, ICDM'18), for any number of negatives.
 
     ``mean_T softplus(-s_pos) + mean over the present negatives of softplus(s_neg)``; the second mean is 0 when
@@ -26,11 +32,17 @@ def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Literal["mean", "sum"] = "m
     Raises:
         ValueError: ``negatives`` is neither.
     """
-    return F.softplus(-pos_T).mean() + _as_negatives(neg_TK, negatives)
+    return _made([(F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
 
 
 def gbce(
-    pos_T: Tensor, neg_TK: Tensor, *, items: int, t: float = 0.75, negatives: Literal["mean", "sum"] = "mean"
+    pos_T: Tensor,
+    neg_TK: Tensor,
+    *,
+    items: int,
+    t: float = 0.75,
+    negatives: Literal["mean", "sum"] = "mean",
+    parts: bool = False,
 ) -> Tensor:
     """Generalised BCE of gSASRec (Petrov & Macdonald, RecSys'23): BCE with ``sigma(s_pos) ** beta`` as probability.
 
@@ -43,12 +55,13 @@ def gbce(
         items: the size ``V`` of the catalogue.
         t: calibration, see :func:`gbce_beta`.
         negatives: as for :func:`bce`.
+        parts: see the module.
 
     Raises:
         ValueError: ``items``, ``t`` or ``negatives`` breaks its rule.
     """
     beta = gbce_beta(neg_TK.shape[1], items, t)
-    return beta * F.softplus(-pos_T).mean() + _as_negatives(neg_TK, negatives)
+    return _made([(beta * F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
 
 
 def gbce_beta(m: int, items: int, t: float) -> float:
@@ -66,12 +79,12 @@ def gbce_beta(m: int, items: int, t: float) -> float:
     return 1 - t * (1 - min(m / (items - 1), 1))
 
 
-def bpr(pos_T: Tensor, neg_TK: Tensor) -> Tensor:
+def bpr(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
     """BPR (Rendle et al., UAI'09): mean over the present negatives of ``-log sigma(s_pos - s_neg)``, 0 if none."""
-    return F.softplus(neg_TK - pos_T[:, None]).sum() / _present(neg_TK)
+    return _made([(F.softplus(neg_TK - pos_T[:, None]).sum(), _present(neg_TK))], parts)
 
 
-def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0) -> Tensor:
+def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0, parts: bool = False) -> Tensor:
     """BPR-max (Hidasi & Karatzoglou, CIKM'18), with ``w = softmax`` over the position's present negatives.
 
     ``mean_T (-log sum_j w_j sigma(s_pos - s_j) + reg sum_j w_j s_j ** 2)``; a position without a negative adds 0.
@@ -81,10 +94,11 @@ def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0) -> Tensor:
     log_beaten_T = _logsumexp(log_w_TK - F.softplus(neg_TK - pos_T[:, None]))
     squares_TK = neg_TK.masked_fill(absent_TK, 0).square()
     penalty_T = (log_w_TK.exp() * squares_TK).sum(1)
-    return (reg * penalty_T - log_beaten_T.masked_fill(absent_TK.all(1), 0)).mean()
+    each_T = reg * penalty_T - log_beaten_T.masked_fill(absent_TK.all(1), 0)
+    return _made([(each_T.sum(), len(pos_T))], parts)
 
 
-def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0) -> Tensor:
+def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0, parts: bool = False) -> Tensor:
     """Sampled softmax, the cross-entropy of the target among itself and its negatives (Jean et al., ACL'15).
 
     ``mean_T (-s_pos / tau + log(exp(s_pos / tau) + sum_j exp(s_j / tau)))``, for negatives ``s_j - log(m q_j)``
@@ -96,10 +110,10 @@ def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0) 
     if not temperature > 0:
         raise ValueError(f"temperature must be > 0, got {temperature}; 1 leaves the scores as they are")
     scaled_TK = neg_TK if temperature == 1 else neg_TK / temperature
-    return F.softplus(_logsumexp(scaled_TK) - pos_T / temperature).mean()
+    return _made([(F.softplus(_logsumexp(scaled_TK) - pos_T / temperature).sum(), len(pos_T))], parts)
 
 
-def corrected_log_q(pos_T: Tensor, neg_TK: Tensor) -> Tensor:
+def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
     """Corrected log-q (Khrylchenko et al., RecSys'25), for scores already corrected: ``s'_j = s_j - log(m q'_j)``.
 
     ``mean_T sg(1 - P) (-s_pos + log sum_j exp(s'_j))``, ``P = exp(s_pos) / (exp(s_pos) + sum_j exp(s'_j))``,
@@ -107,7 +121,7 @@ def corrected_log_q(pos_T: Tensor, neg_TK: Tensor) -> Tensor:
     changes besides is ``q'``. Of the negatives only their logsumexp counts; a position without one adds 0.
     """
     margin_T = _logsumexp(neg_TK) - pos_T
-    return (torch.sigmoid(margin_T).detach() * margin_T).mean()
+    return _made([((torch.sigmoid(margin_T).detach() * margin_T).sum(), len(pos_T))], parts)
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -120,15 +134,29 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def _as_negatives(neg_TK: Tensor, negatives: str) -> Tensor:
+def of_parts(sums_2N: Tensor) -> Tensor:
+    """The loss, from the (2, n) sums of a batch's parts added up."""
+    return (sums_2N[0] / sums_2N[1].clamp(min=1)).sum()
+
+
+def _made(terms: list[Term], parts: bool) -> Tensor:
+    if not parts:
+        quotients = [total / (number if isinstance(number, int) else number.clamp(min=1)) for total, number in terms]
+        return quotients[0] if len(terms) == 1 else quotients[0] + quotients[1]
+    totals, numbers = zip(*terms, strict=True)
+    divisors = [torch.as_tensor(each, dtype=totals[0].dtype, device=totals[0].device) for each in numbers]
+    return torch.stack([torch.stack(totals), torch.stack(divisors)])
+
+
+def _as_negatives(neg_TK: Tensor, negatives: str) -> Term:
     if negatives not in ("mean", "sum"):
         raise ValueError(f"negatives must be 'mean' or 'sum', got {negatives!r}; 'sum' weighs each one as a target")
     total = F.softplus(neg_TK).sum()
-    return total / (_present(neg_TK) if negatives == "mean" else len(neg_TK))
+    return total, _present(neg_TK) if negatives == "mean" else len(neg_TK)
 
 
 def _present(neg_TK: Tensor) -> Tensor:
-    return (neg_TK > -math.inf).sum().clamp(min=1)
+    return (neg_TK > -math.inf).sum()
 
 
 def _logsumexp(neg_TK: Tensor) -> Tensor:

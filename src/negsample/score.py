@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from negsample.negatives.base import Negatives
 from negsample.negatives.collisions import in_history, rows_of
 from negsample.negatives.select import Needs, Scored
 
+_BYTES_A_SCORE = 20
 _MERGED = 4096  # columns of scores that are held at once
 _LOWEST = -1e30  # of a masked score that must be finite
 _MAX_WASTE = 0.7  # a bucket holds sequences at least this long, relative to its longest
@@ -40,6 +41,17 @@ def score(
     )
 
 
+def scores_bytes(positions: int, ids_shape: Sequence[int], dim: int, batch: Batch) -> int:
+    """What scores of negatives of this shape take at their peak, gradients included; about.
+
+    Some twenty bytes a score (itself, masked, what the loss keeps of it, and their gradients), and where each position
+    has its own negatives, their vectors and the gradients of these.
+    """
+    k = ids_shape[-1]
+    own = len(ids_shape) == 2 and ids_shape[0] != batch.sequences
+    return positions * k * (_BYTES_A_SCORE + (8 * dim if own else 0))
+
+
 def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
     """(T,) inner product of each state with the vector of its target."""
     return (states_TD * targets_TD).sum(1)
@@ -60,7 +72,7 @@ def score_negatives(states_TD: Tensor, vectors: Tensor, ids: Tensor, batch: Batc
     else:
         scores = torch.bmm(vectors, states_TD.unsqueeze(2)).squeeze(2)
     absent = ids == 0
-    if bool(absent.any()):
+    if absent.device.type != "cpu" or bool(absent.any()):  # asking a GPU would wait for it
         scores = scores.masked_fill(_per_position(absent, batch), -math.inf)
     if batch.collisions == "target" and len(ids) == batch.sequences:
         scores = scores.masked_fill(_per_position(ids, batch) == batch.targets_T.unsqueeze(1), -math.inf)

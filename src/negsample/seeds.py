@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["init", "order", "negatives", "dropout"]
+Purpose = Literal["init", "order", "negatives", "dropout", "rounding"]
 
 
 def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:

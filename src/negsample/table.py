@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 INIT_SD = 0.02
+_BLOCK = 1 << 16  # rows initialised at once
+
+
+class ItemTable(Protocol):
+    """What a model, its training and its evaluation need of the items' embeddings."""
+
+    @property
+    def weight(self) -> Tensor:
+        """(V + 1, D), row 0 for id 0: zero."""
+        ...
+
+    @property
+    def items(self) -> int:
+        """V."""
+        ...
+
+    def lookup(self, *ids: Tensor) -> list[Tensor]:
+        """The rows of each tensor of ids, (..., D), through which a gradient finds its way back."""
+        ...
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """Rows of items ``start .. stop - 1``, without gradient."""
+        ...
+
+
+class RowRule(Protocol):
+    """How the rows of a :class:`RowsTable` learn; see :mod:`negsample.optimizers`."""
+
+    def fetch(self, ids_N: Tensor) -> Tensor:
+        """(N, D) the rows of these distinct ids as they are now, float32, the leaves of this step's gradient."""
+        ...
 
 
 class DenseTable(nn.Module):
@@ -22,9 +56,7 @@ class DenseTable(nn.Module):
 
     def __init__(self, items: int, dim: int, *, rng: torch.Generator) -> None:
         super().__init__()
-        weight = torch.empty(items + 1, dim).normal_(0, INIT_SD, generator=rng)
-        weight[0] = 0
-        self.weight = nn.Parameter(weight)
+        self.weight = nn.Parameter(_initial(items, dim, torch.float32, rng))
 
     @property
     def items(self) -> int:
@@ -33,11 +65,108 @@ class DenseTable(nn.Module):
 
     def lookup(self, *ids: Tensor) -> list[Tensor]:
         """The rows of each tensor of ids, (..., D); gathered in one go, so that a step has one scatter back."""
-        flat = torch.cat([each.reshape(-1) for each in ids])
-        rows = self.weight.index_select(0, flat)
-        parts = torch.split(rows, [each.numel() for each in ids])
-        return [part.view(*each.shape, self.weight.shape[1]) for part, each in zip(parts, ids, strict=True)]
+        return _shared_out(self.weight, _flat(ids), ids)
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of items ``start .. stop - 1``, without gradient."""
         return self.weight.detach()[start:stop]
+
+
+class RowsTable(nn.Module):
+    """(V + 1, D) embeddings of which a step touches no more than the rows of its batch; row 0 stays zero.
+
+    The batch's distinct rows are gathered once, the step trains on that small matrix, and ``rule`` writes it back:
+    time and traffic of a step do not know V. Nothing of the table is a parameter, so no optimiser of PyTorch passes
+    over it. The same initial values and names in ``state_dict`` as :class:`DenseTable`: a saved model of one is one
+    of the other.
+
+    Args:
+        items: V.
+        dim: D.
+        rng: where the initial values come from.
+        dtype: of the storage, float32 or bfloat16. What is computed with is float32 in either case.
+
+    Attributes:
+        rule: how rows learn (:class:`~negsample.optimizers.RowAdam`); None: they are only read.
+    """
+
+    weight: Tensor
+
+    def __init__(self, items: int, dim: int, *, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        if dtype not in (torch.float32, torch.bfloat16):
+            raise ValueError(f"a table's dtype must be float32 or bfloat16, got {dtype}")
+        self.register_buffer("weight", _initial(items, dim, dtype, rng))
+        self.rule: RowRule | None = None
+
+    @property
+    def items(self) -> int:
+        """V."""
+        return len(self.weight) - 1
+
+    def lookup(self, *ids: Tensor) -> list[Tensor]:
+        """The rows of each tensor of ids, (..., D), float32.
+
+        With a rule and gradients enabled they come from the batch's distinct rows, which the rule's next step updates.
+        """
+        flat = _flat(ids)
+        if self.rule is None or not torch.is_grad_enabled():
+            return _shared_out(self.weight, flat, ids)
+        distinct, places = distinct_ids(flat)
+        return _shared_out(self.rule.fetch(distinct), places, ids)
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """Rows of items ``start .. stop - 1``, without gradient, float32."""
+        return self.weight[start:stop].float()
+
+
+def table_for(
+    items: int, dim: int, *, rng: torch.Generator, given: DenseTable | RowsTable | None
+) -> DenseTable | RowsTable:
+    """The table that was ``given``, once it is known to be (V + 1, D), or a new dense one.
+
+    Raises:
+        ValueError: it is of another size.
+    """
+    if given is None:
+        return DenseTable(items, dim, rng=rng)
+    if given.weight.shape != (items + 1, dim):
+        raise ValueError(f"the table must be ({items + 1}, {dim}), items + 1 by dim, got {tuple(given.weight.shape)}")
+    return given
+
+
+def distinct_ids(flat_N: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct ids, ascending, and where each of ``flat_N`` stands among them.
+
+    On a GPU as many as there are ids, the rest filled with id 0, so that nobody waits for their number.
+    """
+    if flat_N.device.type == "cpu":
+        found = np.unique(flat_N.numpy(), return_inverse=True)
+        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+    ascending, order = torch.sort(flat_N)
+    places = torch.zeros_like(ascending)
+    places[1:] = torch.cumsum(ascending[1:] != ascending[:-1], 0)
+    distinct = torch.zeros_like(ascending).index_copy_(0, places, ascending)
+    return distinct, torch.empty_like(places).index_copy_(0, order, places)
+
+
+def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator) -> Tensor:
+    weight = torch.empty(items + 1, dim, dtype=dtype)
+    if dtype == torch.float32:
+        weight.normal_(0, INIT_SD, generator=rng)
+    else:
+        for block in torch.split(weight, _BLOCK):
+            block.copy_(torch.empty(block.shape).normal_(0, INIT_SD, generator=rng))
+    weight[0] = 0
+    return weight
+
+
+def _flat(ids: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat([each.reshape(-1) for each in ids])
+
+
+def _shared_out(rows_ND: Tensor, places: Tensor, ids: tuple[Tensor, ...]) -> list[Tensor]:
+    """``rows_ND`` at ``places`` (of all ids, one after another), in the shape of each tensor of ids."""
+    taken = rows_ND.index_select(0, places).float()
+    parts = torch.split(taken, [each.numel() for each in ids])
+    return [part.view(*each.shape, rows_ND.shape[1]) for part, each in zip(parts, ids, strict=True)]

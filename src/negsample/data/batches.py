@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -88,13 +88,32 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
-        return Batch(
-            self.inputs.to(device),
-            self.targets_T.to(device),
-            self.users_B.to(device),
-            self.history_keys.to(device),
-            self.catalogue_size,
-            self.collisions,
+        return replace(
+            self,
+            inputs=self.inputs.to(device),
+            targets_T=self.targets_T.to(device),
+            users_B=self.users_B.to(device),
+            history_keys=self.history_keys.to(device),
+        )
+
+    def part(self, first: int, last: int) -> Batch:
+        """Sequences ``first .. last - 1`` alone."""
+        start, stop = self.inputs.offsets[first], self.inputs.offsets[last]
+        inputs = Packed(
+            self.inputs.items_T[start:stop],
+            self.inputs.slots_T[start:stop],
+            self.inputs.rows_T[start:stop] - first,
+            self.inputs.offsets[first : last + 1] - start,
+        )
+        width = self.catalogue_size + 1
+        bounds = torch.tensor([first * width, last * width], device=self.device)
+        low, high = torch.searchsorted(self.history_keys, bounds).tolist()
+        return replace(
+            self,
+            inputs=inputs,
+            targets_T=self.targets_T[start:stop],
+            users_B=self.users_B[first:last],
+            history_keys=self.history_keys[low:high] - first * width,
         )
 
 

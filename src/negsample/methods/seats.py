@@ -37,7 +37,7 @@ class Method(NamedTuple):
 
     sampler: Sampler
     select: Select
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: Callable[..., Tensor]
     collisions: Collisions = "history"
     merged: bool = False
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from negsample.data.batches import Packed
-from negsample.table import DenseTable
+from negsample.table import ItemTable
 
 
 class Backbone(Protocol):
     """A module with an item table that turns a history into one state a position, to be scored against the table."""
 
     @property
-    def table(self) -> DenseTable:
+    def table(self) -> ItemTable:
         """The item embeddings."""
         ...
 

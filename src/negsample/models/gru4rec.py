@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from negsample.data.batches import Packed
 from negsample.models.dropout import dropout
-from negsample.table import DenseTable
+from negsample.table import DenseTable, RowsTable, table_for
 
 
 class GRU4Rec(nn.Module):
@@ -31,6 +31,10 @@ class GRU4Rec(nn.Module):
         dropout: share of activations dropped while training.
         rng: where the initial values come from: U(-1/sqrt(D), 1/sqrt(D)) for the weights of the layers, zero for
             their biases.
+        table: the items' embeddings, (V + 1, D), made with the same ``rng`` before; None: a dense table.
+
+    Raises:
+        ValueError: ``table`` is not of this size.
     """
 
     def __init__(
@@ -42,9 +46,10 @@ class GRU4Rec(nn.Module):
         blocks: int = 1,
         dropout: float = 0.2,
         rng: torch.Generator,
+        table: DenseTable | RowsTable | None = None,
     ) -> None:
         super().__init__()
-        self.table = DenseTable(items, dim, rng=rng)
+        self.table = table_for(items, dim, rng=rng, given=table)
         self.blocks = nn.ModuleList(_layer(dim, rng) for _ in range(blocks))
         self.dropout = dropout
         self._max_length = max_length

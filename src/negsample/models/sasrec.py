@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from negsample.data.batches import Packed
 from negsample.models.attention import Bins, attend, lay_in_bins
 from negsample.models.dropout import dropout
-from negsample.table import INIT_SD, DenseTable
+from negsample.table import INIT_SD, DenseTable, RowsTable, table_for
 
 _NORM_EPS = 1e-8
 
@@ -32,6 +32,10 @@ class SASRec(nn.Module):
         dropout: share of activations dropped while training.
         rng: where the initial values come from: N(0, 0.02) for every matrix, zero for every bias. (The
             reference has Glorot uniform; how this was chosen, and on how little: docs/log.md.)
+        table: the items' embeddings, (V + 1, D), made with the same ``rng`` before; None: a dense table.
+
+    Raises:
+        ValueError: ``heads`` does not divide ``dim``, or ``table`` is not of this size.
     """
 
     def __init__(
@@ -44,11 +48,12 @@ class SASRec(nn.Module):
         heads: int = 1,
         dropout: float = 0.2,
         rng: torch.Generator,
+        table: DenseTable | RowsTable | None = None,
     ) -> None:
         super().__init__()
         if dim % heads:
             raise ValueError(f"heads must divide dim, got dim {dim} and heads {heads}")
-        self.table = DenseTable(items, dim, rng=rng)
+        self.table = table_for(items, dim, rng=rng, given=table)
         self.slots = nn.Parameter(torch.empty(max_length, dim).normal_(0, INIT_SD, generator=rng))
         self.blocks = nn.ModuleList(_Block(dim, heads, dropout, rng) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim, eps=_NORM_EPS)

@@ -1,0 +1,273 @@
+"""How parameters learn: Adam for what a step always touches, rules of their own for the rows of a large table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+
+from negsample.config import TrainSettings
+from negsample.models import Backbone
+from negsample.table import RowsTable
+
+BETAS = (0.9, 0.98)  # the reference's
+EPS = 1e-8
+_NEGLIGIBLE = 1e-9  # of what a row still owes, relative to a step
+_BLOCK = 1 << 16  # rows settled at once
+
+
+class Optimizer(Protocol):
+    """What a step needs: any of PyTorch's will do for a model whose every parameter is dense."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        ...
+
+    def step(self) -> object:
+        """Learn from them."""
+        ...
+
+
+class _Held(NamedTuple):
+    """The rows that a step works on: their ids, and values and moments as they are now."""
+
+    ids_N: Tensor
+    rows_ND: Tensor
+    first_ND: Tensor
+    second_ND: Tensor
+
+
+class RowAdam:
+    """Adam (Kingma & Ba, ICLR'15) over a whole table, at the price of the rows that a step touches.
+
+    Dense Adam goes on moving a row for a while after its last gradient, and its moments decay. Here a row that is
+    not touched is left alone, and when it is next needed it is *caught up*: with ``r = beta1 / sqrt(beta2)``, ``n``
+    steps without gradient after step ``t0`` move it by ``lr m / sqrt(v) sum_j r^j c(t0 + j)``, ``j = 1 .. n``, where
+    ``c(t) = sqrt(1 - beta2^t) / (1 - beta1^t)`` corrects the bias; the moments decay by ``beta^n``. So the values are
+    those of dense Adam, but for rounding and for ``eps``, which is taken as if it shrank with ``sqrt(v)``. (PyTorch's
+    SparseAdam, and "lazy" Adam elsewhere, let a row rest instead and learn something else.)
+
+    State: 8 bytes a value of the table, and 4 a row.
+
+    Args:
+        table: whose rows learn; it is told.
+        lr: the learning rate.
+        betas: decay of the first and second moments; ``beta1 < sqrt(beta2)``.
+        eps: added to the root of the second moment.
+        rng: for the rounding of a bfloat16 table, on its device: up or down by chance, right in the mean. To the
+            nearest, steps below 1/256 of a value would be lost.
+
+    Raises:
+        ValueError: the betas break their rule, or a bfloat16 table comes without ``rng``.
+    """
+
+    def __init__(
+        self,
+        table: RowsTable,
+        *,
+        lr: float,
+        betas: tuple[float, float] = BETAS,
+        eps: float = EPS,
+        rng: torch.Generator | None = None,
+    ) -> None:
+        if not 0 <= betas[0] < math.sqrt(betas[1]) < 1:
+            raise ValueError(f"betas must have 0 <= beta1 < sqrt(beta2) < 1, got {betas}; (0.9, 0.98) are usual")
+        self.table, self.lr, self.betas, self.eps = table, lr, betas, eps
+        self._write = _Writer(table.weight, rng)
+        device = table.weight.device
+        self._first = torch.zeros(table.weight.shape, device=device)
+        self._second = torch.zeros(table.weight.shape, device=device)
+        self._touched_at = torch.zeros(len(table.weight), dtype=torch.int32, device=device)
+        self._steps, self._steps_there = 0, torch.zeros((), device=device)
+        self._ratio = betas[0] / math.sqrt(betas[1])
+        reach = 1 if betas[0] == 0 else math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
+        self._powers = self._ratio ** torch.arange(reach, 0, -1, device=device, dtype=torch.float64)
+        # By step t0: what a row touched last at t0 is owed in all, and what of it its value has.
+        self._owed = torch.zeros(1024, device=device)
+        self._paid = torch.zeros(1024, device=device)
+        self._held: _Held | None = None
+        table.rule = self
+
+    def fetch(self, ids_N: Tensor) -> Tensor:
+        """See :class:`negsample.table.RowRule`."""
+        with torch.no_grad():
+            first, second = self._first.index_select(0, ids_N), self._second.index_select(0, ids_N)
+            touched_at = self._touched_at.index_select(0, ids_N).long()
+            rows = self._current(ids_N, first, second, touched_at)
+            rested = (self._steps - touched_at).unsqueeze(1)
+            first.mul_(torch.pow(self.betas[0], rested))
+            second.mul_(torch.pow(self.betas[1], rested))
+        self._held = _Held(ids_N, rows.requires_grad_(), first, second)
+        return rows
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update the rows that were looked up last, if they have a gradient."""
+        if self._held is None or (gradient := self._held.rows_ND.grad) is None:
+            return
+        held, self._held = self._held, None
+        rows = held.rows_ND.detach()
+        adam(
+            [rows],
+            [gradient],
+            [held.first_ND],
+            [held.second_ND],
+            [],
+            [self._steps_there],
+            fused=True,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=self.eps,
+            maximize=False,
+        )
+        self._steps += 1
+        self._write(held.ids_N, rows)
+        self._first.index_copy_(0, held.ids_N, held.first_ND)
+        self._second.index_copy_(0, held.ids_N, held.second_ND)
+        self._touched_at.index_fill_(0, held.ids_N, self._steps)
+        self._owe()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Catch up every row, so that the table can be read: before it is measured, copied or saved."""
+        left = self._owed - self._paid
+        for start in range(0, len(self._touched_at), _BLOCK):
+            touched_at = self._touched_at[start : start + _BLOCK].long()
+            some = torch.nonzero((left[touched_at] > _NEGLIGIBLE) & (touched_at > 0)).squeeze(1)
+            ids = some + start
+            first, second = self._first.index_select(0, ids), self._second.index_select(0, ids)
+            self._write(ids, self._current(ids, first, second, touched_at.index_select(0, some)))
+        self._paid.copy_(self._owed)
+
+    def _current(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
+        rows = self.table.weight.index_select(0, ids_N).float()
+        left = (self._owed - self._paid).index_select(0, touched_at_N).unsqueeze(1)
+        # eps matters where gradients are tiny. Its share of the divisor grows while a row rests, and grows or shrinks
+        # with the bias correction: taken as it is in the middle of what moves the row.
+        middle = ((self._steps - touched_at_N + 1) / 2).clamp_(max=1 / (1 - self._ratio)).unsqueeze(1)
+        decay = self.betas[1]
+        unbiased = (1 - torch.pow(decay, touched_at_N.unsqueeze(1) + middle)).sqrt_()
+        eps = unbiased.mul_(torch.pow(decay, -middle / 2)).mul_(self.eps)
+        return rows.addcdiv_(first_ND * left, second_ND.sqrt().add_(eps), value=-self.lr)
+
+    def _owe(self) -> None:
+        """What the step just made would have moved the rows that it did not touch."""
+        now = self._steps
+        if now == len(self._owed):
+            self._owed = torch.cat([self._owed, torch.zeros_like(self._owed)])
+            self._paid = torch.cat([self._paid, torch.zeros_like(self._paid)])
+        unbiased = math.sqrt(1 - self.betas[1] ** now) / (1 - self.betas[0] ** now)
+        reach = min(now, len(self._powers))
+        self._owed[now - reach : now] += self._powers[-reach:] * unbiased
+
+
+class RowAdagrad:
+    """Row-wise Adagrad: one number of state a row, the sum of its mean squared gradients.
+
+    ``G_i += mean_d g_id^2``, ``w_i -= lr g_i / (sqrt(G_i) + eps)`` (Naumov et al., 2019, DLRM; FBGEMM's exact row-wise
+    Adagrad). With a bfloat16 table it is the least memory to train with: 2 bytes a value and 4 a row.
+
+    Args:
+        table: whose rows learn; it is told.
+        lr: the learning rate, usually larger than Adam's.
+        eps: added to the root.
+        rng: as for :class:`RowAdam`.
+    """
+
+    def __init__(self, table: RowsTable, *, lr: float, eps: float = EPS, rng: torch.Generator | None = None) -> None:
+        self.table, self.lr, self.eps = table, lr, eps
+        self._write = _Writer(table.weight, rng)
+        self._sums = torch.zeros(len(table.weight), device=table.weight.device)
+        self._held: tuple[Tensor, Tensor] | None = None
+        table.rule = self
+
+    def fetch(self, ids_N: Tensor) -> Tensor:
+        """See :class:`negsample.table.RowRule`."""
+        rows = self.table.weight.index_select(0, ids_N).float().requires_grad_()
+        self._held = ids_N, rows
+        return rows
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update the rows that were looked up last, if they have a gradient."""
+        if self._held is None or (gradient := self._held[1].grad) is None:
+            return
+        (ids, rows), self._held = self._held, None
+        sums = self._sums.index_select(0, ids).add_(gradient.square().mean(1))
+        self._sums.index_copy_(0, ids, sums)
+        self._write(ids, rows.detach().addcdiv_(gradient, sums.sqrt_().add_(self.eps).unsqueeze(1), value=-self.lr))
+
+    def settle(self) -> None:
+        """Nothing: no row is owed anything."""
+
+
+class TableAndRest:
+    """One optimiser of two: a table's rows by their rule, everything else by Adam."""
+
+    def __init__(self, rule: RowAdam | RowAdagrad, rest: Iterable[nn.Parameter], *, lr: float) -> None:
+        self.rule, self.rest = rule, dense_adam(rest, lr=lr)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients; those of rows are new with each lookup."""
+        self.rest.zero_grad()
+
+    def step(self) -> None:
+        """Learn from them."""
+        self.rest.step()
+        self.rule.step()
+
+
+def optimizer_for(
+    model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
+) -> TableAndRest | torch.optim.Adam:
+    """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest."""
+    table = model.table
+    if not isinstance(table, RowsTable):
+        return dense_adam(model.parameters(), lr=settings.learning_rate)
+    lr = settings.table_learning_rate or settings.learning_rate
+    rule = (RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam)(table, lr=lr, rng=rounding_rng)
+    return TableAndRest(rule, model.parameters(), lr=settings.learning_rate)
+
+
+def settle(optimizer: Optimizer) -> None:
+    """Bring every row up to date, so that the table can be read as a whole."""
+    if isinstance(optimizer, TableAndRest):
+        optimizer.rule.settle()
+
+
+def release(model: Backbone) -> None:
+    """Let go of the state that the rows of a model's table learned by; the table is only read from then on."""
+    if isinstance(model.table, RowsTable):
+        model.table.rule = None
+
+
+def dense_adam(parameters: Iterable[nn.Parameter], *, lr: float) -> torch.optim.Adam:
+    """Adam as the reference has it."""
+    return torch.optim.Adam(parameters, lr=lr, betas=BETAS, eps=EPS, fused=True)
+
+
+class _Writer:
+    """Puts float32 rows into a table of either dtype."""
+
+    def __init__(self, weight: Tensor, rng: torch.Generator | None) -> None:
+        if weight.dtype == torch.bfloat16 and rng is None:
+            raise ValueError("a bfloat16 table is rounded by chance; hand a generator as rng")
+        self._weight, self._rng = weight, rng
+
+    def __call__(self, ids_N: Tensor, rows_ND: Tensor) -> None:
+        if self._weight.dtype == torch.bfloat16:
+            rows_ND = self._rounded(rows_ND)
+        self._weight.index_copy_(0, ids_N, rows_ND)
+
+    def _rounded(self, rows_ND: Tensor) -> Tensor:
+        """bfloat16 is the upper half of float32: add chance to the lower half, and cut it off."""
+        bits = rows_ND.view(torch.int32)
+        chance = torch.empty_like(bits).random_(1 << 16, generator=self._rng)
+        return ((bits + chance) & -(1 << 16)).view(torch.float32).bfloat16()
