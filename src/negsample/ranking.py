@@ -77,87 +77,62 @@ def rank(
     Raises:
         InputError: a state, an item or a target's score is not finite (the training diverged).
     """
-    queries, v = len(states_QD), table.items
+    queries, v, device = len(states_QD), table.items, states_QD.device
     width = -(-v // -(-v // min(item_block, _COUNTABLE)))
     _check(states_QD)
-    low_E, high_E = _bounds(states_QD, table, query_E, targets_E, max(item_block // 8, 1))
-    if seen is not None:
-        left_out = np.isin(query_E * (v + 1) + targets_E, seen[0] * (v + 1) + seen[1])
-        left_out_E = torch.from_numpy(left_out).to(states_QD.device)
-        low_E.masked_fill_(left_out_E, 2 * _REMOVED)
-        high_E.masked_fill_(left_out_E, _REMOVED / 2)
-    twice_E = torch.zeros(len(query_E), dtype=torch.float64, device=states_QD.device)
-    parts = _parts(query_E, low_E, high_E, twice_E, query_block, queries)
+    low_E, high_E = _bounds(states_QD, table, query_E, targets_E, seen, max(item_block // 8, 1))
+    query_Q, event_E, turns = _turns(query_E, queries, query_block)
+    asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
+    low_E1, high_E1 = low_E[event_t].unsqueeze(1), high_E[event_t].unsqueeze(1)
+    twice_E = torch.zeros(len(query_E), dtype=torch.float64, device=device)
     best = Best(queries, min(top_k, v), states_QD)
-    rows = min(query_block, queries)
-    cells = states_QD.new_empty(rows * width)
-    spare = states_QD.new_empty(2, _compared(rows) * width)
-    for start, (owners, items) in zip(range(1, v + 1, width), _by_block(seen, v, width), strict=True):
+    cells, flags = states_QD.new_empty(2, min(query_block, queries) * width)
+    for start, (places, items) in zip(range(1, v + 1, width), _by_block(seen, query_Q, v, width), strict=True):
         block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
-        for first, events in zip(range(0, queries, query_block), parts, strict=True):
-            states = states_QD[first : first + query_block]
+        for first, of_block in zip(range(0, queries, query_block), turns, strict=True):
+            states = states_QD.index_select(0, asking_Q[first : first + query_block])
             scores = torch.mm(states, block.T, out=_matrix(cells, len(states), len(block)))
             if first == 0:
                 _check(scores[0])  # an item that is not finite gives any state a score that is not
-            low, high = np.searchsorted(owners, [first, first + query_block])
+            low, high = np.searchsorted(places, [first, first + query_block])
             if low < high:
-                places = (owners[low:high] - first) * len(block) + items[low:high] - start
-                scores.view(-1).index_fill_(0, torch.from_numpy(places).to(scores.device), _REMOVED)
-            for part in events:
-                _count(scores, part, spare)
+                at = (places[low:high] - first) * len(block) + items[low:high] - start
+                scores.view(-1).index_fill_(0, torch.from_numpy(at).to(device), _REMOVED)
+            for turn in of_block:
+                asked, flag = (_matrix(each, turn.stop - turn.start, len(block)) for each in (cells, flags))
+                twice_E[turn] += torch.ge(asked, high_E1[turn], out=flag).sum(1)
+                twice_E[turn] += torch.gt(asked, low_E1[turn], out=flag).sum(1)
             if top_k:
                 best.see(scores, first, start)
-    ranks_E = ((twice_E - 1) / 2).cpu().numpy()
+    ranks_E = np.empty(len(query_E))
+    ranks_E[event_E] = ((twice_E - 1) / 2).cpu().numpy()
     if not top_k:
         return Ranking(ranks_E, None)
-    values_QK, ids_QK = best.ordered()
-    return Ranking(ranks_E, torch.where(values_QK > _REMOVED / 2, ids_QK, 0).cpu().numpy())
+    values, ids = best.ordered()
+    top_QK = np.empty(ids.shape, np.int64)
+    top_QK[query_Q] = torch.where(values > _REMOVED / 2, ids, 0).cpu().numpy()
+    return Ranking(ranks_E, top_QK)
 
 
-class _Part(NamedTuple):
-    """Events whose targets are compared at once.
+def _turns(query_E: Ints, queries: int, query_block: int) -> tuple[Ints, Ints, list[list[slice]]]:
+    """In which order queries are scored and events compared, so that no score is copied.
 
-    ``rows``: whose scores, in a block of queries, as a slice where each row is asked once. ``low_E1``, ``high_E1``:
-    scores strictly between them tie with the target's. ``twice_E``: so far, scores above the target's and scores not
-    below, added up.
+    Queries with the most events first; in a block of them the first event of each, then the second of those that have
+    one, and so on: each turn asks the first rows of the block's scores.
+
+    Returns:
+        The query at each place, the event at each place, and the turns of each block as stretches of the latter.
     """
-
-    rows: Tensor | slice
-    low_E1: Tensor
-    high_E1: Tensor
-    twice_E: Tensor
-
-
-def _compared(rows: int) -> int:
-    return -(-rows // SHARE)
-
-SHARE = 1
-
-def _parts(
-    query_E: Ints, low_E: Tensor, high_E: Tensor, twice_E: Tensor, query_block: int, queries: int
-) -> list[list[_Part]]:
-    parts: list[list[_Part]] = []
-    size = _compared(min(query_block, queries)) if queries else 0
-    for first in range(0, queries, query_block):
-        low, high = np.searchsorted(query_E, [first, first + query_block])
-        parts.append([])
-        for start in range(low, high, size):
-            part = slice(start, min(start + size, high))
-            rows = query_E[part] - first
-            once = (np.diff(rows) == 1).all()
-            chosen = slice(rows[0], rows[-1] + 1) if once else torch.from_numpy(rows).to(low_E.device)
-            parts[-1].append(_Part(chosen, low_E[part].unsqueeze(1), high_E[part].unsqueeze(1), twice_E[part]))
-    return parts
-
-
-def _count(scores: Tensor, part: _Part, spare: Tensor) -> None:
-    copies, flags = (_matrix(each, len(part.twice_E), scores.shape[1]) for each in spare)
-    if isinstance(part.rows, slice):
-        asked, copies = scores[part.rows], flags
-    else:
-        asked = torch.index_select(scores, 0, part.rows, out=copies)
-    part.twice_E.add_(torch.ge(asked, part.high_E1, out=flags).sum(1))
-    part.twice_E.add_(torch.gt(asked, part.low_E1, out=copies).sum(1))
+    counts = np.bincount(query_E, minlength=queries)
+    query_Q = np.argsort(-counts, kind="stable")
+    place_E = np.argsort(query_Q)[query_E]
+    nth_E = np.arange(len(query_E)) - (np.cumsum(counts) - counts)[query_E]
+    event_E = np.lexsort((place_E, nth_E, place_E // query_block))
+    begins = np.flatnonzero(place_E[event_E] % query_block == 0)
+    turns: list[list[slice]] = [[] for _ in range(0, queries, query_block)]
+    for begin, end in pairwise([*begins.tolist(), len(query_E)]):
+        turns[place_E[event_E[begin]] // query_block].append(slice(begin, end))
+    return query_Q, event_E, turns
 
 
 def _check(numbers: Tensor) -> None:
@@ -169,12 +144,15 @@ def _matrix(cells: Tensor, rows: int, columns: int) -> Tensor:
     return cells[: rows * columns].view(rows, columns)
 
 
-def _bounds(states: Tensor, table: Table, query_E: Ints, targets_E: Ints, chunk: int) -> tuple[Tensor, Tensor]:
+def _bounds(
+    states: Tensor, table: Table, query_E: Ints, targets_E: Ints, seen: tuple[Ints, Ints] | None, chunk: int
+) -> tuple[Tensor, Tensor]:
     """(E,) twice: scores strictly between them are equal to the target's.
 
     They lie ``(1 + sqrt(D) / 2) eps |state| |item|`` on either side of it. A product's last bits depend on where in a
     matrix it is computed. Without the margin a collapsed model, whose scores are all equal, would rank its targets by
     those bits, instead of in the middle.
+    Around a target that is left out: all that are left out.
     """
     low_E, high_E = states.new_empty(2, len(query_E))
     kind = torch.finfo(states.dtype)
@@ -188,15 +166,21 @@ def _bounds(states: Tensor, table: Table, query_E: Ints, targets_E: Ints, chunk:
         low_E[part], high_E[part] = own - margin, own + margin
     _check(low_E)
     _check(high_E)
+    if seen is not None:
+        (of_seen, seen_items), v = seen, table.items
+        left_out = np.isin(query_E * (v + 1) + targets_E, of_seen * (v + 1) + seen_items)
+        left_out_E = torch.from_numpy(left_out).to(states.device)
+        low_E.masked_fill_(left_out_E, 2 * _REMOVED)
+        high_E.masked_fill_(left_out_E, _REMOVED / 2)
     return low_E, high_E
 
 
-def _by_block(seen: tuple[Ints, Ints] | None, v: int, width: int) -> Iterator[tuple[Ints, Ints]]:
-    """The pairs of each block of items, queries ascending."""
+def _by_block(seen: tuple[Ints, Ints] | None, query_Q: Ints, v: int, width: int) -> Iterator[tuple[Ints, Ints]]:
+    """The pairs of each block of items: the place of the query, ascending, and the item."""
     owners, items = (np.empty(0, np.int64),) * 2 if seen is None else seen
-    block = (items - 1) // width
-    order = np.argsort(block, kind="stable")
+    places, block = np.argsort(query_Q)[owners], (items - 1) // width
+    order = np.lexsort((places, block))
     edges = np.searchsorted(block[order], np.arange(-(-v // width) + 1))
     for start, stop in pairwise(edges.tolist()):
         here = order[start:stop]
-        yield owners[here], items[here]
+        yield places[here], items[here]
