@@ -18,6 +18,7 @@ from negsample.data.batches import Ints
 
 QUERY_BLOCK = 128  # queries scored at once
 ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
+_FEW = 8  # rows are few when they are not an eighth of a block
 _COUNTABLE = 2**24  # ones that a sum in float32 counts
 _REMOVED = -1e30  # the score of an item left out of the ranking
 
@@ -61,8 +62,8 @@ def rank(
     """Rank of every event's target among all V items: ``#(score > s) + (#(score == s) - 1) / 2``.
 
     Scores closer than the rounding error of their products are equal. The catalogue is read once, a block at a time,
-    and a rank is a sum over blocks. Whatever V, no more is held beside the arguments than
-    ``5 item_block (query_block + D)`` numbers of the states' type and ``O(E + S + Q K)``, S the length of ``seen``.
+    and a rank is a sum over blocks. Whatever V, what is held beside the arguments is at most
+    ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + S + Q K)``, S pairs being ``seen``.
 
     Args:
         states_QD: one state a query.
@@ -79,6 +80,7 @@ def rank(
     """
     queries, v, device = len(states_QD), table.items, states_QD.device
     width = -(-v // -(-v // min(item_block, _COUNTABLE)))
+    query_block = max(min(query_block, queries), 1)
     _check(states_QD)
     low_E, high_E = _bounds(states_QD, table, query_E, targets_E, seen, max(item_block // 8, 1))
     query_Q, event_E, turns = _turns(query_E, queries, query_block)
@@ -86,7 +88,7 @@ def rank(
     low_E1, high_E1 = low_E[event_t].unsqueeze(1), high_E[event_t].unsqueeze(1)
     twice_E = torch.zeros(len(query_E), dtype=torch.float64, device=device)
     best = Best(queries, min(top_k, v), states_QD)
-    cells, flags = states_QD.new_empty(2, min(query_block, queries) * width)
+    cells, flags = states_QD.new_empty(2, query_block * width)
     for start, (places, items) in zip(range(1, v + 1, width), _by_block(seen, query_Q, v, width), strict=True):
         block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
         for first, of_block in zip(range(0, queries, query_block), turns, strict=True):
@@ -98,8 +100,12 @@ def rank(
             if low < high:
                 at = (places[low:high] - first) * len(block) + items[low:high] - start
                 scores.view(-1).index_fill_(0, torch.from_numpy(at).to(device), _REMOVED)
-            for turn in of_block:
-                asked, flag = (_matrix(each, turn.stop - turn.start, len(block)) for each in (cells, flags))
+            for turn, rows in of_block:
+                size = turn.stop - turn.start
+                asked, flag = (_matrix(each, size, len(block)) for each in (cells, flags))
+                if rows is not None:
+                    spare = _matrix(flags[flag.numel() :], size, len(block))
+                    asked = torch.index_select(scores, 0, rows.to(device), out=spare)
                 twice_E[turn] += torch.ge(asked, high_E1[turn], out=flag).sum(1)
                 twice_E[turn] += torch.gt(asked, low_E1[turn], out=flag).sum(1)
             if top_k:
@@ -114,24 +120,40 @@ def rank(
     return Ranking(ranks_E, top_QK)
 
 
-def _turns(query_E: Ints, queries: int, query_block: int) -> tuple[Ints, Ints, list[list[slice]]]:
-    """In which order queries are scored and events compared, so that no score is copied.
+class _Turn(NamedTuple):
+    """Events compared at once: a stretch of them, and whose scores; None: the first queries of the block, in order."""
+
+    events: slice
+    rows: Tensor | None
+
+
+def _turns(query_E: Ints, queries: int, query_block: int) -> tuple[Ints, Ints, list[list[_Turn]]]:
+    """In which order queries are scored and events compared, so that few scores are copied.
 
     Queries with the most events first; in a block of them the first event of each, then the second of those that have
-    one, and so on: each turn asks the first rows of the block's scores.
+    one, and so on: each turn asks the first rows of the block's scores. Where those become few, they are copied, so
+    that a turn has half a block of events.
 
     Returns:
-        The query at each place, the event at each place, and the turns of each block as stretches of the latter.
+        The query at each place, the event at each place, and the turns of each block of queries.
     """
     counts = np.bincount(query_E, minlength=queries)
     query_Q = np.argsort(-counts, kind="stable")
     place_E = np.argsort(query_Q)[query_E]
     nth_E = np.arange(len(query_E)) - (np.cumsum(counts) - counts)[query_E]
     event_E = np.lexsort((place_E, nth_E, place_E // query_block))
-    begins = np.flatnonzero(place_E[event_E] % query_block == 0)
-    turns: list[list[slice]] = [[] for _ in range(0, queries, query_block)]
-    for begin, end in pairwise([*begins.tolist(), len(query_E)]):
-        turns[place_E[event_E[begin]] // query_block].append(slice(begin, end))
+    row_E = place_E[event_E] % query_block
+    edges = np.searchsorted(place_E[event_E] // query_block, np.arange(-(-queries // query_block) + 1))
+    turns: list[list[_Turn]] = []
+    for low, high in pairwise(edges.tolist()):
+        begins = low + np.flatnonzero(row_E[low:high] == 0)
+        sizes = np.diff(begins, append=high)
+        whole = begins[sizes * _FEW >= query_block].tolist()
+        tail = begins[len(whole)] if len(whole) < len(begins) else high
+        turns.append([_Turn(slice(*each), None) for each in pairwise([*whole, tail])])
+        for start in range(tail, high, max(query_block // 2, 1)):
+            part = slice(start, min(start + max(query_block // 2, 1), high))
+            turns[-1].append(_Turn(part, torch.from_numpy(row_E[part])))
     return query_Q, event_E, turns
 
 
