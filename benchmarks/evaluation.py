@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,9 +48,9 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
     def ranks(top_k: int = 0, seen: tuple[Ints, Ints] | None = None) -> None:
         rank(states, table, query, targets, top_k=top_k, seen=seen)
 
-    calls = {f"products {q} x {i}": lambda q=q, i=i: products(q, i) for q, i in _PRODUCT_BLOCKS}
-    calls |= {"ranks": ranks, "top": lambda: ranks(20), "seen": lambda: ranks(seen=seen)}
-    calls |= {"top, seen": lambda: ranks(20, seen)}
+    calls: dict[str, Callable[[], None]] = {f"products {q} x {i}": partial(products, q, i) for q, i in _PRODUCT_BLOCKS}
+    calls |= {"ranks": ranks, "top": partial(ranks, 20), "seen": partial(ranks, 0, seen)}
+    calls |= {"top, seen": partial(ranks, 20, seen)}
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + 1):
         for name, call in calls.items():
@@ -69,7 +71,7 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
         "with_top_20_ratio": found["top"] / found[product],
         "with_seen_ratio": found["seen"] / found[product],
         "with_both_ratio": found["top, seen"] / found[product],
-        "memory_mb": sum(peak_bytes(lambda: ranks(20))) / 1e6,
+        "memory_mb": sum(peak_bytes(partial(ranks, 20))) / 1e6,
         "block_memory_mb": 4 * min(ITEM_BLOCK, items) * (6 * QUERY_BLOCK + 3 * dim) / 1e6,
     }
 
@@ -96,8 +98,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     return [
         f"Encoding {found['histories']:,} histories of {found['log']}: {found['encode_ms']:.0f} ms.",
         "",
-        "Exact ranks against the bare products of queries and items, in the fastest of several block sizes. Memory: the "
-        "peak beside what was given, with the top 20, and what the blocks allow.",
+        "Exact ranks against the bare products of queries and items, in the fastest of several block sizes. Memory: "
+        "the peak beside what was given, with the top 20, and what the blocks allow.",
         "",
         "| items | events | queries | D | products, ms (block) | ranks, ms | ratio | top 20 | seen left out | both "
         "| memory, MB | allowed |",

@@ -15,10 +15,10 @@ from torch import Tensor
 from negsample.best import Best
 from negsample.config import InputError
 from negsample.data.batches import Ints
+from negsample.turns import in_turns
 
 QUERY_BLOCK = 128  # queries scored at once
 ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
-_FEW = 8  # rows are few when they are not an eighth of a block
 _COUNTABLE = 2**24  # ones that a sum in float32 counts
 _REMOVED = -1e30  # the score of an item left out of the ranking
 
@@ -83,7 +83,7 @@ def rank(
     query_block = max(min(query_block, queries), 1)
     _check(states_QD)
     low_E, high_E = _bounds(states_QD, table, query_E, targets_E, seen, max(item_block // 8, 1))
-    query_Q, event_E, turns = _turns(query_E, queries, query_block)
+    query_Q, event_E, turns = in_turns(query_E, queries, query_block)
     asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
     low_E1, high_E1 = low_E[event_t].unsqueeze(1), high_E[event_t].unsqueeze(1)
     twice_E = torch.zeros(len(query_E), dtype=torch.float64, device=device)
@@ -118,43 +118,6 @@ def rank(
     top_QK = np.empty(ids.shape, np.int64)
     top_QK[query_Q] = torch.where(values > _REMOVED / 2, ids, 0).cpu().numpy()
     return Ranking(ranks_E, top_QK)
-
-
-class _Turn(NamedTuple):
-    """Events compared at once: a stretch of them, and whose scores; None: the first queries of the block, in order."""
-
-    events: slice
-    rows: Tensor | None
-
-
-def _turns(query_E: Ints, queries: int, query_block: int) -> tuple[Ints, Ints, list[list[_Turn]]]:
-    """In which order queries are scored and events compared, so that few scores are copied.
-
-    Queries with the most events first; in a block of them the first event of each, then the second of those that have
-    one, and so on: each turn asks the first rows of the block's scores. Where those become few, they are copied, so
-    that a turn has half a block of events.
-
-    Returns:
-        The query at each place, the event at each place, and the turns of each block of queries.
-    """
-    counts = np.bincount(query_E, minlength=queries)
-    query_Q = np.argsort(-counts, kind="stable")
-    place_E = np.argsort(query_Q)[query_E]
-    nth_E = np.arange(len(query_E)) - (np.cumsum(counts) - counts)[query_E]
-    event_E = np.lexsort((place_E, nth_E, place_E // query_block))
-    row_E = place_E[event_E] % query_block
-    edges = np.searchsorted(place_E[event_E] // query_block, np.arange(-(-queries // query_block) + 1))
-    turns: list[list[_Turn]] = []
-    for low, high in pairwise(edges.tolist()):
-        begins = low + np.flatnonzero(row_E[low:high] == 0)
-        sizes = np.diff(begins, append=high)
-        whole = begins[sizes * _FEW >= query_block].tolist()
-        tail = begins[len(whole)] if len(whole) < len(begins) else high
-        turns.append([_Turn(slice(*each), None) for each in pairwise([*whole, tail])])
-        for start in range(tail, high, max(query_block // 2, 1)):
-            part = slice(start, min(start + max(query_block // 2, 1), high))
-            turns[-1].append(_Turn(part, torch.from_numpy(row_E[part])))
-    return query_Q, event_E, turns
 
 
 def _check(numbers: Tensor) -> None:
@@ -201,7 +164,7 @@ def _by_block(seen: tuple[Ints, Ints] | None, query_Q: Ints, v: int, width: int)
     """The pairs of each block of items: the place of the query, ascending, and the item."""
     owners, items = (np.empty(0, np.int64),) * 2 if seen is None else seen
     places, block = np.argsort(query_Q)[owners], (items - 1) // width
-    order = np.lexsort((places, block))
+    order = np.argsort(block * len(query_Q) + places)
     edges = np.searchsorted(block[order], np.arange(-(-v // width) + 1))
     for start, stop in pairwise(edges.tolist()):
         here = order[start:stop]
