@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.memory import peak_bytes
 from negsample.config import InputError, TrainSettings
 from negsample.data.batches import Windows
 from negsample.evaluation import encode, evaluate, queries
@@ -205,6 +206,120 @@ def test_different_scores_hardly_ever_tie():
     found = rank(states, table, np.arange(300), targets).ranks_E
     assert np.abs(found - expected).max() <= 1
     assert (found == expected).mean() > 0.95
+
+
+@pytest.mark.parametrize(("query_block", "item_block"), [*BLOCKS, (16, 5), (20, 23)])
+def test_queries_with_many_events_and_with_few(small_world, query_block, item_block):
+    states, rows, _, _ = small_world
+    chance = np.random.default_rng(13)
+    states = np.concatenate([states, chance.integers(-2, 3, (30, 3))]).astype(np.float64)
+    query = np.sort(np.concatenate([np.full(90, 11), np.full(70, 4), np.full(9, 38), chance.integers(0, 39, 60)]))
+    targets = chance.integers(1, 24, len(query))
+    found = ranked(states, rows, query, targets, query_block=query_block, item_block=item_block)
+    assert found.ranks_E.tolist() == slow_ranks(states, rows, query, targets)
+
+
+@pytest.mark.parametrize(("query_block", "item_block"), [(1, 64), (5, 16), (64, 100), (128, 16384)])
+@pytest.mark.parametrize("dim", [1, 50])
+def test_states_of_zeros_rank_every_target_in_the_middle(dim, query_block, item_block):
+    table = table_of(torch.randn(257, dim, generator=torch.Generator().manual_seed(dim)))
+    targets = np.arange(1, 258)
+    query = np.sort(targets % 6)
+    found = rank(torch.zeros(6, dim), table, query, targets, query_block=query_block, item_block=item_block)
+    assert (found.ranks_E == 128).all()
+
+
+@pytest.mark.parametrize("of_states", [1e-20, 1e-12, 1.0, 1e12, 1e25])
+@pytest.mark.parametrize("of_items", [1e-12, 1.0, 1e12])
+def test_scale_changes_no_rank(of_states, of_items):
+    chance = torch.Generator().manual_seed(7)
+    rows, states = torch.randn(300, 16, generator=chance), torch.randn(20, 16, generator=chance)
+    rows[[3, 250, 299]] = rows[120].clone()
+    query, targets = np.repeat(np.arange(20), 5), np.tile([4, 121, 300, 17, 200], 20)
+    plain = rank(states, table_of(rows), query, targets).ranks_E
+    assert (plain.reshape(20, 5)[:, [1, 2]] == plain.reshape(20, 5)[:, :1]).all()
+    scaled = rank(states * of_states, table_of(rows * of_items), query, targets, query_block=3, item_block=77).ranks_E
+    assert np.abs(scaled - plain).max() <= 0.5  # a score on a margin may cross it
+    assert (scaled == plain).mean() > 0.95
+
+
+def test_scores_too_large_to_compare_are_refused():
+    with pytest.raises(InputError, match="training diverged"):
+        ranked([[1e30]], [[1.0], [1e30]], [0], [2])
+
+
+class OfType:
+    """A table whose blocks come in another type than its looked-up rows."""
+
+    def __init__(self, rows, dtype):
+        self.rows, self.dtype = torch.cat([torch.zeros(1, rows.shape[1]), rows]).to(dtype), dtype
+
+    @property
+    def items(self):
+        return len(self.rows) - 1
+
+    def lookup(self, *ids):
+        return [self.rows[each].float() for each in ids]
+
+    def block(self, start, stop):
+        return self.rows[start:stop]
+
+
+def test_a_table_in_half_the_width_is_ranked_in_the_type_of_the_states():
+    chance = torch.Generator().manual_seed(8)
+    table = OfType(torch.randn(900, 16, generator=chance), torch.bfloat16)
+    states = torch.randn(30, 16, generator=chance)
+    query, targets = np.arange(30), np.arange(30) * 7 + 1
+    wide = rank(states, table_of(table.rows[1:].float()), query, targets, top_k=5)
+    found = rank(states, table, query, targets, top_k=5, query_block=7, item_block=123)
+    assert (found.ranks_E == wide.ranks_E).mean() > 0.9
+    assert np.abs(found.ranks_E - wide.ranks_E).max() <= 0.5
+    assert (np.sort(found.top_QK) == np.sort(wide.top_QK)).all()
+
+
+@pytest.mark.parametrize("order", ["random", "ascending", "descending", "equal"])
+@pytest.mark.parametrize("top_k", [1, 3, 20])
+def test_top_ids_of_a_wide_catalogue(order, top_k):
+    rows = torch.randn(9_973, 1, generator=torch.Generator().manual_seed(9))
+    rows = {"random": rows, "ascending": rows.sort(0).values, "descending": -rows.sort(0).values}.get(order, rows * 0)
+    states = torch.tensor([[1.0], [2.0], [-1.0], [0.5], [0.0]])
+    for item_block in (16384, 5000, 700):
+        found = rank(
+            states, table_of(rows), np.arange(5), np.arange(5) + 1, top_k=top_k, item_block=item_block, query_block=2
+        )
+        assert found.top_QK is not None
+        scores = (states @ rows.T).numpy()
+        for row, ids in enumerate(found.top_QK):
+            assert len(set(ids.tolist())) == top_k
+            assert scores[row, ids - 1].tolist() == sorted(scores[row], reverse=True)[:top_k]
+
+
+@pytest.mark.parametrize(("top_k", "with_seen"), [(0, False), (20, True)])
+def test_memory_is_bound_by_the_block_whatever_the_catalogue(top_k, with_seen):
+    v, queries, events, dim, query_block, item_block = 150_000, 32, 100, 4, 16, 512
+    chance = np.random.default_rng(10)
+    table = table_of(torch.randn(v, dim, generator=torch.Generator().manual_seed(10)))
+    states = torch.randn(queries, dim, generator=torch.Generator().manual_seed(11))
+    query, targets = np.sort(chance.integers(0, queries, events)), chance.integers(1, v + 1, events)
+    seen = (np.sort(chance.integers(0, queries, 500)), chance.integers(1, v + 1, 500)) if with_seen else None
+    tensors, arrays = peak_bytes(
+        lambda: rank(
+            states, table, query, targets, top_k=top_k, seen=seen, query_block=query_block, item_block=item_block
+        )
+    )
+    bound = 4 * item_block * (6 * query_block + 3 * dim)
+    assert tensors < bound + 100 * events + 50 * queries * top_k < 4 * v
+    assert arrays < 4 * v
+
+
+def test_memory_does_not_grow_with_events_times_vectors():
+    table = table_of(torch.randn(100, 1024, generator=torch.Generator().manual_seed(12)))
+    states, query = torch.ones(16, 1024), np.repeat(np.arange(16), 50)
+    tensors, arrays = peak_bytes(
+        lambda: rank(states, table, query, query + 3, query_block=8, item_block=64)  # 3 MB of vectors looked up
+    )
+    assert tensors < 4 * 64 * (6 * 8 + 3 * 1024) + 100 * len(query) < 4 * 1024 * len(query)
+    assert arrays < 1000 * len(query)
 
 
 def test_poprec_is_ranked_by_train_count():

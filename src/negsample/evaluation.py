@@ -15,7 +15,7 @@ from negsample.data.sequences import Dataset
 from negsample.metrics import CUTOFFS, summarise
 from negsample.ranking import Table, rank
 
-_ENCODE_BLOCK = 1024  # histories encoded at once
+_ENCODE_BLOCK = 256  # histories encoded at once; more at once take longer each
 
 
 class Model(Protocol):

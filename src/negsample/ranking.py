@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,12 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.best import Best
 from negsample.config import InputError
 from negsample.data.batches import Ints
+from negsample.turns import in_turns
 
-QUERY_BLOCK = 512  # histories scored at once: with ITEM_BLOCK the bound on memory, 16 MB a matrix
-ITEM_BLOCK = 8192
-_REMOVED = -1e30  # the score of an item left out of the ranking; finite, so that differences are numbers
+QUERY_BLOCK = 128  # queries scored at once
+ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
+_COUNTABLE = 2**24  # ones that a sum in float32 counts
+_REMOVED = -1e30  # the score of an item left out of the ranking
 
 
 class Table(Protocol):
@@ -56,90 +61,111 @@ def rank(
 ) -> Ranking:
     """Rank of every event's target among all V items: ``#(score > s) + (#(score == s) - 1) / 2``.
 
-    Scores closer than the rounding error of their products are equal. A rank is a sum over blocks of the catalogue,
-    so memory is ``O(query_block x item_block)`` whatever V.
+    Scores closer than the rounding error of their products are equal. The catalogue is read once, a block at a time,
+    and a rank is a sum over blocks. Whatever V, what is held beside the arguments is at most
+    ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + S + Q K)``, S pairs being ``seen``.
 
     Args:
         states_QD: one state a query.
-        table: the items.
+        table: the items; its blocks are taken to the states' type.
         query_E: query of each event, ascending.
         targets_E: item of each event.
-        top_k: also give the ids of this many highest scores a query.
+        top_k: also give the ids of this many highest scores a query, in the same pass.
         seen: (query, item) pairs left out of the ranking, queries ascending; such a target ranks last.
-        query_block: queries scored at once.
+        query_block: queries scored at once, and events compared at once.
         item_block: items scored at once.
 
     Raises:
-        InputError: a state is not finite (the training diverged).
+        InputError: a state, an item or a target's score is not finite (the training diverged).
     """
-    queries_, width = len(states_QD), min(item_block, table.items)
-    blocks = (table.block(start, min(start + width, table.items + 1)) for start in range(1, table.items + 1, width))
-    if not all(bool(torch.isfinite(each).all()) for each in (states_QD, *blocks)):
+    queries, v, device = len(states_QD), table.items, states_QD.device
+    width = -(-v // -(-v // min(item_block, _COUNTABLE)))
+    query_block = max(min(query_block, queries), 1)
+    _check(states_QD)
+    low_E, high_E = _bounds(states_QD, table, query_E, targets_E, seen, max(item_block // 8, 1))
+    query_Q, event_E, turns = in_turns(query_E, queries, query_block)
+    asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
+    low_E1, high_E1 = low_E[event_t].unsqueeze(1), high_E[event_t].unsqueeze(1)
+    twice_E = torch.zeros(len(query_E), dtype=torch.float64, device=device)
+    best = Best(queries, min(top_k, v), states_QD)
+    cells, flags = states_QD.new_empty(2, query_block * width)
+    for start, (places, items) in zip(range(1, v + 1, width), _by_block(seen, query_Q, v, width), strict=True):
+        block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
+        for first, of_block in zip(range(0, queries, query_block), turns, strict=True):
+            states = states_QD.index_select(0, asking_Q[first : first + query_block])
+            scores = torch.mm(states, block.T, out=_matrix(cells, len(states), len(block)))
+            if first == 0:
+                _check(scores[0])  # an item that is not finite gives any state a score that is not
+            low, high = np.searchsorted(places, [first, first + query_block])
+            if low < high:
+                at = (places[low:high] - first) * len(block) + items[low:high] - start
+                scores.view(-1).index_fill_(0, torch.from_numpy(at).to(device), _REMOVED)
+            for turn, rows in of_block:
+                size = turn.stop - turn.start
+                asked, flag = (_matrix(each, size, len(block)) for each in (cells, flags))
+                if rows is not None:
+                    spare = _matrix(flags[flag.numel() :], size, len(block))
+                    asked = torch.index_select(scores, 0, rows.to(device), out=spare)
+                twice_E[turn] += torch.ge(asked, high_E1[turn], out=flag).sum(1)
+                twice_E[turn] += torch.gt(asked, low_E1[turn], out=flag).sum(1)
+            if top_k:
+                best.see(scores, first, start)
+    ranks_E = np.empty(len(query_E))
+    ranks_E[event_E] = ((twice_E - 1) / 2).cpu().numpy()
+    if not top_k:
+        return Ranking(ranks_E, None)
+    values, ids = best.ordered()
+    top_QK = np.empty(ids.shape, np.int64)
+    top_QK[query_Q] = torch.where(values > _REMOVED / 2, ids, 0).cpu().numpy()
+    return Ranking(ranks_E, top_QK)
+
+
+def _check(numbers: Tensor) -> None:
+    if not bool(torch.isfinite(numbers).all()):
         raise InputError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
-    ranks = np.empty(len(targets_E))
-    tops = []
-    for first in range(0, queries_, query_block):
-        last = min(first + query_block, queries_)
-        low, high = np.searchsorted(query_E, [first, last])
-        pairs = _pairs_of(seen, first, last)
-        counted, top = _rank_block(
-            states_QD[first:last], table, query_E[low:high] - first, targets_E[low:high], pairs, width, top_k
-        )
-        ranks[low:high] = counted
-        tops.append(top)
-    return Ranking(ranks, np.concatenate(tops) if top_k and tops else None)
 
 
-def _rank_block(
-    states: Tensor, table: Table, query: Ints, targets: Ints, seen: tuple[Ints, Ints], width: int, top_k: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    device, v = states.device, table.items
-    query_t, target_t = torch.from_numpy(query).to(device), torch.from_numpy(targets).to(device)
-    own, margin = _target_scores(states, table, query_t, target_t)
-    if len(seen[0]):
-        keys = np.sort(seen[0] * (v + 1) + seen[1])
-        had = torch.from_numpy(np.isin(query * (v + 1) + targets, keys)).to(device)
-        own = torch.where(had, torch.full_like(own, _REMOVED), own)
-    above = torch.zeros(len(query), dtype=torch.float64, device=device)  # #(score > s) - #(score < s)
-    best = states.new_empty(len(states), 0)
-    best_ids = torch.empty(len(states), 0, dtype=torch.int64, device=device)
-    for start in range(1, v + 1, width):
-        stop = min(start + width, v + 1)
-        scores = states @ table.block(start, stop).T
-        inside = (seen[1] >= start) & (seen[1] < stop)
-        if inside.any():
-            rows, columns = (torch.from_numpy(each[inside]).to(device) for each in seen)
-            scores[rows, columns - start] = _REMOVED
-        for event in range(0, len(query), len(states)):
-            part = slice(event, event + len(states))
-            difference = scores.index_select(0, query_t[part]).sub_(own[part].unsqueeze(1))
-            above[part] += difference.div_(margin[part].unsqueeze(1)).trunc_().sign_().sum(1)
-        if top_k:
-            some = torch.topk(scores, min(top_k, stop - start), dim=1)
-            joined = torch.cat([best, some.values], 1)
-            joined_ids = torch.cat([best_ids, some.indices + start], 1)
-            best, at = torch.topk(joined, min(top_k, joined.shape[1]), dim=1)
-            best_ids = torch.gather(joined_ids, 1, at)
-    shown = torch.where(best > _REMOVED / 2, best_ids, 0)
-    return ((above + v - 1) / 2).cpu().numpy(), shown.cpu().numpy()
+def _matrix(cells: Tensor, rows: int, columns: int) -> Tensor:
+    return cells[: rows * columns].view(rows, columns)
 
 
-def _target_scores(states: Tensor, table: Table, query: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """(E,) the targets' scores, and how far two equal scores may lie apart: ``(1 + sqrt(D) / 2) eps |state| |item|``.
+def _bounds(
+    states: Tensor, table: Table, query_E: Ints, targets_E: Ints, seen: tuple[Ints, Ints] | None, chunk: int
+) -> tuple[Tensor, Tensor]:
+    """(E,) twice: scores strictly between them are equal to the target's.
 
-    A product's last bits depend on where in a matrix it is computed. Without the margin a collapsed model, whose
-    scores are all equal, would rank its targets by those bits, instead of in the middle.
+    They lie ``(1 + sqrt(D) / 2) eps |state| |item|`` on either side of it. A product's last bits depend on where in a
+    matrix it is computed. Without the margin a collapsed model, whose scores are all equal, would rank its targets by
+    those bits, instead of in the middle.
+    Around a target that is left out: all that are left out.
     """
-    vectors = table.lookup(targets)[0]
-    asking = states.index_select(0, query)
-    own = (asking.double() * vectors.double()).sum(1).to(states.dtype)
-    margin = torch.linalg.vector_norm(asking, dim=1) * torch.linalg.vector_norm(vectors, dim=1)
-    margin *= (1 + math.sqrt(states.shape[1]) / 2) * torch.finfo(states.dtype).eps
-    return own, margin.clamp_(min=torch.finfo(states.dtype).tiny)
+    low_E, high_E = states.new_empty(2, len(query_E))
+    kind = torch.finfo(states.dtype)
+    for start in range(0, len(query_E), chunk):
+        part = slice(start, start + chunk)
+        query, targets = (torch.from_numpy(each[part]).to(states.device) for each in (query_E, targets_E))
+        asking, vectors = states.index_select(0, query).double(), table.lookup(targets)[0].double()
+        own = (asking * vectors).sum(1)
+        margin = torch.linalg.vector_norm(asking, dim=1) * torch.linalg.vector_norm(vectors, dim=1)
+        margin = (margin * (1 + math.sqrt(states.shape[1]) / 2) * kind.eps).clamp_(min=kind.tiny)
+        low_E[part], high_E[part] = own - margin, own + margin
+    _check(low_E)
+    _check(high_E)
+    if seen is not None:
+        (of_seen, seen_items), v = seen, table.items
+        left_out = np.isin(query_E * (v + 1) + targets_E, of_seen * (v + 1) + seen_items)
+        left_out_E = torch.from_numpy(left_out).to(states.device)
+        low_E.masked_fill_(left_out_E, 2 * _REMOVED)
+        high_E.masked_fill_(left_out_E, _REMOVED / 2)
+    return low_E, high_E
 
 
-def _pairs_of(seen: tuple[Ints, Ints] | None, first: int, last: int) -> tuple[Ints, Ints]:
-    if seen is None:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    low, high = np.searchsorted(seen[0], [first, last])
-    return seen[0][low:high] - first, seen[1][low:high]
+def _by_block(seen: tuple[Ints, Ints] | None, query_Q: Ints, v: int, width: int) -> Iterator[tuple[Ints, Ints]]:
+    """The pairs of each block of items: the place of the query, ascending, and the item."""
+    owners, items = (np.empty(0, np.int64),) * 2 if seen is None else seen
+    places, block = np.argsort(query_Q)[owners], (items - 1) // width
+    order = np.argsort(block * len(query_Q) + places)
+    edges = np.searchsorted(block[order], np.arange(-(-v // width) + 1))
+    for start, stop in pairwise(edges.tolist()):
+        here = order[start:stop]
+        yield places[here], items[here]
