@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,20 +74,29 @@ def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
     _check(log, schema, nulls=(0, 0, 0))
     users, items = Codes("user", schema["user"]), Codes("item", schema["item"])
     nulls, largest = np.zeros(3, np.int64), np.full(2, -1)
+    failures: list[OSError] = []
 
-    def coded() -> Iterator[Events]:
-        with readable(source):
-            batches = frame.select(users.expr(), items.expr(), "time").collect_batches(chunk_size=blocks.BLOCK)
-            for batch in batches:
-                nulls[:] += batch.null_count().row(0)
-                if len(batch) and not nulls.any():
-                    some = Events(*(column.to_numpy() for column in batch))
-                    largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
-                    yield some
+    def keep(batch: pl.DataFrame) -> bool:
+        """Whether to stop, as what is wrong can be told."""
+        nulls[:] += batch.null_count().row(0)
+        if len(batch) and not nulls.any():
+            some = Events(*(column.to_numpy() for column in batch))
+            largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
+            try:
+                append(some)
+            except OSError as error:  # of the folder, not of the log
+                failures.append(error)
+        return bool(failures)
 
-    events = write_events(coded(), folder)
+    with new_events(folder) as append, readable(source):
+        # Not collect_batches: it takes a panic, as of a file cut short, for the end of the log.
+        frame.select(users.expr(), items.expr(), "time").sink_batches(
+            keep, chunk_size=blocks.BLOCK, maintain_order=True, engine="streaming"
+        )
+    if failures:
+        raise failures[0]
     _check(log, schema, nulls=tuple(nulls))
-    return events, users.ids(int(largest[0]) + 1), items.ids(int(largest[1]) + 1)
+    return map_events(folder), users.ids(int(largest[0]) + 1), items.ids(int(largest[1]) + 1)
 
 
 def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
@@ -97,19 +106,21 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
         raise InputError(f"log {log.name}: time must be Int64 microseconds without nulls, got {schema['time']}")
 
 
-def write_events(events: Iterable[Events], folder: Path) -> Events:
-    """The events, some at a time, as flat files in ``folder``, from where they are mapped.
+@contextmanager
+def new_events(folder: Path) -> Iterator[Callable[[Events], None]]:
+    """What appends events to new flat files in ``folder``; :func:`map_events` maps them when the block ends.
 
     Raises:
         OSError: the disk is full.
     """
-    paths = [folder / name for name in DTYPES]
     with ExitStack() as stack:
-        files = [stack.enter_context(path.open("xb")) for path in paths]
-        for some in events:
-            for file, column, dtype in zip(files, some, DTYPES.values(), strict=True):
+        files = [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
+
+        def append(events: Events) -> None:
+            for file, column, dtype in zip(files, events, DTYPES.values(), strict=True):
                 file.write(np.ascontiguousarray(column, dtype).data)
-    return map_events(folder)
+
+        yield append
 
 
 def map_events(folder: Path) -> Events:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from negsample.config import InputError, PrepareSettings
 from negsample.data.blocks import tally
 from negsample.data.by_user import by_user
-from negsample.data.events import Events, read_events, write_events
+from negsample.data.events import Events, map_events, new_events, read_events
 from negsample.data.log import Log
 from negsample.data.manifest import content_fingerprint, describe_events, iso, refuse_useless
 from negsample.data.sequences import ARRAYS, FORMAT, MANIFEST, Dataset, ids_path, is_prepared, open_dataset
@@ -137,8 +137,10 @@ def _frequent(
     rare_U, rare_V = users < settings.min_user_events, items < settings.min_item_events
     notes = []
     if users[rare_U].any() or items[rare_V].any():
-        frequent = (some.take(~(rare_U[some.users] | rare_V[some.items])) for some in events.blocks())
-        events = write_events(frequent, _new(scratch / "frequent"))
+        with new_events(_new(scratch / "frequent")) as append:
+            for some in events.blocks():
+                append(some.take(~(rare_U[some.users] | rare_V[some.items])))
+        events = map_events(scratch / "frequent")
         notes.append(
             f"{n - len(events.times):,} of {n:,} events left out: of users with fewer than "
             f"{settings.min_user_events} events or items with fewer than {settings.min_item_events}, "
