@@ -128,3 +128,9 @@ def map_events(folder: Path) -> Events:
     if not (folder / "times").stat().st_size:  # nothing can be mapped
         return Events(*(np.zeros(0, dtype) for dtype in DTYPES.values()))
     return Events(*(np.memmap(folder / name, dtype, mode="r") for name, dtype in DTYPES.items()))
+
+
+def new_folder(folder: Path) -> Path:
+    """``folder``, made."""
+    folder.mkdir()
+    return folder

@@ -8,23 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from negsample.config import InputError, PrepareSettings
-from negsample.data.blocks import tally
 from negsample.data.by_user import by_user
-from negsample.data.events import Events, map_events, new_events, read_events
+from negsample.data.events import Events, new_folder
 from negsample.data.log import Log
-from negsample.data.manifest import content_fingerprint, describe_events, iso, refuse_useless
+from negsample.data.manifest import content_fingerprint, describe_events, refuse_useless
+from negsample.data.selection import Selection, select
 from negsample.data.sequences import ARRAYS, FORMAT, MANIFEST, Dataset, ids_path, is_prepared, open_dataset
-from negsample.data.split import TRAIN, Cuts, find_cuts, parts_by_block
+from negsample.data.split import parts_by_block
 from negsample.runs import whole_folder, write_json
-
-Ints = NDArray[np.int64]
 
 
 def prepare(log: Log, settings: PrepareSettings, folder: str | Path) -> Dataset:
@@ -69,7 +67,7 @@ def _same_or_refused(folder: Path, manifest: dict[str, Any]) -> Dataset:
 def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
     """The dataset's files in ``folder``; returns the manifest."""
     with TemporaryDirectory(dir=folder) as scratch:
-        chosen = _select(log, settings, Path(scratch))
+        chosen = select(log, settings, Path(scratch))
         arrays, user_ids, item_ids = _flatten(chosen, folder, Path(scratch))
     manifest = {
         "format": FORMAT,
@@ -88,73 +86,6 @@ def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
     return manifest
 
 
-class Selection(NamedTuple):
-    """The rows that stay are those of ``events`` whose item is ``kept``; users and items are codes.
-
-    ``kept``: by item code. ``train_counts``: train events by item code. ``user_ids`` and ``item_ids``: by code, of
-    all that the log has. ``notes``: on rows that do not stay. ``facts``: for the manifest.
-    """
-
-    events: Events
-    cuts: Cuts
-    kept: NDArray[np.bool_]
-    train_counts: Ints
-    user_ids: pl.Series
-    item_ids: pl.Series
-    notes: list[str]
-    facts: dict[str, Any]
-
-
-def _select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
-    events, user_ids, item_ids = read_events(log, _new(scratch / "read"))
-    events, notes = _frequent(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
-    cuts = find_cuts(
-        events.times,
-        rule=settings.split,
-        valid_fraction=settings.valid_fraction,
-        test_fraction=settings.test_fraction,
-    )
-    train_counts = np.zeros(len(item_ids), np.int64)
-    for block, part in parts_by_block(events.times, cuts):
-        np.add.at(train_counts, events.items[block][part == TRAIN], 1)
-    kept = np.ones(len(item_ids), bool) if settings.cold == "keep" else train_counts > 0
-    dropped = tally(events.items, len(item_ids))[~kept]
-    facts = {
-        "valid_start": iso(cuts.valid.time),
-        "test_start": iso(cuts.test.time),
-        "dropped_cold_items": int((dropped > 0).sum()),
-        "dropped_cold_events": int(dropped.sum()),
-    }
-    return Selection(events, cuts, kept, train_counts, user_ids, item_ids, notes, facts)
-
-
-def _frequent(
-    events: Events, sizes: tuple[int, int], settings: PrepareSettings, name: str, scratch: Path
-) -> tuple[Events, list[str]]:
-    """The events of frequent users and items, and a note on the others if there are any."""
-    n = len(events.times)
-    users, items = tally(events.users, sizes[0]), tally(events.items, sizes[1])
-    rare_U, rare_V = users < settings.min_user_events, items < settings.min_item_events
-    notes = []
-    if users[rare_U].any() or items[rare_V].any():
-        with new_events(_new(scratch / "frequent")) as append:
-            for some in events.blocks():
-                append(some.take(~(rare_U[some.users] | rare_V[some.items])))
-        events = map_events(scratch / "frequent")
-        notes.append(
-            f"{n - len(events.times):,} of {n:,} events left out: of users with fewer than "
-            f"{settings.min_user_events} events or items with fewer than {settings.min_item_events}, "
-            f"both counted once over the whole log."
-        )
-    if not len(events.times):
-        raise InputError(
-            f"no event of {name} is left: none of its {n:,} events has a user with at least "
-            f"{settings.min_user_events} events (min_user_events) and an item with at least "
-            f"{settings.min_item_events} (min_item_events); lower them"
-        )
-    return events, notes
-
-
 def _flatten(
     chosen: Selection, folder: Path, scratch: Path
 ) -> tuple[dict[str, NDArray[np.signedinteger[Any]]], pl.Series, pl.Series]:
@@ -168,7 +99,9 @@ def _flatten(
     users, items = _in_order(chosen.user_ids, parts_UP.sum(1) > 0), _in_order(chosen.item_ids, items_kept > 0)
     parts_UP = parts_UP[users]
     offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
-    _write_events(by_user(_numbered(chosen, users, items), offsets, _new(scratch / "dealt")), int(offsets[-1]), folder)
+    _write_events(
+        by_user(_numbered(chosen, users, items), offsets, new_folder(scratch / "dealt")), int(offsets[-1]), folder
+    )
     train_ends = offsets[:-1] + parts_UP[:, 0]
     small = {
         "offsets": offsets,
@@ -207,8 +140,3 @@ def _write_events(events: Iterator[Events], n: int, folder: Path) -> None:
         for some in events:
             items_file.write(some.items.astype(np.int32).data)
             times_file.write(some.times.data)
-
-
-def _new(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
