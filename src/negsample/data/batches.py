@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.data import blocks
+
 Ints = NDArray[np.int64]
 Collisions = Literal["none", "target", "history"]
 """What must never be a negative: nothing, the position's own target, or all that the user has in train."""
@@ -226,8 +228,13 @@ def padded_batch(
 def target_counts(items: NDArray[np.int32], offsets: Ints, train_ends: Ints, *, max_length: int, width: int) -> Ints:
     """(width,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
     windows = training_windows(offsets, train_ends, max_length)
-    targets = items[spans(windows.starts + 1, windows.stops - 1 - windows.starts)]
-    return np.bincount(targets, minlength=width)
+    counts = np.zeros(width, np.int64)
+    at_once = max(blocks.BLOCK // max_length, 1)
+    for first in range(0, len(windows), at_once):
+        some = slice(first, first + at_once)
+        starts, stops = windows.starts[some], windows.stops[some]
+        np.add.at(counts, items[spans(starts + 1, stops - 1 - starts)], 1)
+    return counts
 
 
 def epoch_batches(

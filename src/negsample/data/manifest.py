@@ -11,10 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from negsample.config import InputError, PrepareSettings
-from negsample.data.popularity import COHORTS, cohorts, median_percent_of_users
+from negsample.data import blocks
+from negsample.data.popularity import COHORTS, cohorts, median_percent, users_of_items
 from negsample.data.split import TEST, TRAIN, VALID
 
 Arrays = Mapping[str, NDArray[np.signedinteger[Any]]]
+Counts = NDArray[np.signedinteger[Any]]
 
 
 def content_fingerprint(arrays: Arrays, user_ids: pl.Series, item_ids: pl.Series) -> str:
@@ -27,7 +29,8 @@ def content_fingerprint(arrays: Arrays, user_ids: pl.Series, item_ids: pl.Series
         digest.update(f"{ids.dtype}:{len(ids)};".encode())
         if ids.dtype == pl.String:
             digest.update(ids.str.len_bytes().to_numpy().data)
-            digest.update(ids.str.join("").item().encode())
+            for some in ids.to_frame().iter_slices(blocks.BLOCK):
+                digest.update(some.to_series().str.join("").item().encode())
         else:
             digest.update(ids.to_numpy().data)
     return digest.hexdigest()[:12]
@@ -41,50 +44,54 @@ def describe_events(arrays: Arrays) -> dict[str, Any]:
     events that share user and time with another. Per cohort: ``item_share`` is a fraction, ``mpu`` in %,
     ``test_events`` counts all of them.
     """
-    items, times, offsets = arrays["items"], arrays["times"], arrays["offsets"]
-    train_ends, valid_ends, counts = arrays["train_ends"], arrays["valid_ends"], arrays["train_counts"]
+    times, offsets, counts = arrays["times"], arrays["offsets"], arrays["train_counts"]
+    train_ends, valid_ends = arrays["train_ends"], arrays["valid_ends"]
     train, valid, test = train_ends - offsets[:-1], valid_ends - train_ends, offsets[1:] - valid_ends
-    everyone = len(offsets) - 1
-    users = np.repeat(np.arange(everyone, dtype=np.int32), np.diff(offsets))
-    part = np.repeat(
-        np.tile(np.array([TRAIN, VALID, TEST], np.int8), everyone), np.stack([train, valid, test], 1).ravel()
-    )
-    cold = (counts == 0)[items]
-    same = (np.diff(times) == 0) & (np.diff(users) == 0)
-    tied = np.append(same, False) | np.append(False, same)
+    sizes_UP = np.stack([train, valid, test], 1)
+    tied, cold_valid, cold_test = 0, 0, 0
+    having, tested = np.zeros(len(counts), np.int64), np.zeros(len(counts), np.int64)
+    for first, last in blocks.user_blocks(offsets, blocks.BLOCK):
+        items, moments = (arrays[name][offsets[first] : offsets[last]] for name in ("items", "times"))
+        sizes = sizes_UP[first:last]
+        users = np.repeat(np.arange(last - first), sizes.sum(1))
+        part = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], np.int8), last - first), sizes.ravel())
+        same = (np.diff(moments) == 0) & (np.diff(users) == 0)
+        tied += int((np.append(same, False) | np.append(False, same)).sum())
+        cold = (counts == 0)[items]
+        cold_valid += int((cold & (part == VALID)).sum())
+        cold_test += int((cold & (part == TEST)).sum())
+        np.add.at(tested, items[part == TEST], 1)
+        having += users_of_items(users[part == TRAIN], items[part == TRAIN], len(counts))
     return {
-        "users": everyone,
+        "users": len(train),
         "items": len(counts) - 1,
-        "events": len(items),
+        "events": len(times),
         "train_events": int(train.sum()),
         "valid_events": int(valid.sum()),
         "test_events": int(test.sum()),
         "trained_users": int((train >= 2).sum()),
         "cold_items": int((counts[1:] == 0).sum()),
-        "cold_valid_events": int((cold & (part == VALID)).sum()),
-        "cold_test_events": int((cold & (part == TEST)).sum()),
+        "cold_valid_events": cold_valid,
+        "cold_test_events": cold_test,
         "valid_events_without_history": int(valid[train == 0].sum()),
         "test_events_without_history": int(test[train + valid == 0].sum()),
-        "tie_share": float(tied.mean()),
+        "tie_share": tied / len(times),
         "first_time": iso(int(times.min())),
         "last_time": iso(int(times.max())),
-        "cohorts": _cohort_facts(users, items, part, counts),
+        "cohorts": _cohort_facts(counts, tested, having, int((train > 0).sum())),
     }
 
 
-def _cohort_facts(
-    users: NDArray[np.int32], items: NDArray[Any], part: NDArray[np.int8], counts: NDArray[Any]
-) -> dict[str, dict[str, Any]]:
+def _cohort_facts(counts: Counts, tested: Counts, having: Counts, everyone: int) -> dict[str, dict[str, Any]]:
     cohort = cohorts(counts)
-    mpu = median_percent_of_users(users[part == TRAIN], items[part == TRAIN], cohort)
-    tested = cohort[items[part == TEST]]
+    mpu = median_percent(having, everyone, cohort)
     return {
         name: {
             "items": int((cohort == which).sum()),
             "item_share": float((cohort[1:] == which).mean()),
             "train_events": int(counts[cohort == which].sum()),
             "mpu": mpu[name],
-            "test_events": int((tested == which).sum()),
+            "test_events": int(tested[cohort == which].sum()),
         }
         for which, name in enumerate(COHORTS)
     }

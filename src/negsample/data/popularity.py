@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,10 +57,17 @@ def median_percent_of_users(users: Ints, items: Ints, cohort: NDArray[np.int8]) 
     Returns:
         By cohort name; NaN for a cohort without items. The share is of the users with train events.
     """
-    width = len(cohort)
-    pairs = np.unique(users.astype(np.int64) * width + items)
-    users_of_item = np.bincount(pairs % width, minlength=width)
-    everyone = 1 + int(np.count_nonzero(np.diff(pairs // width)))
+    return median_percent(users_of_items(users, items, len(cohort)), len(np.unique(users)), cohort)
+
+
+def users_of_items(users: NDArray[Any], items: NDArray[Any], width: int) -> Ints:
+    """(width,) how many users have each item, from (n,) events; of several sets of users, the sum is that of all."""
+    pairs = np.sort(users.astype(np.int64) * width + items)
+    return np.bincount(pairs[np.diff(pairs, prepend=pairs[:1] - 1) != 0] % width, minlength=width)
+
+
+def median_percent(users_of_item: Ints, everyone: int, cohort: NDArray[np.int8]) -> dict[str, float]:
+    """:func:`median_percent_of_users` from how many users have each item, and how many users there are."""
     result = {}
     for which, name in enumerate(COHORTS):
         having = users_of_item[cohort == which]

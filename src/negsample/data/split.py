@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal
+from functools import reduce
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from negsample.config import InputError
+from negsample.data.blocks import stretches
 
 TRAIN, VALID, TEST = 0, 1, 2
+Rule = Literal["sound", "paper"]
 _WAY_OUT = "use more data, or a smaller validation or test fraction"
+_BITS = 16  # of a time, that a pass tells apart
+
+
+class Cut(NamedTuple):
+    """After it are all rows later than ``time``, and of those at ``time`` all but the first ``ties`` in file order."""
+
+    time: int
+    ties: int
+
+
+class Cuts(NamedTuple):
+    """Where validation starts, and where test does."""
+
+    valid: Cut
+    test: Cut
 
 
 def split_by_time(
     times: NDArray[np.int64],
     *,
-    rule: Literal["sound", "paper"],
+    rule: Rule,
     valid_fraction: float = 0.05,
     test_fraction: float = 0.05,
 ) -> NDArray[np.int8]:
@@ -43,10 +62,17 @@ def split_by_time(
     Raises:
         InputError: train would come out empty.
     """
+    if times.dtype != np.int64:
+        times = np.unique(times, return_inverse=True)[1]  # as good as the times: in the same order
+    cuts = find_cuts(times, rule=rule, valid_fraction=valid_fraction, test_fraction=test_fraction)
+    return np.concatenate([part for _, part in parts_by_block(times, cuts)])
+
+
+def find_cuts(times: NDArray[np.int64], *, rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:
+    """Where :func:`split_by_time` cuts, with the same arguments and errors; no more than a block is held."""
     if rule not in ("sound", "paper"):
         raise InputError(f"unknown split rule '{rule}'; the rules are: sound, paper")
     n = len(times)
-    order = np.argsort(times, kind="stable")
     test_start = n - _share(test_fraction, n)
     valid_start = test_start - _share(valid_fraction, n)
     if valid_start < 1:
@@ -54,21 +80,50 @@ def split_by_time(
             f"too few events to split: {n} events leave none for train after {valid_fraction:g} of them for "
             f"validation and {test_fraction:g} for test (at least one each); {_WAY_OUT}"
         )
-    if rule == "sound":
-        ascending = times[order]
-        test_start = int(np.searchsorted(ascending, ascending[test_start]))
-        valid_start = test_start - _share(valid_fraction, n)
-        valid_start = int(np.searchsorted(ascending, ascending[valid_start])) if valid_start > 0 else 0
-        if valid_start < 1:
-            raise InputError(
-                f"too many of the {n} events share their time: {_ties(times)} no cut between two times "
-                f"leaves something for each of train, validation and test; {_WAY_OUT}, or the "
-                f"split rule 'paper', which cuts inside ties"
-            )
-    part = np.full(n, TRAIN, np.int8)
-    part[order[valid_start:test_start]] = VALID
-    part[order[test_start:]] = TEST
-    return part
+    test_time, before_test = _nth(times, test_start)
+    if rule == "paper":
+        valid_time, before_valid = _nth(times, valid_start)
+        return Cuts(Cut(valid_time, valid_start - before_valid), Cut(test_time, test_start - before_test))
+    valid_start = before_test - _share(valid_fraction, n)
+    valid_time, before_valid = _nth(times, valid_start) if valid_start > 0 else (test_time, 0)
+    if before_valid < 1:
+        raise InputError(
+            f"too many of the {n} events share their time: {_ties(times)} no cut between two times "
+            f"leaves something for each of train, validation and test; {_WAY_OUT}, or the "
+            f"split rule 'paper', which cuts inside ties"
+        )
+    return Cuts(Cut(valid_time, 0), Cut(test_time, 0))
+
+
+def parts_by_block(times: NDArray[np.int64], cuts: Cuts) -> Iterator[tuple[slice, NDArray[np.int8]]]:
+    """The part of each of n rows in file order, a stretch at a time."""
+    seen = [0, 0]
+    for block in stretches(len(times)):
+        part = np.zeros(block.stop - block.start, np.int8)
+        for i, cut in enumerate(cuts):
+            after = times[block] >= cut.time
+            tied = np.flatnonzero(times[block] == cut.time)
+            after[tied[: max(cut.ties - seen[i], 0)]] = False
+            seen[i] += len(tied)
+            part += after
+        yield block, part
+
+
+def _nth(times: NDArray[np.int64], place: int) -> tuple[int, int]:
+    """The time at ``place`` in ascending order, from 0, and how many are earlier: by radix, a pass for 16 bits."""
+    low, high, earlier = int(times.min()), int(times.max()), 0
+    while low < high:
+        shift = max((high - low).bit_length() - _BITS, 0)
+        counts = np.zeros(1 << _BITS, np.int64)
+        for block in stretches(len(times)):
+            inside = times[block][(times[block] >= low) & (times[block] <= high)]
+            above = inside.view(np.uint64) - np.uint64(low % 2**64)  # modulo 2^64, where Int64 would overflow
+            counts += np.bincount((above >> np.uint64(shift)).astype(np.int64), minlength=len(counts))
+        ends = np.cumsum(counts)
+        bin_ = int(np.searchsorted(ends, place - earlier, side="right"))
+        earlier += int(ends[bin_] - counts[bin_])
+        low, high = low + (bin_ << shift), min(low + ((bin_ + 1) << shift) - 1, high)
+    return low, earlier
 
 
 def _share(fraction: float, n: int) -> int:
@@ -77,5 +132,5 @@ def _share(fraction: float, n: int) -> int:
 
 
 def _ties(times: NDArray[np.int64]) -> str:
-    distinct = len(np.unique(times))
+    distinct = len(reduce(np.union1d, (times[block] for block in stretches(len(times))), times[:0]))
     return "all have the same one, and" if distinct == 1 else f"there are {distinct} different times, and"

@@ -1,0 +1,143 @@
+"""`python -m benchmarks.prepare`: preparing a log of 30 million events, against Polars' own sort of the same file.
+
+A synthetic Parquet log (skewed users and items, rows in no order; ids as integers and as text) in a temporary folder.
+Each reading is a whole process, Python's start and the imports included: `negsample prepare`, and a script that sorts
+by user and time, streaming to a file or in memory without writing. Memory is the peak of the process as the system
+counts it, mapped pages included, and of its anonymous pages alone, looked at every 20 ms. Writes
+`benchmarks/results/prepare.json` and `prepare.md`. Figures are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.__main__ import RESULTS
+from negsample.study import machine
+
+EVENTS, REPEATS = 30_000_000, 3
+EVENTS_A_USER, EVENTS_AN_ITEM = 10, 30
+IDS = ("integer", "text")
+SORTS = {
+    "sort to a file, streaming": "pl.scan_parquet(log).sort(['user', 'time']).sink_parquet(out)",
+    "sort in memory": "pl.scan_parquet(log).sort(['user', 'time']).collect()",
+}
+
+
+def write_log(path: Path, events: int, ids: str) -> None:
+    """Users by the square of a uniform number, items by Zipf's law, whole seconds over three years."""
+    chance = np.random.default_rng(0)
+    users, items = events // EVENTS_A_USER, events // EVENTS_AN_ITEM
+    user = (users * chance.random(events) ** 2).astype(np.int64) * 2_654_435_761 % 10_000_000_019
+    item = np.exp(chance.random(events) * np.log(items)).astype(np.int64) * 2_654_435_761 % 1_000_000_007
+    second = 1_600_000_000 + chance.integers(0, 100_000_000, events)
+    log = pl.LazyFrame({"user": user, "item": item, "time": second})
+    if ids == "text":  # of 14 and 10 letters, as a shop's
+        of_text = {"user": ("A", 13), "item": ("B", 9)}
+        log = log.with_columns(
+            (pl.lit(letter) + pl.col(role).cast(pl.String).str.zfill(digits)).alias(role)
+            for role, (letter, digits) in of_text.items()
+        )
+    log.sink_parquet(path)
+
+
+def watched(command: Sequence[str]) -> dict[str, float]:
+    """Seconds of a process, and its peaks of memory in GiB.
+
+    Raises:
+        RuntimeError: it fails, or this is no Linux.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    peaks = {"VmHWM": 0, "RssAnon": 0}
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        for name in peaks:
+            found = re.search(rf"{name}:\s+(\d+) kB", status)
+            peaks[name] = max(peaks[name], int(found[1]) if found else 0)  # none when it has just ended
+        time.sleep(0.02)
+    seconds = time.perf_counter() - began
+    assert process.stderr is not None
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {process.stderr.read()}")
+    return {"seconds": seconds, "peak_gib": peaks["VmHWM"] / 2**20, "anonymous_gib": peaks["RssAnon"] / 2**20}
+
+
+def measure(events: int = EVENTS, repeats: int = REPEATS, kinds: Sequence[str] = IDS) -> dict[str, Any]:
+    """Medians of what each command takes, one after another, by the kind of ids."""
+    rows = []
+    for ids in kinds:
+        with TemporaryDirectory() as folder:
+            log, out = Path(folder) / "log.parquet", Path(folder) / "out"
+            make = f"from pathlib import Path; from benchmarks.prepare import write_log as w; w(Path({str(log)!r}), "
+            subprocess.run([sys.executable, "-c", f"{make}{events}, {ids!r})"], check=True)
+            commands = {"prepare": [sys.executable, "-m", "negsample", "prepare", str(log), "--out", str(out)]}
+            for name, code in SORTS.items():
+                script = f"import polars as pl; log, out = {str(log)!r}, {str(out)!r}; {code}"
+                commands[name] = [sys.executable, "-c", script]
+            readings: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
+            for _ in range(repeats):
+                for name, command in commands.items():
+                    readings[name].append(watched(command))
+                    print(ids, name, readings[name][-1], file=sys.stderr, flush=True)
+                    if out.is_dir():
+                        shutil.rmtree(out)
+                    out.unlink(missing_ok=True)
+            for name, of_name in readings.items():
+                figures = {key: statistics.median(each[key] for each in of_name) for key in of_name[0]}
+                rows.append({"ids": ids, "what": name, "log_mib": log.stat().st_size / 2**20, **figures})
+    return {"machine": machine(), "polars": pl.__version__, "events": events, "repeats": repeats, "rows": rows}
+
+
+def lines(results: dict[str, Any]) -> list[str]:
+    """Markdown: a line a command, with its time against that of each sort."""
+    about = results["machine"]
+    table = [
+        f"{about['processor']}, {about['cores']} cores, Polars {results['polars']}. {results['events']:,} events of "
+        f"{results['events'] // EVENTS_A_USER:,} users and {results['events'] // EVENTS_AN_ITEM:,} items; whole "
+        f"processes; medians of {results['repeats']}.",
+        "",
+        "| ids | what | time, s | peak memory, GiB | of it anonymous, at most, GiB | prepare takes, times this |",
+        "|---|---|---|---|---|---|",
+    ]
+    prepared = {row["ids"]: row["seconds"] for row in results["rows"] if row["what"] == "prepare"}
+    for row in results["rows"]:
+        table.append(
+            f"| {row['ids']} | {row['what']} | {row['seconds']:.1f} | {row['peak_gib']:.2f} "
+            f"| {row['anonymous_gib']:.2f} | {prepared[row['ids']] / row['seconds']:.2f} |"
+        )
+    return table
+
+
+def write(results: dict[str, Any]) -> None:
+    """The results as JSON and as Markdown."""
+    (RESULTS / "prepare.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "prepare.md").write_text("\n".join(lines(results)) + "\n")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Time `negsample prepare` against Polars' sort.")
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    asked = parser.parse_args()
+    results = measure(asked.events, asked.repeats)
+    write(results)
+    print("\n".join(lines(results)))
+
+
+if __name__ == "__main__":
+    main()

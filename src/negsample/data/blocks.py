@@ -1,0 +1,40 @@
+"""Arrays longer than memory, looked at a stretch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1 << 22  # events held at once
+
+
+def stretches(n: int) -> Iterator[slice]:
+    """``[0, n)`` in stretches of at most ``BLOCK``."""
+    for start in range(0, n, BLOCK):
+        yield slice(start, min(start + BLOCK, n))
+
+
+def user_blocks(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """``[first, last)`` of users one after another, with at most ``most`` events together, or one user alone.
+
+    Args:
+        offsets: (U + 1,) where each user's events start.
+        most: events.
+    """
+    first, users = 0, len(offsets) - 1
+    while first < users:
+        last = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
+        last = max(last, first + 1)
+        yield first, last
+        first = last
+
+
+def tally(codes: NDArray[Any], size: int) -> NDArray[np.int64]:
+    """(size,) how often each of ``0..size - 1`` is among ``codes``."""
+    counts = np.zeros(size, np.int64)
+    for block in stretches(len(codes)):
+        np.add.at(counts, codes[block], 1)
+    return counts
