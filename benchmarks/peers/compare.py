@@ -105,6 +105,14 @@ def lines(found: dict[str, Any]) -> list[str]:
     """Markdown: a line a contestant, beside ours of as many negatives for each position."""
     s, rows = found["settings"], found["rows"]
     ours = {row["negatives"]: row for row in rows if row["name"] == OURS}
+
+    def times(row: dict[str, Any]) -> str:
+        """The ratio, and its range over the rounds."""
+        beside = ours[row["negatives"]]
+        turns = zip(row["rounds"], beside["rounds"], strict=True)
+        each = sorted(theirs["step_ms"] / own["step_ms"] for theirs, own in turns)
+        return f"{row['step_ms'] / beside['step_ms']:.1f} ({each[0]:.1f} to {each[-1]:.1f})"
+
     versions = {row["name"]: row["version"] for row in rows if "version" in row and row["name"] in (RECTOOLS, RECBOLE)}
     words = [
         f"SASRec on {found['dataset']} ({found['sequences']:,} sequences, {found['targets']:,} targets): "
@@ -114,7 +122,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         + f", torch {' and '.join(sorted({row['torch'] for row in rows}))}.",
         f"Medians over {len(rows[0]['rounds'])} rounds, in turns, of the median step; all cores.",
         "A step is load, draw, forward, backward and update; *bare* begins when its batch is there.",
-        "*times ours*: the step, and the time a target, as multiples of negsample with n negatives a position.",
+        "*times ours*: the step, and the time a target, as multiples of negsample with n negatives a position "
+        "(from round to round).",
     ]
     return [
         " ".join(words),
@@ -124,7 +133,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|---|",
         *(
             f"| {r['negatives']} | {r['name']} | {r['step_ms']:.1f} | {r['mean_ms']:.1f} | {r['bare_ms']:.1f} "
-            f"| {r['targets']:,.0f} | {r['us_a_target']:,.1f} | {r['step_ms'] / ours[r['negatives']]['step_ms']:.1f} "
+            f"| {r['targets']:,.0f} | {r['us_a_target']:,.1f} | {times(r)} "
             f"| {r['us_a_target'] / ours[r['negatives']]['us_a_target']:.1f} | {r['peak_mb']:,.0f} |"
             for r in rows
         ),

@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import time
+from contextlib import chdir
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -75,7 +76,7 @@ def config_of(asked, folder):
 
 def main(asked):
     """Train, and say what each step took."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):  # it logs for TensorBoard where it stands
         sequences = np.load(asked["sequences"])
         (Path(folder) / "log").mkdir()
         pd.DataFrame(
