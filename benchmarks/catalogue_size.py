@@ -29,13 +29,13 @@ from negsample.models import Backbone
 from negsample.report.palette import PAPER, looks
 from negsample.train import step
 
-STEPS = {10**4: 40, 10**5: 40, 10**6: 12, 10**7: 5}
+STEPS = {10**4: 40, 10**5: 40, 10**6: 12, 10**7: 12}
 """Steps counted, by items."""
 DIM, GIGABYTES, SECONDS = 64, 16, 120
 IMAGE = RESULTS / "catalogue-size.svg"
-METHODS: dict[str, dict[str, Any]] = {
-    "random": {"random_negatives": 100, "draws_per": "sequence"},
-    "sampled-softmax": {"random_negatives": 256},
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "random, 100 a sequence": ("random", {"random_negatives": 100, "draws_per": "sequence"}),
+    "sampled softmax, 256 a batch": ("sampled-softmax", {"random_negatives": 256}),
 }
 RECTOOLS_NEGATIVES = (100, 1)
 
@@ -53,11 +53,11 @@ TABLES: dict[str, Callable[[int], tuple[Backbone, torch.optim.Optimizer]]] = {"d
 def run(asked: dict[str, Any]) -> None:
     """The runner of ours: train, and print what each step took."""
     torch.set_num_threads(asked["threads"])
-    v, name = asked["items"], asked["method"]
+    v, (name, changes) = asked["items"], METHODS[asked["method"]]
     items, offsets = log_of(v)
     counts = torch.from_numpy(np.bincount(items, minlength=v + 1))
     targets = torch.from_numpy(target_counts(items, offsets, offsets[1:], max_length=LENGTH, width=v + 1))
-    method = build_method(name, Catalogue(v, counts, targets), negative_settings(name, METHODS[name]))
+    method = build_method(name, Catalogue(v, counts, targets), negative_settings(name, changes))
     model, optimizer = TABLES[asked["table"]](v)
     draws, drops = generator(0, "negatives"), generator(0, "dropout")
     found = time_steps(
@@ -83,7 +83,12 @@ def points(v: int) -> list[dict[str, Any]]:
             for table in TABLES
             for method in METHODS
         ] + [
-            ("RecTools", f"BCE, {n}", theirs, {"sequences": str(sequences), "catalogue_size": v, "negatives": n})
+            (
+                "RecTools",
+                f"BCE, {n} a position",
+                theirs,
+                {"sequences": str(sequences), "catalogue_size": v, "negatives": n},
+            )
             for n in RECTOOLS_NEGATIVES
         ]
         found = []
@@ -100,10 +105,15 @@ def points(v: int) -> list[dict[str, Any]]:
 def measure(log: str = "online-retail") -> dict[str, Any]:
     """All points, and the picture of them; of synthetic logs: ``log`` plays no part."""
     rows = [row for v in STEPS for row in points(v)]
+    draw(rows)
+    return {"dim": DIM, "gigabytes": GIGABYTES, "seconds": SECONDS, "rows": rows}
+
+
+def draw(rows: list[dict[str, Any]]) -> None:
+    """The picture, to disk."""
     chart = chart_of(rows)
     chart.config = PAPER
     chart.save(str(IMAGE))
-    return {"dim": DIM, "gigabytes": GIGABYTES, "seconds": SECONDS, "rows": rows}
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -155,10 +165,15 @@ def chart_of(rows: list[dict[str, Any]]) -> alt.HConcatChart:
     )
     panels = []
     for field, title, ticks in (
-        ("step_ms", "a training step, ms", [1, 10, 100, 1000, 10_000]),
-        ("peak_mb", "peak memory of the process, MB", [300, 1000, 3000, 10_000]),
+        ("step_ms", "a training step, ms", [3, 10, 30, 100, 300, 1000, 3000]),
+        ("peak_mb", "peak memory of the process, MB", [500, 1000, 2000, 5000, 10_000]),
     ):
-        y = alt.Y(f"{field}:Q", title=title, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(values=ticks))
+        y = alt.Y(
+            f"{field}:Q",
+            title=title,
+            scale=alt.Scale(type="log", nice=False, padding=12),
+            axis=alt.Axis(values=ticks, format=","),
+        )
         drawn = base.encode(y=y)
         panels.append(
             alt.layer(

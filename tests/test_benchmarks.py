@@ -4,8 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.peers.compare import lines, row_of, write_sequences
-from benchmarks.peers.compare import Contestant as C
+from benchmarks.peers.compare import Contestant, lines, row_of, write_sequences
 from benchmarks.timed import UNCOUNTED, LimitError, peer, summed_up, timed
 from negsample import load_dataset
 from negsample.data.batches import target_counts
@@ -64,8 +63,8 @@ def test_rows_are_medians_of_rounds_and_lines_compare_with_ours() -> None:
         ]
 
     rows = [
-        row_of(C("negsample", 5, [], {}), rounds(4.0, 2.0, 3.0)),
-        row_of(C("RecTools", 5, [], {}), rounds(30.0, 20.0, 90.0)),
+        row_of(Contestant("negsample", 5, [], {}), rounds(4.0, 2.0, 3.0)),
+        row_of(Contestant("RecTools", 5, [], {}), rounds(30.0, 20.0, 90.0)),
     ]
     assert rows[0]["step_ms"] == 3.0
     assert rows[1]["us_a_target"] == 60.0
