@@ -39,6 +39,11 @@ def main() -> None:
         found = PARTS[name].measure(given.log)
         (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine()} | found, indent=1) + "\n")
         print("\n".join(PARTS[name].lines(found)), flush=True)
+    write_page()
+
+
+def write_page() -> None:
+    """`bench.md`, of all results there are."""
     text = ["# Benchmarks", "", "`make bench`. Medians; only ratios within one part mean anything."]
     for name, part in PARTS.items():
         path = RESULTS / f"{name}.json"

@@ -161,7 +161,7 @@ def chart_of(rows: list[dict[str, Any]]) -> alt.HConcatChart:
     dash = alt.StrokeDash(
         "method:N",
         scale=alt.Scale(domain=methods, range=[[1, 0], [7, 4], [2, 3], [7, 3, 2, 3]][: len(methods)]),
-        legend=alt.Legend(title="negatives", symbolType="stroke", symbolSize=500),
+        legend=alt.Legend(title="negatives", symbolType="stroke", symbolSize=500, labelLimit=300),
     )
     panels = []
     for field, title, ticks in (
