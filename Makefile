@@ -1,9 +1,12 @@
 # make compare   install, run the main job on the bundled dataset, print where the report is
 # make test      install, run the tests
+# make bench     install, also RecTools and RecBole into environments of their own, and measure; LOG= another log
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/online-retail
+LOG ?= online-retail
+PEERS := .venv-rectools .venv-recbole
 
 .PHONY: compare install test lint bench clean
 
@@ -20,11 +23,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.installed-dev $(PEERS:=/.installed)
+	$(BIN)/python -m benchmarks --log $(LOG)
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) $(PEERS) out
 
 # pip, because it alone finds a CPU build of torch where one is provided; the same pin works from the index.
 $(VENV)/bin/python:
@@ -38,3 +41,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/.installed
+
+$(PEERS:=/.installed): .venv-%/.installed: benchmarks/peers/%.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "RecBole has wheels up to Python 3.11 only; set PYTHON=")'
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	touch $@

@@ -1,33 +1,50 @@
 """`make bench`: each part measured, written to `benchmarks/results/<part>.json`, and all of them to `bench.md`.
 
-`python -m benchmarks [PART ...]`: those parts alone; `bench.md` is made of what lies in the results. Figures are
-medians; only ratios within one run mean anything on a shared machine.
+`python -m benchmarks [--log LOG] [PART ...]`: those parts alone; `bench.md` is made of what lies in the results.
+Figures are medians; only ratios within one run mean anything on a shared machine.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from types import ModuleType
 
-from benchmarks import evaluation, step
+from benchmarks import catalogue_size, evaluation, prepare, step
 from benchmarks.common import RESULTS, of_machine
+from benchmarks.peers import compare
 from negsample.study import machine
 
-PARTS: dict[str, ModuleType] = {"step": step, "evaluation": evaluation}
-"""Each has ``measure() -> dict`` and ``lines(dict) -> list[str]`` (Markdown)."""
+PARTS: dict[str, ModuleType] = {
+    "step": step,
+    "evaluation": evaluation,
+    "peers": compare,
+    "catalogue-size": catalogue_size,
+    "prepare": prepare,
+}
+"""Each has ``measure(log) -> dict`` and ``lines(dict) -> list[str]`` (Markdown)."""
 
 
-def main(asked: list[str]) -> None:
+def main() -> None:
     """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none: all")
+    parser.add_argument("--log", default="online-retail", help="bundled name, prepared folder or log to measure on")
+    given = parser.parse_args()
+    asked: list[str] = given.parts
     unknown = set(asked) - set(PARTS)
     if unknown:
-        sys.exit(f"no part {', '.join(sorted(unknown))}; the parts are: {', '.join(PARTS)}")
+        parser.error(f"no part {', '.join(sorted(unknown))}; the parts are: {', '.join(PARTS)}")
     RESULTS.mkdir(exist_ok=True)
     for name in asked or PARTS:
-        found = PARTS[name].measure()
+        found = PARTS[name].measure(given.log)
         (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine()} | found, indent=1) + "\n")
         print("\n".join(PARTS[name].lines(found)), flush=True)
+    write_page()
+
+
+def write_page() -> None:
+    """`bench.md`, of all results there are."""
     text = ["# Benchmarks", "", "`make bench`. Medians; only ratios within one part mean anything."]
     for name, part in PARTS.items():
         path = RESULTS / f"{name}.json"
@@ -38,4 +55,4 @@ def main(asked: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,16 +1,13 @@
-"""`python -m benchmarks.prepare`: preparing a log of 30 million events, against Polars' own sort of the same file.
+"""Preparing a log of 30 million events, against Polars' own sort of the same file.
 
 A synthetic Parquet log (skewed users and items, rows in no order; ids as integers and as text) in a temporary folder.
 Each reading is a whole process, Python's start and the imports included: `negsample prepare`, and a script that sorts
 by user and time, streaming to a file or in memory without writing. Memory is the peak of the process as the system
-counts it, mapped pages included, and of its anonymous pages alone, looked at every 20 ms. Writes
-`benchmarks/results/prepare.json` and `prepare.md`. Figures are medians.
+counts it, mapped pages included, and of its anonymous pages alone, looked at every 20 ms.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import shutil
 import statistics
@@ -24,9 +21,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-
-from benchmarks.__main__ import RESULTS
-from negsample.study import machine
 
 EVENTS, REPEATS = 30_000_000, 3
 EVENTS_A_USER, EVENTS_AN_ITEM = 10, 30
@@ -76,17 +70,17 @@ def watched(command: Sequence[str]) -> dict[str, float]:
     return {"seconds": seconds, "peak_gib": peaks["VmHWM"] / 2**20, "anonymous_gib": peaks["RssAnon"] / 2**20}
 
 
-def measure(events: int = EVENTS, repeats: int = REPEATS, kinds: Sequence[str] = IDS) -> dict[str, Any]:
-    """Medians of what each command takes, one after another, by the kind of ids."""
+def measure(log: str = "online-retail", *, events: int = EVENTS, repeats: int = REPEATS) -> dict[str, Any]:
+    """Medians of what each command takes, one after another, by the kind of ids; ``log`` plays no part."""
     rows = []
-    for ids in kinds:
+    for ids in IDS:
         with TemporaryDirectory() as folder:
-            log, out = Path(folder) / "log.parquet", Path(folder) / "out"
-            make = f"from pathlib import Path; from benchmarks.prepare import write_log as w; w(Path({str(log)!r}), "
+            source, out = Path(folder) / "log.parquet", Path(folder) / "out"
+            make = f"from pathlib import Path; from benchmarks.prepare import write_log as w; w(Path({str(source)!r}), "
             subprocess.run([sys.executable, "-c", f"{make}{events}, {ids!r})"], check=True)
-            commands = {"prepare": [sys.executable, "-m", "negsample", "prepare", str(log), "--out", str(out)]}
+            commands = {"prepare": [sys.executable, "-m", "negsample", "prepare", str(source), "--out", str(out)]}
             for name, code in SORTS.items():
-                script = f"import polars as pl; log, out = {str(log)!r}, {str(out)!r}; {code}"
+                script = f"import polars as pl; log, out = {str(source)!r}, {str(out)!r}; {code}"
                 commands[name] = [sys.executable, "-c", script]
             readings: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
             for _ in range(repeats):
@@ -98,15 +92,14 @@ def measure(events: int = EVENTS, repeats: int = REPEATS, kinds: Sequence[str] =
                     out.unlink(missing_ok=True)
             for name, of_name in readings.items():
                 figures = {key: statistics.median(each[key] for each in of_name) for key in of_name[0]}
-                rows.append({"ids": ids, "what": name, "log_mib": log.stat().st_size / 2**20, **figures})
-    return {"machine": machine(), "polars": pl.__version__, "events": events, "repeats": repeats, "rows": rows}
+                rows.append({"ids": ids, "what": name, "log_mib": source.stat().st_size / 2**20, **figures})
+    return {"polars": pl.__version__, "events": events, "repeats": repeats, "rows": rows}
 
 
 def lines(results: dict[str, Any]) -> list[str]:
     """Markdown: a line a command, with its time against that of each sort."""
-    about = results["machine"]
     table = [
-        f"{about['processor']}, {about['cores']} cores, Polars {results['polars']}. {results['events']:,} events of "
+        f"Polars {results['polars']}. {results['events']:,} events of "
         f"{results['events'] // EVENTS_A_USER:,} users and {results['events'] // EVENTS_AN_ITEM:,} items; whole "
         f"processes; medians of {results['repeats']}.",
         "",
@@ -120,24 +113,3 @@ def lines(results: dict[str, Any]) -> list[str]:
             f"| {row['anonymous_gib']:.2f} | {prepared[row['ids']] / row['seconds']:.2f} |"
         )
     return table
-
-
-def write(results: dict[str, Any]) -> None:
-    """The results as JSON and as Markdown."""
-    (RESULTS / "prepare.json").write_text(json.dumps(results, indent=1) + "\n")
-    (RESULTS / "prepare.md").write_text("\n".join(lines(results)) + "\n")
-
-
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description="Time `negsample prepare` against Polars' sort.")
-    parser.add_argument("--events", type=int, default=EVENTS)
-    parser.add_argument("--repeats", type=int, default=REPEATS)
-    asked = parser.parse_args()
-    results = measure(asked.events, asked.repeats)
-    write(results)
-    print("\n".join(lines(results)))
-
-
-if __name__ == "__main__":
-    main()

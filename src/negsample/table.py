@@ -167,6 +167,8 @@ def _flat(ids: tuple[Tensor, ...]) -> Tensor:
 
 def _shared_out(rows_ND: Tensor, places: Tensor, ids: tuple[Tensor, ...]) -> list[Tensor]:
     """``rows_ND`` at ``places`` (of all ids, one after another), in the shape of each tensor of ids."""
-    taken = rows_ND.index_select(0, places).float()
+    taken = rows_ND.index_select(0, places)
+    if taken.dtype == torch.bfloat16:
+        taken = taken.float()
     parts = torch.split(taken, [each.numel() for each in ids])
     return [part.view(*each.shape, rows_ND.shape[1]) for part, each in zip(parts, ids, strict=True)]
