@@ -11,7 +11,7 @@ import torch
 from benchmarks.timed import time_steps
 from negsample import SASRec, build_method, catalogue_of, generator, load_dataset, negative_settings
 from negsample.data.batches import epoch_batches
-from negsample.optimizers import dense_adam
+from negsample.optimizers import DenseAdam
 from negsample.train import step
 
 
@@ -31,7 +31,7 @@ def main(asked: dict[str, Any]) -> None:
         dropout=asked["dropout"],
         rng=generator(0, "init"),
     )
-    optimizer = dense_adam(model.parameters(), lr=asked["learning_rate"])
+    optimizer = DenseAdam(model.parameters(), lr=asked["learning_rate"])
     draws, drops = generator(0, "negatives"), generator(0, "dropout")
     batches = epoch_batches(
         data.items,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -111,21 +111,15 @@ class RowAdam:
             return
         held, self._held = self._held, None
         rows = held.rows_ND.detach()
-        adam(
+        _adam(
             [rows],
-            [gradient],
             [held.first_ND],
             [held.second_ND],
-            [],
             [self._steps_there],
-            fused=True,
-            amsgrad=False,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
+            [gradient],
             lr=self.lr,
-            weight_decay=0.0,
+            betas=self.betas,
             eps=self.eps,
-            maximize=False,
         )
         self._steps += 1
         self._write(held.ids_N, rows)
@@ -212,7 +206,7 @@ class TableAndRest:
     """One optimiser of two: a table's rows by their rule, everything else by Adam."""
 
     def __init__(self, rule: RowAdam | RowAdagrad, rest: Iterable[nn.Parameter], *, lr: float) -> None:
-        self.rule, self.rest = rule, dense_adam(rest, lr=lr)
+        self.rule, self.rest = rule, DenseAdam(rest, lr=lr)
 
     def zero_grad(self) -> None:
         """Forget the gradients; those of rows are new with each lookup."""
@@ -226,11 +220,11 @@ class TableAndRest:
 
 def optimizer_for(
     model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
-) -> TableAndRest | torch.optim.Adam:
+) -> TableAndRest | DenseAdam:
     """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest."""
     table = model.table
     if not isinstance(table, RowsTable):
-        return dense_adam(model.parameters(), lr=settings.learning_rate)
+        return DenseAdam(model.parameters(), lr=settings.learning_rate)
     lr = settings.table_learning_rate or settings.learning_rate
     rule = (RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam)(table, lr=lr, rng=rounding_rng)
     return TableAndRest(rule, model.parameters(), lr=settings.learning_rate)
@@ -248,9 +242,67 @@ def release(model: Backbone) -> None:
         model.table.rule = None
 
 
-def dense_adam(parameters: Iterable[nn.Parameter], *, lr: float) -> torch.optim.Adam:
-    """Adam as the reference has it."""
-    return torch.optim.Adam(parameters, lr=lr, betas=BETAS, eps=EPS, fused=True)
+class DenseAdam:
+    """Adam over all of some parameters, as the reference has it.
+
+    What ``torch.optim.Adam(fused=True)`` computes, without its hooks and groups, which take as long as the update
+    of a small model.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float) -> None:
+        self.lr = lr
+        self._parameters = [each for each in parameters if each.requires_grad]
+        self._first = [torch.zeros_like(each) for each in self._parameters]
+        self._second = [torch.zeros_like(each) for each in self._parameters]
+        self._steps = [torch.zeros((), device=each.device) for each in self._parameters]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for each in self._parameters:
+            each.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Learn from them; a parameter without one stays."""
+        learning = [number for number, each in enumerate(self._parameters) if each.grad is not None]
+        if learning:
+            _adam(
+                [self._parameters[number] for number in learning],
+                [self._first[number] for number in learning],
+                [self._second[number] for number in learning],
+                [self._steps[number] for number in learning],
+                [gradient for each in self._parameters if (gradient := each.grad) is not None],
+                lr=self.lr,
+            )
+
+
+def _adam(
+    values: Sequence[Tensor],
+    first: list[Tensor],
+    second: list[Tensor],
+    steps: list[Tensor],
+    gradients: list[Tensor],
+    *,
+    lr: float,
+    betas: tuple[float, float] = BETAS,
+    eps: float = EPS,
+) -> None:
+    adam(
+        list(values),
+        gradients,
+        first,
+        second,
+        [],
+        steps,
+        fused=True,
+        amsgrad=False,
+        beta1=betas[0],
+        beta2=betas[1],
+        lr=lr,
+        weight_decay=0.0,
+        eps=eps,
+        maximize=False,
+    )
 
 
 class _Writer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -10,6 +10,19 @@ from torch import Tensor, nn
 
 INIT_SD = 0.02
 _BLOCK = 1 << 16  # rows initialised at once
+
+
+class Rows(NamedTuple):
+    """Vectors that are not looked up yet: those of ``matrix_ND`` at ``places``, (..., D)."""
+
+    matrix_ND: Tensor
+    places: Tensor
+
+    def vectors(self) -> Tensor:
+        """(..., D), looked up."""
+        taken = self.matrix_ND.index_select(0, self.places.reshape(-1))
+        taken = taken.float() if taken.dtype == torch.bfloat16 else taken
+        return taken.view(*self.places.shape, self.matrix_ND.shape[1])
 
 
 class ItemTable(Protocol):
@@ -27,6 +40,10 @@ class ItemTable(Protocol):
 
     def lookup(self, *ids: Tensor) -> list[Tensor]:
         """The rows of each tensor of ids, (..., D), through which a gradient finds its way back."""
+        ...
+
+    def rows(self, *ids: Tensor) -> list[Rows]:
+        """The same, for whoever looks them up himself, piece by piece."""
         ...
 
     def block(self, start: int, stop: int) -> Tensor:
@@ -66,6 +83,10 @@ class DenseTable(nn.Module):
     def lookup(self, *ids: Tensor) -> list[Tensor]:
         """The rows of each tensor of ids, (..., D); gathered in one go, so that a step has one scatter back."""
         return _shared_out(self.weight, _flat(ids), ids)
+
+    def rows(self, *ids: Tensor) -> list[Rows]:
+        """See :class:`ItemTable`."""
+        return [Rows(self.weight, each) for each in ids]
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of items ``start .. stop - 1``, without gradient."""
@@ -114,6 +135,15 @@ class RowsTable(nn.Module):
             return _shared_out(self.weight, flat, ids)
         distinct, places = distinct_ids(flat)
         return _shared_out(self.rule.fetch(distinct), places, ids)
+
+    def rows(self, *ids: Tensor) -> list[Rows]:
+        """See :class:`ItemTable`; of the batch's distinct rows, where these learn."""
+        if self.rule is None or not torch.is_grad_enabled():
+            return [Rows(self.weight, each) for each in ids]
+        distinct, places = distinct_ids(_flat(ids))
+        matrix = self.rule.fetch(distinct)
+        parts = torch.split(places, [each.numel() for each in ids])
+        return [Rows(matrix, part.view(each.shape)) for part, each in zip(parts, ids, strict=True)]
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of items ``start .. stop - 1``, without gradient, float32."""

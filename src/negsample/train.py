@@ -25,10 +25,11 @@ from negsample.negatives import Negatives, Scored
 from negsample.optimizers import Optimizer, optimizer_for, release, settle
 from negsample.score import merge_negatives, score, score_targets, scores_bytes
 from negsample.seeds import generator
-from negsample.table import distinct_ids
+from negsample.table import Rows, distinct_ids
 
 SELECTED_BY = "hr@10"
 MIB = 1 << 20
+_MANY = 1 << 20  # numbers in the vectors of negatives: more are not looked up all at once
 
 
 class Epoch(NamedTuple):
@@ -101,7 +102,7 @@ def step(
             some sequences at a time, and again for the gradient. (Chance in a selector is then the same for each part.)
     """
     proposed = proposed or propose(method, batch, rng=negatives_rng)
-    size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape, model.table.weight.shape[1], batch)
+    size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
     if score_memory is None or size <= score_memory or method.merged:
         loss = _loss_at_once(model, method, batch, proposed, negatives_rng, dropout_rng)
     else:
@@ -122,10 +123,15 @@ def _loss_at_once(
     dropout_rng: torch.Generator,
 ) -> Tensor:
     ids = proposed.negatives.ids
-    inputs, targets, vectors = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
+    vectors: Tensor | Rows
+    if _own(ids, batch) and ids.numel() * model.table.weight.shape[1] > _MANY:
+        asked, vectors = model.table.rows(torch.cat([batch.inputs.items_T, batch.targets_T]), ids)
+        inputs, targets = asked.vectors().chunk(2)
+    else:
+        inputs, targets, vectors = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
     states_TD = model(inputs, batch.inputs, dropout_rng)
     vectors = _hold(vectors, proposed.frozen)
-    if method.merged:
+    if isinstance(vectors, Tensor) and method.merged:
         scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, vectors, ids, batch))
     else:
         scored = _selected(method, states_TD, targets, vectors, proposed, batch, negatives_rng)
@@ -154,11 +160,9 @@ def _loss_in_parts(
     def sums(first: int, last: int, states_TD: Tensor, rows_ND: Tensor) -> Tensor:
         low, high = (int(each) for each in batch.inputs.offsets[[first, last]])
         some, own = batch.part(first, last), _part(proposed, batch, first, last)
-        there = own.negatives.ids.shape
         places = of_ids if ids.dim() == 1 else of_ids[first:last] if len(ids) == batch.sequences else of_ids[low:high]
-        vectors = rows_ND.index_select(0, places.reshape(-1)).view(*there, -1)
         targets = rows_ND.index_select(0, of_targets[low:high])
-        vectors = _hold(vectors, own.frozen)
+        vectors = _hold(Rows(rows_ND, places), own.frozen)
         scored = _selected(method, states_TD[low:high], targets, vectors, own, some, start.clone_state())
         return method.loss(scored.pos_T, scored.neg_TK, parts=True)
 
@@ -177,7 +181,7 @@ def _selected(
     method: Method,
     states_TD: Tensor,
     targets_TD: Tensor,
-    vectors: Tensor,
+    vectors: Tensor | Rows,
     proposed: Proposed,
     batch: Batch,
     rng: torch.Generator,
@@ -214,10 +218,16 @@ def _part(proposed: Proposed, batch: Batch, first: int, last: int) -> Proposed:
     )
 
 
-def _hold(vectors: Tensor, last: int) -> Tensor:
+def _own(ids: Tensor, batch: Batch) -> bool:
+    """Whether each position has negatives of its own."""
+    return ids.dim() == 2 and len(ids) != batch.sequences
+
+
+def _hold(vectors: Tensor | Rows, last: int) -> Tensor | Rows:
     """The vectors of negatives, those of the ``last`` ones without gradient."""
     if not last:
         return vectors
+    vectors = vectors.vectors() if isinstance(vectors, Rows) else vectors
     learning, held = torch.split(vectors, [vectors.shape[-2] - last, last], -2)
     return torch.cat([learning, held.detach()], -2)
 
