@@ -264,3 +264,19 @@ def test_full_cross_entropy_is_that_of_all_the_scores(chunk, rng, monkeypatch):
     expected = value_and_gradients(torch.nn.functional.cross_entropy(states @ items.T, targets))
     found = value_and_gradients(score_module.full_cross_entropy(states, items, targets))
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("held", [1, 100, 1 << 23])
+def test_vectors_of_single_positions_need_not_be_held(monkeypatch, rng, held):
+    monkeypatch.setattr(score_module, "_LOOKED_UP", held)
+    _, batch, states, table = setting(LENGTHS["far"], rng)
+    ids = ids_per("position", 7, batch, rng)
+    weights = torch.randn(len(states), 7, generator=rng(4), dtype=torch.float64)
+    gradients = []
+    for how in (lambda: table.lookup(ids)[0], lambda: table.rows(ids)[0]):
+        leaf = states.clone().requires_grad_()
+        scores = score_negatives(leaf, how(), ids, batch)
+        loss = (scores.masked_fill(scores == -INF, 0) * weights).sum()
+        gradients.append((scores, *torch.autograd.grad(loss, (leaf, table.weight))))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
