@@ -153,7 +153,7 @@ def _per_sequence(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray) -
         sorted_offsets = np.concatenate([[0], np.cumsum(lengths[order])])
         scores = _per_sequence(states_TD.index_select(0, where), vectors_BKD.index_select(0, rows), sorted_offsets)
         return scores.index_select(0, back)
-    buckets = _buckets(lengths)
+    buckets = length_buckets(lengths)
     # Split once: its backward joins the parts, where that of a slice would fill a whole tensor with zeros each time.
     states = torch.split(states_TD, [int(lengths[first:last].sum()) for first, last in buckets])
     vectors = torch.split(vectors_BKD, [last - first for first, last in buckets])
@@ -161,7 +161,7 @@ def _per_sequence(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray) -
     return torch.cat([_bucket(some, own, lengths[first:last]) for some, own, (first, last) in parts])
 
 
-def _buckets(lengths: np.ndarray) -> list[tuple[int, int]]:
+def length_buckets(lengths: np.ndarray) -> list[tuple[int, int]]:
     """Stretches of sequences (longest first) of like length, as (first, last)."""
     found = []
     first = 0
