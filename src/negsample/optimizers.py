@@ -86,9 +86,8 @@ class RowAdam:
         self._ratio = betas[0] / math.sqrt(betas[1])
         reach = 1 if betas[0] == 0 else math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
         self._powers = self._ratio ** torch.arange(reach, 0, -1, device=device, dtype=torch.float64)
-        # By step t0: what a row touched last at t0 is owed in all, and what of it its value has.
+        # By step t0: what a row touched last at t0 is owed, beyond what the last settling gave it.
         self._owed = torch.zeros(1024, device=device)
-        self._paid = torch.zeros(1024, device=device)
         self._held: _Held | None = None
         table.rule = self
 
@@ -131,32 +130,30 @@ class RowAdam:
     @torch.no_grad()
     def settle(self) -> None:
         """Catch up every row, so that the table can be read: before it is measured, copied or saved."""
-        left = self._owed - self._paid
         for start in range(0, len(self._touched_at), _BLOCK):
             touched_at = self._touched_at[start : start + _BLOCK].long()
-            some = torch.nonzero((left[touched_at] > _NEGLIGIBLE) & (touched_at > 0)).squeeze(1)
+            some = torch.nonzero((self._owed[touched_at] > _NEGLIGIBLE) & (touched_at > 0)).squeeze(1)
             ids = some + start
             first, second = self._first.index_select(0, ids), self._second.index_select(0, ids)
             self._write(ids, self._current(ids, first, second, touched_at.index_select(0, some)))
-        self._paid.copy_(self._owed)
+        self._owed.zero_()
 
     def _current(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
         rows = self.table.weight.index_select(0, ids_N).float()
-        left = (self._owed - self._paid).index_select(0, touched_at_N).unsqueeze(1)
+        owed = self._owed.index_select(0, touched_at_N).unsqueeze(1)
         # eps matters where gradients are tiny. Its share of the divisor grows while a row rests, and grows or shrinks
         # with the bias correction: taken as it is in the middle of what moves the row.
         middle = ((self._steps - touched_at_N + 1) / 2).clamp_(max=1 / (1 - self._ratio)).unsqueeze(1)
         decay = self.betas[1]
         unbiased = (1 - torch.pow(decay, touched_at_N.unsqueeze(1) + middle)).sqrt_()
         eps = unbiased.mul_(torch.pow(decay, -middle / 2)).mul_(self.eps)
-        return rows.addcdiv_(first_ND * left, second_ND.sqrt().add_(eps), value=-self.lr)
+        return rows.addcdiv_(first_ND * owed, second_ND.sqrt().add_(eps), value=-self.lr)
 
     def _owe(self) -> None:
         """What the step just made would have moved the rows that it did not touch."""
         now = self._steps
         if now == len(self._owed):
             self._owed = torch.cat([self._owed, torch.zeros_like(self._owed)])
-            self._paid = torch.cat([self._paid, torch.zeros_like(self._paid)])
         unbiased = math.sqrt(1 - self.betas[1] ** now) / (1 - self.betas[0] ** now)
         reach = min(now, len(self._powers))
         self._owed[now - reach : now] += self._powers[-reach:] * unbiased
