@@ -82,6 +82,6 @@ def attend(
 def _spread(packed_TD: Tensor, bins: Bins, heads: int) -> Tensor:
     """(T, D) to (bins * heads, W, D / heads), zero where a bin is empty."""
     dim = packed_TD.shape[1]
-    spread = packed_TD.new_zeros(bins.bins * bins.width, dim).index_copy(0, bins.places_T, packed_TD)
+    spread = packed_TD.new_zeros(bins.bins * bins.width, dim).index_copy_(0, bins.places_T, packed_TD)
     spread = spread.view(bins.bins, bins.width, heads, dim // heads).transpose(1, 2)
     return spread.reshape(bins.bins * heads, bins.width, dim // heads)

@@ -21,5 +21,5 @@ def dropout(values: Tensor, share: float, rng: torch.Generator | None) -> Tensor
     words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64, device=values.device)
     words.random_(-(1 << 63), None, generator=rng)
     bits = words.view(torch.int16)[: values.numel()].view(values.shape)
-    keep = bits >= dropped - _STEPS // 2
-    return values * keep.to(values.dtype).mul_(_STEPS / (_STEPS - dropped))
+    keep = torch.ge(bits, dropped - _STEPS // 2, out=torch.empty_like(values, requires_grad=False))
+    return values * keep.mul_(_STEPS / (_STEPS - dropped))
