@@ -79,8 +79,9 @@ class RowAdam:
         self.table, self.lr, self.betas, self.eps = table, lr, betas, eps
         self._write = _Writer(table.weight, rng)
         device = table.weight.device
-        self._first = torch.zeros(table.weight.shape, device=device)
-        self._second = torch.zeros(table.weight.shape, device=device)
+        # Written once here: memory that the first steps touch first costs them more than all else they do.
+        self._first = torch.empty(table.weight.shape, device=device).zero_()
+        self._second = torch.empty(table.weight.shape, device=device).zero_()
         self._touched_at = torch.zeros(len(table.weight), dtype=torch.int32, device=device)
         self._steps, self._steps_there = 0, torch.zeros((), device=device)
         self._ratio = betas[0] / math.sqrt(betas[1])
