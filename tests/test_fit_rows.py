@@ -85,6 +85,9 @@ def test_the_best_weights_are_those_that_were_measured(data, monkeypatch):
     seen, evaluate = [], train.evaluate
 
     def looked(model, *given, **options):
+        before = model.table.weight.clone()
+        model.table.rule.settle()
+        assert torch.equal(model.table.weight, before)
         seen.append({key: value.clone() for key, value in model.state_dict().items()})
         return evaluate(model, *given, **options)
 

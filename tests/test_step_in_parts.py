@@ -12,6 +12,7 @@ from negsample.config import InputError
 from negsample.data.batches import epoch_batches
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
 from negsample.models import GRU4Rec, SASRec
+from negsample.negatives import KeepAll
 from negsample.score import scores_bytes
 
 V = 60
@@ -128,6 +129,24 @@ def test_chance_of_a_step_in_parts_goes_on(data, rng):
     options = {"negatives_rng": negatives, "proposed": proposed, "score_memory": 1}
     losses = {float(train.step(model, method, batch, optimizer, dropout_rng=rng(3), **options)) for _ in range(3)}
     assert len(losses) == 3
+
+
+def test_scores_are_computed_again_for_the_gradient_rather_than_kept(data, rng):
+    called = []
+
+    class Noted(KeepAll):
+        def __call__(self, scored, *, rng):
+            called.append(len(scored.pos_T))
+            return scored
+
+    model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
+    method = built("random", data)._replace(select=Noted())
+    (batch,) = batches_of(data, method, rng, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3), score_memory=1)
+    lengths = (batch.inputs.offsets[1:] - batch.inputs.offsets[:-1]).tolist()
+    assert called[: len(lengths)] == lengths
+    assert sorted(called) == sorted(2 * lengths)
 
 
 @pytest.mark.parametrize("name", WHOLE)
