@@ -8,7 +8,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from negsample.losses import LOSSES, bce, bpr, bpr_max, corrected_log_q, gbce, gbce_beta, sampled_softmax
+from negsample.losses import (
+    LOSSES,
+    bce,
+    bpr,
+    bpr_max,
+    corrected_log_q,
+    gbce,
+    gbce_beta,
+    of_parts,
+    sampled_softmax,
+)
 
 INF = math.inf
 LOG_2 = 0.6931471805599453
@@ -301,3 +311,32 @@ def test_corrected_log_q_learns_what_sampled_softmax_learns(rng):
 def test_senseless_settings_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         LOSSES[name](*two_positions(), **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("bce", {}),
+        ("bce", {"negatives": "sum"}),
+        ("gbce", {"items": 31}),
+        ("gbce", {"items": 31, "negatives": "sum"}),
+        ("bpr", {}),
+        ("bpr_max", {"reg": 0.3}),
+        ("sampled_softmax", {"temperature": 0.7}),
+        ("corrected_log_q", {}),
+    ],
+)
+@pytest.mark.parametrize("absent", ["some", "whole rows", "all"])
+def test_the_loss_of_the_parts_is_that_of_the_whole(name, options, absent, rng):
+    pos, neg = random_scores(rng)
+    with torch.no_grad():
+        if absent == "whole rows":
+            neg[[1, 4, 5]] = -INF  # the last part has none at all
+        if absent == "all":
+            neg[:] = -INF
+    whole = LOSSES[name](pos, neg, **options)
+    cuts = [slice(0, 3), slice(3, 4), slice(4, 6)]
+    parts = of_parts(sum(LOSSES[name](pos[cut], neg[cut], **options, parts=True) for cut in cuts))
+    assert parts.shape == ()
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(torch.autograd.grad(parts, (pos, neg)), torch.autograd.grad(whole, (pos, neg)))

@@ -173,6 +173,10 @@ def distinct_ids(flat_N: Tensor) -> tuple[Tensor, Tensor]:
     if flat_N.device.type == "cpu":
         found = np.unique(flat_N.numpy(), return_inverse=True)
         return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+    return _distinct_by_sorting(flat_N)
+
+
+def _distinct_by_sorting(flat_N: Tensor) -> tuple[Tensor, Tensor]:
     ascending, order = torch.sort(flat_N)
     places = torch.zeros_like(ascending)
     places[1:] = torch.cumsum(ascending[1:] != ascending[:-1], 0)

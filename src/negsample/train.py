@@ -100,11 +100,19 @@ def step(
         proposed: an earlier proposal for this batch, used again instead of a new one.
         score_memory: bytes that the scores may take (None: any); where they would take more, they are computed for
             some sequences at a time, and again for the gradient. (Chance in a selector is then the same for each part.)
+
+    Raises:
+        InputError: the scores would take more, and the method's selector needs the batch as a whole.
     """
     proposed = proposed or propose(method, batch, rng=negatives_rng)
     size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
     if score_memory is None or size <= score_memory or method.merged:
         loss = _loss_at_once(model, method, batch, proposed, negatives_rng, dropout_rng)
+    elif "whole" in method.select.needs:
+        raise InputError(
+            f"score_memory: scores of about {-(-size // MIB):,} MiB are more than {score_memory / MIB:,.4g}, and this "
+            "method must select from a batch as a whole; raise score_memory, or take a smaller batch_size"
+        )
     else:
         parts = min(-(-size // score_memory), batch.sequences)
         loss = _loss_in_parts(model, method, batch, proposed, negatives_rng, dropout_rng, parts)
@@ -249,7 +257,7 @@ def fit(
     file in the folder ``scratch`` (None: the system's for temporary files), so that they take no memory.
 
     Raises:
-        InputError: the loss stopped being a number.
+        InputError: the loss stopped being a number, or :func:`step` refuses.
     """
     device = model.table.weight.device
     order_rng = generator(seed, "order")

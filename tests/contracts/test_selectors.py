@@ -156,7 +156,7 @@ def test_what_comes_in_is_left_as_it_was(name, scored_of, rng):
 @per_selector
 def test_needs_no_more_than_it_says(name, scored_of, rng):
     scored, selector = scored_of(), SELECTORS[name].make()
-    assert selector.needs <= {"log_q", "pos_log_q", "ids"}
+    assert selector.needs <= {"log_q", "pos_log_q", "ids", "whole"}
     asked = Scored(
         scored.pos_T,
         scored.neg_TK,

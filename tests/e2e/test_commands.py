@@ -119,6 +119,21 @@ def test_evaluate_finds_the_same_figures(negsample, run):
     assert json.loads((run[0] / "metrics.json").read_text()) == before
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_run_over_rows_is_a_run_and_evaluate_finds_the_same_figures(negsample, run, prepared, small, tmp_path, dtype):
+    folder = tmp_path / "rows"
+    rows = ("--set", "table=rows", "--set", f"table_dtype={dtype}")
+    done(negsample("train", prepared[0], "--method", "random", "--epochs", 2, "--out", folder, *small, *rows))
+    saved, dense = (load_file(each / "model.safetensors") for each in (folder, run[0]))
+    assert saved.keys() == dense.keys()
+    assert {str(each.dtype) for key, each in saved.items() if "table" in key} == {f"torch.{dtype}"}
+    before, expected = (json.loads((each / "metrics.json").read_text()) for each in (folder, run[0]))
+    if dtype == "float32":
+        assert before["valid"]["hr@10"] == pytest.approx(expected["valid"]["hr@10"], abs=0.02)
+    done(negsample("evaluate", folder))
+    assert json.loads((folder / "metrics.json").read_text()) == before
+
+
 def test_compare_writes_runs_table_figures_and_page(compared):
     folder, _, said = compared
     assert f"Report: {folder / 'report.html'}" in said

@@ -29,7 +29,8 @@ class Resample:
         if k < 1:
             raise ValueError(f"resampled must be >= 1, got {k}")
         self.k, self.cache = k, cache
-        self.needs: Needs = frozenset(("log_q",)) if cache is None else frozenset(("log_q", "ids"))
+        # A cache is told once a batch, of all its positions.
+        self.needs: Needs = frozenset(("log_q",)) if cache is None else frozenset(("log_q", "ids", "whole"))
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
         """(T, k) scores; (T, k) absent ones where all were absent."""

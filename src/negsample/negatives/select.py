@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-Needs = frozenset[Literal["log_q", "pos_log_q", "ids"]]
+Needs = frozenset[Literal["log_q", "pos_log_q", "ids", "whole"]]
 NOTHING: Needs = frozenset()
 
 
@@ -43,7 +43,7 @@ def check_needs(needs: Needs, scored: Scored) -> None:
         ValueError: as it says.
     """
     fields = {"log_q": scored.log_q_TK, "pos_log_q": scored.pos_log_q_T, "ids": scored.ids_TK}
-    missing = sorted(name for name in needs if fields[name] is None)
+    missing = sorted(name for name in needs if name != "whole" and fields[name] is None)
     if missing:
         raise ValueError(
             f"the selector needs {', '.join(missing)}, which the scores came without: hand needs=select.needs to "
@@ -52,11 +52,14 @@ def check_needs(needs: Needs, scored: Scored) -> None:
 
 
 class Select(Protocol):
-    """From scored proposals to those that take part. ``needs``: what of :class:`Scored` must be there."""
+    """From scored proposals to those that take part.
+
+    ``needs``: what of :class:`Scored` must be there; ``whole``: a batch all at once and once only, not part by part.
+    """
 
     @property
     def needs(self) -> Needs:
-        """Names of :class:`Scored`'s further fields."""
+        """Names of :class:`Scored`'s further fields, and ``whole``."""
         ...
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
