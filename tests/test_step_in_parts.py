@@ -144,9 +144,10 @@ def test_scores_are_computed_again_for_the_gradient_rather_than_kept(data, rng):
     (batch,) = batches_of(data, method, rng, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3), score_memory=1)
-    lengths = (batch.inputs.offsets[1:] - batch.inputs.offsets[:-1]).tolist()
-    assert called[: len(lengths)] == lengths
-    assert sorted(called) == sorted(2 * lengths)
+    first, again = called[: len(called) // 2], called[len(called) // 2 :]
+    assert len(first) > 5
+    assert sum(first) == len(batch.targets_T)
+    assert sorted(first) == sorted(again)
 
 
 @pytest.mark.parametrize("name", WHOLE)
