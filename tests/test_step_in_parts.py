@@ -13,7 +13,6 @@ from negsample.data.batches import epoch_batches
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
 from negsample.models import GRU4Rec, SASRec
 from negsample.negatives import KeepAll
-from negsample.score import scores_bytes
 
 V = 60
 SMALL = {
@@ -177,14 +176,6 @@ def test_parts_are_whole_sequences_and_about_equal(data, rng):
         assert len(cuts) <= parts + 1
         sizes = [offsets[high] - offsets[low] for low, high in pairwise(cuts)]
         assert max(sizes) <= offsets[-1] / parts + max(offsets[1:] - offsets[:-1])
-
-
-def test_what_scores_take_grows_with_their_vectors(data, rng):
-    (batch,) = batches_of(data, built("random", data), rng, 1)
-    positions = len(batch.targets_T)
-    shared, own = (scores_bytes(positions, shape, 8, batch) for shape in ((12,), (positions, 12)))
-    assert shared == scores_bytes(positions, (batch.sequences, 12), 8, batch) == positions * 12 * 20
-    assert own == positions * 12 * (20 + 64)
 
 
 def test_a_part_of_a_batch_is_the_batch_of_those_sequences(batch_of):
