@@ -303,7 +303,9 @@ def fit(
                     torch.save(model.state_dict(), best)
             log.append(Epoch(epoch, loss, seconds, steps, valid))
             watch(log[-1])
+        optimizer.zero_grad()
         release(model)
+        del optimizer  # its state would lie beside the second copy of the weights
         best.seek(0)
         model.load_state_dict(torch.load(best, map_location=device, weights_only=True))
     return Fitted(log, best_epoch)
