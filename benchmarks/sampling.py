@@ -18,9 +18,10 @@ import torch
 from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
 from negsample.data.batches import Batch, Collisions, epoch_batches, target_counts
+from negsample.forward import propose
 from negsample.methods import Method
 from negsample.study import machine
-from negsample.train import propose, step
+from negsample.train import step
 
 SIZES = (10**5, 10**7)
 BATCH, LENGTH, USERS, MEAN_EVENTS = 128, 50, 20_000, 9.2  # of Beauty 5-core: inputs of 8.2 items on average

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from negsample import optimizers
 from negsample.config import TrainSettings
 from negsample.models import SASRec
 from negsample.optimizers import (
@@ -22,6 +21,7 @@ from negsample.optimizers import (
     release,
     settle,
 )
+from negsample.optimizers import rows as row_rules
 from negsample.table import DenseTable, RowsTable
 
 V, D = 300, 6
@@ -124,7 +124,7 @@ def test_more_steps_than_the_first_array_has_place_for(rng):
 
 
 def test_settling_in_blocks_reaches_every_row(rng, monkeypatch):
-    monkeypatch.setattr(optimizers, "_BLOCK", 7)
+    monkeypatch.setattr(row_rules, "_BLOCK", 7)
     dense, adam, rows, rule = both(rng, 40)
     start, one, two = dense.weight.detach().clone(), rng(1), rng(1)
     for ids in some_ids(rng, 30, 40):
@@ -256,7 +256,7 @@ def test_rounding_is_up_or_down_to_a_neighbour_and_right_in_the_mean(rng):
     values = torch.tensor([0.1, -0.1, 1.0, 3.14159, -1e-5, 0.0, 1e-30, 255.9])
     number = 40_000
     table = RowsTable(number, len(values), rng=rng(0), dtype=torch.bfloat16)
-    optimizers._Writer(table.weight, rng(1))(torch.arange(1, number + 1), values.repeat(number, 1))
+    row_rules._Writer(table.weight, rng(1))(torch.arange(1, number + 1), values.repeat(number, 1))
     found = table.weight[1:].double()
     gap = (found.amax(0) - found.amin(0)).numpy()
     assert (gap <= values.abs().double().numpy() / 2**7).all()

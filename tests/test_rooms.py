@@ -95,7 +95,7 @@ def test_siblings_never_import_one_another():
         ("models", {"models", "data", "table"}),
         ("metrics", {"metrics", "data"}),
         ("score", {"data", "negatives", "table"}),
-        ("optimizers", {"config", "models", "table"}),
+        ("optimizers", {"optimizers", "config", "models", "table"}),
         ("methods", {"methods", "config", "negatives", "losses", "data"}),
         ("report", {"report", "config", "runs"}),
     ],

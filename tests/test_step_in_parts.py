@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from negsample import train
+from negsample import forward, train
 from negsample.config import InputError
 from negsample.data.batches import epoch_batches
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
@@ -82,8 +82,8 @@ def ways(name):
 def test_a_step_in_parts_is_the_step_at_once(name, changes, data, rng, monkeypatch):
     expected, weights = after_steps(data, rng, name, changes)
     numbers = []
-    in_parts = train._loss_in_parts
-    monkeypatch.setattr(train, "_loss_in_parts", lambda *given: numbers.append(given[-1]) or in_parts(*given))
+    in_parts = forward._loss_in_parts
+    monkeypatch.setattr(forward, "_loss_in_parts", lambda *given: numbers.append(given[-1]) or in_parts(*given))
     for memory in (1, 7000):
         losses, ours = after_steps(data, rng, name, changes, score_memory=memory)
         torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-5)
@@ -124,7 +124,7 @@ def test_chance_of_a_step_in_parts_goes_on(data, rng):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     method, negatives = built("dns-mn", data), rng(2)
     (batch,) = batches_of(data, method, rng, 1)
-    proposed = train.propose(method, batch, rng=negatives)
+    proposed = forward.propose(method, batch, rng=negatives)
     options = {"negatives_rng": negatives, "proposed": proposed, "score_memory": 1}
     losses = {float(train.step(model, method, batch, optimizer, dropout_rng=rng(3), **options)) for _ in range(3)}
     assert len(losses) == 3
@@ -153,7 +153,7 @@ def test_scores_are_computed_again_for_the_gradient_rather_than_kept(data, rng):
 def test_who_must_see_the_whole_batch_is_refused_parts(name, data, rng):
     with pytest.raises(InputError, match=r"score_memory: .* raise score_memory, or take a smaller batch_size"):
         after_steps(data, rng, name, score_memory=1)
-    losses, _ = after_steps(data, rng, name, score_memory=train.MIB)
+    losses, _ = after_steps(data, rng, name, score_memory=forward.MIB)
     assert torch.equal(losses, after_steps(data, rng, name)[0])
 
 
@@ -161,7 +161,7 @@ def test_a_cache_is_told_once_a_batch(data, rng, monkeypatch):
     told = []
     monkeypatch.setattr("negsample.negatives.bank.Cache.remember", lambda self, ids: told.append(len(ids)))
     method = built("xir", data)
-    after_steps(data, rng, "xir", score_memory=train.MIB)
+    after_steps(data, rng, "xir", score_memory=forward.MIB)
     assert told == [len(batch.targets_T) for batch in batches_of(data, method, rng)]
 
 
@@ -169,7 +169,7 @@ def test_parts_are_whole_sequences_and_about_equal(data, rng):
     (batch,) = batches_of(data, built("random", data), rng, 1)
     offsets = batch.inputs.offsets
     for parts in (1, 2, 3, 9):
-        cuts = train._cuts(batch, parts)
+        cuts = forward._cuts(batch, parts)
         assert cuts[0] == 0
         assert cuts[-1] == batch.sequences
         assert all(low < high for low, high in pairwise(cuts))

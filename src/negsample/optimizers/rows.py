@@ -1,35 +1,18 @@
-"""How parameters learn: Adam for what a step always touches, rules of their own for the rows of a large table."""
+"""How the rows of a large table learn: only those that a step touches."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.optim.adam import adam
+from torch import Tensor
 
-from negsample.config import TrainSettings
-from negsample.models import Backbone
+from negsample.optimizers.dense import BETAS, EPS, adam_step
 from negsample.table import RowsTable
 
-BETAS = (0.9, 0.98)  # the reference's
-EPS = 1e-8
 _NEGLIGIBLE = 1e-9  # of what a row still owes, relative to a step
 _BLOCK = 1 << 16  # rows settled at once
-
-
-class Optimizer(Protocol):
-    """What a step needs: any of PyTorch's will do for a model whose every parameter is dense."""
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        ...
-
-    def step(self) -> object:
-        """Learn from them."""
-        ...
 
 
 class _Held(NamedTuple):
@@ -111,7 +94,7 @@ class RowAdam:
             return
         held, self._held = self._held, None
         rows = held.rows_ND.detach()
-        _adam(
+        adam_step(
             [rows],
             [held.first_ND],
             [held.second_ND],
@@ -198,109 +181,6 @@ class RowAdagrad:
 
     def settle(self) -> None:
         """Nothing: no row is owed anything."""
-
-
-class TableAndRest:
-    """One optimiser of two: a table's rows by their rule, everything else by Adam."""
-
-    def __init__(self, rule: RowAdam | RowAdagrad, rest: Iterable[nn.Parameter], *, lr: float) -> None:
-        self.rule, self.rest = rule, DenseAdam(rest, lr=lr)
-
-    def zero_grad(self) -> None:
-        """Forget the gradients; those of rows are new with each lookup."""
-        self.rest.zero_grad()
-
-    def step(self) -> None:
-        """Learn from them."""
-        self.rest.step()
-        self.rule.step()
-
-
-def optimizer_for(
-    model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
-) -> TableAndRest | DenseAdam:
-    """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest."""
-    table = model.table
-    if not isinstance(table, RowsTable):
-        return DenseAdam(model.parameters(), lr=settings.learning_rate)
-    lr = settings.table_learning_rate or settings.learning_rate
-    rule = (RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam)(table, lr=lr, rng=rounding_rng)
-    return TableAndRest(rule, model.parameters(), lr=settings.learning_rate)
-
-
-def settle(optimizer: Optimizer) -> None:
-    """Bring every row up to date, so that the table can be read as a whole."""
-    if isinstance(optimizer, TableAndRest):
-        optimizer.rule.settle()
-
-
-def release(model: Backbone) -> None:
-    """Let go of the state that the rows of a model's table learned by; the table is only read from then on."""
-    if isinstance(model.table, RowsTable):
-        model.table.rule = None
-
-
-class DenseAdam:
-    """Adam over all of some parameters, as the reference has it.
-
-    What ``torch.optim.Adam(fused=True)`` computes, without its hooks and groups, which take as long as the update
-    of a small model.
-    """
-
-    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float) -> None:
-        self.lr = lr
-        self._parameters = [each for each in parameters if each.requires_grad]
-        self._first = [torch.zeros_like(each) for each in self._parameters]
-        self._second = [torch.zeros_like(each) for each in self._parameters]
-        self._steps = [torch.zeros((), device=each.device) for each in self._parameters]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for each in self._parameters:
-            each.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Learn from them; a parameter without one stays."""
-        learning = [number for number, each in enumerate(self._parameters) if each.grad is not None]
-        if learning:
-            _adam(
-                [self._parameters[number] for number in learning],
-                [self._first[number] for number in learning],
-                [self._second[number] for number in learning],
-                [self._steps[number] for number in learning],
-                [gradient for each in self._parameters if (gradient := each.grad) is not None],
-                lr=self.lr,
-            )
-
-
-def _adam(
-    values: Sequence[Tensor],
-    first: list[Tensor],
-    second: list[Tensor],
-    steps: list[Tensor],
-    gradients: list[Tensor],
-    *,
-    lr: float,
-    betas: tuple[float, float] = BETAS,
-    eps: float = EPS,
-) -> None:
-    adam(
-        list(values),
-        gradients,
-        first,
-        second,
-        [],
-        steps,
-        fused=True,
-        amsgrad=False,
-        beta1=betas[0],
-        beta2=betas[1],
-        lr=lr,
-        weight_decay=0.0,
-        eps=eps,
-        maximize=False,
-    )
 
 
 class _Writer:

@@ -1,0 +1,187 @@
+"""From a batch to its loss: propose, look up, encode, score, select, lose; at once, or part by part."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from negsample.config import InputError
+from negsample.data.batches import Batch
+from negsample.losses import of_parts
+from negsample.methods import Method
+from negsample.models import Backbone
+from negsample.negatives import Negatives, Scored
+from negsample.score import merge_negatives, score, score_targets, scores_bytes
+from negsample.table import Rows, distinct_ids
+
+MIB = 1 << 20
+_MANY = 1 << 20  # numbers in the vectors of negatives: more are not looked up all at once
+
+
+class Proposed(NamedTuple):
+    """What the first seat gave for a batch.
+
+    ``negatives``: their ``log_q`` is there when the selector needs it, and empty otherwise. ``frozen``: how many at
+    the end take no gradient. ``pos_log_q_T``: of the targets, when the selector needs it.
+    """
+
+    negatives: Negatives
+    frozen: int
+    pos_log_q_T: Tensor | None
+
+
+def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:
+    """The method's proposal, and no more than its selector needs."""
+    needs, sampler = method.select.needs, method.sampler
+    if "log_q" in needs:
+        negatives = sampler.sample(batch, rng=rng)
+    else:
+        ids = sampler.draw(batch, rng=rng)
+        negatives = Negatives(ids, torch.empty(0, device=ids.device))
+    pos_log_q_T = sampler.log_prob(batch.targets_T, batch, per="batch") if "pos_log_q" in needs else None
+    return Proposed(negatives, sampler.frozen, pos_log_q_T)
+
+
+def loss_of(
+    model: Backbone,
+    method: Method,
+    batch: Batch,
+    proposed: Proposed,
+    *,
+    negatives_rng: torch.Generator,
+    dropout_rng: torch.Generator,
+    score_memory: int | None,
+) -> Tensor:
+    """What the method loses on ``batch`` under ``proposed``; arguments and errors as of :func:`negsample.step`."""
+    size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
+    if score_memory is None or size <= score_memory or method.merged:
+        return _loss_at_once(model, method, batch, proposed, negatives_rng, dropout_rng)
+    if "whole" in method.select.needs:
+        raise InputError(
+            f"score_memory: scores of about {-(-size // MIB):,} MiB are more than {score_memory / MIB:,.4g}, and this "
+            "method must select from a batch as a whole; raise score_memory, or take a smaller batch_size"
+        )
+    parts = min(-(-size // score_memory), batch.sequences)
+    return _loss_in_parts(model, method, batch, proposed, negatives_rng, dropout_rng, parts)
+
+
+def _loss_at_once(
+    model: Backbone,
+    method: Method,
+    batch: Batch,
+    proposed: Proposed,
+    negatives_rng: torch.Generator,
+    dropout_rng: torch.Generator,
+) -> Tensor:
+    ids = proposed.negatives.ids
+    vectors: Tensor | Rows
+    if _own(ids, batch) and ids.numel() * model.table.weight.shape[1] > _MANY:
+        asked, vectors = model.table.rows(torch.cat([batch.inputs.items_T, batch.targets_T]), ids)
+        inputs, targets = asked.vectors().chunk(2)
+    else:
+        inputs, targets, vectors = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
+    states_TD = model(inputs, batch.inputs, dropout_rng)
+    vectors = _hold(vectors, proposed.frozen)
+    if isinstance(vectors, Tensor) and method.merged:
+        scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, vectors, ids, batch))
+    else:
+        scored = _selected(method, states_TD, targets, vectors, proposed, batch, negatives_rng)
+    return method.loss(scored.pos_T, scored.neg_TK)
+
+
+def _loss_in_parts(
+    model: Backbone,
+    method: Method,
+    batch: Batch,
+    proposed: Proposed,
+    negatives_rng: torch.Generator,
+    dropout_rng: torch.Generator,
+    parts: int,
+) -> Tensor:
+    """The same loss; vectors of negatives and scores are there for one of ``parts`` at a time."""
+    ids = proposed.negatives.ids
+    asked = (batch.inputs.items_T, batch.targets_T, ids)
+    distinct, places = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
+    (rows_ND,) = model.table.lookup(distinct)
+    of_inputs, of_targets, of_ids = torch.split(places, [each.numel() for each in asked])
+    of_ids = of_ids.view(ids.shape)
+    states_TD = model(rows_ND.index_select(0, of_inputs), batch.inputs, dropout_rng)
+    start = negatives_rng.clone_state()
+
+    def sums(first: int, last: int, states_TD: Tensor, rows_ND: Tensor) -> Tensor:
+        low, high = (int(each) for each in batch.inputs.offsets[[first, last]])
+        some, own = batch.part(first, last), _part(proposed, batch, first, last)
+        places = of_ids if ids.dim() == 1 else of_ids[first:last] if len(ids) == batch.sequences else of_ids[low:high]
+        targets = rows_ND.index_select(0, of_targets[low:high])
+        vectors = _hold(Rows(rows_ND, places), own.frozen)
+        scored = _selected(method, states_TD[low:high], targets, vectors, own, some, start.clone_state())
+        return method.loss(scored.pos_T, scored.neg_TK, parts=True)
+
+    cuts = _cuts(batch, parts)
+    total = torch.stack(
+        [
+            checkpoint(sums, first, last, states_TD, rows_ND, use_reentrant=False, preserve_rng_state=False)
+            for first, last in pairwise(cuts)
+        ]
+    ).sum(0)
+    torch.empty(1, device=ids.device).random_(generator=negatives_rng)  # the next step draws other numbers
+    return of_parts(total)
+
+
+def _selected(
+    method: Method,
+    states_TD: Tensor,
+    targets_TD: Tensor,
+    vectors: Tensor | Rows,
+    proposed: Proposed,
+    batch: Batch,
+    rng: torch.Generator,
+) -> Scored:
+    needs = method.select.needs
+    scored = score(
+        states_TD, targets_TD, vectors, proposed.negatives, batch, needs=needs, pos_log_q_T=proposed.pos_log_q_T
+    )
+    return method.select(scored, rng=rng)
+
+
+def _cuts(batch: Batch, parts: int) -> list[int]:
+    """Sequence numbers that cut the batch's positions into about equal parts."""
+    offsets = batch.inputs.offsets
+    wanted = [offsets[-1] * part / parts for part in range(1, parts)]
+    inner = {int(abs(offsets - each).argmin()) for each in wanted} - {0, batch.sequences}
+    return [0, *sorted(inner), batch.sequences]
+
+
+def _part(proposed: Proposed, batch: Batch, first: int, last: int) -> Proposed:
+    """Of sequences ``first .. last - 1``."""
+    low, high = batch.inputs.offsets[first], batch.inputs.offsets[last]
+
+    def of(values: Tensor) -> Tensor:
+        if values.dim() == 1:
+            return values
+        return values[first:last] if len(values) == batch.sequences else values[low:high]
+
+    pos_log_q_T = proposed.pos_log_q_T
+    return Proposed(
+        Negatives(of(proposed.negatives.ids), of(proposed.negatives.log_q)),
+        proposed.frozen,
+        None if pos_log_q_T is None else pos_log_q_T[low:high],
+    )
+
+
+def _own(ids: Tensor, batch: Batch) -> bool:
+    """Whether each position has negatives of its own."""
+    return ids.dim() == 2 and len(ids) != batch.sequences
+
+
+def _hold(vectors: Tensor | Rows, last: int) -> Tensor | Rows:
+    """The vectors of negatives, those of the ``last`` ones without gradient."""
+    if not last:
+        return vectors
+    vectors = vectors.vectors() if isinstance(vectors, Rows) else vectors
+    learning, held = torch.split(vectors, [vectors.shape[-2] - last, last], -2)
+    return torch.cat([learning, held.detach()], -2)

@@ -1,0 +1,18 @@
+"""How parameters learn: Adam for what a step always touches, rules of their own for the rows of a large table."""
+
+from negsample.optimizers.choice import Optimizer, TableAndRest, optimizer_for, release, settle
+from negsample.optimizers.dense import BETAS, EPS, DenseAdam
+from negsample.optimizers.rows import RowAdagrad, RowAdam
+
+__all__ = [
+    "BETAS",
+    "EPS",
+    "DenseAdam",
+    "Optimizer",
+    "RowAdagrad",
+    "RowAdam",
+    "TableAndRest",
+    "optimizer_for",
+    "release",
+    "settle",
+]
