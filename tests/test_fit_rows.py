@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from negsample import train
+from negsample import course, train
 from negsample.config import ROWS_FROM, InputError, TrainSettings, checked
 from negsample.job import Job, build_model
 from negsample.methods import build_method, catalogue_of, negative_settings
@@ -82,7 +82,7 @@ def test_other_rules_and_storage_learn_too_and_the_same_again(changes, data):
 
 def test_the_best_weights_are_those_that_were_measured(data, monkeypatch):
     """Catching up comes before the look: what was measured, what was kept and what is left are one table."""
-    seen, evaluate = [], train.evaluate
+    seen, evaluate = [], course.evaluate
 
     def looked(model, *given, **options):
         before = model.table.weight.clone()
@@ -91,7 +91,7 @@ def test_the_best_weights_are_those_that_were_measured(data, monkeypatch):
         seen.append({key: value.clone() for key, value in model.state_dict().items()})
         return evaluate(model, *given, **options)
 
-    monkeypatch.setattr(train, "evaluate", looked)
+    monkeypatch.setattr(course, "evaluate", looked)
     model, fitted = trained(data, "in-batch", table="rows", batch_size=2, epochs=2)  # so that some rows rest
     best = seen[fitted.best_epoch - 1]
     assert all(torch.equal(best[key], value) for key, value in model.state_dict().items())
@@ -178,7 +178,9 @@ def test_a_factor_of_all_epochs_changes_nothing(data):
 
 def test_nothing_is_kept_without_a_factor(data, monkeypatch):
     kept, epoch = [], train._epoch
-    monkeypatch.setattr(train, "_epoch", lambda *given, **options: kept.append(given[4]) or epoch(*given, **options))
+    monkeypatch.setattr(
+        train, "_epoch", lambda *given, **options: kept.append(given[0].kept) or epoch(*given, **options)
+    )
     trained(data, "random")
     assert kept[0] == []
 

@@ -16,10 +16,9 @@ from negsample.optimizers import (
     DenseAdam,
     RowAdagrad,
     RowAdam,
-    TableAndRest,
+    TablesAndRest,
     optimizer_for,
     release,
-    settle,
 )
 from negsample.optimizers import rows as row_rules
 from negsample.table import DenseTable, RowsTable
@@ -323,26 +322,27 @@ def test_adam_over_all_parameters_is_that_of_pytorch(rng):
 
 
 def test_the_optimizer_is_what_the_settings_say(rng):
-    assert optimizer_for(model_of(rng), TrainSettings(learning_rate=0.3)).lr == 0.3
+    made = optimizer_for(model_of(rng), TrainSettings(learning_rate=0.3))
+    assert (made.rules, made.rest.lr) == ([], 0.3)
     for name, rule_of in (("adam", RowAdam), ("adagrad", RowAdagrad)):
         model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
         settings = TrainSettings(table="rows", learning_rate=0.3, table_learning_rate=0.7, table_optimizer=name)
         made = optimizer_for(model, settings)
-        assert isinstance(made, TableAndRest)
-        assert type(made.rule) is rule_of
-        assert (made.rule.lr, made.rest.lr) == (0.7, 0.3)
-        assert optimizer_for(model, TrainSettings(table="rows", learning_rate=0.3)).rule.lr == 0.3
+        assert isinstance(made, TablesAndRest)
+        (rule,) = made.rules
+        assert type(rule) is rule_of
+        assert (rule.lr, made.rest.lr) == (0.7, 0.3)
+        assert optimizer_for(model, TrainSettings(table="rows", learning_rate=0.3)).rules[0].lr == 0.3
 
 
-def test_settle_is_for_any_optimizer_and_release_lets_go(rng):
-    settle(torch.optim.SGD(model_of(rng).parameters(), lr=0.1))
+def test_settling_brings_rows_up_to_date_and_release_lets_go(rng):
     release(model_of(rng))
     model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
     made = optimizer_for(model, TrainSettings(table="rows"))
     for step in range(3):
         learn(model.table, made, torch.tensor([1 + (step > 0)]), torch.ones(1, 8))
     before = model.table.weight.clone()
-    settle(made)
+    made.settle()
     assert not torch.equal(model.table.weight[1], before[1])
     release(model)
     assert model.table.rule is None

@@ -82,8 +82,8 @@ def ways(name):
 def test_a_step_in_parts_is_the_step_at_once(name, changes, data, rng, monkeypatch):
     expected, weights = after_steps(data, rng, name, changes)
     numbers = []
-    in_parts = forward._loss_in_parts
-    monkeypatch.setattr(forward, "_loss_in_parts", lambda *given: numbers.append(given[-1]) or in_parts(*given))
+    in_parts = forward._in_parts
+    monkeypatch.setattr(forward, "_in_parts", lambda *given: numbers.append(given[-1]) or in_parts(*given))
     for memory in (1, 7000):
         losses, ours = after_steps(data, rng, name, changes, score_memory=memory)
         torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-5)

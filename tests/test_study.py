@@ -107,7 +107,7 @@ def test_metrics_have_the_keys_of_the_contract(finished):
 
 
 def test_a_second_call_trains_nothing_and_gives_the_same_table(finished, data, monkeypatch):
-    monkeypatch.setattr(study, "do", lambda *arguments, **options: pytest.fail("trained again"))
+    monkeypatch.setattr(study, "do_together", lambda *arguments, **options: pytest.fail("trained again"))
     before, table = stamps(finished), (finished / "table.csv").read_bytes()
     watched = []
     compare(jobs_of(data, repeats=2), finished, watch=lambda job, epoch: watched.append((job.name, epoch)))
@@ -138,7 +138,7 @@ def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, mo
         with pytest.raises(kind):
             compare(jobs, tmp_path, watch=stop)
     else:
-        measured, calls = study.do.__globals__["_measure"], []
+        measured, calls = study.do_together.__globals__["_measure"], []
 
         def stop_at_third(*arguments):
             calls.append(arguments)
@@ -146,7 +146,7 @@ def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, mo
                 raise kind
             measured(*arguments)
 
-        monkeypatch.setitem(study.do.__globals__, "_measure", stop_at_third)
+        monkeypatch.setitem(study.do_together.__globals__, "_measure", stop_at_third)
         with pytest.raises(kind):
             compare(jobs, tmp_path)
         monkeypatch.undo()

@@ -67,8 +67,8 @@ def test_what_lies_in_the_way_of_a_run_is_told_before_training(data, tmp_path, m
     half = tmp_path / "runs" / jobs[-1].name
     half.mkdir(parents=True)
     (half / "config.json").write_text("{}")  # as when metrics.json was deleted
-    fits, fit = [], job_room.fit
-    monkeypatch.setattr(job_room, "fit", lambda *given, **named: fits.append(1) or fit(*given, **named))
+    fits, fit = [], job_room.fit_together
+    monkeypatch.setattr(job_room, "fit_together", lambda *given, **named: fits.append(1) or fit(*given, **named))
     with pytest.raises(InputError, match=half.name):
         compare(jobs, tmp_path)
     assert not fits

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from negsample import train
+from negsample import course, train
 from negsample.config import InputError, TrainSettings
 from negsample.data.batches import epoch_batches
 from negsample.evaluation import Evaluation, evaluate
@@ -75,6 +75,21 @@ def popular(predictable):
     return hit_rate(build_model(job, CPU), job)
 
 
+@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
+@pytest.mark.parametrize("table", ["dense", "rows"])
+def test_an_encoder_in_bfloat16_learns_as_well_and_otherwise(backbone, table, predictable):
+    """Its weights and what it learns stay float32; only its products are shorter."""
+    settings = SETTINGS.model_copy(update={"model": backbone, "table": table, "learning_rate": 1e-2})
+    exact, exactly = trained(job := job_of(predictable, "random", settings=settings))
+    short = settings.model_copy(update={"precision": "bfloat16"})
+    rounded, roundly = trained(job._replace(settings=short))
+    assert {value.dtype for value in rounded.state_dict().values()} == {torch.float32}
+    losses = [[epoch.loss for epoch in each.log] for each in (exactly, roundly)]
+    assert losses[0] != losses[1]
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=0.01)
+    assert hit_rate(rounded, job) > hit_rate(exact, job) - 0.1
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_learns_the_predictable_world(method, predictable, popular):
     job = job_of(predictable, method)
@@ -136,7 +151,7 @@ def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, bes
         snapshots.append(weights_of(model).clone())
         return figures(values[len(looks) - 1])
 
-    monkeypatch.setattr(train, "evaluate", looked)
+    monkeypatch.setattr(course, "evaluate", looked)
     model, fitted = trained(job_of(predictable, "random", 0, SHORT.model_copy(update={"epochs": 4})))
     assert looks == ["valid"] * 4
     assert fitted.best_epoch == best
@@ -144,7 +159,7 @@ def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, bes
 
 
 def test_looks_come_every_so_many_epochs_and_at_the_last(predictable, monkeypatch):
-    monkeypatch.setattr(train, "evaluate", lambda *arguments, **options: figures(0.1))
+    monkeypatch.setattr(course, "evaluate", lambda *arguments, **options: figures(0.1))
     watched = []
     settings = SHORT.model_copy(update={"epochs": 5, "eval_every": 2})
     _, fitted = trained(job_of(predictable, "random", 0, settings), watch=watched.append)

@@ -149,6 +149,10 @@ def compare(
     at_once: Annotated[
         int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process with its share of the cores.")
     ] = 1,
+    together: Annotated[
+        int,
+        typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU."),
+    ] = 1,
     changes: Changes = None,
     user: User = None,
     item: Item = None,
@@ -181,7 +185,8 @@ def compare(
         print_dataset(out, data)
     with Progress(out, jobs) as progress:
         command = shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
-        page = study.compare(jobs, folder, at_once=at_once, watch=progress.watch, note={"command": command})
+        note = {"command": command}
+        page = study.compare(jobs, folder, at_once=at_once, together=together, watch=progress.watch, note=note)
     print_study(out, study_table(read_study(folder)))
     out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 

@@ -87,6 +87,9 @@ class TrainSettings(Settings):
     table_optimizer: Literal["adam", "adagrad"] = Field("adam", description="of rows; adagrad: row-wise")
     table_learning_rate: float | None = Field(None, gt=0, description="of rows; None: learning_rate")
     table_dtype: Literal["float32", "bfloat16"] = Field("float32", description="how rows are stored")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the encoder's products; what is learned, scores and losses are float32"
+    )
     score_memory: int = Field(
         1024,
         ge=1,

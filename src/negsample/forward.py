@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -46,37 +47,37 @@ def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:
     return Proposed(negatives, sampler.frozen, pos_log_q_T)
 
 
-def loss_of(
+class Way(NamedTuple):
+    """From a batch to its loss, but for the encoder in its midst: ``inputs_TD`` are what it takes, and ``finish`` makes
+    the loss of its states, (T, D)."""
+
+    inputs_TD: Tensor
+    finish: Callable[[Tensor], Tensor]
+
+
+def way_of(
     model: Backbone,
     method: Method,
     batch: Batch,
     proposed: Proposed,
     *,
     negatives_rng: torch.Generator,
-    dropout_rng: torch.Generator,
     score_memory: int | None,
-) -> Tensor:
-    """What the method loses on ``batch`` under ``proposed``; arguments and errors as of :func:`negsample.step`."""
+) -> Way:
+    """How to what ``method`` loses on ``batch``; arguments and errors as of :func:`negsample.train.step`."""
     size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
     if score_memory is None or size <= score_memory or method.merged:
-        return _loss_at_once(model, method, batch, proposed, negatives_rng, dropout_rng)
+        return _at_once(model, method, batch, proposed, negatives_rng)
     if "whole" in method.select.needs:
         raise InputError(
             f"score_memory: scores of about {-(-size // MIB):,} MiB are more than {score_memory / MIB:,.4g}, and this "
             "method must select from a batch as a whole; raise score_memory, or take a smaller batch_size"
         )
     parts = min(-(-size // score_memory), batch.sequences)
-    return _loss_in_parts(model, method, batch, proposed, negatives_rng, dropout_rng, parts)
+    return _in_parts(model, method, batch, proposed, negatives_rng, parts)
 
 
-def _loss_at_once(
-    model: Backbone,
-    method: Method,
-    batch: Batch,
-    proposed: Proposed,
-    negatives_rng: torch.Generator,
-    dropout_rng: torch.Generator,
-) -> Tensor:
+def _at_once(model: Backbone, method: Method, batch: Batch, proposed: Proposed, negatives_rng: torch.Generator) -> Way:
     ids = proposed.negatives.ids
     vectors: Tensor | Rows
     if _own(ids, batch) and ids.numel() * model.table.weight.shape[1] > _MANY:
@@ -84,32 +85,28 @@ def _loss_at_once(
         inputs, targets = asked.vectors().chunk(2)
     else:
         inputs, targets, vectors = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
-    states_TD = model(inputs, batch.inputs, dropout_rng)
-    vectors = _hold(vectors, proposed.frozen)
-    if isinstance(vectors, Tensor) and method.merged:
-        scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, vectors, ids, batch))
-    else:
-        scored = _selected(method, states_TD, targets, vectors, proposed, batch, negatives_rng)
-    return method.loss(scored.pos_T, scored.neg_TK)
+
+    def finish(states_TD: Tensor) -> Tensor:
+        held = _hold(vectors, proposed.frozen)
+        if isinstance(held, Tensor) and method.merged:
+            scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, held, ids, batch))
+        else:
+            scored = _selected(method, states_TD, targets, held, proposed, batch, negatives_rng)
+        return method.loss(scored.pos_T, scored.neg_TK)
+
+    return Way(inputs, finish)
 
 
-def _loss_in_parts(
-    model: Backbone,
-    method: Method,
-    batch: Batch,
-    proposed: Proposed,
-    negatives_rng: torch.Generator,
-    dropout_rng: torch.Generator,
-    parts: int,
-) -> Tensor:
-    """The same loss; vectors of negatives and scores are there for one of ``parts`` at a time."""
+def _in_parts(
+    model: Backbone, method: Method, batch: Batch, proposed: Proposed, negatives_rng: torch.Generator, parts: int
+) -> Way:
+    """To the same loss; vectors of negatives and scores are there for one of ``parts`` at a time."""
     ids = proposed.negatives.ids
     asked = (batch.inputs.items_T, batch.targets_T, ids)
     distinct, places = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
     (rows_ND,) = model.table.lookup(distinct)
     of_inputs, of_targets, of_ids = torch.split(places, [each.numel() for each in asked])
     of_ids = of_ids.view(ids.shape)
-    states_TD = model(rows_ND.index_select(0, of_inputs), batch.inputs, dropout_rng)
     start = negatives_rng.clone_state()
 
     def sums(first: int, last: int, states_TD: Tensor, rows_ND: Tensor) -> Tensor:
@@ -121,15 +118,17 @@ def _loss_in_parts(
         scored = _selected(method, states_TD[low:high], targets, vectors, own, some, start.clone_state())
         return method.loss(scored.pos_T, scored.neg_TK, parts=True)
 
-    cuts = _cuts(batch, parts)
-    total = torch.stack(
-        [
-            checkpoint(sums, first, last, states_TD, rows_ND, use_reentrant=False, preserve_rng_state=False)
-            for first, last in pairwise(cuts)
-        ]
-    ).sum(0)
-    torch.empty(1, device=ids.device).random_(generator=negatives_rng)  # the next step draws other numbers
-    return of_parts(total)
+    def finish(states_TD: Tensor) -> Tensor:
+        total = torch.stack(
+            [
+                checkpoint(sums, first, last, states_TD, rows_ND, use_reentrant=False, preserve_rng_state=False)
+                for first, last in pairwise(_cuts(batch, parts))
+            ]
+        ).sum(0)
+        torch.empty(1, device=ids.device).random_(generator=negatives_rng)  # the next step draws other numbers
+        return of_parts(total)
+
+    return Way(rows_ND.index_select(0, of_inputs), finish)
 
 
 def _selected(

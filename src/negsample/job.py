@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from negsample.config import InputError, TrainSettings, checked, fingerprint
+from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset, open_dataset
 from negsample.evaluation import evaluate
@@ -22,7 +24,7 @@ from negsample.models import GRU4Rec, PopRec, SASRec
 from negsample.runs import check_new_folder, is_run, read_run, whole_folder, write_json
 from negsample.seeds import generator
 from negsample.table import DenseTable, RowsTable
-from negsample.train import Epoch, Fitted, fit
+from negsample.train import fit_together
 
 _MAX_NAME = 100  # bytes; file systems allow 255 for the whole
 
@@ -71,19 +73,36 @@ def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch:
     Raises:
         InputError: the folder cannot be written (told before any work), or the training diverged.
     """
-    check_new_folder(folder)
+    do_together([job], [folder], watch=lambda _, epoch: watch(epoch))
+
+
+def do_together(
+    jobs: Sequence[Job], folders: Sequence[Path], *, watch: Callable[[Job, Epoch], None] = lambda job, epoch: None
+) -> None:
+    """The same for jobs that differ in their seeds alone, trained as one batched model.
+
+    Raises:
+        InputError: see :func:`do`.
+        ValueError: there are several and they are no SASRec.
+    """
+    for folder in folders:
+        check_new_folder(folder)
     device = default_device()
-    model = build_model(job, device)
-    fitted = Fitted([], 0)
-    if not isinstance(model, PopRec):
-        catalogue = catalogue_of(job.data, job.settings.max_length, device)
-        method = build_method(job.method, catalogue, job.negatives)
-        fitted = fit(model, job.data, method, job.settings, seed=job.seed, watch=watch, scratch=folder.parent)
-    try:
-        _write(job, model, fitted, folder, device)
-    except OSError:
-        if not is_run(folder) or not job.made(read_run(folder).config):
-            raise
+    models = [build_model(job, device) for job in jobs]
+    courses = []
+    for job, folder, model in zip(jobs, folders, models, strict=True):
+        if not isinstance(model, PopRec):
+            catalogue = catalogue_of(job.data, job.settings.max_length, device)
+            method = build_method(job.method, catalogue, job.negatives)
+            course = Course(model, method, seed=job.seed, watch=partial(watch, job), scratch=folder.parent)
+            courses.append(course)
+    fitted = fit_together(courses, jobs[0].data, jobs[0].settings) if courses else [Fitted([], 0)] * len(jobs)
+    for job, folder, model, result in zip(jobs, folders, models, fitted, strict=True):
+        try:
+            _write(job, model, result, folder, device)
+        except OSError:
+            if not is_run(folder) or not job.made(read_run(folder).config):
+                raise
 
 
 def _write(job: Job, model: SASRec | GRU4Rec | PopRec, fitted: Fitted, folder: Path, device: torch.device) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from negsample.data.batches import Batch, spans
+from negsample.data.batches import Batch, spans, upload
 from negsample.negatives.base import Negatives
 from negsample.negatives.collisions import in_history, rows_of
 from negsample.negatives.select import Needs, Scored
@@ -148,8 +148,8 @@ def _per_sequence(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray) -
     if (np.diff(lengths) > 0).any():  # not longest first, as in a batch from outside
         order = np.argsort(-lengths, kind="stable")
         there = spans(offsets[:-1][order], lengths[order])
-        where, back = (torch.from_numpy(each).to(states_TD.device) for each in (there, np.argsort(there)))
-        rows = torch.from_numpy(order).to(states_TD.device)
+        where, back = (upload(torch.from_numpy(each), states_TD.device) for each in (there, np.argsort(there)))
+        rows = upload(torch.from_numpy(order), states_TD.device)
         sorted_offsets = np.concatenate([[0], np.cumsum(lengths[order])])
         scores = _per_sequence(states_TD.index_select(0, where), vectors_BKD.index_select(0, rows), sorted_offsets)
         return scores.index_select(0, back)
@@ -178,7 +178,7 @@ def _bucket(states_TD: Tensor, vectors_BKD: Tensor, lengths: np.ndarray) -> Tens
         return torch.bmm(states_TD.view(sequences, longest, -1), vectors_BKD.transpose(1, 2)).flatten(0, 1)
     ends = np.cumsum(lengths)
     shifts = np.repeat(np.arange(sequences) * longest - (ends - lengths), lengths)
-    places = torch.from_numpy(np.arange(len(states_TD)) + shifts).to(states_TD.device)
+    places = upload(torch.from_numpy(np.arange(len(states_TD)) + shifts), states_TD.device)
     padded = states_TD.new_zeros(sequences * longest, states_TD.shape[1]).index_copy(0, places, states_TD)
     scores = torch.bmm(padded.view(sequences, longest, -1), vectors_BKD.transpose(1, 2)).flatten(0, 1)
     return scores.index_select(0, places)

@@ -19,8 +19,8 @@ from negsample.data.sequences import Dataset
 from negsample.data.table import describe
 
 if TYPE_CHECKING:
+    from negsample.course import Epoch
     from negsample.job import Job
-    from negsample.train import Epoch
 
 _STUDY_COLUMNS = {
     "method": "method",
@@ -146,8 +146,8 @@ class Progress:
     """A live line over all jobs of a study, with the time left; a line for each that is done."""
 
     def __init__(self, out: Console, jobs: Sequence[Job]) -> None:
+        from negsample.course import SELECTED_BY
         from negsample.methods import METHODS
-        from negsample.train import SELECTED_BY
 
         self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),

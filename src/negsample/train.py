@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from negsample.config import InputError, TrainSettings
+from negsample.course import Course, Epoch, Fitted
+from negsample.data.ahead import ahead
 from negsample.data.batches import Batch, epoch_batches
 from negsample.data.sequences import Dataset
-from negsample.evaluation import evaluate
-from negsample.forward import MIB, Proposed, loss_of, propose
+from negsample.forward import MIB, Proposed, propose, way_of
 from negsample.methods import Method
-from negsample.models import Backbone
-from negsample.optimizers import Optimizer, optimizer_for, release, settle
-from negsample.seeds import generator
-
-SELECTED_BY = "hr@10"
-
-
-class Epoch(NamedTuple):
-    """What an epoch gave; ``valid`` where it was looked at, ``seconds`` and ``steps`` of training so far."""
-
-    epoch: int
-    loss: float
-    seconds: float
-    steps: int
-    valid: dict[str, float | int] | None
-
-    def entry(self) -> dict[str, Any]:
-        """As a line of ``log.jsonl``."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
-
-
-class Fitted(NamedTuple):
-    """A finished training: its epochs, and the one whose weights the model now has."""
-
-    log: list[Epoch]
-    best_epoch: int
+from negsample.models import Backbone, SASRec, Together
+from negsample.optimizers import Optimizer, optimizer_of, release
 
 
 def step(
@@ -56,6 +32,7 @@ def step(
     dropout_rng: torch.Generator,
     proposed: Proposed | None = None,
     score_memory: int | None = None,
+    autocast: torch.dtype | None = None,
 ) -> Tensor:
     """One update: propose, look up, encode, score, select, lose, learn. Returns the loss, detached.
 
@@ -69,24 +46,28 @@ def step(
         proposed: an earlier proposal for this batch, used again instead of a new one.
         score_memory: bytes that the scores may take (None: any); where they would take more, they are computed for
             some sequences at a time, and again for the gradient. (Chance in a selector is then the same for each part.)
+        autocast: number type of the encoder's products, ``torch.bfloat16`` or None; scores and losses are float32.
 
     Raises:
         InputError: the scores would take more, and the method's selector needs the batch as a whole.
     """
     proposed = proposed or propose(method, batch, rng=negatives_rng)
-    loss = loss_of(
-        model,
-        method,
-        batch,
-        proposed,
-        negatives_rng=negatives_rng,
-        dropout_rng=dropout_rng,
-        score_memory=score_memory,
-    )
+    way = way_of(model, method, batch, proposed, negatives_rng=negatives_rng, score_memory=score_memory)
+    with _autocast(batch.device, autocast):
+        states_TD = model(way.inputs_TD, batch.inputs, dropout_rng)
+    loss = way.finish(states_TD.float())
+    _learn(loss, optimizer)
+    return loss.detach()
+
+
+def _autocast(device: torch.device, to: torch.dtype | None) -> torch.autocast:
+    return torch.autocast(device.type, to, enabled=to is not None)
+
+
+def _learn(loss: Tensor, optimizer: Optimizer) -> None:
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    return loss.detach()
 
 
 def fit(
@@ -102,96 +83,142 @@ def fit(
     """Train ``model`` in place and leave it with the weights of its best epoch by validation HR@10 (first if tied).
 
     Adam with betas 0.9 and 0.98, as the reference; see :func:`negsample.optimizers.optimizer_for`. Chance comes from
-    ``seed``, by purpose. ``watch`` is called after each epoch. The weights of the best epoch so far lie in a nameless
-    file in the folder ``scratch`` (None: the system's for temporary files), so that they take no memory.
+    ``seed``, by purpose; ``watch`` and ``scratch`` as of :class:`Course`.
 
     Raises:
         InputError: the loss stopped being a number, or :func:`step` refuses.
     """
-    device = model.table.weight.device
-    order_rng = generator(seed, "order")
-    negatives_rng, dropout_rng = generator(seed, "negatives", device), generator(seed, "dropout", device)
-    optimizer = optimizer_for(model, settings, rounding_rng=generator(seed, "rounding", device))
-    score_memory = settings.score_memory * MIB
-    log: list[Epoch] = []
-    best_epoch, best_value = 0, -math.inf
+    (fitted,) = fit_together([Course(model, method, seed=seed, watch=watch, scratch=scratch)], data, settings)
+    return fitted
+
+
+def fit_together(courses: Sequence[Course], data: Dataset, settings: TrainSettings) -> list[Fitted]:
+    """:func:`fit` for each of ``courses``, all at once as one batched model (:class:`negsample.models.Together`).
+
+    Each gives what it would give alone, but for rounding. Seconds of training are a course's share of what all took.
+
+    Raises:
+        InputError: see :func:`fit`.
+        ValueError: there are several and they are no SASRec of one shape.
+    """
+    with ExitStack() as places:
+        for course in courses:
+            places.enter_context(course.keeping_best())
+        return _fit(courses, data, settings)
+
+
+def _fit(courses: Sequence[Course], data: Dataset, settings: TrainSettings) -> list[Fitted]:
+    models = [course.model for course in courses]
+    together = None if len(models) == 1 else _together(models)
+    parameters = models[0].parameters() if together is None else together.parameters()
+    rounding = [course.rounding_rng for course in courses]
+    optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding)
     seconds, steps = 0.0, 0
-    kept: list[tuple[Batch, Proposed]] = []
-    with tempfile.TemporaryFile(dir=scratch) as best:
-        for epoch in range(1, settings.epochs + 1):
-            began = time.perf_counter()
-            source = _epoch(data, method, settings, epoch, kept, order_rng=order_rng, negatives_rng=negatives_rng)
-            losses = [
-                step(
-                    model,
-                    method,
-                    batch,
-                    optimizer,
-                    negatives_rng=negatives_rng,
-                    dropout_rng=dropout_rng,
-                    proposed=proposed,
-                    score_memory=score_memory,
-                )
-                for batch, proposed in source
-            ]
-            loss = float(torch.stack(losses).mean())
-            seconds += time.perf_counter() - began
-            steps += len(losses)
+    for epoch in range(1, settings.epochs + 1):
+        began = time.perf_counter()
+        sources = [_epoch(course, data, settings, epoch) for course in courses]
+        losses = [_step_of(courses, turns, together, optimizer, settings) for turns in zip(*sources, strict=True)]
+        loss_of = torch.stack(losses).mean(0).tolist()
+        seconds += (time.perf_counter() - began) / len(courses)
+        steps += len(losses)
+        for course, loss in zip(courses, loss_of, strict=True):
             if not math.isfinite(loss):
                 raise InputError(
-                    f"the loss became {loss} in epoch {epoch}: training diverged at learning_rate "
-                    f"{settings.learning_rate}; take a smaller one"
+                    f"the loss became {loss} in epoch {epoch} of seed {course.seed}: training diverged at "
+                    f"learning_rate {settings.learning_rate}; take a smaller one"
                 )
-            valid = None
-            if epoch % settings.eval_every == 0 or epoch == settings.epochs:
-                settle(optimizer)
-                valid = evaluate(model, data, "valid", settings, device=device, with_top=False).figures
-                if valid[SELECTED_BY] > best_value:
-                    best_epoch, best_value = epoch, valid[SELECTED_BY]
-                    best.seek(0)
-                    torch.save(model.state_dict(), best)
-            log.append(Epoch(epoch, loss, seconds, steps, valid))
-            watch(log[-1])
-        optimizer.zero_grad()
-        release(model)
-        del optimizer  # its state would lie beside the second copy of the weights
-        best.seek(0)
-        model.load_state_dict(torch.load(best, map_location=device, weights_only=True))
-    return Fitted(log, best_epoch)
+        looked = epoch % settings.eval_every == 0 or epoch == settings.epochs
+        if looked:
+            optimizer.settle()
+        for course, loss in zip(courses, loss_of, strict=True):
+            valid = course.look(epoch, data, settings) if looked else None
+            course.log.append(Epoch(epoch, loss, seconds, steps, valid))
+            course.watch(course.log[-1])
+    optimizer.zero_grad()
+    del optimizer  # its state would lie beside the second copy of the weights
+    for course in courses:
+        release(course.model)
+        course.load_best()
+    return [Fitted(course.log, course.best_epoch) for course in courses]
 
 
-def _epoch(
-    data: Dataset,
-    method: Method,
+def _together(models: Sequence[Backbone]) -> Together:
+    found = [model for model in models if isinstance(model, SASRec)]
+    if len(found) < len(models):
+        raise ValueError("only models of SASRec can be trained together")
+    return Together(found)
+
+
+def _step_of(
+    courses: Sequence[Course],
+    turns: Sequence[tuple[Batch, Proposed]],
+    together: Together | None,
+    optimizer: Optimizer,
     settings: TrainSettings,
-    epoch: int,
-    kept: list[tuple[Batch, Proposed]],
-    *,
-    order_rng: torch.Generator,
-    negatives_rng: torch.Generator,
-) -> Iterator[tuple[Batch, Proposed]]:
-    """The batches of an epoch with their negatives: new ones, or, once there are enough of them, some of ``kept``.
+) -> Tensor:
+    """(S,) losses of one update of all ``courses``."""
+    score_memory = settings.score_memory * MIB
+    autocast = torch.bfloat16 if settings.precision == "bfloat16" else None
+    if together is None:
+        (course,), ((batch, proposed),) = courses, turns
+        loss = step(
+            course.model,
+            course.method,
+            batch,
+            optimizer,
+            negatives_rng=course.negatives_rng,
+            dropout_rng=course.dropout_rng,
+            proposed=proposed,
+            score_memory=score_memory,
+            autocast=autocast,
+        )
+        return loss.unsqueeze(0)
+    ways = [
+        way_of(
+            course.model,
+            course.method,
+            batch,
+            proposed,
+            negatives_rng=course.negatives_rng,
+            score_memory=score_memory // len(courses),
+        )
+        for course, (batch, proposed) in zip(courses, turns, strict=True)
+    ]
+    with _autocast(turns[0][0].device, autocast):
+        states = together(
+            [way.inputs_TD for way in ways],
+            [batch.inputs for batch, _ in turns],
+            [course.dropout_rng for course in courses],
+        )
+    losses = torch.stack([way.finish(own.float()) for way, own in zip(ways, states, strict=True)])
+    _learn(losses.sum(), optimizer)
+    return losses.detach()
+
+
+def _epoch(course: Course, data: Dataset, settings: TrainSettings, epoch: int) -> Iterator[tuple[Batch, Proposed]]:
+    """The batches of an epoch with their negatives: new ones, or, once there are enough of them, some that were kept.
 
     The paper's oversampling factor: the first ``factor`` epochs' batches are kept with their negatives; after that
     each step takes one of them at random.
     """
-    factor, device = settings.oversampling_factor, negatives_rng.device
+    factor, device, kept = settings.oversampling_factor, course.negatives_rng.device, course.kept
     if factor is not None and epoch > factor:
-        picks = torch.randint(len(kept), (len(kept) // factor,), generator=order_rng)
+        picks = torch.randint(len(kept), (len(kept) // factor,), generator=course.order_rng)
         yield from (kept[pick] for pick in picks.tolist())
         return
-    for batch in epoch_batches(
+    batches = epoch_batches(
         data.items,
         data.offsets,
         data.train_ends,
         batch_size=settings.batch_size,
         max_length=settings.max_length,
         catalogue_size=data.catalogue_size,
-        collisions=method.collisions,
-        rng=order_rng,
-    ):
+        collisions=course.method.collisions,
+        rng=course.order_rng,
+    )
+    for batch in ahead(batches) if device.type == "cuda" else batches:
         there = batch.to(device)
-        proposed = propose(method, there, rng=negatives_rng)
+        proposed = propose(course.method, there, rng=course.negatives_rng)
         if factor is not None:
             kept.append((there, proposed))
         yield there, proposed

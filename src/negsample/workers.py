@@ -16,39 +16,40 @@ from typing import Any
 import torch
 
 from negsample.config import InputError
-from negsample.job import Job, do
-from negsample.train import Epoch
+from negsample.course import Epoch
+from negsample.job import Job, do_together
 
 _PATIENCE = 1.0  # seconds between looks at whether the workers are alive
 
 
-def in_processes(
-    jobs: Sequence[Job], folders: Sequence[Path], at_once: int, watch: Callable[[Job, Epoch | None], None]
-) -> None:
-    """Do every job into its folder, ``at_once`` at a time, each with its share of the cores.
+Task = tuple[Sequence[Job], Sequence[Path]]
+"""Jobs that are trained together, and their folders."""
+
+
+def in_processes(tasks: Sequence[Task], at_once: int, watch: Callable[[Job, Epoch | None], None]) -> None:
+    """Do every task, ``at_once`` at a time, each with its share of the cores.
 
     A small model gains little from a second core, so N jobs on N cores should take less than N times one. ``watch``
-    is called here, as by :func:`negsample.study.compare`. When this process is interrupted or dies, or a job fails,
+    is called here, as by :func:`negsample.study.compare`. When this process is interrupted or dies, or a task fails,
     the workers stop and leave nothing half written.
 
     Raises:
-        InputError: a job raised it, or a worker was killed.
-        RuntimeError: a job failed in another way; with its traceback.
+        InputError: a task raised it, or a worker was killed.
+        RuntimeError: a task failed in another way; with its traceback.
     """
     context = multiprocessing.get_context("spawn")
     todo, said = context.Queue(), context.Queue()
-    at_once = min(at_once, len(jobs))
-    for number in range(len(jobs)):
+    at_once = min(at_once, len(tasks))
+    for number in range(len(tasks)):
         todo.put(number)
     for _ in range(at_once):
         todo.put(None)
     threads = max(1, cores() // at_once)
-    tasks = list(zip(jobs, folders, strict=True))
     workers = [context.Process(target=_work, args=(tasks, todo, said, threads), daemon=True) for _ in range(at_once)]
     try:
         for worker in workers:
             worker.start()
-        _listen(jobs, workers, said, watch)
+        _listen(tasks, workers, said, watch)
     except BaseException:
         for worker in workers:
             if worker.is_alive():
@@ -66,9 +67,9 @@ def cores() -> int:
 
 
 def _listen(
-    jobs: Sequence[Job], workers: Sequence[BaseProcess], said: Any, watch: Callable[[Job, Epoch | None], None]
+    tasks: Sequence[Task], workers: Sequence[BaseProcess], said: Any, watch: Callable[[Job, Epoch | None], None]
 ) -> None:
-    left = len(jobs)
+    left = len(tasks)
     while left:
         try:
             number, message = said.get(timeout=_PATIENCE)
@@ -82,13 +83,19 @@ def _listen(
             continue
         if isinstance(message, InputError):
             raise message
+        jobs, _ = tasks[number]
         if isinstance(message, str):
-            raise RuntimeError(f"{jobs[number].name} failed in a worker process:\n{message}")
-        watch(jobs[number], message)
-        left -= message is None
+            raise RuntimeError(f"{jobs[0].name} failed in a worker process:\n{message}")
+        if message is None:
+            left -= 1
+            for job in jobs:
+                watch(job, None)
+        else:
+            of, epoch = message
+            watch(jobs[of], epoch)
 
 
-def _work(tasks: Sequence[tuple[Job, Path]], todo: Any, said: Any, threads: int) -> None:
+def _work(tasks: Sequence[Task], todo: Any, said: Any, threads: int) -> None:
     """A worker's life: until there is no job left, or it is told to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # unwinds, so that nothing half written stays
@@ -99,19 +106,19 @@ def _work(tasks: Sequence[tuple[Job, Path]], todo: Any, said: Any, threads: int)
         os._exit(1)  # at once: an interpreter that is torn down in the middle of torch complains
 
 
-def _do_all(tasks: Sequence[tuple[Job, Path]], todo: Any, said: Any) -> None:
-    """Take a number, do that job, say what happens, until there is none."""
+def _do_all(tasks: Sequence[Task], todo: Any, said: Any) -> None:
+    """Take a number, do that task, say what happens, until there is none."""
     parent = multiprocessing.parent_process()
     while (number := todo.get()) is not None:
-        job, folder = tasks[number]
+        jobs, folders = tasks[number]
 
-        def say(epoch: Epoch, number: int = number) -> None:
+        def say(job: Job, epoch: Epoch, number: int = number, jobs: Sequence[Job] = jobs) -> None:
             if parent is not None and not parent.is_alive():
                 sys.exit()
-            said.put((number, epoch))
+            said.put((number, (jobs.index(job), epoch)))
 
         try:
-            do(job, folder, watch=say)
+            do_together(jobs, folders, watch=say)
             said.put((number, None))
         except InputError as error:
             said.put((number, error))

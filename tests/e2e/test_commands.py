@@ -172,6 +172,21 @@ def test_report_comes_from_the_folders_alone(negsample, compared):
     assert list((folder / "figures").glob("*.svg"))
 
 
+def test_seeds_trained_together_are_the_same_runs_within_rounding(negsample, compared, tmp_path):
+    folder, command, _ = compared
+    other = tmp_path / "together"
+    arguments = [other if each is folder else each for each in command]
+    done(negsample(*arguments, "--together", 2))
+    runs = sorted(path.name for path in (folder / "runs").iterdir())
+    assert sorted(path.name for path in (other / "runs").iterdir()) == runs
+    for name in runs:
+        one, two = (json.loads((each / "runs" / name / "metrics.json").read_text()) for each in (folder, other))
+        assert two["test"]["hr@10"] == pytest.approx(one["test"]["hr@10"], abs=0.02)
+    before = stamps(other / "runs")
+    assert done(negsample(*arguments)).count("finished before") == 4
+    assert stamps(other / "runs") == before
+
+
 def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(negsample):
     said = done(negsample("methods", COLUMNS="50"))
     for name in (*METHODS, "PopRec"):

@@ -106,6 +106,15 @@ def test_two_datasets_of_one_name(negsample, log, tmp_path):
     refused(negsample("compare", log, log, "--out", tmp_path / "study"), "same name", "retail")
 
 
+def test_together_what_cannot_be(negsample, log, tmp_path):
+    refused(
+        negsample("compare", log, "--out", tmp_path / "study", "--together", 2, "--set", "model=gru4rec"),
+        "--together 2 is for sasrec",
+        "model=gru4rec",
+    )
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_place_to_write_that_is_taken(negsample, log, tmp_path):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()

@@ -59,7 +59,8 @@ class Packed:
 
     def to(self, device: torch.device) -> Packed:
         """The same sequences on ``device``."""
-        return Packed(self.items_T.to(device), self.slots_T.to(device), self.rows_T.to(device), self.offsets)
+        items_T, slots_T, rows_T = (upload(each, device) for each in (self.items_T, self.slots_T, self.rows_T))
+        return Packed(items_T, slots_T, rows_T, self.offsets)
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ class Batch:
         return replace(
             self,
             inputs=self.inputs.to(device),
-            targets_T=self.targets_T.to(device),
-            users_B=self.users_B.to(device),
-            history_keys=self.history_keys.to(device),
+            targets_T=upload(self.targets_T, device),
+            users_B=upload(self.users_B, device),
+            history_keys=upload(self.history_keys, device),
         )
 
     def part(self, first: int, last: int) -> Batch:
@@ -117,6 +118,13 @@ class Batch:
             users_B=self.users_B[first:last],
             history_keys=self.history_keys[low:high] - first * width,
         )
+
+
+def upload(values: Tensor, device: torch.device) -> Tensor:
+    """``values`` on ``device``; to a GPU by way of pinned memory, so that nobody waits for the copy."""
+    if device.type != "cuda" or values.device.type != "cpu":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 def spans(starts: Ints, lengths: Ints) -> Ints:

@@ -4,5 +4,6 @@ from negsample.models.backbone import Backbone
 from negsample.models.gru4rec import GRU4Rec
 from negsample.models.popular import PopRec
 from negsample.models.sasrec import SASRec
+from negsample.models.together import Together
 
-__all__ = ["Backbone", "GRU4Rec", "PopRec", "SASRec"]
+__all__ = ["Backbone", "GRU4Rec", "PopRec", "SASRec", "Together"]

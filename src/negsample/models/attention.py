@@ -9,30 +9,38 @@ itself needs; every dense layer sees T rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.data.batches import Packed
-from negsample.models.dropout import dropout
+from negsample.data.batches import Ints, Packed, spans, upload
 
 _MIN_WIDTH = 32  # below this, more bins cost more than they save
 
 
 class Bins(NamedTuple):
-    """Where each packed position lies among a number of ``bins`` of ``width`` places, and who may look at whom."""
+    """Where each position lies among a number of ``bins`` of ``width`` places, and who may look at whom."""
 
-    places_T: Tensor
+    places_N: Tensor
     mask: Tensor  # (bins, 1, W, W), 0 or -inf
     bins: int
     width: int
 
 
-def lay_in_bins(packed: Packed, dtype: torch.dtype) -> Bins:
-    """Bins for ``packed``, with a mask for states of ``dtype``; the same for every block of a model."""
-    lengths = np.diff(packed.offsets)
+class Laid(NamedTuple):
+    """Places of packed positions in ``bins`` of ``width``, (T,), before anything is on a device."""
+
+    places_T: Ints
+    bins: int
+    width: int
+
+
+def lay(offsets: Ints) -> Laid:
+    """Sequences into bins as wide as the longest, in their order, each into the first bin from the last one on."""
+    lengths = np.diff(offsets)
     width = max(int(lengths.max()), _MIN_WIDTH)
     starts = np.empty_like(lengths)
     at = 0
@@ -41,47 +49,49 @@ def lay_in_bins(packed: Packed, dtype: torch.dtype) -> Bins:
             at += width - at % width
         starts[row] = at
         at += length
-    count = -(-at // width)
-    shift = torch.from_numpy(starts - packed.offsets[:-1]).to(packed.device)
-    places = torch.arange(len(packed.rows_T), device=packed.device) + shift[packed.rows_T]
-    owner = torch.full((count * width,), -1, device=packed.device).index_copy_(0, places, packed.rows_T)
-    owner = owner.view(count, 1, width)
+    return Laid(spans(starts, lengths), -(-at // width), width)
+
+
+def lay_in_bins(packed: Packed, dtype: torch.dtype) -> Bins:
+    """Bins for ``packed``, with a mask for states of ``dtype``; the same for every block of a model."""
+    laid = lay(packed.offsets)
+    return bins_of(upload(torch.from_numpy(laid.places_T), packed.device), packed.rows_T, laid.bins, laid.width, dtype)
+
+
+def bins_of(places_N: Tensor, owners_N: Tensor, bins: int, width: int, dtype: torch.dtype) -> Bins:
+    """Bins where positions lie at ``places_N`` and look at those before them with the same owner."""
+    device = places_N.device
+    owner = torch.full((bins * width,), -1, device=device).index_copy_(0, places_N, owners_N)
+    owner = owner.view(bins, 1, width)
     same = owner.transpose(1, 2) == owner
-    causal = torch.ones(width, width, dtype=torch.bool, device=packed.device).tril_()
-    mask = torch.zeros(count, width, width, dtype=dtype, device=packed.device).masked_fill_(~(same & causal), -math.inf)
-    return Bins(places, mask.unsqueeze(1), count, width)
+    causal = torch.ones(width, width, dtype=torch.bool, device=device).tril_()
+    mask = torch.zeros(bins, width, width, dtype=dtype, device=device).masked_fill_(~(same & causal), -math.inf)
+    return Bins(places_N, mask.unsqueeze(1), bins, width)
 
 
 def attend(
-    query_TD: Tensor,
-    key_TD: Tensor,
-    value_TD: Tensor,
-    bins: Bins,
-    *,
-    heads: int,
-    drop: float,
-    rng: torch.Generator | None,
+    query_ND: Tensor, key_ND: Tensor, value_ND: Tensor, bins: Bins, *, heads: int, drop: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """(T, D) softmax(q k / sqrt(D / heads)) v, each position over itself and those before it in its sequence.
+    """(N, D) softmax(q k / sqrt(D / heads)) v, each position over itself and those before it in its sequence.
 
-    ``drop`` of the weights are dropped when there is an ``rng``.
+    ``drop``: dropout of the weights, (bins * heads, W, W).
     """
-    depth = query_TD.shape[1] // heads
-    query, key, value = (_spread(each, bins, heads) for each in (query_TD, key_TD, value_TD))
+    depth = query_ND.shape[1] // heads
+    query, key, value = (_spread(each, bins, heads) for each in (query_ND, key_ND, value_ND))
     weights = torch.baddbmm(
         bins.mask.expand(-1, heads, -1, -1).reshape(-1, bins.width, bins.width),
         query,
         key.transpose(1, 2),
         alpha=1 / math.sqrt(depth),
     ).softmax(-1)
-    mixed = torch.bmm(dropout(weights, drop, rng), value)
+    mixed = torch.bmm(drop(weights), value)
     mixed = mixed.view(bins.bins, heads, bins.width, depth).transpose(1, 2).reshape(-1, heads * depth)
-    return mixed.index_select(0, bins.places_T)
+    return mixed.index_select(0, bins.places_N)
 
 
-def _spread(packed_TD: Tensor, bins: Bins, heads: int) -> Tensor:
-    """(T, D) to (bins * heads, W, D / heads), zero where a bin is empty."""
-    dim = packed_TD.shape[1]
-    spread = packed_TD.new_zeros(bins.bins * bins.width, dim).index_copy_(0, bins.places_T, packed_TD)
+def _spread(packed_ND: Tensor, bins: Bins, heads: int) -> Tensor:
+    """(N, D) to (bins * heads, W, D / heads), zero where a bin is empty."""
+    dim = packed_ND.shape[1]
+    spread = packed_ND.new_zeros(bins.bins * bins.width, dim).index_copy_(0, bins.places_N, packed_ND)
     spread = spread.view(bins.bins, bins.width, heads, dim // heads).transpose(1, 2)
     return spread.reshape(bins.bins * heads, bins.width, dim // heads)

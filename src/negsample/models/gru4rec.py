@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from negsample.data.batches import Packed
+from negsample.data.batches import Packed, upload
 from negsample.models.dropout import dropout
 from negsample.table import DenseTable, RowsTable, table_for
 
@@ -80,8 +80,8 @@ def _by_step(packed: Packed) -> tuple[Tensor, Tensor]:
     lengths = np.diff(packed.offsets)
     assert (lengths[1:] <= lengths[:-1]).all(), "sequences are longest first"
     sizes = np.searchsorted(-lengths, -np.arange(lengths[0]))
-    starts = torch.from_numpy(np.cumsum(sizes) - sizes).to(packed.device)
-    offsets = torch.from_numpy(packed.offsets).to(packed.device)
+    starts = upload(torch.from_numpy(np.cumsum(sizes) - sizes), packed.device)
+    offsets = upload(torch.from_numpy(packed.offsets), packed.device)
     steps = torch.arange(len(packed.rows_T), device=packed.device) - offsets[packed.rows_T]
     return starts[steps] + packed.rows_T, torch.from_numpy(sizes)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,10 @@ from negsample.models.attention import Bins, attend, lay_in_bins
 from negsample.models.dropout import dropout
 from negsample.table import INIT_SD, DenseTable, RowsTable, table_for
 
-_NORM_EPS = 1e-8
+NORM_EPS = 1e-8
+
+Drop = Callable[[Tensor], Tensor]
+"""Dropout of some values."""
 
 
 class SASRec(nn.Module):
@@ -55,9 +60,9 @@ class SASRec(nn.Module):
             raise ValueError(f"heads must divide dim, got dim {dim} and heads {heads}")
         self.table = table_for(items, dim, rng=rng, given=table)
         self.slots = nn.Parameter(torch.empty(max_length, dim).normal_(0, INIT_SD, generator=rng))
-        self.blocks = nn.ModuleList(_Block(dim, heads, dropout, rng) for _ in range(blocks))
-        self.norm = nn.LayerNorm(dim, eps=_NORM_EPS)
-        self.dropout = dropout
+        self.blocks = nn.ModuleList(Block(heads, lambda name: _layer(name, dim, rng)) for _ in range(blocks))
+        self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.heads, self.dropout = heads, dropout
 
     @property
     def max_length(self) -> int:
@@ -69,46 +74,62 @@ class SASRec(nn.Module):
 
         With ``rng`` (on the same device) as in training, with dropout; without, as in evaluation.
         """
+        drop = partial(dropout, share=self.dropout, rng=rng)
         states = vectors_TD * math.sqrt(vectors_TD.shape[1]) + self.slots.index_select(0, packed.slots_T)
-        states = dropout(states, self.dropout, rng)
-        bins = lay_in_bins(packed, states.dtype)
-        for block in self.blocks:
-            states = block(states, bins, rng)
-        normalised: Tensor = self.norm(states)
-        return normalised
+        return encode(states, self.blocks, self.norm, lay_in_bins(packed, states.dtype), drop, drop)
 
 
-class _Block(nn.Module):
-    def __init__(self, dim: int, heads: int, drop: float, rng: torch.Generator) -> None:
+def encode(
+    states_ND: Tensor, blocks: Iterable[nn.Module], norm: nn.Module, bins: Bins, drop: Drop, drop_weights: Drop
+) -> Tensor:
+    """(N, D) what blocks and norm make of items with their slots; ``drop_weights``: dropout of attention's weights."""
+    states_ND = drop(states_ND)
+    for block in blocks:
+        states_ND = block(states_ND, bins, drop, drop_weights)
+    normalised: Tensor = norm(states_ND)
+    return normalised
+
+
+class Block(nn.Module):
+    """Attention and two pointwise layers, each with its residual.
+
+    Args:
+        heads: attention heads.
+        layer: makes the layer of this name, D to D: a norm where it ends so, else a linear one.
+    """
+
+    def __init__(self, heads: int, layer: Callable[[str], nn.Module]) -> None:
         super().__init__()
-        self.heads, self.drop = heads, drop
-        self.attention_norm = nn.LayerNorm(dim, eps=_NORM_EPS)
-        self.feed_norm = nn.LayerNorm(dim, eps=_NORM_EPS)
-        self.query = _linear(dim, rng)
-        self.key = _linear(dim, rng)
-        self.value = _linear(dim, rng)
-        self.inner = _linear(dim, rng)
-        self.outer = _linear(dim, rng)
+        self.heads = heads
+        self.attention_norm = layer("attention_norm")
+        self.feed_norm = layer("feed_norm")
+        self.query = layer("query")
+        self.key = layer("key")
+        self.value = layer("value")
+        self.inner = layer("inner")
+        self.outer = layer("outer")
 
-    def forward(self, states_TD: Tensor, bins: Bins, rng: torch.Generator | None) -> Tensor:
-        normalised = self.attention_norm(states_TD)
+    def forward(self, states_ND: Tensor, bins: Bins, drop: Drop, drop_weights: Drop) -> Tensor:
+        """(N, D) to (N, D)."""
+        normalised = self.attention_norm(states_ND)
         attended = attend(
             self.query(normalised),
-            self.key(states_TD),
-            self.value(states_TD),
+            self.key(states_ND),
+            self.value(states_ND),
             bins,
             heads=self.heads,
-            drop=self.drop,
-            rng=rng,
+            drop=drop_weights,
         )
         fed = self.feed_norm(attended + normalised)
-        inner = dropout(torch.relu(self.inner(fed)), self.drop, rng)
-        result: Tensor = fed + dropout(self.outer(inner), self.drop, rng)
+        inner = drop(torch.relu(self.inner(fed)))
+        result: Tensor = fed + drop(self.outer(inner))
         return result
 
 
-def _linear(dim: int, rng: torch.Generator) -> nn.Linear:
-    """A D x D layer that takes nothing from the global generator."""
+def _layer(name: str, dim: int, rng: torch.Generator) -> nn.Module:
+    """See :class:`Block`; takes nothing from the global generator."""
+    if name.endswith("norm"):
+        return nn.LayerNorm(dim, eps=NORM_EPS)
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, dim, dim)  # type: ignore[no-untyped-call]
     nn.init.normal_(layer.weight, 0, INIT_SD, generator=rng)
     nn.init.zeros_(layer.bias)

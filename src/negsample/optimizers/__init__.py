@@ -1,6 +1,6 @@
 """How parameters learn: Adam for what a step always touches, rules of their own for the rows of a large table."""
 
-from negsample.optimizers.choice import Optimizer, TableAndRest, optimizer_for, release, settle
+from negsample.optimizers.choice import Optimizer, TablesAndRest, optimizer_for, optimizer_of, release
 from negsample.optimizers.dense import BETAS, EPS, DenseAdam
 from negsample.optimizers.rows import RowAdagrad, RowAdam
 
@@ -11,8 +11,8 @@ __all__ = [
     "Optimizer",
     "RowAdagrad",
     "RowAdam",
-    "TableAndRest",
+    "TablesAndRest",
     "optimizer_for",
+    "optimizer_of",
     "release",
-    "settle",
 ]

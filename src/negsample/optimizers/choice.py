@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -12,7 +12,7 @@ from negsample.config import TrainSettings
 from negsample.models import Backbone
 from negsample.optimizers.dense import DenseAdam
 from negsample.optimizers.rows import RowAdagrad, RowAdam
-from negsample.table import RowsTable
+from negsample.table import ItemTable, RowsTable
 
 
 class Optimizer(Protocol):
@@ -27,11 +27,11 @@ class Optimizer(Protocol):
         ...
 
 
-class TableAndRest:
-    """One optimiser of two: a table's rows by their rule, everything else by Adam."""
+class TablesAndRest:
+    """One optimiser of several: the rows of tables by their rules, everything else by Adam."""
 
-    def __init__(self, rule: RowAdam | RowAdagrad, rest: Iterable[nn.Parameter], *, lr: float) -> None:
-        self.rule, self.rest = rule, DenseAdam(rest, lr=lr)
+    def __init__(self, rules: Sequence[RowAdam | RowAdagrad], rest: Iterable[nn.Parameter], *, lr: float) -> None:
+        self.rules, self.rest = rules, DenseAdam(rest, lr=lr)
 
     def zero_grad(self) -> None:
         """Forget the gradients; those of rows are new with each lookup."""
@@ -40,25 +40,37 @@ class TableAndRest:
     def step(self) -> None:
         """Learn from them."""
         self.rest.step()
-        self.rule.step()
+        for rule in self.rules:
+            rule.step()
+
+    def settle(self) -> None:
+        """Bring every row up to date, so that the tables can be read as a whole."""
+        for rule in self.rules:
+            rule.settle()
 
 
 def optimizer_for(
     model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
-) -> TableAndRest | DenseAdam:
+) -> TablesAndRest:
     """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest."""
-    table = model.table
-    if not isinstance(table, RowsTable):
-        return DenseAdam(model.parameters(), lr=settings.learning_rate)
+    return optimizer_of([model.table], model.parameters(), settings, [rounding_rng])
+
+
+def optimizer_of(
+    tables: Sequence[ItemTable],
+    parameters: Iterable[nn.Parameter],
+    settings: TrainSettings,
+    rounding_rngs: Sequence[torch.Generator | None],
+) -> TablesAndRest:
+    """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them."""
     lr = settings.table_learning_rate or settings.learning_rate
-    rule = (RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam)(table, lr=lr, rng=rounding_rng)
-    return TableAndRest(rule, model.parameters(), lr=settings.learning_rate)
-
-
-def settle(optimizer: Optimizer) -> None:
-    """Bring every row up to date, so that the table can be read as a whole."""
-    if isinstance(optimizer, TableAndRest):
-        optimizer.rule.settle()
+    rule_of = RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam
+    rules = [
+        rule_of(table, lr=lr, rng=rng)
+        for table, rng in zip(tables, rounding_rngs, strict=True)
+        if isinstance(table, RowsTable)
+    ]
+    return TablesAndRest(rules, parameters, lr=settings.learning_rate)
 
 
 def release(model: Backbone) -> None:
