@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from negsample import pages
+
 INIT_SD = 0.02
 _BLOCK = 1 << 16  # rows initialised at once
 
@@ -185,7 +187,7 @@ def _distinct_by_sorting(flat_N: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator) -> Tensor:
-    weight = torch.empty(items + 1, dim, dtype=dtype)
+    weight = pages.empty((items + 1, dim), dtype)
     if dtype == torch.float32:
         weight.normal_(0, INIT_SD, generator=rng)
     else:

@@ -8,9 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from negsample import pages
 from negsample.optimizers.dense import BETAS, EPS, adam_step
 from negsample.table import RowsTable
 
+_TINY = 1e-30  # added before a root is taken: that of 0 takes a processor five times as long
+_GONE = 1e-20  # what has decayed so far is 0: products of less would be denormal, which take many times as long
 _NEGLIGIBLE = 1e-9  # of what a row still owes, relative to a step
 _BLOCK = 1 << 16  # rows settled at once
 
@@ -63,8 +66,8 @@ class RowAdam:
         self._write = _Writer(table.weight, rng)
         device = table.weight.device
         # Written once here: memory that the first steps touch first costs them more than all else they do.
-        self._first = torch.empty(table.weight.shape, device=device).zero_()
-        self._second = torch.empty(table.weight.shape, device=device).zero_()
+        self._first = _zeros(table.weight.shape, device)
+        self._second = _zeros(table.weight.shape, device)
         self._touched_at = torch.zeros(len(table.weight), dtype=torch.int32, device=device)
         self._steps, self._steps_there = 0, torch.zeros((), device=device)
         self._ratio = betas[0] / math.sqrt(betas[1])
@@ -82,8 +85,8 @@ class RowAdam:
             touched_at = self._touched_at.index_select(0, ids_N).long()
             rows = self._current(ids_N, first, second, touched_at)
             rested = (self._steps - touched_at).unsqueeze(1)
-            first.mul_(torch.pow(self.betas[0], rested))
-            second.mul_(torch.pow(self.betas[1], rested))
+            first.mul_(_decay(self.betas[0], rested))
+            second.mul_(_decay(self.betas[1], rested))
         self._held = _Held(ids_N, rows.requires_grad_(), first, second)
         return rows
 
@@ -106,8 +109,8 @@ class RowAdam:
         )
         self._steps += 1
         self._write(held.ids_N, rows)
-        self._first.index_copy_(0, held.ids_N, held.first_ND)
-        self._second.index_copy_(0, held.ids_N, held.second_ND)
+        _put(self._first, held.ids_N, held.first_ND)
+        _put(self._second, held.ids_N, held.second_ND)
         self._touched_at.index_fill_(0, held.ids_N, self._steps)
         self._owe()
 
@@ -131,7 +134,7 @@ class RowAdam:
         decay = self.betas[1]
         unbiased = (1 - torch.pow(decay, touched_at_N.unsqueeze(1) + middle)).sqrt_()
         eps = unbiased.mul_(torch.pow(decay, -middle / 2)).mul_(self.eps)
-        return rows.addcdiv_(first_ND * owed, second_ND.sqrt().add_(eps), value=-self.lr)
+        return rows.addcdiv_(first_ND * owed, (second_ND + _TINY).sqrt_().add_(eps), value=-self.lr)
 
     def _owe(self) -> None:
         """What the step just made would have moved the rows that it did not touch."""
@@ -183,6 +186,23 @@ class RowAdagrad:
         """Nothing: no row is owed anything."""
 
 
+def _decay(beta: float, steps: Tensor) -> Tensor:
+    """``beta ** steps``, and 0 where next to nothing is left."""
+    powers = torch.pow(beta, steps)
+    return powers.masked_fill_(powers < _GONE, 0)
+
+
+def _put(table_VD: Tensor, ids_N: Tensor, rows_ND: Tensor) -> None:
+    """Write rows; sixteen bytes at a time where a row is a multiple of that, which PyTorch's copy does faster."""
+    if table_VD.shape[1] * table_VD.element_size() % 16 == 0:
+        table_VD, rows_ND = table_VD.view(torch.complex128), rows_ND.view(torch.complex128)
+    table_VD.index_copy_(0, ids_N, rows_ND)
+
+
+def _zeros(shape: torch.Size, device: torch.device) -> Tensor:
+    return (pages.empty(shape) if device.type == "cpu" else torch.empty(shape, device=device)).zero_()
+
+
 class _Writer:
     """Puts float32 rows into a table of either dtype."""
 
@@ -194,7 +214,7 @@ class _Writer:
     def __call__(self, ids_N: Tensor, rows_ND: Tensor) -> None:
         if self._weight.dtype == torch.bfloat16:
             rows_ND = self._rounded(rows_ND)
-        self._weight.index_copy_(0, ids_N, rows_ND)
+        _put(self._weight, ids_N, rows_ND)
 
     def _rounded(self, rows_ND: Tensor) -> Tensor:
         """bfloat16 is the upper half of float32: add chance to the lower half, and cut it off."""
