@@ -10,7 +10,7 @@ import argparse
 import json
 from types import ModuleType
 
-from benchmarks import catalogue_size, evaluation, prepare, step
+from benchmarks import catalogue_size, evaluation, forecast, prepare, step
 from benchmarks.common import RESULTS, of_machine
 from benchmarks.peers import compare
 from negsample.study import machine
@@ -20,6 +20,7 @@ PARTS: dict[str, ModuleType] = {
     "evaluation": evaluation,
     "peers": compare,
     "catalogue-size": catalogue_size,
+    "forecast": forecast,
     "prepare": prepare,
 }
 """Each has ``measure(log) -> dict`` and ``lines(dict) -> list[str]`` (Markdown)."""

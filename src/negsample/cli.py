@@ -97,11 +97,12 @@ def train(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
     from negsample.data.catalogue import load_dataset
+    from negsample.forecast import check_fits, forecast
     from negsample.job import do
     from negsample.methods import method_names
     from negsample.runs import check_new_folder, is_run, read_run
     from negsample.study import plan
-    from negsample.terminal import Progress, print_dataset, print_metrics
+    from negsample.terminal import Progress, print_dataset, print_forecast, print_metrics
 
     names = method_names(method)
     if len(names) > 1:
@@ -114,7 +115,9 @@ def train(
         out.print(f"{folder} is finished already", markup=False, highlight=False)
     else:
         check_new_folder(folder)
+        check_fits([[job]])
         print_dataset(out, data)
+        print_forecast(out, forecast([[job]]))
         with Progress(out, [job]) as progress:
             do(job, folder, watch=lambda epoch: progress.watch(job, epoch))
     print_metrics(out, job.method, read_run(folder).metrics)
@@ -171,18 +174,22 @@ def compare(
     )
     from negsample import study
     from negsample.data.catalogue import load_dataset
+    from negsample.forecast import check_fits, forecast
     from negsample.methods import PAPER_SIX, method_names
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
-    from negsample.terminal import Progress, print_dataset, print_study
+    from negsample.terminal import Progress, print_dataset, print_forecast, print_study
 
     names = list(PAPER_SIX) if methods is None else method_names(methods)
     loaded = [load_dataset(each, prepared) for each in datasets]
     jobs = study.plan(loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
     check_study_folder(folder)
+    left = study.unfinished(jobs, folder, together)
+    check_fits(left, at_once)
     for data in loaded:
         print_dataset(out, data)
+    print_forecast(out, forecast(left, at_once))
     with Progress(out, jobs) as progress:
         command = shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
         note = {"command": command}

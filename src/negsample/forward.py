@@ -16,6 +16,7 @@ from negsample.losses import of_parts
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.negatives import Negatives, Scored
+from negsample.negatives.select import Needs
 from negsample.score import merge_negatives, score, score_targets, scores_bytes
 from negsample.table import Rows, distinct_ids
 
@@ -68,13 +69,23 @@ def way_of(
     size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
     if score_memory is None or size <= score_memory or method.merged:
         return _at_once(model, method, batch, proposed, negatives_rng)
-    if "whole" in method.select.needs:
+    check_whole(len(batch.targets_T), proposed.negatives.ids.shape[-1], method.select.needs, score_memory)
+    parts = min(-(-size // score_memory), batch.sequences)
+    return _in_parts(model, method, batch, proposed, negatives_rng, parts)
+
+
+def check_whole(positions: int, k: int, needs: Needs, score_memory: int) -> None:
+    """Scores of ``positions`` x ``k`` may be computed in parts, where they are more than ``score_memory`` bytes.
+
+    Raises:
+        InputError: they would have to be, and the selector ``needs`` the batch as a whole.
+    """
+    size = scores_bytes(positions, k)
+    if size > score_memory and "whole" in needs:
         raise InputError(
             f"score_memory: scores of about {-(-size // MIB):,} MiB are more than {score_memory / MIB:,.4g}, and this "
             "method must select from a batch as a whole; raise score_memory, or take a smaller batch_size"
         )
-    parts = min(-(-size // score_memory), batch.sequences)
-    return _in_parts(model, method, batch, proposed, negatives_rng, parts)
 
 
 def _at_once(model: Backbone, method: Method, batch: Batch, proposed: Proposed, negatives_rng: torch.Generator) -> Way:

@@ -18,9 +18,9 @@ from negsample.negatives.collisions import in_history, rows_of
 from negsample.negatives.select import Needs, Scored
 from negsample.table import Rows
 
-_BYTES_A_SCORE = 20
-_MERGED = 4096  # columns of scores that are held at once
-_LOOKED_UP = 1 << 23  # numbers of vectors that are held at once
+BYTES_A_SCORE = 20
+MERGED = 4096  # columns of scores that are held at once
+LOOKED_UP = 1 << 23  # numbers of vectors that are held at once
 _LOWEST = -1e30  # of a masked score that must be finite
 _MAX_WASTE = 0.7  # a bucket holds sequences at least this long, relative to its longest
 
@@ -50,7 +50,7 @@ def scores_bytes(positions: int, k: int) -> int:
 
     Some twenty bytes a score: itself, masked, what the loss keeps of it, and their gradients.
     """
-    return positions * k * _BYTES_A_SCORE
+    return positions * k * BYTES_A_SCORE
 
 
 def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
@@ -90,11 +90,11 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, ids: Tensor, batc
 def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, ids_K: Tensor, batch: Batch) -> Tensor:
     """(T, 1) ``log sum_j exp(s_j)`` over shared negatives, a single one that stands for all; ``-inf`` where none is.
 
-    Never holds more than T x ``_MERGED`` scores: they are computed chunk by chunk, and again for the gradient. What
+    Never holds more than T x ``MERGED`` scores: they are computed chunk by chunk, and again for the gradient. What
     :func:`negsample.losses.sampled_softmax` and :func:`~negsample.losses.corrected_log_q` make of it is what they
     make of the (T, K) scores.
     """
-    ids = torch.split(ids_K, _MERGED)
+    ids = torch.split(ids_K, MERGED)
     merged_T1 = _merged(states_TD, vectors_KD, lambda chunk: _collides(ids[chunk], batch)).unsqueeze(1)
     return merged_T1.masked_fill(merged_T1 < _LOWEST / 2, -math.inf)
 
@@ -120,7 +120,7 @@ def _merged(states_TD: Tensor, vectors_KD: Tensor, masked: Callable[[int], Tenso
 
     logs = [
         checkpoint(of_chunk, states_TD, vectors, chunk, use_reentrant=False, preserve_rng_state=False)
-        for chunk, vectors in enumerate(torch.split(vectors_KD, _MERGED))
+        for chunk, vectors in enumerate(torch.split(vectors_KD, MERGED))
     ]
     return torch.logsumexp(torch.stack(logs, 1), 1)
 
@@ -222,5 +222,5 @@ class _Dots(torch.autograd.Function):
 
 def _parts(states_TD: Tensor, places_TK: Tensor) -> Iterator[slice]:
     """Stretches of positions whose vectors may be held at once."""
-    positions = max(_LOOKED_UP // max(places_TK.shape[1] * states_TD.shape[1], 1), 1)
+    positions = max(LOOKED_UP // max(places_TK.shape[1] * states_TD.shape[1], 1), 1)
     return (slice(first, first + positions) for first in range(0, len(places_TK), positions))

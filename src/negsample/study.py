@@ -16,6 +16,7 @@ from negsample.config import InputError, TrainSettings, fingerprint
 from negsample.course import Epoch
 from negsample.data.popularity import COHORTS, popularity_order
 from negsample.data.sequences import Dataset
+from negsample.forecast import check_fits
 from negsample.job import Job, do_together
 from negsample.methods import POPREC, negative_settings
 from negsample.report.page import write_report
@@ -94,26 +95,25 @@ def compare(
         note: more to keep in ``study.json``.
 
     Raises:
-        InputError: ``out`` cannot be written, or holds something else where a run belongs; or other models than SASRec
-            are to be trained together.
+        InputError: ``out`` cannot be written, or holds something else where a run belongs; other models than SASRec
+            are to be trained together; or a run cannot be, see :func:`negsample.forecast.check_fits`.
     """
-    if together > 1 and jobs[0].settings.model != "sasrec":
-        raise InputError(f"--together {together} is for sasrec, got model={jobs[0].settings.model}; leave it out")
     runs = out / "runs"
+    tasks = [(group, [runs / job.name for job in group]) for group in unfinished(jobs, out, together)]
+    check_fits([group for group, _ in tasks], at_once)
     try:
         runs.mkdir(parents=True, exist_ok=True)
         (out / "datasets").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
-    left = [job for job in jobs if not is_run(runs / job.name)]
-    for job in left:
-        if (runs / job.name).exists():
-            raise InputError(f"{runs / job.name} is there and is no finished run; delete it, and it is done again")
+    left = {folder for _, folders in tasks for folder in folders}
+    for folder in left:
+        if folder.exists():
+            raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
     _write_study(jobs, out, note or {})
     for job in jobs:
-        if job not in left:
+        if runs / job.name not in left:
             watch(job, None)
-    tasks = [(group, [runs / job.name for job in group]) for group in groups(left, together)]
     if at_once > 1 and len(tasks) > 1:
         in_processes(tasks, at_once, watch)
     else:
@@ -122,6 +122,17 @@ def compare(
             for job in group:
                 watch(job, None)
     return write_report(out)
+
+
+def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[Job]]:
+    """What :func:`compare` would do, in its order: the jobs that ``out`` has not finished, in their groups.
+
+    Raises:
+        InputError: other models than SASRec are to be trained together.
+    """
+    if together > 1 and jobs[0].settings.model != "sasrec":
+        raise InputError(f"--together {together} is for sasrec, got model={jobs[0].settings.model}; leave it out")
+    return groups([job for job in jobs if not is_run(out / "runs" / job.name)], together)
 
 
 def groups(jobs: Sequence[Job], together: int) -> list[list[Job]]:

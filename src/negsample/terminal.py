@@ -20,6 +20,7 @@ from negsample.data.table import describe
 
 if TYPE_CHECKING:
     from negsample.course import Epoch
+    from negsample.forecast import Forecast
     from negsample.job import Job
 
 _STUDY_COLUMNS = {
@@ -47,6 +48,30 @@ def print_dataset(out: Console, data: Dataset) -> None:
     for row in about.cohorts:
         cohorts.add_row(*row)
     out.print(cohorts)
+
+
+def print_forecast(out: Console, ahead: Forecast) -> None:
+    """What the runs that are to be done will take, and how the item table is kept; nothing, if there are none."""
+    from negsample.forecast import in_bytes, in_time
+
+    if not ahead.lines:
+        return
+    for words in ahead.tables:
+        out.print(words, markup=False, highlight=False, soft_wrap=True)
+    several = len({line.dataset for line in ahead.lines}) > 1
+    table = _table("ahead, about", *(["dataset"] if several else []), "runs", "memory", "a step", "steps", "a run")
+    for line in ahead.lines:
+        table.add_row(
+            line.method,
+            *([line.dataset] if several else []),
+            str(line.runs),
+            in_bytes(line.memory),
+            f"{1000 * line.pace.step:,.0f} ms",
+            f"{line.pace.steps:,}/epoch",
+            in_time(line.seconds),
+        )
+    out.print(table)
+    out.print(f"In all about {in_time(ahead.seconds)} and {in_bytes(ahead.memory)}.", highlight=False)
 
 
 def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None:

@@ -60,6 +60,11 @@ def step(
     return loss.detach()
 
 
+def precision_of(settings: TrainSettings) -> torch.dtype | None:
+    """The ``autocast`` of :func:`step` that ``settings`` say."""
+    return torch.bfloat16 if settings.precision == "bfloat16" else None
+
+
 def _autocast(device: torch.device, to: torch.dtype | None) -> torch.autocast:
     return torch.autocast(device.type, to, enabled=to is not None)
 
@@ -138,6 +143,7 @@ def _fit(courses: Sequence[Course], data: Dataset, settings: TrainSettings) -> l
     del optimizer  # its state would lie beside the second copy of the weights
     for course in courses:
         release(course.model)
+    for course in courses:
         course.load_best()
     return [Fitted(course.log, course.best_epoch) for course in courses]
 
@@ -158,7 +164,7 @@ def _step_of(
 ) -> Tensor:
     """(S,) losses of one update of all ``courses``."""
     score_memory = settings.score_memory * MIB
-    autocast = torch.bfloat16 if settings.precision == "bfloat16" else None
+    autocast = precision_of(settings)
     if together is None:
         (course,), ((batch, proposed),) = courses, turns
         loss = step(

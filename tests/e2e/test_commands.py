@@ -187,6 +187,16 @@ def test_seeds_trained_together_are_the_same_runs_within_rounding(negsample, com
     assert stamps(other / "runs") == before
 
 
+def test_what_is_ahead_is_said_before_it_is_done(run, compared, negsample):
+    _, command, said = compared
+    for words in (run[1], said):
+        assert "table dense (fewer than 50,000 items)" in words
+        assert "/epoch" in words
+        assert "In all about" in words
+    assert said.index("In all about") < said.index("[1/4]")
+    assert "ahead, about" not in done(negsample(*command))  # nothing is
+
+
 def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(negsample):
     said = done(negsample("methods", COLUMNS="50"))
     for name in (*METHODS, "PopRec"):

@@ -115,6 +115,14 @@ def test_together_what_cannot_be(negsample, log, tmp_path):
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize("verb", [["train", "--method", "random"], ["compare", "--methods", "random"]])
+def test_what_cannot_fit_is_refused_before_any_work(negsample, log, tmp_path, verb):
+    finished = negsample(verb[0], log, *verb[1:], "--out", tmp_path / "x", "--set", "dim=2000000")
+    refused(finished, "not enough memory: random on", "is available", "a smaller dim")
+    assert finished.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_place_to_write_that_is_taken(negsample, log, tmp_path):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()

@@ -1,0 +1,167 @@
+"""What is refused before any work, and what is said of a study."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from negsample import compare, plan
+from negsample import forecast as room
+from negsample.config import InputError, TrainSettings
+from negsample.forecast import check_fits, forecast, in_bytes, in_time, pace_of
+from negsample.forecast.needs import PROCESS, needs_of
+from negsample.job import Job, do
+from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
+from negsample.study import groups
+
+
+@pytest.fixture
+def with_memory(monkeypatch):
+    def have(size):
+        monkeypatch.setattr(room, "available_memory", lambda: size)
+        monkeypatch.setattr(room, "default_device", lambda: torch.device("cpu"))
+
+    return have
+
+
+@pytest.fixture(scope="module")
+def small(world):
+    return world(users=70, items=40, name="small")
+
+
+def jobs_on(data, methods, repeats=2, **settings):
+    return plan([data], methods, repeats=repeats, seed=0, settings=TrainSettings(dim=8, max_length=12, **settings))
+
+
+@pytest.mark.parametrize(
+    ("negatives", "settings", "words"),
+    [
+        (1, {"dim": 20_000, "blocks": 1, "max_length": 1}, ["the rest of the model", "a smaller dim", "fewer blocks"]),
+        (1, {"oversampling_factor": 1000, "epochs": 10**9}, ["kept batches", "a smaller oversampling_factor"]),
+        (10**6, {"dim": 1}, ["a step", "1 MB is available", "a smaller batch_size", "fewer negatives"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_way_out(job_of, with_memory, negatives, settings, words):
+    with_memory(1_000_000)
+    with pytest.raises(InputError, match="not enough memory: random on by hand") as refusal:
+        check_fits([[job_of("random", {"random_negatives": negatives}, **settings)]])
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_of_a_large_table_the_smallest_kind_is_named_until_it_is_taken(job_of, with_memory):
+    with_memory(1_000_000)
+    least = {"table": "rows", "table_optimizer": "adagrad", "table_dtype": "bfloat16"}
+    for settings, there in (({}, True), (least, False)):
+        job = job_of(**settings)
+        job = job._replace(data=Wide(job.data))
+        with pytest.raises(InputError, match="the item table and what it learns by") as refusal:
+            check_fits([[job]])
+        assert ("table_dtype=bfloat16" in str(refusal.value)) is there
+
+
+class Wide:
+    """A dataset of a hundred million items that only says so."""
+
+    def __init__(self, data):
+        self._data = data
+        self.catalogue_size = 10**8
+
+    def __getattr__(self, name):
+        return getattr(self._data, name)
+
+
+def test_processes_add_up_and_so_do_runs_together(job_of, with_memory):
+    job = job_of()
+    peak = needs_of(job).peak
+    with_memory(2 * PROCESS)
+    check_fits([[job]] * 4)
+    with pytest.raises(InputError, match=r"\(4 at once\).*fewer --jobs"):
+        check_fits([[job]] * 4, at_once=4)
+    with_memory(peak + peak // 2)
+    check_fits([[job]])
+    check_fits([[job]] * 4)
+    with pytest.raises(InputError, match=r"\(4 runs together\).*a lower --together"):
+        check_fits([[job] * 4])
+
+
+def test_where_the_system_says_nothing_nothing_is_refused(job_of, with_memory):
+    with_memory(None)
+    check_fits([[job_of(dim=20_000)]])
+
+
+def test_nothing_left_is_no_reason_to_refuse(with_memory):
+    with_memory(0)
+    check_fits([])
+    assert forecast([]).lines == []
+
+
+def test_a_method_that_needs_its_scores_whole_is_refused_before_it_starts(job_of):
+    negatives = {"cache_negatives": 10**6, "cache_size": 10**6}
+    check_fits([[job_of("xir", negatives)]])
+    with pytest.raises(InputError, match=r"score_memory.*as a whole"):
+        check_fits([[job_of("xir", negatives, score_memory=1)]])
+
+
+def test_the_study_itself_refuses(small, with_memory, tmp_path):
+    with_memory(1_000_000)
+    with pytest.raises(InputError, match="not enough memory"):
+        compare(jobs_on(small, ["random"]), tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+def test_lines_of_a_study(small, table):
+    jobs = jobs_on(small, ["random", "full-ce"], table=table, epochs=3, eval_every=2)
+    said = forecast(groups(jobs, 1))
+    assert [(line.method, line.runs) for line in said.lines] == [("random", 2), ("full-ce", 2)]
+    assert said.tables == [f"small: table {'dense' if table == 'dense' else 'rows by adam, float32'} (as set), 0 MB"]
+    for line in said.lines:
+        assert line.pace.steps == 1
+        assert line.seconds == pytest.approx(3 * line.pace.step + 2 * line.pace.look + line.pace.end)
+        assert min(line.pace.step, line.pace.look, line.pace.end) > 0
+    assert said.seconds == pytest.approx(2 * sum(line.seconds for line in said.lines))
+    assert said.memory == max(line.memory for line in said.lines)
+
+
+def test_two_at_a_time_take_half_the_time_and_twice_the_memory(small):
+    said = forecast(groups(jobs_on(small, ["random"]), 1), 2)
+    (line,) = said.lines
+    assert line.seconds < said.seconds < line.seconds + 10
+    assert said.memory == 2 * line.memory + PROCESS
+
+
+@pytest.mark.parametrize("method", [*METHODS, POPREC])
+@pytest.mark.parametrize("table", ["rows", "dense"])
+def test_trying_a_method_changes_nothing(small, method, table, monkeypatch):
+    """Of a catalogue that is larger than what is tried, rows stand in."""
+    monkeypatch.setattr("negsample.forecast.pace._ITEMS", 16)
+    changes = {"warm_up": 1, "bank_size": 20}
+    job = Job(small, method, 0, TrainSettings(dim=8, table=table), negative_settings(method, changes))
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    pace = pace_of(job, catalogue_of(small, 50), threads=1)
+    assert (pace.step > 0) == (method != POPREC)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_what_is_said_is_about_what_it_takes(world, tmp_path):
+    """Within a factor that no machine's noise reaches: it is a sum of what was measured, not a guess."""
+    data = world(users=600, items=300, name="larger")
+    (job,) = plan([data], ["random"], repeats=1, seed=0, settings=TrainSettings(epochs=30))[1:]
+    said = forecast([[job]]).lines[0]
+    seen = []
+    do(job, tmp_path / "run", watch=seen.append)
+    assert seen[-1].steps == 30 * said.pace.steps
+    assert said.pace.step * seen[-1].steps / 20 < seen[-1].seconds < 20 * said.pace.step * seen[-1].steps
+
+
+def test_numbers_for_a_person():
+    assert [in_bytes(size) for size in (999, 1_500_000, 2_340_000_000)] == ["0 MB", "2 MB", "2.3 GB"]
+    assert [in_time(each) for each in (0.2, 99.0, 150.0, 7200.0, 360_000.0)] == [
+        "1 s",
+        "99 s",
+        "2 min",
+        "2.0 h",
+        "100 h",
+    ]

@@ -1,0 +1,75 @@
+"""What a run will need in bytes, on sizes made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from negsample.config import TrainSettings
+from negsample.forecast.needs import asked_of, drawn_by, needs_of, positions_of, rest_bytes, table_bytes
+from negsample.methods import METHODS, POPREC
+
+
+def test_bytes_of_a_table():
+    assert table_bytes(TrainSettings(dim=4), 9) == (160, 480)
+    assert table_bytes(TrainSettings(dim=4, table="rows"), 9) == (160, 320 + 40)
+    least = TrainSettings(dim=4, table="rows", table_optimizer="adagrad", table_dtype="bfloat16")
+    assert table_bytes(least, 9) == (80, 40)
+
+
+def test_bytes_of_the_rest():
+    settings = TrainSettings(dim=2, max_length=3, blocks=1)
+    assert rest_bytes(settings) == 16 * (6 + 5 * 6 + 8 + 4)
+
+
+def test_positions(job_of):
+    sizes = positions_of(job_of(batch_size=2))
+    assert (sizes.likely, sizes.longest, sizes.sequences, sizes.steps) == (6, 4, 2, 2)
+    assert positions_of(job_of(batch_size=2, max_length=2)).likely == 4
+
+
+def test_what_is_asked(job_of):
+    frozen, rolling = (asked_of(job_of(history=history)) for history in ("frozen", "rolling"))
+    assert [tuple(each) for each in frozen] == [(2, 2, 5), (2, 2, 9)]
+    assert [tuple(each) for each in rolling] == [(2, 2, 5), (2, 2, 9)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_needs_something(job_of, method):
+    needs = needs_of(job_of(method))
+    assert needs.peak >= needs.table + needs.rest + needs.step > 0
+    assert needs.largest() in ("table", "rest", "step", "evaluation")
+
+
+def test_the_baseline_trains_nothing(job_of):
+    needs = needs_of(job_of(POPREC))
+    assert (needs.table, needs.step) == (0, 0)
+    assert needs.peak == needs.proposals + needs.evaluation
+
+
+def test_what_is_drawn(job_of):
+    assert drawn_by(job_of("random", {"random_negatives": 7, "draws_per": "position"}), 5).ids(5, 2) == 35
+    assert drawn_by(job_of("random", {"random_negatives": 7}), 5).ids(5, 2) == 14
+    assert drawn_by(job_of("in-batch-softmax", {"in_batch_negatives": "all"}), 5).ids(5, 2) == 5
+    assert drawn_by(job_of("full-ce"), 5).ids(5, 2) == 9
+    small, large = (drawn_by(job_of("cross-batch", {"bank_size": size}), 5).k for size in (70, 700))
+    assert large - small == 630
+
+
+def test_more_together_need_more(job_of):
+    one, three = (needs_of(job_of(), together) for together in (1, 3))
+    assert (three.table, three.rest, three.step) == (3 * one.table, 3 * one.rest, 3 * one.step)
+    assert three.proposals == one.proposals
+
+
+def test_kept_batches_are_counted_for_as_long_as_there_are_epochs(job_of):
+    once, twice, capped = (needs_of(job_of(oversampling_factor=factor, epochs=2)).kept for factor in (1, 2, 50))
+    assert needs_of(job_of()).kept == 0 < once
+    assert 2 * once == twice == capped
+
+
+def test_scores_take_no_more_than_their_memory(job_of):
+    """Beyond it they are computed in parts."""
+    many = {"random_negatives": 10**6, "draws_per": "batch"}
+    whole, parts = (needs_of(job_of("random", many, score_memory=limit)) for limit in (1024, 1))
+    assert whole.step > 16e6 * 7
+    assert parts.step < whole.step
