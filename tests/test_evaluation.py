@@ -423,3 +423,18 @@ def test_figures_are_the_means_over_the_events(dataset_of):
     assert found.figures["cold_events"] == 2
     assert found.figures["coverage@5"] == 5 / 12
     assert "coverage@5" not in evaluate(model, data, "test", TrainSettings(), with_top=False).figures
+
+
+@pytest.mark.parametrize("history", ["frozen", "rolling"])
+@pytest.mark.parametrize("filter_seen", [False, True])
+def test_figures_are_the_same_however_many_queries_are_asked_at_once(world, history, filter_seen, monkeypatch):
+    data = world(users=90, items=50, name="some")
+    model = SASRec(data.catalogue_size, dim=8, max_length=12, rng=torch.Generator().manual_seed(3))
+    settings = TrainSettings(dim=8, max_length=12, history=history, filter_seen=filter_seen)
+    whole = evaluate(model, data, "test", settings)
+    asked = queries(data, "test", history=history, max_length=12)
+    for at_once in (1, 7, len(asked.windows) - 1):
+        monkeypatch.setattr("negsample.evaluation.QUERIES_AT_ONCE", at_once)
+        some = evaluate(model, data, "test", settings)
+        assert np.array_equal(some.ranks_E, whole.ranks_E)
+        assert some.figures == pytest.approx(whole.figures, nan_ok=True, rel=0, abs=0)

@@ -15,6 +15,9 @@ from negsample.data.sequences import Dataset
 from negsample.metrics import CUTOFFS, summarise
 from negsample.ranking import Table, rank
 
+QUERIES_AT_ONCE = 1 << 14
+"""Whose states and histories are held at once: enough that reading the catalogue once for them costs nothing."""
+
 _ENCODE_BLOCK = 256  # histories encoded at once; more at once take longer each
 
 
@@ -47,6 +50,16 @@ class Queries(NamedTuple):
     query_E: Ints
     targets_E: Ints
     known_until: Ints
+
+    def part(self, first: int, last: int) -> Queries:
+        """Queries ``first .. last - 1`` with their events."""
+        events = slice(*np.searchsorted(self.query_E, [first, last]))
+        return Queries(
+            self.windows.take(np.arange(first, last)),
+            self.query_E[events] - first,
+            self.targets_E[events],
+            self.known_until[first:last],
+        )
 
 
 def queries(
@@ -110,17 +123,28 @@ def evaluate(
     device: torch.device | None = None,
     with_top: bool = True,
 ) -> Evaluation:
-    """Measure ``model`` on the validation or test events of ``data``; ``with_top`` adds coverage and ARP."""
+    """Measure ``model`` on the validation or test events of ``data``; ``with_top`` adds coverage and ARP.
+
+    What is held beside the model is bound by blocks (:func:`negsample.ranking.rank`) of some thousand queries, and a
+    few numbers an event and a query.
+    """
     device = device or torch.device("cpu")
     asked = queries(data, part, history=settings.history, max_length=model.max_length)
-    states = encode(model, data.items, asked.windows, device=device)
-    ranking = rank(
-        states,
-        model.table,
-        asked.query_E,
-        asked.targets_E,
-        top_k=max(CUTOFFS) if with_top else 0,
-        seen=_seen(data, asked) if settings.filter_seen else None,
-    )
-    figures = summarise(ranking.ranks_E, asked.targets_E, data.train_counts, data.cohorts, ranking.top_QK)
-    return Evaluation(figures, ranking.ranks_E)
+    rankings = []
+    for first in range(0, len(asked.windows), QUERIES_AT_ONCE):
+        some = asked.part(first, min(first + QUERIES_AT_ONCE, len(asked.windows)))
+        rankings.append(
+            rank(
+                encode(model, data.items, some.windows, device=device),
+                model.table,
+                some.query_E,
+                some.targets_E,
+                top_k=max(CUTOFFS) if with_top else 0,
+                seen=_seen(data, some) if settings.filter_seen else None,
+            )
+        )
+    ranks_E = np.concatenate([each.ranks_E for each in rankings])
+    tops = [each.top_QK for each in rankings if each.top_QK is not None]
+    top_QK = np.concatenate(tops) if tops else None
+    figures = summarise(ranks_E, asked.targets_E, data.train_counts, data.cohorts, top_QK)
+    return Evaluation(figures, ranks_E)

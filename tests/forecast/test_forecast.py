@@ -9,7 +9,7 @@ from negsample import compare, plan
 from negsample import forecast as room
 from negsample.config import InputError, TrainSettings
 from negsample.forecast import check_fits, forecast, in_bytes, in_time, pace_of
-from negsample.forecast.needs import PROCESS, needs_of
+from negsample.forecast.needs import PROCESS, asked_of, needs_of
 from negsample.job import Job, do
 from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.study import groups
@@ -145,15 +145,30 @@ def test_trying_a_method_changes_nothing(small, method, table, monkeypatch):
     assert torch.get_num_threads() == threads
 
 
-def test_what_is_said_is_about_what_it_takes(world, tmp_path):
-    """Within a factor that no machine's noise reaches: it is a sum of what was measured, not a guess."""
-    data = world(users=600, items=300, name="larger")
-    (job,) = plan([data], ["random"], repeats=1, seed=0, settings=TrainSettings(epochs=30))[1:]
-    said = forecast([[job]]).lines[0]
-    seen = []
+@pytest.mark.parametrize(("table", "larger"), [("dense", 1.0), ("rows", 40 / 16)])
+def test_the_time_is_made_of_its_parts(small, table, larger, monkeypatch):
+    """Where everything takes two seconds, ranks of a larger catalogue as much longer as it is larger."""
+
+    def two_seconds(call, device):
+        call()
+        return 2.0
+
+    monkeypatch.setattr("negsample.forecast.pace._seconds", two_seconds)
+    monkeypatch.setattr("negsample.forecast.pace._ITEMS", 16)
+    job = jobs_on(small, ["random"], repeats=1, table=table, batch_size=10, epochs=5, eval_every=2)[1]
+    valid, test = (asked.queries for asked in asked_of(job))
+    pace = pace_of(job, catalogue_of(small, 12), threads=1)
+    assert (pace.step, pace.steps) == (2.0, 7)
+    assert pace.look == pytest.approx(2.0 + 2.0 * larger)
+    assert pace.end == pytest.approx((valid + test) / valid * (2.0 + 2.0 * larger))
+    assert pace.run(job.settings) == pytest.approx(5 * 7 * 2.0 + 3 * pace.look + pace.end)
+
+
+def test_steps_are_counted_as_they_are_made(small, tmp_path):
+    (job,) = jobs_on(small, ["random"], repeats=1, batch_size=10, epochs=2)[1:]
+    said, seen = forecast([[job]]).lines[0], []
     do(job, tmp_path / "run", watch=seen.append)
-    assert seen[-1].steps == 30 * said.pace.steps
-    assert said.pace.step * seen[-1].steps / 20 < seen[-1].seconds < 20 * said.pace.step * seen[-1].steps
+    assert seen[-1].steps == 2 * said.pace.steps
 
 
 def test_numbers_for_a_person():

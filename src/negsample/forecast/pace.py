@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from negsample.config import TrainSettings
 from negsample.data.batches import Batch, epoch_batches
-from negsample.evaluation import Queries, encode, queries
+from negsample.evaluation import encode, queries
 from negsample.forecast.needs import asked_of
 from negsample.forward import MIB
 from negsample.job import Job, build_model, default_device
@@ -162,7 +162,7 @@ def _evaluation(job: Job, model: Backbone, device: torch.device) -> tuple[float,
     """Seconds a query of its encoding, of ranks, and of ranks with the first items."""
     asked = queries(job.data, "valid", history=job.settings.history, max_length=model.max_length)
     some = min(_QUERIES, len(asked.windows))
-    asked = _first(asked, some)
+    asked = asked.part(0, some)
     targets = asked.targets_E % model.table.items + 1
     states = encode(model, job.data.items, asked.windows, device=device)
     encoding = _seconds(lambda: encode(model, job.data.items, asked.windows, device=device), device)
@@ -176,13 +176,6 @@ def _evaluation(job: Job, model: Backbone, device: torch.device) -> tuple[float,
         return larger * _seconds(once, device) / some
 
     return encoding / some, ranked(0), ranked(max(CUTOFFS))
-
-
-def _first(asked: Queries, some: int) -> Queries:
-    events = int(np.searchsorted(asked.query_E, some))
-    return Queries(
-        asked.windows.take(np.arange(some)), asked.query_E[:events], asked.targets_E[:events], asked.known_until[:some]
-    )
 
 
 def _seconds(call: Callable[[], object], device: torch.device) -> float:
