@@ -87,6 +87,7 @@ def do_together(
     """
     for folder in folders:
         check_new_folder(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
     device = default_device()
     models = [build_model(job, device) for job in jobs]
     courses = []

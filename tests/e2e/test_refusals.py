@@ -91,8 +91,8 @@ def test_a_setting_of_train(negsample, log, tmp_path, arguments, words):
 def test_a_log(negsample, tmp_path, name, content, words):
     if content is not None:
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    refused(negsample("prepare", tmp_path / name, "--out", tmp_path / "out"), *words)
-    assert not (tmp_path / "out").exists()
+    refused(negsample("prepare", tmp_path / name, "--out", tmp_path / "new" / "out"), *words)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_name_that_is_near_a_bundled_one(negsample, tmp_path):
