@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from negsample.config import InputError, TrainSettings
 from negsample.data.batches import Ints, Packed, Windows, longest_first, pack, spans
 from negsample.data.sequences import Dataset
 from negsample.metrics import CUTOFFS, summarise
-from negsample.ranking import Table, rank
+from negsample.ranking import NO_DIAL, Dials, Ranking, Table, rank_by_dial
 
 QUERIES_AT_ONCE = 1 << 14
 """Whose states and histories are held at once: enough that reading the catalogue once for them costs nothing."""
@@ -128,21 +129,41 @@ def evaluate(
     What is held beside the model is bound by blocks (:func:`negsample.ranking.rank`) of some thousand queries, and a
     few numbers an event and a query.
     """
+    (found,) = evaluate_by_dial(model, data, part, settings, NO_DIAL, device=device, with_top=with_top)
+    return found
+
+
+def evaluate_by_dial(
+    model: Model,
+    data: Dataset,
+    part: Literal["valid", "test"],
+    settings: TrainSettings,
+    dials: Dials,
+    *,
+    device: torch.device | None = None,
+    with_top: bool = True,
+) -> list[Evaluation]:
+    """The same at each setting of the dial; histories are encoded and items scored once for all."""
     device = device or torch.device("cpu")
     asked = queries(data, part, history=settings.history, max_length=model.max_length)
     rankings = []
     for first in range(0, len(asked.windows), QUERIES_AT_ONCE):
         some = asked.part(first, min(first + QUERIES_AT_ONCE, len(asked.windows)))
         rankings.append(
-            rank(
+            rank_by_dial(
                 encode(model, data.items, some.windows, device=device),
                 model.table,
                 some.query_E,
                 some.targets_E,
+                dials,
                 top_k=max(CUTOFFS) if with_top else 0,
                 seen=_seen(data, some) if settings.filter_seen else None,
             )
         )
+    return [_summed_up(each, asked, data) for each in zip(*rankings, strict=True)]
+
+
+def _summed_up(rankings: Sequence[Ranking], asked: Queries, data: Dataset) -> Evaluation:
     ranks_E = np.concatenate([each.ranks_E for each in rankings])
     tops = [each.top_QK for each in rankings if each.top_QK is not None]
     top_QK = np.concatenate(tops) if tops else None

@@ -57,6 +57,10 @@ class Dials(NamedTuple):
     betas: Sequence[float]
 
 
+NO_DIAL = Dials(torch.empty(0), (0.0,))
+"""The scores as they are."""
+
+
 def rank(
     states_QD: Tensor,
     table: Table,
@@ -87,13 +91,12 @@ def rank(
     Raises:
         InputError: a state, an item or a target's score is not finite (the training diverged).
     """
-    plain = Dials(torch.empty(0), (0.0,))
     (ranking,) = rank_by_dial(
         states_QD,
         table,
         query_E,
         targets_E,
-        plain,
+        NO_DIAL,
         top_k=top_k,
         seen=seen,
         query_block=query_block,
