@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from negsample.data.prepare import prepare
     from negsample.data.sequences import Dataset, open_dataset
     from negsample.data.split import split_by_time
-    from negsample.evaluation import evaluate
+    from negsample.dial import dials
+    from negsample.evaluation import evaluate, evaluate_by_dial
     from negsample.methods import METHODS, Catalogue, Method, build_method, catalogue_of, negative_settings
     from negsample.models import GRU4Rec, PopRec, SASRec
     from negsample.negatives import (
@@ -51,7 +52,8 @@ _HOMES = {
     "data.prepare": ("prepare",),
     "data.sequences": ("Dataset", "open_dataset"),
     "data.split": ("split_by_time",),
-    "evaluation": ("evaluate",),
+    "dial": ("dials",),
+    "evaluation": ("evaluate", "evaluate_by_dial"),
     "methods": ("METHODS", "Catalogue", "Method", "build_method", "catalogue_of", "negative_settings"),
     "models": ("GRU4Rec", "PopRec", "SASRec"),
     "negatives": (
@@ -120,7 +122,9 @@ __all__ = [
     "build_method",
     "catalogue_of",
     "compare",
+    "dials",
     "evaluate",
+    "evaluate_by_dial",
     "fit",
     "generator",
     "load_dataset",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from negsample.config import InputError
 from negsample.evaluation import Evaluation
@@ -24,17 +25,18 @@ BETAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 _BEST_BY, _BALANCE = "ndcg@10", "balance@10"
 
 
-def log_shares(target_counts: NDArray[np.int64]) -> torch.Tensor:
+def log_shares(target_counts: Tensor | NDArray[np.int64]) -> Tensor:
     """(V + 1,) float64 ``log p`` of each id; an item that is no training target has the share of a single one.
 
     Args:
         target_counts: (V + 1,) how often each id is a target in an epoch of training.
     """
-    total = max(int(target_counts.sum()), 1)
-    return torch.from_numpy(np.log(np.maximum(target_counts, 1) / total))
+    copied = target_counts if isinstance(target_counts, Tensor) else torch.from_numpy(np.array(target_counts))
+    counts = copied.double()
+    return torch.log(counts.clamp(min=1) / counts.sum().clamp(min=1))
 
 
-def dials(target_counts: NDArray[np.int64], betas: Sequence[float] = BETAS) -> Dials:
+def dials(target_counts: Tensor | NDArray[np.int64], betas: Sequence[float] = BETAS) -> Dials:
     """The settings ``betas`` for the items with these counts."""
     return Dials(log_shares(target_counts), tuple(betas))
 
