@@ -10,7 +10,7 @@ from typing import Any
 
 from negsample import TrainSettings, generator
 from negsample.config import checked
-from negsample.data.batches import Batch, epoch_batches
+from negsample.data.batches import Batch, batches_of
 from negsample.data.sequences import Dataset
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,13 +35,5 @@ def median_ms(call: Callable[[], object], repeats: int) -> float:
 
 def first_batches(data: Dataset, number: int) -> list[Batch]:
     """The first batches of an epoch."""
-    batches = epoch_batches(
-        data.items,
-        data.offsets,
-        data.train_ends,
-        batch_size=SETTINGS.batch_size,
-        max_length=SETTINGS.max_length,
-        catalogue_size=data.catalogue_size,
-        rng=generator(0, "order"),
-    )
+    batches = batches_of(data, SETTINGS, "history", rng=generator(0, "order"))
     return [batch for batch, _ in zip(batches, range(number), strict=False)]

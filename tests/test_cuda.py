@@ -7,7 +7,7 @@ import torch
 
 from negsample import TrainSettings
 from negsample.course import Course
-from negsample.data.batches import epoch_batches
+from negsample.data.batches import batches_of
 from negsample.evaluation import evaluate
 from negsample.forward import Proposed, propose
 from negsample.job import Job, build_model
@@ -38,18 +38,7 @@ def made(data, method, settings, device, seed=0):
 
 
 def batch_of(data, settings, collisions):
-    return next(
-        epoch_batches(
-            data.items,
-            data.offsets,
-            data.train_ends,
-            batch_size=settings.batch_size,
-            max_length=settings.max_length,
-            catalogue_size=data.catalogue_size,
-            collisions=collisions,
-            rng=generator(0, "order"),
-        )
-    )
+    return next(batches_of(data, settings, collisions, rng=generator(0, "order")))
 
 
 def on(proposed, device):

@@ -11,7 +11,7 @@ import torch
 
 from negsample import course, train
 from negsample.config import InputError, TrainSettings
-from negsample.data.batches import epoch_batches
+from negsample.data.batches import batches_of
 from negsample.evaluation import Evaluation, evaluate
 from negsample.job import Job, build_model
 from negsample.losses import bce
@@ -118,11 +118,11 @@ def test_a_seed_gives_every_method_the_same_start_and_the_same_order(predictable
     starts, orders = {}, {}
 
     def recorded(*arguments, **options):
-        for batch in epoch_batches(*arguments, **options):
+        for batch in batches_of(*arguments, **options):
             orders.setdefault(method, []).append(batch.users_B.clone())
             yield batch
 
-    monkeypatch.setattr(train, "epoch_batches", recorded)
+    monkeypatch.setattr(train, "batches_of", recorded)
     for method in METHODS:
         job = job_of(predictable, method, 5, SHORT)
         model = build_model(job, CPU)

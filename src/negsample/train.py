@@ -14,7 +14,7 @@ from torch import Tensor
 from negsample.config import InputError, TrainSettings
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.ahead import ahead
-from negsample.data.batches import Batch, epoch_batches
+from negsample.data.batches import Batch, batches_of
 from negsample.data.sequences import Dataset
 from negsample.forward import MIB, Proposed, propose, way_of
 from negsample.methods import Method
@@ -212,16 +212,7 @@ def _epoch(course: Course, data: Dataset, settings: TrainSettings, epoch: int) -
         picks = torch.randint(len(kept), (len(kept) // factor,), generator=course.order_rng)
         yield from (kept[pick] for pick in picks.tolist())
         return
-    batches = epoch_batches(
-        data.items,
-        data.offsets,
-        data.train_ends,
-        batch_size=settings.batch_size,
-        max_length=settings.max_length,
-        catalogue_size=data.catalogue_size,
-        collisions=course.method.collisions,
-        rng=course.order_rng,
-    )
+    batches = batches_of(data, settings, course.method.collisions, rng=course.order_rng)
     for batch in ahead(batches) if device.type == "cuda" else batches:
         there = batch.to(device)
         proposed = propose(course.method, there, rng=course.negatives_rng)

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.config import TrainSettings
 from negsample.data import blocks
+from negsample.data.sequences import Dataset
 
 Ints = NDArray[np.int64]
 Collisions = Literal["none", "target", "history"]
@@ -269,3 +271,19 @@ def epoch_batches(
             catalogue_size=catalogue_size,
             collisions=collisions,
         )
+
+
+def batches_of(
+    data: Dataset, settings: TrainSettings, collisions: Collisions, *, rng: torch.Generator
+) -> Iterator[Batch]:
+    """:func:`epoch_batches` of a dataset, as ``settings`` say."""
+    return epoch_batches(
+        data.items,
+        data.offsets,
+        data.train_ends,
+        batch_size=settings.batch_size,
+        max_length=settings.max_length,
+        catalogue_size=data.catalogue_size,
+        collisions=collisions,
+        rng=rng,
+    )

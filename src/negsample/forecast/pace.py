@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from negsample.config import TrainSettings
-from negsample.data.batches import Batch, epoch_batches
+from negsample.data.batches import Batch, batches_of
 from negsample.evaluation import encode, queries
 from negsample.forecast.needs import asked_of
 from negsample.forward import MIB
@@ -120,7 +120,8 @@ def _steps(
     settings, seed = job.settings, job.seed
     negatives_rng, dropout_rng = generator(seed, "negatives", device), generator(seed, "dropout", device)
     until = None
-    batches = list(islice(_batches(job, method), 1 + _STEPS))
+    epoch = batches_of(job.data, settings, method.collisions, rng=generator(seed, "order"))
+    batches = list(islice(epoch, 1 + _STEPS))
     for number, batch in enumerate(batches):
         there = batch.to(device)
 
@@ -142,20 +143,6 @@ def _steps(
             yield seconds
             if time.perf_counter() > until:
                 return
-
-
-def _batches(job: Job, method: Method) -> Iterator[Batch]:
-    data, settings = job.data, job.settings
-    return epoch_batches(
-        data.items,
-        data.offsets,
-        data.train_ends,
-        batch_size=settings.batch_size,
-        max_length=settings.max_length,
-        catalogue_size=data.catalogue_size,
-        collisions=method.collisions,
-        rng=generator(job.seed, "order"),
-    )
 
 
 def _evaluation(job: Job, model: Backbone, device: torch.device) -> tuple[float, float, float]:
