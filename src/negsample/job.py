@@ -91,9 +91,10 @@ def do_together(
     device = default_device()
     models = [build_model(job, device) for job in jobs]
     courses = []
+    trained = [model for model in models if not isinstance(model, PopRec)]
+    catalogue = catalogue_of(jobs[0].data, jobs[0].settings.max_length, device) if trained else None
     for job, folder, model in zip(jobs, folders, models, strict=True):
-        if not isinstance(model, PopRec):
-            catalogue = catalogue_of(job.data, job.settings.max_length, device)
+        if not isinstance(model, PopRec) and catalogue is not None:
             method = build_method(job.method, catalogue, job.negatives)
             course = Course(model, method, seed=job.seed, watch=partial(watch, job), scratch=folder.parent)
             courses.append(course)

@@ -106,7 +106,7 @@ def compare(
         (out / "datasets").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
-    left = {folder for _, folders in tasks for folder in folders}
+    left = [folder for _, folders in tasks for folder in folders]
     for folder in left:
         if folder.exists():
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
