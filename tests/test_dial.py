@@ -10,7 +10,7 @@ import torch
 
 from negsample import InputError, TrainSettings
 from negsample.dial import BETAS, Choice, dials, log_shares, parse_choice
-from negsample.evaluation import Evaluation, evaluate, evaluate_by_dial
+from negsample.evaluation import evaluate, evaluate_by_dial
 from negsample.models import SASRec
 
 
@@ -21,7 +21,7 @@ def test_shares_are_of_targets_and_never_nothing():
 
 
 def given(*pairs):
-    return [Evaluation({"ndcg@10": ndcg, "balance@10": balance}, np.empty(0)) for ndcg, balance in pairs]
+    return [{"ndcg@10": ndcg, "balance@10": balance} for ndcg, balance in pairs]
 
 
 def test_the_best_of_those_that_reach_the_balance():
@@ -30,12 +30,15 @@ def test_the_best_of_those_that_reach_the_balance():
     assert Choice(None, 0.6).of(valid, betas) == 0.0
     assert Choice(None, 0.7).of(valid, betas) == -1.0
     assert Choice(0.37).of(valid, betas) == 0.37
+    assert Choice(None, 0.7).of([{"ndcg@10": 0.1, "balance@10": None}, *valid], (-0.5, *betas)) == -1.0
     with pytest.raises(InputError, match=r"Balance 0.95 on validation, the most is 0.900"):
         Choice(None, 0.95).of(valid, betas)
+    with pytest.raises(InputError, match="undefined at all"):
+        Choice(None, 0.0).of(given((0.0, math.nan)), (0.0,))
 
 
 def test_of_equals_the_one_that_changes_least():
-    assert Choice(None).of(given((0.2, 0.5), (0.2, 0.5), (0.2, 0.5), (0.2, 0.5)), (-1.0, 0.25, -0.5, 2.0)) == 0.25
+    assert Choice(None).of(given((0.2, 0.5), (0.2, 0.5), (0.2, 0.5), (0.3, 0.5)), (-1.0, 0.25, -0.5, 0.3)) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -45,13 +48,39 @@ def test_of_equals_the_one_that_changes_least():
         ("auto", Choice(None)),
         ("-0.5", Choice(-0.5)),
         ("balance:0.7", Choice(None, 0.7)),
+        ("balance:0", Choice(None, 0.0)),
     ],
 )
 def test_what_is_understood(text, choice):
     assert parse_choice(text) == choice
+    assert choice.text == text
 
 
-@pytest.mark.parametrize("text", ["", "Auto", "balance", "balance:", "balance:70", "balance:nan", "inf", "head"])
+def test_a_number_is_offered_only_to_who_asks_for_it():
+    """The grid that a run was measured at may have a number that somebody asked for: the choice knows nothing of it."""
+    assert Choice(None).of(given((0.2, 0.5), (0.9, 0.9), (0.3, 0.4)), (-0.25, 0.1, 0.5)) == 0.5
+    assert parse_choice("-0").text == parse_choice("0.0").text == "none"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Auto",
+        "balance",
+        "balance:",
+        "balance:70",
+        "balance:nan",
+        "balance:-0.1",
+        "inf",
+        "nan",
+        "1e9",
+        "-101",
+        "head",
+        "0.5:0.5",
+        "x:0.5",
+    ],
+)
 def test_what_is_not(text):
     with pytest.raises(InputError, match="--dial"):
         parse_choice(text)

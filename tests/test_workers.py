@@ -4,6 +4,7 @@ import pytest
 from safetensors.torch import load_file
 
 from negsample import InputError, TrainSettings, compare, plan
+from negsample.dial import NONE
 from negsample.workers import in_processes
 
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8)
@@ -39,4 +40,4 @@ def test_what_breaks_in_a_worker_comes_with_its_traceback(data, tmp_path):
     jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=SETTINGS)[1:]
     broken = [job._replace(negatives={}) for job in jobs]
     with pytest.raises(RuntimeError, match="failed in a worker process:\nTraceback"):
-        in_processes([([job], [tmp_path / job.name]) for job in broken], 2, lambda job, epoch: None)
+        in_processes([([job], [tmp_path / job.name]) for job in broken], 2, NONE, lambda job, epoch: None)

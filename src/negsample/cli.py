@@ -40,6 +40,15 @@ Cold = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20)")]
 Seed = Annotated[int, typer.Option(help="Where chance comes from.")]
+Dial = Annotated[
+    str,
+    typer.Option(
+        "--dial",
+        metavar="none|auto|NUMBER|balance:X",
+        help="Popularity dial of the ranking: none, the best NDCG@10 on validation (auto), a number (below 0 to the "
+        "tail, above to the head), or the best with at least that Balance.",
+    ),
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),
@@ -80,6 +89,7 @@ def train(
     folder: Annotated[Path, typer.Option("--out", help="The run, a new folder.")],
     epochs: Epochs = None,
     seed: Seed = 0,
+    dial: Dial = "none",
     changes: Changes = None,
     user: User = None,
     item: Item = None,
@@ -97,14 +107,15 @@ def train(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
     from negsample.data.catalogue import load_dataset
+    from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
-    from negsample.job import do
+    from negsample.job import dial_again, do
     from negsample.methods import method_names
     from negsample.runs import check_new_folder, is_run, read_run
     from negsample.study import plan
     from negsample.terminal import Progress, print_dataset, print_forecast, print_metrics
 
-    names = method_names(method)
+    names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
     data = load_dataset(dataset, prepared)
@@ -119,21 +130,32 @@ def train(
         print_dataset(out, data)
         print_forecast(out, forecast([[job]]))
         with Progress(out, [job]) as progress:
-            do(job, folder, watch=lambda epoch: progress.watch(job, epoch))
+            do(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
+    chosen = dial_again(folder, choice, data)
     print_metrics(out, job.method, read_run(folder).metrics)
     out.print(f"Run: {folder}", highlight=False, markup=False, soft_wrap=True)
+    if chosen.unreached:
+        raise InputError(f"{chosen.unreached}. {folder} is kept, at dial 0")
 
 
 @app.command()
-def evaluate(run: Annotated[Path, typer.Argument(help="The folder of a finished run.")]) -> None:
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    dial: Annotated[
+        str | None,
+        typer.Option(metavar="none|auto|NUMBER|balance:X", help="Choose its dial anew. (default: as it was chosen)"),
+    ] = None,
+) -> None:
     """Measure a finished run again, from its saved model."""
     from negsample.runs import read_run
     from negsample.terminal import print_metrics
 
     method = read_run(run).config["method"]
+    from negsample.dial import parse_choice
     from negsample.job import measure_again
 
-    print_metrics(out, method, measure_again(run))
+    measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
+    print_metrics(out, method, read_run(run).metrics)
 
 
 @app.command()
@@ -156,6 +178,7 @@ def compare(
         int,
         typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU."),
     ] = 1,
+    dial: Dial = "none",
     changes: Changes = None,
     user: User = None,
     item: Item = None,

@@ -7,7 +7,7 @@ Menon et al., ICLR'21). ``beta < 0`` moves to the tail, ``beta > 0`` to the head
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.config import InputError
-from negsample.evaluation import Evaluation
 from negsample.ranking import Dials
 
 BETAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 """The settings that a frontier has, and among which one is chosen."""
+
+LARGEST = 100.0
+"""The largest setting, either way: far beyond it only popularity is left."""
 
 _BEST_BY, _BALANCE = "ndcg@10", "balance@10"
 
@@ -42,48 +44,73 @@ def dials(target_counts: Tensor | NDArray[np.int64], betas: Sequence[float] = BE
 
 
 class Choice(NamedTuple):
-    """How a dial is chosen: a ``number``, or by validation, the best NDCG@10 among settings of at least ``balance``
-    (None: of all)."""
+    """How a dial is chosen: a ``number``, or on validation, the best NDCG@10 among settings of the grid with at least
+    the ``balance`` (None: among all)."""
 
     number: float | None
     balance: float | None = None
 
-    def of(self, valid: Sequence[Evaluation], betas: Sequence[float]) -> float:
-        """The setting, from what each of ``betas`` gave on validation; of equals that nearest to 0.
+    @property
+    def text(self) -> str:
+        """As ``--dial`` takes it."""
+        if self.number is not None:
+            return f"{self.number:g}" if self.number else "none"
+        return "auto" if self.balance is None else f"balance:{self.balance:g}"
+
+    def of(self, valid: Sequence[Mapping[str, float | None]], betas: Sequence[float]) -> float:
+        """The setting, from the figures that each of ``betas`` gave on validation; of equals that nearest to 0.
 
         Raises:
             InputError: none reaches the balance.
         """
         if self.number is not None:
             return self.number
+        offered = [(figures, beta) for figures, beta in zip(valid, betas, strict=True) if beta in BETAS]
         reaching = [
-            (each.figures[_BEST_BY], -abs(beta), beta)
-            for each, beta in zip(valid, betas, strict=True)
-            if self.balance is None or each.figures[_BALANCE] >= self.balance
+            (_or_nothing(figures[_BEST_BY]), -abs(beta), beta)
+            for figures, beta in offered
+            if self.balance is None or _or_nothing(figures[_BALANCE]) >= self.balance
         ]
         if not reaching:
-            most = max((each.figures[_BALANCE] for each in valid), default=math.nan)
+            most = max(_or_nothing(figures[_BALANCE]) for figures, _ in offered)
+            said = "it is undefined at all of them" if most < 0 else f"the most is {most:.3f}"
             raise InputError(
-                f"no dial from {betas[0]:g} to {betas[-1]:g} reaches Balance {self.balance:g} on validation, the most "
-                f"is {most:.3f}; ask for less, or for --dial auto"
+                f"no dial from {BETAS[0]:g} to {BETAS[-1]:g} reaches Balance {self.balance:g} on validation, {said}; "
+                "ask for less, or for --dial auto"
             )
         return max(reaching)[2]
 
 
+NONE = Choice(0.0)
+"""The ranking as it was trained."""
+
+
+def _or_nothing(figure: float | None) -> float:
+    """An undefined figure counts below all others."""
+    return -1.0 if figure is None or math.isnan(figure) else figure
+
+
 def parse_choice(given: str) -> Choice:
-    """What ``--dial`` says: ``none``, ``auto``, a number, or ``balance:X`` with X from 0 to 1.
+    """What ``--dial`` says: ``none``, ``auto``, a number from -100 to 100, or ``balance:X`` with X from 0 to 1.
 
     Raises:
         InputError: it is none of these.
     """
-    rule = "give none, auto, a number such as -0.5, or balance:X with X from 0 to 1 such as balance:0.7"
-    name, _, value = given.partition(":")
+    rule = (
+        f"give none, auto, a number from -{LARGEST:g} to {LARGEST:g} such as -0.5, or balance:X with X from 0 to 1 "
+        "such as balance:0.7"
+    )
+    name, colon, value = given.partition(":")
     if given in ("none", "auto"):
-        return Choice(0.0 if given == "none" else None)
+        return NONE if given == "none" else Choice(None)
     try:
-        number = float(value if name == "balance" else given)
+        number = float(value if colon and name == "balance" else given)
     except ValueError:
         raise InputError(f"--dial '{given}' is not known; {rule}") from None
-    if not math.isfinite(number) or (name == "balance" and not 0 <= number <= 1):
+    if colon:
+        if not 0 <= number <= 1:
+            raise InputError(f"--dial '{given}' is out of range; {rule}")
+        return Choice(None, number)
+    if not -LARGEST <= number <= LARGEST:
         raise InputError(f"--dial '{given}' is out of range; {rule}")
-    return Choice(None, number) if name == "balance" else Choice(number)
+    return Choice(number + 0.0)

@@ -18,10 +18,11 @@ from negsample.config import InputError, TrainSettings, checked, fingerprint
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset, open_dataset
-from negsample.evaluation import evaluate
+from negsample.dial import NONE, Choice, parse_choice
+from negsample.measure import Chosen, choose_again, measure, write_measured
 from negsample.methods import POPREC, build_method, catalogue_of
 from negsample.models import GRU4Rec, PopRec, SASRec
-from negsample.runs import check_new_folder, is_run, read_run, whole_folder, write_json
+from negsample.runs import Run, check_new_folder, is_run, read_run, whole_folder, write_json
 from negsample.seeds import generator
 from negsample.table import DenseTable, RowsTable
 from negsample.train import fit_together
@@ -65,19 +66,23 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def do(job: Job, folder: Path, *, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
-    """Train and measure ``job``; ``folder`` appears whole when it is done, or not at all.
+def do(job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
+    """Train and measure ``job``, and choose its dial; ``folder`` appears whole when it is done, or not at all.
 
     When another process has finished the same job there meanwhile, its run stays.
 
     Raises:
         InputError: the folder cannot be written (told before any work), or the training diverged.
     """
-    do_together([job], [folder], watch=lambda _, epoch: watch(epoch))
+    do_together([job], [folder], dial=dial, watch=lambda _, epoch: watch(epoch))
 
 
 def do_together(
-    jobs: Sequence[Job], folders: Sequence[Path], *, watch: Callable[[Job, Epoch], None] = lambda job, epoch: None
+    jobs: Sequence[Job],
+    folders: Sequence[Path],
+    *,
+    dial: Choice = NONE,
+    watch: Callable[[Job, Epoch], None] = lambda job, epoch: None,
 ) -> None:
     """The same for jobs that differ in their seeds alone, trained as one batched model.
 
@@ -101,13 +106,22 @@ def do_together(
     fitted = fit_together(courses, jobs[0].data, jobs[0].settings) if courses else [Fitted([], 0)] * len(jobs)
     for job, folder, model, result in zip(jobs, folders, models, fitted, strict=True):
         try:
-            _write(job, model, result, folder, device)
+            counts = None if catalogue is None else catalogue.target_counts
+            _write(job, model, result, folder, dial, counts, device)
         except OSError:
             if not is_run(folder) or not job.made(read_run(folder).config):
                 raise
 
 
-def _write(job: Job, model: SASRec | GRU4Rec | PopRec, fitted: Fitted, folder: Path, device: torch.device) -> None:
+def _write(
+    job: Job,
+    model: SASRec | GRU4Rec | PopRec,
+    fitted: Fitted,
+    folder: Path,
+    dial: Choice,
+    target_counts: torch.Tensor | None,
+    device: torch.device,
+) -> None:
     with whole_folder(folder) as scratch:
         versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
         config = job.identity() | {
@@ -120,26 +134,39 @@ def _write(job: Job, model: SASRec | GRU4Rec | PopRec, fitted: Fitted, folder: P
         (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         save_file(model.state_dict(), scratch / "model.safetensors")
         (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
-        _measure(model, job, fitted.best_epoch, scratch, _pace(fitted.log), device)
+        measured = measure(model, job.data, job.settings, target_counts, dial, device=device)
+        write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | _pace(fitted.log))
 
 
-def measure_again(folder: Path) -> dict[str, Any]:
-    """Measure a finished run from its saved model, and write its ``metrics.json`` anew.
+def dial_again(folder: Path, dial: Choice, data: Dataset | None = None) -> Chosen:
+    """Choose the dial of a finished run: from what was measured, or where that lacks it from the saved model.
+
+    ``data``: what it was trained on; None: where it was then.
 
     Raises:
-        InputError: there is no run, or its dataset is not where it was or has changed.
+        InputError: see :func:`measure_again`.
+    """
+    return choose_again(read_run(folder), dial) or measure_again(folder, dial, data=data)
+
+
+def measure_again(
+    folder: Path, dial: Choice | None = None, *, data: Dataset | None = None, must_reach: bool = False
+) -> Chosen:
+    """Measure a finished run from its saved model, choose its dial, and write ``metrics.json`` and the like anew.
+
+    Args:
+        folder: of the run.
+        dial: how to choose; None: as it was chosen.
+        data: what it was trained on; None: where it was then.
+        must_reach: a dial that cannot be had leaves the run as it is.
+
+    Raises:
+        InputError: there is no run, its dataset is not where it was or has changed, or as ``must_reach`` says.
     """
     run = read_run(folder)
-    place = Path(run.config["dataset_folder"])
-    try:
-        data = open_dataset(place)
-    except InputError as error:
-        raise InputError(f"the dataset of {folder} cannot be opened: {error}") from None
-    if data.fingerprint != run.config["dataset_fingerprint"]:
-        raise InputError(
-            f"the dataset in {place} has changed since {folder} was trained (fingerprint {data.fingerprint}, "
-            f"was {run.config['dataset_fingerprint']}); train again"
-        )
+    if dial is None:
+        dial = parse_choice(str(run.metrics.get("dial_choice", NONE.text)))
+    data = data or _dataset_of(run)
     settings = checked(TrainSettings, run.config["settings"])
     job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
     device = default_device()
@@ -148,9 +175,24 @@ def measure_again(folder: Path) -> dict[str, Any]:
         model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
     except Exception as error:  # safetensors and torch each have errors of their own
         raise InputError(f"{folder / 'model.safetensors'} cannot be read ({error}); train again") from None
-    pace = {key: run.metrics[key] for key in ("train_seconds", "steps_per_second")}
-    _measure(model, job, run.metrics["best_epoch"], folder, pace, device)
-    return read_run(folder).metrics
+    counts = None if job.method == POPREC else catalogue_of(data, settings.max_length, device).target_counts
+    measured = measure(model, data, settings, counts, dial, device=device)
+    kept = {key: run.metrics.get(key) for key in ("best_epoch", "train_seconds", "steps_per_second")}
+    return write_measured(folder, measured, dial, kept, must_reach=must_reach)
+
+
+def _dataset_of(run: Run) -> Dataset:
+    place = Path(run.config["dataset_folder"])
+    try:
+        data = open_dataset(place)
+    except InputError as error:
+        raise InputError(f"the dataset of {run.folder} cannot be opened: {error}") from None
+    if data.fingerprint != run.config["dataset_fingerprint"]:
+        raise InputError(
+            f"the dataset in {place} has changed since {run.folder} was trained (fingerprint {data.fingerprint}, "
+            f"was {run.config['dataset_fingerprint']}); train again"
+        )
+    return data
 
 
 def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
@@ -177,25 +219,6 @@ def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
     if settings.model == "gru4rec":
         return GRU4Rec(job.data.catalogue_size, **common).to(device)
     return SASRec(job.data.catalogue_size, heads=settings.heads, **common).to(device)
-
-
-def _measure(
-    model: SASRec | GRU4Rec | PopRec,
-    job: Job,
-    best_epoch: int,
-    folder: Path,
-    pace: dict[str, Any],
-    device: torch.device,
-) -> None:
-    valid = evaluate(model, job.data, "valid", job.settings, device=device)
-    test = evaluate(model, job.data, "test", job.settings, device=device)
-    np.savez_compressed(folder / "ranks.npz", valid=valid.ranks_E, test=test.ranks_E)
-    metrics = {
-        "valid": valid.figures | {"best_epoch": best_epoch},
-        "test": test.figures | {"best_epoch": best_epoch},
-        "best_epoch": best_epoch,
-    }
-    write_json(folder / "metrics.json", metrics | pace)
 
 
 def _pace(log: list[Epoch]) -> dict[str, Any]:

@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
 
 from negsample.config import InputError
 
@@ -22,6 +26,7 @@ _OF_CONFIG = {
     "negatives": dict,
 }
 _OF_METRICS = {"valid": dict, "test": dict, "best_epoch": int, "train_seconds": int | float}
+_OF_GRID = {"betas": list, "valid": list, "test": list}
 _OF_LOG = {"epoch": int, "loss": int | float, "seconds": int | float, "steps": int}
 
 
@@ -30,7 +35,8 @@ class Run(NamedTuple):
 
     ``config``: dataset, dataset_fingerprint, method, seed, settings, negatives, versions.
     ``metrics``: valid and test (fractions by name, see :mod:`negsample.metrics`), best_epoch, train_seconds,
-    steps_per_second. ``log``: one entry an epoch: epoch, loss, seconds, steps and, where looked at, valid.
+    steps_per_second; dial, dial_choice and dial_reached (see :mod:`negsample.measure`).
+    ``log``: one entry an epoch: epoch, loss, seconds, steps and, where looked at, valid.
     """
 
     folder: Path
@@ -44,6 +50,13 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     text = json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """``arrays`` compressed in one ``.npz``, in place of what was there in one step."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")  # NumPy would add the ending
+    np.savez_compressed(temporary, **dict(arrays))  # type: ignore[arg-type]
     temporary.replace(path)
 
 
@@ -138,6 +151,35 @@ def read_run(folder: Path) -> Run:
     for entry in log:
         _check_fields(entry, _OF_LOG, log_path)
     return Run(folder, config, metrics, log)
+
+
+def read_grid(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]] | None:
+    """What the run in ``folder`` gave at each of G settings of the dial; None if it was measured at one alone.
+
+    Returns:
+        ``betas``, ascending, and for ``valid`` and ``test`` the figures at each; ``valid_GE`` and ``test_GE``, the
+        rank of every event.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    try:
+        grid = json.loads((folder / "dial.json").read_text("utf-8"))
+        with np.load(folder / "ranks.npz") as stored:
+            ranks = {name: stored[name] for name in ("valid_GE", "test_GE")}
+    except (FileNotFoundError, KeyError):
+        return None
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise InputError(f"{folder} is damaged ({error}); delete it and run again") from None
+    _check_fields(grid, _OF_GRID, folder / "dial.json")
+    lengths = {
+        len(grid["betas"]),
+        *(len(grid[part]) for part in ("valid", "test")),
+        *(len(each) for each in ranks.values()),
+    }
+    if len(lengths) != 1:
+        raise InputError(f"{folder} is damaged (dial.json and ranks.npz do not fit together); delete it and run again")
+    return grid, ranks
 
 
 def _check_fields(value: Any, fields: Mapping[str, Any], path: Path) -> None:

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from negsample.config import InputError, TrainSettings, fingerprint
 from negsample.course import Epoch
 from negsample.data.popularity import COHORTS, popularity_order
 from negsample.data.sequences import Dataset
+from negsample.dial import parse_choice
+from negsample.evaluation import queries
 from negsample.forecast import check_fits
-from negsample.job import Job, do_together
+from negsample.job import Job, dial_again, do_together
 from negsample.methods import POPREC, negative_settings
+from negsample.metrics import event_percentiles
 from negsample.report.page import write_report
-from negsample.runs import is_run, read_run, write_json
+from negsample.runs import is_run, read_run, write_arrays, write_json
 from negsample.workers import cores, in_processes
 
 _CURVE_POINTS = 400
@@ -77,6 +81,7 @@ def compare(
     *,
     at_once: int = 1,
     together: int = 1,
+    dial: str = "none",
     watch: Watch = lambda job, epoch: None,
     note: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -91,6 +96,8 @@ def compare(
             one needs ``if __name__ == "__main__":`` around its work.
         together: up to so many jobs that differ in their seeds alone are trained as one batched model, which a GPU
             does in less time than one after another; each gives what it would give alone, but for rounding.
+        dial: how every run's dial is chosen, as :func:`negsample.dial.parse_choice` takes it; no run is trained again
+            for another one.
         watch: see ``Watch``.
         note: more to keep in ``study.json``.
 
@@ -98,7 +105,7 @@ def compare(
         InputError: ``out`` cannot be written, or holds something else where a run belongs; other models than SASRec
             are to be trained together; or a run cannot be, see :func:`negsample.forecast.check_fits`.
     """
-    runs = out / "runs"
+    choice, runs = parse_choice(dial), out / "runs"
     tasks = [(group, [runs / job.name for job in group]) for group in unfinished(jobs, out, together)]
     check_fits([group for group, _ in tasks], at_once)
     try:
@@ -110,15 +117,18 @@ def compare(
     for folder in left:
         if folder.exists():
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
-    _write_study(jobs, out, note or {})
+    listed = _write_study(jobs, out, {"dial": choice.text} | dict(note or {}))
+    datasets = {job.data.fingerprint: job.data for job in jobs}
+    for folder in (runs / name for name in listed if is_run(runs / name)):
+        dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
     for job in jobs:
         if runs / job.name not in left:
             watch(job, None)
     if at_once > 1 and len(tasks) > 1:
-        in_processes(tasks, at_once, watch)
+        in_processes(tasks, at_once, choice, watch)
     else:
         for group, folders in tasks:
-            do_together(group, folders, watch=watch)
+            do_together(group, folders, dial=choice, watch=watch)
             for job in group:
                 watch(job, None)
     return write_report(out)
@@ -148,7 +158,8 @@ def groups(jobs: Sequence[Job], together: int) -> list[list[Job]]:
     return found
 
 
-def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> None:
+def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> list[str]:
+    """``study.json`` and the manifests; returns the names of the study's runs, finished or not."""
     settings = jobs[0].settings.model_dump(mode="json")
     planned = {job.name: job for job in jobs}
     methods = list(dict.fromkeys(job.method for job in jobs))
@@ -164,6 +175,7 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> Non
     for data in datasets.values():
         facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data)}
         write_json(out / "datasets" / f"{data.name}.json", facts)
+        write_arrays(out / "datasets" / f"{data.name}.npz", test_events(data))
     write_json(
         out / "study.json",
         {
@@ -179,6 +191,7 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> Non
         }
         | dict(note),
     )
+    return runs
 
 
 def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -211,6 +224,21 @@ def machine() -> dict[str, Any]:
         "processor": processor,
         "python": platform.python_version(),
         "torch": version("torch"),
+    }
+
+
+def test_events(data: Dataset) -> dict[str, NDArray[Any]]:
+    """What a report needs of the E measured test events, in the order of their ranks.
+
+    Returns:
+        ``user_E``: a number a user, ascending; ``cohort_E``; ``percentile_E``: share of the train events
+        that are of items less popular than this one.
+    """
+    asked = queries(data, "test", history="frozen", max_length=1)
+    return {
+        "user_E": asked.query_E.astype(np.int32),
+        "cohort_E": np.asarray(data.cohorts)[asked.targets_E],
+        "percentile_E": event_percentiles(np.asarray(data.train_counts))[asked.targets_E].astype(np.float32),
     }
 
 

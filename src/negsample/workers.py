@@ -17,6 +17,7 @@ import torch
 
 from negsample.config import InputError
 from negsample.course import Epoch
+from negsample.dial import Choice
 from negsample.job import Job, do_together
 
 _PATIENCE = 1.0  # seconds between looks at whether the workers are alive
@@ -26,8 +27,8 @@ Task = tuple[Sequence[Job], Sequence[Path]]
 """Jobs that are trained together, and their folders."""
 
 
-def in_processes(tasks: Sequence[Task], at_once: int, watch: Callable[[Job, Epoch | None], None]) -> None:
-    """Do every task, ``at_once`` at a time, each with its share of the cores.
+def in_processes(tasks: Sequence[Task], at_once: int, dial: Choice, watch: Callable[[Job, Epoch | None], None]) -> None:
+    """Do every task, ``at_once`` at a time, each with its share of the cores; ``dial``: how theirs are chosen.
 
     A small model gains little from a second core, so N jobs on N cores should take less than N times one. ``watch``
     is called here, as by :func:`negsample.study.compare`. When this process is interrupted or dies, or a task fails,
@@ -45,7 +46,9 @@ def in_processes(tasks: Sequence[Task], at_once: int, watch: Callable[[Job, Epoc
     for _ in range(at_once):
         todo.put(None)
     threads = max(1, cores() // at_once)
-    workers = [context.Process(target=_work, args=(tasks, todo, said, threads), daemon=True) for _ in range(at_once)]
+    workers = [
+        context.Process(target=_work, args=(tasks, dial, todo, said, threads), daemon=True) for _ in range(at_once)
+    ]
     try:
         for worker in workers:
             worker.start()
@@ -95,18 +98,18 @@ def _listen(
             watch(jobs[of], epoch)
 
 
-def _work(tasks: Sequence[Task], todo: Any, said: Any, threads: int) -> None:
+def _work(tasks: Sequence[Task], dial: Choice, todo: Any, said: Any, threads: int) -> None:
     """A worker's life: until there is no job left, or it is told to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # unwinds, so that nothing half written stays
     torch.set_num_threads(threads)
     try:
-        _do_all(tasks, todo, said)
+        _do_all(tasks, dial, todo, said)
     except SystemExit:
         os._exit(1)  # at once: an interpreter that is torn down in the middle of torch complains
 
 
-def _do_all(tasks: Sequence[Task], todo: Any, said: Any) -> None:
+def _do_all(tasks: Sequence[Task], dial: Choice, todo: Any, said: Any) -> None:
     """Take a number, do that task, say what happens, until there is none."""
     parent = multiprocessing.parent_process()
     while (number := todo.get()) is not None:
@@ -118,7 +121,7 @@ def _do_all(tasks: Sequence[Task], todo: Any, said: Any) -> None:
             said.put((number, (jobs.index(job), epoch)))
 
         try:
-            do_together(jobs, folders, watch=say)
+            do_together(jobs, folders, dial=dial, watch=say)
             said.put((number, None))
         except InputError as error:
             said.put((number, error))

@@ -10,6 +10,7 @@ import torch
 
 from negsample.config import TrainSettings
 from negsample.data.batches import training_windows
+from negsample.dial import BETAS
 from negsample.evaluation import QUERIES_AT_ONCE
 from negsample.forward import MIB
 from negsample.job import Job
@@ -242,18 +243,18 @@ def evaluation_bytes(job: Job) -> int:
     """The larger of validation and test: Q queries of which E events ask.
 
     Of 16,384 queries at once: states twice, ``2 D`` values a query, and with ``filter_seen`` 64 bytes an event of the
-    histories. Of all: 100 bytes an event and 300 a query (its first items among them). Blocks of 128 queries by 16,384
-    items, 6 of them and 3 D rows.
+    histories. Of all, at each setting of the dial: 40 bytes an event and 170 a query (its first items), and once 60
+    and 130 more. Blocks of 128 queries by 16,384 items, 7 of them and 3 D rows.
     """
     settings = job.settings
-    most = 0
+    dials, most = 1 if job.method == POPREC else len(BETAS) + 1, 0
     for asked in asked_of(job):
         at_once = min(QUERIES_AT_ONCE, asked.queries)
         seen = 64 * asked.seen * at_once // max(asked.queries, 1) if settings.filter_seen else 0
-        of_all = 100 * asked.events + 300 * asked.queries
+        of_all = (60 + 40 * dials) * asked.events + (130 + 170 * dials) * asked.queries
         most = max(most, 2 * _FLOAT * at_once * settings.dim + seen + of_all)
     width = min(ITEM_BLOCK, job.data.catalogue_size)
-    return most + _FLOAT * width * (6 * QUERY_BLOCK + 3 * settings.dim)
+    return most + _FLOAT * width * (7 * QUERY_BLOCK + 3 * settings.dim)
 
 
 class Asked(NamedTuple):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from negsample.config import TrainSettings
 from negsample.data.batches import Batch, batches_of
+from negsample.dial import BETAS
 from negsample.evaluation import encode, queries
 from negsample.forecast.needs import asked_of
 from negsample.forward import MIB
@@ -23,7 +24,7 @@ from negsample.methods import POPREC, Catalogue, Method, build_method
 from negsample.metrics import CUTOFFS
 from negsample.models import Backbone, GRU4Rec, PopRec, SASRec
 from negsample.optimizers import TablesAndRest, optimizer_for
-from negsample.ranking import rank
+from negsample.ranking import NO_DIAL, Dials, rank_by_dial
 from negsample.seeds import generator
 from negsample.table import DenseTable, Rows, RowsTable
 from negsample.train import precision_of, step
@@ -146,7 +147,8 @@ def _steps(
 
 
 def _evaluation(job: Job, model: Backbone, device: torch.device) -> tuple[float, float, float]:
-    """Seconds a query of its encoding, of ranks, and of ranks with the first items."""
+    """Seconds a query of its encoding, of ranks, and of ranks with the first items at every setting of the dial."""
+    dials = Dials(torch.zeros(model.table.items + 1, dtype=torch.float64), BETAS)
     asked = queries(job.data, "valid", history=job.settings.history, max_length=model.max_length)
     some = min(_QUERIES, len(asked.windows))
     asked = asked.part(0, some)
@@ -157,7 +159,7 @@ def _evaluation(job: Job, model: Backbone, device: torch.device) -> tuple[float,
 
     def ranked(top_k: int) -> float:
         def once() -> None:
-            rank(states, model.table, asked.query_E, targets, top_k=top_k)
+            rank_by_dial(states, model.table, asked.query_E, targets, dials if top_k else NO_DIAL, top_k=top_k)
 
         once()
         return larger * _seconds(once, device) / some

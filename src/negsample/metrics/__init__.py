@@ -1,7 +1,7 @@
 """Functions of ranks: a number an event, averaged once."""
 
 from negsample.metrics.balance import balance, gini
-from negsample.metrics.catalogue import coverage, popularity_percentiles
+from negsample.metrics.catalogue import coverage, event_percentiles, popularity_percentiles
 from negsample.metrics.ranking import METRICS, hit, ndcg, reciprocal_rank
 from negsample.metrics.summary import CUTOFFS, summarise
 
@@ -10,6 +10,7 @@ __all__ = [
     "METRICS",
     "balance",
     "coverage",
+    "event_percentiles",
     "gini",
     "hit",
     "ndcg",

@@ -20,3 +20,14 @@ def popularity_percentiles(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     below = np.searchsorted(ordered, counts[1:], side="left")
     tied = np.searchsorted(ordered, counts[1:], side="right") - below - 1
     return np.concatenate([[np.nan], (below + tied / 2) / max(len(ordered) - 1, 1)])
+
+
+def event_percentiles(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(V + 1,) share of the train events that are of less popular items, ties by half; index 0 is NaN.
+
+    By it the cohorts are a third each: the tail up to 1/3, the head from 2/3 on.
+    """
+    ordered = np.sort(counts[1:])
+    below = np.concatenate([[0], np.cumsum(ordered)])
+    first, last = (np.searchsorted(ordered, counts[1:], side=side) for side in ("left", "right"))
+    return np.concatenate([[np.nan], (below[first] + below[last]) / 2 / max(below[-1], 1)])
