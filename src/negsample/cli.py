@@ -197,14 +197,17 @@ def compare(
     )
     from negsample import study
     from negsample.data.catalogue import load_dataset
+    from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
-    from negsample.methods import PAPER_SIX, method_names
+    from negsample.methods import PAPER_SIX, POPREC, method_names
+    from negsample.report.facts import unreached_words
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
     from negsample.terminal import Progress, print_dataset, print_forecast, print_study
 
     names = list(PAPER_SIX) if methods is None else method_names(methods)
+    parse_choice(dial)
     loaded = [load_dataset(each, prepared) for each in datasets]
     jobs = study.plan(loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
     check_study_folder(folder)
@@ -216,9 +219,17 @@ def compare(
     with Progress(out, jobs) as progress:
         command = shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
         note = {"command": command}
-        page = study.compare(jobs, folder, at_once=at_once, together=together, watch=progress.watch, note=note)
-    print_study(out, study_table(read_study(folder)))
+        page = study.compare(
+            jobs, folder, at_once=at_once, together=together, dial=dial, watch=progress.watch, note=note
+        )
+    finished = read_study(folder)
+    print_study(out, study_table(finished), finished.about["dial"])
     out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+    words = unreached_words(finished)
+    if words and len(finished.unreached()) == sum(run.config["method"] != POPREC for run in finished.runs):
+        raise InputError(words)
+    if words:
+        out.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -230,7 +241,8 @@ def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")
     from negsample.terminal import print_study
 
     page = write_report(folder)
-    print_study(out, study_table(read_study(folder)))
+    study = read_study(folder)
+    print_study(out, study_table(study), study.about.get("dial", "none"))
     out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 
 

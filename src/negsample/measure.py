@@ -16,7 +16,7 @@ from negsample.data.sequences import Dataset
 from negsample.dial import BETAS, Choice, dials
 from negsample.evaluation import Evaluation, Model, evaluate_by_dial
 from negsample.ranking import NO_DIAL, Dials
-from negsample.runs import Run, read_grid, write_arrays, write_json
+from negsample.runs import Run, read_grid, read_ranks, write_arrays, write_json
 
 
 class Measured(NamedTuple):
@@ -92,15 +92,14 @@ def choose_again(run: Run, choice: Choice) -> Chosen | None:
     grid = read_grid(run.folder)
     if grid is None:
         return None
-    figures, ranks = grid
-    betas = figures["betas"]
+    betas = grid["betas"]
     if len(betas) > 1 and choice.number is not None and choice.number not in betas:
         return None
-    chosen = _choose(figures, choice)
+    chosen = _choose(grid, choice)
     if run.metrics.get("dial_choice") == chosen.choice.text:
         return chosen
     kept = {key: run.metrics.get(key) for key in ("best_epoch", "train_seconds", "steps_per_second")}
-    return _write(run.folder, figures, ranks, choice, kept)
+    return _write(run.folder, grid, read_ranks(run.folder, len(betas)), choice, kept)
 
 
 def _choose(grid: Mapping[str, Any], choice: Choice) -> Chosen:

@@ -153,33 +153,43 @@ def read_run(folder: Path) -> Run:
     return Run(folder, config, metrics, log)
 
 
-def read_grid(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]] | None:
+def read_grid(folder: Path) -> dict[str, Any] | None:
     """What the run in ``folder`` gave at each of G settings of the dial; None if it was measured at one alone.
 
     Returns:
-        ``betas``, ascending, and for ``valid`` and ``test`` the figures at each; ``valid_GE`` and ``test_GE``, the
-        rank of every event.
+        ``betas``, ascending, and for ``valid`` and ``test`` the figures at each.
 
     Raises:
-        InputError: a file is damaged.
+        InputError: the file is damaged.
     """
+    path = folder / "dial.json"
     try:
-        grid = json.loads((folder / "dial.json").read_text("utf-8"))
-        with np.load(folder / "ranks.npz") as stored:
-            ranks = {name: stored[name] for name in ("valid_GE", "test_GE")}
-    except (FileNotFoundError, KeyError):
+        grid = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
         return None
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise InputError(f"{folder} is damaged ({error}); delete it and run again") from None
-    _check_fields(grid, _OF_GRID, folder / "dial.json")
-    lengths = {
-        len(grid["betas"]),
-        *(len(grid[part]) for part in ("valid", "test")),
-        *(len(each) for each in ranks.values()),
-    }
-    if len(lengths) != 1:
-        raise InputError(f"{folder} is damaged (dial.json and ranks.npz do not fit together); delete it and run again")
-    return grid, ranks
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error}); `negsample evaluate {folder}` makes it again") from None
+    _check_fields(grid, _OF_GRID, path)
+    if not grid["betas"] or len({len(grid[key]) for key in _OF_GRID}) != 1:
+        raise InputError(f"{path} is damaged (figures at other settings); `negsample evaluate {folder}` makes it again")
+    return dict(grid)
+
+
+def read_ranks(folder: Path, settings: int) -> dict[str, NDArray[np.float64]]:
+    """``valid_GE`` and ``test_GE``: the rank of every event at each of so many ``settings`` of the dial.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / "ranks.npz"
+    try:
+        with np.load(path) as stored:
+            ranks = {name: stored[name] for name in ("valid_GE", "test_GE")}
+    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path} is damaged ({error}); `negsample evaluate {folder}` makes it again") from None
+    if any(each.ndim != 2 or len(each) != settings for each in ranks.values()):
+        raise InputError(f"{path} is damaged (ranks at other settings); `negsample evaluate {folder}` makes it again")
+    return ranks
 
 
 def _check_fields(value: Any, fields: Mapping[str, Any], path: Path) -> None:

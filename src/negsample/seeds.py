@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 Purpose = Literal["init", "order", "negatives", "dropout", "rounding"]
 
 
 def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator for one purpose of a run: the same seed gives two methods the same start and the same order."""
+    import torch  # a report resamples without it
+
     digest = hashlib.sha256(f"{purpose}/{seed}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def resampling(of: str) -> np.random.Generator:
+    """A generator for resampling what is called ``of``: an analysis made again has the same figures."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(f"resampling/{of}".encode()).digest()[:7], "big"))

@@ -91,10 +91,15 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
         f"{metrics['train_seconds']:.1f} s of training",
         highlight=False,
     )
+    if metrics.get("dial_choice", "none") != "none":
+        out.print(f"Dial {metrics['dial']:g} (asked for: {metrics['dial_choice']})", highlight=False, markup=False)
 
 
-def print_study(out: Console, table: pl.DataFrame) -> None:
-    """Test figures in % for each dataset of a study: mean and sd over runs, the best in bold; fits 80 columns."""
+def print_study(out: Console, table: pl.DataFrame, dial: str = "none") -> None:
+    """Test figures in % for each dataset of a study: mean and sd over runs, the best in bold; fits 80 columns.
+
+    ``dial``: how the runs' dials were chosen; the settings stand below the table.
+    """
     for (dataset,), rows in table.group_by("dataset", maintain_order=True):
         shown = _table(*_STUDY_COLUMNS.values(), "secs")
         shown.title = f"{dataset}: test, %, mean ±sd of the runs"
@@ -110,6 +115,12 @@ def print_study(out: Console, table: pl.DataFrame) -> None:
                 cells.append(cell)
             shown.add_row(*cells, f"{row['train_seconds']:.0f}")
         out.print(shown)
+        if dial != "none":
+            named = [
+                f"{row['method']} {row['dial']:g}" for row in rows.iter_rows(named=True) if row["dial"] is not None
+            ]
+            text = f"dial {dial}, mean of the runs: {', '.join(named)}"
+            out.print(text, highlight=False, markup=False, style="dim", soft_wrap=True)
 
 
 def print_methods(out: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
 import polars as pl
@@ -119,6 +120,39 @@ def test_evaluate_finds_the_same_figures(negsample, run):
     assert json.loads((run[0] / "metrics.json").read_text()) == before
 
 
+def test_the_dial_of_a_run_is_chosen_anew_and_stays(negsample, run, tmp_path):
+    folder = shutil.copytree(run[0], tmp_path / "run")
+
+    def figures():
+        return json.loads((folder / "metrics.json").read_text())
+
+    trained = figures()
+    said = done(negsample("evaluate", folder, "--dial", "-0.6"))
+    assert "Dial -0.6 (asked for: -0.6)" in said
+    turned = figures()
+    assert (turned["dial"], turned["dial_choice"]) == (-0.6, "-0.6")
+    assert turned["test"]["arp@10"] < trained["test"]["arp@10"]
+    done(negsample("evaluate", folder))
+    assert figures() == turned
+    ended = negsample("evaluate", folder, "--dial", "balance:1")
+    assert ended.returncode == 2
+    assert "reaches Balance 1 on validation, the most is" in ended.stderr
+    assert figures() == turned
+    done(negsample("evaluate", folder, "--dial", "none"))
+    assert figures() == trained
+
+
+def test_a_balance_that_training_does_not_reach_is_said_and_the_run_is_kept(negsample, prepared, small, tmp_path):
+    command = ("train", prepared[0], "--method", "random", "--epochs", 1, "--out", tmp_path / "run", *small)
+    ended = negsample(*command, "--dial", "balance:1")
+    assert ended.returncode == 2
+    assert "reaches Balance 1" in ended.stderr
+    assert "is kept, at dial 0" in ended.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["dial_reached"] is False
+    assert "asked for: auto" in done(negsample(*command, "--dial", "auto"))
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["dial_reached"] is True
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_run_over_rows_is_a_run_and_evaluate_finds_the_same_figures(negsample, run, prepared, small, tmp_path, dtype):
     folder = tmp_path / "rows"
@@ -156,6 +190,26 @@ def test_the_second_compare_trains_nothing(negsample, compared):
     said = done(negsample(*command))
     assert said.count("finished before") == 4
     assert stamps(folder / "runs") == before
+
+
+def test_another_dial_trains_nothing_and_changes_the_table(negsample, compared, tmp_path):
+    folder, command, _ = compared
+    copy = shutil.copytree(folder, tmp_path / "study")
+    command = [copy if part == folder else part for part in command]
+    before = {path: path.read_bytes() for path in copy.rglob("model.safetensors")}
+    said = done(negsample(*command, "--dial", "0.5"))
+    assert said.count("finished before") == 4
+    assert "dial 0.5, mean of the runs: random 0.5, mixed 0.5, PopRec 0" in said
+    assert before == {path: path.read_bytes() for path in copy.rglob("model.safetensors")}
+    frontier = pl.read_csv(copy / "frontier.csv")
+    assert len(frontier) == 4 * 9 + 1
+    chosen = frontier.filter("chosen").group_by("method", maintain_order=True).agg(pl.col("hr@10").mean())
+    assert chosen["hr@10"].to_list() == pytest.approx(pl.read_csv(copy / "table.csv")["hr@10"].to_list())
+    assert "All runs at dial 0.5." in (copy / "report.html").read_text(encoding="utf-8")
+    ended = negsample(*command, "--dial", "balance:1")
+    assert ended.returncode == 2
+    assert "No setting of the dial reaches Balance 1 on validation for random" in ended.stderr
+    assert "Report: " in ended.stdout
 
 
 def test_report_comes_from_the_folders_alone(negsample, compared):

@@ -35,6 +35,12 @@ FEW = [(user, f"{user}-{step % 3}", 1_300_000_000 + step) for step in range(30) 
         (["train", "online-retail", "--seed", "one"], ["'--seed'", "integer"]),
         (["prepare", "log.csv", "--out", "x", "--split", "fair"], ["'--split'", "'sound', 'paper'"]),
         (["compare", "online-retail", "--repeats", "0", "--out", "x"], ["'--repeats'", "1"]),
+        (["compare", "online-retail", "--dial", "Auto", "--out", "x"], ["--dial 'Auto' is not known", "balance:0.7"]),
+        (
+            ["train", "online-retail", "--method", "random", "--dial", "balance:70", "--out", "x"],
+            ["out of range", "0 to 1"],
+        ),
+        (["evaluate", "x", "--dial", "auto"], ["x holds no finished run"]),
         (["methods", "all"], ["one name", "'all'"]),
         (["methods", "random", "mixed"], ["unexpected", "mixed"]),
         (["methods", "adaptve"], ["unknown method 'adaptve'", "did you mean 'adaptive'"]),

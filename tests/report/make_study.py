@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "PopRec")
 SETTINGS = {
     "epochs": 20,
@@ -48,6 +50,7 @@ HIT_RATES = {  # head, mid, tail: the paper's Table 3 for Beauty, near enough
     "PopRec": (0.0190, 0.0, 0.0),
 }
 EVENTS = {"head": 2600, "mid": 2400, "tail": 4926}
+BETAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 """Alters a run's config and metrics before they are written."""
 
@@ -58,17 +61,23 @@ def make_study(
     methods: Sequence[str] = METHODS,
     repeats: int = 3,
     change: Change | None = None,
+    dialled: bool = True,
     notes: Sequence[str] = (
         "135,080 rows without a user were left out",
         "57 % of the rows share (user, time)",
     ),
 ) -> Path:
-    """A study of ``datasets`` x ``methods`` x ``repeats`` under ``folder``, the same at every call."""
+    """A study of ``datasets`` x ``methods`` x ``repeats`` under ``folder``, the same at every call.
+
+    ``dialled``: with figures and ranks at every setting of the dial; else as runs were before there was one.
+    """
     rng = random.Random(11)
     (folder / "datasets").mkdir(parents=True)
     names = []
     for number, dataset in enumerate(datasets):
         _write(folder / "datasets" / f"{number}.json", manifest(dataset, notes))
+        if dialled:
+            np.savez(folder / "datasets" / f"{number}.npz", **_events())
         for method in methods:
             for seed in range(repeats):
                 name = f"{number}-{method}-{seed}"
@@ -79,6 +88,8 @@ def make_study(
                 (folder / "runs" / name).mkdir(parents=True)
                 _write(folder / "runs" / name / "config.json", config)
                 _write(folder / "runs" / name / "metrics.json", metrics)
+                if dialled:
+                    _write_grid(folder / "runs" / name, method, metrics, number * 1000 + seed)
                 if log:
                     lines = "".join(json.dumps(entry) + "\n" for entry in log)
                     (folder / "runs" / name / "log.jsonl").write_text(lines)
@@ -174,6 +185,38 @@ def _run(dataset: str, method: str, seed: int, level: float, rng: random.Random)
         log.append({"epoch": epoch, "loss": 1.4 / epoch**0.2, "seconds": 5 * epoch, "steps": 175 * epoch})
         log[-1]["valid"] = valid
     return config, metrics, log
+
+
+def _events() -> dict[str, Any]:
+    """Users, cohorts and popularity of the measured events."""
+    chance = np.random.default_rng(5)
+    cohort = np.repeat(np.arange(3, dtype=np.int8), [EVENTS[each] for each in EVENTS])
+    chance.shuffle(cohort)
+    percentile = (2 - cohort + chance.random(len(cohort))) / 3
+    user = np.sort(chance.integers(0, len(cohort) // 3, len(cohort))).astype(np.int32)
+    return {"user_E": user, "cohort_E": cohort, "percentile_E": percentile.astype(np.float32)}
+
+
+def _write_grid(folder: Path, method: str, metrics: dict[str, Any], seed: int) -> None:
+    """Towards the tail head items lose and tail items gain; ranks at random, with those hit rates."""
+    betas = BETAS if method != "PopRec" else (0.0,)
+    events, chance = _events(), np.random.default_rng(seed)
+    luck = chance.random(len(events["cohort_E"]))
+    grid: dict[str, Any] = {"betas": list(betas), "valid": [], "test": []}
+    ranks = []
+    for beta in betas:
+        for part in ("valid", "test"):
+            rates = [metrics[part][f"{each}_hr@10"] for each in EVENTS]
+            turned = [
+                None if rate is None else rate * math.exp(slope * beta - 0.25 * beta * beta)
+                for rate, slope in zip(rates, (0.5, -0.2, -1.2), strict=True)
+            ]
+            plain = beta == 0 or None in turned
+            grid[part].append(dict(metrics[part]) if plain else dict(metrics[part]) | measures(*turned))
+        hit = np.array([grid["test"][-1][f"{each}_hr@10"] or 0.0 for each in EVENTS])[events["cohort_E"]]
+        ranks.append(np.where(luck < hit, np.floor(10 * luck / np.maximum(hit, 1e-9)), 100.0))
+    _write(folder / "dial.json", grid)
+    np.savez(folder / "ranks.npz", test_GE=np.stack(ranks), valid_GE=np.stack(ranks))
 
 
 def _write(path: Path, value: Any) -> None:

@@ -11,7 +11,10 @@ from negsample.report import labels, read_study, study_table
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.curves import popularity_curve, training_curves
 from negsample.report.figures import dataset_figures, write_figure
+from negsample.report.frontier import hits_by_popularity, reaches
+from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import looks
+from negsample.report.tables import dialled_rows
 
 
 def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> None:
@@ -21,7 +24,9 @@ def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> No
     assert len({each.colour for each in look.values()}) == len(METHODS)
     for chart in (
         accuracy_balance(rows, look),
-        cohort_bars(rows, look),
+        cohort_bars(dialled_rows(study, "beauty"), look),
+        frontier_chart(reaches(study, "beauty"), dialled_rows(study, "beauty"), look),
+        popularity_hits(hits_by_popularity(study, "beauty"), look),
         training_curves(study.runs_of("beauty"), look),
     ):
         assert chart is not None
@@ -65,8 +70,20 @@ def test_nothing_to_draw_is_no_chart(tmp_path: Path) -> None:
     assert accuracy_balance(table.with_columns(pl.lit(None).alias("balance@10")), looks(["PopRec"])) is None
     unseen = manifest("beauty") | {"popularity_curve": {"rank": [1], "count": [0], "cohort": ["tail"]}}
     assert popularity_curve(unseen) is None
-    names = [figure.name for figure in dataset_figures(study, table, "beauty")]
-    assert names == ["accuracy-balance--beauty", "cohort-bars--beauty", "popularity-curve--beauty"]
+    names = [figure.name for figure in dataset_figures(study, table, "beauty", reaches(study, "beauty"))]
+    assert names == [
+        f"{name}--beauty"
+        for name in ("frontier", "cohort-bars", "popularity-hits", "accuracy-balance", "popularity-curve")
+    ]
+
+
+def test_a_study_from_before_there_was_a_dial_has_points_and_says_so(tmp_path: Path) -> None:
+    study = read_study(make_study(tmp_path / "study", datasets=["beauty"], repeats=2, dialled=False))
+    found = reaches(study, "beauty")
+    assert all(each.betas == (0.0,) and each.resampled() is None for each in found)
+    figures = {f.name: f for f in dataset_figures(study, study_table(study), "beauty", found)}
+    assert "popularity-hits--beauty" not in figures
+    assert "14 of 14 runs were measured before there was a dial" in figures["frontier--beauty"].caption
 
 
 def test_popularity_curve_says_the_shares_in_words() -> None:
@@ -79,8 +96,10 @@ def test_popularity_curve_says_the_shares_in_words() -> None:
 def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
     study = read_study(make_study(tmp_path / "study", datasets=[name, "a-b"], repeats=1))
     table = study_table(study)
-    figures = [f for dataset in study.datasets() for f in dataset_figures(study, table, dataset)]
-    assert len({figure.name for figure in figures}) == 8
+    figures = [
+        f for dataset in study.datasets() for f in dataset_figures(study, table, dataset, reaches(study, dataset))
+    ]
+    assert len({figure.name for figure in figures}) == 12
     path = write_figure(figures[0], tmp_path)
     assert path.parent == tmp_path
     assert "/" not in figures[0].name

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def gini(values: Sequence[float]) -> float:
     """``sum_i (2 i - n - 1) x_(i) / (n sum x)``, x ascending, i from 1; between 0 (equal) and ``(n - 1) / n``.
@@ -27,3 +30,11 @@ def balance(head: float, mid: float, tail: float) -> float:
     that hardly hits anything can have a high one, so it is never shown without HR or NDCG beside it.
     """
     return 1 - gini((head, mid, tail))
+
+
+def balances(rates_NC: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) :func:`balance` of each row of three hit rates."""
+    ordered = np.sort(rates_NC, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: NDArray[np.float64] = 1 - 2 * (ordered[:, 2] - ordered[:, 0]) / (3 * ordered.sum(1))
+    return found

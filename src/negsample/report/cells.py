@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from negsample.report.formats import whole
+from negsample.report.frontier import Standing
 from negsample.report.noise import Row
 from negsample.report.palette import Look
 
@@ -66,6 +67,42 @@ def lines(rows: Sequence[Row], looks: dict[str, Look]) -> list[Line]:
             [_cell(row, column, best[column.name]) for column in COLUMNS],
         )
         for row in rows
+    ]
+
+
+class StandingLine(NamedTuple):
+    """One method's row among the frontiers; texts, empty where nothing can be said."""
+
+    method: str
+    colour: str
+    hypervolume: str
+    interval: str
+    best: str
+    leads: str
+    nowhere: str
+    adds: str
+
+
+def stretch(low: float, high: float) -> str:
+    """``33 to 46``, in %."""
+    first, last = f"{100 * low:.0f}", f"{100 * high:.0f}"
+    return first if first == last else f"{first} to {last}"
+
+
+def standing_lines(standings: Sequence[Standing], looks: dict[str, Look]) -> list[StandingLine]:
+    """Who stands where over all settings of the dial, in %, the largest hypervolume first."""
+    return [
+        StandingLine(
+            each.method,
+            looks[each.method].colour,
+            f"{100 * each.hypervolume:.3f}",
+            "" if each.low is None or each.high is None else f"{100 * each.low:.3f} to {100 * each.high:.3f}",
+            "" if each.best is None else f"{100 * each.best:.0f}",
+            ", ".join(stretch(*ends) for ends in each.leads) or "nowhere",
+            "" if each.ahead is None else f"{100 * (1 - each.ahead):.0f}",
+            f"{100 * each.adds:.1f}",
+        )
+        for each in sorted(standings, key=lambda each: -each.hypervolume)
     ]
 
 

@@ -1,16 +1,17 @@
-"""Charts of a dataset's part of the table: accuracy against Balance, and hit rates by cohort."""
+"""Charts of figures by method: accuracy against Balance, and hit rates by cohort."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import polars as pl
 
 from negsample.report import labels
-from negsample.report.encodings import choice, colour, domain, legend_of, shape, sized, whisker
+from negsample.report.encodings import DIAL, at_the_dial, choice, colour, domain, legend_of, shape, sized, whisker
 from negsample.report.formats import spread
+from negsample.report.noise import Row
 from negsample.report.palette import Look
 from negsample.report.tables import COHORTS
 
@@ -67,17 +68,17 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
     return sized([across, up, points.add_params(chosen), names], 340)
 
 
-def cohort_bars(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.LayerChart:
-    """HR@10 of head, mid and tail of each method, on one scale, with a standard deviation.
+def cohort_bars(given: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerChart:
+    """HR@10 of head, mid and tail of each method, on one scale, with a standard deviation; the dial moves them.
 
-    ``table``: the rows of one dataset. A cohort without test events has no bar.
+    ``given``: the rows of one dataset at each setting of the dial. A cohort without test events has no bar.
     """
-    rows = [_bar(row, cohort) for row in table.to_dicts() for cohort in COHORTS if row[f"{cohort}_hr@10"] is not None]
-    methods = table["method"].to_list()
+    rows = [_bar(row, cohort) for row in given for cohort in COHORTS if row[f"{cohort}_hr@10"] is not None]
+    methods = list(dict.fromkeys(row["method"] for row in given))
     chosen = choice("method", legend=False)
     high = max((row["high"] for row in rows), default=0.0) or 1.0
     room_for_names = alt.ExprRef(f"{high} * width / max(60, width - 70)")
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
+    base = at_the_dial(rows).encode(
         y=alt.Y(
             "method:N",
             sort=methods,
@@ -107,7 +108,7 @@ def cohort_bars(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.LayerChar
     )
     whiskers = base.mark_rule(strokeWidth=1.2).encode(x="low:Q", x2="high:Q")
     names = base.mark_text(align="left", dx=6).encode(x="high:Q", text="label:N")
-    return sized([bars.add_params(chosen), whiskers, names], 52 * len(methods))
+    return sized([bars.add_params(chosen, DIAL), whiskers, names], 52 * len(methods))
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,6 +134,7 @@ def _bar(row: Mapping[str, Any], cohort: str) -> dict[str, Any]:
     low, high = whisker(value, sd)
     return {
         "method": row["method"],
+        "dial": row["dial"],
         "cohort": cohort,
         "hr": 100 * value,
         "low": low,

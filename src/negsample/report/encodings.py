@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 
 from negsample.report.palette import Look
+
+DIAL = alt.param(name="dial", value=0)
+"""The setting of the dial that a chart shows; the page's slider sets it."""
+
+
+def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
+    """A chart of those of ``rows`` whose ``dial`` is the one that is shown, or None: what has no dial."""
+    return alt.Chart(alt.InlineData(values=list(rows))).transform_filter("datum.dial === null || datum.dial === dial")
 
 
 def choice(field: str, legend: bool) -> alt.Parameter:
@@ -27,10 +36,10 @@ def shape(looks: Mapping[str, Look], methods: Sequence[str]) -> alt.Shape:
     return alt.Shape("method:N", scale=scale, legend=legend_of(methods))
 
 
-def dash(looks: Mapping[str, Look], methods: Sequence[str]) -> alt.StrokeDash:
-    """The dash of each method's line."""
+def dash(looks: Mapping[str, Look], methods: Sequence[str], symbol: str | None = "stroke") -> alt.StrokeDash:
+    """The dash of each method's line; ``symbol``: what stands for it in the legend, None: a mark of the chart."""
     scale = alt.Scale(domain=list(methods), range=[list(looks[method].dash) or [1, 0] for method in methods])
-    return alt.StrokeDash("method:N", scale=scale, legend=legend_of(methods, "stroke"))
+    return alt.StrokeDash("method:N", scale=scale, legend=legend_of(methods, symbol))
 
 
 def legend_of(methods: Sequence[str], symbol: str | None = None) -> alt.Legend:

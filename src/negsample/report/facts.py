@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -104,6 +105,38 @@ def study_facts(study: Study) -> Facts:
         ),
         ("Made", when(study.about["created"])),
     ]
+
+
+def dial_words(study: Study) -> str:
+    """At which setting of the dial the table's figures were measured, and which runs could not be set so."""
+    choice = str(study.about.get("dial", "none"))
+    if choice == "none":
+        return "At dial 0: the ranking as it was trained."
+    text = {
+        "auto": "Each run at the dial with its best NDCG@10 on validation.",
+        "balance": f"Each run at the dial with its best NDCG@10 among those with a Balance of at least {choice[8:]} on"
+        " validation.",
+    }.get(choice.partition(":")[0], f"All runs at dial {choice}.")
+    return f"{text} {unreached_words(study)}".strip()
+
+
+def unreached_words(study: Study) -> str:
+    """Which runs no setting of the dial brings to the Balance that was asked for; empty where there is none."""
+    missed = study.unreached()
+    if not missed:
+        return ""
+    asked = float(str(study.about["dial"]).partition(":")[2])
+    most = max(
+        (figures["balance@10"] or 0.0, run.config["method"])
+        for run in missed
+        for figures in study.figures(run, "valid").values()
+    )
+    counts = Counter(f"{run.config['method']} on {run.config['dataset']}" for run in missed)
+    told = listed([f"{name} ({count} {'run' if count == 1 else 'runs'})" for name, count in counts.items()])
+    return (
+        f"No setting of the dial reaches Balance {asked:g} on validation for {told}; the most among"
+        f" these is {most[0]:.3f} ({most[1]}). These runs are kept, at dial 0: ask for less, or for --dial auto."
+    )
 
 
 def methods_made(study: Study, table: pl.DataFrame) -> list[Made]:

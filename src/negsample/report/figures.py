@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,40 +16,66 @@ import vl_convert
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.curves import popularity_curve, training_curves
 from negsample.report.formats import listed, whole
+from negsample.report.frontier import Reach, hits_by_popularity
+from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, looks
 from negsample.report.reading import Study
+from negsample.report.tables import dialled_rows
 
 
 class Figure(NamedTuple):
     """``name``: file name without its ending, also the id on the page. ``spec``: Vega-Lite, without colours
-    of ground and ink (those are a config's)."""
+    of ground and ink (those are a config's). ``dialled``: whether it follows the dial."""
 
     name: str
     title: str
     caption: str
     spec: dict[str, Any]
+    dialled: bool
 
 
-def dataset_figures(study: Study, table: pl.DataFrame, dataset: str) -> list[Figure]:
-    """The figures of one dataset; one that has nothing to show is left out."""
+def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequence[Reach]) -> list[Figure]:
+    """The figures of one dataset, what its methods reach first; one that has nothing to show is left out."""
     rows = table.filter(pl.col("dataset") == dataset)
     manifest, runs = study.manifests[dataset], study.runs_of(dataset)
     look = looks(study.about["methods"])
+    dialled = dialled_rows(study, dataset)
     absent = rows.filter(pl.col("balance@10").is_null())["method"].to_list()
+    without = [run for run in runs if study.grids[run.folder] is None]
+    lacking = (
+        f" {len(without)} of {len(runs)} runs were measured before there was a dial: `negsample compare` measures them."
+        if without
+        else ""
+    )
     drawn = [
         (
-            "accuracy-balance",
-            "Accuracy against Balance",
-            "Up is more accurate, right is more even between head, mid and tail. Bars: one standard deviation"
-            " over the runs." + (f" Not drawn, for want of a defined Balance: {listed(absent)}." if absent else ""),
-            accuracy_balance(rows, look),
+            "frontier",
+            "What each method reaches, over all settings of the dial",
+            "Each curve is one method: small dots are settings of the dial, towards the tail on the right; the large"
+            " mark is the setting that is shown (0: as trained). Bands: 90 % of resamples of users and seeds, of the"
+            " highest NDCG@10 with at least that Balance." + lacking,
+            frontier_chart(found, dialled, look),
         ),
         (
             "cohort-bars",
             "Hit rate by cohort",
             "HR@10 on the test events of popular (head), middling (mid) and rare (tail) items, in %."
             " Bars: one standard deviation over the runs.",
-            cohort_bars(rows, look),
+            cohort_bars(dialled, look),
+        ),
+        (
+            "popularity-hits",
+            "Hit rate by popularity",
+            "HR@10 on the test events of items up to that percentile: the share of the train events that are of less"
+            " popular items, so that the cohorts are a third each. Means over the runs.",
+            popularity_hits(hits_by_popularity(study, dataset), look),
+        ),
+        (
+            "accuracy-balance",
+            "Accuracy against Balance, at the dial of the table",
+            "Up is more accurate, right is more even between head, mid and tail. Bars: one standard deviation"
+            " over the runs." + (f" Not drawn, for want of a defined Balance: {listed(absent)}." if absent else ""),
+            accuracy_balance(rows, look),
         ),
         (
             "training-curves",
@@ -71,7 +98,13 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str) -> list[Fig
     ]
     suffix = _suffixes(list(study.manifests))[dataset]
     return [
-        Figure(f"{name}--{suffix}", title, caption, _spec(chart, f"{title}, {dataset}. {caption}"))
+        Figure(
+            f"{name}--{suffix}",
+            title,
+            caption,
+            _spec(chart, f"{title}, {dataset}. {caption}"),
+            name in ("frontier", "cohort-bars", "popularity-hits"),
+        )
         for name, title, caption, chart in drawn
         if chart is not None
     ]

@@ -6,6 +6,29 @@
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const print = window.matchMedia("print");
   let drawn = [];
+  const dials = [...document.querySelectorAll(".dial")].map((box) => ({
+    slider: box.querySelector("input"),
+    output: box.querySelector("output"),
+    betas: JSON.parse(box.dataset.betas),
+    charts: JSON.parse(box.dataset.charts),
+  }));
+
+  function say(dial) {
+    const beta = dial.betas[dial.slider.value];
+    const sign = beta > 0 ? "+" : beta < 0 ? "\u2212" : "";
+    const words = beta > 0 ? "towards the head" : beta < 0 ? "towards the tail" : "as trained";
+    dial.output.textContent = `\u03b2 = ${sign}${Math.abs(beta)}, ${words}`;
+    dial.slider.setAttribute("aria-valuetext", dial.output.textContent);
+    return beta;
+  }
+
+  async function turn(dial) {
+    const beta = say(dial);
+    for (const name of dial.charts) {
+      const { view } = await drawn[Object.keys(charts).indexOf(name)];
+      await view.signal("dial", beta).runAsync();
+    }
+  }
 
   async function draw() {
     const config = configs[dark.matches && !print.matches ? "dark" : "light"];
@@ -21,9 +44,11 @@
     );
     for (const each of earlier) (await each).finalize();
     await Promise.all(drawn);
+    for (const dial of dials) await turn(dial);
     document.documentElement.dataset.drawn = "yes";
   }
   draw();
+  for (const dial of dials) dial.slider.addEventListener("input", () => turn(dial));
   dark.addEventListener("change", draw);
   print.addEventListener("change", draw);
 

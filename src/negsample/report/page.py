@@ -17,16 +17,18 @@ from markupsafe import Markup, escape
 from negsample.report import cells, facts
 from negsample.report.figures import Figure, dataset_figures, write_figure
 from negsample.report.formats import listed, when
+from negsample.report.frontier import Standing, reaches, standings
+from negsample.report.offers import offers
 from negsample.report.palette import DARK, LIGHT, looks
 from negsample.report.reading import Study, read_study
-from negsample.report.tables import study_table, write_table
+from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
 from negsample.report.words import dataset_words
 
 _HERE = Path(__file__).parent
 
 
 def write_report(folder: Path) -> Path:
-    """Writes ``table.csv``, ``figures/*.svg`` and ``report.html`` of the study in ``folder``, from its files.
+    """Writes ``table.csv``, ``frontier.csv``, ``figures/*.svg`` and ``report.html`` of a study, from its files.
 
     Each file takes the place of an earlier one in one step.
 
@@ -38,9 +40,11 @@ def write_report(folder: Path) -> Path:
     """
     study = read_study(folder)
     table = study_table(study)
-    figures = {dataset: dataset_figures(study, table, dataset) for dataset in study.datasets()}
-    html = render(study, table, figures)
+    found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
+    figures = {dataset: dataset_figures(study, table, dataset, each) for dataset, each in found.items()}
+    html = render(study, table, figures, {dataset: standings(each) for dataset, each in found.items()})
     write_table(table, folder / "table.csv")
+    write_table(frontier_table(study), folder / "frontier.csv")
     (folder / "figures").mkdir(exist_ok=True)
     for figure in (each for some in figures.values() for each in some):
         write_figure(figure, folder / "figures")
@@ -51,7 +55,12 @@ def write_report(folder: Path) -> Path:
     return page
 
 
-def render(study: Study, table: pl.DataFrame, figures: Mapping[str, list[Figure]]) -> str:
+def render(
+    study: Study,
+    table: pl.DataFrame,
+    figures: Mapping[str, list[Figure]],
+    standing: Mapping[str, list[Standing]],
+) -> str:
     """The page's text. What came from outside is escaped by Jinja2's autoescape and ``tojson``."""
     environment = Environment(
         loader=FileSystemLoader(_HERE),
@@ -65,10 +74,11 @@ def render(study: Study, table: pl.DataFrame, figures: Mapping[str, list[Figure]
         title=f"Negative sampling on {listed(study.datasets())}",
         study=study,
         made=when(study.about["created"]),
-        sections=[_section(study, table, figures[dataset], dataset) for dataset in study.datasets()],
+        sections=[_section(study, table, figures[dataset], standing[dataset], dataset) for dataset in study.datasets()],
         missing=[name for name in study.manifests if not study.runs_of(name)],
         columns=cells.COLUMNS,
         facts=facts.study_facts(study),
+        dial_words=facts.dial_words(study),
         methods=facts.methods_made(study, table),
         again=facts.again(study),
         charts={figure.name: figure.spec for some in figures.values() for figure in some},
@@ -79,17 +89,22 @@ def render(study: Study, table: pl.DataFrame, figures: Mapping[str, list[Figure]
     )
 
 
-def _section(study: Study, table: pl.DataFrame, figures: list[Figure], dataset: str) -> dict[str, Any]:
+def _section(
+    study: Study, table: pl.DataFrame, figures: list[Figure], standing: list[Standing], dataset: str
+) -> dict[str, Any]:
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
     runs = study.runs_of(dataset)
     manifest = study.manifests[dataset]
     return {
         "dataset": dataset,
         "id": f"dataset-{study.datasets().index(dataset) + 1}",
-        "words": dataset_words(rows, runs[0].metrics["test"]),
+        "words": dataset_words(rows, runs[0].metrics["test"], offers(study, dataset, standing)),
         "lines": cells.lines(rows, looks(study.about["methods"])),
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
-        "figures": figures,
+        "dialled": [figure for figure in figures if figure.dialled],
+        "figures": [figure for figure in figures if not figure.dialled],
+        "betas": sorted({row["dial"] for row in dialled_rows(study, dataset) if row["dial"] is not None}),
+        "standing": cells.standing_lines(standing, looks(study.about["methods"])),
         "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),
         "cohorts": facts.cohort_facts(manifest),
         "notes": manifest["notes"],

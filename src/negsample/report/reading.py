@@ -6,9 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
 
 from negsample.config import InputError
-from negsample.runs import Run, is_run, read_run
+from negsample.runs import Run, is_run, read_grid, read_run
 
 POPULAR = "PopRec"
 """The baseline that is measured and never trained; the last method of every study."""
@@ -31,7 +35,10 @@ class Study(NamedTuple):
     """A study and its finished runs.
 
     ``about``: study.json. ``manifests``: the datasets' manifests by name, in the study's order. ``runs``: the
-    finished ones, in the study's order. ``listed``: how many runs the study has, finished or not.
+    finished ones, in the study's order. ``listed``: how many runs the study has, finished or not. ``grids``: what
+    each run, by its folder, gave at each setting of the dial, or None (:func:`negsample.runs.read_grid`). ``events``:
+    by dataset, of the E measured test events, in the order of the runs' ranks: ``user_E``, ``cohort_E`` and
+    ``percentile_E``, the share of the train events that are of less popular items.
     """
 
     folder: Path
@@ -39,6 +46,19 @@ class Study(NamedTuple):
     manifests: dict[str, dict[str, Any]]
     runs: list[Run]
     listed: int
+    grids: dict[Path, dict[str, Any] | None]
+    events: dict[str, dict[str, NDArray[Any]]]
+
+    def figures(self, run: Run, part: str) -> dict[float, dict[str, Any]]:
+        """What ``run`` gave on ``valid`` or ``test``, by setting of the dial: one alone where there is no grid."""
+        grid = self.grids[run.folder]
+        if grid is None:
+            return {run.metrics.get("dial", 0.0): run.metrics[part]}
+        return dict(zip(grid["betas"], grid[part], strict=True))
+
+    def unreached(self) -> list[Run]:
+        """The runs that no setting of the dial brings to the Balance that was asked for."""
+        return [run for run in self.runs if run.metrics.get("dial_reached") is False]
 
     def runs_of(self, dataset: str, method: str | None = None) -> list[Run]:
         """The finished runs on ``dataset``, of one method or of all."""
@@ -66,7 +86,7 @@ def read_study(folder: Path) -> Study:
     _need(about, _STUDY_KEYS, folder / "study.json")
     if about["format"] != 1:
         raise InputError(f"{folder / 'study.json'}: format {about['format']!r} is not known here, only 1 is")
-    manifests = _manifests(folder / "datasets", about["datasets"])
+    manifests, paths = _manifests(folder / "datasets", about["datasets"])
     folders = [folder / "runs" / name for name in about["runs"]]
     runs = [read_run(each) for each in folders if is_run(each)]
     if not runs:
@@ -74,22 +94,38 @@ def read_study(folder: Path) -> Study:
     for run in runs:
         _check_run(run, about, manifests)
     _check_together(runs)
-    return Study(folder, about, manifests, runs, len(folders))
+    grids = {run.folder: read_grid(run.folder) for run in runs}
+    return Study(folder, about, manifests, runs, len(folders), grids, _events(paths))
 
 
-def _manifests(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
-    """The manifests by the name that stands in them: a file name cannot hold every dataset's name."""
+def _events(paths: Mapping[str, Path]) -> dict[str, dict[str, NDArray[Any]]]:
+    """The measured events of each dataset that has them beside its manifest."""
+    found = {}
+    for name, manifest in paths.items():
+        path = manifest.with_suffix(".npz")
+        if path.is_file():
+            try:
+                with np.load(path) as stored:
+                    found[name] = {key: stored[key] for key in ("user_E", "cohort_E", "percentile_E")}
+            except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
+                raise InputError(f"{path} is damaged ({error}); run `negsample compare` again") from None
+    return found
+
+
+def _manifests(folder: Path, names: list[str]) -> tuple[dict[str, dict[str, Any]], dict[str, Path]]:
+    """The manifests and where they lie, by the name that stands in them: a file name cannot hold every one."""
     found: dict[str, dict[str, Any]] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(folder.glob("*.json")):
         manifest = _read(path)
         _need(manifest, ("name", "fingerprint", "cohorts", "popularity_curve"), path)
         if manifest["name"] in found:
             raise InputError(f"{folder}: two manifests are named '{manifest['name']}'; delete the wrong one")
-        found[manifest["name"]] = manifest
+        found[manifest["name"]], paths[manifest["name"]] = manifest, path
     for name in names:
         if name not in found:
             raise InputError(f"{folder} has no manifest of dataset '{name}'; run `negsample compare` again")
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in names}, {name: paths[name] for name in names}
 
 
 def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:

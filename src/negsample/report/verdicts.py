@@ -37,36 +37,34 @@ def below(row: Row, best: Row) -> str:
     """``NDCG@10 0.78 %, 33 % below `mixed```; a digit more where it is little."""
     loss = 1 - row[ACCURACY] / best[ACCURACY]
     if loss <= 0:
-        return f"NDCG@10 {percent(row[ACCURACY])}, no less than `{best['method']}`"
-    return f"NDCG@10 {percent(row[ACCURACY])}, {percent(loss, 0 if loss >= 0.1 else 1)} below `{best['method']}`"
+        return f"NDCG@10 {percent(row[ACCURACY])}, no less than {called(best)}"
+    return f"NDCG@10 {percent(row[ACCURACY])}, {percent(loss, 0 if loss >= 0.1 else 1)} below {called(best)}"
 
 
-def headline(rows: Sequence[Row], popular: Row | None) -> str:
+def headline(rows: Sequence[Row], tails: Sequence[Row], evens: Sequence[Row], popular: Row | None) -> str:
     """The advice: what to take for total accuracy, for the tail and for balance at acceptable accuracy.
 
-    ``rows``: the trained methods, at least one with some accuracy.
+    ``rows``, ``tails``, ``evens``: what the trained methods offer for each, at least one with some accuracy.
     """
     best = best_of(rows, ACCURACY)
     if popular is not None and popular[ACCURACY] is not None and popular[ACCURACY] >= best[ACCURACY]:
         return (
             f"No trained method beats PopRec here: NDCG@10 {percent(popular[ACCURACY])} for PopRec, "
-            f"{percent(best[ACCURACY])} for `{best['method']}`, the best trained one."
+            f"{percent(best[ACCURACY])} for {called(best)}, the best trained one."
         )
     if len(rows) == 1:
-        return f"Only `{best['method']}` was trained: there is nothing to choose between yet."
+        return f"Only {called(best)} was trained: there is nothing to choose between yet."
     uses: dict[str, list[str]] = {}
     uses.setdefault(_take(best, rows, ACCURACY), []).append("total accuracy")
-    tail = best_of(rows, TAIL)
+    tail = best_of(tails, TAIL)
     if tail[TAIL]:
-        uses.setdefault(_take(tail, rows, TAIL), []).append("tail items")
-    even = best_of(able(rows, best), "balance@10")
+        uses.setdefault(_take(tail, tails, TAIL), []).append("tail items")
+    even = best_of(able(evens, best) or [best], "balance@10")
     if even["balance@10"] is not None:
-        uses.setdefault(f"`{even['method']}`", []).append(
-            f"balance at {percent(ACCEPTABLE, 0)} or more of the best NDCG@10"
-        )
+        uses.setdefault(called(even), []).append(f"balance at {percent(ACCEPTABLE, 0)} or more of the best NDCG@10")
     advice = f"Take {'; '.join(f'{who} for {listed(what)}' for who, what in uses.items())}."
     if popular is not None and within_noise(best, popular, ACCURACY):
-        advice += f" The lead of `{best['method']}` over PopRec is smaller than the sd of the repeats."
+        advice += f" The lead of {called(best)} over PopRec is smaller than the sd of the repeats."
     return advice
 
 
@@ -78,4 +76,9 @@ def _take(best: Row, rows: Sequence[Row], measure: str) -> str:
 
 def names(rows: Sequence[Row], last: str = "and") -> str:
     """The methods of ``rows``, as they stand in a sentence."""
-    return listed([f"`{row['method']}`" for row in rows], last)
+    return listed([called(row) for row in rows], last)
+
+
+def called(row: Row) -> str:
+    """A method as it stands in a sentence, with its dial where that is turned."""
+    return f"`{row['method']}`" + (f" at dial {row['dial']:+g}" if row.get("dial") else "")
