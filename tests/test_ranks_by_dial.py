@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from negsample.dial import item_vectors, query_vectors
 from negsample.ranking import Dials, rank, rank_by_dial
 from negsample.table import DenseTable
 
@@ -94,9 +95,18 @@ def test_a_coordinate_more_gives_the_dialled_scores(rng):
     for beta, ranking in zip(
         BETAS, rank_by_dial(states, table_of(rows), query, targets, Dials(log_p, BETAS)), strict=True
     ):
-        longer = torch.cat([rows, log_p[1:, None].float()], 1)
-        asking = torch.cat([states, torch.full((20, 1), beta)], 1)
+        longer, asking = item_vectors(rows, log_p[1:]), query_vectors(states, beta)
+        dialled = states @ rows.T + beta * log_p[1:].float()
+        assert torch.allclose(asking @ longer.T, dialled, rtol=1e-6, atol=1e-6)
         assert ranking.ranks_E.tolist() == rank(asking, table_of(longer), query, targets).ranks_E.tolist()
+
+
+def test_each_request_has_a_dial_of_its_own(rng):
+    states, rows = torch.randn(3, 8, generator=rng(1)), torch.randn(60, 8, generator=rng(2))
+    log_p, betas = torch.log(torch.rand(60, generator=rng(4))), torch.tensor([-0.5, 0.0, 2.0])
+    scores = query_vectors(states, betas) @ item_vectors(rows, log_p).T
+    assert torch.allclose(scores, states @ rows.T + betas[:, None] * log_p, atol=1e-5)
+    assert torch.equal(query_vectors(states, 0.0)[:, :-1], states)
 
 
 @pytest.mark.parametrize("beta", [-1.0, 0.0, 0.5])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from negsample.data.prepare import prepare
     from negsample.data.sequences import Dataset, open_dataset
     from negsample.data.split import split_by_time
-    from negsample.dial import dials
+    from negsample.dial import dials, item_vectors, log_shares, query_vectors
     from negsample.evaluation import evaluate, evaluate_by_dial
     from negsample.methods import METHODS, Catalogue, Method, build_method, catalogue_of, negative_settings
     from negsample.models import GRU4Rec, PopRec, SASRec
@@ -52,7 +52,7 @@ _HOMES = {
     "data.prepare": ("prepare",),
     "data.sequences": ("Dataset", "open_dataset"),
     "data.split": ("split_by_time",),
-    "dial": ("dials",),
+    "dial": ("dials", "item_vectors", "log_shares", "query_vectors"),
     "evaluation": ("evaluate", "evaluate_by_dial"),
     "methods": ("METHODS", "Catalogue", "Method", "build_method", "catalogue_of", "negative_settings"),
     "models": ("GRU4Rec", "PopRec", "SASRec"),
@@ -127,12 +127,15 @@ __all__ = [
     "evaluate_by_dial",
     "fit",
     "generator",
+    "item_vectors",
     "load_dataset",
+    "log_shares",
     "negative_settings",
     "open_dataset",
     "padded_batch",
     "plan",
     "prepare",
+    "query_vectors",
     "read_log",
     "split_by_time",
     "write_report",
