@@ -411,8 +411,8 @@ def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
         f"idea. On test, of {len(rows)} rows, beyond noise with what was chosen: {counted['chosen']}. With the "
         f"prototype's settings: {counted['prototype']}. NDCG that is bought with Balance, or the other way, the plain "
         "dial sells too, so only NDCG at equal Balance tells whether the users' own settings add accuracy: as chosen "
-        f"on validation, they do beyond noise in {', '.join(ahead['chosen']) or 'no row'}; with the prototype's "
-        f"settings, in {', '.join(ahead['prototype']) or 'no row'}. Of intervals of 90 %, one in twenty lies wholly above 0 by "
+        f"on validation, they do beyond noise in {', '.join(ahead['chosen']) or 'no row'}; with the prototype's, "
+        f"in {', '.join(ahead['prototype']) or 'no row'}. Of intervals of 90 %, one in twenty lies wholly above 0 by "
         f"chance, which among these {2 * len(rows)} is {2 * len(rows) / 20:.1f}. Divergence that is down at equal lift "
         "is what b1 > 0 does by its making: lists nearer to what each user had, not lists that hit more."
     )
