@@ -15,8 +15,9 @@ from benchmarks.common import SETTINGS, median_ms
 from benchmarks.memory import peak_bytes
 from negsample import SASRec, generator, load_dataset
 from negsample.data.batches import Ints
+from negsample.dial import dials
 from negsample.evaluation import encode, queries
-from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK, rank
+from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK, rank, rank_by_dial
 from negsample.table import DenseTable
 
 _PRODUCT_BLOCKS = [(QUERY_BLOCK, ITEM_BLOCK), (256, 4096), (512, 2048), (1024, 2048)]
@@ -36,6 +37,7 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
     targets = torch.randint(1, items + 1, (len(query),), generator=rng).numpy()
     left_out = torch.randint(1, items + 1, (number * _SEEN,), generator=rng).numpy()
     seen = np.repeat(np.arange(number), _SEEN), left_out
+    nine = dials(1e6 / torch.arange(1, items + 2))  # by Zipf's law
 
     def products(query_block: int, item_block: int) -> None:
         cells = torch.empty(query_block * min(item_block, items))
@@ -48,9 +50,13 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
     def ranks(top_k: int = 0, seen: tuple[Ints, Ints] | None = None) -> None:
         rank(states, table, query, targets, top_k=top_k, seen=seen)
 
+    def by_dial(top_k: int) -> None:
+        rank_by_dial(states, table, query, targets, nine, top_k=top_k)
+
     calls: dict[str, Callable[[], None]] = {f"products {q} x {i}": partial(products, q, i) for q, i in _PRODUCT_BLOCKS}
     calls |= {"ranks": ranks, "top": partial(ranks, 20), "seen": partial(ranks, 0, seen)}
     calls |= {"top, seen": partial(ranks, 20, seen)}
+    calls |= {"nine": partial(by_dial, 0), "nine, top": partial(by_dial, 20)}
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + 1):
         for name, call in calls.items():
@@ -71,6 +77,8 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
         "with_top_20_ratio": found["top"] / found[product],
         "with_seen_ratio": found["seen"] / found[product],
         "with_both_ratio": found["top, seen"] / found[product],
+        "nine_dials_ratio": found["nine"] / found["ranks"],
+        "nine_dials_with_top_20_ratio": found["nine, top"] / found["top"],
         "memory_mb": sum(peak_bytes(partial(ranks, 20))) / 1e6,
         "block_memory_mb": 4 * min(ITEM_BLOCK, items) * (6 * QUERY_BLOCK + 3 * dim) / 1e6,
     }
@@ -99,15 +107,17 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"Encoding {found['histories']:,} histories of {found['log']}: {found['encode_ms']:.0f} ms.",
         "",
         "Exact ranks against the bare products of queries and items, in the fastest of several block sizes. Memory: "
-        "the peak beside what was given, with the top 20, and what the blocks allow.",
+        "the peak beside what was given, with the top 20, and what the blocks allow. Nine dials: ranks at each in one "
+        "pass, against the ranks at one; with the top 20 of each, against that with its top 20.",
         "",
         "| items | events | queries | D | products, ms (block) | ranks, ms | ratio | top 20 | seen left out | both "
-        "| memory, MB | allowed |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| nine dials against one | with top 20 | memory, MB | allowed |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(
             f"| {r['items']:,} | {r['events']:,} | {r['queries']:,} | {r['dim']} "
             f"| {r['products_ms']:.0f} ({r['product_block']}) | {r['ranks_ms']:.0f} | {r['ratio']:.2f} "
             f"| {r['with_top_20_ratio']:.2f} | {r['with_seen_ratio']:.2f} | {r['with_both_ratio']:.2f} "
+            f"| {r['nine_dials_ratio']:.2f} | {r['nine_dials_with_top_20_ratio']:.2f} "
             f"| {r['memory_mb']:.0f} | {r['block_memory_mb']:.0f} |"
             for r in found["rank"]
         ),

@@ -163,8 +163,9 @@ def rank_by_dial(
                     if rows is not None:
                         spare = _matrix(flags[flag.numel() :], size, len(block))
                         asked = torch.index_select(dialled, 0, rows.to(device), out=spare)
-                    dial.twice_E[turn] += torch.ge(asked, dial.high_E1[turn], out=flag).sum(1)
-                    dial.twice_E[turn] += torch.gt(asked, dial.low_E1[turn], out=flag).sum(1)
+                    twice = dial.twice_E[turn]
+                    twice += torch.ge(asked, dial.high_E1[turn], out=flag).sum(1)
+                    twice += torch.gt(asked, dial.low_E1[turn], out=flag).sum(1)
                 if top_k:
                     dial.best.see(dialled, first, start)
     return [_ranking(dial, query_Q, event_E, top_k) for dial in turned]
