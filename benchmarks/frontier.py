@@ -33,6 +33,7 @@ METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mi
 TUNED = "mixed-log-q"
 ALPHAS = (0.0, 0.25, 0.5, 0.75)  # below 1, which is the method's own
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
+_TRAINED = "trained for it"  # the curve over the strengths, all at dial 0
 _FLOORS = (0.5, 0.6, 0.7)  # of Balance, at which strengths are compared
 _PAGE = RESULTS / "frontier.md"
 
@@ -84,14 +85,18 @@ def measured(data: Dataset, of_methods: Study, of_alphas: dict[float, Study]) ->
         )
     alone = alpha_curves(of_methods, of_alphas, data.name)
     dialled = {each.method: each for each in alone}
-    pairs = [dialled["trained for it"], dialled["alpha 1"]]
+    pairs = [dialled[_TRAINED], dialled["alpha 1"]]
     return {
         "dataset": data.name,
         "settings": of_methods.about["settings"],
         "repeats": of_methods.about["repeats"],
         "methods": methods,
         "alphas": [
-            each._asdict() | {"plain": _plain(dialled[each.method]), "at": _at_floors(dialled, each.method)}
+            each._asdict()
+            | {
+                "plain": None if each.method == _TRAINED else _plain(dialled[each.method]),
+                "at": _at_floors(dialled, each.method),
+            }
             for each in standings(alone)
         ],
         "training_against_dial": [each._asdict() for each in standings(pairs)],
@@ -110,7 +115,7 @@ def alpha_curves(of_methods: Study, of_alphas: dict[float, Study], dataset: str)
         (c.balance_RG[:, at], c.ndcg_RG[:, at]) for c, at in ends if c.balance_RG is not None and c.ndcg_RG is not None
     ]
     trained = Reach(
-        "trained for it",
+        _TRAINED,
         tuple(sorted(curves)),
         np.array([curve.balance_G[at] for curve, at in ends]),
         np.array([curve.ndcg_G[at] for curve, at in ends]),
@@ -149,7 +154,7 @@ def alpha_picture(of_methods: Study, of_alphas: dict[float, Study], dataset: str
     rows = [
         {
             "method": each.method,
-            "dial": None if each.method == "trained for it" else beta,
+            "dial": None if each.method == _TRAINED else beta,
             "balance@10": balance,
             "ndcg@10": ndcg,
         }
@@ -225,7 +230,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         "|---|---|" + "---|" * (len(_FLOORS) + 4),
     ]
     for row in found["alphas"]:
-        plain = row["plain"] if row["method"] != "trained for it" else None
+        plain = row["plain"]
         told = "" if plain is None else f"{_percent(plain['ndcg@10'], 2)}, {_percent(plain['balance@10'], 0)}"
         floors = [_reached(row["at"][f"{floor:g}"], row["method"]) for floor in _FLOORS]
         text.append(f"| {row['method']} | {told} | {' | '.join(floors)} | {_standing(row)} |")

@@ -49,6 +49,7 @@ def test_of_equals_the_one_that_changes_least():
         ("-0.5", Choice(-0.5)),
         ("balance:0.7", Choice(None, 0.7)),
         ("balance:0", Choice(None, 0.0)),
+        ("0.123456789", Choice(0.123456789)),
     ],
 )
 def test_what_is_understood(text, choice):

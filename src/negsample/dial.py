@@ -54,8 +54,8 @@ class Choice(NamedTuple):
     def text(self) -> str:
         """As ``--dial`` takes it."""
         if self.number is not None:
-            return f"{self.number:g}" if self.number else "none"
-        return "auto" if self.balance is None else f"balance:{self.balance:g}"
+            return f"{self.number:.15g}" if self.number else "none"
+        return "auto" if self.balance is None else f"balance:{self.balance:.15g}"
 
     def of(self, valid: Sequence[Mapping[str, float | None]], betas: Sequence[float]) -> float:
         """The setting, from the figures that each of ``betas`` gave on validation; of equals that nearest to 0.
