@@ -14,7 +14,7 @@ from make_study import BETAS, METHODS, make_study
 
 from negsample.metrics import balance, balances
 from negsample.report import read_study, write_report
-from negsample.report.frontier import FLOORS, Reach, hits_by_popularity, reaches, standings
+from negsample.report.frontier import FLOORS, Reach, _edges, hits_by_popularity, reaches, standings
 from negsample.report.offers import offers
 from negsample.report.tables import dialled_rows
 from negsample.report.words import dataset_words
@@ -159,6 +159,17 @@ def test_hits_by_popularity_add_up_to_the_hits(whole_study: Path):
     assert sum(row["events"] * row["hr"] for row in rows) / total == pytest.approx(expected)
     at = [row["percentile"] for row in rows]
     assert at == sorted(at)
+
+
+def test_no_bin_of_popularity_is_left_with_a_handful_of_events():
+    """A quarter of the events less two are on one value (cold items): the first quartile falls just beside it."""
+    chance = np.random.default_rng(2)
+    percentile_E = np.concatenate([np.zeros(248), 0.01 + chance.random(752)])
+    edges = _edges(percentile_E, 12)
+    counts = np.bincount(np.searchsorted(edges, percentile_E, side="left"))
+    assert counts.min() >= 1000 / 12 / 2
+    assert counts[0] == 248
+    assert len(_edges(np.zeros(50), 3)) == 0
 
 
 def test_what_is_offered_is_chosen_on_validation_and_measured_on_test(tmp_path: Path):

@@ -184,7 +184,7 @@ def hits_by_popularity(study: Study, dataset: str) -> list[dict[str, Any]]:
         return []
     percentile_E = events["percentile_E"].astype(np.float64)
     bins = int(np.clip(len(percentile_E) // _IN_A_BIN, 3, _BINS))
-    edges = np.unique(np.quantile(percentile_E, np.arange(1, bins) / bins))
+    edges = _edges(percentile_E, bins)
     bin_E = np.searchsorted(edges, percentile_E, side="left")
     count_B = np.bincount(bin_E, minlength=len(edges) + 1)
     middle_B = np.bincount(bin_E, percentile_E, len(edges) + 1) / np.maximum(count_B, 1)
@@ -210,6 +210,20 @@ def hits_by_popularity(study: Study, dataset: str) -> list[dict[str, Any]]:
                 if count
             ]
     return rows
+
+
+def _edges(percentile_E: Floats, bins: int) -> Floats:
+    """Upper ends of the bins but the last: quantiles, without those that leave a bin a fraction of its events.
+
+    Items of one count are one value, so that a quantile can fall just beside a large heap of events.
+    """
+    least, kept, below = len(percentile_E) / bins / 2, [], 0
+    for edge in np.unique(np.quantile(percentile_E, np.arange(1, bins) / bins)):
+        up_to = int((percentile_E <= edge).sum())
+        if up_to - below >= least and len(percentile_E) - up_to >= least:
+            kept.append(float(edge))
+            below = up_to
+    return np.array(kept)
 
 
 def ranks_of(study: Study, run: Run, betas: Sequence[float]) -> Floats | None:
