@@ -106,10 +106,11 @@ def train(
     prepared = _prepare_settings(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
+    from negsample.again import dial_again
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
-    from negsample.job import dial_again, do
+    from negsample.job import do
     from negsample.methods import method_names
     from negsample.runs import check_new_folder, is_run, read_run
     from negsample.study import plan
@@ -151,8 +152,8 @@ def evaluate(
     from negsample.terminal import print_metrics
 
     method = read_run(run).config["method"]
+    from negsample.again import measure_again
     from negsample.dial import parse_choice
-    from negsample.job import measure_again
 
     measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
     print_metrics(out, method, read_run(run).metrics)

@@ -68,11 +68,17 @@ def _gbce(c: Catalogue, n: Chosen) -> Callable[[Tensor, Tensor], Tensor]:
     return partial(gbce, items=c.items, t=n["calibration"], negatives="sum")
 
 
+def _cross_batch(c: Catalogue, n: Chosen) -> Method:
+    bank = CrossBatch(n["bank_size"], warm_up=n["warm_up"], counts=c.target_counts)
+    pool = Mixture(InBatch(n["in_batch_negatives"], counts=c.target_counts, per="batch"), bank)
+    return Method(pool, _log_q(n), sampled_softmax, memory=bank)
+
+
 def _xir(c: Catalogue, n: Chosen) -> Method:
     kept = Cache(c.items, n["cache_negatives"], size=n["cache_size"])
     pool = Mixture(_in_batch(c, n), kept)
     select = Then(Temper(n["temperature"]), Resample(n["resampled"], cache=kept), LogQ(n["log_q_strength"]))
-    return Method(pool, select, sampled_softmax)
+    return Method(pool, select, sampled_softmax, memory=kept)
 
 
 # How draws are shared and what is never a negative, where a method does not say otherwise. The paper's six draw once a
@@ -303,14 +309,7 @@ METHODS: dict[str, Row] = {
         paper="CBNS, Wang et al. (SIGIR)",
         year=2021,
         defaults={"in_batch_negatives": 512, "bank_size": 2048, "warm_up": 100, **_CORRECTED, **_SHARED},
-        build=lambda c, n: Method(
-            Mixture(
-                InBatch(n["in_batch_negatives"], counts=c.target_counts, per="batch"),
-                CrossBatch(n["bank_size"], warm_up=n["warm_up"], counts=c.target_counts),
-            ),
-            _log_q(n),
-            sampled_softmax,
-        ),
+        build=_cross_batch,
     ),
     "batch-mix": Row(
         proposes="targets of the batch, shared",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -28,11 +28,24 @@ class Catalogue(NamedTuple):
     target_counts: Tensor
 
 
+class Memory(Protocol):
+    """What a proposal keeps of earlier batches."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it: tensors and numbers."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        ...
+
+
 class Method(NamedTuple):
     """The three seats, taken.
 
     ``collisions``: what is never a negative. ``merged``: the shared negatives are scored chunk by chunk and reach the
-    loss as one, their logsumexp (for losses that need no more; nothing is selected).
+    loss as one, their logsumexp (for losses that need no more; nothing is selected). ``memory``: what the method
+    remembers from batch to batch, so that a training that is carried on remembers it too.
     """
 
     sampler: Sampler
@@ -40,6 +53,7 @@ class Method(NamedTuple):
     loss: Callable[..., Tensor]
     collisions: Collisions = "history"
     merged: bool = False
+    memory: Memory | None = None
 
 
 class Row(NamedTuple):
