@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from negsample.checkpoint import Checkpoint
-from negsample.config import InputError, TrainSettings, canonical_json, fingerprint
+from negsample.config import InputError, NegativeSettings, TrainSettings, canonical_json, checked, fingerprint
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset
@@ -62,6 +62,19 @@ class Job(NamedTuple):
         """The folder's name in a study; a long dataset name is cut, the fingerprint keeps it apart."""
         name = self.data.name.encode()[:_MAX_NAME].decode(errors="ignore")
         return f"{name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
+
+
+def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
+    """``job`` with ``params`` among its settings, those of training and those of its method.
+
+    Raises:
+        InputError: one of them breaks its rule.
+    """
+    of_training = {key: value for key, value in params.items() if key in TrainSettings.model_fields}
+    of_method = {key: value for key, value in params.items() if key not in of_training}
+    settings = checked(TrainSettings, job.settings.model_dump(mode="json") | of_training)
+    changed = checked(NegativeSettings, job.negatives | of_method).model_dump(exclude_none=True, mode="json")
+    return job._replace(settings=settings, negatives=changed)
 
 
 def default_device() -> torch.device:

@@ -21,8 +21,9 @@ from negsample.data.sequences import Dataset
 from negsample.dial import parse_choice
 from negsample.evaluation import queries
 from negsample.forecast import check_fits
-from negsample.job import Job
+from negsample.job import Job, tuned_job
 from negsample.methods import POPREC, negative_settings
+from negsample.methods.spaces import OF_TRAINING
 from negsample.metrics import event_percentiles
 from negsample.report.page import write_report
 from negsample.runs import is_run, make_folders, read_run, write_arrays, write_json
@@ -43,6 +44,7 @@ def plan(
     seed: int,
     settings: TrainSettings,
     changes: Mapping[str, Any] | None = None,
+    tuned: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> list[Job]:
     """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, and PopRec once a dataset.
 
@@ -55,6 +57,7 @@ def plan(
         seed: the first.
         settings: of model and training, the same for all.
         changes: to the methods' negative settings; each applies to the methods that have it.
+        tuned: settings that a tuning found, by dataset and method; see :func:`negsample.tuning.tune_all`.
 
     Raises:
         InputError: two datasets have one name, or a change concerns no method.
@@ -68,8 +71,9 @@ def plan(
     for key in changes:
         if not any(key in each for each in negatives.values()):
             raise InputError(f"setting {key} does nothing: none of {', '.join(trained) or POPREC} has it")
+    found = tuned or {}
     grid = [
-        Job(data, method, seed + repeat, settings, negatives[method])
+        tuned_job(Job(data, method, seed + repeat, settings, negatives[method]), found.get((data.name, method), {}))
         for repeat in range(repeats)
         for data in datasets
         for method in trained
@@ -215,10 +219,18 @@ def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[s
             config = read_run(out / "runs" / name).config
             same_data = [job for job in jobs if job.data.fingerprint == config["dataset_fingerprint"]]
             rivals = [job for job in same_data if job.method == config["method"]]
-            fits = all(job.negatives == config["negatives"] for job in rivals)
-            if same_data and fits and config["settings"] == settings:
+            fits = all(
+                (job.negatives, job.settings.model_dump(mode="json")) == (config["negatives"], config["settings"])
+                for job in rivals
+            )
+            if same_data and fits and (rivals or _untuned(config["settings"]) == _untuned(settings)):
                 found[name] = config
     return found
+
+
+def _untuned(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What methods that are compared have in common, tuned or not."""
+    return {key: value for key, value in settings.items() if key not in OF_TRAINING}
 
 
 def machine() -> dict[str, Any]:

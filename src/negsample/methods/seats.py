@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from negsample.data.batches import Collisions, target_counts
 from negsample.data.sequences import Dataset
+from negsample.methods.spaces import Space, space_of
 from negsample.negatives import Sampler, Select
 
 Chosen = Mapping[str, Any]
@@ -59,7 +61,8 @@ class Method(NamedTuple):
 class Row(NamedTuple):
     """A method as published: its seats in words, its source, and how it is built.
 
-    ``defaults`` are the settings it has (see :class:`~negsample.config.NegativeSettings`) and their values.
+    ``defaults`` are the settings it has (see :class:`~negsample.config.NegativeSettings`) and their values. ``search``:
+    in which ranges a tuning looks, where they are not those of :func:`~negsample.methods.spaces.space_of`.
     """
 
     proposes: str
@@ -69,6 +72,12 @@ class Row(NamedTuple):
     year: int
     defaults: Chosen
     build: Callable[[Catalogue, Chosen], Method]
+    search: Mapping[str, Space] = MappingProxyType({})
+
+    @property
+    def space(self) -> dict[str, Space]:
+        """What a tuning searches, by setting: those of training, and those of the row."""
+        return space_of(self.defaults, self.search)
 
 
 def catalogue_of(data: Dataset, max_length: int, device: torch.device | str = "cpu") -> Catalogue:
