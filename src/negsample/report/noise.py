@@ -1,10 +1,10 @@
-"""Whether a difference between two methods is larger than the spread of their repeats."""
+"""Whether two methods are told apart: by a test, or where there is none by the spread of their repeats."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from negsample.report.reading import POPULAR
 
@@ -32,3 +32,20 @@ def within_noise(a: Row, b: Row, measure: str) -> bool:
     if sd is None or a[measure] is None or b[measure] is None:
         return False
     return bool(0 < abs(a[measure] - b[measure]) < sd)
+
+
+class Judge(NamedTuple):
+    """Who tells two methods apart. ``close``: whether they differ by no more than chance explains.
+
+    ``why``: what is said of a lead that is; ``tested``: whether by a test of significance.
+    """
+
+    close: Callable[[Row, Row, str], bool]
+    why: str
+    tested: bool
+
+
+BY_SPREAD = Judge(
+    within_noise, "is smaller than the pooled sd of the repeats: these runs do not tell them apart", False
+)
+"""For studies without ranks by event, which cannot be tested."""
