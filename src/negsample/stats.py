@@ -18,6 +18,8 @@ CONFIDENCE = 0.95
 """Of the interval of a difference; what remains is the level of its test."""
 _GROUPS = 8192  # resampled as a whole: beyond so many users, some share a group
 _PART = 1024  # replicates drawn at a time
+_DEFINED = 0.95  # of the replicates at least: what is undefined more often is not tested
+_ROUNDING = 1e-12
 
 
 def groups_of(user_E: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -115,6 +117,7 @@ def compare(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]], rng: np
     found = []
     for a, b in pairs:
         difference = float(samples[a].figures_S.mean() - samples[b].figures_S.mean())
+        difference = 0.0 if abs(difference) < _ROUNDING else difference
         moved_R = samples[a].resampled_R - samples[b].resampled_R
         moved_R = moved_R - np.nanmean(moved_R) if np.isfinite(moved_R).any() else moved_R
         users, runs, _ = parts[a, b]
@@ -122,16 +125,18 @@ def compare(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]], rng: np
             both = bool(samples[a].seeds and samples[b].seeds)
             scale = np.sqrt(max(0.0, 1 - runs / users)) if users > 0 else 0.0
             moved_R = scale * moved_R + np.sqrt(pooled[both][0] * runs) * chance[both]
-        found.append(_judged(difference, np.abs(moved_R[np.isfinite(moved_R)])))
+        found.append(_judged(difference, np.abs(moved_R)))
     return found
 
 
 def _judged(difference: float, moved_R: Floats) -> Compared:
-    if not len(moved_R) or not np.isfinite(difference):
+    """``moved_R``: how far each replicate is from the middle; NaN where it is undefined."""
+    defined = moved_R[np.isfinite(moved_R)]
+    if len(defined) < _DEFINED * len(moved_R) or not np.isfinite(difference):
         return Compared(difference, np.nan, np.nan, np.nan)
+    moved_R = defined
     reach = float(np.quantile(moved_R, CONFIDENCE))
-    # What is equal but for rounding counts as reached: two methods with the same ranks have p = 1.
-    count = np.count_nonzero(moved_R >= abs(difference) * (1 - 1e-9) - 1e-15)
+    count = np.count_nonzero(moved_R >= abs(difference) - _ROUNDING)  # what is equal but for rounding is reached
     return Compared(difference, difference - reach, difference + reach, (1 + count) / (1 + len(moved_R)))
 
 
@@ -153,17 +158,24 @@ def _squares(samples: Sequence[Sample]) -> dict[tuple[int, int], _Parts]:
     for a, b in ((a, b) for one, two in combinations(range(len(samples)), 2) for a, b in ((one, two), (two, one))):
         lone = any(len(samples[each].seeds) == 1 for each in (a, b))
         found[a, b] = _Parts(
-            max(0.0, users_MM[a, a] + users_MM[b, b] - 2 * users_MM[a, b]),
-            0.0 if lone else max(0.0, own_runs[a] + own_runs[b] - 2 * shared_MM[0, a, b]),
-            0.0 if lone else max(0.0, own_seeds[a] + own_seeds[b] - 2 * shared_MM[1, a, b]),
+            _apart(users_MM[a, a], users_MM[b, b], users_MM[a, b]),
+            0.0 if lone else _apart(own_runs[a], own_runs[b], shared_MM[0, a, b]),
+            0.0 if lone else _apart(own_seeds[a], own_seeds[b], shared_MM[1, a, b]),
         )
     return found
+
+
+def _apart(a: float, b: float, shared: float) -> float:
+    """``|x - y|^2`` from ``|x|^2``, ``|y|^2`` and ``x y``; what is left of rounding is 0."""
+    found = a + b - 2 * shared
+    return float(found) if found > _ROUNDING * (a + b) else 0.0
 
 
 def _scattered(values_SN: Floats, of: Sample) -> Floats:
     """Deviations from the mean over the runs, scaled so that their squares add up to that of its standard error."""
     runs = len(of.seeds)
-    return (values_SN - values_SN.mean(0)) / np.sqrt(max(runs * (runs - 1), 1))
+    scattered: Floats = (values_SN - values_SN.mean(0)) / np.sqrt(max(runs * (runs - 1), 1))
+    return scattered
 
 
 def _square(values: Floats) -> float:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from negsample.report.noise import Judge, Row
+from negsample.report.noise import Judge, Price, Row
 from negsample.report.offers import Offers
 from negsample.report.reading import POPULAR, Study
 from negsample.report.resamples import REPLICATES, SCOPES, Entry, Resampled, sums_by_user
@@ -32,11 +32,10 @@ _PURPOSES = {"ndcg@10": "accuracy", "tail_hr@10": "tail", "balance@10": "balance
 class Difference(NamedTuple):
     """``a`` less ``b``: fractions. ``low``, ``high``: 95 % interval, not adjusted; None where nothing was tested.
 
-    ``users`` with an event in the scope; ``seeds`` that are resampled too: 1 means users alone.
+    ``users`` with an event in the scope; ``seeds`` that are resampled too: 1 means users alone. ``at``: the family.
     """
 
     dataset: str
-    at: str
     measure: str
     scope: str
     a: str
@@ -48,6 +47,7 @@ class Difference(NamedTuple):
     p_holm: float | None
     users: int
     seeds: int
+    at: str
 
     @property
     def real(self) -> bool:
@@ -117,46 +117,39 @@ def _tested(resampled: Resampled, dataset: str, family: _Family) -> list[Differe
         rng = resampling(f"{dataset}/{family.at}/{family.measure}/{scope}")
         users = resampled.users(family.measure, scope)
         for (a, b), each in zip(family.pairs, compare(samples, family.pairs, rng), strict=True):
-            figures = [each.difference, each.low, each.high, each.p]
-            if users < LEAST_USERS:
-                figures[1:] = [np.nan] * 3
             drawn = [len(samples[number].seeds) for number in (a, b) if samples[number].seeds]
+            low, high, p = (_or_none(value) if users >= LEAST_USERS else None for value in each[1:])
             names = (family.entries[a][0], family.entries[b][0])
-            found.append((scope, *names, figures, users, min(drawn, default=1)))
-    adjusted = holm(np.array([figures[3] for _, _, _, figures, _, _ in found]))
-    return [
-        Difference(
-            dataset,
-            family.at,
-            family.measure,
-            scope,
-            a,
-            b,
-            *(None if np.isnan(value) else float(value) for value in (*figures, p_holm)),
-            users,
-            seeds,
-        )
-        for (scope, a, b, figures, users, seeds), p_holm in zip(found, adjusted, strict=True)
-    ]
+            key = (dataset, family.measure, scope, *names, _or_none(each.difference))
+            found.append(Difference(*key, low, high, p, None, users, min(drawn, default=1), family.at))
+    adjusted = holm(np.array([np.nan if each.p is None else each.p for each in found]))
+    return [each._replace(p_holm=_or_none(p_holm)) for each, p_holm in zip(found, adjusted, strict=True)]
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def significance_table(found: Sequence[Difference]) -> pl.DataFrame:
     """One row a comparison, fractions."""
-    text = ("dataset", "at", "measure", "scope", "a", "b")
-    kinds: dict[str, type[pl.DataType]] = {name: pl.Float64 for name in Difference._fields}
+    text = ("dataset", "measure", "scope", "a", "b", "at")
+    kinds: dict[str, type[pl.DataType]] = dict.fromkeys(Difference._fields, pl.Float64)
     kinds |= dict.fromkeys(text, pl.String) | dict.fromkeys(("users", "seeds"), pl.Int64)
     return pl.DataFrame([each._asdict() for each in found], schema=kinds, orient="row")
 
 
-def judge(found: Sequence[Difference]) -> Judge:
+def judge_by(found: Sequence[Difference]) -> Judge:
     """Tells methods apart by what was tested at the settings that the words speak of."""
-    known = {
-        (each.at, each.measure, each.scope, *sorted((each.a, each.b))): each for each in found if each.at != "price"
-    }
+    known = {(each.at, each.measure, each.scope, *sorted((each.a, each.b))): each for each in found}
+    priced = {(each.measure, each.a, each.b): each for each in found if each.at == "price"}
 
     def close(a: Row, b: Row, measure: str) -> bool:
         scope, name = ("tail", "hr@10") if measure == "tail_hr@10" else ("all", measure)
         each = known[(_PURPOSES[measure], name, scope, *sorted((a["method"], b["method"])))]
         return a[measure] is not None and b[measure] is not None and a[measure] != b[measure] and not each.real
 
-    return Judge(close, "may be chance (Holm-adjusted p of 0.05 or more)", True)
+    def price(tail: str, accurate: str) -> Price | None:
+        gain, cost = priced.get(("hr@10", tail, accurate)), priced.get(("ndcg@10", tail, accurate))
+        return None if gain is None or cost is None else Price(gain.low, gain.high, gain.real, cost.real)
+
+    return Judge(close, "may be chance", "may be chance", price)
