@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from optuna import create_trial
 from optuna.trial import FrozenTrial, TrialState
 
-from negsample.checkpoint import Checkpoint
+from negsample.checkpoint import Checkpoint, DamagedError
 from negsample.config import InputError, TrainSettings, fingerprint
 from negsample.course import SELECTED_BY, Course, Epoch, Fitted
 from negsample.data.sequences import Dataset
@@ -22,6 +22,7 @@ from negsample.search import Trial, as_trial, keep_trial, kept_trials, next_tria
 from negsample.tasks import carry_out
 from negsample.train import fit_together
 from negsample.unfinished import claimed, clear
+from negsample.whole import sweep
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
@@ -69,6 +70,7 @@ class Tuning(NamedTuple):
                 return False
             (place,) = places
             make_folders(self.folder.parent, self.folder.name)
+            sweep(self.folder)
             self._search(place, say)
             clear(place)
         return True
@@ -121,6 +123,8 @@ class Tuning(NamedTuple):
             fit_trial(self.job_of(trial.params), place, watch)
         except _PrunedError:
             state = TrialState.PRUNED
+        except DamagedError:
+            raise
         except InputError as refused:
             state, error = TrialState.FAIL, str(refused)
         looks = {each.epoch: each.valid[SELECTED_BY] for each in log if each.valid is not None}
@@ -235,6 +239,7 @@ def tune_all(
     Raises:
         InputError: see :meth:`Tuning.do`.
     """
+    at_once = min(at_once, len(tunings))
     carry_out(tunings, lambda number, said: watch(tunings[number], said), tell, at_once=at_once)
     return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
 
