@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -240,8 +241,15 @@ def tune_all(
         InputError: see :meth:`Tuning.do`.
     """
     at_once = min(at_once, len(tunings))
-    carry_out(tunings, lambda number, said: watch(tunings[number], said), tell, at_once=at_once)
+    tried = [each for each in tunings if len(each.trials()) == each.planned]  # told here: no process is worth it
+    names = {each.stem for each in tried}
+    for some, processes in ((tried, 1), ([each for each in tunings if each.stem not in names], at_once)):
+        carry_out(some, partial(_heeded, watch, some), tell, at_once=processes)
     return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
+
+
+def _heeded(watch: Callable[[Tuning, Any], None], tunings: Sequence[Tuning], number: int, said: Any) -> None:
+    watch(tunings[number], said)
 
 
 def write_best(tuning: Tuning) -> Path:

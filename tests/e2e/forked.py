@@ -58,7 +58,7 @@ def start(arguments: list[str], output: str) -> int:
         main()
     except SystemExit as end:
         sys.stdout.flush()
-        os._exit(end.code if isinstance(end.code, int) else 1)
+        os._exit(end.code if isinstance(end.code, int) else end.code is not None)
     except BaseException:
         import traceback
 
