@@ -28,6 +28,8 @@ from negsample.metrics import event_percentiles
 from negsample.report.page import write_report
 from negsample.runs import is_run, make_folders, read_run, write_arrays, write_json
 from negsample.tasks import Training, carry_out
+from negsample.unfinished import alone, clear_finished
+from negsample.whole import sweep
 from negsample.workers import cores
 
 _CURVE_POINTS = 400
@@ -138,7 +140,10 @@ def compare(
         if folder.exists() and not is_run(folder):
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
     about = {"dial": choice.text, "oversampling": [job.name for job in oversampling]} | dict(note or {})
-    listed = _write_study(jobs, out, about)
+    sweep(out, deep=True)
+    clear_finished([runs / job.name for job in every if runs / job.name not in left])
+    with alone(out / "study"):
+        listed = _write_study(jobs, out, about)
     datasets = {job.data.fingerprint: job.data for job in jobs}
     for folder in (runs / name for name in listed if is_run(runs / name)):
         dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
@@ -154,11 +159,13 @@ def compare(
             of, epoch = message
             watch(task.jobs[of], epoch)
 
+    at_once = min(at_once, len(groups(every, together)))  # of all, not of those that are left: see in_processes
     carry_out(tasks, heed, tell, at_once=at_once)
-    for name in _write_study(jobs, out, about):  # another process may have added to the study
-        if name not in listed and is_run(runs / name):
-            dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
-    return write_report(out)
+    with alone(out / "study"):  # another process may have added to the study: who comes last tells of all
+        for name in _write_study(jobs, out, about):
+            if name not in listed and is_run(runs / name):
+                dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
+        return write_report(out)
 
 
 def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[Job]]:

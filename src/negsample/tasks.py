@@ -35,8 +35,8 @@ class Training(NamedTuple):
 
 
 def carry_out(tasks: Sequence[Task], heed: Heed, tell: Callable[[str], None], *, at_once: int = 1) -> None:
-    """Do every task, one by one here or ``at_once`` at a time; see :mod:`negsample.workers`."""
-    if at_once > 1 and len(tasks) > 1:
+    """Do every task, one by one here or ``at_once`` at a time, however few are left; see :mod:`negsample.workers`."""
+    if at_once > 1 and tasks:
         in_processes(tasks, at_once, heed, tell)
     else:
         one_by_one(tasks, heed, tell)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from optuna import create_trial
 from optuna.trial import FrozenTrial, TrialState
 
-from negsample.checkpoint import Checkpoint
+from negsample.checkpoint import Checkpoint, DamagedError
 from negsample.config import InputError, TrainSettings, fingerprint
 from negsample.course import SELECTED_BY, Course, Epoch, Fitted
 from negsample.data.sequences import Dataset
@@ -22,6 +23,7 @@ from negsample.search import Trial, as_trial, keep_trial, kept_trials, next_tria
 from negsample.tasks import carry_out
 from negsample.train import fit_together
 from negsample.unfinished import claimed, clear
+from negsample.whole import sweep
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
@@ -69,6 +71,7 @@ class Tuning(NamedTuple):
                 return False
             (place,) = places
             make_folders(self.folder.parent, self.folder.name)
+            sweep(self.folder)
             self._search(place, say)
             clear(place)
         return True
@@ -121,6 +124,8 @@ class Tuning(NamedTuple):
             fit_trial(self.job_of(trial.params), place, watch)
         except _PrunedError:
             state = TrialState.PRUNED
+        except DamagedError:
+            raise
         except InputError as refused:
             state, error = TrialState.FAIL, str(refused)
         looks = {each.epoch: each.valid[SELECTED_BY] for each in log if each.valid is not None}
@@ -235,8 +240,16 @@ def tune_all(
     Raises:
         InputError: see :meth:`Tuning.do`.
     """
-    carry_out(tunings, lambda number, said: watch(tunings[number], said), tell, at_once=at_once)
+    at_once = min(at_once, len(tunings))
+    tried = [each for each in tunings if len(each.trials()) == each.planned]  # told here: no process is worth it
+    names = {each.stem for each in tried}
+    for some, processes in ((tried, 1), ([each for each in tunings if each.stem not in names], at_once)):
+        carry_out(some, partial(_heeded, watch, some), tell, at_once=processes)
     return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
+
+
+def _heeded(watch: Callable[[Tuning, Any], None], tunings: Sequence[Tuning], number: int, said: Any) -> None:
+    watch(tunings[number], said)
 
 
 def write_best(tuning: Tuning) -> Path:

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
@@ -81,11 +82,13 @@ def in_processes(tasks: Sequence[Task], at_once: int, heed: Heed, tell: Callable
     """
     context = multiprocessing.get_context("spawn")
     todo, said = context.Queue(), context.Queue()
-    at_once = min(at_once, len(tasks))
     for number in range(len(tasks)):
         todo.put(number)
-    threads = max(1, cores() // at_once)
-    workers = [context.Process(target=_work, args=(tasks, todo, said, threads), daemon=True) for _ in range(at_once)]
+    threads = max(1, cores() // at_once)  # however few tasks are left: sums depend on how many threads add them up
+    workers = [
+        context.Process(target=_work, args=(tasks, todo, said, threads), daemon=True)
+        for _ in range(min(at_once, len(tasks)))
+    ]
     try:
         for worker in workers:
             worker.start()
@@ -182,7 +185,14 @@ def _do_all(tasks: Sequence[Task], todo: Any, said: Any) -> None:
             sys.exit()
         said.put((number, message))
 
-    while (number := todo.get()) is not None:
+    def next_number() -> int | None:
+        while parent is None or parent.is_alive():
+            with suppress(queue.Empty):
+                number: int | None = todo.get(timeout=PATIENCE)
+                return number
+        return None
+
+    while (number := next_number()) is not None:
         result = outcome(tasks[number], lambda message, number=number: say(number, message))  # type: ignore[misc]
         say(number, result)
         if result == _BUSY:

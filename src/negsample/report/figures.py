@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, looks
 from negsample.report.reading import Study
 from negsample.report.tables import dialled_rows
+from negsample.whole import replacing
 
 
 class Figure(NamedTuple):
@@ -114,9 +114,8 @@ def write_figure(figure: Figure, folder: Path, width: int = 640) -> Path:
     """``figure`` as an SVG in ``folder``, on white, ``width`` pixels wide, in place of what was there."""
     svg = vl_convert.vegalite_to_svg(json.dumps(figure.spec | {"width": width}), config=PAPER)
     path = folder / f"{figure.name}.svg"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(svg, encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(svg, encoding="utf-8")
     return path
 
 

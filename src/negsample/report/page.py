@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -24,6 +23,7 @@ from negsample.report.reading import Study, read_study
 from negsample.report.significance import Difference, differences, significance_table
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
 from negsample.report.words import dataset_words
+from negsample.whole import replacing
 
 _HERE = Path(__file__).parent
 
@@ -54,9 +54,8 @@ def write_report(folder: Path) -> Path:
     for figure in (each for some in figures.values() for each in some):
         write_figure(figure, folder / "figures")
     page = folder / "report.html"
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(page)
+    with replacing(page) as temporary:
+        temporary.write_text(html, encoding="utf-8")
     return page
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import polars as pl
 from negsample.config import InputError
 from negsample.report.reading import POPULAR, Study
 from negsample.runs import Run
+from negsample.whole import replacing
 
 COHORTS = ("head", "mid", "tail")
 SPREAD = (
@@ -45,9 +45,8 @@ def study_table(study: Study) -> pl.DataFrame:
 
 def write_table(table: pl.DataFrame, path: Path) -> Path:
     """``table`` as CSV, in place of what was there in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.write_csv(temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        table.write_csv(temporary)
     return path
 
 
