@@ -28,6 +28,7 @@ from negsample.metrics import event_percentiles
 from negsample.report.page import write_report
 from negsample.runs import is_run, make_folders, read_run, write_arrays, write_json
 from negsample.tasks import Training, carry_out
+from negsample.where import LOCAL, Where
 from negsample.workers import cores
 
 _CURVE_POINTS = 400
@@ -88,6 +89,7 @@ def compare(
     at_once: int = 1,
     together: int = 1,
     dial: str = "none",
+    on: Where = LOCAL,
     watch: Watch = lambda job, epoch: None,
     tell: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
@@ -107,6 +109,7 @@ def compare(
             does in less time than one after another; each gives what it would give alone, but for rounding.
         dial: how every run's dial is chosen, as :func:`negsample.dial.parse_choice` takes it; no run is trained again
             for another one.
+        on: where the jobs are done, from :func:`negsample.where.parse_where`; on Ray ``at_once`` holds for all nodes.
         watch: see ``Watch``.
         tell: what else there is to be said, a line at a time.
         note: more to keep in ``study.json``.
@@ -117,7 +120,7 @@ def compare(
     """
     choice, runs = parse_choice(dial), out / "runs"
     tasks = [Training(group, [runs / job.name for job in group], choice) for group in unfinished(jobs, out, together)]
-    check_fits([task.jobs for task in tasks], at_once)
+    check_fits([task.jobs for task in tasks], at_once, memory=on.here)
     make_folders(out, "runs", "datasets")
     left = {folder for task in tasks for folder in task.folders}
     for folder in left:
@@ -140,7 +143,7 @@ def compare(
             of, epoch = message
             watch(task.jobs[of], epoch)
 
-    carry_out(tasks, heed, tell, at_once=at_once)
+    carry_out(tasks, heed, tell, at_once=at_once, on=on)
     for name in _write_study(jobs, out, about):  # another process may have added to the study
         if name not in listed and is_run(runs / name):
             dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))

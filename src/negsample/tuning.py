@@ -22,6 +22,7 @@ from negsample.search import Trial, as_trial, keep_trial, kept_trials, next_tria
 from negsample.tasks import carry_out
 from negsample.train import fit_together
 from negsample.unfinished import claimed, clear
+from negsample.where import LOCAL, Where
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
@@ -45,6 +46,20 @@ class Tuning(NamedTuple):
     def name(self) -> str:
         """What a person calls it."""
         return f"the tuning of {self.job.method} on {self.job.data.name}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes an absolute folder."""
+        return Tuning, (self.job, self.space, self.planned, self.folder.absolute())
+
+    @property
+    def writes(self) -> Path:
+        """See :class:`negsample.workers.Task`."""
+        return self.folder
+
+    @property
+    def reads(self) -> list[Path]:
+        """See :class:`negsample.workers.Task`."""
+        return [self.job.data.manifest_path]
 
     @property
     def stem(self) -> str:
@@ -220,6 +235,7 @@ def tune_all(
     tunings: Sequence[Tuning],
     *,
     at_once: int = 1,
+    on: Where = LOCAL,
     watch: Callable[[Tuning, Any], None] = lambda tuning, said: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
@@ -229,13 +245,14 @@ def tune_all(
         tunings: from :func:`plan_tunings`.
         at_once: tunings at a time, each in a process of its own; the trials of one come one after another, so that
             what they try does not depend on which is faster.
+        on: where they are done.
         watch: called with what a tuning says (see :meth:`Tuning.do`), and with None when it is done.
         tell: what else there is to be said, a line at a time.
 
     Raises:
         InputError: see :meth:`Tuning.do`.
     """
-    carry_out(tunings, lambda number, said: watch(tunings[number], said), tell, at_once=at_once)
+    carry_out(tunings, lambda number, said: watch(tunings[number], said), tell, at_once=at_once, on=on)
     return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
 
 
