@@ -61,7 +61,7 @@ def on_ray(tasks: Sequence[Task], address: str | None, at_once: int, heed: Heed,
         _connected(address),
         shown([task.writes for task in tasks], [path for task in tasks for path in task.reads]) as seen,
     ):
-        share = share_of(ray.nodes(), at_once)
+        share = share_of(_nodes(), at_once)
         _check_nodes(seen, share)
         _do_all(tasks, seen, share, at_once, heed, tell)
 
@@ -77,6 +77,11 @@ def share_of(nodes: Sequence[Mapping[str, Any]], at_once: int) -> Share:
     if not able:
         raise InputError("no node of the Ray cluster has a core for tasks; add one with `ray start --address`")
     return Share(max(1, min(able) // math.ceil(at_once / len(able))), gpus)
+
+
+def _nodes() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return found
 
 
 def _has(node: Mapping[str, Any], share: Share) -> bool:
@@ -121,7 +126,7 @@ def _check_nodes(seen: Seen, share: Share) -> None:
     """Look, on every node that can do a task, whether it can do them as this machine does."""
     probe = ray.remote(_look)
     asked = {}
-    for node in ray.nodes():
+    for node in _nodes():
         if _has(node, share):
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             asked[_name_of(node)] = probe.options(num_cpus=0, max_retries=1, scheduling_strategy=there).remote(seen)
@@ -174,16 +179,16 @@ def _do_all(
                 at[remote.remote(pickle.dumps(tasks[number]), seen, share.cores)] = number
             ready, _ = ray.wait(list(at), timeout=PATIENCE)
             if not ready:
-                if not any(_has(node, share) for node in ray.nodes()):
+                if not any(_has(node, share) for node in _nodes()):
                     raise InputError(
                         f"no node of the Ray cluster is left with {share.cores} cores and {share.gpus} GPUs for a "
                         "task; what is finished is kept: the same command carries on"
                     )
                 continue
-            stream = ready[0]
+            stream: Any = ready[0]
             number = at.pop(stream)
             try:
-                message = ray.get(next(stream))
+                message: Any = ray.get(next(stream))
             except (RayTaskError, TaskCancelledError):
                 raise
             except RayError as error:
@@ -222,7 +227,7 @@ def _work(task: bytes, seen: Seen, threads: int) -> Iterator[Any]:
     said: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
     def do(say: Callable[[Any], None]) -> bool:
-        check_seen(f"{platform.node()} ({ray.util.get_node_ip_address()})", unseen(seen))  # it may have come later
+        check_seen(f"{platform.node()}", unseen(seen))  # it may have come later
         done: bool = pickle.loads(task).do(say)
         if not done:
             time.sleep(PATIENCE)

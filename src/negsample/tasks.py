@@ -52,7 +52,7 @@ class Training(NamedTuple):
 def carry_out(
     tasks: Sequence[Task], heed: Heed, tell: Callable[[str], None], *, at_once: int = 1, on: Where = LOCAL
 ) -> None:
-    """Do every task, one by one here or ``at_once`` at a time; see :mod:`negsample.workers`, :mod:`negsample.on_ray`."""
+    """Do every task, one by one here or ``at_once`` at a time; see :mod:`negsample.workers` and ``on_ray``."""
     if on.ray:
         from negsample.on_ray import on_ray  # Ray is an extra
 
