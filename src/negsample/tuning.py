@@ -23,6 +23,7 @@ from negsample.search import Trial, as_trial, keep_trial, kept_trials, next_tria
 from negsample.tasks import carry_out
 from negsample.train import fit_together
 from negsample.unfinished import claimed, clear
+from negsample.where import LOCAL, Where
 from negsample.whole import sweep
 
 SEED = 1_000_000
@@ -47,6 +48,20 @@ class Tuning(NamedTuple):
     def name(self) -> str:
         """What a person calls it."""
         return f"the tuning of {self.job.method} on {self.job.data.name}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes an absolute folder."""
+        return Tuning, (self.job, self.space, self.planned, self.folder.absolute())
+
+    @property
+    def writes(self) -> Path:
+        """See :class:`negsample.workers.Task`."""
+        return self.folder
+
+    @property
+    def reads(self) -> list[Path]:
+        """See :class:`negsample.workers.Task`."""
+        return [self.job.data.manifest_path]
 
     @property
     def stem(self) -> str:
@@ -225,6 +240,7 @@ def tune_all(
     tunings: Sequence[Tuning],
     *,
     at_once: int = 1,
+    on: Where = LOCAL,
     watch: Callable[[Tuning, Any], None] = lambda tuning, said: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
@@ -234,6 +250,7 @@ def tune_all(
         tunings: from :func:`plan_tunings`.
         at_once: tunings at a time, each in a process of its own; the trials of one come one after another, so that
             what they try does not depend on which is faster.
+        on: where they are done.
         watch: called with what a tuning says (see :meth:`Tuning.do`), and with None when it is done.
         tell: what else there is to be said, a line at a time.
 
@@ -243,8 +260,9 @@ def tune_all(
     at_once = min(at_once, len(tunings))
     tried = [each for each in tunings if len(each.trials()) == each.planned]  # told here: no process is worth it
     names = {each.stem for each in tried}
-    for some, processes in ((tried, 1), ([each for each in tunings if each.stem not in names], at_once)):
-        carry_out(some, partial(_heeded, watch, some), tell, at_once=processes)
+    left = [each for each in tunings if each.stem not in names]
+    carry_out(tried, partial(_heeded, watch, tried), tell)
+    carry_out(left, partial(_heeded, watch, left), tell, at_once=at_once, on=on)
     return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
 
 
