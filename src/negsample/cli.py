@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings, checked
-from negsample.console import exit_code, out
+from negsample.console import exit_code, out, say
 
 app = typer.Typer(
     name="negsample",
@@ -179,6 +179,10 @@ def compare(
         typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU."),
     ] = 1,
     dial: Dial = "none",
+    mlflow: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="Log the runs to MLflow: http://HOST:PORT of a server, or sqlite:///FILE."),
+    ] = None,
     changes: Changes = None,
     user: User = None,
     item: Item = None,
@@ -205,7 +209,9 @@ def compare(
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
     from negsample.terminal import Progress, print_dataset, print_forecast, print_study
+    from negsample.tracking import check_tracking, tracked
 
+    check_tracking(mlflow, folder)
     names = list(PAPER_SIX) if methods is None else method_names(methods)
     parse_choice(dial)
     loaded = [load_dataset(each, prepared) for each in datasets]
@@ -216,12 +222,10 @@ def compare(
     for data in loaded:
         print_dataset(out, data)
     print_forecast(out, forecast(left, at_once))
-    with Progress(out, jobs) as progress:
+    with Progress(out, jobs) as progress, tracked(progress.watch, mlflow, folder, say) as watch:
         command = shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
         note = {"command": command}
-        page = study.compare(
-            jobs, folder, at_once=at_once, together=together, dial=dial, watch=progress.watch, note=note
-        )
+        page = study.compare(jobs, folder, at_once=at_once, together=together, dial=dial, watch=watch, note=note)
     finished = read_study(folder)
     print_study(out, study_table(finished), finished.about["dial"])
     out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
