@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,8 +25,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def mlflow_server(folder: Path) -> Iterator[int]:
-    """The port of a server that keeps everything in ``folder``; it and what it started end with the block."""
+def mlflow_server(folder: Path) -> Iterator[Callable[[], int]]:
+    """A server that keeps everything in ``folder``; it and what it started end with the block.
+
+    Gives a function that waits for it and tells its port.
+    """
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += [
@@ -42,9 +45,13 @@ def mlflow_server(folder: Path) -> Iterator[int]:
             command, cwd=folder, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True
         ) as process,
     ):
-        try:
+
+        def wait() -> int:
             _wait_for(f"http://127.0.0.1:{port}/health", process, folder / "server.log")
-            yield port
+            return port
+
+        try:
+            yield wait
         finally:
             for sent in (signal.SIGTERM, signal.SIGKILL):
                 with suppress(ProcessLookupError, subprocess.TimeoutExpired):

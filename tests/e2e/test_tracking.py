@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 from mlflow_server import Wire, free_port, mlflow_server
 
+from negsample.again import dial_again
 from negsample.config import InputError
+from negsample.dial import parse_choice
 from negsample.tracking import check_tracking
 from negsample.tracking.entry import entry_of, metric_name
 from negsample.tracking.server import briefly, connect
@@ -23,9 +26,15 @@ from negsample.tracking.study import TrackedStudy
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    with mlflow_server(tmp_path_factory.mktemp("server")) as port:
-        yield port
+def starting(tmp_path_factory):
+    """A function that waits until the server is up, which takes its time, and tells its port."""
+    with mlflow_server(tmp_path_factory.mktemp("server")) as wait:
+        yield wait
+
+
+@pytest.fixture(scope="module")
+def port(starting):
+    return starting()
 
 
 @pytest.fixture
@@ -36,17 +45,44 @@ def wire(port):
 
 
 @pytest.fixture(scope="module")
-def study(negsample, log, small, tmp_path_factory):
-    """A study that nobody tracked."""
-    folder = tmp_path_factory.mktemp("studies") / "plain"
+def begun(negsample, log, small, port, tmp_path_factory):
+    """A study whose server died in the middle of the second of three runs: its folder, command, URI, what it said."""
+    folder = tmp_path_factory.mktemp("studies") / "study"
+    wire = Wire(port)
+    wire.restart(lasts=21)
     options = ("--methods", "random", "--repeats", 2, "--epochs", 2, "--out", folder, *small)
-    made = negsample("compare", log, *options)
-    assert made.returncode == 0, made.stderr
-    return folder, options
+    finished = negsample("compare", log, *options, "--mlflow", wire.uri)
+    wire.close()
+    return folder, ("compare", log, *options), wire.uri, finished
+
+
+@pytest.fixture(scope="module")
+def study(begun):
+    return begun[0]
 
 
 def copy_of(study, name):
-    return Path(shutil.copytree(study[0], study[0].with_name(name)))
+    """The study as one that was never tracked."""
+    return Path(shutil.copytree(study, study.with_name(name), ignore=shutil.ignore_patterns("mlflow.json", ".*")))
+
+
+def test_a_dead_server_is_told_before_any_training(negsample, log, small, starting, tmp_path):
+    uri = f"http://127.0.0.1:{free_port()}"
+    refused = negsample("compare", log, "--out", tmp_path / "study", "--mlflow", uri, *small)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert f"error: --mlflow {uri} does not work: Connection refused" in refused.stderr
+    assert "Prepared" not in refused.stdout
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_server_that_does_not_answer_is_given_up_soon(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(InputError, match="timed out"):
+            check_tracking(f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path / "study")
+    assert time.monotonic() - began < 8  # one attempt; MLflow itself would make eight
 
 
 class There:
@@ -107,89 +143,108 @@ class There:
             assert self.artifact(run, name, tmp_path) == (folder / name).read_bytes()
 
 
-def test_a_server_that_dies_costs_no_study_and_the_same_command_logs_the_rest(
-    negsample, log, study, port, wire, tmp_path
-):
-    folder, options = copy_of(study, "dies"), list(study[1])
-    for run in list((folder / "runs").glob("*--random--*")):
-        shutil.rmtree(run)
-    options[options.index("--out") + 1] = folder
-    wire.restart(lasts=21)
-    begun = negsample("compare", log, *options, "--mlflow", wire.uri)
-    assert begun.returncode == 0
-    assert begun.stderr.count("\n") == 1
-    assert begun.stderr.startswith(f"not logged to {wire.uri}: 2 of 3 runs and the report (")
-    assert "the same command logs what is missing" in begun.stderr
+def test_a_server_that_dies_costs_no_study(begun, port):
+    folder, _, uri, finished = begun
+    assert finished.returncode == 0
+    assert finished.stderr.count("\n") == 1
+    assert finished.stderr.startswith(f"not logged to {uri}: 2 of 3 runs and the report (")
+    assert "the same command logs what is missing" in finished.stderr
     assert len(list(folder.glob("runs/*/metrics.json"))) == 3
     assert (folder / "report.html").is_file()
-    assert {name.split("--")[1] for name in There(port, "dies").runs} == {
-        "PopRec",
-        "random",
-    }  # one half, one not at all
+    half = [run for run in There(port, "study").runs.values() if "negsample.logged" not in run.data.tags]
+    assert [run.info.status for run in half] == ["RUNNING"]
 
-    wire.restart()
-    again = negsample("compare", log, *options, "--mlflow", wire.uri)
+
+def test_the_same_command_logs_the_rest_and_another_dial_its_figures(negsample, begun, port, tmp_path):
+    folder, command, *_ = begun
+    uri = f"http://127.0.0.1:{port}"
+    again = negsample(*command, "--mlflow", uri)
     assert (again.returncode, again.stderr) == (0, "")
     assert "View run" not in again.stdout
-    there = There(port, "dies")
+    there = There(port, "study")
     there.check(folder, tmp_path)
     for name in ("report.html", "table.csv"):
         assert there.artifact(there.summaries[0], name, tmp_path) == (folder / name).read_bytes()
 
-    wire.restart()
-    turned = negsample("compare", log, *options, "--dial", "0.5", "--mlflow", wire.uri)
-    assert (turned.returncode, turned.stderr) == (0, "")
-    assert not [call for call in wire.calls if call.endswith(("runs/create", "runs/delete"))]
-    now = There(port, "dies")
+    for run in folder.glob("runs/*"):
+        dial_again(run, parse_choice("0.5"))
+    with briefly():
+        tracked = TrackedStudy(connect(uri, "study"), folder)
+    for run in folder.glob("runs/*"):
+        tracked.log(run)
+    now = There(port, "study")
     now.check(folder, tmp_path)
     for name, run in now.runs.items():
         assert run.info.run_id == there.runs[name].info.run_id
-        dials = [each.value for each in now.history(name, "dial")]
-        assert dials == ([0.0] if "PopRec" in name else [0.0, 0.5])
+        assert [each.value for each in now.history(name, "dial")] == ([0.0] if "PopRec" in name else [0.0, 0.5])
 
 
-def test_two_processes_that_share_a_study_log_each_run_once(program, surroundings, log, study, port, tmp_path):
-    folder, options = copy_of(study, "shared"), list(study[1])
-    options[options.index("--out") + 1] = folder
-    command = [program, "compare", log, *options, "--mlflow", f"http://127.0.0.1:{port}"]
-    both = [
-        subprocess.Popen(list(map(str, command)), env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    said = [process.communicate(timeout=120)[1] for process in both]
-    assert ([process.returncode for process in both], said) == ([0, 0], [b"", b""])
+def test_two_processes_that_share_a_study_log_each_run_once(study, port, tmp_path):
+    folder = copy_of(study, "shared")
+    log_all = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from negsample.tracking.server import connect\n"
+        "from negsample.tracking.study import TrackedStudy\n"
+        "tracked = TrackedStudy(connect(sys.argv[1], 'shared'), Path(sys.argv[2]))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "for run in sorted(Path(sys.argv[2]).glob('runs/*')):\n"
+        "    tracked.log(run)\n"
+    )
+    command = [sys.executable, "-c", log_all, f"http://127.0.0.1:{port}", str(folder)]
+    both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.stdout.readline() for process in both] == ["ready\n", "ready\n"]
+    for process in both:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in both:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in both] == [0, 0]
     There(port, "shared").check(folder, tmp_path)
 
 
-def test_wherever_logging_is_cut_off_the_next_time_completes_it(study, port, wire, tmp_path):
-    folder = copy_of(study, "cut")
-    (run,) = folder.glob("runs/*--random--seed-0--*")
+def test_wherever_logging_is_cut_off_the_next_time_completes_it(study, port, wire):
+    (whole,) = study.glob("runs/*--random--seed-0--*")
+    entry = entry_of(whole)
     for lasts in range(1, 40):
-        name = f"cut-{lasts}"
-        here = copy_of((folder,), name)
+        folder = study.with_name(f"cut-{lasts}")
+        run = Path(shutil.copytree(whole, folder / "runs" / whole.name))
         wire.restart(lasts)
         try:
-            TrackedStudy(through(wire), here).log(here / "runs" / run.name)
+            TrackedStudy(through(wire), folder).log(run)
         except Exception:
             assert len(wire.calls) == lasts
         else:
             break
-        wire.restart()
-        TrackedStudy(through(wire), here).log(here / "runs" / run.name)
-        there = There(port, name)
-        assert list(there.runs) == [run.name], lasts
-        there.check_run(here / "runs" / run.name, there.runs[run.name], tmp_path)
+        TrackedStudy(through_port(port), folder).log(run)
+        there = There(port, folder.name)
+        (logged,) = there.runs.values()
+        assert (logged.info.status, logged.data.params) == ("FINISHED", entry.params)
+        assert logged.data.tags["negsample.logged"] == entry.measured
+        assert logged.data.metrics == pytest.approx(
+            {each.name: each.value for each in (*entry.curves, *entry.figures)}, nan_ok=True
+        )
+        assert len(there.history(run.name, "epoch/loss")) == 2
+        assert len(there.summaries) == 1
+        with briefly():
+            kept = {each.path for each in there.client.list_artifacts(logged.info.run_id)}
+        assert kept == {"config.json", "log.jsonl", "metrics.json"}
     else:
         pytest.fail("it never came to an end")
     assert 10 < len(wire.calls) < 20
 
 
+def through_port(port):
+    return through(f"http://127.0.0.1:{port}")
+
+
 def through(wire):
     """A client that has not asked anything yet."""
-    with briefly():
-        from mlflow import MlflowClient
+    from mlflow import MlflowClient
 
-        return MlflowClient(wire.uri)
+    with briefly():
+        return MlflowClient(getattr(wire, "uri", wire))
 
 
 def test_what_is_logged_already_is_one_question(study, port, wire):
@@ -202,15 +257,14 @@ def test_what_is_logged_already_is_one_question(study, port, wire):
     assert wire.calls == asked
 
 
-def test_names_from_outside_arrive_as_they_are(study, port, tmp_path):
+def test_names_from_outside_arrive_as_they_are(study, port):
     folder = copy_of(study, 'it\'s "100 %" `x` <b>')
     (run,) = folder.glob("runs/*--seed-1--*")
     config = json.loads((run / "config.json").read_text())
     config["dataset"] = "a'b\"c`; DROP TABLE runs -- é \udc80"
     (run / "config.json").write_text(json.dumps(config))
     run = run.rename(run.with_name("a'b\"c`--random--seed-1--0"))
-    with briefly():
-        tracked = TrackedStudy(connect(f"http://127.0.0.1:{port}", folder.name), folder)
+    tracked = TrackedStudy(through_port(port), folder)
     tracked.log(run)
     tracked.log(run)
     there = There(port, folder.name)
@@ -232,17 +286,6 @@ def test_long_trainings_take_several_requests(study, port, wire):
     assert [(each.step, each.value) for each in points] == [(epoch, 1 / epoch) for epoch in range(1, 101)]
 
 
-def test_a_dead_server_is_told_before_any_training(negsample, log, small, tmp_path):
-    began = time.monotonic()
-    uri = f"http://127.0.0.1:{free_port()}"
-    refused = negsample("compare", log, "--out", tmp_path / "study", "--mlflow", uri, *small)
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert f"error: --mlflow {uri} does not work: Connection refused" in refused.stderr
-    assert not (tmp_path / "study").exists()
-    assert time.monotonic() - began < 60
-
-
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
@@ -250,7 +293,8 @@ def test_a_dead_server_is_told_before_any_training(negsample, log, small, tmp_pa
         ("http://me:secret@127.0.0.1:1", "MLFLOW_TRACKING_PASSWORD"),
         ("http://[bad", "is no URI"),
         ("ftp://127.0.0.1", "unsupported URI"),
-        ("127.0.0.1:5000", "unsupported URI"),
+        ("localhost:5000", "unsupported URI"),
+        ("mlruns", "as http://HOST:PORT or a database as sqlite:///FILE"),
     ],
 )
 def test_a_uri_that_cannot_be_used_is_refused(uri, said, tmp_path):
@@ -260,7 +304,7 @@ def test_a_uri_that_cannot_be_used_is_refused(uri, said, tmp_path):
 
 
 def test_a_folder_is_refused_as_mlflow_does(tmp_path):
-    with pytest.raises(InputError, match="maintenance mode"):
+    with pytest.raises(InputError, match="only where MLFLOW_ALLOW_FILE_STORE=true"):
         check_tracking(f"file://{tmp_path}/mlruns", tmp_path / "study")
     assert not (tmp_path / "mlruns").exists()
 

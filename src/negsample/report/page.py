@@ -17,10 +17,11 @@ from markupsafe import Markup, escape
 from negsample.report import cells, facts
 from negsample.report.figures import Figure, dataset_figures, write_figure
 from negsample.report.formats import listed, when
-from negsample.report.frontier import Standing, reaches, standings
-from negsample.report.offers import offers
+from negsample.report.frontier import reaches, standings
+from negsample.report.offers import Offers, offers
 from negsample.report.palette import DARK, LIGHT, looks
 from negsample.report.reading import Study, read_study
+from negsample.report.significance import Difference, differences, significance_table
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
 from negsample.report.words import dataset_words
 
@@ -28,7 +29,7 @@ _HERE = Path(__file__).parent
 
 
 def write_report(folder: Path) -> Path:
-    """Writes ``table.csv``, ``frontier.csv``, ``figures/*.svg`` and ``report.html`` of a study, from its files.
+    """Writes ``table.csv``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg`` and ``report.html`` of a study.
 
     Each file takes the place of an earlier one in one step.
 
@@ -42,9 +43,13 @@ def write_report(folder: Path) -> Path:
     table = study_table(study)
     found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
     figures = {dataset: dataset_figures(study, table, dataset, each) for dataset, each in found.items()}
-    html = render(study, table, figures, {dataset: standings(each) for dataset, each in found.items()})
+    standing = {dataset: standings(each) for dataset, each in found.items()}
+    offered = {dataset: offers(study, dataset, each) for dataset, each in standing.items()}
+    tested = {dataset: differences(study, dataset, each) for dataset, each in offered.items()}
+    html = render(study, table, figures, offered, tested)
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
+    write_table(significance_table([each for some in tested.values() for each in some]), folder / "significance.csv")
     (folder / "figures").mkdir(exist_ok=True)
     for figure in (each for some in figures.values() for each in some):
         write_figure(figure, folder / "figures")
@@ -59,7 +64,8 @@ def render(
     study: Study,
     table: pl.DataFrame,
     figures: Mapping[str, list[Figure]],
-    standing: Mapping[str, list[Standing]],
+    offered: Mapping[str, Offers],
+    tested: Mapping[str, list[Difference]],
 ) -> str:
     """The page's text. What came from outside is escaped by Jinja2's autoescape and ``tojson``."""
     environment = Environment(
@@ -74,7 +80,10 @@ def render(
         title=f"Negative sampling on {listed(study.datasets())}",
         study=study,
         made=when(study.about["created"]),
-        sections=[_section(study, table, figures[dataset], standing[dataset], dataset) for dataset in study.datasets()],
+        sections=[
+            _section(study, table, figures[dataset], offered[dataset], tested[dataset], dataset)
+            for dataset in study.datasets()
+        ],
         missing=[name for name in study.manifests if not study.runs_of(name)],
         columns=cells.COLUMNS,
         facts=facts.study_facts(study),
@@ -90,7 +99,12 @@ def render(
 
 
 def _section(
-    study: Study, table: pl.DataFrame, figures: list[Figure], standing: list[Standing], dataset: str
+    study: Study,
+    table: pl.DataFrame,
+    figures: list[Figure],
+    offered: Offers,
+    tested: list[Difference],
+    dataset: str,
 ) -> dict[str, Any]:
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
     runs = study.runs_of(dataset)
@@ -98,13 +112,14 @@ def _section(
     return {
         "dataset": dataset,
         "id": f"dataset-{study.datasets().index(dataset) + 1}",
-        "words": dataset_words(rows, runs[0].metrics["test"], offers(study, dataset, standing)),
-        "lines": cells.lines(rows, looks(study.about["methods"])),
+        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
+        "lines": cells.lines(rows, looks(study.about["methods"]), tested),
+        "tested": bool(tested),
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
         "dialled": [figure for figure in figures if figure.dialled],
         "figures": [figure for figure in figures if not figure.dialled],
         "betas": sorted({row["dial"] for row in dialled_rows(study, dataset) if row["dial"] is not None}),
-        "standing": cells.standing_lines(standing, looks(study.about["methods"])),
+        "standing": cells.standing_lines(offered.standings, looks(study.about["methods"])),
         "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),
         "cohorts": facts.cohort_facts(manifest),
         "notes": manifest["notes"],

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nobody asked us to report to MLflow's makers
 }
 _CHATTY = ("mlflow", "urllib3", "alembic")
-_LONGEST = 300
+_LONGEST = 200
 
 
 @contextmanager
@@ -52,15 +53,14 @@ def connect(uri: str, experiment: str) -> MlflowClient:
         InputError: MLflow is not installed, does not answer, or has thrown the experiment away.
     """
     try:
-        if not uri or urlsplit(uri).password is not None:
-            raise InputError(
-                "--mlflow takes a URI without a password, such as http://localhost:5000 (the command is written into "
-                "the report); give it in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-            )
+        parts = urlsplit(uri)
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"--mlflow {uri} is no URI ({error}); one is http://localhost:5000") from None
+    if not uri or parts.password is not None:
+        raise InputError(
+            "--mlflow takes a URI without a password, such as http://localhost:5000 (the command is written into the "
+            "report); give it in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
     try:
         with briefly():
             from mlflow import MlflowClient
@@ -78,10 +78,13 @@ def connect(uri: str, experiment: str) -> MlflowClient:
             "what sqlite: needs), or name a server"
         ) from None
     except Exception as error:  # of MLflow, requests, SQLAlchemy, ... : whatever the reason, it cannot be used
-        raise InputError(
-            f"--mlflow {uri} does not work: {reason(error)}; start a server (`mlflow server`), correct the URI, or "
-            "leave --mlflow out"
-        ) from None
+        way_out = (
+            "name a server as http://HOST:PORT or a database as sqlite:///FILE (MLflow takes a folder only where "
+            "MLFLOW_ALLOW_FILE_STORE=true is set)"
+            if parts.scheme in ("", "file")
+            else "start a server (`mlflow server`), correct the URI, or leave --mlflow out"
+        )
+        raise InputError(f"--mlflow {uri} does not work: {reason(error)}; {way_out}") from None
     if found is not None and found.lifecycle_stage != "active":
         raise InputError(
             f"experiment '{experiment}' was deleted at {uri}; restore it (`mlflow experiments restore -x "
@@ -96,5 +99,4 @@ def reason(error: BaseException) -> str:
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
     said = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
-    lines = said.strip().splitlines() or [type(error).__name__]
-    return lines[0][:_LONGEST].rstrip(". ")
+    return shorten(said.strip() or type(error).__name__, _LONGEST, placeholder=" ...").rstrip(".")

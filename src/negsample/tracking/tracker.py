@@ -49,14 +49,15 @@ def tracked(watch: Watch, uri: str | None, folder: Path, say: Callable[[str], No
         yield watch
         return
     study = TrackedStudy(connect(uri, text(folder.resolve().name)), folder)
-    logged: set[str] = set()
+    logged: set[tuple[str, int]] = set()
     failed = False
 
     def log(name: str) -> str | None:
         """Why ``folder/runs/name`` could not be logged; None: it is."""
+        stamp = _stamp(folder, name)
         why = _why_not(lambda: study.log(folder / "runs" / name))
         if why is None:
-            logged.add(name)
+            logged.add((name, stamp))
         return why
 
     def watch_and_log(job: Job, epoch: Epoch | None) -> None:
@@ -66,7 +67,8 @@ def tracked(watch: Watch, uri: str | None, folder: Path, say: Callable[[str], No
             failed = log(job.name) is not None
 
     yield watch_and_log
-    left = [name for name in _runs(folder) if name not in logged]
+    runs = _runs(folder)
+    left = [name for name in runs if (name, _stamp(folder, name)) not in logged]
     why = None
     while left and why is None:
         why = log(left[0])
@@ -74,7 +76,7 @@ def tracked(watch: Watch, uri: str | None, folder: Path, say: Callable[[str], No
     if why is None:
         why = _why_not(study.log_report)
     if why is not None:
-        what = f"{len(left)} of {len(left) + len(logged)} runs and the report" if left else "the report"
+        what = f"{len(left)} of {len(runs)} runs and the report" if left else "the report"
         say(f"not logged to {uri}: {what} ({why}); the study is whole, and the same command logs what is missing")
 
 
@@ -95,3 +97,8 @@ def _runs(folder: Path) -> list[str]:
     """Names of the finished runs of the study in ``folder``, also those of other processes and earlier commands."""
     listed: list[str] = json.loads((folder / "study.json").read_text("utf-8"))["runs"]
     return [name for name in listed if is_run(folder / "runs" / name)]
+
+
+def _stamp(folder: Path, name: str) -> int:
+    """When the figures of a run were written: another process may choose its dial anew."""
+    return (folder / "runs" / name / "metrics.json").stat().st_mtime_ns
