@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from negsample.seeds import generator
     from negsample.study import compare, plan
     from negsample.train import fit
+    from negsample.tuning import plan_tunings, tune_all
 
 # Where each public name lives; a name is loaded when it is first used, so that `negsample --help` needs no torch.
 _HOMES = {
@@ -83,6 +84,7 @@ _HOMES = {
     "seeds": ("generator",),
     "study": ("compare", "plan"),
     "train": ("fit",),
+    "tuning": ("plan_tunings", "tune_all"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -134,10 +136,12 @@ __all__ = [
     "open_dataset",
     "padded_batch",
     "plan",
+    "plan_tunings",
     "prepare",
     "query_vectors",
     "read_log",
     "split_by_time",
+    "tune_all",
     "write_report",
 ]
 

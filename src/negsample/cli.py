@@ -31,6 +31,7 @@ from negsample.options import (
     given_to_training,
     prepare_settings,
     settings_of,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
@@ -168,6 +169,10 @@ def compare(
         int | None,
         typer.Option(min=1, help="First search the settings of each method in so many trials, on validation."),
     ] = None,
+    oversampling: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Also train with batches of N epochs drawn again and again, for each N."),
+    ] = None,
     at_once: Jobs = 1,
     together: Annotated[
         int,
@@ -210,7 +215,8 @@ def compare(
     parse_choice(dial)
     loaded = [load_dataset(each, prepared) for each in datasets]
     planned = partial(study.plan, loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
-    jobs = planned()
+    jobs, factors = planned(), whole_numbers("--oversampling", oversampling)
+    again = study.oversampled(jobs, factors)
     check_study_folder(folder)
     for data in loaded:
         print_dataset(out, data)
@@ -227,14 +233,16 @@ def compare(
             folder=folder / "tuning",
         )
         jobs = planned(tuned=_tuned(tunings, at_once))
+        again = study.oversampled(jobs, factors)
         note |= {"tune_trials": tune_trials, "tunings": [tuning.stem for tuning in tunings]}
-    left = study.unfinished(jobs, folder, together)
+    left = study.unfinished([*jobs, *again], folder, together)
     check_fits(left, at_once)
     print_forecast(out, forecast(left, at_once))
-    with Progress(out, jobs) as progress, tracked(progress.watch, mlflow, folder, say) as watch:
+    with Progress(out, [*jobs, *again]) as progress, tracked(progress.watch, mlflow, folder, say) as watch:
         page = study.compare(
             jobs,
             folder,
+            oversampling=again,
             at_once=at_once,
             together=together,
             dial=dial,

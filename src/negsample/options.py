@@ -102,3 +102,15 @@ def settings_of(epochs: int | None, changes: list[str] | None) -> tuple[TrainSet
             raise InputError(f"setting {key}=null says nothing; leave it out for its default")
     checked(NegativeSettings, of_method)
     return checked(TrainSettings, of_train), of_method
+
+
+def whole_numbers(option: str, text: str | None) -> list[int]:
+    """The numbers in a list with commas, each once; none where nothing is given.
+
+    Raises:
+        InputError: there is something else in it.
+    """
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    if any(not part.isdecimal() for part in parts):
+        raise InputError(f"{option} takes whole numbers with commas, got '{text}'")
+    return list(dict.fromkeys(map(int, parts)))

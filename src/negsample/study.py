@@ -81,10 +81,23 @@ def plan(
     return [Job(data, POPREC, 0, settings, {}) for data in datasets] + grid
 
 
+def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
+    """The trained ones of ``jobs`` at each oversampling factor: batches of so many epochs, drawn again and again.
+
+    Raises:
+        InputError: a factor breaks its rule, or the jobs have one already.
+    """
+    trained = [job for job in jobs if job.method != POPREC]
+    if any(job.settings.oversampling_factor is not None for job in trained):
+        raise InputError("oversampling_factor is set for all runs; leave it out to compare several factors")
+    return [tuned_job(job, {"oversampling_factor": factor}) for factor in factors for job in trained]
+
+
 def compare(
     jobs: Sequence[Job],
     out: Path,
     *,
+    oversampling: Sequence[Job] = (),
     at_once: int = 1,
     together: int = 1,
     dial: str = "none",
@@ -101,6 +114,7 @@ def compare(
     Args:
         jobs: from :func:`plan`.
         out: the study's folder.
+        oversampling: from :func:`oversampled`, done beside them and shown in a chart of their own.
         at_once: jobs at a time, each in a process of its own that is started anew: a script that asks for more than
             one needs ``if __name__ == "__main__":`` around its work.
         together: up to so many jobs that differ in their seeds alone are trained as one batched model, which a GPU
@@ -115,20 +129,20 @@ def compare(
         InputError: ``out`` cannot be written, or holds something else where a run belongs; other models than SASRec
             are to be trained together; or a run cannot be, see :func:`negsample.forecast.check_fits`.
     """
-    choice, runs = parse_choice(dial), out / "runs"
-    tasks = [Training(group, [runs / job.name for job in group], choice) for group in unfinished(jobs, out, together)]
+    choice, runs, every = parse_choice(dial), out / "runs", [*jobs, *oversampling]
+    tasks = [Training(group, [runs / job.name for job in group], choice) for group in unfinished(every, out, together)]
     check_fits([task.jobs for task in tasks], at_once)
     make_folders(out, "runs", "datasets")
     left = {folder for task in tasks for folder in task.folders}
     for folder in left:
         if folder.exists() and not is_run(folder):
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
-    about = {"dial": choice.text} | dict(note or {})
+    about = {"dial": choice.text, "oversampling": [job.name for job in oversampling]} | dict(note or {})
     listed = _write_study(jobs, out, about)
     datasets = {job.data.fingerprint: job.data for job in jobs}
     for folder in (runs / name for name in listed if is_run(runs / name)):
         dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
-    for job in jobs:
+    for job in every:
         if runs / job.name not in left:
             watch(job, None)
 
