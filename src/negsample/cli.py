@@ -207,10 +207,10 @@ def compare(
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
     from negsample.terminal import print_dataset, print_forecast, print_study
-    from negsample.tracking import check_tracking, tracked
+    from negsample.tracking import track, tracked
     from negsample.tuning import plan_tunings
 
-    check_tracking(mlflow, folder)
+    tracking = track(mlflow, folder)
     names = list(PAPER_SIX) if methods is None else method_names(methods)
     parse_choice(dial)
     loaded = [load_dataset(each, prepared) for each in datasets]
@@ -238,7 +238,7 @@ def compare(
     left = study.unfinished([*jobs, *again], folder, together)
     check_fits(left, at_once)
     print_forecast(out, forecast(left, at_once))
-    with Progress(out, [*jobs, *again]) as progress, tracked(progress.watch, mlflow, folder, say) as watch:
+    with tracked(tracking, say) as logging, Progress(out, [*jobs, *again]) as progress:
         page = study.compare(
             jobs,
             folder,
@@ -246,7 +246,7 @@ def compare(
             at_once=at_once,
             together=together,
             dial=dial,
-            watch=watch,
+            watch=logging(progress.watch),
             tell=progress.tell,
             note=note,
         )

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from mlflow_server import Wire, free_port, mlflow_server
@@ -18,10 +19,10 @@ from mlflow_server import Wire, free_port, mlflow_server
 from negsample.again import dial_again
 from negsample.config import InputError
 from negsample.dial import parse_choice
-from negsample.tracking import check_tracking
+from negsample.tracking import track, tracked
 from negsample.tracking.entry import entry_of, metric_name
 from negsample.tracking.server import briefly, connect
-from negsample.tracking.study import TrackedStudy
+from negsample.tracking.study import TrackedStudy, experiment_of
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_server_that_does_not_answer_is_given_up_soon(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         with pytest.raises(InputError, match="timed out"):
-            check_tracking(f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path / "study")
+            track(f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path / "study")
         silent.setblocking(False)
         with silent.accept()[0], pytest.raises(BlockingIOError):
             silent.accept()  # one attempt; MLflow itself would make eight, up to two minutes each
@@ -168,10 +169,9 @@ def test_the_same_command_logs_the_rest_and_another_dial_its_figures(negsample, 
 
     for run in folder.glob("runs/*"):
         dial_again(run, parse_choice("0.5"))
-    with briefly():
-        tracked = TrackedStudy(connect(uri, "study"), folder)
+    tracking = through(uri, folder)
     for run in folder.glob("runs/*"):
-        tracked.log(run)
+        tracking.log(run)
     now = There(port, "study")
     now.check(folder, tmp_path)
     for name, run in now.runs.items():
@@ -184,20 +184,22 @@ def test_two_processes_that_share_a_study_log_each_run_once(study, port, tmp_pat
     log_all = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from negsample.tracking.server import connect\n"
-        "from negsample.tracking.study import TrackedStudy\n"
-        "tracked = TrackedStudy(connect(sys.argv[1], 'shared'), Path(sys.argv[2]))\n"
+        "from negsample.tracking import track\n"
+        "tracking = track(sys.argv[1], Path(sys.argv[2]))\n"
         "print('ready', flush=True)\n"
         "for run in sorted(Path(sys.argv[2]).glob('runs/*')):\n"
-        "    tracked.log(run)\n"
+        "    tracking.log(run)\n"
     )
     command = [sys.executable, "-c", log_all, f"http://127.0.0.1:{port}", str(folder)]
-    tracked = TrackedStudy(through_port(port), folder)
+    tracking = through(f"http://127.0.0.1:{port}", folder)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "ready\n"
-        for run in sorted(folder.glob("runs/*")):
-            tracked.log(run)
-        assert other.wait(timeout=60) == 0
+        try:
+            assert other.stdout.readline() == "ready\n"
+            for run in sorted(folder.glob("runs/*")):
+                tracking.log(run)
+            assert other.wait(timeout=60) == 0
+        finally:
+            other.kill()
     There(port, "shared").check(folder, tmp_path)
 
 
@@ -209,12 +211,12 @@ def test_wherever_logging_is_cut_off_the_next_time_completes_it(study, port, wir
         run = Path(shutil.copytree(whole, folder / "runs" / whole.name))
         wire.restart(lasts)
         try:
-            TrackedStudy(through(wire), folder).log(run)
+            through(wire.uri, folder).log(run)
         except Exception:
             assert len(wire.calls) == lasts
         else:
             break
-        TrackedStudy(through_port(port), folder).log(run)
+        through(f"http://127.0.0.1:{port}", folder).log(run)
         there = There(port, folder.name)
         (logged,) = there.runs.values()
         assert (logged.info.status, logged.data.params) == ("FINISHED", entry.params)
@@ -232,26 +234,66 @@ def test_wherever_logging_is_cut_off_the_next_time_completes_it(study, port, wir
     assert 10 < len(wire.calls) < 20
 
 
-def through_port(port):
-    return through(f"http://127.0.0.1:{port}")
-
-
-def through(wire):
-    """A client that has not asked anything yet."""
+def through(uri, folder):
+    """The study in ``folder``, whose client has not asked anything yet."""
     from mlflow import MlflowClient
 
     with briefly():
-        return MlflowClient(getattr(wire, "uri", wire))
+        return TrackedStudy(MlflowClient(uri), folder, experiment_of(folder))
 
 
 def test_what_is_logged_already_is_one_question(study, port, wire):
     folder = copy_of(study, "twice")
     (run,) = folder.glob("runs/*--seed-1--*")
-    TrackedStudy(through(wire), folder).log(run)
+    through(wire.uri, folder).log(run)
     wire.restart()
-    TrackedStudy(through(wire), folder).log(run)
+    through(wire.uri, folder).log(run)
     asked = ["GET /api/2.0/mlflow/experiments/get-by-name", "POST /api/2.0/mlflow/runs/search"]
     assert wire.calls == asked
+
+
+def test_two_studies_of_the_same_runs_in_the_experiment_that_the_environment_names(study, port, monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "both of them")
+    for name in ("one", "other"):
+        folder = copy_of(study, name)
+        (run,) = folder.glob("runs/*--seed-1--*")
+        for _ in range(2):
+            through(f"http://127.0.0.1:{port}", folder).log(run)
+    with briefly():
+        client = connect(f"http://127.0.0.1:{port}", "both of them")
+        found = client.search_runs([client.get_experiment_by_name("both of them").experiment_id])
+    summaries = {each.info.run_name: each.info.run_id for each in found if "negsample.summary" in each.data.tags}
+    assert set(summaries) == {"one", "other"}
+    below = [each.data.tags["mlflow.parentRunId"] for each in found if "negsample.summary" not in each.data.tags]
+    assert sorted(below) == sorted(summaries.values())
+
+
+class Named(NamedTuple):
+    """As much of a job as is looked at."""
+
+    name: str
+
+
+def test_a_server_that_dies_before_the_first_run_stops_no_study(study, wire):
+    folder, said, seen = copy_of(study, "too-soon"), [], []
+    tracking = track(wire.uri, folder)
+    wire.restart(lasts=0)
+    with tracked(tracking, said.append) as logging:
+        logging(lambda job, epoch: seen.append(job))(Named(next(folder.glob("runs/*--seed-1--*")).name), None)
+    assert len(seen) == 1
+    (line,) = said
+    assert line.startswith(f"not logged to {wire.uri}: 3 of 3 runs and the report (")
+
+
+def test_runs_that_only_another_process_has_seen_are_logged_with_the_rest(study, port, tmp_path):
+    folder, said = copy_of(study, "all"), []
+    about = json.loads((folder / "study.json").read_text())
+    about["oversampling"] = [about["runs"].pop()]  # the chart of factors lists its runs apart
+    (folder / "study.json").write_text(json.dumps(about))
+    with tracked(track(f"http://127.0.0.1:{port}", folder), said.append):
+        pass
+    assert not said
+    There(port, "all").check(folder, tmp_path)
 
 
 def test_names_from_outside_arrive_as_they_are(study, port):
@@ -261,9 +303,9 @@ def test_names_from_outside_arrive_as_they_are(study, port):
     config["dataset"] = "a'b\"c`; DROP TABLE runs -- é \udc80"
     (run / "config.json").write_text(json.dumps(config))
     run = run.rename(run.with_name("a'b\"c`--random--seed-1--0"))
-    tracked = TrackedStudy(through_port(port), folder)
-    tracked.log(run)
-    tracked.log(run)
+    tracking = through(f"http://127.0.0.1:{port}", folder)
+    tracking.log(run)
+    tracking.log(run)
     there = There(port, folder.name)
     assert list(there.runs) == [run.name]
     assert there.runs[run.name].data.params["dataset"] == "a'b\"c`; DROP TABLE runs -- é \\udc80"
@@ -275,7 +317,7 @@ def test_long_trainings_take_several_requests(study, port, wire):
     line = json.loads((run / "log.jsonl").read_text().splitlines()[0])
     lines = [line | {"epoch": epoch, "loss": 1 / epoch, "seconds": epoch / 10} for epoch in range(1, 41)]
     (run / "log.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
-    TrackedStudy(through(wire), folder).log(run)
+    through(wire.uri, folder).log(run)
     assert wire.calls.count("POST /api/2.0/mlflow/runs/log-batch") == math.ceil(
         (len(entry_of(run).curves) + len(entry_of(run).figures)) / 900
     )
@@ -296,20 +338,20 @@ def test_long_trainings_take_several_requests(study, port, wire):
 )
 def test_a_uri_that_cannot_be_used_is_refused(uri, said, tmp_path):
     with pytest.raises(InputError, match=said) as caught:
-        check_tracking(uri, tmp_path / "study")
+        track(uri, tmp_path / "study")
     assert "secret" not in str(caught.value)
 
 
 def test_a_folder_is_refused_as_mlflow_does(tmp_path):
     with pytest.raises(InputError, match="only where MLFLOW_ALLOW_FILE_STORE=true"):
-        check_tracking(f"file://{tmp_path}/mlruns", tmp_path / "study")
+        track(f"file://{tmp_path}/mlruns", tmp_path / "study")
     assert not (tmp_path / "mlruns").exists()
 
 
 def test_without_mlflow_the_way_out_is_told(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(InputError, match=r"pip install 'negsample\[mlflow\]'"):
-        check_tracking("http://127.0.0.1:1", tmp_path / "study")
+        track("http://127.0.0.1:1", tmp_path / "study")
 
 
 def test_a_deleted_experiment_is_told(port, tmp_path):
@@ -318,7 +360,7 @@ def test_a_deleted_experiment_is_told(port, tmp_path):
         client = connect(uri, name)
         client.delete_experiment(client.create_experiment(name))
     with pytest.raises(InputError, match=f"'{name}' was deleted"):
-        check_tracking(uri, tmp_path / name)
+        track(uri, tmp_path / name)
 
 
 def test_only_letters_that_mlflow_allows():

@@ -64,7 +64,7 @@ def connect(uri: str, experiment: str) -> MlflowClient:
     try:
         with briefly():
             from mlflow import MlflowClient
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise InputError(
             f"--mlflow {uri} needs MLflow ({error}); install it with `pip install 'negsample[mlflow]'`"
         ) from None
@@ -88,7 +88,7 @@ def connect(uri: str, experiment: str) -> MlflowClient:
     if found is not None and found.lifecycle_stage != "active":
         raise InputError(
             f"experiment '{experiment}' was deleted at {uri}; restore it (`mlflow experiments restore -x "
-            f"{found.experiment_id}`), or choose another --out"
+            f"{found.experiment_id}`), or name another in MLFLOW_EXPERIMENT_NAME"
         )
     return client
 

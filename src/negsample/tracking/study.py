@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,23 +27,31 @@ _REPORT = ("report.html", "table.csv")
 _PARENT = "mlflow.parentRunId"
 
 
+def experiment_of(folder: Path) -> str:
+    """Where the study in ``folder`` is logged: what ``MLFLOW_EXPERIMENT_NAME`` says, else the folder's name."""
+    return text(os.environ.get("MLFLOW_EXPERIMENT_NAME") or folder.resolve().name)
+
+
 class TrackedStudy:
     """The experiment of a study: a summary with the report, and below it the runs.
 
     Tags tell what is there. ``negsample.study``: the number that ``mlflow.json`` in the study's folder keeps, so that
-    two studies of one name have reports of their own. ``negsample.training``: digest of a run that was trained.
-    ``negsample.logged``: digest of its figures, set when all of the run is there; one without it was cut off, and is
-    made anew.
+    several studies in one experiment have runs and reports of their own. ``negsample.training``: digest of a run that
+    was trained. ``negsample.logged``: digest of its figures, set when all of the run is there; one without it was cut
+    off, and is made anew.
     A lock in the study's folder keeps processes apart that share it.
 
     Args:
         client: that has answered.
-        folder: of the study.
+        folder: of the study; it need not be there until something is logged.
+        experiment: its name; it need not be there either.
     """
 
-    def __init__(self, client: MlflowClient, folder: Path) -> None:
+    def __init__(self, client: MlflowClient, folder: Path, experiment: str) -> None:
+        self.uri = client.tracking_uri
+        self.folder = folder
         self._client = client
-        self._folder = folder
+        self._name = experiment
         self._lock = FileLock(folder / ".mlflow.lock", timeout=_PATIENCE)
 
     def log(self, folder: Path) -> None:
@@ -73,7 +82,7 @@ class TrackedStudy:
         """
         with self._alone():
             for name in _REPORT:
-                self._client.log_artifact(self._summary, str(self._folder / name))
+                self._client.log_artifact(self._summary, str(self.folder / name))
             self._client.set_terminated(self._summary)
 
     def _log_new(self, entry: Entry) -> None:
@@ -117,22 +126,21 @@ class TrackedStudy:
 
     @cached_property
     def _experiment(self) -> str:
-        """Its number; another study of the same name may make it at the same moment."""
-        name = text(self._folder.resolve().name)
-        found = self._client.get_experiment_by_name(name)
+        """Its number; another study may make it at the same moment."""
+        found = self._client.get_experiment_by_name(self._name)
         if found is not None:
             return str(found.experiment_id)
         try:
-            return str(self._client.create_experiment(name))
+            return str(self._client.create_experiment(self._name))
         except Exception:
-            found = self._client.get_experiment_by_name(name)
+            found = self._client.get_experiment_by_name(self._name)
             if found is None:
                 raise
             return str(found.experiment_id)
 
     @cached_property
     def _number(self) -> str:
-        path = self._folder / "mlflow.json"
+        path = self.folder / "mlflow.json"
         if not path.exists():
             write_json(path, {"study": uuid.uuid4().hex})
         try:
@@ -146,12 +154,13 @@ class TrackedStudy:
         for run_id, _ in self._found("summary", self._number):
             return run_id
         tags = {"negsample.study": self._number, "negsample.summary": self._number}
-        name = text(self._folder.resolve().name)
+        name = text(self.folder.resolve().name)
         return str(self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id)
 
     def _found(self, key: str, value: str) -> list[tuple[str, dict[str, str]]]:
-        """Number and tags of the runs with ``negsample.key`` = ``value`` (hex digits), those deleted left out."""
-        found = self._client.search_runs([self._experiment], f"tags.`negsample.{key}` = '{value}'")
+        """Number and tags of the study's runs with ``negsample.key`` = ``value`` (hex digits), but those deleted."""
+        wanted = f"tags.`negsample.study` = '{self._number}' and tags.`negsample.{key}` = '{value}'"
+        found = self._client.search_runs([self._experiment], wanted)
         return [(run.info.run_id, run.data.tags) for run in found]
 
     @contextmanager
