@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,7 @@ def test_siblings_never_import_one_another():
         ("methods", {"methods", "config", "negatives", "losses", "data"}),
         ("report", {"report", "config", "metrics", "runs", "seeds", "stats", "whole"}),
         ("stats", set()),
+        ("tracking", {"tracking", "config", "course", "job", "runs"}),
     ],
 )
 def test_imports_point_down(who, allowed):
@@ -130,3 +131,22 @@ def test_no_class_is_deeper_than_one():
 def test_no_dropout_of_torch_is_left():
     for path, tree in TREES.items():
         assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {"Dropout"}, path
+
+
+def test_mlflow_is_for_those_who_ask():
+    for path, tree in TREES.items():
+        if room(path) not in {"tracking", "cli"}:
+            assert "tracking" not in rooms_imported(tree), path
+        assert "mlflow" not in packages(tree.body), f"{path} imports it when it is read"
+        assert room(path) == "tracking" or "mlflow" not in packages(ast.walk(tree)), path
+
+
+def packages(nodes: Iterable[ast.AST]) -> set[str]:
+    """What the statements among ``nodes`` import, by the first name."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found

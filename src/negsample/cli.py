@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from negsample.config import InputError
-from negsample.console import exit_code, out
+from negsample.console import exit_code, out, say
 from negsample.options import (
     Changes,
     Cold,
@@ -21,6 +21,7 @@ from negsample.options import (
     Jobs,
     MinItem,
     MinUser,
+    MLflow,
     On,
     Seed,
     Split,
@@ -181,6 +182,7 @@ def compare(
         typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU."),
     ] = 1,
     dial: Dial = "none",
+    mlflow: MLflow = None,
     changes: Changes = None,
     user: User = None,
     item: Item = None,
@@ -208,9 +210,11 @@ def compare(
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
     from negsample.terminal import print_dataset, print_forecast, print_study
+    from negsample.tracking import track, tracked
     from negsample.tuning import plan_tunings
     from negsample.where import parse_where
 
+    tracking = track(mlflow, folder)
     names = list(PAPER_SIX) if methods is None else method_names(methods)
     parse_choice(dial)
     where = parse_where(on)
@@ -239,7 +243,7 @@ def compare(
     left = study.unfinished([*jobs, *again], folder, together)
     check_fits(left, at_once, memory=where.here)
     print_forecast(out, forecast(left, at_once))
-    with Progress(out, [*jobs, *again]) as progress:
+    with tracked(tracking, say) as logging, Progress(out, [*jobs, *again]) as progress:
         page = study.compare(
             jobs,
             folder,
@@ -248,7 +252,7 @@ def compare(
             together=together,
             dial=dial,
             on=where,
-            watch=progress.watch,
+            watch=logging(progress.watch),
             tell=progress.tell,
             note=note,
         )

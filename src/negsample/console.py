@@ -46,7 +46,7 @@ def exit_code(app: typer.Typer) -> int:
             raise
         code = _refuse("not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives")
     if code == 130:
-        _say("interrupted; what is finished is kept, the same command carries on")
+        say("interrupted; what is finished is kept, the same command carries on")
     return code
 
 
@@ -61,11 +61,11 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _refuse(message: str) -> int:
-    _say(f"error: {message}")
+    say(f"error: {message}")
     return 2
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
     """One line on stderr, whatever stands in the names that the message quotes."""
     line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
     with suppress(OSError):  # nobody listens

@@ -48,6 +48,12 @@ Dial = Annotated[
         "tail, above to the head), or the best with at least that Balance.",
     ),
 ]
+MLflow = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow", metavar="URI", help="Log the runs to MLflow: http://HOST:PORT of a server, or sqlite:///FILE."
+    ),
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),

@@ -1,0 +1,120 @@
+"""What is logged of a run: a pure function of its folder, in words that MLflow takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from negsample.runs import Run, read_run
+
+_OF_TRAINING = ("config.json", "log.jsonl")
+_FILES = (*_OF_TRAINING, "metrics.json")
+
+
+class Point(NamedTuple):
+    """A value of a metric: ``when`` in milliseconds since 1970."""
+
+    name: str
+    value: float
+    when: int
+    step: int
+
+
+class Entry(NamedTuple):
+    """A finished run as MLflow has it.
+
+    ``training``: a digest of its name, configuration and epochs, which never change; ``measured``: one of its
+    figures, which another choice of the dial changes. ``params``: its configuration. ``curves``: by epoch.
+    ``figures``: of the finished run; ``tags``: what is said of them. ``began`` and ``ended``: milliseconds since 1970.
+    ``files``: to be kept with it.
+    """
+
+    name: str
+    training: str
+    measured: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    curves: list[Point]
+    figures: list[Point]
+    began: int
+    ended: int
+    files: list[Path]
+
+
+def entry_of(folder: Path) -> Entry:
+    """The entry of the finished run in ``folder``.
+
+    Times are those of the files: a training ended when its log was written, and began its seconds earlier.
+
+    Raises:
+        InputError: there is no finished run, or it is damaged.
+    """
+    files = {name: folder / name for name in _FILES if (folder / name).is_file()}
+    held = {name: path.read_bytes() for name, path in files.items()}  # before the figures: these may change meanwhile
+    run = read_run(folder)
+    when = {name: int(1000 * path.stat().st_mtime) for name, path in files.items()}
+    ended = when.get("log.jsonl", when["config.json"])
+    began = ended - int(1000 * run.metrics["train_seconds"])
+    figures = dict(_numbers(run.metrics))
+    return Entry(
+        name=text(folder.name),
+        training=_digest(folder.name.encode(errors="surrogateescape"), *(held.get(name, b"") for name in _OF_TRAINING)),
+        measured=_digest(held["metrics.json"]),
+        params=dict(_params(run.config)),
+        tags={f"negsample.{key}": _said(value) for key, value in run.metrics.items() if isinstance(value, str | bool)},
+        curves=list(_curves(run, began)),
+        figures=[Point(name, value, when["metrics.json"], 0) for name, value in figures.items()],
+        began=began,
+        ended=ended,
+        files=[path for name, path in files.items() if held[name]],
+    )
+
+
+def metric_name(name: str) -> str:
+    """``name`` in letters that MLflow allows: ``hr@10`` is ``hr_at_10``, as MLflow's own metrics at k are called."""
+    return re.sub(r"[^\w.\-]", "_", name.replace("@", "_at_"))
+
+
+def text(value: str) -> str:
+    """``value`` as text that can be sent: what is no letter (of a file name, say) is written as its code."""
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _params(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Settings by the names that ``--set`` knows, the rest by theirs; what is no text as JSON."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            prefix = "" if key in ("settings", "negatives") else f"{key}."
+            yield from ((prefix + name, _said(each)) for name, each in value.items())
+        else:
+            yield key, _said(value)
+
+
+def _said(value: Any) -> str:
+    return text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """All numbers, those of a part as ``part/name``; null is a number that is undefined."""
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{prefix}{metric_name(key)}/")
+        elif value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            yield prefix + metric_name(key), math.nan if value is None else float(value)
+
+
+def _curves(run: Run, began: int) -> Iterator[Point]:
+    for line in run.log:
+        when = began + int(1000 * line["seconds"])
+        for name, value in _numbers({key: value for key, value in line.items() if key != "epoch"}, "epoch/"):
+            yield Point(name, value, when, line["epoch"])
+
+
+def _digest(*parts: bytes) -> str:
+    """20 hex digits, that any filter of a search can quote."""
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:20]
