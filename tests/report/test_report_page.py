@@ -92,7 +92,7 @@ def test_names_from_outside_are_escaped(hostile: Path) -> None:
     assert html.escape(f"column {HOSTILE}", quote=False).split("'")[0] in page
     assert len(specs(page)) == 12
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
-    assert len(scripts) == 4
+    assert len(scripts) == 6
 
 
 def test_best_is_bold_by_what_is_shown_and_zero_never(report: Path) -> None:

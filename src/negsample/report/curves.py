@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import choice, colour, dash, legend_of, sized
+from negsample.report.encodings import CHOSEN, brought_out, colour, dash, legend_of, sized
 from negsample.report.formats import share, spread, whole
 from negsample.report.palette import COHORT_COLOURS, Look
 from negsample.report.reading import POPULAR
@@ -27,7 +27,6 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
     picks = [row for run in runs for row in _pick(run)]
     levels = [row for run in runs for row in _level(run)][:1]
     methods = list(dict.fromkeys(row["method"] for row in (*means, *levels)))
-    chosen = choice("method", legend=True)
     x = alt.X(
         "epoch:Q",
         title="epoch",
@@ -40,27 +39,24 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
     def layer(rows: list[dict[str, Any]], tooltip: list[alt.Tooltip]) -> alt.Chart:
         return alt.Chart(alt.InlineData(values=rows)).encode(color=tint, tooltip=tooltip)
 
-    def faded(full: float) -> Any:
-        return alt.when(chosen).then(alt.value(full)).otherwise(alt.value(0.06))
-
     told = [
         alt.Tooltip("method:N", title="method"),
         alt.Tooltip("epoch:Q", title="epoch"),
         alt.Tooltip("text:N", title="validation HR@10"),
     ]
     mean = layer(means, told)
-    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=faded(0.13))
+    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=brought_out(0.13, 0.03))
     line = mean.mark_line(point={"size": 16} if _few(means) else False, strokeWidth=2).encode(
-        x=x, y=y, opacity=faded(1.0), strokeDash=dash(looks, methods)
+        x=x, y=y, opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods)
     )
     marks = layer(picks, [*told[:1], alt.Tooltip("epoch:Q", title="chosen epoch"), *told[2:]])
-    mark = marks.mark_point(shape="circle", size=70, strokeWidth=2).encode(x=x, y=y, opacity=faded(1.0))
+    mark = marks.mark_point(shape="circle", size=70, strokeWidth=2).encode(x=x, y=y, opacity=brought_out(1.0, 0.08))
     flat = layer(levels, [told[0], told[2]]).mark_rule(strokeWidth=2)
     layers = [
         band,
-        line.add_params(chosen),
+        line.add_params(CHOSEN),
         mark,
-        *([flat.encode(y=y, opacity=faded(1.0), strokeDash=dash(looks, methods))] if levels else []),
+        *([flat.encode(y=y, opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods))] if levels else []),
     ]
     return sized(layers, 320)
 
@@ -83,12 +79,10 @@ def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
         row["words"] = words[row["cohort"]]
     legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=400, symbolType="stroke", offset=14)
     scale = alt.Scale(domain=list(words.values()), range=[COHORT_COLOURS[name] for name in words])
-    chosen = choice("words", legend=True)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("rank:Q", title="popularity rank of the item", scale=_log(), axis=_powers(rows, "rank")),
         y=alt.Y("count:Q", title="train events of the item", scale=_log(), axis=_powers(rows, "count")),
         color=alt.Color("words:N", scale=scale, legend=legend),
-        opacity=alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.15)),
         tooltip=[
             alt.Tooltip("cohort:N", title="cohort"),
             alt.Tooltip("rank:Q", title="rank", format=","),
@@ -97,7 +91,7 @@ def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
     )
     line = base.mark_line(strokeWidth=3)
     dots = base.mark_point(filled=True, size=60).encode(opacity=alt.value(0.0))  # what the pointer finds
-    return sized([line, dots.add_params(chosen)], 280)
+    return sized([line, dots], 280)
 
 
 def _looked_at(run: Run) -> dict[int, float]:

@@ -96,7 +96,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             popularity_curve(manifest),
         ),
     ]
-    suffix = _suffixes(list(study.manifests))[dataset]
+    suffix = suffixes(list(study.manifests))[dataset]
     return [
         Figure(
             f"{name}--{suffix}",
@@ -113,9 +113,13 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
 def write_figure(figure: Figure, folder: Path, width: int = 640) -> Path:
     """``figure`` as an SVG in ``folder``, on white, ``width`` pixels wide, in place of what was there."""
     svg = vl_convert.vegalite_to_svg(json.dumps(figure.spec | {"width": width}), config=PAPER)
-    path = folder / f"{figure.name}.svg"
+    return write_text(folder / f"{figure.name}.svg", svg)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """``text`` as UTF-8, in place of what was there in one step."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(svg, encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8", newline="")
     temporary.replace(path)
     return path
 
@@ -125,7 +129,7 @@ def _spec(chart: alt.LayerChart, description: str) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in ("config", "$schema")}
 
 
-def _suffixes(datasets: list[str]) -> dict[str, str]:
+def suffixes(datasets: list[str]) -> dict[str, str]:
     """A file-name-safe, distinct suffix for each dataset."""
     found: dict[str, str] = {}
     for name in datasets:

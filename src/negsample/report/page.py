@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -15,20 +14,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from negsample.report import cells, facts
-from negsample.report.figures import Figure, dataset_figures, write_figure
+from negsample.report.figures import Figure, dataset_figures, suffixes, write_figure, write_text
 from negsample.report.formats import listed, when
 from negsample.report.frontier import Standing, reaches, standings
+from negsample.report.latex import latex_table
 from negsample.report.offers import offers
-from negsample.report.palette import DARK, LIGHT, looks
+from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.reading import Study, read_study
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
 from negsample.report.words import dataset_words
 
 _HERE = Path(__file__).parent
+_SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
 def write_report(folder: Path) -> Path:
-    """Writes ``table.csv``, ``frontier.csv``, ``figures/*.svg`` and ``report.html`` of a study, from its files.
+    """Writes ``table.csv``, ``table.tex``, ``frontier.csv``, ``figures/*.svg`` and ``report.html`` of a study.
 
     Each file takes the place of an earlier one in one step.
 
@@ -43,16 +44,14 @@ def write_report(folder: Path) -> Path:
     found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
     figures = {dataset: dataset_figures(study, table, dataset, each) for dataset, each in found.items()}
     html = render(study, table, figures, {dataset: standings(each) for dataset, each in found.items()})
+    papers = [latex_table(study, dataset, _lines(study, table, dataset)) for dataset in study.datasets()]
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
     (folder / "figures").mkdir(exist_ok=True)
     for figure in (each for some in figures.values() for each in some):
         write_figure(figure, folder / "figures")
-    page = folder / "report.html"
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(page)
-    return page
+    write_text(folder / "table.tex", "\n".join(papers))
+    return write_text(folder / "report.html", html)
 
 
 def render(
@@ -81,10 +80,21 @@ def render(
         dial_words=facts.dial_words(study),
         methods=facts.methods_made(study, table),
         again=facts.again(study),
+        named_methods=_methods(study),
+        tables={
+            _id(study, dataset): {
+                kind: {"name": f"table--{suffixes(list(study.manifests))[dataset]}.{kind}", "text": text}
+                for kind, text in (
+                    ("csv", table.filter(pl.col("dataset") == dataset).write_csv()),
+                    ("tex", latex_table(study, dataset, _lines(study, table, dataset))),
+                )
+            }
+            for dataset in study.datasets()
+        },
         charts={figure.name: figure.spec for some in figures.values() for figure in some},
-        configs={"light": LIGHT, "dark": DARK},
+        configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
         style=Markup((_HERE / "page.css").read_text("utf-8")),
-        script=Markup((_HERE / "page.js").read_text("utf-8")),
+        script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
         vega=Markup(_vega()),
     )
 
@@ -97,9 +107,9 @@ def _section(
     manifest = study.manifests[dataset]
     return {
         "dataset": dataset,
-        "id": f"dataset-{study.datasets().index(dataset) + 1}",
+        "id": _id(study, dataset),
         "words": dataset_words(rows, runs[0].metrics["test"], offers(study, dataset, standing)),
-        "lines": cells.lines(rows, looks(study.about["methods"])),
+        "lines": _lines(study, table, dataset),
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
         "dialled": [figure for figure in figures if figure.dialled],
         "figures": [figure for figure in figures if not figure.dialled],
@@ -109,6 +119,22 @@ def _section(
         "cohorts": facts.cohort_facts(manifest),
         "notes": manifest["notes"],
     }
+
+
+def _id(study: Study, dataset: str) -> str:
+    return f"dataset-{study.datasets().index(dataset) + 1}"
+
+
+def _lines(study: Study, table: pl.DataFrame, dataset: str) -> list[cells.Line]:
+    rows = table.filter(pl.col("dataset") == dataset).to_dicts()
+    return cells.lines(rows, looks(study.about["methods"]))
+
+
+def _methods(study: Study) -> list[dict[str, str]]:
+    """The methods with a finished run, each with its colour."""
+    found = {method for dataset in study.datasets() for method in study.methods_of(dataset)}
+    look = looks(study.about["methods"])
+    return [{"name": name, "colour": look[name].colour} for name in study.about["methods"] if name in found]
 
 
 def _named(text: str) -> Markup:
