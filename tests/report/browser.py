@@ -51,11 +51,11 @@ class Browser:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return dict(answer["result"])
 
-    def open(self, page: Path, width: int = 1280, height: int = 900, phone: bool = False, scheme: str = "light") -> None:
+    def open(
+        self, page: Path, width: int = 1280, height: int = 900, phone: bool = False, scheme: str = "light"
+    ) -> None:
         """``page``, once its charts are drawn."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
         self.colours(scheme)
         self.call("Page.navigate", url=page.as_uri())
@@ -67,7 +67,9 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The value of an expression, awaited."""
-        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
@@ -130,7 +132,9 @@ class Browser:
 
     def _note(self, event: str, given: dict[str, Any]) -> None:
         if event == "Runtime.consoleAPICalled":
-            self.said.append(f"{given['type']}: {[each.get('value', each.get('description')) for each in given['args']]}")
+            self.said.append(
+                f"{given['type']}: {[each.get('value', each.get('description')) for each in given['args']]}"
+            )
         elif event == "Runtime.exceptionThrown":
             self.said.append(str(given["exceptionDetails"]))
         elif event == "Log.entryAdded":

@@ -37,6 +37,11 @@ def seconds(value: float) -> str:
     return f"{value:.0f}{SPACE}s" if value >= 100 else f"{value:.1f}{SPACE}s"
 
 
+def memory(size: float) -> str:
+    """Bytes: ``312 MiB``, ``1.4 GiB``."""
+    return f"{size / 2**30:.1f}{SPACE}GiB" if size >= 2**30 else f"{size / 2**20:.0f}{SPACE}MiB"
+
+
 def when(value: Any) -> str:
     """A moment of a manifest: ISO text, or whole microseconds since 1970, as ``2014-05-30 12:50``."""
     if value is None:

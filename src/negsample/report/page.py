@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import vl_convert
@@ -14,14 +14,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from negsample.report import cells, facts
-from negsample.report.figures import Figure, dataset_figures, suffixes, write_figure, write_text
+from negsample.report.figures import Figure, Place, dataset_figures, suffixes, write_figure, write_text
 from negsample.report.formats import listed, when
 from negsample.report.frontier import Standing, reaches, standings
 from negsample.report.latex import latex_table
 from negsample.report.offers import offers
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
-from negsample.report.reading import Study, read_study
+from negsample.report.reading import POPULAR, Study, read_study
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
+from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
 
 _HERE = Path(__file__).parent
@@ -79,6 +80,7 @@ def render(
         facts=facts.study_facts(study),
         dial_words=facts.dial_words(study),
         methods=facts.methods_made(study, table),
+        measured_memory=table["peak_memory_bytes"].is_not_null().any(),
         again=facts.again(study),
         named_methods=_methods(study),
         tables={
@@ -105,14 +107,17 @@ def _section(
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
     runs = study.runs_of(dataset)
     manifest = study.manifests[dataset]
+    tunings = study.tunings_of(dataset)
+    trained = [row["method"] for row in rows if row["method"] != POPULAR]
     return {
         "dataset": dataset,
         "id": _id(study, dataset),
         "words": dataset_words(rows, runs[0].metrics["test"], offers(study, dataset, standing)),
         "lines": _lines(study, table, dataset),
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
-        "dialled": [figure for figure in figures if figure.dialled],
-        "figures": [figure for figure in figures if not figure.dialled],
+        **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
+        "tuned": tuned_lines(tunings, looks(study.about["methods"])),
+        "budget": budget_words(tunings, trained) if tunings else "",
         "betas": sorted({row["dial"] for row in dialled_rows(study, dataset) if row["dial"] is not None}),
         "standing": cells.standing_lines(standing, looks(study.about["methods"])),
         "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),
