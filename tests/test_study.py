@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from negsample import study
+from negsample import job, tasks
+from negsample.again import measure_again
 from negsample.config import InputError, TrainSettings
 from negsample.data.sequences import open_dataset
-from negsample.job import measure_again
 from negsample.study import compare, plan
 
 SETTINGS = TrainSettings(epochs=1, batch_size=64, max_length=10, dim=8, blocks=1)
@@ -46,11 +46,12 @@ def table_of(out):
 
 def stamps(out):
     """Every file of every run, and when it was written."""
-    return {path: path.stat().st_mtime_ns for path in sorted((out / "runs").rglob("*")) if path.is_file()}
+    runs = (out / "runs").glob("[!.]*")
+    return {path: path.stat().st_mtime_ns for run in runs for path in sorted(run.iterdir())}
 
 
 def names(out):
-    return {path.name for path in (out / "runs").iterdir()}
+    return {path.name for path in (out / "runs").glob("[!.]*")}
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_metrics_have_the_keys_of_the_contract(finished):
 
 
 def test_a_second_call_trains_nothing_and_gives_the_same_table(finished, data, monkeypatch):
-    monkeypatch.setattr(study, "do_together", lambda *arguments, **options: pytest.fail("trained again"))
+    monkeypatch.setattr(tasks, "do_together", lambda *arguments, **options: pytest.fail("trained again"))
     before, table = stamps(finished), (finished / "table.csv").read_bytes()
     watched = []
     compare(jobs_of(data, repeats=2), finished, watch=lambda job, epoch: watched.append((job.name, epoch)))
@@ -130,15 +131,15 @@ def test_runs_of_another_folder_are_the_same_to_the_last_bit(finished, data, tmp
 def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, monkeypatch):
     jobs = jobs_of(data)
 
-    def stop(job, epoch):
-        if job.method == "mixed":
+    def stop(stopped, epoch):
+        if stopped.method == "mixed":
             raise kind
 
     if where == "in training":
         with pytest.raises(kind):
             compare(jobs, tmp_path, watch=stop)
     else:
-        measured, calls = study.do_together.__globals__["measure"], []
+        measured, calls = job.measure, []
 
         def stop_at_third(*arguments, **named):
             calls.append(arguments)
@@ -146,14 +147,15 @@ def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, mo
                 raise kind
             return measured(*arguments, **named)
 
-        monkeypatch.setitem(study.do_together.__globals__, "measure", stop_at_third)
+        monkeypatch.setattr(job, "measure", stop_at_third)
         with pytest.raises(kind):
             compare(jobs, tmp_path)
         monkeypatch.undo()
-    assert names(tmp_path) == {job.name for job in jobs if job.method != "mixed"}
+    finished = {each.name for each in jobs if each.method != "mixed"}
+    assert names(tmp_path) == finished
     before = stamps(tmp_path)
     compare(jobs, tmp_path)
-    assert names(tmp_path) == {job.name for job in jobs}
+    assert names(tmp_path) == {each.name for each in jobs}
     assert before.items() <= stamps(tmp_path).items()
 
 

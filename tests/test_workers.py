@@ -5,6 +5,7 @@ from safetensors.torch import load_file
 
 from negsample import InputError, TrainSettings, compare, plan
 from negsample.dial import NONE
+from negsample.tasks import Training
 from negsample.workers import in_processes
 
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8)
@@ -33,11 +34,12 @@ def test_a_job_that_cannot_be_done_is_told_as_it_is_alone(data, tmp_path):
     jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=diverging)
     with pytest.raises(InputError, match="diverged"):
         compare(jobs, tmp_path, at_once=2)
-    assert {path.name for path in (tmp_path / "runs").iterdir()} <= {jobs[0].name}
+    assert {path.name for path in (tmp_path / "runs").glob("[!.]*")} <= {jobs[0].name}
 
 
 def test_what_breaks_in_a_worker_comes_with_its_traceback(data, tmp_path):
     jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=SETTINGS)[1:]
     broken = [job._replace(negatives={}) for job in jobs]
+    tasks = [Training([job], [tmp_path / job.name], NONE) for job in broken]
     with pytest.raises(RuntimeError, match="failed in a worker process:\nTraceback"):
-        in_processes([([job], [tmp_path / job.name]) for job in broken], 2, NONE, lambda job, epoch: None)
+        in_processes(tasks, 2, lambda number, message: None, print)

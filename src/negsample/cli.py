@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings, checked
+from negsample.config import InputError
 from negsample.console import exit_code, out
+from negsample.options import (
+    Changes,
+    Cold,
+    Dial,
+    Epochs,
+    Item,
+    Jobs,
+    MinItem,
+    MinUser,
+    Seed,
+    Split,
+    TestFraction,
+    Time,
+    User,
+    ValidFraction,
+    given_to_training,
+    prepare_settings,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from negsample.tuning import Tuning
 
 app = typer.Typer(
     name="negsample",
@@ -21,38 +43,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
-Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
-Time = Annotated[str | None, typer.Option("--time", help="Column of the time; guessed when not given.")]
-MinUser = Annotated[int, typer.Option("--min-user-events", help="Leave out users with fewer events.")]
-MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items with fewer events.")]
-Split = Annotated[
-    Literal["sound", "paper"],
-    typer.Option(help="Cut at a moment in time (sound), or at a row count, through ties (paper)."),
-]
-ValidFraction = Annotated[float, typer.Option(help="Share of events for validation.")]
-TestFraction = Annotated[float, typer.Option(help="Share of events for test, the latest.")]
-Cold = Annotated[
-    Literal["keep", "drop"],
-    typer.Option(help="Items in no train event: stay in the catalogue as tail, or go with their events."),
-]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20)")]
-Seed = Annotated[int, typer.Option(help="Where chance comes from.")]
-Dial = Annotated[
-    str,
-    typer.Option(
-        "--dial",
-        metavar="none|auto|NUMBER|balance:X",
-        help="Popularity dial of the ranking: none, the best NDCG@10 on validation (auto), a number (below 0 to the "
-        "tail, above to the head), or the best with at least that Balance.",
-    ),
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),
-]
 
 
 @app.command()
@@ -74,7 +64,7 @@ def prepare(
     from negsample.data.prepare import prepare as prepare_log
     from negsample.terminal import print_dataset
 
-    settings = _prepare_settings(
+    settings = prepare_settings(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
     data = prepare_log(read_log(log, user=settings.user, item=settings.item, time=settings.time), settings, folder)
@@ -102,18 +92,20 @@ def train(
     cold: Cold = "keep",
 ) -> None:
     """Train one model by one method, and measure it."""
-    settings, negatives = _settings(epochs, changes)
-    prepared = _prepare_settings(
+    settings, negatives = settings_of(epochs, changes)
+    prepared = prepare_settings(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
+    from negsample.again import dial_again
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
-    from negsample.job import dial_again, do
+    from negsample.job import do
     from negsample.methods import method_names
+    from negsample.progress import Progress
     from negsample.runs import check_new_folder, is_run, read_run
     from negsample.study import plan
-    from negsample.terminal import Progress, print_dataset, print_forecast, print_metrics
+    from negsample.terminal import print_dataset, print_forecast, print_metrics
 
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
@@ -151,8 +143,8 @@ def evaluate(
     from negsample.terminal import print_metrics
 
     method = read_run(run).config["method"]
+    from negsample.again import measure_again
     from negsample.dial import parse_choice
-    from negsample.job import measure_again
 
     measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
     print_metrics(out, method, read_run(run).metrics)
@@ -171,9 +163,11 @@ def compare(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 3,
     epochs: Epochs = None,
     seed: Seed = 0,
-    at_once: Annotated[
-        int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process with its share of the cores.")
-    ] = 1,
+    tune_trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="First search the settings of each method in so many trials, on validation."),
+    ] = None,
+    at_once: Jobs = 1,
     together: Annotated[
         int,
         typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU."),
@@ -191,8 +185,8 @@ def compare(
     cold: Cold = "keep",
 ) -> None:
     """Compare methods on the same data: the main job. PopRec comes along."""
-    settings, negatives = _settings(epochs, changes)
-    prepared = _prepare_settings(
+    settings, negatives = settings_of(epochs, changes)
+    prepared = prepare_settings(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
     from negsample import study
@@ -200,27 +194,49 @@ def compare(
     from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
     from negsample.methods import PAPER_SIX, POPREC, method_names
+    from negsample.progress import Progress
     from negsample.report.facts import unreached_words
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
-    from negsample.terminal import Progress, print_dataset, print_forecast, print_study
+    from negsample.terminal import print_dataset, print_forecast, print_study
+    from negsample.tuning import plan_tunings
 
     names = list(PAPER_SIX) if methods is None else method_names(methods)
     parse_choice(dial)
     loaded = [load_dataset(each, prepared) for each in datasets]
-    jobs = study.plan(loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
+    planned = partial(study.plan, loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
+    jobs = planned()
     check_study_folder(folder)
-    left = study.unfinished(jobs, folder, together)
-    check_fits(left, at_once)
     for data in loaded:
         print_dataset(out, data)
+    note: dict[str, Any] = {"command": command_line()}
+    if tune_trials is not None:
+        tunings = plan_tunings(
+            loaded,
+            names,
+            trials=tune_trials,
+            seed=seed,
+            settings=settings,
+            changes=negatives,
+            given=given_to_training(epochs, changes),
+            folder=folder / "tuning",
+        )
+        jobs = planned(tuned=_tuned(tunings, at_once))
+        note |= {"tune_trials": tune_trials, "tunings": [tuning.stem for tuning in tunings]}
+    left = study.unfinished(jobs, folder, together)
+    check_fits(left, at_once)
     print_forecast(out, forecast(left, at_once))
     with Progress(out, jobs) as progress:
-        command = shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
-        note = {"command": command}
         page = study.compare(
-            jobs, folder, at_once=at_once, together=together, dial=dial, watch=progress.watch, note=note
+            jobs,
+            folder,
+            at_once=at_once,
+            together=together,
+            dial=dial,
+            watch=progress.watch,
+            tell=progress.tell,
+            note=note,
         )
     finished = read_study(folder)
     print_study(out, study_table(finished), finished.about["dial"])
@@ -230,6 +246,71 @@ def compare(
         raise InputError(words)
     if words:
         out.print(words, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def tune(
+    dataset: Annotated[str, typer.Argument(help="A bundled name, a prepared folder, or a log.")],
+    method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
+    trials: Annotated[int, typer.Option(min=1, help="Settings that are tried; more of them carry on.")],
+    folder: Annotated[Path, typer.Option("--out", help="The search; an interrupted one is carried on.")],
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    changes: Changes = None,
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    min_user_events: MinUser = 1,
+    min_item_events: MinItem = 1,
+    split: Split = "sound",
+    valid_fraction: ValidFraction = 0.05,
+    test_fraction: TestFraction = 0.05,
+    cold: Cold = "keep",
+) -> None:
+    """Search the settings of one method on validation: learning rate, batch size, numbers of negatives."""
+    settings, negatives = settings_of(epochs, changes)
+    prepared = prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
+    from negsample.data.catalogue import load_dataset
+    from negsample.methods import POPREC, method_names
+    from negsample.terminal import print_best, print_dataset
+    from negsample.tuning import plan_tunings, write_best
+
+    names = method_names(method)
+    if len(names) > 1 or names == [POPREC]:
+        raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")
+    data = load_dataset(dataset, prepared)
+    print_dataset(out, data)
+    (tuning,) = plan_tunings(
+        [data],
+        names,
+        trials=trials,
+        seed=seed,
+        settings=settings,
+        changes=negatives,
+        given=given_to_training(epochs, changes),
+        folder=folder,
+    )
+    _tuned([tuning], 1)
+    print_best(out, tuning, dataset)
+    out.print(f"Best: {write_best(tuning)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _tuned(tunings: list[Tuning], at_once: int) -> dict[tuple[str, str], dict[str, Any]]:
+    """Do what is left of ``tunings``, seen on the terminal."""
+    from negsample.forecast import check_fits
+    from negsample.progress import TuningProgress
+    from negsample.tuning import tune_all
+
+    check_fits([[tuning.job] for tuning in tunings], at_once)
+    with TuningProgress(out, tunings) as progress:
+        return tune_all(tunings, at_once=at_once, watch=progress.watch, tell=progress.tell)
+
+
+def command_line() -> str:
+    """What was called, to be called again."""
+    return shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
 
 
 @app.command()
@@ -257,45 +338,6 @@ def methods(
         print_methods(out)
     else:
         print_method(out, name)
-
-
-def _prepare_settings(
-    user: str | None,
-    item: str | None,
-    time: str | None,
-    min_user_events: int,
-    min_item_events: int,
-    split: str,
-    valid_fraction: float,
-    test_fraction: float,
-    cold: str,
-) -> PrepareSettings:
-    given = locals()
-    return checked(PrepareSettings, given)
-
-
-def _settings(epochs: int | None, changes: list[str] | None) -> tuple[TrainSettings, dict[str, Any]]:
-    """The settings of training, and the changes to those of the methods."""
-    train_keys, negative_keys = TrainSettings.model_fields, NegativeSettings.model_fields
-    of_train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    of_method: dict[str, Any] = {}
-    for change in changes or []:
-        key, equals, text = change.partition("=")
-        if not equals:
-            raise InputError(f"--set takes KEY=VALUE, got '{change}'")
-        target = of_train if key in train_keys else of_method if key in negative_keys else None
-        if target is None:
-            raise InputError(f"unknown setting '{key}'; the settings are: {', '.join([*train_keys, *negative_keys])}")
-        if key in target:
-            raise InputError(f"setting {key} is given twice")
-        try:
-            target[key] = json.loads(text)
-        except (ValueError, RecursionError):
-            target[key] = text
-        if target[key] is None:
-            raise InputError(f"setting {key}=null says nothing; leave it out for its default")
-    checked(NegativeSettings, of_method)
-    return checked(TrainSettings, of_train), of_method
 
 
 def main() -> None:

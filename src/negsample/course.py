@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from negsample.checkpoint import State, as_plain, damaged, from_plain, write_whole
 from negsample.config import TrainSettings
 from negsample.data.batches import Batch
 from negsample.data.sequences import Dataset
@@ -36,6 +38,11 @@ class Epoch(NamedTuple):
         """As a line of ``log.jsonl``."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
+    @classmethod
+    def of_entry(cls, entry: dict[str, Any]) -> Epoch:
+        """The epoch that gave this line."""
+        return cls(**({"valid": None} | entry))
+
 
 class Fitted(NamedTuple):
     """A finished training: its epochs, and the one whose weights the model now has."""
@@ -54,6 +61,7 @@ class Course:
         watch: called after each epoch.
         scratch: the folder of the nameless file in which the weights of the best epoch lie, so that they take no
             memory; None: the system's for temporary files.
+        keep: the folder where these weights lie under a name instead, for a training that may be carried on.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Course:
         seed: int,
         watch: Callable[[Epoch], None] = lambda epoch: None,
         scratch: Path | None = None,
+        keep: Path | None = None,
     ) -> None:
         self.model, self.method, self.seed, self.watch = model, method, seed, watch
         device = model.table.weight.device
@@ -74,11 +83,14 @@ class Course:
         self.kept: list[tuple[Batch, Proposed]] = []
         self.log: list[Epoch] = []
         self.best_epoch, self._best_value = 0, -math.inf
-        self._scratch = scratch
+        self._scratch, self._keep = scratch, keep
 
     @contextmanager
     def keeping_best(self) -> Iterator[None]:
         """For as long as its training takes: there is a place for the best weights."""
+        if self._keep is not None:
+            yield
+            return
         with tempfile.TemporaryFile(dir=self._scratch) as self._best:
             yield
 
@@ -88,12 +100,63 @@ class Course:
         valid = evaluate(self.model, data, "valid", settings, device=device, with_top=False).figures
         if valid[SELECTED_BY] > self._best_value:
             self.best_epoch, self._best_value = epoch, valid[SELECTED_BY]
-            self._best.seek(0)
-            torch.save(self.model.state_dict(), self._best)
+            if self._keep is not None:
+                write_whole(self.model.state_dict(), self._best_path(self._keep))
+            else:
+                self._best.seek(0)
+                torch.save(self.model.state_dict(), self._best)
         return valid
 
     def load_best(self) -> None:
         """Give the model the weights of its best epoch."""
-        self._best.seek(0)
         device = self.model.table.weight.device
-        self.model.load_state_dict(torch.load(self._best, map_location=device, weights_only=True))
+        if self._keep is None:
+            self._best.seek(0)
+            weights = torch.load(self._best, map_location=device, weights_only=True)
+        else:
+            path = self._best_path(self._keep)
+            try:
+                weights = torch.load(path, map_location=device, weights_only=True)
+            except Exception as error:  # torch and its unpickler each have errors of their own
+                raise damaged(path, error) from None
+        self.model.load_state_dict(weights)
+
+    def state(self) -> State:
+        """All that the epochs to come depend on, but for the optimiser, between two of them."""
+        return {
+            "model": self.model.state_dict(),
+            "chance": [each.get_state() for each in self._chance()],
+            "memory": None if self.method.memory is None else self.method.memory.state_dict(),
+            "kept": [as_plain(*each) for each in self.kept],
+            "log": json.dumps([each.entry() for each in self.log]),
+            "best": [self.best_epoch, self._best_value],
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``, of a course of the same model, method and seed; what it told is told again."""
+        self.model.load_state_dict(state["model"])
+        for each, kept in zip(self._chance(), state["chance"], strict=True):
+            each.set_state(kept)
+        if self.method.memory is not None:
+            self.method.memory.load_state_dict(state["memory"])
+        device = self.model.table.weight.device
+        self.kept[:] = [from_plain(each, device) for each in state["kept"]]
+        self.best_epoch, self._best_value = state["best"]
+        if self._keep is not None and self.best_epoch and not self._best_path(self._keep).exists():
+            raise damaged(self._best_path(self._keep), "it is missing")
+        self.log[:] = [Epoch.of_entry(each) for each in json.loads(state["log"])]
+        for epoch in self.log:
+            self.watch(epoch)
+
+    def forget_earlier_bests(self) -> None:
+        """Delete the weights of epochs that were the best for a while: no state needs them any more."""
+        if self._keep is not None:
+            for path in self._keep.glob("best-*"):
+                if path != self._best_path(self._keep):
+                    path.unlink()
+
+    def _best_path(self, folder: Path) -> Path:
+        return folder / f"best-{self.best_epoch}.pt"
+
+    def _chance(self) -> list[torch.Generator]:
+        return [self.order_rng, self.negatives_rng, self.dropout_rng, self.rounding_rng]

@@ -12,20 +12,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from negsample.config import InputError, TrainSettings, checked, fingerprint
+from negsample.checkpoint import Checkpoint
+from negsample.config import InputError, NegativeSettings, TrainSettings, canonical_json, checked, fingerprint
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
-from negsample.data.sequences import Dataset, open_dataset
-from negsample.dial import NONE, Choice, parse_choice
-from negsample.measure import Chosen, choose_again, measure, write_measured
+from negsample.data.sequences import Dataset
+from negsample.dial import NONE, Choice
+from negsample.measure import measure, write_measured
 from negsample.methods import POPREC, build_method, catalogue_of
 from negsample.models import GRU4Rec, PopRec, SASRec
-from negsample.runs import Run, check_new_folder, is_run, read_run, whole_folder, write_json
+from negsample.peak import forget_peak, peak_memory
+from negsample.runs import check_new_folder, is_run, read_run, write_json
 from negsample.seeds import generator
 from negsample.table import DenseTable, RowsTable
 from negsample.train import fit_together
+from negsample.unfinished import claimed, clear, scratch_in
 
 _MAX_NAME = 100  # bytes; file systems allow 255 for the whole
 
@@ -61,6 +64,19 @@ class Job(NamedTuple):
         return f"{name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
 
 
+def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
+    """``job`` with ``params`` among its settings, those of training and those of its method.
+
+    Raises:
+        InputError: one of them breaks its rule.
+    """
+    of_training = {key: value for key, value in params.items() if key in TrainSettings.model_fields}
+    of_method = {key: value for key, value in params.items() if key not in of_training}
+    settings = checked(TrainSettings, job.settings.model_dump(mode="json") | of_training)
+    changed = checked(NegativeSettings, job.negatives | of_method).model_dump(exclude_none=True, mode="json")
+    return job._replace(settings=settings, negatives=changed)
+
+
 def default_device() -> torch.device:
     """The GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -69,12 +85,15 @@ def default_device() -> torch.device:
 def do(job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
     """Train and measure ``job``, and choose its dial; ``folder`` appears whole when it is done, or not at all.
 
+    Until then there is a hidden folder beside it, from which the same job is carried on when it was stopped.
     When another process has finished the same job there meanwhile, its run stays.
 
     Raises:
-        InputError: the folder cannot be written (told before any work), or the training diverged.
+        InputError: the folder cannot be written (told before any work), another process does this job, or the
+            training diverged.
     """
-    do_together([job], [folder], dial=dial, watch=lambda _, epoch: watch(epoch))
+    if not do_together([job], [folder], dial=dial, watch=lambda _, epoch: watch(epoch)):
+        raise InputError(f"another process is making {folder}; wait for it, or choose another --out")
 
 
 def do_together(
@@ -83,116 +102,96 @@ def do_together(
     *,
     dial: Choice = NONE,
     watch: Callable[[Job, Epoch], None] = lambda job, epoch: None,
-) -> None:
+) -> bool:
     """The same for jobs that differ in their seeds alone, trained as one batched model.
+
+    Returns:
+        Whether they are done; False: another process does one of them.
 
     Raises:
         InputError: see :func:`do`.
         ValueError: there are several and they are no SASRec.
     """
+    with claimed(folders) as places:
+        if places is None:
+            return False
+        if not all(
+            is_run(folder) and job.made(read_run(folder).config) for job, folder in zip(jobs, folders, strict=True)
+        ):
+            try:
+                _do(jobs, folders, places, dial, watch)
+            except InputError:
+                for place in places:
+                    clear(place)
+                raise
+        for place in places:
+            clear(place)
+    return True
+
+
+def _do(
+    jobs: Sequence[Job],
+    folders: Sequence[Path],
+    places: Sequence[Path],
+    dial: Choice,
+    watch: Callable[[Job, Epoch], None],
+) -> None:
     for folder in folders:
         check_new_folder(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
     device = default_device()
+    forget_peak(device)
     models = [build_model(job, device) for job in jobs]
     courses = []
     trained = [model for model in models if not isinstance(model, PopRec)]
     catalogue = catalogue_of(jobs[0].data, jobs[0].settings.max_length, device) if trained else None
-    for job, folder, model in zip(jobs, folders, models, strict=True):
+    for job, place, model in zip(jobs, places, models, strict=True):
         if not isinstance(model, PopRec) and catalogue is not None:
             method = build_method(job.method, catalogue, job.negatives)
-            course = Course(model, method, seed=job.seed, watch=partial(watch, job), scratch=folder.parent)
-            courses.append(course)
-    fitted = fit_together(courses, jobs[0].data, jobs[0].settings) if courses else [Fitted([], 0)] * len(jobs)
-    for job, folder, model, result in zip(jobs, folders, models, fitted, strict=True):
+            courses.append(Course(model, method, seed=job.seed, watch=partial(watch, job), keep=place))
+    checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device))
+    fitted = (
+        fit_together(courses, jobs[0].data, jobs[0].settings, checkpoint) if courses else [Fitted([], 0)] * len(jobs)
+    )
+    counts = None if catalogue is None else catalogue.target_counts
+    for job, folder, place, model, result in zip(jobs, folders, places, models, fitted, strict=True):
+        scratch = scratch_in(place)
+        _write(job, model, result, scratch, dial, counts, device)
         try:
-            counts = None if catalogue is None else catalogue.target_counts
-            _write(job, model, result, folder, dial, counts, device)
+            scratch.rename(folder)
         except OSError:
             if not is_run(folder) or not job.made(read_run(folder).config):
                 raise
+
+
+def checkpoint_identity(jobs: Sequence[Job], device: torch.device) -> str:
+    """What a training must have in common with one that was stopped, to go on from there with the same numbers."""
+    of = {"jobs": [job.identity() for job in jobs], "device": device.type}
+    return canonical_json(of | {name: version(name) for name in ("negsample", "torch")})
 
 
 def _write(
     job: Job,
     model: SASRec | GRU4Rec | PopRec,
     fitted: Fitted,
-    folder: Path,
+    scratch: Path,
     dial: Choice,
     target_counts: torch.Tensor | None,
     device: torch.device,
 ) -> None:
-    with whole_folder(folder) as scratch:
-        versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
-        config = job.identity() | {
-            "dataset_folder": str(job.data.folder.resolve()),
-            "versions": versions | {"python": platform.python_version()},
-            "device": str(device),
-        }
-        write_json(scratch / "config.json", config)
-        lines = [json.dumps(epoch.entry()) for epoch in fitted.log]
-        (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        save_file(model.state_dict(), scratch / "model.safetensors")
-        (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
-        measured = measure(model, job.data, job.settings, target_counts, dial, device=device)
-        write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | _pace(fitted.log))
-
-
-def dial_again(folder: Path, dial: Choice, data: Dataset | None = None) -> Chosen:
-    """Choose the dial of a finished run: from what was measured, or where that lacks it from the saved model.
-
-    ``data``: what it was trained on; None: where it was then.
-
-    Raises:
-        InputError: see :func:`measure_again`.
-    """
-    return choose_again(read_run(folder), dial) or measure_again(folder, dial, data=data)
-
-
-def measure_again(
-    folder: Path, dial: Choice | None = None, *, data: Dataset | None = None, must_reach: bool = False
-) -> Chosen:
-    """Measure a finished run from its saved model, choose its dial, and write ``metrics.json`` and the like anew.
-
-    Args:
-        folder: of the run.
-        dial: how to choose; None: as it was chosen.
-        data: what it was trained on; None: where it was then.
-        must_reach: a dial that cannot be had leaves the run as it is.
-
-    Raises:
-        InputError: there is no run, its dataset is not where it was or has changed, or as ``must_reach`` says.
-    """
-    run = read_run(folder)
-    if dial is None:
-        dial = parse_choice(str(run.metrics.get("dial_choice", NONE.text)))
-    data = data or _dataset_of(run)
-    settings = checked(TrainSettings, run.config["settings"])
-    job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
-    device = default_device()
-    model = build_model(job, device)
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
-    except Exception as error:  # safetensors and torch each have errors of their own
-        raise InputError(f"{folder / 'model.safetensors'} cannot be read ({error}); train again") from None
-    counts = None if job.method == POPREC else catalogue_of(data, settings.max_length, device).target_counts
-    measured = measure(model, data, settings, counts, dial, device=device)
-    kept = {key: run.metrics.get(key) for key in ("best_epoch", "train_seconds", "steps_per_second")}
-    return write_measured(folder, measured, dial, kept, must_reach=must_reach)
-
-
-def _dataset_of(run: Run) -> Dataset:
-    place = Path(run.config["dataset_folder"])
-    try:
-        data = open_dataset(place)
-    except InputError as error:
-        raise InputError(f"the dataset of {run.folder} cannot be opened: {error}") from None
-    if data.fingerprint != run.config["dataset_fingerprint"]:
-        raise InputError(
-            f"the dataset in {place} has changed since {run.folder} was trained (fingerprint {data.fingerprint}, "
-            f"was {run.config['dataset_fingerprint']}); train again"
-        )
-    return data
+    versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
+    config = job.identity() | {
+        "dataset_folder": str(job.data.folder.resolve()),
+        "versions": versions | {"python": platform.python_version()},
+        "device": str(device),
+    }
+    write_json(scratch / "config.json", config)
+    lines = [json.dumps(epoch.entry()) for epoch in fitted.log]
+    (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    save_file(model.state_dict(), scratch / "model.safetensors")
+    (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
+    measured = measure(model, job.data, job.settings, target_counts, dial, device=device)
+    took = _pace(fitted.log) | {"peak_memory_bytes": peak_memory(device)}
+    write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | took)
 
 
 def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:

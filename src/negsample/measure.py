@@ -98,8 +98,13 @@ def choose_again(run: Run, choice: Choice) -> Chosen | None:
     chosen = _choose(grid, choice)
     if run.metrics.get("dial_choice") == chosen.choice.text:
         return chosen
-    kept = {key: run.metrics.get(key) for key in ("best_epoch", "train_seconds", "steps_per_second")}
-    return _write(run.folder, grid, read_ranks(run.folder, len(betas)), choice, kept)
+    return _write(run.folder, grid, read_ranks(run.folder, len(betas)), choice, kept_figures(run))
+
+
+def kept_figures(run: Run) -> dict[str, Any]:
+    """What training gave, and no measuring changes."""
+    kept = ("best_epoch", "train_seconds", "steps_per_second", "peak_memory_bytes")
+    return {key: run.metrics.get(key) for key in kept}
 
 
 def _choose(grid: Mapping[str, Any], choice: Choice) -> Chosen:

@@ -102,6 +102,19 @@ def check_study_folder(folder: Path) -> None:
         raise InputError(f"{folder} holds no study but {other[0]}; choose another --out, a new folder")
 
 
+def make_folders(folder: Path, *names: str) -> None:
+    """Make ``folder`` and those in it, where they are not there yet.
+
+    Raises:
+        InputError: the system forbids it.
+    """
+    try:
+        for name in names:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+
+
 @contextmanager
 def _scratch_beside(folder: Path) -> Iterator[Path]:
     made = [each for each in folder.parents if not each.exists()]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from negsample.again import dial_again
 from negsample.config import InputError, TrainSettings, fingerprint
 from negsample.course import Epoch
 from negsample.data.popularity import COHORTS, popularity_order
@@ -20,12 +21,14 @@ from negsample.data.sequences import Dataset
 from negsample.dial import parse_choice
 from negsample.evaluation import queries
 from negsample.forecast import check_fits
-from negsample.job import Job, dial_again, do_together
+from negsample.job import Job, tuned_job
 from negsample.methods import POPREC, negative_settings
+from negsample.methods.spaces import OF_TRAINING
 from negsample.metrics import event_percentiles
 from negsample.report.page import write_report
-from negsample.runs import is_run, read_run, write_arrays, write_json
-from negsample.workers import cores, in_processes
+from negsample.runs import is_run, make_folders, read_run, write_arrays, write_json
+from negsample.tasks import Training, carry_out
+from negsample.workers import cores
 
 _CURVE_POINTS = 400
 
@@ -41,6 +44,7 @@ def plan(
     seed: int,
     settings: TrainSettings,
     changes: Mapping[str, Any] | None = None,
+    tuned: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> list[Job]:
     """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, and PopRec once a dataset.
 
@@ -53,6 +57,7 @@ def plan(
         seed: the first.
         settings: of model and training, the same for all.
         changes: to the methods' negative settings; each applies to the methods that have it.
+        tuned: settings that a tuning found, by dataset and method; see :func:`negsample.tuning.tune_all`.
 
     Raises:
         InputError: two datasets have one name, or a change concerns no method.
@@ -66,8 +71,9 @@ def plan(
     for key in changes:
         if not any(key in each for each in negatives.values()):
             raise InputError(f"setting {key} does nothing: none of {', '.join(trained) or POPREC} has it")
+    found = tuned or {}
     grid = [
-        Job(data, method, seed + repeat, settings, negatives[method])
+        tuned_job(Job(data, method, seed + repeat, settings, negatives[method]), found.get((data.name, method), {}))
         for repeat in range(repeats)
         for data in datasets
         for method in trained
@@ -83,11 +89,14 @@ def compare(
     together: int = 1,
     dial: str = "none",
     watch: Watch = lambda job, epoch: None,
+    tell: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
 ) -> Path:
     """Do the jobs that ``out`` has not finished yet, and write the report. Returns the path of the page.
 
-    Earlier runs of the same settings in ``out`` stay part of the study; runs of other settings are left alone.
+    Earlier runs of the same settings in ``out`` stay part of the study; runs of other settings are left alone. A run
+    that was stopped is carried on from its last checkpoint. Several processes may do one study at a time: each does
+    what no other is at, and all end when all is done.
 
     Args:
         jobs: from :func:`plan`.
@@ -99,6 +108,7 @@ def compare(
         dial: how every run's dial is chosen, as :func:`negsample.dial.parse_choice` takes it; no run is trained again
             for another one.
         watch: see ``Watch``.
+        tell: what else there is to be said, a line at a time.
         note: more to keep in ``study.json``.
 
     Raises:
@@ -106,31 +116,34 @@ def compare(
             are to be trained together; or a run cannot be, see :func:`negsample.forecast.check_fits`.
     """
     choice, runs = parse_choice(dial), out / "runs"
-    tasks = [(group, [runs / job.name for job in group]) for group in unfinished(jobs, out, together)]
-    check_fits([group for group, _ in tasks], at_once)
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        (out / "datasets").mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
-    left = [folder for _, folders in tasks for folder in folders]
+    tasks = [Training(group, [runs / job.name for job in group], choice) for group in unfinished(jobs, out, together)]
+    check_fits([task.jobs for task in tasks], at_once)
+    make_folders(out, "runs", "datasets")
+    left = {folder for task in tasks for folder in task.folders}
     for folder in left:
-        if folder.exists():
+        if folder.exists() and not is_run(folder):
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
-    listed = _write_study(jobs, out, {"dial": choice.text} | dict(note or {}))
+    about = {"dial": choice.text} | dict(note or {})
+    listed = _write_study(jobs, out, about)
     datasets = {job.data.fingerprint: job.data for job in jobs}
     for folder in (runs / name for name in listed if is_run(runs / name)):
         dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
     for job in jobs:
         if runs / job.name not in left:
             watch(job, None)
-    if at_once > 1 and len(tasks) > 1:
-        in_processes(tasks, at_once, choice, watch)
-    else:
-        for group, folders in tasks:
-            do_together(group, folders, dial=choice, watch=watch)
-            for job in group:
-                watch(job, None)
+
+    def heed(number: int, message: Any) -> None:
+        task = tasks[number]
+        for job in task.jobs if message is None else ():
+            watch(job, None)
+        if message is not None:
+            of, epoch = message
+            watch(task.jobs[of], epoch)
+
+    carry_out(tasks, heed, tell, at_once=at_once)
+    for name in _write_study(jobs, out, about):  # another process may have added to the study
+        if name not in listed and is_run(runs / name):
+            dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
     return write_report(out)
 
 
@@ -206,10 +219,18 @@ def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[s
             config = read_run(out / "runs" / name).config
             same_data = [job for job in jobs if job.data.fingerprint == config["dataset_fingerprint"]]
             rivals = [job for job in same_data if job.method == config["method"]]
-            fits = all(job.negatives == config["negatives"] for job in rivals)
-            if same_data and fits and config["settings"] == settings:
+            fits = all(
+                (job.negatives, job.settings.model_dump(mode="json")) == (config["negatives"], config["settings"])
+                for job in rivals
+            )
+            if same_data and fits and (rivals or _untuned(config["settings"]) == _untuned(settings)):
                 found[name] = config
     return found
+
+
+def _untuned(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What methods that are compared have in common, tuned or not."""
+    return {key: value for key, value in settings.items() if key not in OF_TRAINING}
 
 
 def machine() -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import TracebackType
+import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
@@ -19,9 +17,8 @@ from negsample.data.sequences import Dataset
 from negsample.data.table import describe
 
 if TYPE_CHECKING:
-    from negsample.course import Epoch
     from negsample.forecast import Forecast
-    from negsample.job import Job
+    from negsample.tuning import Tuning
 
 _STUDY_COLUMNS = {
     "method": "method",
@@ -123,6 +120,24 @@ def print_study(out: Console, table: pl.DataFrame, dial: str = "none") -> None:
             out.print(text, highlight=False, markup=False, style="dim", soft_wrap=True)
 
 
+def print_best(out: Console, tuning: Tuning, dataset: str) -> None:
+    """The trials of a search, best first, and how to train by the best."""
+    trials = tuning.trials()
+    table = _table("trial", *tuning.space, "HR@10", "epoch", "seconds", "")
+    for each in sorted(trials, key=lambda trial: -1.0 if trial.value is None else trial.value, reverse=True)[:10]:
+        values = (f"{each.params[key]:.4g}" for key in tuning.space)
+        state = "" if each.state == "complete" else each.state
+        table.add_row(
+            str(each.number), *values, _percent(each.value), str(each.best_epoch or "-"), f"{each.seconds:.0f}", state
+        )
+    out.print(table)
+    seconds = sum(each.seconds for each in trials)
+    out.print(f"{len(trials)} trials, {seconds:.0f} s of training; HR@10 is of validation, %.", highlight=False)
+    changes = " ".join(f"--set {key}={value}" for key, value in tuning.best().params.items())
+    line = f"negsample train {shlex.quote(dataset)} --method {tuning.job.method} {changes} --out RUN"
+    out.print(f"Train by it: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
 def print_methods(out: Console) -> None:
     """The table of methods."""
     from negsample.methods import METHODS, POPREC
@@ -176,69 +191,6 @@ def _setting(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(f"{each:.3g}" for each in value) + "]"
     return str(value)
-
-
-class Progress:
-    """A live line over all jobs of a study, with the time left; a line for each that is done."""
-
-    def __init__(self, out: Console, jobs: Sequence[Job]) -> None:
-        from negsample.course import SELECTED_BY
-        from negsample.methods import METHODS
-
-        self._bar = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("elapsed"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=out,
-            speed_estimate_period=600,
-            transient=True,
-        )
-        self._selected_by = SELECTED_BY
-        self._methods = METHODS
-        self._trained = [job for job in jobs if job.method in METHODS]
-        self._task = self._bar.add_task("starting", total=sum(_work(job) for job in self._trained))
-        self._last: dict[str, Epoch] = {}
-        self._best: dict[str, float] = {}
-
-    def __enter__(self) -> Progress:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
-
-    def watch(self, job: Job, epoch: Epoch | None) -> None:
-        """An epoch of ``job`` is over, or with None the job."""
-        if job.method not in self._methods:
-            return
-        what = f"{job.data.name} {job.method} seed {job.seed}"
-        if epoch is not None:
-            self._last[job.name] = epoch
-            if epoch.valid is not None:
-                self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[self._selected_by])
-            done = f"{what} epoch {epoch.epoch}/{job.settings.epochs}"
-            self._bar.update(self._task, advance=_work(job) / job.settings.epochs, description=done)
-        elif job.name in self._last:
-            best, seconds = 100 * self._best[job.name], self._last[job.name].seconds
-            self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
-        else:
-            self._trained = [each for each in self._trained if each.name != job.name]
-            self._bar.update(self._task, total=sum(_work(each) for each in self._trained))
-            self._say(f"{what}: finished before")
-
-    def _say(self, line: str) -> None:
-        number = sum(1 for job in self._trained if job.name in self._last)
-        self._bar.console.print(f"[{number}/{len(self._trained)}] {line}", markup=False, highlight=False)
-
-
-def _work(job: Job) -> float:
-    return float(job.settings.epochs * job.data.manifest["trained_users"])
 
 
 def _table(*columns: str) -> Table:

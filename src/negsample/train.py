@@ -6,11 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from negsample.checkpoint import Checkpoint, State
 from negsample.config import InputError, TrainSettings
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.ahead import ahead
@@ -19,7 +21,7 @@ from negsample.data.sequences import Dataset
 from negsample.forward import MIB, Proposed, propose, way_of
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
-from negsample.optimizers import Optimizer, optimizer_of, release
+from negsample.optimizers import Optimizer, TablesAndRest, optimizer_of, release
 
 
 def step(
@@ -97,29 +99,35 @@ def fit(
     return fitted
 
 
-def fit_together(courses: Sequence[Course], data: Dataset, settings: TrainSettings) -> list[Fitted]:
+def fit_together(
+    courses: Sequence[Course], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None = None
+) -> list[Fitted]:
     """:func:`fit` for each of ``courses``, all at once as one batched model (:class:`negsample.models.Together`).
 
     Each gives what it would give alone, but for rounding. Seconds of training are a course's share of what all took.
+    With a ``checkpoint`` the training is carried on from what was kept there: on a CPU its numbers are those of a
+    training that was never stopped, bit for bit, given the same number of threads.
 
     Raises:
-        InputError: see :func:`fit`.
+        InputError: see :func:`fit`; or what was kept is damaged.
         ValueError: there are several and they are no SASRec of one shape.
     """
     with ExitStack() as places:
         for course in courses:
             places.enter_context(course.keeping_best())
-        return _fit(courses, data, settings)
+        return _fit(courses, data, settings, checkpoint)
 
 
-def _fit(courses: Sequence[Course], data: Dataset, settings: TrainSettings) -> list[Fitted]:
+def _fit(
+    courses: Sequence[Course], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None
+) -> list[Fitted]:
     models = [course.model for course in courses]
     together = None if len(models) == 1 else _together(models)
     parameters = models[0].parameters() if together is None else together.parameters()
     rounding = [course.rounding_rng for course in courses]
     optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding)
-    seconds, steps = 0.0, 0
-    for epoch in range(1, settings.epochs + 1):
+    done, seconds, steps = _carry_on(courses, optimizer, checkpoint)
+    for epoch in range(done + 1, settings.epochs + 1):
         began = time.perf_counter()
         sources = [_epoch(course, data, settings, epoch) for course in courses]
         losses = [_step_of(courses, turns, together, optimizer, settings) for turns in zip(*sources, strict=True)]
@@ -139,6 +147,9 @@ def _fit(courses: Sequence[Course], data: Dataset, settings: TrainSettings) -> l
             valid = course.look(epoch, data, settings) if looked else None
             course.log.append(Epoch(epoch, loss, seconds, steps, valid))
             course.watch(course.log[-1])
+        if checkpoint is not None and checkpoint.after_epoch(partial(_state, courses, optimizer)):
+            for course in courses:
+                course.forget_earlier_bests()
     optimizer.zero_grad()
     del optimizer  # its state would lie beside the second copy of the weights
     for course in courses:
@@ -146,6 +157,24 @@ def _fit(courses: Sequence[Course], data: Dataset, settings: TrainSettings) -> l
     for course in courses:
         course.load_best()
     return [Fitted(course.log, course.best_epoch) for course in courses]
+
+
+def _state(courses: Sequence[Course], optimizer: TablesAndRest) -> State:
+    return {"courses": [course.state() for course in courses], "optimizer": optimizer.state_dict()}
+
+
+def _carry_on(
+    courses: Sequence[Course], optimizer: TablesAndRest, checkpoint: Checkpoint | None
+) -> tuple[int, float, int]:
+    """Epochs, seconds and steps that are done already; all is as it was after them."""
+    state = None if checkpoint is None else checkpoint.load()
+    if state is None:
+        return 0, 0.0, 0
+    optimizer.load_state_dict(state["optimizer"])
+    for course, kept in zip(courses, state["courses"], strict=True):
+        course.restore(kept)
+    last = courses[0].log[-1]
+    return last.epoch, last.seconds, last.steps
 
 
 def _together(models: Sequence[Backbone]) -> Together:

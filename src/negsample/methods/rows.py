@@ -11,6 +11,7 @@ from torch import Tensor
 from negsample.data.popularity import cohorts
 from negsample.losses import bce, bpr, bpr_max, corrected_log_q, gbce, gbce_beta, sampled_softmax
 from negsample.methods.seats import Catalogue, Chosen, Method, Row
+from negsample.methods.spaces import Whole
 from negsample.negatives import (
     BatchMix,
     Cache,
@@ -68,11 +69,17 @@ def _gbce(c: Catalogue, n: Chosen) -> Callable[[Tensor, Tensor], Tensor]:
     return partial(gbce, items=c.items, t=n["calibration"], negatives="sum")
 
 
+def _cross_batch(c: Catalogue, n: Chosen) -> Method:
+    bank = CrossBatch(n["bank_size"], warm_up=n["warm_up"], counts=c.target_counts)
+    pool = Mixture(InBatch(n["in_batch_negatives"], counts=c.target_counts, per="batch"), bank)
+    return Method(pool, _log_q(n), sampled_softmax, memory=bank)
+
+
 def _xir(c: Catalogue, n: Chosen) -> Method:
     kept = Cache(c.items, n["cache_negatives"], size=n["cache_size"])
     pool = Mixture(_in_batch(c, n), kept)
     select = Then(Temper(n["temperature"]), Resample(n["resampled"], cache=kept), LogQ(n["log_q_strength"]))
-    return Method(pool, select, sampled_softmax)
+    return Method(pool, select, sampled_softmax, memory=kept)
 
 
 # How draws are shared and what is never a negative, where a method does not say otherwise. The paper's six draw once a
@@ -80,6 +87,12 @@ def _xir(c: Catalogue, n: Chosen) -> Method:
 _OWN = {"draws_per": "sequence", "collisions": "history"}
 _SHARED = {"draws_per": "batch", "collisions": "target"}
 _CORRECTED = {"log_q_strength": 1.0, "temperature": 1.0}
+
+# Where the paper's own settings lie, and beyond them on either side.
+_IN_BATCH, _RANDOM, _KEPT = (
+    {key: Whole(*ends)}
+    for key, ends in {"in_batch_negatives": (2, 200), "random_negatives": (2, 500), "kept_hardest": (1, 50)}.items()
+)
 
 METHODS: dict[str, Row] = {
     "random": Row(
@@ -90,6 +103,7 @@ METHODS: dict[str, Row] = {
         year=2018,
         defaults={"random_negatives": 100, **_OWN},
         build=lambda c, n: Method(_uniform(c, n), KeepAll(), bce),
+        search=_RANDOM,
     ),
     "popularity": Row(
         proposes="by train count ** exponent",
@@ -99,6 +113,7 @@ METHODS: dict[str, Row] = {
         year=2013,
         defaults={"popularity_negatives": 100, "popularity_exponent": 1.0, **_OWN},
         build=lambda c, n: Method(_popularity(c, n), KeepAll(), bce),
+        search={"popularity_negatives": Whole(2, 500)},
     ),
     "in-batch": Row(
         proposes="targets of the batch, without replacement",
@@ -108,6 +123,7 @@ METHODS: dict[str, Row] = {
         year=2016,
         defaults={"in_batch_negatives": 100, **_OWN},
         build=lambda c, n: Method(_in_batch(c, n), KeepAll(), bce),
+        search=_IN_BATCH,
     ),
     "mixed": Row(
         proposes="in-batch and random together",
@@ -117,6 +133,7 @@ METHODS: dict[str, Row] = {
         year=2020,
         defaults={"in_batch_negatives": 10, "random_negatives": 100, **_OWN},
         build=lambda c, n: Method(_mixed(c, n), KeepAll(), bce),
+        search=_IN_BATCH | _RANDOM,
     ),
     "adaptive": Row(
         proposes="uniform over the catalogue",
@@ -126,6 +143,7 @@ METHODS: dict[str, Row] = {
         year=2014,
         defaults={"random_negatives": 100, "kept_hardest": 5, "not_kept": "omit", **_OWN},
         build=lambda c, n: Method(_uniform(c, n), _hardest(n), bce),
+        search=_RANDOM | _KEPT,
     ),
     "adaptive-mixed": Row(
         proposes="in-batch and random together",
@@ -135,6 +153,7 @@ METHODS: dict[str, Row] = {
         year=2024,
         defaults={"in_batch_negatives": 10, "random_negatives": 100, "kept_hardest": 5, "not_kept": "omit", **_OWN},
         build=lambda c, n: Method(_mixed(c, n), _hardest(n), bce),
+        search=_IN_BATCH | _RANDOM | _KEPT,
     ),
     "adaptive-in-batch": Row(
         proposes="targets of the batch, without replacement",
@@ -303,14 +322,7 @@ METHODS: dict[str, Row] = {
         paper="CBNS, Wang et al. (SIGIR)",
         year=2021,
         defaults={"in_batch_negatives": 512, "bank_size": 2048, "warm_up": 100, **_CORRECTED, **_SHARED},
-        build=lambda c, n: Method(
-            Mixture(
-                InBatch(n["in_batch_negatives"], counts=c.target_counts, per="batch"),
-                CrossBatch(n["bank_size"], warm_up=n["warm_up"], counts=c.target_counts),
-            ),
-            _log_q(n),
-            sampled_softmax,
-        ),
+        build=_cross_batch,
     ),
     "batch-mix": Row(
         proposes="targets of the batch, shared",

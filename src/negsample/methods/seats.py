@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from negsample.data.batches import Collisions, target_counts
 from negsample.data.sequences import Dataset
+from negsample.methods.spaces import Space, space_of
 from negsample.negatives import Sampler, Select
 
 Chosen = Mapping[str, Any]
@@ -28,11 +30,24 @@ class Catalogue(NamedTuple):
     target_counts: Tensor
 
 
+class Memory(Protocol):
+    """What a proposal keeps of earlier batches."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it: tensors and numbers."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        ...
+
+
 class Method(NamedTuple):
     """The three seats, taken.
 
     ``collisions``: what is never a negative. ``merged``: the shared negatives are scored chunk by chunk and reach the
-    loss as one, their logsumexp (for losses that need no more; nothing is selected).
+    loss as one, their logsumexp (for losses that need no more; nothing is selected). ``memory``: what the method
+    remembers from batch to batch, so that a training that is carried on remembers it too.
     """
 
     sampler: Sampler
@@ -40,12 +55,14 @@ class Method(NamedTuple):
     loss: Callable[..., Tensor]
     collisions: Collisions = "history"
     merged: bool = False
+    memory: Memory | None = None
 
 
 class Row(NamedTuple):
     """A method as published: its seats in words, its source, and how it is built.
 
-    ``defaults`` are the settings it has (see :class:`~negsample.config.NegativeSettings`) and their values.
+    ``defaults`` are the settings it has (see :class:`~negsample.config.NegativeSettings`) and their values. ``search``:
+    in which ranges a tuning looks, where they are not those of :func:`~negsample.methods.spaces.space_of`.
     """
 
     proposes: str
@@ -55,6 +72,12 @@ class Row(NamedTuple):
     year: int
     defaults: Chosen
     build: Callable[[Catalogue, Chosen], Method]
+    search: Mapping[str, Space] = MappingProxyType({})
+
+    @property
+    def space(self) -> dict[str, Space]:
+        """What a tuning searches, by setting: those of training, and those of the row."""
+        return space_of(self.defaults, self.search)
 
 
 def catalogue_of(data: Dataset, max_length: int, device: torch.device | str = "cpu") -> Catalogue:

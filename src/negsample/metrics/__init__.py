@@ -1,6 +1,6 @@
 """Functions of ranks: a number an event, averaged once."""
 
-from negsample.metrics.balance import balance, balances, gini
+from negsample.metrics.balance import balance, balance_slopes, balances, gini
 from negsample.metrics.catalogue import coverage, event_percentiles, popularity_percentiles
 from negsample.metrics.ranking import METRICS, hit, ndcg, reciprocal_rank
 from negsample.metrics.summary import CUTOFFS, summarise
@@ -9,6 +9,7 @@ __all__ = [
     "CUTOFFS",
     "METRICS",
     "balance",
+    "balance_slopes",
     "balances",
     "coverage",
     "event_percentiles",

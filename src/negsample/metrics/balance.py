@@ -38,3 +38,16 @@ def balances(rates_NC: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         found: NDArray[np.float64] = 1 - 2 * (ordered[:, 2] - ordered[:, 0]) / (3 * ordered.sum(1))
     return found
+
+
+def balance_slopes(rates_NC: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3) how fast :func:`balance` of each row rises with each of its three hit rates; NaN where it is undefined.
+
+    ``-2 / (3 sum) * ([i is highest] - [i is lowest] - (max - min) / sum)``; among equal rates the first is taken.
+    """
+    total_N1 = rates_NC.sum(1, keepdims=True)
+    highest, lowest = np.eye(3)[rates_NC.argmax(1)], np.eye(3)[rates_NC.argmin(1)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart_N1 = (rates_NC.max(1, keepdims=True) - rates_NC.min(1, keepdims=True)) / total_N1
+        found: NDArray[np.float64] = -2 / (3 * total_N1) * (highest - lowest - apart_N1)
+    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -71,6 +72,14 @@ class CrossBatch:
         ids = self.draw(batch, rng=rng)
         return Negatives(ids, self.log_prob(ids, batch, per="batch"))
 
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers between two batches."""
+        return {"kept": self._kept, "batches": self._batches}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of a bank of the same size."""
+        self._kept, self._batches = state["kept"].clone(), state["batches"]
+
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`; without ``counts``, of the bank that was drawn last."""
         return log_prob(self._law or Occurrences(self._drawn), ids, batch, per)
@@ -122,6 +131,14 @@ class Cache:
         """(K,) draws with their ``log_q``."""
         ids = self.draw(batch, rng=rng)
         return Negatives(ids, self.log_prob(ids, batch, per="batch"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers between two batches."""
+        return {"kept": self._kept}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of a cache of the same size."""
+        self._kept = state["kept"].clone()
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`; of the cache as it was at the last draw."""

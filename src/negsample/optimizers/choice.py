@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -42,6 +42,16 @@ class TablesAndRest:
         self.rest.step()
         for rule in self.rules:
             rule.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been gathered so far, between two steps; the values themselves are the model's."""
+        return {"rules": [rule.state_dict() for rule in self.rules], "rest": self.rest.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of an optimiser of the same models by the same settings."""
+        for rule, kept in zip(self.rules, state["rules"], strict=True):
+            rule.load_state_dict(kept)
+        self.rest.load_state_dict(state["rest"])
 
     def settle(self) -> None:
         """Bring every row up to date, so that the tables can be read as a whole."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,16 @@ class DenseAdam:
         """Forget the gradients."""
         for each in self._parameters:
             each.grad = None
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """What has been gathered so far: moments and steps of each parameter, in their order."""
+        return {"first": self._first, "second": self._second, "steps": self._steps}
+
+    def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
+        """Go on from ``state``, of an optimiser of the same parameters."""
+        for own, kept in ((self._first, "first"), (self._second, "second"), (self._steps, "steps")):
+            for each, value in zip(own, state[kept], strict=True):
+                each.copy_(value)
 
     @torch.no_grad()
     def step(self) -> None:

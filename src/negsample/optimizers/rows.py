@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -114,6 +115,25 @@ class RowAdam:
         self._touched_at.index_fill_(0, held.ids_N, self._steps)
         self._owe()
 
+    def state_dict(self) -> dict[str, Any]:
+        """What has been gathered so far, of a rule that is between steps."""
+        return {
+            "first": self._first,
+            "second": self._second,
+            "touched_at": self._touched_at,
+            "owed": self._owed,
+            "steps": self._steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of a rule of the same table."""
+        self._first.copy_(state["first"])
+        self._second.copy_(state["second"])
+        self._touched_at.copy_(state["touched_at"])
+        self._owed = state["owed"].to(self._owed.device, copy=True)
+        self._steps = state["steps"]
+        self._steps_there.fill_(self._steps)
+
     @torch.no_grad()
     def settle(self) -> None:
         """Catch up every row, so that the table can be read: before it is measured, copied or saved."""
@@ -181,6 +201,14 @@ class RowAdagrad:
         sums = self._sums.index_select(0, ids).add_(gradient.square().mean(1))
         self._sums.index_copy_(0, ids, sums)
         self._write(ids, rows.detach().addcdiv_(gradient, sums.sqrt_().add_(self.eps).unsqueeze(1), value=-self.lr))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been gathered so far."""
+        return {"sums": self._sums}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of a rule of the same table."""
+        self._sums.copy_(state["sums"])
 
     def settle(self) -> None:
         """Nothing: no row is owed anything."""

@@ -9,6 +9,7 @@ from negsample.report.formats import whole
 from negsample.report.frontier import Standing
 from negsample.report.noise import Row
 from negsample.report.palette import Look
+from negsample.report.significance import Difference
 
 
 class Column(NamedTuple):
@@ -23,12 +24,13 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """``value``: what it sorts by, as text, empty where undefined."""
+    """``value``: what it sorts by, as text, empty where undefined. ``close``: no test tells it from the best."""
 
     value: str
     text: str
     sd: str
     best: bool
+    close: bool
 
 
 class Line(NamedTuple):
@@ -56,15 +58,16 @@ COLUMNS = (
 """The paper's Table 3, then what the method recommends of the catalogue, then what it takes."""
 
 
-def lines(rows: Sequence[Row], looks: dict[str, Look]) -> list[Line]:
-    """The rows of one dataset as they are shown."""
+def lines(rows: Sequence[Row], looks: dict[str, Look], found: Sequence[Difference] = ()) -> list[Line]:
+    """The rows of one dataset as they are shown; ``found``: what was tested."""
     best = {column.name: _best(rows, column) for column in COLUMNS}
+    close = {column.name: _close(rows, column, found) for column in COLUMNS}
     return [
         Line(
             row["method"],
             looks[row["method"]].colour,
             row["runs"],
-            [_cell(row, column, best[column.name]) for column in COLUMNS],
+            [_cell(row, column, best[column.name], row["method"] in close[column.name]) for column in COLUMNS],
         )
         for row in rows
     ]
@@ -106,13 +109,26 @@ def standing_lines(standings: Sequence[Standing], looks: dict[str, Look]) -> lis
     ]
 
 
-def _cell(row: Row, column: Column, best: str | None) -> Cell:
+def _cell(row: Row, column: Column, best: str | None, close: bool) -> Cell:
     value, sd = row[column.name], row.get(f"{column.name}_sd")
     if value is None:
-        return Cell("", "undefined" if column.name == "balance@10" else "n/a", "", False)
+        return Cell("", "undefined" if column.name == "balance@10" else "n/a", "", False, False)
     text = _shown(value, column)
     spread = "" if sd is None else f"±{column.factor * sd:.{column.digits}f}"
-    return Cell(repr(float(value)), text, spread, text == best)
+    return Cell(repr(float(value)), text, spread, text == best, close and best is not None and text != best)
+
+
+def _close(rows: Sequence[Row], column: Column, found: Sequence[Difference]) -> set[str]:
+    """The methods that are not told apart from the best of a column, by the test at the table's dial."""
+    best = max(rows, key=lambda row: -1.0 if row[column.name] is None else row[column.name])["method"]
+    scope, _, measure = column.name.rpartition("_")
+    return {
+        each.b if each.a == best else each.a
+        for each in found
+        if (each.at, each.measure, each.scope) == ("table", measure, scope or "all")
+        and best in (each.a, each.b)
+        and not each.real
+    }
 
 
 def _best(rows: Sequence[Row], column: Column) -> str | None:

@@ -25,7 +25,6 @@ from negsample.report.tables import dialled_rows
 from negsample.report.tuning_charts import response_chart, responses
 from negsample.report.tunings import Tuning
 
-
 Place = Literal["dial", "more", "tuning", "cost"]
 Drawn = tuple[Place, str, str, str, alt.LayerChart | None]
 """Place, name, title, caption and the chart, None where it has nothing to show."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from negsample.report.formats import percent
-from negsample.report.noise import Row
+from negsample.report.noise import BY_SPREAD, Judge, Row
 from negsample.report.verdicts import ACCURACY, names, not_told_apart
 
 
-def baseline(trained: Sequence[Row], popular: Row | None) -> str:
+def baseline(trained: Sequence[Row], popular: Row | None, judge: Judge = BY_SPREAD) -> str:
     """How far recommending the most popular items to everybody comes, and which methods stay behind it."""
     if popular is None or popular[ACCURACY] is None:
         return "PopRec, the baseline that recommends the most popular items to everybody, has not finished."
@@ -25,9 +25,9 @@ def baseline(trained: Sequence[Row], popular: Row | None) -> str:
         text += f" {which} {'lose' if len(losers) > 1 else 'loses'} to PopRec on NDCG@10."
     if level:
         text += f" {names(level)} {'equal' if len(level) > 1 else 'equals'} it on NDCG@10."
-    close = not_told_apart(popular, trained, ACCURACY)
+    close = not_told_apart(popular, trained, ACCURACY, judge)
     if close:
-        text += f" For {names(close)} the difference from PopRec is smaller than the sd of the repeats."
+        text += f" For {names(close)} the difference from PopRec {judge.of_baseline}."
     return text
 
 

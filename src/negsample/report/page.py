@@ -16,11 +16,19 @@ from markupsafe import Markup, escape
 from negsample.report import cells, facts
 from negsample.report.figures import Figure, Place, dataset_figures, suffixes, write_figure, write_text
 from negsample.report.formats import listed, when
+<<<<<<< HEAD
 from negsample.report.frontier import Standing, reaches, standings
 from negsample.report.latex import latex_table
 from negsample.report.offers import offers
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.reading import POPULAR, Study, read_study
+=======
+from negsample.report.frontier import reaches, standings
+from negsample.report.offers import Offers, offers
+from negsample.report.palette import DARK, LIGHT, looks
+from negsample.report.reading import Study, read_study
+from negsample.report.significance import Difference, differences, significance_table
+>>>>>>> main
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
 from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
@@ -30,7 +38,11 @@ _SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
 def write_report(folder: Path) -> Path:
+<<<<<<< HEAD
     """Writes ``table.csv``, ``table.tex``, ``frontier.csv``, ``figures/*.svg`` and ``report.html`` of a study.
+=======
+    """Writes ``table.csv``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg`` and ``report.html`` of a study.
+>>>>>>> main
 
     Each file takes the place of an earlier one in one step.
 
@@ -44,10 +56,18 @@ def write_report(folder: Path) -> Path:
     table = study_table(study)
     found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
     figures = {dataset: dataset_figures(study, table, dataset, each) for dataset, each in found.items()}
+<<<<<<< HEAD
     html = render(study, table, figures, {dataset: standings(each) for dataset, each in found.items()})
     papers = [latex_table(study, dataset, _lines(study, table, dataset)) for dataset in study.datasets()]
+=======
+    standing = {dataset: standings(each) for dataset, each in found.items()}
+    offered = {dataset: offers(study, dataset, each) for dataset, each in standing.items()}
+    tested = {dataset: differences(study, dataset, each) for dataset, each in offered.items()}
+    html = render(study, table, figures, offered, tested)
+>>>>>>> main
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
+    write_table(significance_table([each for some in tested.values() for each in some]), folder / "significance.csv")
     (folder / "figures").mkdir(exist_ok=True)
     for figure in (each for some in figures.values() for each in some):
         write_figure(figure, folder / "figures")
@@ -59,7 +79,8 @@ def render(
     study: Study,
     table: pl.DataFrame,
     figures: Mapping[str, list[Figure]],
-    standing: Mapping[str, list[Standing]],
+    offered: Mapping[str, Offers],
+    tested: Mapping[str, list[Difference]],
 ) -> str:
     """The page's text. What came from outside is escaped by Jinja2's autoescape and ``tojson``."""
     environment = Environment(
@@ -74,7 +95,10 @@ def render(
         title=f"Negative sampling on {listed(study.datasets())}",
         study=study,
         made=when(study.about["created"]),
-        sections=[_section(study, table, figures[dataset], standing[dataset], dataset) for dataset in study.datasets()],
+        sections=[
+            _section(study, table, figures[dataset], offered[dataset], tested[dataset], dataset)
+            for dataset in study.datasets()
+        ],
         missing=[name for name in study.manifests if not study.runs_of(name)],
         columns=cells.COLUMNS,
         facts=facts.study_facts(study),
@@ -102,7 +126,12 @@ def render(
 
 
 def _section(
-    study: Study, table: pl.DataFrame, figures: list[Figure], standing: list[Standing], dataset: str
+    study: Study,
+    table: pl.DataFrame,
+    figures: list[Figure],
+    offered: Offers,
+    tested: list[Difference],
+    dataset: str,
 ) -> dict[str, Any]:
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
     runs = study.runs_of(dataset)
@@ -111,15 +140,22 @@ def _section(
     trained = [row["method"] for row in rows if row["method"] != POPULAR]
     return {
         "dataset": dataset,
+<<<<<<< HEAD
         "id": _id(study, dataset),
         "words": dataset_words(rows, runs[0].metrics["test"], offers(study, dataset, standing)),
         "lines": _lines(study, table, dataset),
+=======
+        "id": f"dataset-{study.datasets().index(dataset) + 1}",
+        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
+        "lines": cells.lines(rows, looks(study.about["methods"]), tested),
+        "tested": bool(tested),
+>>>>>>> main
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tuned_lines(tunings, looks(study.about["methods"])),
         "budget": budget_words(tunings, trained) if tunings else "",
         "betas": sorted({row["dial"] for row in dialled_rows(study, dataset) if row["dial"] is not None}),
-        "standing": cells.standing_lines(standing, looks(study.about["methods"])),
+        "standing": cells.standing_lines(offered.standings, looks(study.about["methods"])),
         "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),
         "cohorts": facts.cohort_facts(manifest),
         "notes": manifest["notes"],

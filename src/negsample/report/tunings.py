@@ -14,15 +14,14 @@ Value = bool | int | float | str | None
 """What a searched setting may be: a number, or a word such as ``all``."""
 
 
-class _Checked(BaseModel):
-    """What is not known here is passed over: a later version may write more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+_CHECKED = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)  # a later version may write more
 
 
-class Trial(_Checked):
+class Trial(BaseModel):
     """One training of a search. ``value``: best validation HR@10 (fraction), of a pruned one so far; ``epochs``
     trained; ``seconds`` of training."""
+
+    model_config = _CHECKED
 
     number: int = Field(ge=0)
     state: Literal["complete", "pruned", "failed"]
@@ -39,16 +38,20 @@ class Trial(_Checked):
         return self
 
 
-class Best(_Checked):
+class Best(BaseModel):
     """The trial whose settings the study's runs use."""
+
+    model_config = _CHECKED
 
     number: int
     params: dict[str, Value]
     value: float
 
 
-class Tuning(_Checked):
+class Tuning(BaseModel):
     """The search of one method on one dataset: ``planned`` trials of at most ``epochs`` each, ``seconds`` in all."""
+
+    model_config = _CHECKED
 
     format: Literal[1]
     dataset: str

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from negsample.report import limits, verdicts
-from negsample.report.formats import listed, percent, seconds
+from negsample.report.formats import SPACE, listed, percent, seconds
 from negsample.report.frontier import Standing
-from negsample.report.noise import Row
+from negsample.report.noise import BY_SPREAD, Judge, Row
 from negsample.report.offers import Offers, alike
 from negsample.report.reading import POPULAR
+from negsample.report.significance import Difference, judge_by
+from negsample.report.significance_words import significance, untested
 from negsample.report.verdicts import ACCURACY, TAIL, below, best_of, called, names, not_told_apart, ranked
 
 
@@ -21,17 +23,24 @@ class Words(NamedTuple):
     grounds: tuple[tuple[str, str], ...]
 
 
-def dataset_words(rows: Sequence[Row], events: Mapping[str, Any], offered: Offers | None = None) -> Words:
+def dataset_words(
+    rows: Sequence[Row],
+    events: Mapping[str, Any],
+    offered: Offers | None = None,
+    found: Sequence[Difference] = (),
+) -> Words:
     """The words for one dataset.
 
     ``rows``: its rows of the table, in the study's order. ``events``: the test part of one run's metrics, for
     ``events`` and ``cold_events``. ``offered``: what the methods offer over their settings of the dial; None: what
-    stands in the table.
+    stands in the table. ``found``: what was tested; where nothing was, the spread of the repeats has to tell methods
+    apart, and the words say so.
     """
     trained = [row for row in rows if row["method"] != POPULAR]
     popular = next((row for row in rows if row["method"] == POPULAR), None)
     scored = [row for row in trained if row[ACCURACY] is not None]
     at = offered or alike(scored)
+    judge = judge_by(found) if found else BY_SPREAD
     grounds: list[tuple[str, str]] = []
     if not events["events"]:
         headline = "There are no test events, so nothing was measured."
@@ -41,17 +50,19 @@ def dataset_words(rows: Sequence[Row], events: Mapping[str, Any], offered: Offer
         headline = "Nothing to choose by: no trained method put a single test target in its top 10."
         grounds = [("Accuracy", "HR@10 and NDCG@10 are 0 for every trained method, and Balance is undefined.")]
     else:
-        headline = verdicts.headline(at.accuracy, at.tail, at.balance, popular)
-        grounds = [("Frontier", _frontier(at.standings)), ("Accuracy", _accuracy(at.accuracy))]
-        grounds += [("Tail", _tail(at.tail, best_of(at.accuracy, ACCURACY)))]
-        grounds += [("Balance", _balance(at.balance, best_of(at.accuracy, ACCURACY))), ("Time", _time(scored))]
+        headline = verdicts.headline(at.accuracy, at.tail, at.balance, popular, judge)
+        grounds = [("Frontier", _frontier(at.standings)), ("Accuracy", _accuracy(at.accuracy, judge))]
+        grounds += [("Tail", _tail(at.tail, best_of(at.accuracy, ACCURACY), judge))]
+        grounds += [("Balance", _balance(at.balance, best_of(at.accuracy, ACCURACY), judge))]
+        told = significance(found, rows, at, popular) if found else untested(scored)
+        grounds += [("Significance", told), ("Time", _time(scored))]
     if events["events"]:
-        grounds += [("Baseline", limits.baseline(at.accuracy, popular)), ("Ceiling", limits.ceiling(events))]
-        grounds += [("Noise", limits.repeats(trained))]
+        grounds += [("Baseline", limits.baseline(at.accuracy, popular, judge)), ("Ceiling", limits.ceiling(events))]
+        grounds += [("Noise", "" if found else limits.repeats(trained))]
     return Words(headline, tuple((subject, text) for subject, text in grounds if text))
 
 
-def _accuracy(rows: Sequence[Row]) -> str:
+def _accuracy(rows: Sequence[Row], judge: Judge) -> str:
     best, *others = ranked(rows, ACCURACY)
     figures = f"NDCG@10 {percent(best[ACCURACY])}, HR@10 {percent(best['hr@10'])}"
     if not others:
@@ -61,9 +72,9 @@ def _accuracy(rows: Sequence[Row]) -> str:
         text = f"{names([best, *equal])} share the highest NDCG@10, {percent(best[ACCURACY])}."
     else:
         text = f"Most accurate in total is {called(best)}: {figures}, {_evenness(best)}."
-    close = not_told_apart(best, others, ACCURACY)
+    close = not_told_apart(best, others, ACCURACY, judge)
     if close:
-        text += f" {_close(close, 'NDCG@10')}"
+        text += f" {_close(close, 'NDCG@10', judge)}"
     behind = [row for row in others if row not in close and row not in equal]
     if behind:
         of_those = "The next" if not close else "The first beyond that"
@@ -74,7 +85,7 @@ def _accuracy(rows: Sequence[Row]) -> str:
     return text
 
 
-def _tail(rows: Sequence[Row], leader: Row) -> str:
+def _tail(rows: Sequence[Row], leader: Row, judge: Judge) -> str:
     scored = [row for row in rows if row[TAIL] is not None]
     if not scored:
         return "No test event is on a tail item, so nothing can be said about the tail."
@@ -91,13 +102,29 @@ def _tail(rows: Sequence[Row], leader: Row) -> str:
     else:
         text = f"On tail items {called(best)} has the highest HR@10: {percent(best[TAIL])}"
         if leader[TAIL] is not None:
-            text += f" against {percent(leader[TAIL])} for {called(leader)}"
-        text += "." if best[ACCURACY] == leader[ACCURACY] else f". In total it has {below(best, leader)}."
-    close = not_told_apart(best, others, TAIL)
-    return f"{text} {_close(close, 'tail HR@10')}" if close else text
+            text += f" against {percent(leader[TAIL])} for {called(leader)}{_surely(best, leader, judge)}"
+        text += "." if best[ACCURACY] == leader[ACCURACY] else _cost(best, leader, judge)
+    close = not_told_apart(best, others, TAIL, judge)
+    return f"{text} {_close(close, 'tail HR@10', judge)}" if close else text
 
 
-def _balance(rows: Sequence[Row], leader: Row) -> str:
+def _surely(best: Row, leader: Row, judge: Judge) -> str:
+    price = judge.price(best["method"], leader["method"])
+    if price is None:
+        return ""
+    if price.low is None or price.high is None:
+        return " (not tested)"
+    ends = f"95{SPACE}% interval of the difference {100 * price.low:.2f} to {percent(price.high)}"
+    return f" ({ends}{'' if price.gain_real else ': it may be chance'})"
+
+
+def _cost(best: Row, leader: Row, judge: Judge) -> str:
+    price = judge.price(best["method"], leader["method"])
+    doubt = "" if price is None or price.cost_real else "; that difference may be chance"
+    return f". In total it has {below(best, leader)}{doubt}."
+
+
+def _balance(rows: Sequence[Row], leader: Row, judge: Judge) -> str:
     defined = [row for row in rows if row["balance@10"] is not None]
     undefined = [row for row in rows if row["balance@10"] is None]
     lack = ""
@@ -117,9 +144,9 @@ def _balance(rows: Sequence[Row], leader: Row) -> str:
     else:
         text = f"Of the {len(able)} methods that keep {floor} of the best trained NDCG@10, {called(even)}"
         parts.append(f"{text} is the most even: {_evenness(even)}, with NDCG@10 {percent(even[ACCURACY])}.")
-    close = not_told_apart(even, able, "balance@10")
+    close = not_told_apart(even, able, "balance@10", judge)
     if close:
-        parts.append(_close(close, "Balance"))
+        parts.append(_close(close, "Balance", judge))
     if evenest["balance@10"] > even["balance@10"]:
         highest = f"The highest Balance of all, {percent(evenest['balance@10'], 1)}, is that of"
         parts.append(f"{highest} {called(evenest)}, bought with {below(evenest, leader)}.")
@@ -165,11 +192,8 @@ def _time(rows: Sequence[Row]) -> str:
     return f"{own}, {longer} (`{fastest['method']}`, {seconds(fastest['train_seconds'])})."
 
 
-def _close(rows: Sequence[Row], measure: str) -> str:
-    return (
-        f"The lead over {names(rows)} in {measure} is smaller than the pooled sd of the repeats:"
-        " these runs do not tell them apart."
-    )
+def _close(rows: Sequence[Row], measure: str, judge: Judge) -> str:
+    return f"The lead over {names(rows)} in {measure} {judge.why}."
 
 
 def _evenness(row: Row) -> str:

@@ -1,0 +1,111 @@
+"""What is kept of a training while it lasts, so that it can be carried on where it was stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from negsample.config import InputError
+from negsample.data.batches import Batch, Packed
+from negsample.forward import Proposed
+from negsample.negatives import Negatives
+
+State = dict[str, Any]
+_FILE = "state.pt"
+_SHARE = 20  # a state is kept again when this many times as long has passed as keeping the last one took
+
+
+class Checkpoint:
+    """The state of one training in a folder; a newer one takes the place of the older in one step.
+
+    It is kept after an epoch if at least 20 times as long has passed since the last time as keeping it took then: so
+    it costs at most a twentieth of the time, and a training of short epochs loses seconds when it is stopped.
+
+    Args:
+        folder: where it lies; there is one already.
+        identity: what the training is, machine and versions included where they change its numbers. A state of another
+            training is as good as none.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self._path, self._identity = folder / _FILE, identity
+        self._next = 0.0
+
+    def load(self) -> State | None:
+        """The state that was kept last, of this very training, or None.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self._path.exists():
+            return None
+        try:
+            state = torch.load(self._path, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # torch and its unpickler each have errors of their own
+            raise damaged(self._path, error) from None
+        return state if isinstance(state, dict) and state.get("identity") == self._identity else None
+
+    def after_epoch(self, state: Callable[[], State]) -> bool:
+        """Keep ``state()`` if it is time to; returns whether it was."""
+        began = time.monotonic()
+        if began < self._next:
+            return False
+        write_whole(state() | {"identity": self._identity}, self._path)
+        ended = time.monotonic()
+        self._next = ended + _SHARE * (ended - began)
+        return True
+
+
+def write_whole(state: Any, path: Path) -> None:
+    """``state`` as PyTorch saves it, on the disk and in place of what was there in one step."""
+    temporary = path.with_name(f"{path.name}.new")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def damaged(path: Path, error: object) -> InputError:
+    """What to raise when ``path``, of a training that was stopped, cannot be used."""
+    return InputError(f"{path} is damaged ({error}); delete {path.parent} and this training starts anew")
+
+
+def as_plain(batch: Batch, proposed: Proposed) -> State:
+    """A batch and its negatives as tensors and numbers."""
+    return {
+        "items": batch.inputs.items_T,
+        "slots": batch.inputs.slots_T,
+        "rows": batch.inputs.rows_T,
+        "offsets": torch.from_numpy(batch.inputs.offsets),
+        "targets": batch.targets_T,
+        "users": batch.users_B,
+        "history": batch.history_keys,
+        "catalogue_size": batch.catalogue_size,
+        "collisions": batch.collisions,
+        "ids": proposed.negatives.ids,
+        "log_q": proposed.negatives.log_q,
+        "frozen": proposed.frozen,
+        "pos_log_q": proposed.pos_log_q_T,
+    }
+
+
+def from_plain(state: State, device: torch.device) -> tuple[Batch, Proposed]:
+    """What :func:`as_plain` was given, on ``device``."""
+    there = {key: each.to(device, copy=True) for key, each in state.items() if isinstance(each, torch.Tensor)}
+    inputs = Packed(there["items"], there["slots"], there["rows"], state["offsets"].clone().numpy())
+    batch = Batch(
+        inputs,
+        there["targets"],
+        there["users"],
+        there["history"],
+        state["catalogue_size"],
+        state["collisions"],
+    )
+    negatives = Negatives(there["ids"], there["log_q"])
+    return batch, Proposed(negatives, state["frozen"], there.get("pos_log_q"))

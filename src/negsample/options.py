@@ -1,0 +1,98 @@
+"""What a command line can say, and the settings that it comes to."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import typer
+
+from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings, checked
+
+User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
+Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
+Time = Annotated[str | None, typer.Option("--time", help="Column of the time; guessed when not given.")]
+MinUser = Annotated[int, typer.Option("--min-user-events", help="Leave out users with fewer events.")]
+MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items with fewer events.")]
+Split = Annotated[
+    Literal["sound", "paper"],
+    typer.Option(help="Cut at a moment in time (sound), or at a row count, through ties (paper)."),
+]
+ValidFraction = Annotated[float, typer.Option(help="Share of events for validation.")]
+TestFraction = Annotated[float, typer.Option(help="Share of events for test, the latest.")]
+Cold = Annotated[
+    Literal["keep", "drop"],
+    typer.Option(help="Items in no train event: stay in the catalogue as tail, or go with their events."),
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20)")]
+Seed = Annotated[int, typer.Option(help="Where chance comes from.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process with its share of the cores.")
+]
+Dial = Annotated[
+    str,
+    typer.Option(
+        "--dial",
+        metavar="none|auto|NUMBER|balance:X",
+        help="Popularity dial of the ranking: none, the best NDCG@10 on validation (auto), a number (below 0 to the "
+        "tail, above to the head), or the best with at least that Balance.",
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),
+]
+
+
+def given_to_training(epochs: int | None, changes: list[str] | None) -> list[str]:
+    """The settings of training that a person gave."""
+    keys = [change.partition("=")[0] for change in changes or []]
+    return [key for key in ["epochs"] * (epochs is not None) + keys if key in TrainSettings.model_fields]
+
+
+def prepare_settings(
+    user: str | None,
+    item: str | None,
+    time: str | None,
+    min_user_events: int,
+    min_item_events: int,
+    split: str,
+    valid_fraction: float,
+    test_fraction: float,
+    cold: str,
+) -> PrepareSettings:
+    """How a log is prepared.
+
+    Raises:
+        InputError: a value breaks its rule.
+    """
+    given = locals()
+    return checked(PrepareSettings, given)
+
+
+def settings_of(epochs: int | None, changes: list[str] | None) -> tuple[TrainSettings, dict[str, Any]]:
+    """The settings of training, and the changes to those of the methods.
+
+    Raises:
+        InputError: a key is unknown or given twice, or a value breaks its rule.
+    """
+    train_keys, negative_keys = TrainSettings.model_fields, NegativeSettings.model_fields
+    of_train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    of_method: dict[str, Any] = {}
+    for change in changes or []:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise InputError(f"--set takes KEY=VALUE, got '{change}'")
+        target = of_train if key in train_keys else of_method if key in negative_keys else None
+        if target is None:
+            raise InputError(f"unknown setting '{key}'; the settings are: {', '.join([*train_keys, *negative_keys])}")
+        if key in target:
+            raise InputError(f"setting {key} is given twice")
+        try:
+            target[key] = json.loads(text)
+        except (ValueError, RecursionError):
+            target[key] = text
+        if target[key] is None:
+            raise InputError(f"setting {key}=null says nothing; leave it out for its default")
+    checked(NegativeSettings, of_method)
+    return checked(TrainSettings, of_train), of_method

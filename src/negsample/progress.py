@@ -1,0 +1,137 @@
+"""What a person sees while it works: a live line, and a line for each piece that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+if TYPE_CHECKING:
+    from negsample.course import Epoch
+    from negsample.job import Job
+    from negsample.tuning import Tuning
+
+
+def _bar(out: Console) -> RichProgress:
+    return RichProgress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("elapsed"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=out,
+        speed_estimate_period=600,
+        transient=True,
+    )
+
+
+class Progress:
+    """A live line over all jobs of a study, with the time left; a line for each that is done."""
+
+    def __init__(self, out: Console, jobs: Sequence[Job]) -> None:
+        from negsample.course import SELECTED_BY
+        from negsample.methods import METHODS
+
+        self._bar = _bar(out)
+        self._selected_by = SELECTED_BY
+        self._methods = METHODS
+        self._trained = [job for job in jobs if job.method in METHODS]
+        self._task = self._bar.add_task("starting", total=sum(_work(job) for job in self._trained))
+        self._last: dict[str, Epoch] = {}
+        self._best: dict[str, float] = {}
+
+    def __enter__(self) -> Progress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.__exit__(kind, error, trace)
+
+    def watch(self, job: Job, epoch: Epoch | None) -> None:
+        """An epoch of ``job`` is over, or with None the job."""
+        if job.method not in self._methods:
+            return
+        what = f"{job.data.name} {job.method} seed {job.seed}"
+        if epoch is not None:
+            self._last[job.name] = epoch
+            if epoch.valid is not None:
+                self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[self._selected_by])
+            done = f"{what} epoch {epoch.epoch}/{job.settings.epochs}"
+            self._bar.update(self._task, advance=_work(job) / job.settings.epochs, description=done)
+        elif job.name in self._last:
+            best, seconds = 100 * self._best[job.name], self._last[job.name].seconds
+            self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
+        else:
+            self._trained = [each for each in self._trained if each.name != job.name]
+            self._bar.update(self._task, total=sum(_work(each) for each in self._trained))
+            self._say(f"{what}: finished before")
+
+    def tell(self, line: str) -> None:
+        """Say ``line`` above the bar."""
+        self._bar.console.print(line, markup=False, highlight=False)
+
+    def _say(self, line: str) -> None:
+        number = sum(1 for job in self._trained if job.name in self._last)
+        self._bar.console.print(f"[{number}/{len(self._trained)}] {line}", markup=False, highlight=False)
+
+
+class TuningProgress:
+    """A live line over all trials of some searches; a line for each trial that is done."""
+
+    def __init__(self, out: Console, tunings: Sequence[Tuning]) -> None:
+        self._bar = _bar(out)
+        self._task = self._bar.add_task("searching", total=sum(_trials_work(each) for each in tunings))
+        self._seen: dict[tuple[str, int], int] = {}
+        self._best: dict[str, float] = {}
+
+    def __enter__(self) -> TuningProgress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.__exit__(kind, error, trace)
+
+    def watch(self, tuning: Tuning, said: Any) -> None:
+        """An epoch of a trial is over, or with a trial that, or with None the search."""
+        from negsample.search import Trial
+
+        epochs, what = tuning.job.settings.epochs, f"{tuning.job.data.name} {tuning.job.method}"
+        if said is None:
+            return
+        if isinstance(said, Trial):
+            done = self._seen.pop((tuning.stem, said.number), 0)
+            self._bar.update(self._task, advance=(epochs - done) * _work(tuning.job) / epochs)
+            if said.value is not None and said.state == "complete":
+                self._best[tuning.stem] = max(self._best.get(tuning.stem, 0.0), said.value)
+            value = said.error or ("" if said.value is None else f"validation HR@10 {100 * said.value:.2f} %")
+            best = f", best so far {100 * self._best[tuning.stem]:.2f} %" if tuning.stem in self._best else ""
+            params = ", ".join(f"{key} {each:.4g}" for key, each in said.params.items())
+            state = "" if said.state == "complete" else f" ({said.state} after {said.epochs} epochs)"
+            self.tell(f"{what} trial {said.number + 1}/{tuning.planned}: {params}: {value}{state}{best}")
+            return
+        number, epoch = said
+        self._seen[tuning.stem, number] = epoch.epoch
+        line = f"{what} trial {number + 1}/{tuning.planned} epoch {epoch.epoch}/{epochs}"
+        self._bar.update(self._task, advance=_work(tuning.job) / epochs, description=line)
+
+    def tell(self, line: str) -> None:
+        """Say ``line`` above the bar."""
+        self._bar.console.print(line, markup=False, highlight=False)
+
+
+def _work(job: Job) -> float:
+    return float(job.settings.epochs * job.data.manifest["trained_users"])
+
+
+def _trials_work(tuning: Tuning) -> float:
+    return tuning.planned * _work(tuning.job)

@@ -1,0 +1,122 @@
+"""Which settings are tried next, and where trials are written down: Optuna, so that its tools can look at them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+import torch
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+from torch.quasirandom import SobolEngine
+
+from negsample.config import InputError
+from negsample.methods.spaces import OneOf, Real, Space
+
+STARTUP = 5
+"""Trials before the search learns from them."""
+_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+class Trial(NamedTuple):
+    """One try. ``value``: its best HR@10 on validation; ``epochs``: how many it trained; ``error``: why it failed."""
+
+    number: int
+    state: str
+    params: dict[str, Any]
+    value: float | None
+    best_epoch: int | None
+    epochs: int
+    seconds: float
+    error: str | None = None
+
+
+def next_trial(
+    kept: Sequence[FrozenTrial], space: Mapping[str, Space], given: Mapping[str, Any], *, seed: int, epochs: int
+) -> optuna.Trial:
+    """What comes after the trials ``kept``: a function of these arguments, so that it can be found again.
+
+    First what is ``given``, as near to it as the space allows; then points of a scrambled Sobol' sequence, which leave
+    no part of the space out; then what Optuna's TPE proposes (Bergstra et al., NeurIPS'11). Its median pruner watches.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    digest = hashlib.sha256(f"tuning/{seed}/{len(kept)}".encode()).digest()
+    sampler = optuna.samplers.TPESampler(seed=int.from_bytes(digest[:4], "big"), n_startup_trials=STARTUP)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP - 1, n_warmup_steps=max(epochs // 3, 2))
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    study.add_trials(kept)
+    if not kept:
+        study.enqueue_trial({key: _nearest(given[key], each) for key, each in space.items()})
+    elif len(kept) < STARTUP:
+        sobol = SobolEngine(len(space), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+        points = sobol.draw(STARTUP - 1, dtype=torch.float64)
+        point = points[len(kept) - 1].tolist()
+        study.enqueue_trial({key: _at(share, each) for share, (key, each) in zip(point, space.items(), strict=True)})
+    return study.ask({key: _distribution(each) for key, each in space.items()})
+
+
+def kept_trials(journal: Path, name: str) -> list[FrozenTrial]:
+    """The trials in ``journal``, in their order; none where there is no journal.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if not journal.exists():
+        return []
+    try:
+        return _stored(journal, name).get_trials(deepcopy=False)
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{journal} is damaged ({error}); delete it, and the search starts anew") from None
+
+
+def keep_trial(journal: Path, name: str, trial: FrozenTrial) -> None:
+    """Write ``trial`` down, whole or not at all."""
+    _stored(journal, name).add_trial(trial)
+
+
+def _stored(journal: Path, name: str) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+
+
+def _at(share: float, space: Space) -> Any:
+    """What stands at ``share`` of ``space``, in [0, 1)."""
+    if isinstance(space, OneOf):
+        return space.values[int(share * len(space.values))]
+    value = space.low * (space.high / space.low) ** share
+    return value if isinstance(space, Real) else min(max(round(value), space.low), space.high)
+
+
+def _distribution(space: Space) -> BaseDistribution:
+    if isinstance(space, OneOf):
+        return CategoricalDistribution(space.values)
+    if isinstance(space, Real):
+        return FloatDistribution(*space, log=True)
+    return IntDistribution(*space, log=True)
+
+
+def _nearest(value: Any, space: Space) -> Any:
+    if isinstance(space, OneOf):
+        return min(space.values, key=lambda each: abs(each - value))
+    return min(max(value, space.low), space.high)
+
+
+def as_trial(kept: FrozenTrial) -> Trial:
+    """What is told of ``kept``."""
+    about = kept.user_attrs
+    return Trial(
+        about["number"],
+        _STATES[kept.state],
+        dict(kept.params),
+        kept.value,
+        about["best_epoch"],
+        about["epochs"],
+        about["seconds"],
+        about["error"],
+    )

@@ -1,0 +1,267 @@
+"""The search for a method's settings: trials on validation, kept as they come, carried on where they were stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from optuna import create_trial
+from optuna.trial import FrozenTrial, TrialState
+
+from negsample.checkpoint import Checkpoint
+from negsample.config import InputError, TrainSettings, fingerprint
+from negsample.course import SELECTED_BY, Course, Epoch, Fitted
+from negsample.data.sequences import Dataset
+from negsample.job import Job, build_model, checkpoint_identity, default_device, tuned_job
+from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
+from negsample.methods.spaces import Space
+from negsample.models import PopRec
+from negsample.runs import make_folders, write_json
+from negsample.search import Trial, as_trial, keep_trial, kept_trials, next_trial
+from negsample.tasks import carry_out
+from negsample.train import fit_together
+from negsample.unfinished import claimed, clear
+
+SEED = 1_000_000
+"""Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
+
+
+class Tuning(NamedTuple):
+    """The search for the settings of one method on one dataset.
+
+    ``job``: what a trial is, but for what is searched. ``space``: that, by setting. ``planned``: trials. ``folder``:
+    where its files are: ``NAME.json``, all trials and the best, and ``NAME.optuna.log``, a journal that Optuna reads.
+    A trial is stopped early (pruned) when it is below the median of the earlier ones at the same epoch. It sees
+    validation events alone.
+    """
+
+    job: Job
+    space: dict[str, Space]
+    planned: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"the tuning of {self.job.method} on {self.job.data.name}"
+
+    @property
+    def stem(self) -> str:
+        """The name of its files; the number of trials is no part of it: more of them carry on."""
+        space = {key: str(each) for key, each in self.space.items()}
+        dataset = self.job.name.partition("--")[0]
+        return f"{dataset}--{self.job.method}--{fingerprint(self.job.identity() | {'space': space})}"
+
+    @property
+    def path(self) -> Path:
+        """The summary."""
+        return self.folder / f"{self.stem}.json"
+
+    def do(self, say: Callable[[Any], None]) -> bool:
+        """See :class:`negsample.workers.Task`. It says a trial's number with each epoch, and each trial at its end.
+
+        Raises:
+            InputError: no trial of all could be trained, or what was kept is damaged.
+        """
+        with claimed([self.folder / self.stem]) as places:
+            if places is None:
+                return False
+            (place,) = places
+            make_folders(self.folder.parent, self.folder.name)
+            self._search(place, say)
+            clear(place)
+        return True
+
+    def trials(self) -> list[Trial]:
+        """Those that are done, up to ``planned``, in their order."""
+        return [as_trial(each) for each in self._kept()[: self.planned]]
+
+    def best(self) -> Trial:
+        """The one with the highest value, the first of equals.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = [each for each in self.trials() if each.state == "complete"]
+        if not found:
+            errors = [each.error for each in self.trials() if each.error]
+            reason = f" ({errors[-1]})" if errors else ""
+            raise InputError(f"{self.name}: none of {self.planned} trials could be trained{reason}")
+        return max(found, key=lambda each: each.value or 0.0)
+
+    def _search(self, place: Path, say: Callable[[Any], None]) -> None:
+        for trial in self.trials():
+            say(trial)
+        while len(kept := self._kept()) < self.planned:
+            done = self._try(kept, place, say)
+            keep_trial(self._journal, self.stem, done)
+            self._summarise()
+            for path in (place / "state.pt", *place.glob("best-*")):
+                path.unlink(missing_ok=True)
+            say(as_trial(done))
+        self._summarise()
+
+    def _try(self, kept: Sequence[FrozenTrial], place: Path, say: Callable[[Any], None]) -> FrozenTrial:
+        """The next trial: what it tries is a function of the earlier ones alone, so it can be done anew."""
+        given = self.job.settings.model_dump(mode="json") | self.job.negatives
+        trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.epochs)
+        log: list[Epoch] = []
+
+        def watch(epoch: Epoch) -> None:
+            log.append(epoch)
+            say((trial.number, epoch))
+            if epoch.valid is not None and epoch.epoch < self.job.settings.epochs:
+                trial.report(epoch.valid[SELECTED_BY], epoch.epoch)
+                if trial.should_prune():
+                    raise _PrunedError
+
+        state, error = TrialState.COMPLETE, None
+        try:
+            fit_trial(self.job_of(trial.params), place, watch)
+        except _PrunedError:
+            state = TrialState.PRUNED
+        except InputError as refused:
+            state, error = TrialState.FAIL, str(refused)
+        looks = {each.epoch: each.valid[SELECTED_BY] for each in log if each.valid is not None}
+        best = max(looks, key=lambda epoch: looks[epoch], default=None)
+        about = {
+            "number": trial.number,
+            "best_epoch": best,
+            "epochs": log[-1].epoch if log else 0,
+            "seconds": log[-1].seconds if log else 0.0,
+            "error": error,
+        }
+        return create_trial(
+            state=state,
+            value=None if best is None or state == TrialState.FAIL else looks[best],
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs=about,
+            intermediate_values=looks,
+        )
+
+    def job_of(self, params: Mapping[str, Any]) -> Job:
+        """The job with ``params`` in the place of what is searched."""
+        return tuned_job(self.job, params)
+
+    def _kept(self) -> list[FrozenTrial]:
+        return kept_trials(self._journal, self.stem)
+
+    @property
+    def _journal(self) -> Path:
+        return self.folder / f"{self.stem}.optuna.log"
+
+    def _summarise(self) -> None:
+        trials = self.trials()
+        complete = [each for each in trials if each.state == "complete"]
+        best = max(complete, key=lambda each: each.value or 0.0, default=None)
+        write_json(
+            self.path,
+            {
+                "format": 1,
+                "dataset": self.job.data.name,
+                "dataset_fingerprint": self.job.data.fingerprint,
+                "method": self.job.method,
+                "objective": SELECTED_BY,
+                "epochs": self.job.settings.epochs,
+                "planned": self.planned,
+                "seed": self.job.seed,
+                "space": {key: str(each) for key, each in self.space.items()},
+                "trials": [each._asdict() for each in trials],
+                "best": None if best is None else {key: best._asdict()[key] for key in ("number", "params", "value")},
+                "seconds": sum(each.seconds for each in trials),
+            },
+        )
+
+
+class _PrunedError(Exception):
+    """A trial is stopped early."""
+
+
+def plan_tunings(
+    datasets: Sequence[Dataset],
+    methods: Sequence[str],
+    *,
+    trials: int,
+    seed: int,
+    settings: TrainSettings,
+    changes: Mapping[str, Any],
+    given: Sequence[str],
+    folder: Path,
+) -> list[Tuning]:
+    """A tuning for each dataset and trained method, all with as many trials.
+
+    Args:
+        datasets: each by a name of its own.
+        methods: names of the table; PopRec has nothing to tune.
+        trials: of each.
+        seed: of the study; see ``SEED``.
+        settings: of training, but for what is searched.
+        changes: to the methods' negative settings.
+        given: settings of training that a person gave: like ``changes`` they are not searched.
+        folder: of the summaries.
+
+    Raises:
+        InputError: a method has nothing left to search.
+    """
+    found = []
+    for data in datasets:
+        for method in (each for each in methods if each != POPREC):
+            job = Job(data, method, SEED + seed, settings, negative_settings(method, changes))
+            space = {key: each for key, each in METHODS[method].space.items() if key not in {*changes, *given}}
+            if not space:
+                raise InputError(f"nothing is left to tune for {method}: all that could be searched is given by --set")
+            found.append(Tuning(job, space, trials, folder))
+    return found
+
+
+def tune_all(
+    tunings: Sequence[Tuning],
+    *,
+    at_once: int = 1,
+    watch: Callable[[Tuning, Any], None] = lambda tuning, said: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Do what is left of ``tunings``; returns the best settings of each, by dataset and method.
+
+    Args:
+        tunings: from :func:`plan_tunings`.
+        at_once: tunings at a time, each in a process of its own; the trials of one come one after another, so that
+            what they try does not depend on which is faster.
+        watch: called with what a tuning says (see :meth:`Tuning.do`), and with None when it is done.
+        tell: what else there is to be said, a line at a time.
+
+    Raises:
+        InputError: see :meth:`Tuning.do`.
+    """
+    carry_out(tunings, lambda number, said: watch(tunings[number], said), tell, at_once=at_once)
+    return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
+
+
+def write_best(tuning: Tuning) -> Path:
+    """``best.json`` beside the summary: the settings that were found, whole. Returns its path.
+
+    Raises:
+        InputError: see :meth:`Tuning.best`.
+    """
+    best = tuning.best()
+    job = tuned_job(tuning.job, best.params)
+    path = tuning.folder / "best.json"
+    found = {"dataset": job.data.name, "dataset_fingerprint": job.data.fingerprint, "method": job.method}
+    chosen = {"settings": job.settings.model_dump(mode="json"), "negatives": job.negatives, "params": best.params}
+    about = {"objective": SELECTED_BY, "value": best.value, "best_epoch": best.best_epoch, "trial": best.number}
+    write_json(path, found | chosen | about | {"trials": tuning.planned})
+    return path
+
+
+def fit_trial(job: Job, place: Path, watch: Callable[[Epoch], None]) -> Fitted:
+    """Train ``job`` with looks at validation alone, kept in ``place`` to be carried on."""
+    device = default_device()
+    model = build_model(job, device)
+    assert not isinstance(model, PopRec)
+    catalogue = catalogue_of(job.data, job.settings.max_length, device)
+    method = build_method(job.method, catalogue, job.negatives)
+    course = Course(model, method, seed=job.seed, watch=watch, keep=place)
+    (fitted,) = fit_together([course], job.data, job.settings, Checkpoint(place, checkpoint_identity([job], device)))
+    return fitted

@@ -1,0 +1,63 @@
+"""Who does a run, and what lies of it until it is finished: a folder beside it, with a lock and a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from negsample.config import InputError
+
+_LONGEST = 200  # bytes of a name; file systems allow 255, and this one gets longer
+
+
+def place_of(folder: Path) -> Path:
+    """Where the unfinished run that will be ``folder`` lies."""
+    name = folder.name
+    if len(name.encode()) > _LONGEST:
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return folder.with_name(f".{name}.unfinished")
+
+
+@contextmanager
+def claimed(folders: Sequence[Path]) -> Iterator[list[Path] | None]:
+    """The places of the runs that will be ``folders``, for this process alone as long as the block lasts.
+
+    None when another process has one of them. The system takes a claim back when its process dies.
+
+    Raises:
+        InputError: a place cannot be made or locked.
+    """
+    with ExitStack() as claims:
+        places = []
+        for folder in folders:
+            place = place_of(folder)
+            lock = FileLock(place / "lock")
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+                lock.acquire(blocking=False)
+            except (Timeout, FileNotFoundError):  # not found: its owner has just finished, and cleaned up
+                yield None
+                return
+            except (OSError, NotImplementedError) as error:
+                raise InputError(f"cannot lock {place}: {error}; choose another --out") from None
+            claims.callback(lock.release)
+            places.append(place)
+        yield places
+
+
+def scratch_in(place: Path) -> Path:
+    """An empty folder in ``place``, to be filled and renamed."""
+    scratch = place / "run"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    return scratch
+
+
+def clear(place: Path) -> None:
+    """Remove what lies there, by whom it is claimed."""
+    shutil.rmtree(place, ignore_errors=True)
