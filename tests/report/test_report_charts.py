@@ -99,7 +99,7 @@ def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
     figures = [
         f for dataset in study.datasets() for f in dataset_figures(study, table, dataset, reaches(study, dataset))
     ]
-    assert len({figure.name for figure in figures}) == 12
+    assert len({figure.name for figure in figures}) == 14
     path = write_figure(figures[0], tmp_path)
     assert path.parent == tmp_path
     assert "/" not in figures[0].name

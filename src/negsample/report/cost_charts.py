@@ -24,8 +24,8 @@ def oversampling_chart(study: Study, dataset: str, looks: Mapping[str, Look]) ->
     groups = _by_factor(study, dataset)
     if not groups:
         return None
-    rows = [_factor_row(method, factor, runs) for (method, factor), runs in groups.items()]
-    rows = sorted((row for row in rows if row is not None), key=lambda row: row["order"])
+    found = [_factor_row(method, factor, runs) for (method, factor), runs in groups.items()]
+    rows = sorted((row for row in found if row is not None), key=lambda row: float(row["order"]))
     if not rows:
         return None
     methods = [method for method in study.about["methods"] if method in {row["method"] for row in rows}]
@@ -73,7 +73,7 @@ def time_chart(study: Study, dataset: str, looks: Mapping[str, Look]) -> alt.Lay
         rows.append(row | {"best": best, "best_told": "not logged" if best is None else seconds(best)})
     if not rows:
         return None
-    methods = [row["method"] for row in rows]
+    methods = [str(row["method"]) for row in rows]
     told = [("method", "method"), ("best_told", "to the chosen epoch"), ("total_told", "in all"), ("runs", "runs")]
     base = _ladder(rows, methods, told, looks)
     x = alt.X("total:Q", title="training time, seconds", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
@@ -96,7 +96,7 @@ def memory_chart(study: Study, dataset: str, looks: Mapping[str, Look]) -> alt.L
             rows.append({"method": method, "peak": max(peaks) / 2**20, "told": memory(max(peaks)), "runs": len(peaks)})
     if not rows:
         return None
-    methods = [row["method"] for row in rows]
+    methods = [str(row["method"]) for row in rows]
     base = _ladder(rows, methods, [("method", "method"), ("told", "peak memory"), ("runs", "runs")], looks)
     x = alt.X("peak:Q", title="peak memory, MiB", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
     bar = base.mark_bar(height=14, cornerRadiusEnd=2).encode(x=x, opacity=brought_out(1.0, 0.1))

@@ -158,7 +158,8 @@ def _of_cost(study: Study, dataset: str, look: Mapping[str, Look]) -> list[Drawn
             "cost",
             "peak-memory",
             "Peak memory",
-            "The most that a run of the method held, of its runs the largest.",
+            "The most that a run of the method held, of its runs the largest: on a CPU the whole process, on a GPU its"
+            " tensors.",
             memory_chart(study, dataset, look),
         ),
         (

@@ -29,6 +29,7 @@ _ESCAPED = {
     '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}",
     "±": r"$\pm$",
+    "†": r"\dag{}",
     SPACE: "~",
 }
 
@@ -78,6 +79,8 @@ def _cell(cell: Cell) -> str:
     if not cell.value:
         return "--"
     text = rf"\textbf{{{cell.text}}}" if cell.best else cell.text
+    if cell.close:
+        text += r"\textsuperscript{\dag}"
     return text if not cell.sd else rf"{text} {{\scriptsize$\pm${cell.sd.removeprefix('±')}}}"
 
 
@@ -89,9 +92,11 @@ def _caption(study: Study, dataset: str, lines: Sequence[Line]) -> str:
     usual = max(counts, key=lambda each: (counts[each], each))
     others = [f"{line.method}: {line.runs}" for line in lines if line.runs != usual]
     runs = f"{usual} run{'' if usual == 1 else 's'} a method" + (f" ({', '.join(others)})" if others else "")
+    marked = any(cell.close for line in lines for cell in line.cells[: len(_SHOWN)])
     split = manifest.get("settings", {}).get("split")
     sentences = [
-        f"Test figures on {dataset}, in %: mean ± standard deviation over {runs}; the best of each column in bold.",
+        f"Test figures on {dataset}, in %: mean ± standard deviation over {runs}; the best of each column in bold"
+        + ("; †: not told apart from it (Holm-adjusted p of 0.05 or more)." if marked else "."),
         f"Ranks over the whole catalogue of {manifest['items']} items"
         + (f", global temporal split ({split})" if split else "")
         + f", {settings['history']} history"

@@ -16,19 +16,12 @@ from markupsafe import Markup, escape
 from negsample.report import cells, facts
 from negsample.report.figures import Figure, Place, dataset_figures, suffixes, write_figure, write_text
 from negsample.report.formats import listed, when
-<<<<<<< HEAD
-from negsample.report.frontier import Standing, reaches, standings
+from negsample.report.frontier import reaches, standings
 from negsample.report.latex import latex_table
-from negsample.report.offers import offers
+from negsample.report.offers import Offers, offers
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.reading import POPULAR, Study, read_study
-=======
-from negsample.report.frontier import reaches, standings
-from negsample.report.offers import Offers, offers
-from negsample.report.palette import DARK, LIGHT, looks
-from negsample.report.reading import Study, read_study
 from negsample.report.significance import Difference, differences, significance_table
->>>>>>> main
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
 from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
@@ -38,11 +31,7 @@ _SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
 def write_report(folder: Path) -> Path:
-<<<<<<< HEAD
-    """Writes ``table.csv``, ``table.tex``, ``frontier.csv``, ``figures/*.svg`` and ``report.html`` of a study.
-=======
-    """Writes ``table.csv``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg`` and ``report.html`` of a study.
->>>>>>> main
+    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``.
 
     Each file takes the place of an earlier one in one step.
 
@@ -56,22 +45,20 @@ def write_report(folder: Path) -> Path:
     table = study_table(study)
     found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
     figures = {dataset: dataset_figures(study, table, dataset, each) for dataset, each in found.items()}
-<<<<<<< HEAD
-    html = render(study, table, figures, {dataset: standings(each) for dataset, each in found.items()})
-    papers = [latex_table(study, dataset, _lines(study, table, dataset)) for dataset in study.datasets()]
-=======
     standing = {dataset: standings(each) for dataset, each in found.items()}
     offered = {dataset: offers(study, dataset, each) for dataset, each in standing.items()}
     tested = {dataset: differences(study, dataset, each) for dataset, each in offered.items()}
-    html = render(study, table, figures, offered, tested)
->>>>>>> main
+    papers = {
+        dataset: latex_table(study, dataset, _lines(study, table, each, dataset)) for dataset, each in tested.items()
+    }
+    html = render(study, table, figures, offered, tested, papers)
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
     write_table(significance_table([each for some in tested.values() for each in some]), folder / "significance.csv")
     (folder / "figures").mkdir(exist_ok=True)
     for figure in (each for some in figures.values() for each in some):
         write_figure(figure, folder / "figures")
-    write_text(folder / "table.tex", "\n".join(papers))
+    write_text(folder / "table.tex", "\n".join(papers.values()))
     return write_text(folder / "report.html", html)
 
 
@@ -81,8 +68,12 @@ def render(
     figures: Mapping[str, list[Figure]],
     offered: Mapping[str, Offers],
     tested: Mapping[str, list[Difference]],
+    papers: Mapping[str, str],
 ) -> str:
-    """The page's text. What came from outside is escaped by Jinja2's autoescape and ``tojson``."""
+    """The page's text; ``papers``: the LaTeX table of each dataset.
+
+    What came from outside is escaped by Jinja2's autoescape and ``tojson``.
+    """
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -112,7 +103,7 @@ def render(
                 kind: {"name": f"table--{suffixes(list(study.manifests))[dataset]}.{kind}", "text": text}
                 for kind, text in (
                     ("csv", table.filter(pl.col("dataset") == dataset).write_csv()),
-                    ("tex", latex_table(study, dataset, _lines(study, table, dataset))),
+                    ("tex", papers[dataset]),
                 )
             }
             for dataset in study.datasets()
@@ -140,16 +131,10 @@ def _section(
     trained = [row["method"] for row in rows if row["method"] != POPULAR]
     return {
         "dataset": dataset,
-<<<<<<< HEAD
         "id": _id(study, dataset),
-        "words": dataset_words(rows, runs[0].metrics["test"], offers(study, dataset, standing)),
-        "lines": _lines(study, table, dataset),
-=======
-        "id": f"dataset-{study.datasets().index(dataset) + 1}",
         "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
-        "lines": cells.lines(rows, looks(study.about["methods"]), tested),
+        "lines": _lines(study, table, tested, dataset),
         "tested": bool(tested),
->>>>>>> main
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tuned_lines(tunings, looks(study.about["methods"])),
@@ -166,9 +151,9 @@ def _id(study: Study, dataset: str) -> str:
     return f"dataset-{study.datasets().index(dataset) + 1}"
 
 
-def _lines(study: Study, table: pl.DataFrame, dataset: str) -> list[cells.Line]:
+def _lines(study: Study, table: pl.DataFrame, tested: list[Difference], dataset: str) -> list[cells.Line]:
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
-    return cells.lines(rows, looks(study.about["methods"]))
+    return cells.lines(rows, looks(study.about["methods"]), tested)
 
 
 def _methods(study: Study) -> list[dict[str, str]]:

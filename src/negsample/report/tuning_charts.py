@@ -17,6 +17,7 @@ RATE = "learning_rate"
 _OTHERS = ("kept_hardest", "batch_size")
 _FEW = 14  # values that stand side by side on an axis of names
 _BINS_A_DECADE = 3
+_MOSTLY = 0.6  # share of the trials with a value of their own from which on values are gathered for the line
 
 
 def responses(tunings: Sequence[Tuning]) -> list[str]:
@@ -37,10 +38,12 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
     if not rows:
         return None
     values = sorted({row["value"] for row in rows}, key=in_order)
-    named = any(isinstance(value, str | bool) for value in values) or (name != RATE and len(values) <= _FEW)
+    grid = len(values) <= _FEW and len(rows) >= 2 * len(values)
+    named = any(isinstance(value, str | bool) for value in values) or (name != RATE and grid)
+    tried = len({(row["method"], row["value"]) for row in rows})
     for row in rows:
         row["x"] = str(row["value"]) if named else row["value"]
-    best = [row for tuning in varied for row in _best(rows, tuning, thin=not named and len(values) > _FEW)]
+    best = [row for tuning in varied for row in _best(rows, tuning, thin=not named and tried > _MOSTLY * len(rows))]
     methods = [tuning.method for tuning in varied]
     title = name.replace("_", " ")
     if named:
@@ -51,9 +54,13 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
             axis=alt.Axis(labelAngle=0, labelOverlap=True),
         )
     else:
-        kind = "log" if min(values) > 0 else "symlog"
         axis = alt.Axis(format="~g", tickCount=6, labelOverlap=True, grid=False)
-        x = alt.X("x:Q", title=title, scale=alt.Scale(type=kind, nice=False, padding=12), axis=axis)
+        x = alt.X(
+            "x:Q",
+            title=title,
+            scale=alt.Scale(type="log" if min(values) > 0 else "symlog", nice=False, padding=12),
+            axis=axis,
+        )
     y = alt.Y("hr:Q", title="validation HR@10, %", scale=alt.Scale(zero=False, padding=10))
     tint = colour(looks, methods, legend_of(methods, "circle"))
     told = [

@@ -37,7 +37,7 @@ def tuned_lines(tunings: Sequence[Tuning], looks: Any) -> list[Tuned]:
             str(len(tuning.of_state("pruned"))),
             str(len(tuning.of_state("failed"))),
             seconds(tuning.seconds),
-            "; ".join(f"{name} {_range(values)}" for name, values in tuning.searched().items()) or "nothing",
+            "; ".join(f"{name} {text}" for name, text in _searched(tuning).items()) or "nothing",
             "nothing: no trial is complete"
             if tuning.best is None
             else ", ".join(f"{name} {shown(value)}" for name, value in tuning.best.params.items()),
@@ -85,6 +85,10 @@ def _budget(planned: int, epochs: int) -> str:
     return (
         f"{planned} {'trial' if planned == 1 else 'trials'} of at most {epochs} {'epoch' if epochs == 1 else 'epochs'}"
     )
+
+
+def _searched(tuning: Tuning) -> dict[str, str]:
+    return tuning.space or {name: _range(values) for name, values in tuning.searched().items()}
 
 
 def _range(values: Sequence[Any]) -> str:

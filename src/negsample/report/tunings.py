@@ -49,7 +49,10 @@ class Best(BaseModel):
 
 
 class Tuning(BaseModel):
-    """The search of one method on one dataset: ``planned`` trials of at most ``epochs`` each, ``seconds`` in all."""
+    """The search of one method on one dataset: ``planned`` trials of at most ``epochs`` each, ``seconds`` in all.
+
+    ``space``: what was searched, in words by setting.
+    """
 
     model_config = _CHECKED
 
@@ -64,6 +67,7 @@ class Tuning(BaseModel):
     trials: list[Trial]
     best: Best | None
     seconds: float = Field(ge=0)
+    space: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _best_is_a_trial(self) -> Tuning:
@@ -104,11 +108,19 @@ def read_tunings(
 ) -> dict[tuple[str, str], Tuning]:
     """The searches in ``folder`` by dataset and method, in the study's order; none where there is no folder.
 
+    A study that names its ``tunings`` has those, finished or not, and not what an earlier search left there.
+
     Raises:
         InputError: a file is damaged, belongs to another study or another version of its dataset, or comes twice.
     """
     found: dict[tuple[str, str], Tuning] = {}
-    for path in sorted(folder.glob("*.json")):
+    named = about.get("tunings")
+    if named is not None and not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+        raise InputError(
+            f"study.json beside {folder} is damaged ('tunings' is {named!r}); run `negsample compare` again"
+        )
+    paths = sorted(folder.glob("*.json")) if named is None else [folder / f"{name}.json" for name in named]
+    for path in (each for each in paths if each.is_file()):
         tuning = _read(path)
         key = tuning.dataset, tuning.method
         if tuning.dataset not in manifests or tuning.method not in about["methods"]:
