@@ -106,21 +106,22 @@ def in_order(value: Any) -> Order:
 def read_tunings(
     folder: Path, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]
 ) -> dict[tuple[str, str], Tuning]:
-    """The searches in ``folder`` by dataset and method, in the study's order; none where there is no folder.
+    """The searches that a study names, in ``folder``, by dataset and method in the study's order.
 
-    A study that names its ``tunings`` has those, finished or not, and not what an earlier search left there.
+    A study that was not tuned names none: what another search left in the folder is not its own.
 
     Raises:
-        InputError: a file is damaged, belongs to another study or another version of its dataset, or comes twice.
+        InputError: a file is missing, damaged, of another study or another version of its dataset, or comes twice.
     """
     found: dict[tuple[str, str], Tuning] = {}
-    named = about.get("tunings")
-    if named is not None and not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+    named = about.get("tunings", [])
+    if not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
         raise InputError(
-            f"study.json beside {folder} is damaged ('tunings' is {named!r}); run `negsample compare` again"
+            f"{folder.parent / 'study.json'} is damaged ('tunings' is {named!r}); run `negsample compare` again"
         )
-    paths = sorted(folder.glob("*.json")) if named is None else [folder / f"{name}.json" for name in named]
-    for path in (each for each in paths if each.is_file()):
+    for path in (folder / f"{name}.json" for name in named):
+        if not path.is_file():
+            raise InputError(f"{path} is missing, which study.json lists; run `negsample compare` again")
         tuning = _read(path)
         key = tuning.dataset, tuning.method
         if tuning.dataset not in manifests or tuning.method not in about["methods"]:
