@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,14 @@ _OPTIONS = (
     *("--remote-debugging-pipe", "--hide-scrollbars", "--disable-dev-shm-usage"),
 )
 PATIENCE = 60.0  # seconds
+# The protocol has its ends at descriptors 3 and 4.
+_LAUNCH = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]]
+for end, place in zip(ends, (3, 4)):
+    os.dup2(end, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Browser:
@@ -148,9 +157,8 @@ def browser(folder: Path) -> Iterator[Browser]:
     """A browser with ``folder`` for its profile and downloads, ended afterwards."""
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
-    # The protocol has its ends at descriptors 3 and 4, which a shell puts there.
-    shell = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
-    command = ["sh", "-c", shell, str(CHROMIUM), *_OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
+    command = [sys.executable, "-c", _LAUNCH, str(theirs_in), str(theirs_out), str(CHROMIUM), *_OPTIONS]
+    command += [f"--user-data-dir={folder / 'profile'}", "about:blank"]
     process = subprocess.Popen(
         command, pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -9,11 +9,12 @@ from make_study import METHODS, make_study, manifest
 
 from negsample.report import labels, read_study, study_table
 from negsample.report.charts import accuracy_balance, cohort_bars
-from negsample.report.curves import popularity_curve, training_curves
+from negsample.report.curves import training_curves
 from negsample.report.figures import dataset_figures, write_figure
 from negsample.report.frontier import hits_by_popularity, reaches
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import looks
+from negsample.report.popularity_charts import popularity_curve
 from negsample.report.tables import dialled_rows
 
 

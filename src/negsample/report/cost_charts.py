@@ -38,7 +38,6 @@ def oversampling_chart(study: Study, dataset: str, looks: Mapping[str, Look]) ->
             axis=alt.Axis(grid=False, tickCount=6),
         ),
         y=alt.Y("y:Q", title="NDCG@10, %", scale=alt.Scale(domain=domain(ys, ys, 0.15), nice=False)),
-        color=colour(looks, methods, legend_of(methods)),
         opacity=brought_out(1.0, 0.1),
         tooltip=[
             alt.Tooltip(f"{field}:N", title=title)
@@ -52,9 +51,10 @@ def oversampling_chart(study: Study, dataset: str, looks: Mapping[str, Look]) ->
             )
         ],
     )
-    line = base.mark_line(strokeWidth=2).encode(order="order:Q")
-    dots = base.mark_point(filled=True, size=80).encode(shape=shape(looks, methods))
-    names = base.mark_text(dy=-12).encode(text="label:N", color=alt.Undefined)
+    tint = colour(looks, methods, legend_of(methods))
+    line = base.mark_line(strokeWidth=2).encode(order="order:Q", color=tint)
+    dots = base.mark_point(filled=True, size=80).encode(color=tint, shape=shape(looks, methods))
+    names = base.mark_text(dy=-12).encode(text="label:N")
     return sized([line.add_params(CHOSEN), dots, names], 320)
 
 

@@ -15,17 +15,18 @@ import vl_convert
 
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
-from negsample.report.curves import popularity_curve, training_curves
+from negsample.report.curves import training_curves
 from negsample.report.formats import listed, whole
 from negsample.report.frontier import Reach, hits_by_popularity
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, Look, looks
+from negsample.report.popularity_charts import popularity_beside, popularity_curve
 from negsample.report.reading import Study
 from negsample.report.tables import dialled_rows
 from negsample.report.tuning_charts import response_chart, responses
 from negsample.report.tunings import Tuning
 
-Place = Literal["dial", "more", "tuning", "cost"]
+Place = Literal["dial", "more", "tuning", "cost", "together"]
 Drawn = tuple[Place, str, str, str, alt.LayerChart | None]
 """Place, name, title, caption and the chart, None where it has nothing to show."""
 
@@ -124,6 +125,19 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
         for place, name, title, caption, chart in drawn
         if chart is not None
     ]
+
+
+def joint_figures(study: Study) -> list[Figure]:
+    """What sets the datasets beside one another; nothing where there is one."""
+    chart = popularity_beside({dataset: study.manifests[dataset] for dataset in study.datasets()})
+    if chart is None:
+        return []
+    title = "How popular the items are, dataset by dataset"
+    caption = (
+        "Each item's share of the train events against its rank: the steeper, the more of them are of a few items."
+        " Items never seen in training are not drawn."
+    )
+    return [Figure("popularity-beside", title, caption, _spec(chart, f"{title}. {caption}"), "together")]
 
 
 def _of_tuning(tunings: Sequence[Tuning], look: Mapping[str, Look]) -> list[Drawn]:

@@ -100,7 +100,7 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
     base = at_the_dial(shown).encode(
         x=alt.X(
             "x:Q",
-            title="popularity percentile of the item, by train events (tail | mid | head)",
+            title="popularity percentile (tail | mid | head)",
             scale=alt.Scale(domain=(0, 100), nice=False),
             axis=alt.Axis(grid=False, tickCount=6),
         ),

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from negsample.report import cells, facts
-from negsample.report.figures import Figure, Place, dataset_figures, suffixes, write_figure, write_text
+from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figure, write_text
 from negsample.report.formats import listed, when
 from negsample.report.frontier import reaches, standings
 from negsample.report.latex import latex_table
@@ -45,18 +45,19 @@ def write_report(folder: Path) -> Path:
     table = study_table(study)
     found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
     figures = {dataset: dataset_figures(study, table, dataset, each) for dataset, each in found.items()}
+    joint = joint_figures(study)
     standing = {dataset: standings(each) for dataset, each in found.items()}
     offered = {dataset: offers(study, dataset, each) for dataset, each in standing.items()}
     tested = {dataset: differences(study, dataset, each) for dataset, each in offered.items()}
     papers = {
         dataset: latex_table(study, dataset, _lines(study, table, each, dataset)) for dataset, each in tested.items()
     }
-    html = render(study, table, figures, offered, tested, papers)
+    html = render(study, table, figures, offered, tested, papers, joint)
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
     write_table(significance_table([each for some in tested.values() for each in some]), folder / "significance.csv")
     (folder / "figures").mkdir(exist_ok=True)
-    for figure in (each for some in figures.values() for each in some):
+    for figure in (each for some in (*figures.values(), joint) for each in some):
         write_figure(figure, folder / "figures")
     write_text(folder / "table.tex", "\n".join(papers.values()))
     return write_text(folder / "report.html", html)
@@ -69,8 +70,9 @@ def render(
     offered: Mapping[str, Offers],
     tested: Mapping[str, list[Difference]],
     papers: Mapping[str, str],
+    joint: list[Figure],
 ) -> str:
-    """The page's text; ``papers``: the LaTeX table of each dataset.
+    """The page's text; ``papers``: the LaTeX table of each dataset; ``joint``: of all datasets.
 
     What came from outside is escaped by Jinja2's autoescape and ``tojson``.
     """
@@ -108,7 +110,8 @@ def render(
             }
             for dataset in study.datasets()
         },
-        charts={figure.name: figure.spec for some in figures.values() for figure in some},
+        charts={figure.name: figure.spec for some in (*figures.values(), joint) for figure in some},
+        together=joint,
         configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
         style=Markup((_HERE / "page.css").read_text("utf-8")),
         script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),

@@ -54,7 +54,7 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
             axis=alt.Axis(labelAngle=0, labelOverlap=True),
         )
     else:
-        axis = alt.Axis(format="~g", tickCount=6, labelOverlap=True, grid=False)
+        axis = alt.Axis(format="~g", values=_ticks(values), labelOverlap=True, grid=False)
         x = alt.X(
             "x:Q",
             title=title,
@@ -86,6 +86,14 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
     ]
     points = [mark.encode(opacity=brought_out(1.0, 0.08), tooltip=told) for mark in marks]
     return sized([line.add_params(CHOSEN), *points], 300)
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """1 and 3 in every decade from the least of ``values`` to the most; 0 too where it is among them."""
+    low, high = min(values), max(values)
+    decades = range(math.floor(math.log10(low)) if low > 0 else 0, math.ceil(math.log10(max(high, 1e-12))) + 1)
+    found = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 3)]
+    return [0.0] * (low <= 0) + [each for each in found if low <= each <= high]
 
 
 def _rows(tuning: Tuning, name: str) -> list[dict[str, Any]]:
