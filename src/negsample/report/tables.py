@@ -99,7 +99,7 @@ def averaged(runs: list[Run], figures: Sequence[Mapping[str, Any]] | None = None
     for name in ("coverage@10", *EXTRA):
         values = _defined(runs, given, name)
         row[name] = statistics.fmean(values) if values else None
-    for name in ("train_seconds", "steps_per_second", "best_epoch", "dial"):
+    for name in ("train_seconds", "steps_per_second", "best_epoch", "dial", "peak_memory_bytes"):
         values = [float(run.metrics[name]) for run in runs if run.metrics.get(name) is not None]
         row[name] = statistics.fmean(values) if values else None
     return row
@@ -114,7 +114,7 @@ def _defined(runs: list[Run], figures: Sequence[Mapping[str, Any]], name: str) -
 
 def _schema() -> dict[str, pl.DataType | type[pl.DataType]]:
     names = [column for name in SPREAD for column in (name, f"{name}_sd")]
-    names += ["coverage@10", "train_seconds", "steps_per_second", *EXTRA, "best_epoch", "dial"]
+    names += ["coverage@10", "train_seconds", "steps_per_second", *EXTRA, "best_epoch", "dial", "peak_memory_bytes"]
     return {
         "dataset": pl.String,
         "method": pl.String,
