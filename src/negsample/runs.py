@@ -93,7 +93,7 @@ def check_study_folder(folder: Path) -> None:
         raise InputError(f"the name of {folder} is not UTF-8 text; choose another --out") from None
     if not folder.is_dir() or (folder / "study.json").exists():
         return
-    other = sorted({each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets"})
+    other = sorted({each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets", "tuning"})
     if other:
         raise InputError(f"{folder} holds no study but {other[0]}; choose another --out, a new folder")
 

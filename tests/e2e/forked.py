@@ -45,8 +45,8 @@ def start(arguments: list[str], output: str) -> int:
     """The process of this command line, the first of its group; what it says goes to ``output``."""
     child = os.fork()
     if child:
+        os.setpgid(child, child)  # here, so that it leads its group before anybody hears of it
         return child
-    os.setsid()
     target = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(target, 1)
     os.dup2(target, 2)

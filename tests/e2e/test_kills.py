@@ -174,3 +174,78 @@ def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills
     assert times.keys() == undisturbed.keys()
     assert carried >= 2
     assert len(stages) >= 4, stages
+
+
+def small_study(log, out, methods, small, *more):
+    options = ["--methods", methods, "--repeats", 2, "--epochs", 10, "--out", out]
+    return ["compare", log, *options, *small, *more]
+
+
+def trained_once(starter):
+    """Each epoch of each training, and that none was trained twice."""
+    times = Counter((training, epoch) for what, training, epoch, _ in starter.trained() if what == "trained")
+    assert set(times.values()) == {1}
+    return set(times)
+
+
+def test_two_processes_share_a_study(starter, log, small, tmp_path):
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    tune = ("--tune-trials", 2)
+    assert starter.wait(starter.start(*small_study(log, whole, "random,mixed", small, *tune)))[0] == 0
+    undisturbed = trained_once(starter)
+    starter.trained_path.write_text("")
+    both = [starter.start(*small_study(log, shared, "random,mixed", small, *tune)) for _ in range(2)]
+    ends = [starter.wait(process) for process in both]
+    assert [code for code, _ in ends] == [0, 0], ends
+    assert trained_once(starter) == undisturbed
+    assert_the_same_study(shared, whole)
+
+
+def test_two_commands_that_overlap_share_a_study(starter, log, small, tmp_path):
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    for methods in ("random,mixed", "random,in-batch"):
+        assert starter.wait(starter.start(*small_study(log, whole, methods, small)))[0] == 0
+    undisturbed = trained_once(starter)
+    starter.trained_path.write_text("")
+    both = [starter.start(*small_study(log, shared, each, small)) for each in ("random,mixed", "random,in-batch")]
+    ends = [starter.wait(process) for process in both]
+    assert [code for code, _ in ends] == [0, 0], ends
+    assert trained_once(starter) == undisturbed
+    assert names(shared) == names(whole)
+    assert sorted(json.loads((shared / "study.json").read_text())["runs"]) == names(shared)
+    assert set(table(shared / "table.csv")["method"]) == {"random", "mixed", "in-batch", "PopRec"}
+    one, other = numbers(shared), numbers(whole)
+    runs = [name for name in other if name.startswith("runs")]
+    assert {name: one[name] for name in runs} == {name: other[name] for name in runs}
+    assert not list(shared.rglob(".*"))
+
+
+def test_what_a_killed_process_had_another_finishes(starter, log, small, tmp_path):
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    assert starter.wait(starter.start(*small_study(log, whole, "random,mixed", small)))[0] == 0
+    one, other = (starter.start(*small_study(log, shared, "random,mixed", small)) for _ in range(2))
+    patience = time.monotonic() + 100
+    while time.monotonic() < patience:  # until the first has kept a state of a training that is its own
+        kept = [training for what, training, _, by in starter.trained() if (what, by) == ("kept", one[0])]
+        if kept:
+            break
+        time.sleep(0.01)
+    assert starter.kill(one)
+    code, said = starter.wait(other)
+    assert code == 0, said
+    assert_the_same_study(shared, whole)
+
+
+def test_a_run_that_another_process_trains_is_refused(starter, log, small, tmp_path):
+    out = tmp_path / "run"
+    command = ["train", log, "--method", "random", "--epochs", 400, "--out", out, *small]
+    first = starter.start(*command)
+    patience = time.monotonic() + 100
+    while not starter.trained() and time.monotonic() < patience:
+        time.sleep(0.01)
+    code, said = starter.wait(starter.start(*command))
+    assert code == 2
+    assert f"error: another process is making {out}; wait for it, or choose another --out" in said
+    assert not out.exists()
+    assert starter.kill(first)
+    assert max(epoch for _, _, epoch, _ in starter.trained()) < 400
