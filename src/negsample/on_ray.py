@@ -97,16 +97,35 @@ def _connected(address: str | None) -> Iterator[None]:
             raise InputError(f"this process is connected to Ray at {there} already, and cannot go to {address}")
         yield
         return
-    try:
-        with _no_reports():
-            try:
+    with _no_chatter(), _disconnected():
+        try:
+            with _no_reports():
                 ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, include_dashboard=False)
-            except (OSError, RuntimeError, ValueError, RayError) as error:
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                raise InputError(f"cannot use Ray at {address or 'this machine'}: {reason}") from error
+        except (OSError, RuntimeError, ValueError, RayError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"cannot use Ray at {address or 'this machine'}: {reason}") from error
+        yield
+
+
+@contextmanager
+def _disconnected() -> Iterator[None]:
+    """At the end; what was started of Ray stops."""
+    try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Nodes' last words stay in their logs: Ray prints them whatever it is asked, by this function of its own."""
+    name = "print_to_stdstream"
+    printing = getattr(ray._private.worker, name, None)
+    setattr(ray._private.worker, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        setattr(ray._private.worker, name, printing)
 
 
 @contextmanager
