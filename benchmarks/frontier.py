@@ -165,7 +165,7 @@ def alpha_picture(of_methods: Study, of_alphas: dict[float, Study], dataset: str
     chart = frontier_chart(found, rows, looks([each.method for each in found]))
     assert chart is not None
     spec = {key: value for key, value in chart.to_dict().items() if key not in ("config", "$schema")}
-    _save(Figure("", "", "", spec, True), f"alpha-{dataset}")
+    _save(Figure("", "", "", spec, "dial"), f"alpha-{dataset}")
 
 
 def _save(figure: Figure, name: str) -> None:

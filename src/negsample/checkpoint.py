@@ -71,9 +71,13 @@ def write_whole(state: Any, path: Path) -> None:
     temporary.replace(path)
 
 
-def damaged(path: Path, error: object) -> InputError:
+class DamagedError(InputError):
+    """What was kept of a training that was stopped cannot be used; it is left as it is."""
+
+
+def damaged(path: Path, error: object) -> DamagedError:
     """What to raise when ``path``, of a training that was stopped, cannot be used."""
-    return InputError(f"{path} is damaged ({error}); delete {path.parent} and this training starts anew")
+    return DamagedError(f"{path} is damaged ({error}); delete {path.parent} and this training starts anew")
 
 
 def as_plain(batch: Batch, proposed: Proposed) -> State:

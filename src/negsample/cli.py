@@ -22,6 +22,7 @@ from negsample.options import (
     MinItem,
     MinUser,
     MLflow,
+    On,
     Seed,
     Split,
     TestFraction,
@@ -36,6 +37,7 @@ from negsample.options import (
 
 if TYPE_CHECKING:
     from negsample.tuning import Tuning
+    from negsample.where import Where
 
 app = typer.Typer(
     name="negsample",
@@ -174,6 +176,7 @@ def compare(
         typer.Option(metavar="N,N,...", help="Also train with batches of N epochs drawn again and again, for each N."),
     ] = None,
     at_once: Jobs = 1,
+    on: On = "local",
     together: Annotated[
         int,
         typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU."),
@@ -209,10 +212,12 @@ def compare(
     from negsample.terminal import print_dataset, print_forecast, print_study
     from negsample.tracking import track, tracked
     from negsample.tuning import plan_tunings
+    from negsample.where import parse_where
 
     tracking = track(mlflow, folder)
     names = list(PAPER_SIX) if methods is None else method_names(methods)
     parse_choice(dial)
+    where = parse_where(on)
     loaded = [load_dataset(each, prepared) for each in datasets]
     planned = partial(study.plan, loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
     jobs, factors = planned(), whole_numbers("--oversampling", oversampling)
@@ -232,11 +237,11 @@ def compare(
             given=given_to_training(epochs, changes),
             folder=folder / "tuning",
         )
-        jobs = planned(tuned=_tuned(tunings, at_once))
+        jobs = planned(tuned=_tuned(tunings, at_once, where))
         again = study.oversampled(jobs, factors)
         note |= {"tune_trials": tune_trials, "tunings": [tuning.stem for tuning in tunings]}
     left = study.unfinished([*jobs, *again], folder, together)
-    check_fits(left, at_once)
+    check_fits(left, at_once, memory=where.here)
     print_forecast(out, forecast(left, at_once))
     with tracked(tracking, say) as logging, Progress(out, [*jobs, *again]) as progress:
         page = study.compare(
@@ -246,6 +251,7 @@ def compare(
             at_once=at_once,
             together=together,
             dial=dial,
+            on=where,
             watch=logging(progress.watch),
             tell=progress.tell,
             note=note,
@@ -288,6 +294,7 @@ def tune(
     from negsample.methods import POPREC, method_names
     from negsample.terminal import print_best, print_dataset
     from negsample.tuning import plan_tunings, write_best
+    from negsample.where import LOCAL
 
     names = method_names(method)
     if len(names) > 1 or names == [POPREC]:
@@ -304,20 +311,20 @@ def tune(
         given=given_to_training(epochs, changes),
         folder=folder,
     )
-    _tuned([tuning], 1)
+    _tuned([tuning], 1, LOCAL)
     print_best(out, tuning, dataset)
     out.print(f"Best: {write_best(tuning)}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _tuned(tunings: list[Tuning], at_once: int) -> dict[tuple[str, str], dict[str, Any]]:
+def _tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``, seen on the terminal."""
     from negsample.forecast import check_fits
     from negsample.progress import TuningProgress
     from negsample.tuning import tune_all
 
-    check_fits([[tuning.job] for tuning in tunings], at_once)
+    check_fits([[tuning.job] for tuning in tunings], at_once, memory=where.here)
     with TuningProgress(out, tunings) as progress:
-        return tune_all(tunings, at_once=at_once, watch=progress.watch, tell=progress.tell)
+        return tune_all(tunings, at_once=at_once, on=where, watch=progress.watch, tell=progress.tell)
 
 
 def command_line() -> str:

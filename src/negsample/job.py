@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from negsample.checkpoint import Checkpoint
+from negsample.checkpoint import Checkpoint, DamagedError
 from negsample.config import InputError, NegativeSettings, TrainSettings, canonical_json, checked, fingerprint
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
@@ -120,6 +120,8 @@ def do_together(
         ):
             try:
                 _do(jobs, folders, places, dial, watch)
+            except DamagedError:
+                raise
             except InputError:
                 for place in places:
                     clear(place)
@@ -153,9 +155,10 @@ def _do(
         fit_together(courses, jobs[0].data, jobs[0].settings, checkpoint) if courses else [Fitted([], 0)] * len(jobs)
     )
     counts = None if catalogue is None else catalogue.target_counts
-    for job, folder, place, model, result in zip(jobs, folders, places, models, fitted, strict=True):
-        scratch = scratch_in(place)
+    scratches = [scratch_in(place) for place in places]
+    for job, scratch, model, result in zip(jobs, scratches, models, fitted, strict=True):
         _write(job, model, result, scratch, dial, counts, device)
+    for job, folder, scratch in zip(jobs, folders, scratches, strict=True):  # at once: they are carried on together
         try:
             scratch.rename(folder)
         except OSError:

@@ -29,6 +29,16 @@ Seed = Annotated[int, typer.Option(help="Where chance comes from.")]
 Jobs = Annotated[
     int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process with its share of the cores.")
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="local|ray|ray=ADDRESS",
+        help="Where: this machine, or a Ray cluster whose nodes share --out and the datasets. ray: the one at "
+        "RAY_ADDRESS, else one running here, else a new one of this machine; ADDRESS: HOST:PORT, auto or local. "
+        "There --jobs counts over all nodes, and a run whose worker is lost is tried again.",
+    ),
+]
 Dial = Annotated[
     str,
     typer.Option(

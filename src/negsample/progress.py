@@ -61,11 +61,14 @@ class Progress:
             return
         what = f"{job.data.name} {job.method} seed {job.seed}"
         if epoch is not None:
+            before = self._last.get(job.name)
             self._last[job.name] = epoch
             if epoch.valid is not None:
                 self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[self._selected_by])
             done = f"{what} epoch {epoch.epoch}/{job.settings.epochs}"
-            self._bar.update(self._task, advance=_work(job) / job.settings.epochs, description=done)
+            told = before is not None and before.epoch >= epoch.epoch  # and again, after its worker was lost
+            advance = 0.0 if told else _work(job) / job.settings.epochs
+            self._bar.update(self._task, advance=advance, description=done)
         elif job.name in self._last:
             best, seconds = 100 * self._best[job.name], self._last[job.name].seconds
             self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
@@ -120,9 +123,11 @@ class TuningProgress:
             self.tell(f"{what} trial {said.number + 1}/{tuning.planned}: {params}: {value}{state}{best}")
             return
         number, epoch = said
+        told = epoch.epoch <= self._seen.get((tuning.stem, number), 0)  # and again, after its worker was lost
         self._seen[tuning.stem, number] = epoch.epoch
         line = f"{what} trial {number + 1}/{tuning.planned} epoch {epoch.epoch}/{epochs}"
-        self._bar.update(self._task, advance=_work(tuning.job) / epochs, description=line)
+        advance = 0.0 if told else _work(tuning.job) / epochs
+        self._bar.update(self._task, advance=advance, description=line)
 
     def tell(self, line: str) -> None:
         """Say ``line`` above the bar."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.config import InputError
+from negsample.whole import place_beside, replacing
 
 _OF_CONFIG = {
     "dataset": str,
@@ -48,16 +46,14 @@ class Run(NamedTuple):
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """``value`` as JSON, in place of what was there in one step; NaN is written as null."""
     text = json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """``arrays`` compressed in one ``.npz``, in place of what was there in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")  # NumPy would add the ending
-    np.savez_compressed(temporary, **dict(arrays))  # type: ignore[arg-type]
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **dict(arrays))  # type: ignore[arg-type]
 
 
 def _finite(value: Any) -> Any:
@@ -119,11 +115,12 @@ def make_folders(folder: Path, *names: str) -> None:
 def _scratch_beside(folder: Path) -> Iterator[Path]:
     made = [each for each in folder.parents if not each.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name[:60]}.", dir=folder.parent))
     try:
-        yield scratch
+        with place_beside(folder) as place:
+            scratch = place / "whole"
+            scratch.mkdir()
+            yield scratch
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):  # what has something in it stays
             for each in made:
                 each.rmdir()
@@ -134,7 +131,6 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """A scratch folder beside ``folder`` that becomes it when the block ends well, and vanishes otherwise."""
     with _scratch_beside(folder) as scratch:
         yield scratch
-        scratch.chmod(0o755)
         scratch.rename(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import optuna
 import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 from torch.quasirandom import SobolEngine
 
@@ -69,20 +70,47 @@ def kept_trials(journal: Path, name: str) -> list[FrozenTrial]:
     if not journal.exists():
         return []
     try:
-        return _stored(journal, name).get_trials(deepcopy=False)
-    except (ValueError, KeyError) as error:
+        stored = _stored(journal, name)
+        kept = [] if stored is None else stored.get_trials(deepcopy=False)
+        for each in kept:
+            as_trial(each)
+        return kept
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise InputError(f"{journal} is damaged ({error}); delete it, and the search starts anew") from None
 
 
 def keep_trial(journal: Path, name: str, trial: FrozenTrial) -> None:
-    """Write ``trial`` down, whole or not at all."""
-    _stored(journal, name).add_trial(trial)
+    """Write ``trial`` down, whole or not at all; by the one process that has the search."""
+    if journal.exists():
+        whole = journal.read_bytes().rfind(b"\n") + 1  # a line without an end was being written by a killed process
+        os.truncate(journal, whole)
+    stored = _stored(journal, name)
+    if stored is None:
+        stored = optuna.create_study(study_name=name, storage=_storage(journal), direction="maximize")
+    stored.add_trial(trial)
 
 
-def _stored(journal: Path, name: str) -> optuna.Study:
+class _NoLock(JournalFileOpenLock):
+    """For who has the search already. A lock of Optuna's is a file, which outlives a killed process by 30 s."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _storage(journal: Path) -> JournalStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=_NoLock(str(journal))))
+
+
+def _stored(journal: Path, name: str) -> optuna.Study | None:
+    """What is in ``journal``, which is not changed; None: nothing yet."""
+    storage = _storage(journal)
+    if name not in {each.study_name for each in storage.get_all_studies()}:
+        return None
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 def _at(share: float, space: Space) -> Any:

@@ -89,7 +89,12 @@ class _Parts(NamedTuple):
     seeds: float
 
 
-def compare(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]], rng: np.random.Generator) -> list[Compared]:
+def compare(
+    samples: Sequence[Sample],
+    pairs: Sequence[tuple[int, int]],
+    rng: np.random.Generator,
+    models: int | None = None,
+) -> list[Compared]:
     """The difference of each of ``pairs`` of ``samples``, by a paired bootstrap over users and seeds.
 
     A difference ``D`` of means over S seeds and U users varies with the users (their own differences), with the seeds
@@ -108,11 +113,13 @@ def compare(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]], rng: np
     ``p = (1 + #{|D* - mean D*| >= |D|}) / (1 + R)``; the interval is symmetric and has 0 outside where ``p < 0.05``.
     With a single seed, users alone are resampled: nothing is said of other seeds then.
 
+    ``models``: how many of the samples are different models, where some are the same at another setting (else all).
+
     Seeds are paired where two methods have the same ones, and independent otherwise. What other forms gave is in
     ``docs/log.md`` (2026-11-28).
     """
     parts = _squares(samples)
-    pooled = {both: _pooled(samples, parts, both) for both in (True, False)}
+    pooled = {both: _pooled(samples, parts, both, models or len(samples)) for both in (True, False)}
     chance = {both: rng.standard_t(freedom, len(samples[0].resampled_R)) for both, (_, freedom) in pooled.items()}
     found = []
     for a, b in pairs:
@@ -174,7 +181,9 @@ def _apart(a: float, b: float, shared: float) -> float:
 def _scattered(values_SN: Floats, of: Sample) -> Floats:
     """Deviations from the mean over the runs, scaled so that their squares add up to that of its standard error."""
     runs = len(of.seeds)
-    scattered: Floats = (values_SN - values_SN.mean(0)) / np.sqrt(max(runs * (runs - 1), 1))
+    if runs < 2:
+        return np.zeros_like(values_SN)
+    scattered: Floats = (values_SN - values_SN.mean(0)) / np.sqrt(runs * (runs - 1))
     return scattered
 
 
@@ -182,7 +191,9 @@ def _square(values: Floats) -> float:
     return float((values * values).sum())
 
 
-def _pooled(samples: Sequence[Sample], parts: dict[tuple[int, int], _Parts], both: bool) -> tuple[float, float]:
+def _pooled(
+    samples: Sequence[Sample], parts: dict[tuple[int, int], _Parts], both: bool, models: int
+) -> tuple[float, float]:
     """How much more seeds scatter than chance at each user alone would have it, and its degrees of freedom.
 
     ``both``: of pairs of methods that both draw at random; else of one with a method that does not.
@@ -197,7 +208,7 @@ def _pooled(samples: Sequence[Sample], parts: dict[tuple[int, int], _Parts], bot
     freedom = [len(samples[number].seeds) - 1 for number in methods]
     return (
         float(np.mean([each.seeds / each.runs for _, each in seen])),
-        float(np.mean(freedom) * max(len(methods) - 1, 1)),
+        float(np.mean(freedom) * max(min(len(methods), models) - 1, 1)),
     )
 
 

@@ -28,6 +28,9 @@ from negsample.metrics import event_percentiles
 from negsample.report.page import write_report
 from negsample.runs import is_run, make_folders, read_run, write_arrays, write_json
 from negsample.tasks import Training, carry_out
+from negsample.unfinished import alone, clear_finished
+from negsample.where import LOCAL, Where
+from negsample.whole import sweep
 from negsample.workers import cores
 
 _CURVE_POINTS = 400
@@ -101,6 +104,7 @@ def compare(
     at_once: int = 1,
     together: int = 1,
     dial: str = "none",
+    on: Where = LOCAL,
     watch: Watch = lambda job, epoch: None,
     tell: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
@@ -121,6 +125,7 @@ def compare(
             does in less time than one after another; each gives what it would give alone, but for rounding.
         dial: how every run's dial is chosen, as :func:`negsample.dial.parse_choice` takes it; no run is trained again
             for another one.
+        on: where the jobs are done, from :func:`negsample.where.parse_where`; on Ray ``at_once`` holds for all nodes.
         watch: see ``Watch``.
         tell: what else there is to be said, a line at a time.
         note: more to keep in ``study.json``.
@@ -131,14 +136,17 @@ def compare(
     """
     choice, runs, every = parse_choice(dial), out / "runs", [*jobs, *oversampling]
     tasks = [Training(group, [runs / job.name for job in group], choice) for group in unfinished(every, out, together)]
-    check_fits([task.jobs for task in tasks], at_once)
+    check_fits([task.jobs for task in tasks], at_once, memory=on.here)
     make_folders(out, "runs", "datasets")
     left = {folder for task in tasks for folder in task.folders}
     for folder in left:
         if folder.exists() and not is_run(folder):
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
     about = {"dial": choice.text, "oversampling": [job.name for job in oversampling]} | dict(note or {})
-    listed = _write_study(jobs, out, about)
+    sweep(out, deep=True)
+    clear_finished([runs / job.name for job in every if runs / job.name not in left])
+    with alone(out / "study"):
+        listed = _write_study(jobs, out, about)
     datasets = {job.data.fingerprint: job.data for job in jobs}
     for folder in (runs / name for name in listed if is_run(runs / name)):
         dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
@@ -154,11 +162,13 @@ def compare(
             of, epoch = message
             watch(task.jobs[of], epoch)
 
-    carry_out(tasks, heed, tell, at_once=at_once)
-    for name in _write_study(jobs, out, about):  # another process may have added to the study
-        if name not in listed and is_run(runs / name):
-            dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
-    return write_report(out)
+    at_once = min(at_once, len(groups(every, together)))  # of all, not of those that are left: see in_processes
+    carry_out(tasks, heed, tell, at_once=at_once, on=on)
+    with alone(out / "study"):  # another process may have added to the study: who comes last tells of all
+        for name in _write_study(jobs, out, about):
+            if name not in listed and is_run(runs / name):
+                dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
+        return write_report(out)
 
 
 def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[Job]]:

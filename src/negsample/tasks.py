@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from negsample.dial import Choice
 from negsample.job import Job, do_together
+from negsample.where import LOCAL, Where
 from negsample.workers import Heed, Task, in_processes, one_by_one
 
 
@@ -28,15 +29,35 @@ class Training(NamedTuple):
         seeds = ", ".join(str(each.seed) for each in self.jobs)
         return f"{job.data.name} {job.method} seed {seeds}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process go absolute folders."""
+        return Training, (self.jobs, [folder.absolute() for folder in self.folders], self.dial)
+
+    @property
+    def writes(self) -> Path:
+        """See :class:`negsample.workers.Task`."""
+        return self.folders[0].parent
+
+    @property
+    def reads(self) -> list[Path]:
+        """See :class:`negsample.workers.Task`."""
+        return [self.jobs[0].data.manifest_path]
+
     def do(self, say: Callable[[Any], None]) -> bool:
         """See :class:`negsample.workers.Task`."""
         jobs = list(self.jobs)
         return do_together(jobs, self.folders, dial=self.dial, watch=lambda job, epoch: say((jobs.index(job), epoch)))
 
 
-def carry_out(tasks: Sequence[Task], heed: Heed, tell: Callable[[str], None], *, at_once: int = 1) -> None:
-    """Do every task, one by one here or ``at_once`` at a time; see :mod:`negsample.workers`."""
-    if at_once > 1 and len(tasks) > 1:
+def carry_out(
+    tasks: Sequence[Task], heed: Heed, tell: Callable[[str], None], *, at_once: int = 1, on: Where = LOCAL
+) -> None:
+    """Do every task, one by one here or ``at_once`` at a time, however few are left; ``on``: here, or on Ray."""
+    if on.ray and tasks:
+        from negsample.on_ray import on_ray  # Ray is an extra
+
+        on_ray(tasks, on.address, at_once, heed, tell)
+    elif at_once > 1 and tasks:
         in_processes(tasks, at_once, heed, tell)
     else:
         one_by_one(tasks, heed, tell)

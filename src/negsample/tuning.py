@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from optuna import create_trial
 from optuna.trial import FrozenTrial, TrialState
 
-from negsample.checkpoint import Checkpoint
+from negsample.checkpoint import Checkpoint, DamagedError
 from negsample.config import InputError, TrainSettings, fingerprint
 from negsample.course import SELECTED_BY, Course, Epoch, Fitted
 from negsample.data.sequences import Dataset
@@ -22,6 +23,8 @@ from negsample.search import Trial, as_trial, keep_trial, kept_trials, next_tria
 from negsample.tasks import carry_out
 from negsample.train import fit_together
 from negsample.unfinished import claimed, clear
+from negsample.where import LOCAL, Where
+from negsample.whole import sweep
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
@@ -46,6 +49,20 @@ class Tuning(NamedTuple):
         """What a person calls it."""
         return f"the tuning of {self.job.method} on {self.job.data.name}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes an absolute folder."""
+        return Tuning, (self.job, self.space, self.planned, self.folder.absolute())
+
+    @property
+    def writes(self) -> Path:
+        """See :class:`negsample.workers.Task`."""
+        return self.folder
+
+    @property
+    def reads(self) -> list[Path]:
+        """See :class:`negsample.workers.Task`."""
+        return [self.job.data.manifest_path]
+
     @property
     def stem(self) -> str:
         """The name of its files; the number of trials is no part of it: more of them carry on."""
@@ -69,6 +86,7 @@ class Tuning(NamedTuple):
                 return False
             (place,) = places
             make_folders(self.folder.parent, self.folder.name)
+            sweep(self.folder)
             self._search(place, say)
             clear(place)
         return True
@@ -121,6 +139,8 @@ class Tuning(NamedTuple):
             fit_trial(self.job_of(trial.params), place, watch)
         except _PrunedError:
             state = TrialState.PRUNED
+        except DamagedError:
+            raise
         except InputError as refused:
             state, error = TrialState.FAIL, str(refused)
         looks = {each.epoch: each.valid[SELECTED_BY] for each in log if each.valid is not None}
@@ -220,6 +240,7 @@ def tune_all(
     tunings: Sequence[Tuning],
     *,
     at_once: int = 1,
+    on: Where = LOCAL,
     watch: Callable[[Tuning, Any], None] = lambda tuning, said: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
@@ -229,14 +250,24 @@ def tune_all(
         tunings: from :func:`plan_tunings`.
         at_once: tunings at a time, each in a process of its own; the trials of one come one after another, so that
             what they try does not depend on which is faster.
+        on: where they are done.
         watch: called with what a tuning says (see :meth:`Tuning.do`), and with None when it is done.
         tell: what else there is to be said, a line at a time.
 
     Raises:
         InputError: see :meth:`Tuning.do`.
     """
-    carry_out(tunings, lambda number, said: watch(tunings[number], said), tell, at_once=at_once)
+    at_once = min(at_once, len(tunings))
+    tried = [each for each in tunings if len(each.trials()) == each.planned]  # told here: no process is worth it
+    names = {each.stem for each in tried}
+    left = [each for each in tunings if each.stem not in names]
+    carry_out(tried, partial(_heeded, watch, tried), tell)
+    carry_out(left, partial(_heeded, watch, left), tell, at_once=at_once, on=on)
     return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
+
+
+def _heeded(watch: Callable[[Tuning, Any], None], tunings: Sequence[Tuning], number: int, said: Any) -> None:
+    watch(tunings[number], said)
 
 
 def write_best(tuning: Tuning) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from filelock import FileLock, Timeout
 from negsample.config import InputError
 
 _LONGEST = 200  # bytes of a name; file systems allow 255, and this one gets longer
+_PATIENCE = 0.05  # seconds between looks whether another process has done
 
 
 def place_of(folder: Path) -> Path:
@@ -50,6 +52,33 @@ def claimed(folders: Sequence[Path]) -> Iterator[list[Path] | None]:
         yield places
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """For as long as the block lasts no other process has ``path``; waits for that.
+
+    Raises:
+        InputError: see :func:`claimed`.
+    """
+    while True:
+        with claimed([path]) as places:
+            if places is not None:
+                try:
+                    yield
+                finally:
+                    clear(places[0])
+                return
+        time.sleep(_PATIENCE)
+
+
+def clear_finished(folders: Sequence[Path]) -> None:
+    """Remove what lies of finished runs ``folders`` if a process was killed before it could."""
+    for folder in folders:
+        if place_of(folder).exists():
+            with claimed([folder]) as places:
+                for place in places or ():
+                    clear(place)
+
+
 def scratch_in(place: Path) -> Path:
     """An empty folder in ``place``, to be filled and renamed."""
     scratch = place / "run"
@@ -59,5 +88,10 @@ def scratch_in(place: Path) -> Path:
 
 
 def clear(place: Path) -> None:
-    """Remove what lies there, by whom it is claimed."""
+    """Remove what lies there, by whom it is claimed: the state first, since it needs the rest, and the lock last."""
+    for path in sorted(place.glob("*"), key=lambda each: (each.name == "lock", each.name != "state.pt")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     shutil.rmtree(place, ignore_errors=True)

@@ -10,7 +10,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -18,18 +20,29 @@ import torch
 from negsample.config import InputError
 
 PATIENCE = 1.0  # seconds between looks: whether workers are alive, whether another process is done
-_BUSY = "busy"
+BUSY = "busy"
+"""What comes of a task that another process has."""
 
 Heed = Callable[[int, Any], None]
 """Called with a task's number and what it says, and with None when it is done."""
 
 
 class Task(Protocol):
-    """Some work that is done in one piece, in this process or another: it can be pickled."""
+    """Some work that is done in one piece, in this process or another: it can be pickled, with absolute paths."""
 
     @property
     def name(self) -> str:
         """What a person calls it."""
+        ...
+
+    @property
+    def writes(self) -> Path:
+        """The folder that its results go to."""
+        ...
+
+    @property
+    def reads(self) -> Sequence[Path]:
+        """Files that are what they are here wherever it is done."""
         ...
 
     def do(self, say: Callable[[Any], None]) -> bool:
@@ -81,11 +94,13 @@ def in_processes(tasks: Sequence[Task], at_once: int, heed: Heed, tell: Callable
     """
     context = multiprocessing.get_context("spawn")
     todo, said = context.Queue(), context.Queue()
-    at_once = min(at_once, len(tasks))
     for number in range(len(tasks)):
         todo.put(number)
-    threads = max(1, cores() // at_once)
-    workers = [context.Process(target=_work, args=(tasks, todo, said, threads), daemon=True) for _ in range(at_once)]
+    threads = max(1, cores() // at_once)  # however few tasks are left: sums depend on how many threads add them up
+    workers = [
+        context.Process(target=_work, args=(tasks, todo, said, threads), daemon=True)
+        for _ in range(min(at_once, len(tasks)))
+    ]
     try:
         for worker in workers:
             worker.start()
@@ -123,7 +138,7 @@ def _listen(
                     "is kept: the same command carries on, with fewer --jobs if memory was short"
                 ) from None
             continue
-        if message == _BUSY:
+        if message == BUSY:
             waiting.on(tasks[number])
             todo.put(number)
         else:
@@ -152,10 +167,10 @@ class _Failure:
         self.traceback = traceback
 
 
-def outcome(task: Task, say: Callable[[Any], None]) -> Any:
-    """Do ``task`` away from who asked for it: None when it is done, what else came of it as a message."""
+def outcome(do: Callable[[Callable[[Any], None]], bool], say: Callable[[Any], None]) -> Any:
+    """``do`` a task away from who asked for it: None when it is done, what else came of it as a message."""
     try:
-        return None if task.do(say) else _BUSY
+        return None if do(say) else BUSY
     except InputError as error:
         return error
     except Exception:
@@ -182,8 +197,15 @@ def _do_all(tasks: Sequence[Task], todo: Any, said: Any) -> None:
             sys.exit()
         said.put((number, message))
 
-    while (number := todo.get()) is not None:
-        result = outcome(tasks[number], lambda message, number=number: say(number, message))  # type: ignore[misc]
+    def next_number() -> int | None:
+        while parent is None or parent.is_alive():
+            with suppress(queue.Empty):
+                number: int | None = todo.get(timeout=PATIENCE)
+                return number
+        return None
+
+    while (number := next_number()) is not None:
+        result = outcome(tasks[number].do, lambda message, number=number: say(number, message))  # type: ignore[misc]
         say(number, result)
-        if result == _BUSY:
+        if result == BUSY:
             time.sleep(PATIENCE)

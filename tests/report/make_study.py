@@ -62,6 +62,7 @@ def make_study(
     repeats: int = 3,
     change: Change | None = None,
     dialled: bool = True,
+    tuned: bool = False,
     notes: Sequence[str] = (
         "135,080 rows without a user were left out",
         "57 % of the rows share (user, time)",
@@ -70,6 +71,7 @@ def make_study(
     """A study of ``datasets`` x ``methods`` x ``repeats`` under ``folder``, the same at every call.
 
     ``dialled``: with figures and ranks at every setting of the dial; else as runs were before there was one.
+    ``tuned``: with the search of each method's settings, runs at other factors of oversampling, and peaks of memory.
     """
     rng = random.Random(11)
     (folder / "datasets").mkdir(parents=True)
@@ -83,6 +85,8 @@ def make_study(
                 name = f"{number}-{method}-{seed}"
                 names.append(name)
                 config, metrics, log = _run(dataset, method, seed, 1.0 + 0.8 * number, rng)
+                if tuned:
+                    metrics["peak_memory_bytes"] = (300 + 12 * len(method)) * 2**20
                 if change:
                     change(config, metrics)
                 (folder / "runs" / name).mkdir(parents=True)
@@ -96,8 +100,64 @@ def make_study(
     machine = {"cores": 2, "processor": "x86_64", "python": "3.11.9", "torch": "2.13.0"}
     about = {"format": 1, "negsample": "0.1.0", "created": "2025-07-22T09:30:00+00:00"}
     about |= {"datasets": list(datasets), "methods": list(methods), "repeats": repeats, "settings": SETTINGS}
-    _write(folder / "study.json", about | {"runs": names, "machine": machine})
+    about |= {"runs": names, "machine": machine, **({"tune_trials": 14, "tunings": []} if tuned else {})}
+    if tuned:
+        (folder / "tuning").mkdir()
+        for number, dataset in enumerate(datasets):
+            for method in (each for each in methods if each != "PopRec"):
+                stem = f"{number}-{methods.index(method)}"
+                _write(folder / "tuning" / f"{stem}.json", tuning(dataset, method, rng))
+                about["tunings"].append(stem)
+        about["oversampling"] = _oversampled(
+            folder, datasets[0], [each for each in methods if each != "PopRec"][:2], rng
+        )
+    _write(folder / "study.json", about)
     return folder
+
+
+def tuning(dataset: str, method: str, rng: random.Random, trials: int = 14) -> dict[str, Any]:
+    """A search over the learning rate and the numbers of negatives; some trials pruned, one failed."""
+    kinds = [key for key in NEGATIVES.get(method, {"random_negatives": 5}) if key.endswith("_negatives")]
+    found: list[dict[str, Any]] = []
+    for number in range(trials):
+        params: dict[str, Any] = {"learning_rate": 10 ** rng.uniform(-4, -2), "batch_size": rng.choice([64, 128, 256])}
+        params |= {
+            key: rng.choice([1, 5, 10, 50, 100, 500, *(["all"] if key == "in_batch_negatives" else [])])
+            for key in kinds
+        }
+        state = "failed" if number == 5 else "pruned" if number % 4 == 3 else "complete"
+        value = 0.05 - 0.012 * abs(math.log10(params["learning_rate"] / 0.001)) + 0.003 * rng.gauss(0, 1)
+        epochs = {"failed": 0, "pruned": 3, "complete": 10}[state]
+        found.append({"number": number, "state": state, "params": params, "epochs": epochs})
+        found[-1] |= {"value": None if state == "failed" else value * (0.8 if state == "pruned" else 1)}
+        found[-1] |= {"best_epoch": epochs or None, "seconds": 1.5 * epochs * len(method)}
+    best = max((each for each in found if each["state"] == "complete"), key=lambda each: each["value"])
+    about = {
+        "format": 1,
+        "dataset": dataset,
+        "dataset_fingerprint": "0123456789ab",
+        "method": method,
+        "seed": 1_000_000,
+    }
+    about |= {"objective": "hr@10", "epochs": 10, "planned": trials, "trials": found}
+    about["best"] = {key: best[key] for key in ("number", "params", "value")}
+    return about | {"seconds": sum(each["seconds"] for each in found)}
+
+
+def _oversampled(folder: Path, dataset: str, methods: Sequence[str], rng: random.Random) -> list[str]:
+    names = []
+    for method in methods:
+        for factor in (1, 4, 10):
+            for seed in range(2):
+                name = f"oversampling-{methods.index(method)}-{factor}-{seed}"
+                names.append(name)
+                config, metrics, _ = _run(dataset, method, seed, 0.9 + 0.01 * factor, rng)
+                config["settings"] = SETTINGS | {"oversampling_factor": factor}
+                metrics["train_seconds"] = 60 + 9 * factor + seed
+                (folder / "runs" / name).mkdir(parents=True)
+                _write(folder / "runs" / name / "config.json", config)
+                _write(folder / "runs" / name / "metrics.json", metrics)
+    return names
 
 
 def manifest(name: str, notes: Sequence[str] = ()) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from make_study import METHODS, make_study, manifest
 
 from negsample.report import labels, read_study, study_table
 from negsample.report.charts import accuracy_balance, cohort_bars
-from negsample.report.curves import popularity_curve, training_curves
+from negsample.report.curves import training_curves
 from negsample.report.figures import dataset_figures, write_figure
 from negsample.report.frontier import hits_by_popularity, reaches
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import looks
+from negsample.report.popularity_charts import popularity_curve
 from negsample.report.tables import dialled_rows
 
 
@@ -99,7 +100,7 @@ def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
     figures = [
         f for dataset in study.datasets() for f in dataset_figures(study, table, dataset, reaches(study, dataset))
     ]
-    assert len({figure.name for figure in figures}) == 12
+    assert len({figure.name for figure in figures}) == 14
     path = write_figure(figures[0], tmp_path)
     assert path.parent == tmp_path
     assert "/" not in figures[0].name

@@ -16,7 +16,7 @@ from negsample.report import write_report
 
 CHARTS = (
     *("frontier", "cohort-bars", "popularity-hits"),  # those follow the dial
-    *("accuracy-balance", "training-curves", "popularity-curve"),
+    *("accuracy-balance", "training-curves", "popularity-curve", "training-time"),
 )
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -90,9 +90,9 @@ def test_names_from_outside_are_escaped(hostile: Path) -> None:
     assert HOSTILE not in page
     assert "<img" not in page[: page.index('id="charts"')]
     assert html.escape(f"column {HOSTILE}", quote=False).split("'")[0] in page
-    assert len(specs(page)) == 12
+    assert len(specs(page)) == 14
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
-    assert len(scripts) == 4
+    assert len(scripts) == 6
 
 
 def test_best_is_bold_by_what_is_shown_and_zero_never(report: Path) -> None:

@@ -73,7 +73,12 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process goes the folder, and the arrays are mapped there."""
-        return open_dataset, (self.folder,)
+        return open_dataset, (self.folder.absolute(),)
+
+    @property
+    def manifest_path(self) -> Path:
+        """The file that says what it is, its fingerprint among it."""
+        return self.folder / MANIFEST
 
     @property
     def name(self) -> str:

@@ -46,12 +46,12 @@ class Forecast(NamedTuple):
     seconds: float
 
 
-def check_fits(groups: Sequence[Group], at_once: int = 1) -> None:
+def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
     """Refuse, before any work, runs that cannot be: for lack of memory, or as their settings do not go together.
 
     Takes the largest peak times the groups at a time, less this process where it does the work itself. On a GPU: its
     free memory for all but the process, which stays with the CPU. (Where the system does not say what memory there
-    is, nothing is refused for lack of it.)
+    is, nothing is refused for lack of it.) ``memory``: False for work that other machines do.
 
     Raises:
         InputError: what is wrong; for memory what is largest, what there is, and what would help.
@@ -64,7 +64,7 @@ def check_fits(groups: Sequence[Group], at_once: int = 1) -> None:
             sizes = positions_of(job)
             drawn = drawn_by(job, sizes.likely)
             check_whole(sizes.likely, drawn.k, drawn.needs, job.settings.score_memory * MIB // len(group))
-    if not needs:
+    if not needs or not memory:
         return
     at_once = min(at_once, len(groups))
     group, most = max(needs, key=lambda pair: pair[1].peak)

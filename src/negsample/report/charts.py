@@ -9,7 +9,18 @@ import altair as alt
 import polars as pl
 
 from negsample.report import labels
-from negsample.report.encodings import DIAL, at_the_dial, choice, colour, domain, legend_of, shape, sized, whisker
+from negsample.report.encodings import (
+    CHOSEN,
+    DIAL,
+    at_the_dial,
+    brought_out,
+    colour,
+    domain,
+    legend_of,
+    shape,
+    sized,
+    whisker,
+)
 from negsample.report.formats import spread
 from negsample.report.noise import Row
 from negsample.report.palette import Look
@@ -35,7 +46,6 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
     y_domain = domain([row["y_low"] for row in rows], [row["y_high"] for row in rows])
     _name_points(rows, x_domain, y_domain)
     methods = [row["method"] for row in rows]
-    chosen = choice("method", legend=True)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("x:Q", title="Balance@10, %", scale=alt.Scale(domain=x_domain, nice=False, zero=False)),
         y=alt.Y("y:Q", title="NDCG@10, %", scale=alt.Scale(domain=y_domain, nice=False, zero=False)),
@@ -47,8 +57,7 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
             alt.Tooltip("runs:Q", title="runs"),
         ],
     )
-    faded = alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.12))
-    marks = base.encode(color=colour(looks, methods, legend_of(methods)), opacity=faded)
+    marks = base.encode(color=colour(looks, methods, legend_of(methods)), opacity=brought_out(1.0, 0.12))
     points = marks.mark_point(filled=True, size=120).encode(shape=shape(looks, methods))
     across = marks.mark_rule(strokeWidth=1.5).encode(x="x_low:Q", x2="x_high:Q")
     up = marks.mark_rule(strokeWidth=1.5).encode(y="y_low:Q", y2="y_high:Q")
@@ -61,11 +70,11 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
         text="method:N",
         opacity=alt.when(f"width < {_NAMED[0]:.0f}")
         .then(alt.value(0.0))
-        .when(chosen)
+        .when("!length(chosen) || indexof(chosen, datum.method) >= 0")
         .then(alt.value(1.0))
         .otherwise(alt.value(0.2)),
     )
-    return sized([across, up, points.add_params(chosen), names], 340)
+    return sized([across, up, points.add_params(CHOSEN), names], 340)
 
 
 def cohort_bars(given: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerChart:
@@ -75,7 +84,6 @@ def cohort_bars(given: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerCha
     """
     rows = [_bar(row, cohort) for row in given for cohort in COHORTS if row[f"{cohort}_hr@10"] is not None]
     methods = list(dict.fromkeys(row["method"] for row in given))
-    chosen = choice("method", legend=False)
     high = max((row["high"] for row in rows), default=0.0) or 1.0
     room_for_names = alt.ExprRef(f"{high} * width / max(60, width - 70)")
     base = at_the_dial(rows).encode(
@@ -87,7 +95,7 @@ def cohort_bars(given: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerCha
             axis=alt.Axis(grid=False, labelFontSize=12),
         ),
         yOffset=alt.YOffset("cohort:N", sort=list(COHORTS)),
-        opacity=alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.15)),
+        opacity=brought_out(1.0, 0.15),
         tooltip=[
             alt.Tooltip("method:N", title="method"),
             alt.Tooltip("cohort:N", title="cohort"),
@@ -108,7 +116,7 @@ def cohort_bars(given: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerCha
     )
     whiskers = base.mark_rule(strokeWidth=1.2).encode(x="low:Q", x2="high:Q")
     names = base.mark_text(align="left", dx=6).encode(x="high:Q", text="label:N")
-    return sized([bars.add_params(chosen, DIAL), whiskers, names], 52 * len(methods))
+    return sized([bars.add_params(CHOSEN, DIAL), whiskers, names], 52 * len(methods))
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:

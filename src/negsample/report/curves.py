@@ -1,17 +1,16 @@
-"""Charts of what is not in the table: validation by epoch, and the popularity curve."""
+"""Validation by epoch."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import choice, colour, dash, legend_of, sized
-from negsample.report.formats import share, spread, whole
-from negsample.report.palette import COHORT_COLOURS, Look
+from negsample.report.encodings import CHOSEN, brought_out, colour, dash, legend_of, sized
+from negsample.report.formats import spread
+from negsample.report.palette import Look
 from negsample.report.reading import POPULAR
 from negsample.runs import Run
 
@@ -27,7 +26,6 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
     picks = [row for run in runs for row in _pick(run)]
     levels = [row for run in runs for row in _level(run)][:1]
     methods = list(dict.fromkeys(row["method"] for row in (*means, *levels)))
-    chosen = choice("method", legend=True)
     x = alt.X(
         "epoch:Q",
         title="epoch",
@@ -40,64 +38,26 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
     def layer(rows: list[dict[str, Any]], tooltip: list[alt.Tooltip]) -> alt.Chart:
         return alt.Chart(alt.InlineData(values=rows)).encode(color=tint, tooltip=tooltip)
 
-    def faded(full: float) -> Any:
-        return alt.when(chosen).then(alt.value(full)).otherwise(alt.value(0.06))
-
     told = [
         alt.Tooltip("method:N", title="method"),
         alt.Tooltip("epoch:Q", title="epoch"),
         alt.Tooltip("text:N", title="validation HR@10"),
     ]
     mean = layer(means, told)
-    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=faded(0.13))
+    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=brought_out(0.13, 0.03))
     line = mean.mark_line(point={"size": 16} if _few(means) else False, strokeWidth=2).encode(
-        x=x, y=y, opacity=faded(1.0), strokeDash=dash(looks, methods)
+        x=x, y=y, opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods)
     )
     marks = layer(picks, [*told[:1], alt.Tooltip("epoch:Q", title="chosen epoch"), *told[2:]])
-    mark = marks.mark_point(shape="circle", size=70, strokeWidth=2).encode(x=x, y=y, opacity=faded(1.0))
+    mark = marks.mark_point(shape="circle", size=70, strokeWidth=2).encode(x=x, y=y, opacity=brought_out(1.0, 0.08))
     flat = layer(levels, [told[0], told[2]]).mark_rule(strokeWidth=2)
     layers = [
         band,
-        line.add_params(chosen),
+        line.add_params(CHOSEN),
         mark,
-        *([flat.encode(y=y, opacity=faded(1.0), strokeDash=dash(looks, methods))] if levels else []),
+        *([flat.encode(y=y, opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods))] if levels else []),
     ]
     return sized(layers, 320)
-
-
-def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
-    """Train events of an item against its popularity rank, both logarithmic; each cohort in its colour.
-
-    Items never seen in training have no place on a logarithmic axis. None if no item was seen.
-    """
-    curve = manifest["popularity_curve"]
-    rows = [
-        {"rank": rank, "count": count, "cohort": cohort}
-        for rank, count, cohort in zip(curve["rank"], curve["count"], curve["cohort"], strict=True)
-        if count > 0
-    ]
-    if not rows:
-        return None
-    words = {name: _cohort_words(name, facts) for name, facts in manifest["cohorts"].items()}
-    for row in rows:
-        row["words"] = words[row["cohort"]]
-    legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=400, symbolType="stroke", offset=14)
-    scale = alt.Scale(domain=list(words.values()), range=[COHORT_COLOURS[name] for name in words])
-    chosen = choice("words", legend=True)
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("rank:Q", title="popularity rank of the item", scale=_log(), axis=_powers(rows, "rank")),
-        y=alt.Y("count:Q", title="train events of the item", scale=_log(), axis=_powers(rows, "count")),
-        color=alt.Color("words:N", scale=scale, legend=legend),
-        opacity=alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.15)),
-        tooltip=[
-            alt.Tooltip("cohort:N", title="cohort"),
-            alt.Tooltip("rank:Q", title="rank", format=","),
-            alt.Tooltip("count:Q", title="train events", format=","),
-        ],
-    )
-    line = base.mark_line(strokeWidth=3)
-    dots = base.mark_point(filled=True, size=60).encode(opacity=alt.value(0.0))  # what the pointer finds
-    return sized([line, dots.add_params(chosen)], 280)
 
 
 def _looked_at(run: Run) -> dict[int, float]:
@@ -136,16 +96,3 @@ def _level(run: Run) -> list[dict[str, Any]]:
 def _few(rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the looks are so few that a line alone would hide where they were."""
     return len({row["epoch"] for row in rows}) <= 12
-
-
-def _cohort_words(name: str, facts: Mapping[str, Any]) -> str:
-    return f"{name}: {whole(facts['items'])} items, {share(facts['item_share'])} of the catalogue"
-
-
-def _log() -> alt.Scale:
-    return alt.Scale(type="log", nice=False)
-
-
-def _powers(rows: Sequence[Mapping[str, Any]], field: str) -> alt.Axis:
-    top = math.floor(math.log10(max(row[field] for row in rows)))
-    return alt.Axis(values=[10**power for power in range(top + 1)], format="~s", grid=True)

@@ -11,6 +11,8 @@ from negsample.report.palette import Look
 
 DIAL = alt.param(name="dial", value=0)
 """The setting of the dial that a chart shows; the page's slider sets it."""
+CHOSEN = alt.param(name="chosen", value=[])
+"""The methods that are brought out: one choice for the whole page, which sets it in every chart."""
 
 
 def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
@@ -18,10 +20,13 @@ def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=list(rows))).transform_filter("datum.dial === null || datum.dial === dial")
 
 
-def choice(field: str, legend: bool) -> alt.Parameter:
-    """What a click brings out in its chart, on a mark or in the legend; a double click ends it."""
-    bind = "legend" if legend else alt.Undefined
-    return alt.selection_point(name="chosen", fields=[field], on="click", clear="dblclick", bind=bind)
+def brought_out(full: float, low: float) -> Any:
+    """Opacity ``full`` of a method that is chosen, ``low`` of the others; ``full`` for all where none is."""
+    return (
+        alt.when("!length(chosen) || indexof(chosen, datum.method) >= 0")
+        .then(alt.value(full))
+        .otherwise(alt.value(low))
+    )
 
 
 def colour(looks: Mapping[str, Look], methods: Sequence[str], legend: alt.Legend | None) -> alt.Color:

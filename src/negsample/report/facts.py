@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from negsample.config import TrainSettings, checked
-from negsample.report.formats import listed, percent, seconds, share, when, whole
+from negsample.report.formats import listed, memory, percent, seconds, share, when, whole
 from negsample.report.reading import POPULAR, Study
 from negsample.report.tables import COHORTS
 
@@ -38,6 +38,7 @@ class Made(NamedTuple):
     seeds: str
     epochs: str
     speed: str
+    memory: str
 
 
 def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
@@ -174,6 +175,7 @@ def _made(study: Study, row: Mapping[str, Any]) -> Made:
         listed([str(run.config["seed"]) for run in runs]),
         listed([str(run.metrics["best_epoch"]) for run in runs]),
         seconds(row["train_seconds"]) + ("" if steps is None else f", {steps:.0f} steps a second"),
+        "" if row["peak_memory_bytes"] is None else memory(row["peak_memory_bytes"]),
     )
 
 

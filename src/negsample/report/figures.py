@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import altair as alt
 import polars as pl
 import vl_convert
 
 from negsample.report.charts import accuracy_balance, cohort_bars
-from negsample.report.curves import popularity_curve, training_curves
+from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
+from negsample.report.curves import training_curves
 from negsample.report.formats import listed, whole
 from negsample.report.frontier import Reach, hits_by_popularity
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
-from negsample.report.palette import PAPER, looks
+from negsample.report.palette import PAPER, Look, looks
+from negsample.report.popularity_charts import popularity_beside, popularity_curve
 from negsample.report.reading import Study
 from negsample.report.tables import dialled_rows
+from negsample.report.tuning_charts import response_chart, responses
+from negsample.report.tunings import Tuning
+from negsample.whole import replacing
+
+Place = Literal["dial", "more", "tuning", "cost", "together"]
+Drawn = tuple[Place, str, str, str, alt.LayerChart | None]
+"""Place, name, title, caption and the chart, None where it has nothing to show."""
 
 
 class Figure(NamedTuple):
     """``name``: file name without its ending, also the id on the page. ``spec``: Vega-Lite, without colours
-    of ground and ink (those are a config's). ``dialled``: whether it follows the dial."""
+    of ground and ink (those are a config's). ``place``: where on the page it stands; what stands at ``dial``
+    follows the dial."""
 
     name: str
     title: str
     caption: str
     spec: dict[str, Any]
-    dialled: bool
+    place: Place
 
 
 def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequence[Reach]) -> list[Figure]:
@@ -47,8 +56,9 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
         if without
         else ""
     )
-    drawn = [
+    drawn: list[Drawn] = [
         (
+            "dial",
             "frontier",
             "What each method reaches, over all settings of the dial",
             "Each curve is one method: small dots are settings of the dial, towards the tail on the right; the large"
@@ -57,6 +67,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             frontier_chart(found, dialled, look),
         ),
         (
+            "dial",
             "cohort-bars",
             "Hit rate by cohort",
             "HR@10 on the test events of popular (head), middling (mid) and rare (tail) items, in %."
@@ -64,6 +75,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             cohort_bars(dialled, look),
         ),
         (
+            "dial",
             "popularity-hits",
             "Hit rate by popularity",
             "HR@10 on the test events of items up to that percentile: the share of the train events that are of less"
@@ -71,6 +83,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             popularity_hits(hits_by_popularity(study, dataset), look),
         ),
         (
+            "more",
             "accuracy-balance",
             "Accuracy against Balance, at the dial of the table",
             "Up is more accurate, right is more even between head, mid and tail. Bars: one standard deviation"
@@ -78,6 +91,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             accuracy_balance(rows, look),
         ),
         (
+            "more",
             "training-curves",
             "Training, seen on validation",
             "Mean over the runs with a band of one standard deviation; a ring marks the epoch each run was"
@@ -85,6 +99,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             training_curves(runs, look),
         ),
         (
+            "more",
             "popularity-curve",
             "How popular the items are",
             "Each cohort holds about a third of the train events."
@@ -95,28 +110,93 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             ),
             popularity_curve(manifest),
         ),
+        *_of_tuning(study.tunings_of(dataset), look),
+        *_of_cost(study, dataset, look),
     ]
-    suffix = _suffixes(list(study.manifests))[dataset]
+    suffix = suffixes(list(study.manifests))[dataset]
     return [
         Figure(
             f"{name}--{suffix}",
             title,
             caption,
             _spec(chart, f"{title}, {dataset}. {caption}"),
-            name in ("frontier", "cohort-bars", "popularity-hits"),
+            place,
         )
-        for name, title, caption, chart in drawn
+        for place, name, title, caption, chart in drawn
         if chart is not None
+    ]
+
+
+def joint_figures(study: Study) -> list[Figure]:
+    """What sets the datasets beside one another; nothing where there is one."""
+    chart = popularity_beside({dataset: study.manifests[dataset] for dataset in study.datasets()})
+    if chart is None:
+        return []
+    title = "How popular the items are, dataset by dataset"
+    caption = (
+        "Each item's share of the train events against its rank: the steeper, the more of them are of a few items."
+        " Items never seen in training are not drawn."
+    )
+    return [Figure("popularity-beside", title, caption, _spec(chart, f"{title}. {caption}"), "together")]
+
+
+def _of_tuning(tunings: Sequence[Tuning], look: Mapping[str, Look]) -> list[Drawn]:
+    """The paper's Figure 5: one for each setting that was searched."""
+    caption = (
+        "A point a trial: full where it was trained to its end, hollow where it was pruned; a ring marks what was"
+        " chosen. The line runs through the best complete trials; the other settings vary along it."
+    )
+    return [
+        (
+            "tuning",
+            f"tuning-{name.replace('_', '-')}",
+            f"Validation by {name.replace('_', ' ')}",
+            caption,
+            response_chart(tunings, name, look),
+        )
+        for name in responses(tunings)
+    ]
+
+
+def _of_cost(study: Study, dataset: str, look: Mapping[str, Look]) -> list[Drawn]:
+    return [
+        (
+            "cost",
+            "training-time",
+            "Time to train",
+            "Full: to the end; hollow: to the epoch that was chosen on validation. Means over the runs,"
+            " on the machine named below. Measuring is not counted.",
+            time_chart(study, dataset, look),
+        ),
+        (
+            "cost",
+            "peak-memory",
+            "Peak memory",
+            "The most that a run of the method held, of its runs the largest: on a CPU the whole process, on a GPU its"
+            " tensors.",
+            memory_chart(study, dataset, look),
+        ),
+        (
+            "cost",
+            "oversampling",
+            "What reusing mini-batches buys",
+            "Numbers at the points: the oversampling factor, for how many epochs new mini-batches are drawn before they"
+            " are used again; off: new ones in every epoch. Means over the runs, test figures.",
+            oversampling_chart(study, dataset, look),
+        ),
     ]
 
 
 def write_figure(figure: Figure, folder: Path, width: int = 640) -> Path:
     """``figure`` as an SVG in ``folder``, on white, ``width`` pixels wide, in place of what was there."""
     svg = vl_convert.vegalite_to_svg(json.dumps(figure.spec | {"width": width}), config=PAPER)
-    path = folder / f"{figure.name}.svg"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(svg, encoding="utf-8")
-    temporary.replace(path)
+    return write_text(folder / f"{figure.name}.svg", svg)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """``text`` as UTF-8, in place of what was there in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
     return path
 
 
@@ -125,7 +205,7 @@ def _spec(chart: alt.LayerChart, description: str) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in ("config", "$schema")}
 
 
-def _suffixes(datasets: list[str]) -> dict[str, str]:
+def suffixes(datasets: list[str]) -> dict[str, str]:
     """A file-name-safe, distinct suffix for each dataset."""
     found: dict[str, str] = {}
     for name in datasets:

@@ -30,11 +30,18 @@ def whole(count: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration: ``8.4 s``, ``312 s``, ``1 h 04 min``."""
+    """A duration: ``8.4 s``, ``312 s``, ``25 min``, ``1 h 04 min``."""
     if value >= 3600:
         hours, minutes = divmod(round(value / 60), 60)
         return f"{hours}{SPACE}h {minutes:02d}{SPACE}min"
+    if value >= 600:
+        return f"{value / 60:.0f}{SPACE}min"
     return f"{value:.0f}{SPACE}s" if value >= 100 else f"{value:.1f}{SPACE}s"
+
+
+def memory(size: float) -> str:
+    """Bytes: ``312 MiB``, ``1.4 GiB``."""
+    return f"{size / 2**30:.1f}{SPACE}GiB" if size >= 2**30 else f"{size / 2**20:.0f}{SPACE}MiB"
 
 
 def when(value: Any) -> str:

@@ -8,7 +8,18 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from negsample.report.encodings import DIAL, at_the_dial, choice, colour, dash, domain, legend_of, shape, sized
+from negsample.report.encodings import (
+    CHOSEN,
+    DIAL,
+    at_the_dial,
+    brought_out,
+    colour,
+    dash,
+    domain,
+    legend_of,
+    shape,
+    sized,
+)
 from negsample.report.formats import percent
 from negsample.report.frontier import FLOORS, Reach
 from negsample.report.noise import Row
@@ -32,7 +43,6 @@ def frontier_chart(found: Sequence[Reach], rows: Sequence[Row], looks: Mapping[s
     x_domain = domain([row["x"] for row in points], [row["x"] for row in points], 0.04)
     y_high = max([row["y"] for row in points] + [row["high"] for row in bands])
     methods = list(dict.fromkeys(row["method"] for row in points))
-    chosen = choice("method", legend=True)
     x = alt.X(
         "x:Q",
         title="Balance@10, %",
@@ -42,9 +52,6 @@ def frontier_chart(found: Sequence[Reach], rows: Sequence[Row], looks: Mapping[s
     y = alt.Y("y:Q", title="NDCG@10, %", scale=alt.Scale(domain=(0, 1.03 * y_high), nice=False))
     tint = colour(looks, methods, legend_of(methods))
 
-    def faded(full: float) -> Any:
-        return alt.when(chosen).then(alt.value(full)).otherwise(alt.value(0.06))
-
     told = [
         alt.Tooltip("method:N", title="method"),
         alt.Tooltip("dial:Q", title="dial"),
@@ -53,20 +60,20 @@ def frontier_chart(found: Sequence[Reach], rows: Sequence[Row], looks: Mapping[s
     ]
     base = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y, color=tint)
     line = base.mark_line(strokeWidth=2).encode(
-        order="dial:Q", opacity=faded(1.0), strokeDash=dash(looks, methods, None)
+        order="dial:Q", opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods, None)
     )
-    dots = base.mark_point(filled=True, size=22).encode(opacity=faded(1.0), tooltip=told)
+    dots = base.mark_point(filled=True, size=22).encode(opacity=brought_out(1.0, 0.08), tooltip=told)
     here = (
         at_the_dial(points)
         .mark_point(filled=True, size=130)
-        .encode(x=x, y=y, color=tint, shape=shape(looks, methods), opacity=faded(1.0), tooltip=told)
+        .encode(x=x, y=y, color=tint, shape=shape(looks, methods), opacity=brought_out(1.0, 0.08), tooltip=told)
     )
     band = (
         alt.Chart(alt.InlineData(values=bands))
         .mark_area()
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=faded(0.12))
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=brought_out(0.12, 0.02))
     )
-    return sized([*([band] if bands else []), line, dots, here.add_params(chosen, DIAL)], 400)
+    return sized([*([band] if bands else []), line, dots, here.add_params(CHOSEN, DIAL)], 400)
 
 
 def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]) -> alt.LayerChart | None:
@@ -86,7 +93,6 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
         for row in rows
     ]
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    chosen = choice("method", legend=True)
     high = max(row["y"] for row in shown) or 1.0
     thirds = (
         alt.Chart(alt.InlineData(values=[{"x": 100 / 3}, {"x": 200 / 3}])).mark_rule(strokeDash=[2, 4]).encode(x="x:Q")
@@ -94,13 +100,13 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
     base = at_the_dial(shown).encode(
         x=alt.X(
             "x:Q",
-            title="popularity percentile of the item, by train events (tail | mid | head)",
+            title="popularity percentile (tail | mid | head)",
             scale=alt.Scale(domain=(0, 100), nice=False),
             axis=alt.Axis(grid=False, tickCount=6),
         ),
         y=alt.Y("y:Q", title="HR@10, %", scale=alt.Scale(domain=(0, 1.02 * high), nice=False)),
         color=colour(looks, methods, legend_of(methods, "stroke")),
-        opacity=alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.08)),
+        opacity=brought_out(1.0, 0.08),
         tooltip=[
             alt.Tooltip("method:N", title="method"),
             alt.Tooltip("text:N", title="HR@10"),
@@ -109,7 +115,7 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
     )
     line = base.mark_line(strokeWidth=2).encode(strokeDash=dash(looks, methods))
     dots = base.mark_point(filled=True, size=26)
-    return sized([thirds, line, dots.add_params(chosen, DIAL)], 320)
+    return sized([thirds, line, dots.add_params(CHOSEN, DIAL)], 320)
 
 
 def _point(row: Row) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 "use strict";
-(() => {
+/* The charts: drawn in the ground's colours, turned by the dials, with the chosen methods brought out everywhere. */
+const page = (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const charts = read("charts");
   const configs = read("configs");
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const print = window.matchMedia("print");
-  let drawn = [];
+  const chosen = new Set();
+  const known = new Set(read("methods"));
+  let drawn = {};
   const dials = [...document.querySelectorAll(".dial")].map((box) => ({
     slider: box.querySelector("input"),
     output: box.querySelector("output"),
@@ -19,57 +22,122 @@
     const words = beta > 0 ? "towards the head" : beta < 0 ? "towards the tail" : "as trained";
     dial.output.textContent = `\u03b2 = ${sign}${Math.abs(beta)}, ${words}`;
     dial.slider.setAttribute("aria-valuetext", dial.output.textContent);
-    return beta;
+  }
+
+  /* What stands in a chart's signals now: the methods that are brought out, and its dial. */
+  function signals(name) {
+    const named = charts[name].params ?? [];
+    const dial = dials.find((each) => each.charts.includes(name));
+    const values = {};
+    if (named.some((each) => each.name === "chosen")) values.chosen = [...chosen];
+    if (dial) values.dial = dial.betas[dial.slider.value];
+    return values;
+  }
+
+  async function tell(names) {
+    for (const name of names) {
+      const { view } = await drawn[name];
+      for (const [signal, value] of Object.entries(signals(name))) view.signal(signal, value);
+      await view.runAsync();
+    }
   }
 
   async function turn(dial) {
-    const beta = say(dial);
-    for (const name of dial.charts) {
-      const { view } = await drawn[Object.keys(charts).indexOf(name)];
-      await view.signal("dial", beta).runAsync();
+    say(dial);
+    await tell(dial.charts);
+  }
+
+  /* Entries of a legend answer to the pointer, and pale with their marks. */
+  function liveLegend(spec) {
+    if (!(spec.signals ?? []).some((each) => each.name === "chosen")) return spec;
+    const opacity = { signal: "!length(chosen) || indexof(chosen, datum.value) >= 0 ? 1 : 0.3" };
+    for (const legend of spec.legends ?? []) {
+      legend.encode ??= {};
+      for (const part of ["symbols", "labels"]) {
+        const given = legend.encode[part] ?? {};
+        const update = { ...given.update, opacity, cursor: { value: "pointer" } };
+        legend.encode[part] = { ...given, interactive: true, update };
+      }
     }
+    return spec;
+  }
+
+  function methodOf(item) {
+    if (!item?.datum || item.mark.marktype === "area") return null;
+    const found = item.mark.role.startsWith("legend") ? item.datum.value : item.datum.method;
+    return known.has(found) ? found : null;
+  }
+
+  async function embed(name, node, config, width) {
+    const spec = structuredClone(charts[name]);
+    if (width) spec.width = width;
+    return vegaEmbed(node, spec, { mode: "vega-lite", renderer: "svg", config, actions: false, patch: liveLegend });
   }
 
   async function draw() {
     const config = configs[dark.matches && !print.matches ? "dark" : "light"];
-    const earlier = drawn;
-    drawn = Object.entries(charts).map(([name, spec]) =>
-      vegaEmbed(document.getElementById(name), structuredClone(spec), {
-        mode: "vega-lite",
-        renderer: "svg",
-        config,
-        downloadFileName: name,
-        actions: { export: true, source: false, compiled: false, editor: false },
-      }),
+    const earlier = Object.values(drawn);
+    drawn = Object.fromEntries(
+      Object.keys(charts).map((name) => [name, embed(name, document.getElementById(name), config)]),
     );
+    const mine = drawn;
     for (const each of earlier) (await each).finalize();
-    await Promise.all(drawn);
-    for (const dial of dials) await turn(dial);
+    for (const each of Object.values(mine)) {
+      (await each).view.addEventListener("click", (_, item) => toggle(methodOf(item)));
+    }
+    if (mine !== drawn) return; // the colours changed again meanwhile
+    dials.forEach(say);
+    await tell(Object.keys(charts));
     document.documentElement.dataset.drawn = "yes";
   }
+
+  /* One choice for the whole page: chips, rows of tables and marks all change it, and all show it. */
+  function toggle(method) {
+    if (method === null) return;
+    if (!chosen.delete(method)) chosen.add(method);
+    show();
+  }
+
+  function show() {
+    for (const each of document.querySelectorAll("[data-method]")) {
+      const out = chosen.has(each.dataset.method);
+      if (each.matches("button")) each.setAttribute("aria-pressed", out);
+      else each.classList.toggle("pale", chosen.size > 0 && !out);
+    }
+    const all = document.querySelector("[data-all]");
+    if (all) all.setAttribute("aria-pressed", chosen.size === 0);
+    const told = document.getElementById("chosen");
+    if (told) told.textContent = chosen.size ? `Brought out: ${[...chosen].join(", ")}` : "All methods alike";
+    tell(Object.keys(charts));
+  }
+
+  function clear() {
+    if (!chosen.size) return;
+    chosen.clear();
+    show();
+  }
+
   draw();
   for (const dial of dials) dial.slider.addEventListener("input", () => turn(dial));
   dark.addEventListener("change", draw);
   print.addEventListener("change", draw);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.dataset.method !== undefined) toggle(button.dataset.method);
+    else if (button?.dataset.all !== undefined) clear();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") clear();
+  });
 
-  function sort(table, column, button) {
-    const header = button.closest("th");
-    const descending = header.getAttribute("aria-sort") !== "descending";
-    for (const each of table.querySelectorAll("th[aria-sort]")) each.setAttribute("aria-sort", "none");
-    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    const body = table.tBodies[0];
-    const value = (row) => row.cells[column].dataset.value;
-    const numeric = header.dataset.kind !== "text";
-    const compare = (a, b) => {
-      if (value(a) === "" || value(b) === "") return (value(a) === "") - (value(b) === "");
-      const order = numeric ? value(a) - value(b) : value(a).localeCompare(value(b));
-      return descending ? -order : order;
-    };
-    body.append(...[...body.rows].sort(compare));
+  /* The chart as it stands, in the colours of paper. */
+  async function picture(name, kind) {
+    const { view, finalize } = await embed(name, document.createElement("div"), configs.paper, 640);
+    for (const [signal, value] of Object.entries(signals(name))) view.signal(signal, value);
+    await view.runAsync();
+    const url = await view.toImageURL(kind, kind === "png" ? 2 : 1);
+    finalize();
+    return url;
   }
-  for (const table of document.querySelectorAll("table.sortable")) {
-    table.querySelectorAll("th[aria-sort] button").forEach((button, column) => {
-      button.addEventListener("click", () => sort(table, column, button));
-    });
-  }
+  return { picture, read };
 })();

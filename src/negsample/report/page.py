@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import vl_convert
@@ -15,21 +14,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from negsample.report import cells, facts
-from negsample.report.figures import Figure, dataset_figures, write_figure
+from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figure, write_text
 from negsample.report.formats import listed, when
 from negsample.report.frontier import reaches, standings
+from negsample.report.latex import latex_table
 from negsample.report.offers import Offers, offers
-from negsample.report.palette import DARK, LIGHT, looks
-from negsample.report.reading import Study, read_study
+from negsample.report.palette import DARK, LIGHT, PAPER, looks
+from negsample.report.reading import POPULAR, Study, read_study
 from negsample.report.significance import Difference, differences, significance_table
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
+from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
 
 _HERE = Path(__file__).parent
+_SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
 def write_report(folder: Path) -> Path:
-    """Writes ``table.csv``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg`` and ``report.html`` of a study.
+    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``.
 
     Each file takes the place of an earlier one in one step.
 
@@ -43,21 +45,22 @@ def write_report(folder: Path) -> Path:
     table = study_table(study)
     found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
     figures = {dataset: dataset_figures(study, table, dataset, each) for dataset, each in found.items()}
+    joint = joint_figures(study)
     standing = {dataset: standings(each) for dataset, each in found.items()}
     offered = {dataset: offers(study, dataset, each) for dataset, each in standing.items()}
     tested = {dataset: differences(study, dataset, each) for dataset, each in offered.items()}
-    html = render(study, table, figures, offered, tested)
+    papers = {
+        dataset: latex_table(study, dataset, _lines(study, table, each, dataset)) for dataset, each in tested.items()
+    }
+    html = render(study, table, figures, offered, tested, papers, joint)
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
     write_table(significance_table([each for some in tested.values() for each in some]), folder / "significance.csv")
     (folder / "figures").mkdir(exist_ok=True)
-    for figure in (each for some in figures.values() for each in some):
+    for figure in (each for some in (*figures.values(), joint) for each in some):
         write_figure(figure, folder / "figures")
-    page = folder / "report.html"
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(page)
-    return page
+    write_text(folder / "table.tex", "\n".join(papers.values()))
+    return write_text(folder / "report.html", html)
 
 
 def render(
@@ -66,8 +69,13 @@ def render(
     figures: Mapping[str, list[Figure]],
     offered: Mapping[str, Offers],
     tested: Mapping[str, list[Difference]],
+    papers: Mapping[str, str],
+    joint: list[Figure],
 ) -> str:
-    """The page's text. What came from outside is escaped by Jinja2's autoescape and ``tojson``."""
+    """The page's text; ``papers``: the LaTeX table of each dataset; ``joint``: of all datasets.
+
+    What came from outside is escaped by Jinja2's autoescape and ``tojson``.
+    """
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -89,11 +97,24 @@ def render(
         facts=facts.study_facts(study),
         dial_words=facts.dial_words(study),
         methods=facts.methods_made(study, table),
+        measured_memory=table["peak_memory_bytes"].is_not_null().any(),
         again=facts.again(study),
-        charts={figure.name: figure.spec for some in figures.values() for figure in some},
-        configs={"light": LIGHT, "dark": DARK},
+        named_methods=_methods(study),
+        tables={
+            _id(study, dataset): {
+                kind: {"name": f"table--{suffixes(list(study.manifests))[dataset]}.{kind}", "text": text}
+                for kind, text in (
+                    ("csv", table.filter(pl.col("dataset") == dataset).write_csv()),
+                    ("tex", papers[dataset]),
+                )
+            }
+            for dataset in study.datasets()
+        },
+        charts={figure.name: figure.spec for some in (*figures.values(), joint) for figure in some},
+        together=joint,
+        configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
         style=Markup((_HERE / "page.css").read_text("utf-8")),
-        script=Markup((_HERE / "page.js").read_text("utf-8")),
+        script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
         vega=Markup(_vega()),
     )
 
@@ -109,21 +130,40 @@ def _section(
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
     runs = study.runs_of(dataset)
     manifest = study.manifests[dataset]
+    tunings = study.tunings_of(dataset)
+    trained = [row["method"] for row in rows if row["method"] != POPULAR]
     return {
         "dataset": dataset,
-        "id": f"dataset-{study.datasets().index(dataset) + 1}",
+        "id": _id(study, dataset),
         "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
-        "lines": cells.lines(rows, looks(study.about["methods"]), tested),
+        "lines": _lines(study, table, tested, dataset),
         "tested": bool(tested),
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
-        "dialled": [figure for figure in figures if figure.dialled],
-        "figures": [figure for figure in figures if not figure.dialled],
+        **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
+        "tuned": tuned_lines(tunings, looks(study.about["methods"])),
+        "budget": budget_words(tunings, trained) if tunings else "",
         "betas": sorted({row["dial"] for row in dialled_rows(study, dataset) if row["dial"] is not None}),
         "standing": cells.standing_lines(offered.standings, looks(study.about["methods"])),
         "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),
         "cohorts": facts.cohort_facts(manifest),
         "notes": manifest["notes"],
     }
+
+
+def _id(study: Study, dataset: str) -> str:
+    return f"dataset-{study.datasets().index(dataset) + 1}"
+
+
+def _lines(study: Study, table: pl.DataFrame, tested: list[Difference], dataset: str) -> list[cells.Line]:
+    rows = table.filter(pl.col("dataset") == dataset).to_dicts()
+    return cells.lines(rows, looks(study.about["methods"]), tested)
+
+
+def _methods(study: Study) -> list[dict[str, str]]:
+    """The methods with a finished run, each with its colour."""
+    found = {method for dataset in study.datasets() for method in study.methods_of(dataset)}
+    look = looks(study.about["methods"])
+    return [{"name": name, "colour": look[name].colour} for name in study.about["methods"] if name in found]
 
 
 def _named(text: str) -> Markup:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.config import InputError
+from negsample.report.tunings import Tuning, read_tunings
 from negsample.runs import Run, is_run, read_grid, read_run
 
 POPULAR = "PopRec"
@@ -39,6 +40,8 @@ class Study(NamedTuple):
     each run, by its folder, gave at each setting of the dial, or None (:func:`negsample.runs.read_grid`). ``events``:
     by dataset, of the E measured test events, in the order of the runs' ranks: ``user_E``, ``cohort_E`` and
     ``percentile_E``, the share of the train events that are of less popular items.
+    ``tunings``: how methods were tuned, by dataset and method; empty where none was. ``oversampling``: finished runs
+    beside the study's, which differ from them in ``oversampling_factor`` and stand in no table.
     """
 
     folder: Path
@@ -48,6 +51,8 @@ class Study(NamedTuple):
     listed: int
     grids: dict[Path, dict[str, Any] | None]
     events: dict[str, dict[str, NDArray[Any]]]
+    tunings: dict[tuple[str, str], Tuning]
+    oversampling: list[Run]
 
     def figures(self, run: Run, part: str) -> dict[float, dict[str, Any]]:
         """What ``run`` gave on ``valid`` or ``test``, by setting of the dial: one alone where there is no grid."""
@@ -68,6 +73,10 @@ class Study(NamedTuple):
         """The methods with a finished run on ``dataset``, in the study's order."""
         finished = {run.config["method"] for run in self.runs_of(dataset)}
         return [method for method in self.about["methods"] if method in finished]
+
+    def tunings_of(self, dataset: str) -> list[Tuning]:
+        """How the methods of ``dataset`` were tuned, in the study's order."""
+        return [tuning for (name, _), tuning in self.tunings.items() if name == dataset]
 
     def datasets(self) -> list[str]:
         """The datasets with a finished run, in the study's order."""
@@ -95,7 +104,27 @@ def read_study(folder: Path) -> Study:
         _check_run(run, about, manifests)
     _check_together(runs)
     grids = {run.folder: read_grid(run.folder) for run in runs}
-    return Study(folder, about, manifests, runs, len(folders), grids, _events(paths))
+    tunings = read_tunings(folder / "tuning", about, manifests)
+    beside = _oversampling(folder, about, manifests)
+    return Study(folder, about, manifests, runs, len(folders), grids, _events(paths), tunings, beside)
+
+
+def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> list[Run]:
+    """The finished runs that were made to compare factors of oversampling; those of one factor fit together."""
+    names = about.get("oversampling", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"{folder / 'study.json'} is damaged ('oversampling' is {names!r}); run `negsample compare` again"
+        )
+    folders = [folder / "runs" / name for name in dict.fromkeys(names) if name not in about["runs"]]
+    runs = [read_run(each) for each in folders if is_run(each)]
+    by_factor: dict[Any, list[Run]] = {}
+    for run in runs:
+        _check_run(run, about, manifests)
+        by_factor.setdefault(run.config["settings"].get("oversampling_factor"), []).append(run)
+    for alike in by_factor.values():
+        _check_together(alike)
+    return runs
 
 
 def _events(paths: Mapping[str, Path]) -> dict[str, dict[str, NDArray[Any]]]:
@@ -131,6 +160,9 @@ def _manifests(folder: Path, names: list[str]) -> tuple[dict[str, dict[str, Any]
 def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:
     _need(run.config, _CONFIG_KEYS, run.folder / "config.json")
     _need(run.metrics, ("valid", "test", "best_epoch", "train_seconds"), run.folder / "metrics.json")
+    peak = run.metrics.get("peak_memory_bytes")
+    if peak is not None and (isinstance(peak, bool) or not isinstance(peak, int | float) or peak < 0):
+        raise InputError(f"{run.folder / 'metrics.json'} is damaged ('peak_memory_bytes' is {peak!r}); run again")
     dataset, method = run.config["dataset"], run.config["method"]
     if dataset not in manifests or method not in about["methods"]:
         raise InputError(f"{run.folder} is {method} on {dataset}, which study.json does not list")

@@ -53,8 +53,7 @@ def sums_by_user(study: Study, dataset: str, entries: Sequence[Entry]) -> Sums |
                 return None
             for entry in of_method:
                 ranks_E = ranks_GE[betas.index(entry[1][number])]
-                found = np.concatenate([cohort_CE * hit(ranks_E, K), cohort_CE * ndcg(ranks_E, K)])
-                gains[entry].append(sums_of(found, group_E, groups).reshape(groups, 2, len(COHORTS)))
+                gains[entry].append(gained(ranks_E, cohort_CE, group_E, groups))
     seen = [cohort_CE[number].astype(bool) for number in range(len(COHORTS))]
     return Sums(
         sums_of(cohort_CE, group_E, groups),
@@ -67,37 +66,46 @@ def sums_by_user(study: Study, dataset: str, entries: Sequence[Entry]) -> Sums |
     )
 
 
-class Resampled:
-    """Users of one dataset, drawn again and again: the same users for all methods."""
+def gained(ranks_E: Floats, cohort_CE: Floats, group_E: NDArray[np.int64], groups: int) -> Floats:
+    """(N, 2, C) hits and NDCG that each of N groups of users adds up in each of C cohorts."""
+    found = np.concatenate([cohort_CE * hit(ranks_E, K), cohort_CE * ndcg(ranks_E, K)])
+    return sums_of(found, group_E, groups).reshape(groups, 2, len(cohort_CE))
 
-    def __init__(self, dataset: str, sums: Sums, replicates: int) -> None:
+
+class Resampled:
+    """Users of one dataset, drawn again and again: the same users for all methods.
+
+    ``even``: the entries whose Balance will be asked for; it takes every run by itself.
+    """
+
+    def __init__(self, dataset: str, sums: Sums, replicates: int, even: Sequence[Entry]) -> None:
         self._sums = sums
-        self._entries = list(sums.gains)
+        self._entries, self._even = list(sums.gains), list(dict.fromkeys(even))
         groups = len(sums.events_NC)
         mean_NF = np.concatenate(
             [each.mean(0, dtype=np.float64).reshape(groups, -1) for each in sums.gains.values()], 1
         )
         hits_NF = np.concatenate(
-            [each[:, :, 0].transpose(1, 0, 2).reshape(groups, -1) for each in sums.gains.values()], 1
-        ).astype(np.float64)
+            [sums.gains[entry][:, :, 0].transpose(1, 0, 2).reshape(groups, -1) for entry in self._even], 1
+        )  # whole numbers: their sums are exact in float32 too
         events, means, evenness = [], [], []
         left = REPLICATES
         for drawn_RN in draws_in_parts(groups, replicates, resampling(f"{dataset}/significance")):
             events.append(drawn_RN @ sums.events_NC)
             means.append(drawn_RN @ mean_NF)
             if left > 0:
-                evenness.append(self._evenness(drawn_RN[:left] @ hits_NF, events[-1][:left]))
+                evenness.append(self._evenness(drawn_RN[:left].astype(np.float32) @ hits_NF, events[-1][:left]))
                 left -= len(drawn_RN)
         self._events_RC = np.concatenate(events)
         self._means = np.concatenate(means).reshape(replicates, len(self._entries), 2, len(COHORTS))
         self._evenness_RM = np.concatenate(evenness)
 
-    def _evenness(self, hits_RF: Floats, events_RC: Floats) -> Floats:
+    def _evenness(self, hits_RF: NDArray[np.float32], events_RC: Floats) -> Floats:
         """(R, M) Balance of each entry, mean over its runs; NaN where one has none."""
         with np.errstate(invalid="ignore", divide="ignore"):
             rates = hits_RF.reshape(len(hits_RF), -1, len(COHORTS)) / events_RC[:, None]
         each_RS = balances(rates.reshape(-1, len(COHORTS))).reshape(rates.shape[:2])
-        ends = np.cumsum([len(self._sums.gains[entry]) for entry in self._entries])[:-1]
+        ends = np.cumsum([len(self._sums.gains[entry]) for entry in self._even])[:-1]
         return np.stack([part.mean(1) for part in np.split(each_RS, ends, axis=1)], axis=1)
 
     def users(self, measure: str, scope: str) -> int:
@@ -111,7 +119,7 @@ class Resampled:
         seeds = self._sums.seeds[entry]
         with np.errstate(invalid="ignore", divide="ignore"):
             if measure == "balance@10":
-                return _even(gains[:, :, 0], self._sums.events_NC, self._evenness_RM[:, number], seeds)
+                return _even(gains[:, :, 0], self._sums.events_NC, self._evenness_RM[:, self._even.index(entry)], seeds)
             kind = ("hr@10", "ndcg@10").index(measure)
             part = slice(None) if scope == "all" else slice(COHORTS.index(scope), COHORTS.index(scope) + 1)
             resampled_R = self._means[:, number, kind, part].sum(1) / self._events_RC[:, part].sum(1)

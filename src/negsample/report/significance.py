@@ -97,7 +97,7 @@ def differences(study: Study, dataset: str, offered: Offers) -> list[Difference]
     if sums is None:
         return []
     replicates = max(REPLICATES, _A_COMPARISON * max(len(each.pairs) * len(each.scopes) for each in families))
-    resampled = Resampled(dataset, sums, replicates)
+    resampled = Resampled(dataset, sums, replicates, [*table, *even])
     return [each for family in families for each in _tested(resampled, dataset, family)]
 
 
@@ -111,12 +111,13 @@ class _Family(NamedTuple):
 
 def _tested(resampled: Resampled, dataset: str, family: _Family) -> list[Difference]:
     """Every pair and scope of ``family``."""
+    models = len({method for method, _ in family.entries})
     found = []
     for scope in family.scopes:
         samples = [resampled.sample(entry, family.measure, scope) for entry in family.entries]
         rng = resampling(f"{dataset}/{family.at}/{family.measure}/{scope}")
         users = resampled.users(family.measure, scope)
-        for (a, b), each in zip(family.pairs, compare(samples, family.pairs, rng), strict=True):
+        for (a, b), each in zip(family.pairs, compare(samples, family.pairs, rng, models), strict=True):
             drawn = [len(samples[number].seeds) for number in (a, b) if samples[number].seeds]
             low, high, p = (_or_none(value) if users >= LEAST_USERS else None for value in each[1:])
             names = (family.entries[a][0], family.entries[b][0])

@@ -25,15 +25,15 @@ def significance(found: Sequence[Difference], rows: Sequence[Row], at: Offers, p
         _standing(found, "balance", "balance@10", "all", "In Balance", [*at.balance, *baseline]),
     ]
     for cohort in ("head", "mid"):
-        where = f"At the dial of the table, in {cohort} HR@10"
+        where = f"In {cohort} HR@10, at the dial of the table,"
         parts.append(_standing(found, "table", f"{cohort}_hr@10", cohort, where, rows, dialled=False))
     counts = []
     for name, measure in (("NDCG@10", "ndcg@10"), ("HR@10", "hr@10"), ("Balance", "balance@10")):
         family = [each for each in found if each.at == "table" and each.measure == measure]
         counts.append(f"{sum(each.real for each in family)} of {len(family)} in {name}")
     parts.append(
-        f"Of all differences between two methods there, in total and by cohort, real are {listed(counts)}."
-        f" Real: told apart from chance at {_LEVEL}, Holm-corrected over all pairs and cohorts of the measure."
+        f"Of all differences between two methods there, in total and by cohort, these are real: {listed(counts)}."
+        f" Real means told apart from chance at {_LEVEL}, Holm-corrected over all pairs and cohorts of the measure."
     )
     return " ".join([*(part for part in parts if part), _how(found)])
 
@@ -51,7 +51,9 @@ def untested(rows: Sequence[Row]) -> str:
 def _how(found: Sequence[Difference]) -> str:
     users, seeds = max(each.users for each in found), max(each.seeds for each in found)
     if seeds > 1:
-        how = f"a paired bootstrap over {whole(users)} users and {seeds} seeds."
+        lone = any(each.seeds == 1 for each in found)
+        single = ", over users alone where a method ran once" if lone else ""
+        how = f"a paired bootstrap over {whole(users)} users and {seeds} seeds{single}."
     else:
         how = (
             f"a paired bootstrap over {whole(users)} users alone: with one run a method nothing is known of other"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import polars as pl
 from negsample.config import InputError
 from negsample.report.reading import POPULAR, Study
 from negsample.runs import Run
+from negsample.whole import replacing
 
 COHORTS = ("head", "mid", "tail")
 SPREAD = (
@@ -45,9 +45,8 @@ def study_table(study: Study) -> pl.DataFrame:
 
 def write_table(table: pl.DataFrame, path: Path) -> Path:
     """``table`` as CSV, in place of what was there in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.write_csv(temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        table.write_csv(temporary)
     return path
 
 
@@ -100,7 +99,7 @@ def averaged(runs: list[Run], figures: Sequence[Mapping[str, Any]] | None = None
     for name in ("coverage@10", *EXTRA):
         values = _defined(runs, given, name)
         row[name] = statistics.fmean(values) if values else None
-    for name in ("train_seconds", "steps_per_second", "best_epoch", "dial"):
+    for name in ("train_seconds", "steps_per_second", "best_epoch", "dial", "peak_memory_bytes"):
         values = [float(run.metrics[name]) for run in runs if run.metrics.get(name) is not None]
         row[name] = statistics.fmean(values) if values else None
     return row
@@ -115,7 +114,7 @@ def _defined(runs: list[Run], figures: Sequence[Mapping[str, Any]], name: str) -
 
 def _schema() -> dict[str, pl.DataType | type[pl.DataType]]:
     names = [column for name in SPREAD for column in (name, f"{name}_sd")]
-    names += ["coverage@10", "train_seconds", "steps_per_second", *EXTRA, "best_epoch", "dial"]
+    names += ["coverage@10", "train_seconds", "steps_per_second", *EXTRA, "best_epoch", "dial", "peak_memory_bytes"]
     return {
         "dataset": pl.String,
         "method": pl.String,

@@ -15,6 +15,8 @@ from negsample.report.significance import Difference, judge_by
 from negsample.report.significance_words import significance, untested
 from negsample.report.verdicts import ACCURACY, TAIL, below, best_of, called, names, not_told_apart, ranked
 
+_MANY = 5  # methods that are counted and not named: the section on significance names them
+
 
 class Words(NamedTuple):
     """``headline``: the advice. ``grounds``: (subject, sentences). Methods stand in backticks."""
@@ -193,7 +195,8 @@ def _time(rows: Sequence[Row]) -> str:
 
 
 def _close(rows: Sequence[Row], measure: str, judge: Judge) -> str:
-    return f"The lead over {names(rows)} in {measure} {judge.why}."
+    who = names(rows) if len(rows) < _MANY else f"{len(rows)} others"
+    return f"The lead over {who} in {measure} {judge.why}."
 
 
 def _evenness(row: Row) -> str:

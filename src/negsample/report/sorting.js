@@ -1,0 +1,23 @@
+/* A heading sorts its table: falling first, then rising; what is undefined stays below. */
+(() => {
+  function sort(table, column, button) {
+    const header = button.closest("th");
+    const descending = header.getAttribute("aria-sort") !== "descending";
+    for (const each of table.querySelectorAll("th[aria-sort]")) each.setAttribute("aria-sort", "none");
+    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    const body = table.tBodies[0];
+    const value = (row) => row.cells[column].dataset.value;
+    const numeric = header.dataset.kind !== "text";
+    const compare = (a, b) => {
+      if (value(a) === "" || value(b) === "") return (value(a) === "") - (value(b) === "");
+      const order = numeric ? value(a) - value(b) : value(a).localeCompare(value(b));
+      return descending ? -order : order;
+    };
+    body.append(...[...body.rows].sort(compare));
+  }
+  for (const table of document.querySelectorAll("table.sortable")) {
+    table.querySelectorAll("th[aria-sort] button").forEach((button, column) => {
+      button.addEventListener("click", () => sort(table, column, button));
+    });
+  }
+})();

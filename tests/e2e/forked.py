@@ -1,0 +1,96 @@
+"""Starts command lines of negsample as forks of one process that has imported everything: a start takes no time.
+
+It reads requests as lines of JSON, ``{"arguments": [...], "output": PATH}``, and answers each with the number of a
+process, which leads a group of its own; ``{"wait": NUMBER}`` is answered with how it ended.
+
+What is trained is written down, also by the workers of ``--jobs`` (they import this file again): a line before and a
+line after a state may be kept, for each epoch that was really trained.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from negsample.checkpoint import Checkpoint
+
+_after_epoch = Checkpoint.after_epoch
+
+
+def note(what: str, checkpoint: Any, state: Any) -> None:
+    """One line, written at once."""
+    epoch = state.args[0][0].log[-1].epoch
+    line = json.dumps([what, checkpoint._identity, epoch, os.getpid()]) + "\n"
+    with open(os.environ["TRAINED"], "ab", buffering=0) as file:
+        file.write(line.encode())
+
+
+def noted_after_epoch(self: Any, state: Any) -> bool:
+    """As :meth:`Checkpoint.after_epoch`, between two notes."""
+    note("trained", self, state)
+    kept = _after_epoch(self, state)
+    if kept:
+        note("kept", self, state)
+    return kept
+
+
+if "TRAINED" in os.environ:
+    Checkpoint.after_epoch = noted_after_epoch  # type: ignore[method-assign]
+
+
+def start(arguments: list[str], output: str) -> int:
+    """The process of this command line, the first of its group; what it says goes to ``output``."""
+    child = os.fork()
+    if child:
+        return child
+    os.setsid()
+    target = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.argv = ["negsample", *arguments]
+    from negsample.cli import main
+
+    try:
+        main()
+    except SystemExit as end:
+        sys.stdout.flush()
+        os._exit(end.code if isinstance(end.code, int) else end.code is not None)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def serve() -> None:
+    """Until there is nothing more to read."""
+    import torch
+
+    import negsample.cli
+    import negsample.data.catalogue
+    import negsample.forecast
+    import negsample.progress
+    import negsample.report.page
+    import negsample.study
+    import negsample.terminal
+    import negsample.tuning  # noqa: F401
+
+    torch.set_num_threads(1)
+    while line := os.read(0, 65536):  # not through a buffer, which a fork would share
+        asked = json.loads(line)
+        answer = (
+            os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1])
+            if "wait" in asked
+            else start(asked["arguments"], asked["output"])
+        )
+        os.write(1, f"{answer}\n".encode())
+
+
+if __name__ == "__main__":
+    Path(os.environ["TRAINED"]).touch()
+    serve()

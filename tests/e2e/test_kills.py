@@ -1,0 +1,176 @@
+"""A study killed at random moments, and one that several processes share: the numbers of a study left in peace."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+FORKED = Path(__file__).with_name("forked.py")
+OF_TIME = ("seconds", "memory", "steps_per_second")
+
+
+class Starter:
+    """Command lines as forks (see forked.py), and what was trained by all of them."""
+
+    def __init__(self, folder, surroundings):
+        self.trained_path = folder / "trained.jsonl"
+        self._folder, self._number = folder, 0
+        self._server = subprocess.Popen(
+            [sys.executable, str(FORKED)],
+            env=surroundings | {"TRAINED": str(self.trained_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+
+    def _ask(self, **what):
+        self._server.stdin.write(json.dumps(what).encode() + b"\n")
+        return int(self._server.stdout.readline())
+
+    def start(self, *arguments):
+        self._number += 1
+        output = self._folder / f"output-{self._number}"
+        return self._ask(arguments=[*map(str, arguments)], output=str(output)), output
+
+    def wait(self, process):
+        """How it ended, and what it said."""
+        number, output = process
+        return self._ask(wait=number), output.read_text()
+
+    def kill(self, process):
+        """It and its workers; whether it was still there to be killed."""
+        os.killpg(process[0], signal.SIGKILL)  # before it is waited for there is such a group, dead or alive
+        code, said = self.wait(process)
+        assert code in (0, -signal.SIGKILL), said
+        return code != 0
+
+    def trained(self):
+        """(what, training, epoch, process) in the order of time; what: trained or kept."""
+        return [tuple(json.loads(line)) for line in self.trained_path.read_text().splitlines()]
+
+    def end(self):
+        self._server.stdin.close()
+        self._server.stdout.close()
+        self._server.wait()
+
+
+@pytest.fixture
+def starter(tmp_path, surroundings):
+    made = Starter(tmp_path, surroundings)
+    yield made
+    made.end()
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {key: without_times(each) for key, each in value.items() if not any(word in key for word in OF_TIME)}
+    return [without_times(each) for each in value] if isinstance(value, list) else value
+
+
+def table(path):
+    frame = pl.read_csv(path)
+    return frame.drop([name for name in frame.columns if any(word in name for word in OF_TIME)])
+
+
+def numbers(out):
+    """All that a study comes to, but for what it took: by the name of the file."""
+    found = {}
+    for path in out.rglob("*"):
+        name = str(path.relative_to(out))
+        if path.name in ("config.json", "metrics.json", "dial.json") or path.parent.name == "tuning":
+            if path.suffix == ".json":
+                found[name] = without_times(json.loads(path.read_text()))
+        elif path.name == "log.jsonl":
+            found[name] = [without_times(json.loads(line)) for line in path.read_text().splitlines()]
+        elif path.suffix in (".safetensors", ".npz"):
+            found[name] = path.read_bytes()
+        elif path.suffix == ".csv":
+            found[name] = table(path).to_dicts()
+    about = json.loads((out / "study.json").read_text())
+    return found | {"study": {key: about[key] for key in ("runs", "methods", "repeats", "settings", "datasets")}}
+
+
+def names(out):
+    return sorted(path.name for path in (out / "runs").iterdir())
+
+
+def assert_the_same_study(out, whole):
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*")) == sorted(
+        str(path.relative_to(whole)) for path in whole.rglob("*")
+    )
+    one, other = numbers(out), numbers(whole)
+    assert one.keys() == other.keys()
+    for name in one:
+        assert one[name] == other[name], name
+    assert not list(out.rglob(".*"))
+
+
+def stage(out):
+    """What a study is at, by what lies in its folder."""
+    if (out / "report.html").exists():
+        return "finished"
+    done = {path.parent.name for path in out.glob("runs/[!.]*/metrics.json")}
+    begun = [*out.glob("runs/.*.unfinished/state.pt")]
+    if any(out.glob("runs/.*.unfinished/run/*")):
+        return "measuring"
+    if begun:
+        return "training"
+    if (out / "study.json").exists():
+        return f"between runs, {len(done)} done" if len(done) < 5 else "reporting"
+    return "tuning" if (out / "tuning").exists() else "starting"
+
+
+@pytest.mark.parametrize(("at_once", "kills", "share"), [(1, 14, 7), (2, 8, 2)])
+def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills, share, starter, log, small, tmp_path):
+    def command(out):
+        options = ["--methods", "random,mixed", "--repeats", 2, "--epochs", 10, "--tune-trials", 2, "--jobs", at_once]
+        return ["compare", log, *options, "--out", out, *small]
+
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    began = time.monotonic()
+    code, said = starter.wait(starter.start(*command(whole)))
+    longest = (time.monotonic() - began) / share  # so that the kills fall all over it, on any machine
+    assert code == 0, said
+    undisturbed = Counter((training, epoch) for what, training, epoch, _ in starter.trained() if what == "trained")
+    assert set(undisturbed.values()) == {1}
+    starter.trained_path.write_text("")
+
+    chance = random.Random(at_once)
+    stages = Counter()
+    killed = 0
+    while killed < kills:
+        process = starter.start(*command(out))
+        time.sleep(chance.uniform(0, longest))
+        if starter.kill(process):
+            stages[stage(out)] += 1
+            killed += 1
+    print(dict(stages), len(starter.trained()), len(undisturbed))
+    code, said = starter.wait(starter.start(*command(out)))
+    assert code == 0, said
+    assert_the_same_study(out, whole)
+    assert len(names(out)) == 5
+
+    # Nothing that was kept is trained again, and a start goes on from there.
+    last_kept, last_by, carried = defaultdict(int), {}, 0
+    times = Counter()
+    for what, training, epoch, by in starter.trained():
+        if what == "kept":
+            last_kept[training] = epoch
+            continue
+        assert epoch > last_kept[training], (training, epoch)
+        times[training, epoch] += 1
+        carried += training in last_by and last_by[training] != by and epoch > 1
+        last_by[training] = by
+    assert times.keys() == undisturbed.keys()
+    assert carried >= 2
+    assert len(stages) >= 4, stages
