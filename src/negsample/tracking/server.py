@@ -96,7 +96,12 @@ def connect(uri: str, experiment: str) -> MlflowClient:
 def reason(error: BaseException) -> str:
     """Why it went wrong, in one line: what the system said where it said something, else what MLflow said."""
     root = error
-    while (deeper := root.__cause__ or root.__context__) is not None:
+    while (deeper := root.__cause__ or root.__context__ or _wrapped(root)) is not None:
         root = deeper
     said = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
-    return shorten(said.strip() or type(error).__name__, _LONGEST, placeholder=" ...").rstrip(".")
+    return shorten(said.strip().rstrip(".") or type(error).__name__, _LONGEST, placeholder=" ...")
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    """What urllib3 hands on without raising it."""
+    return next((each for each in error.args if isinstance(each, BaseException)), None)

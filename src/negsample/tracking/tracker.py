@@ -6,16 +6,18 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from negsample.course import Epoch
-from negsample.job import Job
 from negsample.runs import is_run
 from negsample.tracking.server import connect, reason
 from negsample.tracking.study import TrackedStudy, experiment_of
 
-_ATTEMPTS = 2  # a connection that was closed meanwhile is the usual reason of a failure
+if TYPE_CHECKING:
+    from negsample.course import Epoch
+    from negsample.job import Job
+    from negsample.study import Watch
 
-Watch = Callable[[Job, Epoch | None], None]
+_ATTEMPTS = 2  # a connection that was closed meanwhile is the usual reason of a failure
 
 
 def track(uri: str | None, folder: Path) -> TrackedStudy | None:
