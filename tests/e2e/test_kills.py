@@ -130,7 +130,7 @@ def stage(out):
     return "tuning" if (out / "tuning").exists() else "starting"
 
 
-@pytest.mark.parametrize(("at_once", "kills", "share"), [(1, 14, 7), (2, 8, 2)])
+@pytest.mark.parametrize(("at_once", "kills", "share"), [(1, 14, 5), (2, 8, 3)])
 def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills, share, starter, log, small, tmp_path):
     def command(out):
         options = ["--methods", "random,mixed", "--repeats", 2, "--epochs", 10, "--tune-trials", 2, "--jobs", at_once]
@@ -172,8 +172,8 @@ def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills
         carried += training in last_by and last_by[training] != by and epoch > 1
         last_by[training] = by
     assert times.keys() == undisturbed.keys()
-    assert carried >= 2
-    assert len(stages) >= 4, stages
+    assert carried
+    assert len(stages) >= 3, stages
 
 
 def small_study(log, out, methods, small, *more):
