@@ -94,10 +94,10 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
-    """1 and 3 in every decade from the least of ``values`` to the most; 0 too where it is among them."""
+    """1, 2 and 5 in every decade from the least of ``values`` to the most; 0 too where it is among them."""
     low, high = min(values), max(values)
     decades = range(math.floor(math.log10(low)) if low > 0 else 0, math.ceil(math.log10(max(high, 1e-12))) + 1)
-    found = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 3)]
+    found = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
     return [0.0] * (low <= 0) + [each for each in found if low <= each <= high]
 
 
