@@ -33,7 +33,7 @@ def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
     scale = alt.Scale(domain=list(words.values()), range=[COHORT_COLOURS[name] for name in words])
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("rank:Q", title="popularity rank of the item", scale=_log(), axis=_powers(rows, "rank")),
-        y=alt.Y("count:Q", title="train events of the item", scale=_log(), axis=_powers(rows, "count")),
+        y=alt.Y("count:Q", title="train events of the item", stack=None, scale=_log(), axis=_powers(rows, "count")),
         color=alt.Color("words:N", scale=scale, legend=legend),
         tooltip=[
             alt.Tooltip("cohort:N", title="cohort"),
@@ -81,7 +81,7 @@ def popularity_beside(manifests: Mapping[str, Mapping[str, Any]]) -> alt.LayerCh
             alt.Tooltip("told:N", title="of all train events"),
         ],
     )
-    line = base.mark_line(strokeWidth=2).encode(strokeDash=alt.StrokeDash("dataset:N", scale=dashes, legend=None))
+    line = base.mark_line(strokeWidth=2).encode(strokeDash=alt.StrokeDash("dataset:N", scale=dashes, legend=legend))
     dots = base.mark_point(filled=True, size=60).encode(opacity=alt.value(0.0))  # what the pointer finds
     return sized([line, dots], 320)
 

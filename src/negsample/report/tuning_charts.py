@@ -79,20 +79,25 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
         return alt.Chart(alt.InlineData(values=list(rows))).encode(x=x, y=y, color=tint)
 
     line = layer(best).mark_line(strokeWidth=2).encode(opacity=brought_out(0.75, 0.06))
-    marks = [
-        layer([row for row in rows if row["state"] == "complete"]).mark_point(filled=True, size=46),
-        layer([row for row in rows if row["state"] == "pruned"]).mark_point(filled=False, size=42, strokeWidth=1.5),
-        layer([row for row in rows if row["taken"]]).mark_point(filled=False, size=190, strokeWidth=1.8),
+    kinds: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
+        ([row for row in rows if row["state"] == "complete"], {"filled": True, "size": 46}),
+        ([row for row in rows if row["state"] == "pruned"], {"filled": False, "size": 42, "strokeWidth": 1.5}),
+        ([row for row in rows if row["taken"]], {"filled": False, "size": 190, "strokeWidth": 1.8}),
     ]
-    points = [mark.encode(opacity=brought_out(1.0, 0.08), tooltip=told) for mark in marks]
-    return sized([line.add_params(CHOSEN), *points], 300)
+    points = [
+        layer(some).mark_point(**look).encode(opacity=brought_out(1.0, 0.08), tooltip=told)
+        for some, look in kinds
+        if some  # a layer without a row has no extent
+    ]
+    first, *others = [line, *points] if best else points
+    return sized([first.add_params(CHOSEN), *others], 300)
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
-    """1 and 3 in every decade from the least of ``values`` to the most; 0 too where it is among them."""
+    """1, 2 and 5 in every decade from the least of ``values`` to the most; 0 too where it is among them."""
     low, high = min(values), max(values)
     decades = range(math.floor(math.log10(low)) if low > 0 else 0, math.ceil(math.log10(max(high, 1e-12))) + 1)
-    found = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 3)]
+    found = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
     return [0.0] * (low <= 0) + [each for each in found if low <= each <= high]
 
 

@@ -1,0 +1,92 @@
+"""Whether the page can be read and touched: contrast, sizes, widths; by WCAG 2.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import CHROMIUM, Browser, browser
+from make_study import make_study
+
+from negsample.report import write_report
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on PATH: the page cannot be opened here")
+
+METHODS = ("random", "mixed", "adaptive", "PopRec")
+CONTRASTS = """(() => {
+  const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const light = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((v) => linear(v / 255))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = light(getComputedStyle(document.documentElement).backgroundColor);
+  const ratio = (a) => (Math.max(a, ground) + 0.05) / (Math.min(a, ground) + 0.05);
+  const texts = "p, dt, dd, th, td, small, figcaption, h1, h4, .chip, .saves button";
+  const words = [...document.querySelectorAll(texts)].map((each) => getComputedStyle(each).color);
+  const axes = [...document.querySelectorAll(".chart svg [class*='role-axis-'] text")].map(
+    (each) => getComputedStyle(each).fill);
+  return { ground, words: words.length, axes: axes.length,
+    least: Math.min(...[...words, ...axes].map(light).map(ratio)) };
+})()"""
+SMALL = """[...document.querySelectorAll("button, input, a")].map((each) => [each, each.getBoundingClientRect()])
+  .filter(([, box]) => box.width && (box.height < 24 || box.width < 24))
+  .map(([each, box]) => `${each.outerHTML.slice(0, 80)}: ${box.width} x ${box.height}`)"""
+PLACES = """Object.fromEntries([...document.querySelectorAll(".chart")].map((each) => [each.id, {
+  marks: each.querySelectorAll("svg [aria-roledescription]").length,
+  right: each.querySelector("svg")?.getBoundingClientRect().right }]))"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("access") / "study"
+    return write_report(make_study(folder, datasets=["beauty"], methods=METHODS, repeats=2, tuned=True))
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("chromium")) as found:
+        yield found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_every_chart_is_drawn_within_the_window(tab: Browser, page: Path, width: int, scheme: str) -> None:
+    tab.open(page, width=width, phone=width < 1000, scheme=scheme)
+    drawn: dict[str, Any] = tab.run(PLACES)
+    assert {"training-time", "peak-memory", "oversampling", "tuning-learning-rate"} <= {
+        name.partition("--")[0] for name in drawn
+    }
+    assert [name for name, each in drawn.items() if each["marks"] < 4 or each["right"] > width] == []
+    assert tab.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_and_axes_stand_out_from_the_ground(tab: Browser, page: Path, scheme: str) -> None:
+    """4.5 to 1 at least (1.4.3)."""
+    tab.open(page, scheme=scheme)
+    found = tab.run(CONTRASTS)
+    assert found["ground"] > 0.9 if scheme == "light" else found["ground"] < 0.02
+    assert min(found["words"], found["axes"]) > 50
+    assert found["least"] >= 4.5
+
+
+def test_what_is_touched_on_a_phone_is_large_enough(tab: Browser, page: Path) -> None:
+    """24 pixels at least each way (2.5.8)."""
+    tab.open(page, width=390, height=844, phone=True)
+    assert tab.run(SMALL) == []
+
+
+def test_what_is_undefined_sorts_below_both_ways(tab: Browser, tmp_path: Path) -> None:
+    def change(config: dict[str, Any], metrics: dict[str, Any]) -> None:
+        if config["method"] == "mixed":
+            metrics["test"]["balance@10"] = None
+
+    how: dict[str, Any] = {"datasets": ["beauty"], "methods": METHODS, "repeats": 1, "dialled": False}
+    tab.open(write_report(make_study(tmp_path / "study", change=change, **how)))
+    first = []
+    for _ in range(2):
+        tab.click(".sortable thead tr:last-child th:nth-child(10) button")
+        order = tab.run("[...document.querySelectorAll('.sortable tbody tr')].map((row) => row.dataset.method)")
+        assert order[-1] == "mixed"
+        first.append(order[0])
+    assert first[0] != first[1]
