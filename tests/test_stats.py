@@ -55,7 +55,7 @@ def test_users_with_several_events_are_drawn_as_a_whole():
 
 def only_seeds(figures_S: list[float], seed: int, runs: int = 5000) -> Sample:
     """Runs whose users differ by chance alone: what one run has more, another has less, and the mean never moves."""
-    influence_SN = chance(seed).normal(0, 0.01, (len(figures_S), 40))
+    influence_SN = chance(seed).normal(0, 0.001, (len(figures_S), 40))
     influence_SN -= influence_SN.mean(0)
     return Sample(np.array(figures_S), influence_SN, np.full(runs, np.mean(figures_S)), tuple(range(len(figures_S))))
 
@@ -84,7 +84,7 @@ def test_several_methods_share_what_they_know_of_seeds():
     for each in unlike[1:]:
         assert (each * each).sum() == pytest.approx((unlike[0] * unlike[0]).sum())
     samples = [only_seeds(each, 1, 50_000) for each in figures]
-    gram = np.eye(4).repeat(10, axis=1) * 0.02  # four methods on users of their own: no product of two, equal squares
+    gram = np.eye(4).repeat(10, axis=1) * 0.002  # four methods on users of their own: no product of two, equal squares
     for number in range(4):
         moved_SN = np.array([1.0, 0.0, -1.0])[:, None] * gram[number]
         samples[number] = samples[number]._replace(influence_SN=moved_SN)
@@ -146,3 +146,13 @@ def test_holm_leaves_out_what_was_not_tested():
     assert adjusted[[0, 2]] == pytest.approx([0.02, 0.04])
     assert np.isnan(adjusted[1])
     assert len(holm(np.array([]))) == 0
+
+
+def test_two_seeds_with_as_many_hits_are_not_taken_for_seeds_without_scatter():
+    """Both runs of each method hit as often, though not the same users: the scatter seen is 0, and is not believed."""
+    hits = np.zeros((2, 2, 400))
+    hits[0, 0, :12] = hits[0, 1, 100:112] = hits[1, 0, 200:208] = hits[1, 1, 300:308] = 1.0
+    drawn = draws(400, 4000, chance())
+    (found,) = compare([sample(each, np.ones(400), drawn) for each in hits], [(0, 1)], chance())
+    assert found.difference == pytest.approx(0.01)
+    assert found.p > 0.02

@@ -19,6 +19,7 @@ CONFIDENCE = 0.95
 _GROUPS = 8192  # resampled as a whole: beyond so many users, some share a group
 _PART = 1024  # replicates drawn at a time
 _DEFINED = 0.95  # of the replicates at least: what is undefined more often is not tested
+_LEAST = 0.05  # quantile of the ratio of seeds to chance that is taken where less was seen
 _ROUNDING = 1e-12
 
 
@@ -121,8 +122,13 @@ def compare(
     ``docs/log.md`` (2026-11-28).
     """
     parts = _squares(samples)
-    pooled = {both: _pooled(samples, parts, both, models or len(samples)) for both in (True, False)}
-    chance = {both: rng.standard_t(freedom, len(samples[0].resampled_R)) for both, (_, freedom) in pooled.items()}
+    chance = {}
+    for both in (True, False):
+        ratio, freedom = _pooled(samples, parts, both, models or len(samples))
+        replicates = len(samples[0].resampled_R)
+        # Hits are whole numbers: two seeds can have as many, and would seem not to scatter at all.
+        least = np.quantile(rng.chisquare(freedom, replicates), _LEAST) / freedom
+        chance[both] = np.sqrt(max(ratio, least)) * rng.standard_t(freedom, replicates)
     found = []
     for a, b in pairs:
         difference = float(samples[a].figures_S.mean() - samples[b].figures_S.mean())
@@ -133,7 +139,7 @@ def compare(
         if runs > 0:
             both = bool(samples[a].seeds and samples[b].seeds)
             scale = np.sqrt(max(0.0, 1 - runs / users)) if users > 0 else 0.0
-            moved_R = scale * moved_R + np.sqrt(pooled[both][0] * runs) * chance[both]
+            moved_R = scale * moved_R + np.copysign(np.sqrt(runs), b - a) * chance[both]  # b against a: the same p
         found.append(_judged(difference, np.abs(moved_R)))
     return found
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 
-from negsample.metrics import balance, gini
+from negsample.metrics import balance, balance_slopes, gini
 
 
 def pairwise(values):
@@ -82,3 +83,16 @@ def test_balance_stays_between_a_third_and_one_and_is_blind_to_level_and_order()
 def test_balance_without_a_hit_or_without_events_is_undefined():
     assert math.isnan(balance(0, 0, 0))
     assert math.isnan(balance(0.5, 0.2, math.nan))
+
+
+@pytest.mark.parametrize("rates", [(0.3, 0.2, 0.1), (0.01, 0.05, 0.02), (0.2, 0.0, 0.0001)])
+def test_slopes_are_those_of_small_steps(rates):
+    (slopes,) = balance_slopes(np.array([rates]))
+    for place in range(3):
+        step = np.eye(3)[place] * 1e-7
+        assert slopes[place] == pytest.approx((balance(*(rates + step)) - balance(*rates)) / 1e-7, rel=1e-2, abs=1e-4)
+    assert slopes @ rates == pytest.approx(0, abs=1e-12)  # blind to level
+
+
+def test_slopes_without_hits_are_undefined():
+    assert np.isnan(balance_slopes(np.zeros((1, 3)))).all()

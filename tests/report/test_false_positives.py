@@ -74,7 +74,7 @@ def test_users_alone_would_see_differences_that_are_of_the_seeds():
 
 
 def test_a_real_difference_is_found():
-    found = [simulated(number, 0.05, better=0.8) for number in range(20)]
+    found = [simulated(number, 0.05, better=1.2) for number in range(20)]
     of_first = [each for study in found for each in study if each.scope == "all" and each.measure == "ndcg@10"]
     leads = [each for each in of_first if each.a == "m0"]
     assert len(leads) == 60
