@@ -48,7 +48,7 @@ class Elements(HTMLParser):
 def test_what_is_written(report: Path) -> None:
     folder = report.parent
     names = {f"{chart}--{dataset}.svg" for chart in CHARTS for dataset in ("online-retail", "beauty")}
-    assert {path.name for path in (folder / "figures").iterdir()} == names
+    assert {path.name for path in (folder / "figures").iterdir()} == names | {"popularity-beside.svg"}
     assert len(pl.read_csv(folder / "table.csv")) == 14
     assert not list(folder.rglob(".*"))
 
@@ -75,7 +75,8 @@ def test_every_method_every_section(report: Path) -> None:
     order = ('class="headline"', 'class="dial', 'class="reach"', 'class="charts"', 'class="sortable"')
     assert sorted(order, key=page.index) == list(order)
     assert "negsample compare online-retail beauty --methods random,popularity,in-batch" in page
-    assert set(specs(page)) == {f"{c}--{d}" for c in CHARTS for d in ("online-retail", "beauty")}
+    by_dataset = {f"{c}--{d}" for c in CHARTS for d in ("online-retail", "beauty")}
+    assert set(specs(page)) == by_dataset | {"popularity-beside"}
 
 
 def specs(page: str) -> dict[str, object]:
@@ -90,7 +91,7 @@ def test_names_from_outside_are_escaped(hostile: Path) -> None:
     assert HOSTILE not in page
     assert "<img" not in page[: page.index('id="charts"')]
     assert html.escape(f"column {HOSTILE}", quote=False).split("'")[0] in page
-    assert len(specs(page)) == 14
+    assert len(specs(page)) == 15
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
     assert len(scripts) == 6
 
