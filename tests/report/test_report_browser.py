@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-from browser import CHROMIUM, Browser, browser
+from browser import CHROMIUM, PATIENCE, Browser, browser
 from make_study import METHODS, make_study
 
 from negsample.report import write_report
@@ -168,48 +167,42 @@ def test_hover_shows_values(tab: Browser, page: Path) -> None:
     assert f"{seconds:.0f}\N{NO-BREAK SPACE}s" in text
 
 
-CATCH = """window.saved = [];
-HTMLAnchorElement.prototype.click = function () {
-  window.saved.push(fetch ? {name: this.download, url: this.href} : null);
-};
-window.blobs = {};
-const make = URL.createObjectURL;
-URL.createObjectURL = (blob) => { const url = make(blob); window.blobs[url] = blob; return url; };
-0"""
-
-
-def saved(tab: Browser, press: str) -> tuple[str, Any]:
-    """The name and content of what a button saves, pressed by key."""
-    tab.run(CATCH)
+def saved(tab: Browser, press: str, folder: Path) -> tuple[str, bytes]:
+    """The name and content of the file that a button saves, pressed by key."""
+    tab.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    before = set(folder.iterdir())
     tab.run(f"document.querySelector({json.dumps(press)}).focus()")
     tab.press("Enter")
-    tab.until("window.saved.length")
-    name, url = tab.run("[window.saved[0].name, window.saved[0].url]")
-    if url.startswith("blob:"):
-        return name, tab.run(f"window.blobs[{json.dumps(url)}].text()")
-    return name, base64.b64decode(url.split(",", 1)[1])
+    end = time.monotonic() + PATIENCE
+    while not (found := {each for each in folder.iterdir() if each.suffix != ".crdownload"} - before):
+        assert time.monotonic() < end, "nothing was saved"
+        tab.run("0")
+        time.sleep(0.1)
+    (path,) = found
+    return path.name, path.read_bytes()
 
 
-def test_what_is_saved(tab: Browser, page: Path) -> None:
+def test_what_is_saved(tab: Browser, page: Path, tmp_path: Path) -> None:
     tab.click(".chip[data-method=mixed]")
     of = "[data-save={}][data-of='{}']:not([data-copy])"
-    name, svg = saved(tab, of.format("svg", "frontier--beauty"))
+    name, content = saved(tab, of.format("svg", "frontier--beauty"), tmp_path)
+    svg = content.decode()
     assert name == "frontier--beauty.svg"
     assert svg.startswith("<svg")
     assert 'fill="#ffffff"' in svg
     assert "adaptive" not in svg
     assert ">mixed<" in svg
-    name, png = saved(tab, of.format("png", "frontier--beauty"))
+    name, png = saved(tab, of.format("png", "frontier--beauty"), tmp_path)
     assert name == "frontier--beauty.png"
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(png[16:20], "big") == 1280
-    name, csv = saved(tab, of.format("csv", "dataset-2"))
+    name, csv = saved(tab, of.format("csv", "dataset-2"), tmp_path)
     assert name == "table--beauty.csv"
     table = pl.read_csv(page.parent / "table.csv").filter(dataset="beauty")
-    assert pl.read_csv(csv.encode()).equals(table)
-    name, tex = saved(tab, of.format("tex", "dataset-2"))
+    assert pl.read_csv(csv).equals(table)
+    name, tex = saved(tab, of.format("tex", "dataset-2"), tmp_path)
     assert name == "table--beauty.tex"
-    assert tex in (page.parent / "table.tex").read_text()
+    assert tex.decode() in (page.parent / "table.tex").read_text()
 
 
 def test_what_is_copied(tab: Browser, page: Path) -> None:
