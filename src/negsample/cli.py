@@ -223,6 +223,8 @@ def compare(
     jobs, factors = planned(), whole_numbers("--oversampling", oversampling)
     again = study.oversampled(jobs, factors)
     check_study_folder(folder)
+    left = study.unfinished([*jobs, *again], folder, together)
+    check_fits(left, at_once, memory=where.here)
     for data in loaded:
         print_dataset(out, data)
     note: dict[str, Any] = {"command": command_line()}
@@ -240,8 +242,8 @@ def compare(
         jobs = planned(tuned=_tuned(tunings, at_once, where))
         again = study.oversampled(jobs, factors)
         note |= {"tune_trials": tune_trials, "tunings": [tuning.stem for tuning in tunings]}
-    left = study.unfinished([*jobs, *again], folder, together)
-    check_fits(left, at_once, memory=where.here)
+        left = study.unfinished([*jobs, *again], folder, together)
+        check_fits(left, at_once, memory=where.here)
     print_forecast(out, forecast(left, at_once))
     with tracked(tracking, say) as logging, Progress(out, [*jobs, *again]) as progress:
         page = study.compare(
