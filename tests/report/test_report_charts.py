@@ -10,6 +10,7 @@ from make_study import METHODS, make_study, manifest
 from negsample.report import labels, read_study, study_table
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.curves import training_curves
+from negsample.report.encodings import shade
 from negsample.report.figures import dataset_figures, write_figure
 from negsample.report.frontier import hits_by_popularity, reaches
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
@@ -105,3 +106,16 @@ def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
     assert path.parent == tmp_path
     assert "/" not in figures[0].name
     assert path.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(("count", "shown"), [(12, True), (13, False)])
+def test_of_many_methods_names_and_bands_wait_until_they_are_brought_out(count: int, shown: bool) -> None:
+    names = [f"m{i}" for i in range(count)]
+    assert ("0.02" in str(shade(names))) == shown
+    rows = [{"method": name, "runs": 1} for name in names]
+    for column in ("hr@10", "ndcg@10", "balance@10"):
+        rows = [row | {column: 0.1 + 0.01 * i, f"{column}_sd": None} for i, row in enumerate(rows)]
+    chart = accuracy_balance(pl.DataFrame(rows, infer_schema_length=None), looks(names))
+    assert chart is not None
+    name = chart.to_dict()["layer"][3]["encoding"]["opacity"]
+    assert any("!length(chosen)" in each["test"] for each in name["condition"]) == shown

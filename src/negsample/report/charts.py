@@ -12,6 +12,7 @@ from negsample.report import labels
 from negsample.report.encodings import (
     CHOSEN,
     DIAL,
+    MANY,
     at_the_dial,
     brought_out,
     colour,
@@ -70,9 +71,9 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
         text="method:N",
         opacity=alt.when(f"width < {_NAMED[0]:.0f}")
         .then(alt.value(0.0))
-        .when("!length(chosen) || indexof(chosen, datum.method) >= 0")
+        .when("indexof(chosen, datum.method) >= 0" + ("" if len(rows) > MANY else " || !length(chosen)"))
         .then(alt.value(1.0))
-        .otherwise(alt.value(0.2)),
+        .otherwise(alt.value(0.0 if len(rows) > MANY else 0.2)),
     )
     return sized([across, up, points.add_params(CHOSEN), names], 340)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import CHOSEN, brought_out, colour, dash, legend_of, sized
+from negsample.report.encodings import CHOSEN, brought_out, colour, dash, legend_of, shade, sized
 from negsample.report.formats import spread
 from negsample.report.palette import Look
 from negsample.report.reading import POPULAR
@@ -44,7 +44,7 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
         alt.Tooltip("text:N", title="validation HR@10"),
     ]
     mean = layer(means, told)
-    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=brought_out(0.13, 0.03))
+    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=shade(methods))
     line = mean.mark_line(point={"size": 16} if _few(means) else False, strokeWidth=2).encode(
         x=x, y=y, opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods)
     )

@@ -11,6 +11,8 @@ from negsample.report.palette import Look
 
 DIAL = alt.param(name="dial", value=0)
 """The setting of the dial that a chart shows; the page's slider sets it."""
+MANY = 12
+"""Of more methods than this a chart shows names and bands where they are brought out, since all would cover it."""
 CHOSEN = alt.param(name="chosen", value=[])
 """The methods that are brought out: one choice for the whole page, which sets it in every chart."""
 
@@ -27,6 +29,13 @@ def brought_out(full: float, low: float) -> Any:
         .then(alt.value(full))
         .otherwise(alt.value(low))
     )
+
+
+def shade(methods: Sequence[str], full: float = 0.12) -> Any:
+    """Opacity of a method's band; of more than ``MANY`` methods only those that are chosen have one."""
+    if len(methods) <= MANY:
+        return brought_out(full, 0.02)
+    return alt.when("indexof(chosen, datum.method) >= 0").then(alt.value(full)).otherwise(alt.value(0.0))
 
 
 def colour(looks: Mapping[str, Look], methods: Sequence[str], legend: alt.Legend | None) -> alt.Color:

@@ -15,6 +15,7 @@ import vl_convert
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.curves import training_curves
+from negsample.report.encodings import MANY
 from negsample.report.formats import listed, whole
 from negsample.report.frontier import Reach, hits_by_popularity
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
@@ -56,6 +57,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
         if without
         else ""
     )
+    few = " With so many methods they are shown of those that are brought out." if len(rows) > MANY else ""
     drawn: list[Drawn] = [
         (
             "dial",
@@ -63,7 +65,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             "What each method reaches, over all settings of the dial",
             "Each curve is one method: small dots are settings of the dial, towards the tail on the right; the large"
             " mark is the setting that is shown (0: as trained). Bands: 90 % of resamples of users and seeds, of the"
-            " highest NDCG@10 with at least that Balance." + lacking,
+            " highest NDCG@10 with at least that Balance." + few + lacking,
             frontier_chart(found, dialled, look),
         ),
         (
@@ -95,7 +97,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             "training-curves",
             "Training, seen on validation",
             "Mean over the runs with a band of one standard deviation; a ring marks the epoch each run was"
-            " measured at, chosen on validation. Dashed: PopRec, which is not trained.",
+            " measured at, chosen on validation. Dashed: PopRec, which is not trained." + few.replace("they", "bands"),
             training_curves(runs, look),
         ),
         (

@@ -17,6 +17,7 @@ from negsample.report.encodings import (
     dash,
     domain,
     legend_of,
+    shade,
     shape,
     sized,
 )
@@ -71,7 +72,7 @@ def frontier_chart(found: Sequence[Reach], rows: Sequence[Row], looks: Mapping[s
     band = (
         alt.Chart(alt.InlineData(values=bands))
         .mark_area()
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=brought_out(0.12, 0.02))
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=shade(methods))
     )
     return sized([*([band] if bands else []), line, dots, here.add_params(CHOSEN, DIAL)], 400)
 

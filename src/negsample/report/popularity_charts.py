@@ -29,7 +29,7 @@ def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
     words = {name: _cohort_words(name, facts) for name, facts in manifest["cohorts"].items()}
     for row in rows:
         row["words"] = words[row["cohort"]]
-    legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=400, symbolType="stroke", offset=14)
+    legend = _legend()
     scale = alt.Scale(domain=list(words.values()), range=[COHORT_COLOURS[name] for name in words])
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("rank:Q", title="popularity rank of the item", scale=_log(), axis=_powers(rows, "rank")),
@@ -70,7 +70,7 @@ def popularity_beside(manifests: Mapping[str, Mapping[str, Any]]) -> alt.LayerCh
     look = looks(names)
     scale = alt.Scale(domain=names, range=[look[name].colour for name in names])
     dashes = alt.Scale(domain=names, range=[list(look[name].dash) or [1, 0] for name in names])
-    legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=400, symbolType="stroke", offset=14)
+    legend = _legend()
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("rank:Q", title="popularity rank of the item", axis=alt.Axis(format="~s", tickCount=6, grid=False)),
         y=alt.Y("share:Q", title="share of the train events", scale=_log(), axis=alt.Axis(format="~%", tickCount=6)),
@@ -97,3 +97,16 @@ def _log() -> alt.Scale:
 def _powers(rows: Sequence[Mapping[str, Any]], field: str) -> alt.Axis:
     top = math.floor(math.log10(max(row[field] for row in rows)))
     return alt.Axis(values=[10**power for power in range(top + 1)], format="~s", grid=True)
+
+
+def _legend() -> alt.Legend:
+    """An entry a line, long names whole, in the colour of the line and not of the ground under it."""
+    return alt.Legend(
+        orient="bottom",
+        title=None,
+        columns=1,
+        labelLimit=400,
+        symbolType="stroke",
+        symbolOpacity=1,
+        offset=14,
+    )
