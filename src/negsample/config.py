@@ -98,6 +98,19 @@ class TrainSettings(Settings):
     oversampling_factor: int | None = Field(
         None, ge=1, description="epochs whose batches are kept, negatives and all, and used again in later ones"
     )
+    initial: Literal["normal", "glorot"] = Field(
+        "normal", description="values of sasrec's matrices at first: N(0, 0.02), or Glorot uniform as the reference"
+    )
+    batches: Literal["shuffled", "drawn"] = Field(
+        "shuffled",
+        description="an epoch: each trained user once, or as the reference users // batch_size batches of users drawn "
+        "with replacement",
+    )
+    padding: Literal["omit", "count"] = Field(
+        "omit",
+        description="places of the B x L of a batch without an item: no part of the loss, or counted in its means as "
+        "the reference does",
+    )
     eval_every: int = Field(1, ge=1, description="epochs between looks at validation")
     history: Literal["frozen", "rolling"] = Field("frozen", description="what the model knows at evaluation")
     filter_seen: bool = Field(False, description="leave items of the history out of the ranking")
@@ -108,6 +121,13 @@ class TrainSettings(Settings):
             raise ValueError(f"heads must divide dim, got dim {self.dim} and heads {self.heads}")
         if self.model == "gru4rec" and self.heads != 1:
             raise ValueError(f"heads={self.heads} does nothing: gru4rec has no attention; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_sasrec(self) -> TrainSettings:
+        for name in ("initial", "padding"):
+            if self.model != "sasrec" and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name}={getattr(self, name)} is for model=sasrec, got {self.model}; leave it out")
         return self
 
     @model_validator(mode="after")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -14,7 +16,7 @@ from negsample.config import InputError
 from negsample.data.batches import Batch
 from negsample.losses import of_parts
 from negsample.methods import Method
-from negsample.models import Backbone
+from negsample.models import Backbone, SASRec
 from negsample.negatives import Negatives, Scored
 from negsample.negatives.select import Needs
 from negsample.score import merge_negatives, score, score_targets, scores_bytes
@@ -64,8 +66,12 @@ def way_of(
     *,
     negatives_rng: torch.Generator,
     score_memory: int | None,
+    padded_to: int | None = None,
 ) -> Way:
     """How to what ``method`` loses on ``batch``; arguments and errors as of :func:`negsample.train.step`."""
+    if padded_to is not None:
+        check_padding(method, batch, proposed, padded_to, score_memory)
+        return _at_once(model, method, batch, proposed, negatives_rng, padded_to)
     size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
     if score_memory is None or size <= score_memory or method.merged:
         return _at_once(model, method, batch, proposed, negatives_rng)
@@ -88,7 +94,34 @@ def check_whole(positions: int, k: int, needs: Needs, score_memory: int) -> None
         )
 
 
-def _at_once(model: Backbone, method: Method, batch: Batch, proposed: Proposed, negatives_rng: torch.Generator) -> Way:
+def check_padding(method: Method, batch: Batch, proposed: Proposed, padded_to: int, score_memory: int | None) -> None:
+    """Slots without an item can be counted in what ``method`` loses on ``batch``.
+
+    Raises:
+        InputError: they have no negatives, the selector needs more of them than scores, or all is too much at once.
+    """
+    ids = proposed.negatives.ids
+    if ids.dim() != 2 or _own(ids, batch) or method.select.needs:
+        raise InputError(
+            "setting padding=count is for methods whose negatives are drawn per sequence (draws_per=sequence) and "
+            "selected by score alone, as the reference's are; leave it out, or choose such a method"
+        )
+    size = scores_bytes(batch.sequences * padded_to, ids.shape[1])
+    if score_memory is not None and size > score_memory:
+        raise InputError(
+            f"score_memory: with padding=count scores of about {-(-size // MIB):,} MiB must be held at once; raise "
+            f"score_memory={score_memory // MIB}, or take a smaller batch_size or max_length"
+        )
+
+
+def _at_once(
+    model: Backbone,
+    method: Method,
+    batch: Batch,
+    proposed: Proposed,
+    negatives_rng: torch.Generator,
+    padded_to: int | None = None,
+) -> Way:
     ids = proposed.negatives.ids
     vectors: Tensor | Rows
     if _own(ids, batch) and ids.numel() * model.table.weight.shape[1] > _MANY:
@@ -103,9 +136,30 @@ def _at_once(model: Backbone, method: Method, batch: Batch, proposed: Proposed, 
             scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, held, ids, batch))
         else:
             scored = _selected(method, states_TD, targets, held, proposed, batch, negatives_rng)
-        return method.loss(scored.pos_T, scored.neg_TK)
+        if padded_to is None:
+            return method.loss(scored.pos_T, scored.neg_TK)
+        blank = method.select(_blank(model, held, ids, batch, padded_to), rng=negatives_rng)
+        return of_parts(
+            method.loss(scored.pos_T, scored.neg_TK, parts=True) + method.loss(blank.pos_T, blank.neg_TK, parts=True)
+        )
 
     return Way(inputs, finish)
+
+
+def _blank(model: Backbone, vectors: Tensor | Rows, ids_BK: Tensor, batch: Batch, padded_to: int) -> Scored:
+    """The slots without an item as positions: their state is the model's blank one, their target id 0 with the vector
+    zero, their negatives those of their sequence.
+
+    Raises:
+        InputError: the model has no such state.
+    """
+    if not isinstance(model, SASRec):
+        raise InputError("setting padding=count is for one model=sasrec at a time; leave it out")
+    vectors_BKD = vectors.vectors() if isinstance(vectors, Rows) else vectors
+    scores_BK = (vectors_BKD @ model.blank_state).masked_fill(ids_BK == 0, -math.inf)
+    missing_B = padded_to - torch.from_numpy(np.diff(batch.inputs.offsets)).to(ids_BK.device)
+    neg_NK = scores_BK.repeat_interleave(missing_B, 0)
+    return Scored(neg_NK.new_zeros(len(neg_NK)), neg_NK)
 
 
 def _in_parts(

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from negsample import pages
-
-INIT_SD = 0.02
-_BLOCK = 1 << 16  # rows initialised at once
+from negsample.initial import Initial, fill
 
 
 class Rows(NamedTuple):
@@ -71,11 +69,12 @@ class DenseTable(nn.Module):
         items: V.
         dim: D.
         rng: where the initial values come from.
+        initial: what they are.
     """
 
-    def __init__(self, items: int, dim: int, *, rng: torch.Generator) -> None:
+    def __init__(self, items: int, dim: int, *, rng: torch.Generator, initial: Initial = "normal") -> None:
         super().__init__()
-        self.weight = nn.Parameter(_initial(items, dim, torch.float32, rng))
+        self.weight = nn.Parameter(_initial(items, dim, torch.float32, rng, initial))
 
     @property
     def items(self) -> int:
@@ -108,6 +107,7 @@ class RowsTable(nn.Module):
         dim: D.
         rng: where the initial values come from.
         dtype: of the storage, float32 or bfloat16. What is computed with is float32 in either case.
+        initial: what the initial values are.
 
     Attributes:
         rule: how rows learn (:class:`~negsample.optimizers.RowAdam`); None: they are only read.
@@ -115,11 +115,19 @@ class RowsTable(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, items: int, dim: int, *, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        items: int,
+        dim: int,
+        *,
+        rng: torch.Generator,
+        dtype: torch.dtype = torch.float32,
+        initial: Initial = "normal",
+    ) -> None:
         super().__init__()
         if dtype not in (torch.float32, torch.bfloat16):
             raise ValueError(f"a table's dtype must be float32 or bfloat16, got {dtype}")
-        self.register_buffer("weight", _initial(items, dim, dtype, rng))
+        self.register_buffer("weight", _initial(items, dim, dtype, rng, initial))
         self.rule: RowRule | None = None
 
     @property
@@ -153,7 +161,7 @@ class RowsTable(nn.Module):
 
 
 def table_for(
-    items: int, dim: int, *, rng: torch.Generator, given: DenseTable | RowsTable | None
+    items: int, dim: int, *, rng: torch.Generator, given: DenseTable | RowsTable | None, initial: Initial = "normal"
 ) -> DenseTable | RowsTable:
     """The table that was ``given``, once it is known to be (V + 1, D), or a new dense one.
 
@@ -161,7 +169,7 @@ def table_for(
         ValueError: it is of another size.
     """
     if given is None:
-        return DenseTable(items, dim, rng=rng)
+        return DenseTable(items, dim, rng=rng, initial=initial)
     if given.weight.shape != (items + 1, dim):
         raise ValueError(f"the table must be ({items + 1}, {dim}), items + 1 by dim, got {tuple(given.weight.shape)}")
     return given
@@ -186,13 +194,8 @@ def _distinct_by_sorting(flat_N: Tensor) -> tuple[Tensor, Tensor]:
     return distinct, torch.empty_like(places).index_copy_(0, order, places)
 
 
-def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator) -> Tensor:
-    weight = pages.empty((items + 1, dim), dtype)
-    if dtype == torch.float32:
-        weight.normal_(0, INIT_SD, generator=rng)
-    else:
-        for block in torch.split(weight, _BLOCK):
-            block.copy_(torch.empty(block.shape).normal_(0, INIT_SD, generator=rng))
+def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator, initial: Initial) -> Tensor:
+    weight = fill(pages.empty((items + 1, dim), dtype), initial, rng=rng)
     weight[0] = 0
     return weight
 

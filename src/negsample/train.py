@@ -35,6 +35,7 @@ def step(
     proposed: Proposed | None = None,
     score_memory: int | None = None,
     autocast: torch.dtype | None = None,
+    padded_to: int | None = None,
 ) -> Tensor:
     """One update: propose, look up, encode, score, select, lose, learn. Returns the loss, detached.
 
@@ -49,12 +50,23 @@ def step(
         score_memory: bytes that the scores may take (None: any); where they would take more, they are computed for
             some sequences at a time, and again for the gradient. (Chance in a selector is then the same for each part.)
         autocast: number type of the encoder's products, ``torch.bfloat16`` or None; scores and losses are float32.
+        padded_to: L, to have the loss's means run over all B x L slots, those without an item included: the
+            reference's quirk, see :func:`padding_of`. Never in parts.
 
     Raises:
-        InputError: the scores would take more, and the method's selector needs the batch as a whole.
+        InputError: the scores would take more, and the method's selector needs the batch as a whole; or slots without
+            an item cannot be counted for this method and model.
     """
     proposed = proposed or propose(method, batch, rng=negatives_rng)
-    way = way_of(model, method, batch, proposed, negatives_rng=negatives_rng, score_memory=score_memory)
+    way = way_of(
+        model,
+        method,
+        batch,
+        proposed,
+        negatives_rng=negatives_rng,
+        score_memory=score_memory,
+        padded_to=padded_to,
+    )
     with _autocast(batch.device, autocast):
         states_TD = model(way.inputs_TD, batch.inputs, dropout_rng)
     loss = way.finish(states_TD.float())
@@ -65,6 +77,17 @@ def step(
 def precision_of(settings: TrainSettings) -> torch.dtype | None:
     """The ``autocast`` of :func:`step` that ``settings`` say."""
     return torch.bfloat16 if settings.precision == "bfloat16" else None
+
+
+def padding_of(settings: TrainSettings) -> int | None:
+    """The ``padded_to`` of :func:`step` that ``settings`` say.
+
+    In the reference a slot without an item adds ``log 2`` to the positive mean, its target's vector being zero, and to
+    the negative mean ``softplus(beta . e)`` for each negative of its sequence, ``beta`` the bias of the last norm. So
+    the gradient of a real position is smaller by the share of slots that are real, and rows that are drawn learn to
+    have a low score in the direction of ``beta``.
+    """
+    return settings.max_length if settings.padding == "count" else None
 
 
 def _autocast(device: torch.device, to: torch.dtype | None) -> torch.autocast:
@@ -206,8 +229,11 @@ def _step_of(
             proposed=proposed,
             score_memory=score_memory,
             autocast=autocast,
+            padded_to=padding_of(settings),
         )
         return loss.unsqueeze(0)
+    if padding_of(settings) is not None:
+        raise InputError("setting padding=count is for one model at a time; leave out --together")
     ways = [
         way_of(
             course.model,

@@ -273,11 +273,43 @@ def epoch_batches(
         )
 
 
+def drawn_batches(
+    items: NDArray[np.int32],
+    offsets: Ints,
+    train_ends: Ints,
+    *,
+    batch_size: int,
+    max_length: int,
+    catalogue_size: int,
+    collisions: Collisions = "history",
+    rng: torch.Generator,
+) -> Iterator[Batch]:
+    """An epoch of the reference: ``users // batch_size`` batches (one at least), of trained users drawn uniformly with
+    replacement. All users count for their number, as there, trained on or not."""
+    windows = training_windows(offsets, train_ends, max_length)
+    for _ in range(steps_an_epoch(len(windows), len(offsets) - 1, batch_size, "drawn")):
+        yield training_batch(
+            items,
+            offsets,
+            train_ends,
+            windows.take(torch.randint(len(windows), (batch_size,), generator=rng).numpy()),
+            max_length=max_length,
+            catalogue_size=catalogue_size,
+            collisions=collisions,
+        )
+
+
+def steps_an_epoch(trained: int, users: int, batch_size: int, batches: Literal["shuffled", "drawn"]) -> int:
+    """How many batches an epoch has: :func:`epoch_batches` or :func:`drawn_batches`."""
+    return -(-trained // batch_size) if batches == "shuffled" else max(users // batch_size, 1)
+
+
 def batches_of(
     data: Dataset, settings: TrainSettings, collisions: Collisions, *, rng: torch.Generator
 ) -> Iterator[Batch]:
-    """:func:`epoch_batches` of a dataset, as ``settings`` say."""
-    return epoch_batches(
+    """:func:`epoch_batches` or :func:`drawn_batches` of a dataset, as ``settings`` say."""
+    make = epoch_batches if settings.batches == "shuffled" else drawn_batches
+    return make(
         data.items,
         data.offsets,
         data.train_ends,

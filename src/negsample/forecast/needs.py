@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from negsample.config import TrainSettings
-from negsample.data.batches import training_windows
+from negsample.data.batches import steps_an_epoch, training_windows
 from negsample.dial import BETAS
 from negsample.evaluation import QUERIES_AT_ONCE
 from negsample.forward import MIB
@@ -97,7 +97,7 @@ class Positions(NamedTuple):
 def positions_of(job: Job) -> Positions:
     """How large the batches of ``job`` are.
 
-    The most is the sum of the B longest sequences. Batches are drawn without replacement, so hardly one comes near
+    The most is the sum of the B longest sequences (with ``batches=drawn``, B times the longest). Hardly one comes near
     it: the likely most is ``B mean + 4 sqrt(B) sd``, where that is less.
     """
     data, settings = job.data, job.settings
@@ -107,19 +107,19 @@ def positions_of(job: Job) -> Positions:
     if not len(lengths):
         return Positions(0, 0, 0, 0, 0, 0)
     events = ends[windows.users] - offsets[windows.users]
-    b = min(settings.batch_size, len(lengths))
+    b = min(settings.batch_size, len(lengths)) if settings.batches == "shuffled" else settings.batch_size
     return Positions(
         likely=_likely(lengths, b),
         typical=round(b * float(lengths.mean())),
         longest=int(lengths.max()),
         history=_likely(events, b),
         sequences=b,
-        steps=-(-len(lengths) // settings.batch_size),
+        steps=steps_an_epoch(len(lengths), data.users, settings.batch_size, settings.batches),
     )
 
 
 def _likely(sizes: np.ndarray, b: int) -> int:
-    most = int(np.partition(sizes, len(sizes) - b)[len(sizes) - b :].sum())
+    most = int(np.partition(sizes, len(sizes) - b)[len(sizes) - b :].sum()) if b <= len(sizes) else b * int(sizes.max())
     return min(most, math.ceil(b * float(sizes.mean()) + _SPREAD * math.sqrt(b) * float(sizes.std())))
 
 
@@ -230,7 +230,8 @@ def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
         scores = 5 * _FLOAT * t * min(drawn.k, MERGED)
         vectors = 3 * looked_up * d
     else:
-        scores = drawn.a_score * min(t * drawn.k, at_once)
+        scored = t if settings.padding == "omit" else sizes.sequences * settings.max_length
+        scores = drawn.a_score * min(scored * drawn.k, at_once)
         vectors = (3 * distinct if parts else 8 * t) * d
         vectors += 2 * min(ids * d, LOOKED_UP) if own else 0 if parts else 4 * ids * d
     draw = 64 * ids + 5 * _ID * sizes.history

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from negsample.config import TrainSettings
-from negsample.data.batches import Batch, batches_of
+from negsample.data.batches import Batch, batches_of, steps_an_epoch
 from negsample.dial import BETAS
 from negsample.evaluation import encode, queries
 from negsample.forecast.needs import asked_of
@@ -27,7 +27,7 @@ from negsample.optimizers import TablesAndRest, optimizer_for
 from negsample.ranking import NO_DIAL, Dials, rank_by_dial
 from negsample.seeds import generator
 from negsample.table import DenseTable, Rows, RowsTable
-from negsample.train import precision_of, step
+from negsample.train import padding_of, precision_of, step
 
 _ITEMS = 1 << 16  # of the table that is tried instead of a larger one: its rows cost a step about the same
 _QUERIES = 256  # ranked at most
@@ -68,7 +68,7 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     trained = int((np.asarray(job.data.train_ends) - np.asarray(job.data.offsets[:-1]) >= 2).sum())
     return Pace(
         step=sum(taken) / max(len(taken), 1),
-        steps=-(-trained // job.settings.batch_size),
+        steps=steps_an_epoch(trained, job.data.users, job.settings.batch_size, job.settings.batches),
         look=valid * (encoding + ranking),
         end=(valid + test) * (encoding + with_top),
     )
@@ -136,6 +136,7 @@ def _steps(
                 dropout_rng=dropout_rng,
                 score_memory=settings.score_memory * MIB,
                 autocast=precision_of(settings),
+                padded_to=padding_of(settings),
             )
 
         seconds = _seconds(once, device)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from negsample.data.batches import Packed
+from negsample.initial import Initial, fill
 from negsample.models.attention import Bins, attend, lay_in_bins
 from negsample.models.dropout import dropout
-from negsample.table import INIT_SD, DenseTable, RowsTable, table_for
+from negsample.table import DenseTable, RowsTable, table_for
 
 NORM_EPS = 1e-8
 
@@ -35,8 +36,9 @@ class SASRec(nn.Module):
         blocks: number of blocks.
         heads: attention heads; divides ``dim``.
         dropout: share of activations dropped while training.
-        rng: where the initial values come from: N(0, 0.02) for every matrix, zero for every bias. (The
-            reference has Glorot uniform; how this was chosen, and on how little: docs/log.md.)
+        rng: where the initial values come from; every bias is zero. (How N(0, 0.02) was chosen before the
+            reference's Glorot uniform, and on how little: docs/log.md.)
+        initial: what the initial values of matrices are.
         table: the items' embeddings, (V + 1, D), made with the same ``rng`` before; None: a dense table.
 
     Raises:
@@ -53,14 +55,15 @@ class SASRec(nn.Module):
         heads: int = 1,
         dropout: float = 0.2,
         rng: torch.Generator,
+        initial: Initial = "normal",
         table: DenseTable | RowsTable | None = None,
     ) -> None:
         super().__init__()
         if dim % heads:
             raise ValueError(f"heads must divide dim, got dim {dim} and heads {heads}")
-        self.table = table_for(items, dim, rng=rng, given=table)
-        self.slots = nn.Parameter(torch.empty(max_length, dim).normal_(0, INIT_SD, generator=rng))
-        self.blocks = nn.ModuleList(Block(heads, lambda name: _layer(name, dim, rng)) for _ in range(blocks))
+        self.table = table_for(items, dim, rng=rng, given=table, initial=initial)
+        self.slots = nn.Parameter(fill(torch.empty(max_length, dim), initial, rng=rng))
+        self.blocks = nn.ModuleList(Block(heads, lambda name: _layer(name, dim, rng, initial)) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.heads, self.dropout = heads, dropout
 
@@ -68,6 +71,13 @@ class SASRec(nn.Module):
     def max_length(self) -> int:
         """L."""
         return len(self.slots)
+
+    @property
+    def blank_state(self) -> Tensor:
+        """(D,) the state of a slot without an item where padding is computed along: masked, it is the last norm's
+        bias."""
+        bias: Tensor = self.norm.bias
+        return bias
 
     def forward(self, vectors_TD: Tensor, packed: Packed, rng: torch.Generator | None = None) -> Tensor:
         """(T, D) state at each position, from the table's rows of the items there.
@@ -126,11 +136,12 @@ class Block(nn.Module):
         return result
 
 
-def _layer(name: str, dim: int, rng: torch.Generator) -> nn.Module:
+def _layer(name: str, dim: int, rng: torch.Generator, initial: Initial) -> nn.Module:
     """See :class:`Block`; takes nothing from the global generator."""
     if name.endswith("norm"):
         return nn.LayerNorm(dim, eps=NORM_EPS)
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, dim, dim)  # type: ignore[no-untyped-call]
-    nn.init.normal_(layer.weight, 0, INIT_SD, generator=rng)
+    with torch.no_grad():
+        fill(layer.weight, initial, rng=rng)
     nn.init.zeros_(layer.bias)
     return layer
