@@ -23,6 +23,7 @@ from negsample.options import (
     MinUser,
     MLflow,
     On,
+    Preset,
     Seed,
     Split,
     TestFraction,
@@ -58,7 +59,7 @@ def prepare(
     time: Time = None,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
-    split: Split = "sound",
+    split: Split = None,
     valid_fraction: ValidFraction = 0.05,
     test_fraction: TestFraction = 0.05,
     cold: Cold = "keep",
@@ -83,6 +84,7 @@ def train(
     folder: Annotated[Path, typer.Option("--out", help="The run, a new folder.")],
     epochs: Epochs = None,
     seed: Seed = 0,
+    preset: Preset = "default",
     dial: Dial = "none",
     changes: Changes = None,
     user: User = None,
@@ -90,13 +92,16 @@ def train(
     time: Time = None,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
-    split: Split = "sound",
+    split: Split = None,
     valid_fraction: ValidFraction = 0.05,
     test_fraction: TestFraction = 0.05,
     cold: Cold = "keep",
 ) -> None:
     """Train one model by one method, and measure it."""
-    settings, negatives = settings_of(epochs, changes)
+    from negsample.presets import PRESETS, remarks
+
+    chosen_preset = PRESETS[preset]
+    settings, negatives = settings_of(epochs, changes, chosen_preset.training)
     prepared = prepare_settings(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
@@ -105,7 +110,7 @@ def train(
     from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
     from negsample.job import do
-    from negsample.methods import method_names
+    from negsample.methods import POPREC, method_names
     from negsample.progress import Progress
     from negsample.runs import check_new_folder, is_run, read_run
     from negsample.study import plan
@@ -114,8 +119,14 @@ def train(
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
-    data = load_dataset(dataset, prepared)
-    job = plan([data], names, repeats=1, seed=seed, settings=settings, changes=negatives)[-1]
+    data = load_dataset(dataset, prepared, split=None if split else chosen_preset.split)
+    methods = chosen_preset.methods(names)
+    overrides = chosen_preset.overrides(
+        [data.name], [*methods, POPREC], [*given_to_training(epochs, changes), *negatives]
+    )
+    job = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)[-1]
+    for remark in remarks(chosen_preset, {data.name: data.split}, names):
+        out.print(remark, highlight=False, markup=False, soft_wrap=True)
     if is_run(folder):
         if not job.made(read_run(folder).config):
             raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
@@ -167,6 +178,7 @@ def compare(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 3,
     epochs: Epochs = None,
     seed: Seed = 0,
+    preset: Preset = "default",
     tune_trials: Annotated[
         int | None,
         typer.Option(min=1, help="First search the settings of each method in so many trials, on validation."),
@@ -189,13 +201,17 @@ def compare(
     time: Time = None,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
-    split: Split = "sound",
+    split: Split = None,
     valid_fraction: ValidFraction = 0.05,
     test_fraction: TestFraction = 0.05,
     cold: Cold = "keep",
 ) -> None:
     """Compare methods on the same data: the main job. PopRec comes along."""
-    settings, negatives = settings_of(epochs, changes)
+    from negsample.presets import PRESETS, check_untuned, remarks
+
+    chosen_preset = PRESETS[preset]
+    check_untuned(chosen_preset, tune_trials)
+    settings, negatives = settings_of(epochs, changes, chosen_preset.training)
     prepared = prepare_settings(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
@@ -215,19 +231,23 @@ def compare(
     from negsample.where import parse_where
 
     tracking = track(mlflow, folder)
-    names = list(PAPER_SIX) if methods is None else method_names(methods)
+    asked = list(PAPER_SIX) if methods is None else method_names(methods)
     parse_choice(dial)
     where = parse_where(on)
-    loaded = [load_dataset(each, prepared) for each in datasets]
+    loaded = [load_dataset(each, prepared, split=None if split else chosen_preset.split) for each in datasets]
+    names, given = chosen_preset.methods(asked), given_to_training(epochs, changes)
+    overrides = chosen_preset.overrides([data.name for data in loaded], [*names, POPREC], [*given, *negatives])
     planned = partial(study.plan, loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
-    jobs, factors = planned(), whole_numbers("--oversampling", oversampling)
+    jobs, factors = planned(tuned=overrides), whole_numbers("--oversampling", oversampling)
     again = study.oversampled(jobs, factors)
     check_study_folder(folder)
     left = study.unfinished([*jobs, *again], folder, together)
     check_fits(left, at_once, memory=where.here)
     for data in loaded:
         print_dataset(out, data)
-    note: dict[str, Any] = {"command": command_line()}
+    for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
+        out.print(remark, highlight=False, markup=False, soft_wrap=True)
+    note: dict[str, Any] = {"command": command_line(), "preset": preset}
     if tune_trials is not None:
         tunings = plan_tunings(
             loaded,
@@ -236,7 +256,7 @@ def compare(
             seed=seed,
             settings=settings,
             changes=negatives,
-            given=given_to_training(epochs, changes),
+            given=given,
             folder=folder / "tuning",
         )
         jobs = planned(tuned=_tuned(tunings, at_once, where))
@@ -282,7 +302,7 @@ def tune(
     time: Time = None,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
-    split: Split = "sound",
+    split: Split = None,
     valid_fraction: ValidFraction = 0.05,
     test_fraction: TestFraction = 0.05,
     cold: Cold = "keep",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -15,8 +17,16 @@ Time = Annotated[str | None, typer.Option("--time", help="Column of the time; gu
 MinUser = Annotated[int, typer.Option("--min-user-events", help="Leave out users with fewer events.")]
 MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items with fewer events.")]
 Split = Annotated[
-    Literal["sound", "paper"],
-    typer.Option(help="Cut at a moment in time (sound), or at a row count, through ties (paper)."),
+    Literal["sound", "paper"] | None,
+    typer.Option(help="Cut at a moment in time (sound), or at a row count, through ties (paper). (default: sound)"),
+]
+Preset = Annotated[
+    Literal["default", "paper", "reference"],
+    typer.Option(
+        "--preset",
+        help="Settings by one name: what we advise, what the paper's text says, or what its code did. The last two "
+        "have the published settings of each dataset and method; --set and the other options go before.",
+    ),
 ]
 ValidFraction = Annotated[float, typer.Option(help="Share of events for validation.")]
 TestFraction = Annotated[float, typer.Option(help="Share of events for test, the latest.")]
@@ -72,7 +82,7 @@ def prepare_settings(
     time: str | None,
     min_user_events: int,
     min_item_events: int,
-    split: str,
+    split: str | None,
     valid_fraction: float,
     test_fraction: float,
     cold: str,
@@ -82,12 +92,19 @@ def prepare_settings(
     Raises:
         InputError: a value breaks its rule.
     """
-    given = locals()
+    given = locals() | {"split": split or "sound"}
     return checked(PrepareSettings, given)
 
 
-def settings_of(epochs: int | None, changes: list[str] | None) -> tuple[TrainSettings, dict[str, Any]]:
+def settings_of(
+    epochs: int | None, changes: list[str] | None, common: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[TrainSettings, dict[str, Any]]:
     """The settings of training, and the changes to those of the methods.
+
+    Args:
+        epochs: as given.
+        changes: as given to ``--set``.
+        common: settings of training where neither says otherwise: those of a preset.
 
     Raises:
         InputError: a key is unknown or given twice, or a value breaks its rule.
@@ -111,7 +128,7 @@ def settings_of(epochs: int | None, changes: list[str] | None) -> tuple[TrainSet
         if target[key] is None:
             raise InputError(f"setting {key}=null says nothing; leave it out for its default")
     checked(NegativeSettings, of_method)
-    return checked(TrainSettings, of_train), of_method
+    return checked(TrainSettings, {**common, **of_train}), of_method
 
 
 def whole_numbers(option: str, text: str | None) -> list[int]:

@@ -60,7 +60,8 @@ def plan(
         seed: the first.
         settings: of model and training, the same for all.
         changes: to the methods' negative settings; each applies to the methods that have it.
-        tuned: settings that a tuning found, by dataset and method; see :func:`negsample.tuning.tune_all`.
+        tuned: settings of a dataset and a method by themselves, as a tuning found or a preset has them; see
+            :func:`negsample.tuning.tune_all` and :meth:`negsample.presets.Preset.overrides`.
 
     Raises:
         InputError: two datasets have one name, or a change concerns no method.
@@ -81,7 +82,8 @@ def plan(
         for data in datasets
         for method in trained
     ]
-    return [Job(data, POPREC, 0, settings, {}) for data in datasets] + grid
+    baselines = [tuned_job(Job(data, POPREC, 0, settings, {}), found.get((data.name, POPREC), {})) for data in datasets]
+    return baselines + grid
 
 
 def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
@@ -203,7 +205,7 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> lis
     datasets = {job.data.name: job.data for job in jobs}
     runs = list(planned)
     seeds = {job.seed for job in jobs if job.method != POPREC}
-    for name, config in _earlier(jobs, out, settings).items():
+    for name, config in _earlier(jobs, out).items():
         if name not in planned:
             runs.append(name)
             methods = list(dict.fromkeys([*methods, config["method"]]))
@@ -231,7 +233,7 @@ def _write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> lis
     return runs
 
 
-def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _earlier(jobs: Sequence[Job], out: Path) -> dict[str, dict[str, Any]]:
     """Configurations of the finished runs of the study that ``out`` held before, where they fit this one."""
     try:
         listed = json.loads((out / "study.json").read_text("utf-8"))["runs"]
@@ -247,7 +249,10 @@ def _earlier(jobs: Sequence[Job], out: Path, settings: dict[str, Any]) -> dict[s
                 (job.negatives, job.settings.model_dump(mode="json")) == (config["negatives"], config["settings"])
                 for job in rivals
             )
-            if same_data and fits and (rivals or _untuned(config["settings"]) == _untuned(settings)):
+            alike = same_data and _untuned(config["settings"]) == _untuned(
+                same_data[0].settings.model_dump(mode="json")
+            )
+            if same_data and fits and (rivals or alike):
                 found[name] = config
     return found
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from difflib import get_close_matches
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Literal
 
 from negsample.config import InputError, PrepareSettings, checked, fingerprint
 from negsample.data.log import read_log
@@ -18,13 +19,16 @@ from negsample.data.sequences import FORMAT, MANIFEST, Dataset, is_prepared, ope
 BUNDLED = {"online-retail": "online-retail.parquet"}
 
 
-def load_dataset(what: str | Path, settings: PrepareSettings | None = None) -> Dataset:
+def load_dataset(
+    what: str | Path, settings: PrepareSettings | None = None, *, split: Literal["sound", "paper"] | None = None
+) -> Dataset:
     """The dataset that ``what`` names; a log is prepared on the fly, once, into the cache.
 
     Args:
         what: a name in ``BUNDLED``, a prepared folder, or a log (a file or a folder of parts). What exists on
             disk goes before a bundled name only when written as a path (``./online-retail``).
         settings: how a log is prepared; None: the defaults.
+        split: how a log is cut, in the place of what ``settings`` say; of a prepared folder it asks nothing.
 
     Raises:
         InputError: nothing is there of that name, it cannot be read, or settings are given that a prepared
@@ -41,7 +45,7 @@ def load_dataset(what: str | Path, settings: PrepareSettings | None = None) -> D
                     raise InputError(_unknown(str(what)))
             if (path / MANIFEST).is_file():
                 return _as_prepared(path, asked)
-        return _from_cache(path, asked)
+        return _from_cache(path, asked if split is None else asked.model_copy(update={"split": split}))
 
 
 def cache_folder() -> Path:

@@ -91,6 +91,11 @@ class Dataset:
         return str(self.manifest["fingerprint"])
 
     @property
+    def split(self) -> str:
+        """How its log was cut: ``sound`` or ``paper``."""
+        return str(self.manifest["settings"]["split"])
+
+    @property
     def users(self) -> int:
         """U."""
         return len(self.offsets) - 1
