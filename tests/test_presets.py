@@ -28,7 +28,7 @@ def test_every_published_setting_is_one_that_its_method_has(name, dataset, world
         repeats=1,
         seed=0,
         settings=TrainSettings(**preset.training),
-        tuned=preset.overrides([dataset], [*methods, POPREC], []),
+        tuned=preset.overrides({dataset: dataset}, [*methods, POPREC], []),
     )
     for job in jobs[1:]:
         wanted = preset.settings(dataset, job.method)
@@ -66,14 +66,14 @@ def test_adaptive_draws_from_the_batch_in_the_code_and_at_random_in_the_text():
 
 
 def test_what_a_person_gives_goes_before_a_preset():
-    given = PRESETS["paper"].overrides(["retailrocket"], ["random"], ["learning_rate", "random_negatives"])
-    assert given["retailrocket", "random"] == {"batch_size": 256, "max_length": 50, "dropout": 0.2}
+    given = PRESETS["paper"].overrides({"shop": "retailrocket"}, ["random"], ["learning_rate", "random_negatives"])
+    assert given["shop", "random"] == {"batch_size": 256, "max_length": 50, "dropout": 0.2}
 
 
 def test_the_default_preset_says_nothing():
     preset = PRESETS["default"]
     assert preset.training == {}
-    assert preset.overrides(["amazon-beauty"], ["random"], []) == {("amazon-beauty", "random"): {}}
+    assert preset.overrides({"x": "amazon-beauty"}, ["random"], []) == {("x", "random"): {}}
     assert remarks(preset, {"x": "paper"}, ["adaptive"]) == []
 
 
@@ -125,7 +125,7 @@ def test_published_figures_are_what_the_paper_prints():
 @pytest.mark.parametrize("path", sorted(REFERENCE.glob("beauty5-*.json")), ids=lambda path: path.stem)
 def test_the_preset_has_the_settings_of_the_reference_s_own_runs(path):
     run = json.loads(path.read_text())
-    ran, ours = run["hp"], PRESETS["reference"].settings(run["data"], run["method"])
+    ran, ours = run["hp"], PRESETS["reference"].settings(whose(run["data"]).published, run["method"])
     expected = {
         "batch_size": ran["batch_size"],
         "learning_rate": ran["lr"],

@@ -6,7 +6,7 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -98,7 +98,7 @@ def train(
     cold: Cold = "keep",
 ) -> None:
     """Train one model by one method, and measure it."""
-    from negsample.presets import PRESETS, remarks
+    from negsample.presets import PRESETS, remarks, whose
 
     chosen_preset = PRESETS[preset]
     settings, negatives = settings_of(epochs, changes, chosen_preset.training)
@@ -122,7 +122,7 @@ def train(
     data = load_dataset(dataset, prepared, split=None if split else chosen_preset.split)
     methods = chosen_preset.methods(names)
     overrides = chosen_preset.overrides(
-        [data.name], [*methods, POPREC], [*given_to_training(epochs, changes), *negatives]
+        {data.name: whose(data.name).published}, [*methods, POPREC], [*given_to_training(epochs, changes), *negatives]
     )
     job = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)[-1]
     for remark in remarks(chosen_preset, {data.name: data.split}, names):
@@ -207,7 +207,7 @@ def compare(
     cold: Cold = "keep",
 ) -> None:
     """Compare methods on the same data: the main job. PopRec comes along."""
-    from negsample.presets import PRESETS, check_untuned, remarks
+    from negsample.presets import PRESETS, check_untuned, remarks, whose
 
     chosen_preset = PRESETS[preset]
     check_untuned(chosen_preset, tune_trials)
@@ -236,7 +236,8 @@ def compare(
     where = parse_where(on)
     loaded = [load_dataset(each, prepared, split=None if split else chosen_preset.split) for each in datasets]
     names, given = chosen_preset.methods(asked), given_to_training(epochs, changes)
-    overrides = chosen_preset.overrides([data.name for data in loaded], [*names, POPREC], [*given, *negatives])
+    published = {data.name: whose(data.name).published for data in loaded}
+    overrides = chosen_preset.overrides(published, [*names, POPREC], [*given, *negatives])
     planned = partial(study.plan, loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
     jobs, factors = planned(tuned=overrides), whole_numbers("--oversampling", oversampling)
     again = study.oversampled(jobs, factors)
@@ -336,6 +337,115 @@ def tune(
     _tuned([tuning], 1, LOCAL)
     print_best(out, tuning, dataset)
     out.print(f"Best: {write_best(tuning)}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def reproduce(
+    folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Logs or prepared datasets named after the paper's (movielens-10m, amazon-beauty, retailrocket), or "
+            "what stands in for them. (default: what `negsample data fetch` has)",
+        ),
+    ] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Some of the three, with commas. (default: all; with --data those there)")
+    ] = None,
+    preset: Annotated[
+        Literal["paper", "reference"], typer.Option(help="What the paper's text says, or what its code did.")
+    ] = "reference",
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 20,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    osf: Annotated[
+        str, typer.Option(metavar="N,N,...|none", help="Oversampling factors of Figure A1, each run once.")
+    ] = "1,3,10,20,30,50",
+    response: Annotated[
+        int, typer.Option(min=0, help="Trials of Figure 5, on the first dataset; 0 leaves it out.")
+    ] = 16,
+    forecast_only: Annotated[bool, typer.Option("--forecast", help="Say what it will take, and stop.")] = False,
+    at_once: Jobs = 1,
+    on: On = "local",
+    together: Annotated[
+        int, typer.Option("--together", min=1, help="Seeds of a method trained at once as one model, for a GPU.")
+    ] = 1,
+    mlflow: MLflow = None,
+    changes: Changes = None,
+) -> None:
+    """The paper again: its datasets, six methods, tables and figures, beside what was published."""
+    from negsample import study
+    from negsample.data.catalogue import load_dataset
+    from negsample.forecast import check_fits, forecast, in_time
+    from negsample.methods import PAPER_SIX
+    from negsample.presets import PRESETS, remarks
+    from negsample.progress import Progress
+    from negsample.published import DATASETS
+    from negsample.report.reading import read_study
+    from negsample.report.tables import study_table
+    from negsample.reproduce import note_of, plan_reproduction, stand_ins, what_is_missing
+    from negsample.runs import check_study_folder
+    from negsample.terminal import print_dataset, print_forecast, print_study
+    from negsample.tracking import track, tracked
+    from negsample.where import parse_where
+
+    chosen = PRESETS[preset]
+    settings, negatives = settings_of(epochs, changes, chosen.training)
+    tracking, where = track(mlflow, folder), parse_where(on)
+    factors = [] if osf == "none" else whole_numbers("--osf", osf)
+    wanted = list(DATASETS) if datasets is None else [each.strip() for each in datasets.split(",") if each.strip()]
+    if unknown := [each for each in wanted if each not in DATASETS]:
+        raise InputError(f"--datasets {unknown[0]!r} is not of the paper; its datasets are: {', '.join(DATASETS)}")
+    there = dict.fromkeys(wanted) if data is None else stand_ins(data)
+    if absent := [each for each in wanted if each not in there and datasets is not None]:
+        raise InputError(f"--data {data} has no {absent[0]}; there are: {', '.join(there)}")
+    loaded = {name: load_dataset(there[name] or name, split=chosen.split) for name in wanted if name in there}
+    planned = plan_reproduction(
+        loaded,
+        chosen,
+        repeats=repeats,
+        seed=seed,
+        settings=settings,
+        changes=negatives,
+        given=[*given_to_training(epochs, changes), *negatives],
+        factors=factors,
+        trials=response,
+        folder=folder / "tuning",
+    )
+    check_study_folder(folder)
+    left = study.unfinished([*planned.jobs, *planned.oversampling], folder, together)
+    check_fits(left, at_once, memory=where.here)
+    for each in loaded.values():
+        print_dataset(out, each)
+    splits = {each.name: each.split for each in loaded.values()}
+    for line in [*remarks(chosen, splits, PAPER_SIX, splits), *what_is_missing(loaded, planned)]:
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    trials = [[tuning.job] for tuning in planned.tunings]
+    print_forecast(out, forecast(left, at_once))
+    if trials:
+        each_takes = in_time(forecast(trials).lines[0].seconds)
+        out.print(f"And Figure 5: at most {response} trials of about {each_takes} each.", highlight=False)
+    if forecast_only:
+        return
+    _tuned(planned.tunings, at_once, where)
+    note = {"command": command_line()} | note_of(loaded, chosen, planned)
+    with tracked(tracking, say) as logging, Progress(out, [*planned.jobs, *planned.oversampling]) as progress:
+        page = study.compare(
+            planned.jobs,
+            folder,
+            oversampling=planned.oversampling,
+            at_once=at_once,
+            together=together,
+            on=where,
+            watch=logging(progress.watch),
+            tell=progress.tell,
+            note=note,
+        )
+    finished = read_study(folder)
+    print_study(out, study_table(finished), finished.about["dial"])
+    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str, str], dict[str, Any]]:

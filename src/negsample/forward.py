@@ -138,17 +138,24 @@ def _at_once(
             scored = _selected(method, states_TD, targets, held, proposed, batch, negatives_rng)
         if padded_to is None:
             return method.loss(scored.pos_T, scored.neg_TK)
-        blank = method.select(_blank(model, held, ids, batch, padded_to), rng=negatives_rng)
-        return of_parts(
-            method.loss(scored.pos_T, scored.neg_TK, parts=True) + method.loss(blank.pos_T, blank.neg_TK, parts=True)
-        )
+        pos_N, neg_NK = _blank(model, method, held, ids, batch, padded_to, negatives_rng)
+        return of_parts(method.loss(scored.pos_T, scored.neg_TK, parts=True) + method.loss(pos_N, neg_NK, parts=True))
 
     return Way(inputs, finish)
 
 
-def _blank(model: Backbone, vectors: Tensor | Rows, ids_BK: Tensor, batch: Batch, padded_to: int) -> Scored:
-    """The slots without an item as positions: their state is the model's blank one, their target id 0 with the vector
-    zero, their negatives those of their sequence.
+def _blank(
+    model: Backbone,
+    method: Method,
+    vectors: Tensor | Rows,
+    ids_BK: Tensor,
+    batch: Batch,
+    padded_to: int,
+    negatives_rng: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Scores of the slots without an item as of positions, what is selected: their state is the model's blank one,
+    their target id 0 with the vector zero, their negatives those of their sequence. Those of a sequence are alike, so
+    selecting is done once for it.
 
     Raises:
         InputError: the model has no such state.
@@ -157,9 +164,9 @@ def _blank(model: Backbone, vectors: Tensor | Rows, ids_BK: Tensor, batch: Batch
         raise InputError("setting padding=count is for one model=sasrec at a time; leave it out")
     vectors_BKD = vectors.vectors() if isinstance(vectors, Rows) else vectors
     scores_BK = (vectors_BKD @ model.blank_state).masked_fill(ids_BK == 0, -math.inf)
+    selected = method.select(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=negatives_rng)
     missing_B = padded_to - torch.from_numpy(np.diff(batch.inputs.offsets)).to(ids_BK.device)
-    neg_NK = scores_BK.repeat_interleave(missing_B, 0)
-    return Scored(neg_NK.new_zeros(len(neg_NK)), neg_NK)
+    return selected.pos_T.repeat_interleave(missing_B), selected.neg_TK.repeat_interleave(missing_B, 0)
 
 
 def _in_parts(

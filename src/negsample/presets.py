@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -34,31 +34,38 @@ class Preset(NamedTuple):
         """The rows of the table of methods that ``names`` mean here."""
         return list(dict.fromkeys(self.pool if name == "adaptive" else name for name in names))
 
-    def settings(self, dataset: str, method: str) -> dict[str, Any]:
-        """Those that the paper published for a dataset (see :func:`whose`) and a row of the table of methods.
+    def settings(self, published: str, method: str) -> dict[str, Any]:
+        """Those that the paper published for one of its datasets and a row of the table of methods.
 
         A method that is none of the paper's has the length and the dropout of the dataset alone.
         """
         if not self.published:
             return {}
-        whose_ = whose(dataset).published
         asked = "adaptive" if method == self.pool else method
         if asked not in PAPER_SIX:
-            of_random = settings_of(whose_, "random").training
+            of_random = settings_of(published, "random").training
             return {key: of_random[key] for key in ("max_length", "dropout")}
-        training, negatives = settings_of(whose_, asked)
+        training, negatives = settings_of(published, asked)
         if method == "adaptive":  # published over a pool of the batch; the text draws as many at random
             negatives = {"random_negatives": negatives["in_batch_negatives"], "kept_hardest": negatives["kept_hardest"]}
         unused = {"not_kept": "zero"} if "not_kept" in METHODS[method].defaults else {}
         return dict(training) | dict(negatives) | unused
 
     def overrides(
-        self, datasets: Sequence[str], methods: Sequence[str], given: Sequence[str]
+        self, datasets: Mapping[str, str], methods: Sequence[str], given: Sequence[str]
     ) -> dict[tuple[str, str], dict[str, Any]]:
-        """:meth:`settings` of each dataset and method, but for those that a person has ``given``."""
+        """:meth:`settings` of each dataset and method, but for those that a person has ``given``.
+
+        Args:
+            datasets: by name, each with the paper's dataset whose settings it takes (see :func:`whose`).
+            methods: rows of the table of methods.
+            given: names of settings.
+        """
         return {
-            (dataset, method): {key: value for key, value in self.settings(dataset, method).items() if key not in given}
-            for dataset in datasets
+            (dataset, method): {
+                key: value for key, value in self.settings(published, method).items() if key not in given
+            }
+            for dataset, published in datasets.items()
             for method in methods
         }
 
@@ -96,13 +103,18 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 adaptive pool of the batch."""
 
 
-def remarks(preset: Preset, datasets: Mapping[str, str], names: Sequence[str]) -> list[str]:
-    """What a person should know of ``preset`` on these ``datasets`` (name: split) and methods, a line each."""
+def remarks(
+    preset: Preset, datasets: Mapping[str, str], names: Sequence[str], stand_ins: Collection[str] = ()
+) -> list[str]:
+    """What a person should know of ``preset`` on these ``datasets`` (name: split) and methods, a line each.
+
+    ``stand_ins``: datasets whose settings are not taken by their name.
+    """
     if not preset.published:
         return []
     found = []
     for dataset, split in datasets.items():
-        if not whose(dataset).known:
+        if dataset not in stand_ins and not whose(dataset).known:
             found.append(
                 f"{dataset} is none of the paper's datasets: the settings published for {STANDS_IN} are taken "
                 "(--set changes any)"

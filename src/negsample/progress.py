@@ -59,7 +59,8 @@ class Progress:
         """An epoch of ``job`` is over, or with None the job."""
         if job.method not in self._methods:
             return
-        what = f"{job.data.name} {job.method} seed {job.seed}"
+        factor = job.settings.oversampling_factor
+        what = f"{job.data.name} {job.method} seed {job.seed}{'' if factor is None else f' oversampling {factor}'}"
         if epoch is not None:
             before = self._last.get(job.name)
             self._last[job.name] = epoch

@@ -89,13 +89,18 @@ def plan(
 def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
     """The trained ones of ``jobs`` at each oversampling factor: batches of so many epochs, drawn again and again.
 
+    One that has a factor already stands for itself there.
+
     Raises:
-        InputError: a factor breaks its rule, or the jobs have one already.
+        InputError: a factor breaks its rule.
     """
     trained = [job for job in jobs if job.method != POPREC]
-    if any(job.settings.oversampling_factor is not None for job in trained):
-        raise InputError("oversampling_factor is set for all runs; leave it out to compare several factors")
-    return [tuned_job(job, {"oversampling_factor": factor}) for factor in factors for job in trained]
+    return [
+        tuned_job(job, {"oversampling_factor": factor})
+        for factor in factors
+        for job in trained
+        if job.settings.oversampling_factor != factor
+    ]
 
 
 def compare(

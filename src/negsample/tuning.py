@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from optuna import create_trial
@@ -209,6 +210,7 @@ def plan_tunings(
     changes: Mapping[str, Any],
     given: Sequence[str],
     folder: Path,
+    tuned: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType({}),
 ) -> list[Tuning]:
     """A tuning for each dataset and trained method, all with as many trials.
 
@@ -221,6 +223,7 @@ def plan_tunings(
         changes: to the methods' negative settings.
         given: settings of training that a person gave: like ``changes`` they are not searched.
         folder: of the summaries.
+        tuned: settings of a dataset and a method by themselves, where the search begins.
 
     Raises:
         InputError: a method has nothing left to search.
@@ -229,6 +232,7 @@ def plan_tunings(
     for data in datasets:
         for method in (each for each in methods if each != POPREC):
             job = Job(data, method, SEED + seed, settings, negative_settings(method, changes))
+            job = tuned_job(job, tuned.get((data.name, method), {}))
             space = {key: each for key, each in METHODS[method].space.items() if key not in {*changes, *given}}
             if not space:
                 raise InputError(f"nothing is left to tune for {method}: all that could be searched is given by --set")

@@ -90,19 +90,18 @@ def cohort_facts(manifest: Mapping[str, Any]) -> list[Cohort]:
 def study_facts(study: Study) -> Facts:
     """What holds for the whole study."""
     machine = study.about["machine"]
-    versions = {f"{name} {version}" for run in study.runs for name, version in run.config.get("versions", {}).items()}
+    versions = {
+        f"{name} {version}"
+        for run in study.runs
+        for name, version in run.config.get("versions", {}).items()
+        if name != "python"
+    } | {f"negsample {study.about['negsample']}", f"torch {machine['torch']}"}
     return [
         ("Settings", _pairs(study.about["settings"])),
         ("Machine", f"{machine['cores']} cores, {machine['processor']}"),
         (
             "Versions",
-            listed(
-                [
-                    f"negsample {study.about['negsample']}",
-                    f"Python {machine['python']}",
-                    *sorted(versions | {f"torch {machine['torch']}"}),
-                ]
-            ),
+            listed([f"Python {machine['python']}", *sorted(versions)]),
         ),
         ("Made", when(study.about["created"])),
     ]

@@ -14,7 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from negsample.report import cells, facts
+from negsample.report.beside_paper import beside_table, cohort_cells, reproduced
+from negsample.report.beside_paper import cells as beside_cells
+from negsample.report.beside_words import Beside, beside
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figure, write_text
+from negsample.report.findings import findings
 from negsample.report.formats import listed, when
 from negsample.report.frontier import reaches, standings
 from negsample.report.latex import latex_table
@@ -31,7 +35,8 @@ _SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
 def write_report(folder: Path) -> Path:
-    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``.
+    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``;
+    of a reproduction ``reproduction.csv`` too, its figures beside the published ones.
 
     Each file takes the place of an earlier one in one step.
 
@@ -52,10 +57,13 @@ def write_report(folder: Path) -> Path:
     papers = {
         dataset: latex_table(study, dataset, _lines(study, table, each, dataset)) for dataset, each in tested.items()
     }
-    html = render(study, table, figures, offered, tested, papers, joint)
+    compared = beside_cells(study, table)
+    html = render(study, table, figures, offered, tested, papers, joint, beside(compared, cohort_cells(study)))
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
     write_table(significance_table([each for some in tested.values() for each in some]), folder / "significance.csv")
+    if reproduced(study):
+        write_table(beside_table(compared), folder / "reproduction.csv")
     (folder / "figures").mkdir(exist_ok=True)
     for figure in (each for some in (*figures.values(), joint) for each in some):
         write_figure(figure, folder / "figures")
@@ -71,8 +79,10 @@ def render(
     tested: Mapping[str, list[Difference]],
     papers: Mapping[str, str],
     joint: list[Figure],
+    published: list[Beside],
 ) -> str:
-    """The page's text; ``papers``: the LaTeX table of each dataset; ``joint``: of all datasets.
+    """The page's text; ``papers``: the LaTeX table of each dataset; ``joint``: of all datasets; ``published``: what a
+    reproduction stands beside.
 
     What came from outside is escaped by Jinja2's autoescape and ``tojson``.
     """
@@ -112,6 +122,7 @@ def render(
         },
         charts={figure.name: figure.spec for some in (*figures.values(), joint) for figure in some},
         together=joint,
+        published=published,
         configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
         style=Markup((_HERE / "page.css").read_text("utf-8")),
         script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
@@ -138,6 +149,7 @@ def _section(
         "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
         "lines": _lines(study, table, tested, dataset),
         "tested": bool(tested),
+        "findings": findings(rows, tested),
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tuned_lines(tunings, looks(study.about["methods"])),
