@@ -2,8 +2,8 @@
 
 `python -m benchmarks.parity LOG REFERENCE --out DIR`: LOG is `amazon-beauty-5core.parquet`, REFERENCE the folder of its
 runs (`beauty5-<method>.json`). Studies in DIR, resumable, all under `--preset reference`, 100 epochs looked at every
-20: the methods of REFERENCE, and `random` and `adaptive-mixed` again with one ingredient of the preset changed at a time.
-Writes `benchmarks/results/parity.json`, `parity.md` and `docs/images/parity.svg`.
+20: the methods of REFERENCE, and `random` and `adaptive-mixed` again with one ingredient of the preset changed at a
+time. Writes `benchmarks/results/parity.json`, `parity.md` and `docs/images/parity.svg`.
 """
 
 from __future__ import annotations
