@@ -27,7 +27,7 @@ from negsample.report.palette import looks
 from negsample.report.reading import Study, read_study
 from negsample.report.tables import dialled_rows, study_table
 from negsample.stats import interval
-from negsample.study import machine
+from negsample.study_files import machine
 
 METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "mixed-log-q")
 TUNED = "mixed-log-q"

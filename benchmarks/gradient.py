@@ -26,7 +26,7 @@ from negsample.losses import corrected_log_q, sampled_softmax
 from negsample.negatives import InBatch, KeepAll, LogQ, Mixture, Popularity, Sampler, Select, Then, Uniform
 from negsample.report.palette import PAPER
 from negsample.score import score
-from negsample.study import machine
+from negsample.study_files import machine
 
 HERE = Path(__file__).parent
 RESULTS, IMAGE = HERE / "results" / "gradient.json", HERE.parent / "docs" / "images" / "log-q.svg"

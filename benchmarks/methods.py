@@ -17,7 +17,7 @@ from benchmarks.step import step_times
 from negsample import METHODS, load_dataset
 from negsample.report.reading import read_study
 from negsample.report.tables import study_table
-from negsample.study import machine
+from negsample.study_files import machine
 
 BATCHES = 6
 KEPT = ("hr@10", "ndcg@10", "head_hr@10", "mid_hr@10", "tail_hr@10", "balance@10", "coverage@10")

@@ -28,7 +28,7 @@ from negsample.report.figures import Figure, write_figure
 from negsample.report.palette import looks
 from negsample.report.reading import Study, read_study
 from negsample.report.tables import COHORTS
-from negsample.study import machine
+from negsample.study_files import machine
 
 PRESET = PRESETS["reference"]
 EVERY = 20

@@ -37,7 +37,7 @@ from negsample.ranking import Ranking, Table, rank
 from negsample.runs import Run, read_run, write_json
 from negsample.seeds import resampling
 from negsample.stats import REPLICATES, draws, groups_of, interval, sums_of
-from negsample.study import machine
+from negsample.study_files import machine
 
 Floats = NDArray[np.float64]
 Part = Literal["valid", "test"]

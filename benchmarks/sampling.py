@@ -20,7 +20,7 @@ from negsample import METHODS, Catalogue, SASRec, build_method, generator, negat
 from negsample.data.batches import Batch, Collisions, epoch_batches, target_counts
 from negsample.forward import propose
 from negsample.methods import Method
-from negsample.study import machine
+from negsample.study_files import machine
 from negsample.train import step
 
 SIZES = (10**5, 10**7)

@@ -11,7 +11,8 @@ from negsample import study
 from negsample.config import InputError, TrainSettings
 from negsample.report.reading import read_study
 from negsample.report.tables import study_table
-from negsample.study import compare, plan, popularity_curve
+from negsample.study import compare, plan
+from negsample.study_files import popularity_curve
 
 SETTINGS = TrainSettings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
 
