@@ -34,7 +34,7 @@ AMAZON_BEAUTY = Source(
         "user,item,rating,seconds since 1970",
         ("UserId,ProductId,Rating,Timestamp",),  # as it is passed on at Kaggle
     ),
-    terms="No licence is stated; offered for research, to be cited.",
+    terms="No licence was found; published for research, to be cited.",
     citation=(
         "J. McAuley, C. Targett, Q. Shi and A. van den Hengel (2015). Image-based Recommendations on Styles and "
         "Substitutes. SIGIR. https://doi.org/10.1145/2766462.2767755"
