@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from negsample import data_verbs
 from negsample.config import InputError
 from negsample.console import exit_code, out, say
 from negsample.options import (
@@ -48,6 +49,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data_verbs.app, name="data")
 
 
 @app.command()
@@ -79,7 +81,7 @@ def prepare(
 
 @app.command()
 def train(
-    dataset: Annotated[str, typer.Argument(help="A bundled name, a prepared folder, or a log.")],
+    dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
     folder: Annotated[Path, typer.Option("--out", help="The run, a new folder.")],
     epochs: Epochs = None,
@@ -168,7 +170,8 @@ def evaluate(
 @app.command()
 def compare(
     datasets: Annotated[
-        list[str], typer.Argument(help="Bundled names, prepared folders, or logs.", metavar="DATASET...")
+        list[str],
+        typer.Argument(help="Names of `negsample data list`, prepared folders, or logs.", metavar="DATASET..."),
     ],
     folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
     methods: Annotated[
@@ -291,7 +294,7 @@ def compare(
 
 @app.command()
 def tune(
-    dataset: Annotated[str, typer.Argument(help="A bundled name, a prepared folder, or a log.")],
+    dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
     trials: Annotated[int, typer.Option(min=1, help="Settings that are tried; more of them carry on.")],
     folder: Annotated[Path, typer.Option("--out", help="The search; an interrupted one is carried on.")],

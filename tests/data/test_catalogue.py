@@ -37,9 +37,9 @@ def test_bundled_dataset():
 
 
 def test_every_bundled_dataset_is_there_with_its_terms():
-    for name, file in BUNDLED.items():
+    for name, facts in BUNDLED.items():
         folder = files("negsample.data") / "bundled"
-        assert (folder / file).is_file()
+        assert (folder / facts.file).is_file()
         assert "creativecommons.org" in (folder / f"{name}.md").read_text()
 
 
@@ -87,7 +87,9 @@ def test_a_prepared_folder_is_opened_as_it_is(log, tmp_path):
 
 
 def test_unknown_names(log, tmp_path):
-    with pytest.raises(InputError, match=r"no dataset 'online-retial': .*are: online-retail; .*mean online-retail\?"):
+    with pytest.raises(
+        InputError, match=r"no dataset 'online-retial': .*are: online-retail, mov.*mean online-retail\?"
+    ):
         load_dataset("online-retial")
     with pytest.raises(InputError, match=r"Did you mean .*log\.csv\?"):
         load_dataset(tmp_path / "lgo.csv")

@@ -1,0 +1,1 @@
+"""Public datasets: where their official files are, how they come here, and how they become logs."""

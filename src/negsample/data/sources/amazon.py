@@ -1,0 +1,43 @@
+"""Amazon product data of 2014, ratings of the category Beauty: user, item, rating, time, without a header.
+
+The log keeps the ratings of users with at least five ratings and of items with at least five, both counted once
+over the official file, as SASRec's preprocessing does (Kang and McAuley, 2018; no iteration, so that fewer may be
+left): 394,908 events of 52,024 users on 57,289 items.
+
+Whether the paper took these is open. Its text gives no counts, and its published results contradict them: their
+fractions have the denominator 21,976 (head 4,992, mid 5,838, tail 11,146), the test events of users with a history,
+and a test part of 5 % of 394,908 events has 19,746 in all. Its code reads ``SessionId``, ``ItemId`` and ``Time``
+from files called ``*_full.tsv``, which is what the scripts of Hidasi and Czapp (2023, ``recsys_eval_flaws``) write;
+those drop users with one event and items with fewer than five, again and again until none is left. To follow them:
+``shape=sequences`` of :mod:`negsample.data.sources.sessions` for ``at_least=5``, and ``rule=2``.
+
+SHA-256: OmniRec's loader and the repository unified-embeddings agree. No record of size or MD5 was found.
+"""
+
+from __future__ import annotations
+
+from negsample.data.sources.base import Form, Official, Source
+
+AMAZON_BEAUTY = Source(
+    name="amazon-beauty",
+    what="ratings of beauty products, to 2014; one of the paper's three",
+    events=2_023_070,
+    page="https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html",
+    address="https://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Beauty.csv",
+    archive=None,
+    file=Official(
+        "ratings_Beauty.csv",
+        sha256="17d5232b90444beecfe758ce1446e5300230491f3a88ac802992ca95fc4c150f",
+    ),
+    form=Form(
+        r"^(?<user>[^,\s]+),(?<item>[^,\s]+),(?<rating>[0-9](?:\.[0-9])?),(?<time>[0-9]{1,12})$",
+        "user,item,rating,seconds since 1970",
+        ("UserId,ProductId,Rating,Timestamp",),  # as it is passed on at Kaggle
+    ),
+    terms="No licence was found; published for research, to be cited.",
+    citation=(
+        "J. McAuley, C. Targett, Q. Shi and A. van den Hengel (2015). Image-based Recommendations on Styles and "
+        "Substitutes. SIGIR. https://doi.org/10.1145/2766462.2767755"
+    ),
+    at_least=5,
+)

@@ -1,0 +1,54 @@
+"""The rows of an official file, read line by line: each is one, or is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from negsample.config import InputError
+from negsample.data.parts import ROW, readable
+from negsample.data.sources.base import Form
+from negsample.data.times import UNITS
+
+_SHOWN = 80  # letters of a bad line
+
+
+def write_rows(path: Path, form: Form, target: Path, *, shown: str) -> int:
+    """The rows of the text file at ``path``, streamed into a Parquet file at ``target``.
+
+    Blank lines and lines that name the columns are no rows. Columns: the groups of the form, as text, but for
+    ``time``, which is Int64 microseconds since 1970.
+
+    Args:
+        shown: what the file is called in a message.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        InputError: it cannot be read, a line is no row (the first of them is named), or there is none.
+    """
+    rows = _rows(path, form)
+    with readable(Path(shown)):
+        rows.drop(ROW, "line").sink_parquet(target)
+        found = pl.scan_parquet(target).select(rows=pl.len(), bad=pl.col("time").is_null().any()).collect()
+    n, bad = found.row(0)
+    if not n:
+        raise InputError(f"{shown} has no rows; a row is {form.row}")
+    if bad:
+        first = rows.filter(pl.col("time").is_null()).select(ROW, "line").head(1).collect()
+        number, line = first.row(0)
+        text = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+        raise InputError(f"{shown}, line {number + 1}: {text!r} is no row; a row is {form.row}")
+    return int(n)
+
+
+def _rows(path: Path, form: Form) -> pl.LazyFrame:
+    """Line number (from 0), line and groups; the groups are null where the line is no row."""
+    line = pl.col("line").str.strip_prefix("\ufeff").str.strip_chars(" \r")
+    lines = pl.scan_lines(path, row_index_name=ROW, glob=False).with_columns(line)
+    rows = lines.filter(line != "", ~line.is_in(list(form.headers)))
+    fields = rows.with_columns(fields=line.str.extract_groups(form.pattern)).unnest("fields")
+    a_second, _ = UNITS[form.unit]
+    return fields.with_columns(pl.col("time").cast(pl.Int64) * (10**6 // a_second))

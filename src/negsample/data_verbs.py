@@ -1,0 +1,99 @@
+"""The verbs of ``negsample data``: which public datasets are known, and how they come here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from negsample.config import InputError
+from negsample.console import out
+
+if TYPE_CHECKING:
+    from negsample.data.sources.base import Source
+    from negsample.data.sources.kept import Fetched
+
+app = typer.Typer(help="Public datasets: list them, fetch them from where they are published.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_known() -> None:
+    """The known datasets: what, how many events, whether they are here, from where, on which terms."""
+    from rich import box
+    from rich.table import Table
+
+    from negsample.data.catalogue import BUNDLED
+    from negsample.data.sources.known import SOURCES
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    for column in ("name", "events", "here", "what"):
+        table.add_column(column, justify="right" if column == "events" else "left", no_wrap=column != "what")
+    for name, facts in BUNDLED.items():
+        table.add_row(name, f"{facts.events:,}", "bundled", facts.what)
+    for source in SOURCES.values():
+        table.add_row(source.name, f"{source.events:,}", _here(source), source.what)
+    out.print(table)
+    for name, facts in BUNDLED.items():
+        _say(f"{name}: {facts.page}\n    {facts.terms}")
+    for source in SOURCES.values():
+        _say(f"{source.name}: {source.address or f'{source.page} (asks for an account)'}\n    {source.terms}")
+    _say("`negsample data fetch NAME` gets one; its name is then a DATASET of every command.")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A name of `negsample data list`.")],
+    given: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="The official archive, or the file in it, that you have already."),
+    ] = None,
+) -> None:
+    """Download a public dataset, or take it from a file; size and checksum are compared."""
+    from negsample.data.catalogue import BUNDLED, public_dataset
+    from negsample.data.sources.fetch import fetch as fetch_source
+    from negsample.data.sources.kept import fetched
+    from negsample.progress import coming
+
+    if name in BUNDLED:
+        _say(f"{name} is bundled: there is nothing to fetch")
+        return
+    source = public_dataset(name)
+    there = fetched(source)
+    if there:
+        _say(f"{name} is fetched already: {there.path}")
+        _say_official(there)
+        if given is not None:
+            _say(f"{given} was not looked at; to take it instead, delete {there.path.parent} first")
+        return
+    with coming(out, name) as watch:
+        there = fetch_source(source, given, watch=watch)
+    _say(f"Fetched {name}: {there.path}")
+    _say_official(there)
+    _say(f"Terms: {source.terms}")
+    _say(f"To cite: {source.citation}")
+    _say(f"Use it by its name: negsample compare {name} --out DIR")
+
+
+def _here(source: Source) -> str:
+    from negsample.data.sources.kept import fetched
+
+    try:
+        there = fetched(source)
+    except InputError:
+        return "damaged"
+    return {True: "fetched", None: "fetched, unsure", False: "NOT OFFICIAL"}[there.official] if there else "no"
+
+
+def _say_official(there: Fetched) -> None:
+    if there.official:
+        _say("It is the official file: its checksum agrees.")
+    elif there.official is None:
+        _say(f"It may be the official file: {there.words} (its sha256 is {there.sha256}).")
+    else:
+        words = f"IT IS NOT THE OFFICIAL FILE: {there.words}. Figures on it are of that file alone."
+        out.print(words, style="bold red", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say(text: str) -> None:
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
