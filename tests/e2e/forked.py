@@ -72,12 +72,12 @@ def serve() -> None:
     import torch
 
     import negsample.cli
+    import negsample.cli.progress
+    import negsample.cli.terminal
     import negsample.data.catalogue
     import negsample.forecast
-    import negsample.progress
     import negsample.report.page
     import negsample.study
-    import negsample.terminal
     import negsample.tuning  # noqa: F401
 
     torch.set_num_threads(1)

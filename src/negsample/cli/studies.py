@@ -1,4 +1,4 @@
-"""Verbs only: parse, make the settings, call, print."""
+"""Verbs of studies: compare, tune, reproduce, report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from negsample import data_verbs
-from negsample.config import InputError
-from negsample.console import exit_code, out, say
-from negsample.options import (
+from negsample.cli.console import out, say
+from negsample.cli.options import (
     Changes,
     Cold,
     Dial,
@@ -36,138 +34,13 @@ from negsample.options import (
     settings_of,
     whole_numbers,
 )
+from negsample.config import InputError
 
 if TYPE_CHECKING:
     from negsample.tuning import Tuning
     from negsample.where import Where
 
-app = typer.Typer(
-    name="negsample",
-    help="Which negatives? Train sequential recommenders with any negative-sampling method, and see what the "
-    "choice costs head, mid and tail items.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(data_verbs.app, name="data")
 
-
-@app.command()
-def prepare(
-    log: Annotated[str, typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts.")],
-    folder: Annotated[Path, typer.Option("--out", help="The prepared dataset, a new folder.")],
-    user: User = None,
-    item: Item = None,
-    time: Time = None,
-    min_user_events: MinUser = 1,
-    min_item_events: MinItem = 1,
-    split: Split = None,
-    valid_fraction: ValidFraction = 0.05,
-    test_fraction: TestFraction = 0.05,
-    cold: Cold = "keep",
-) -> None:
-    """Turn a log into a dataset: split by time, ids made, arrays on disk."""
-    from negsample.data.log import read_log
-    from negsample.data.prepare import prepare as prepare_log
-    from negsample.terminal import print_dataset
-
-    settings = prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
-    )
-    data = prepare_log(read_log(log, user=settings.user, item=settings.item, time=settings.time), settings, folder)
-    print_dataset(out, data)
-    out.print(f"Prepared in {folder}", highlight=False, markup=False, soft_wrap=True)
-
-
-@app.command()
-def train(
-    dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
-    method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
-    folder: Annotated[Path, typer.Option("--out", help="The run, a new folder.")],
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    preset: Preset = "default",
-    dial: Dial = "none",
-    changes: Changes = None,
-    user: User = None,
-    item: Item = None,
-    time: Time = None,
-    min_user_events: MinUser = 1,
-    min_item_events: MinItem = 1,
-    split: Split = None,
-    valid_fraction: ValidFraction = 0.05,
-    test_fraction: TestFraction = 0.05,
-    cold: Cold = "keep",
-) -> None:
-    """Train one model by one method, and measure it."""
-    from negsample.presets import PRESETS, remarks, whose
-
-    chosen_preset = PRESETS[preset]
-    settings, negatives = settings_of(epochs, changes, chosen_preset.training)
-    prepared = prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
-    )
-    from negsample.again import dial_again
-    from negsample.data.catalogue import load_dataset
-    from negsample.dial import parse_choice
-    from negsample.forecast import check_fits, forecast
-    from negsample.job import do
-    from negsample.methods import POPREC, method_names
-    from negsample.progress import Progress
-    from negsample.runs import check_new_folder, is_run, read_run
-    from negsample.study import plan
-    from negsample.terminal import print_dataset, print_forecast, print_metrics
-
-    names, choice = method_names(method), parse_choice(dial)
-    if len(names) > 1:
-        raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
-    data = load_dataset(dataset, prepared, split=None if split else chosen_preset.split)
-    methods = chosen_preset.methods(names)
-    overrides = chosen_preset.overrides(
-        {data.name: whose(data.name).published}, [*methods, POPREC], [*given_to_training(epochs, changes), *negatives]
-    )
-    job = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)[-1]
-    for remark in remarks(chosen_preset, {data.name: data.split}, names):
-        out.print(remark, highlight=False, markup=False, soft_wrap=True)
-    if is_run(folder):
-        if not job.made(read_run(folder).config):
-            raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
-        out.print(f"{folder} is finished already", markup=False, highlight=False)
-    else:
-        check_new_folder(folder)
-        check_fits([[job]])
-        print_dataset(out, data)
-        print_forecast(out, forecast([[job]]))
-        with Progress(out, [job]) as progress:
-            do(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
-    chosen = dial_again(folder, choice, data)
-    print_metrics(out, job.method, read_run(folder).metrics)
-    out.print(f"Run: {folder}", highlight=False, markup=False, soft_wrap=True)
-    if chosen.unreached:
-        raise InputError(f"{chosen.unreached}. {folder} is kept, at dial 0")
-
-
-@app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
-    dial: Annotated[
-        str | None,
-        typer.Option(metavar="none|auto|NUMBER|balance:X", help="Choose its dial anew. (default: as it was chosen)"),
-    ] = None,
-) -> None:
-    """Measure a finished run again, from its saved model."""
-    from negsample.runs import read_run
-    from negsample.terminal import print_metrics
-
-    method = read_run(run).config["method"]
-    from negsample.again import measure_again
-    from negsample.dial import parse_choice
-
-    measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
-    print_metrics(out, method, read_run(run).metrics)
-
-
-@app.command()
 def compare(
     datasets: Annotated[
         list[str],
@@ -219,16 +92,16 @@ def compare(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
     from negsample import study
+    from negsample.cli.progress import Progress
+    from negsample.cli.terminal import print_dataset, print_forecast, print_study
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
     from negsample.methods import PAPER_SIX, POPREC, method_names
-    from negsample.progress import Progress
     from negsample.report.facts import unreached_words
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
-    from negsample.terminal import print_dataset, print_forecast, print_study
     from negsample.tracking import track, tracked
     from negsample.tuning import plan_tunings
     from negsample.where import parse_where
@@ -292,7 +165,6 @@ def compare(
         out.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
-@app.command()
 def tune(
     dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
@@ -316,9 +188,9 @@ def tune(
     prepared = prepare_settings(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
+    from negsample.cli.terminal import print_best, print_dataset
     from negsample.data.catalogue import load_dataset
     from negsample.methods import POPREC, method_names
-    from negsample.terminal import print_best, print_dataset
     from negsample.tuning import plan_tunings, write_best
     from negsample.where import LOCAL
 
@@ -342,7 +214,6 @@ def tune(
     out.print(f"Best: {write_best(tuning)}", highlight=False, markup=False, soft_wrap=True)
 
 
-@app.command()
 def reproduce(
     folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
     data: Annotated[
@@ -380,17 +251,17 @@ def reproduce(
 ) -> None:
     """The paper again: its datasets, six methods, tables and figures, beside what was published."""
     from negsample import study
+    from negsample.cli.progress import Progress
+    from negsample.cli.terminal import print_dataset, print_forecast, print_study
     from negsample.data.catalogue import load_dataset
     from negsample.forecast import check_fits, forecast, in_time
     from negsample.methods import PAPER_SIX
     from negsample.presets import PRESETS, remarks
-    from negsample.progress import Progress
     from negsample.published import DATASETS
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
     from negsample.reproduce import note_of, plan_reproduction, stand_ins, what_is_missing
     from negsample.runs import check_study_folder
-    from negsample.terminal import print_dataset, print_forecast, print_study
     from negsample.tracking import track, tracked
     from negsample.where import parse_where
 
@@ -451,10 +322,23 @@ def reproduce(
     out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
+def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
+    """Write a study's report again, from its folders alone."""
+    from negsample.cli.terminal import print_study
+    from negsample.report.page import write_report
+    from negsample.report.reading import read_study
+    from negsample.report.tables import study_table
+
+    page = write_report(folder)
+    study = read_study(folder)
+    print_study(out, study_table(study), study.about.get("dial", "none"))
+    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+
+
 def _tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``, seen on the terminal."""
+    from negsample.cli.progress import TuningProgress
     from negsample.forecast import check_fits
-    from negsample.progress import TuningProgress
     from negsample.tuning import tune_all
 
     check_fits([[tuning.job] for tuning in tunings], at_once, memory=where.here)
@@ -465,39 +349,3 @@ def _tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str,
 def command_line() -> str:
     """What was called, to be called again."""
     return shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
-
-
-@app.command()
-def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
-    """Write a study's report again, from its folders alone."""
-    from negsample.report.page import write_report
-    from negsample.report.reading import read_study
-    from negsample.report.tables import study_table
-    from negsample.terminal import print_study
-
-    page = write_report(folder)
-    study = read_study(folder)
-    print_study(out, study_table(study), study.about.get("dial", "none"))
-    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
-
-
-@app.command()
-def methods(
-    name: Annotated[str | None, typer.Argument(help="One method: its formula, when to take it, its settings.")] = None,
-) -> None:
-    """The methods by name: what they propose, select and lose, what a position costs, their source."""
-    from negsample.terminal import print_method, print_methods
-
-    if name is None:
-        print_methods(out)
-    else:
-        print_method(out, name)
-
-
-def main() -> None:
-    """Run the command line; exit 0 done, 2 the input or a setting is wrong, 130 interrupted."""
-    sys.exit(exit_code(app))
-
-
-if __name__ == "__main__":
-    main()

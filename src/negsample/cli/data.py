@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from negsample.cli.console import out
 from negsample.config import InputError
-from negsample.console import out
 
 if TYPE_CHECKING:
     from negsample.data.sources.base import Source
@@ -50,10 +50,10 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a public dataset, or take it from a file; size and checksum are compared."""
+    from negsample.cli.progress import coming
     from negsample.data.catalogue import BUNDLED, public_dataset
     from negsample.data.sources.fetch import fetch as fetch_source
     from negsample.data.sources.kept import fetched
-    from negsample.progress import coming
 
     if name in BUNDLED:
         _say(f"{name} is bundled: there is nothing to fetch")

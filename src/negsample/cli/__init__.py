@@ -1,0 +1,29 @@
+"""The command line: verbs only, which parse, make the settings, call and print."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from negsample.cli import data
+from negsample.cli.console import exit_code
+from negsample.cli.runs import evaluate, methods, prepare, train
+from negsample.cli.studies import compare, report, reproduce, tune
+
+app = typer.Typer(
+    name="negsample",
+    help="Which negatives? Train sequential recommenders with any negative-sampling method, and see what the "
+    "choice costs head, mid and tail items.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+for verb in (prepare, train, evaluate, compare, tune, reproduce, report, methods):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 2 the input or a setting is wrong, 130 interrupted."""
+    sys.exit(exit_code(app))

@@ -1,0 +1,154 @@
+"""Verbs of one dataset, one run, one method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from negsample.cli.console import out
+from negsample.cli.options import (
+    Changes,
+    Cold,
+    Dial,
+    Epochs,
+    Item,
+    MinItem,
+    MinUser,
+    Preset,
+    Seed,
+    Split,
+    TestFraction,
+    Time,
+    User,
+    ValidFraction,
+    given_to_training,
+    prepare_settings,
+    settings_of,
+)
+from negsample.config import InputError
+
+
+def prepare(
+    log: Annotated[str, typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts.")],
+    folder: Annotated[Path, typer.Option("--out", help="The prepared dataset, a new folder.")],
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    min_user_events: MinUser = 1,
+    min_item_events: MinItem = 1,
+    split: Split = None,
+    valid_fraction: ValidFraction = 0.05,
+    test_fraction: TestFraction = 0.05,
+    cold: Cold = "keep",
+) -> None:
+    """Turn a log into a dataset: split by time, ids made, arrays on disk."""
+    from negsample.cli.terminal import print_dataset
+    from negsample.data.log import read_log
+    from negsample.data.prepare import prepare as prepare_log
+
+    settings = prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
+    data = prepare_log(read_log(log, user=settings.user, item=settings.item, time=settings.time), settings, folder)
+    print_dataset(out, data)
+    out.print(f"Prepared in {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def train(
+    dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
+    method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
+    folder: Annotated[Path, typer.Option("--out", help="The run, a new folder.")],
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    preset: Preset = "default",
+    dial: Dial = "none",
+    changes: Changes = None,
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    min_user_events: MinUser = 1,
+    min_item_events: MinItem = 1,
+    split: Split = None,
+    valid_fraction: ValidFraction = 0.05,
+    test_fraction: TestFraction = 0.05,
+    cold: Cold = "keep",
+) -> None:
+    """Train one model by one method, and measure it."""
+    from negsample.presets import PRESETS, remarks, whose
+
+    chosen_preset = PRESETS[preset]
+    settings, negatives = settings_of(epochs, changes, chosen_preset.training)
+    prepared = prepare_settings(
+        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+    )
+    from negsample.again import dial_again
+    from negsample.cli.progress import Progress
+    from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
+    from negsample.data.catalogue import load_dataset
+    from negsample.dial import parse_choice
+    from negsample.forecast import check_fits, forecast
+    from negsample.job import do
+    from negsample.methods import POPREC, method_names
+    from negsample.runs import check_new_folder, is_run, read_run
+    from negsample.study import plan
+
+    names, choice = method_names(method), parse_choice(dial)
+    if len(names) > 1:
+        raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
+    data = load_dataset(dataset, prepared, split=None if split else chosen_preset.split)
+    methods = chosen_preset.methods(names)
+    overrides = chosen_preset.overrides(
+        {data.name: whose(data.name).published}, [*methods, POPREC], [*given_to_training(epochs, changes), *negatives]
+    )
+    job = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)[-1]
+    for remark in remarks(chosen_preset, {data.name: data.split}, names):
+        out.print(remark, highlight=False, markup=False, soft_wrap=True)
+    if is_run(folder):
+        if not job.made(read_run(folder).config):
+            raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
+        out.print(f"{folder} is finished already", markup=False, highlight=False)
+    else:
+        check_new_folder(folder)
+        check_fits([[job]])
+        print_dataset(out, data)
+        print_forecast(out, forecast([[job]]))
+        with Progress(out, [job]) as progress:
+            do(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
+    chosen = dial_again(folder, choice, data)
+    print_metrics(out, job.method, read_run(folder).metrics)
+    out.print(f"Run: {folder}", highlight=False, markup=False, soft_wrap=True)
+    if chosen.unreached:
+        raise InputError(f"{chosen.unreached}. {folder} is kept, at dial 0")
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    dial: Annotated[
+        str | None,
+        typer.Option(metavar="none|auto|NUMBER|balance:X", help="Choose its dial anew. (default: as it was chosen)"),
+    ] = None,
+) -> None:
+    """Measure a finished run again, from its saved model."""
+    from negsample.cli.terminal import print_metrics
+    from negsample.runs import read_run
+
+    method = read_run(run).config["method"]
+    from negsample.again import measure_again
+    from negsample.dial import parse_choice
+
+    measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
+    print_metrics(out, method, read_run(run).metrics)
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="One method: its formula, when to take it, its settings.")] = None,
+) -> None:
+    """The methods by name: what they propose, select and lose, what a position costs, their source."""
+    from negsample.cli.terminal import print_method, print_methods
+
+    if name is None:
+        print_methods(out)
+    else:
+        print_method(out, name)
