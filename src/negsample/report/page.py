@@ -153,7 +153,7 @@ def _section(
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tuned_lines(tunings, looks(study.about["methods"])),
-        "budget": budget_words(tunings, trained) if tunings else "",
+        "budget": budget_words(tunings, trained, used=not study.published_settings) if tunings else "",
         "betas": sorted({row["dial"] for row in dialled_rows(study, dataset) if row["dial"] is not None}),
         "standing": cells.standing_lines(offered.standings, looks(study.about["methods"])),
         "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),

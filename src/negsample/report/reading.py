@@ -78,6 +78,11 @@ class Study(NamedTuple):
         """How the methods of ``dataset`` were tuned, in the study's order."""
         return [tuning for (name, _), tuning in self.tunings.items() if name == dataset]
 
+    @property
+    def published_settings(self) -> bool:
+        """Whether its runs have the settings that the paper published."""
+        return str(self.about.get("preset", "default")) != "default"
+
     def datasets(self) -> list[str]:
         """The datasets with a finished run, in the study's order."""
         return [name for name in self.manifests if self.runs_of(name)]

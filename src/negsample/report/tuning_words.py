@@ -47,10 +47,10 @@ def tuned_lines(tunings: Sequence[Tuning], looks: Any) -> list[Tuned]:
     ]
 
 
-def budget_words(tunings: Sequence[Tuning], methods: Sequence[str]) -> str:
+def budget_words(tunings: Sequence[Tuning], methods: Sequence[str], *, used: bool = True) -> str:
     """Whether all methods had the same budget of trials, and what that was in time.
 
-    ``methods``: the trained ones of the dataset.
+    ``methods``: the trained ones of the dataset. ``used``: whether the runs have the settings that were found.
     """
     budgets = sorted({(tuning.planned, tuning.epochs) for tuning in tunings})
     told = [_budget(*each) for each in budgets]
@@ -76,7 +76,9 @@ def budget_words(tunings: Sequence[Tuning], methods: Sequence[str]) -> str:
     if short:
         text += f" Not finished: {listed(short)}."
     never = [method for method in methods if method not in {tuning.method for tuning in tunings}]
-    if never:
+    if not used:
+        text += " It shows how validation answers to the settings; the runs have the published ones."
+    elif never:
         text += f" Not tuned: {listed(never)}."
     return text + " The objective was the best HR@10 on validation; no test event was looked at."
 

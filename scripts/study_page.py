@@ -1,0 +1,108 @@
+"""`python -m scripts.study_page STUDY DIR`: a finished study in small form, for a repository.
+
+DIR gets `README.md` (the report's words, tables and charts as Markdown), `table.csv`, `significance.csv` and the
+charts; nothing in it is of the log's users or items. Charts are those of STUDY/figures, which `negsample report STUDY`
+makes anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from negsample.report import cells, facts
+from negsample.report.figures import Figure, dataset_figures
+from negsample.report.findings import findings
+from negsample.report.frontier import reaches, standings
+from negsample.report.offers import offers
+from negsample.report.palette import looks
+from negsample.report.reading import POPULAR, Study, read_study
+from negsample.report.significance import differences
+from negsample.report.tables import study_table
+from negsample.report.tuning_words import budget_words, tuned_lines
+from negsample.report.words import dataset_words
+
+CHARTS = (
+    "frontier",
+    "cohort-bars",
+    "popularity-hits",
+    "accuracy-balance",
+    "training-curves",
+    "tuning-learning-rate",
+    "training-time",
+)
+FILES = ("table.csv", "significance.csv")
+
+
+def main() -> None:
+    """Write it."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.study_page")
+    parser.add_argument("study", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    study = read_study(given.study)
+    given.out.mkdir(parents=True, exist_ok=True)
+    shown = {dataset: _shown(study, dataset) for dataset in study.datasets()}
+    for figure in (each for some in shown.values() for each in some):
+        shutil.copyfile(given.study / "figures" / f"{figure.name}.svg", given.out / f"{figure.name}.svg")
+    for name in FILES:
+        shutil.copyfile(given.study / name, given.out / name)
+    (given.out / "README.md").write_text(page(study, shown), encoding="utf-8")
+
+
+def page(study: Study, shown: dict[str, list[Figure]]) -> str:
+    """The whole page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    return environment.get_template("study.md.jinja").render(
+        study=study,
+        sections=[_section(study, dataset, shown[dataset]) for dataset in study.datasets()],
+        facts=facts.study_facts(study),
+        dial_words=facts.dial_words(study),
+        again=facts.again(study),
+        columns=cells.COLUMNS,
+    )
+
+
+def _shown(study: Study, dataset: str) -> list[Figure]:
+    figures = dataset_figures(study, study_table(study), dataset, reaches(study, dataset))
+    of = {figure.name.partition("--")[0]: figure for figure in figures}
+    return [of[name] for name in CHARTS if name in of]
+
+
+def _section(study: Study, dataset: str, figures: Sequence[Figure]) -> dict[str, Any]:
+    table = study_table(study)
+    rows = [row for row in table.to_dicts() if row["dataset"] == dataset]
+    look = looks(study.about["methods"])
+    found = standings(reaches(study, dataset))
+    offered = offers(study, dataset, found)
+    tested = differences(study, dataset, offered)
+    runs = study.runs_of(dataset)
+    tunings = study.tunings_of(dataset)
+    trained = [row["method"] for row in rows if row["method"] != POPULAR]
+    return {
+        "dataset": dataset,
+        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
+        "lines": cells.lines(rows, look, tested),
+        "standing": cells.standing_lines(offered.standings, look),
+        "findings": findings(rows, tested),
+        "tuned": tuned_lines(tunings, look),
+        "budget": budget_words(tunings, trained, used=not study.published_settings) if tunings else "",
+        "figures": figures,
+        "facts": facts.dataset_facts(study.manifests[dataset], runs[0].config["settings"]["history"]),
+    }
+
+
+if __name__ == "__main__":
+    main()
