@@ -8,6 +8,7 @@ makes anew.
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,9 +71,15 @@ def page(study: Study, shown: dict[str, list[Figure]]) -> str:
         sections=[_section(study, dataset, shown[dataset]) for dataset in study.datasets()],
         facts=facts.study_facts(study),
         dial_words=facts.dial_words(study),
-        again=facts.again(study),
+        again=_without_folders(facts.again(study)),
         columns=cells.COLUMNS,
     )
+
+
+def _without_folders(command: str) -> str:
+    """The command without the folders of the machine that it was given on."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in shlex.split(command)]
+    return shlex.join(words)
 
 
 def _shown(study: Study, dataset: str) -> list[Figure]:

@@ -11,9 +11,6 @@ from typing import Any
 import torch
 
 from negsample.config import InputError
-from negsample.data.batches import Batch, Packed
-from negsample.forward import Proposed
-from negsample.negatives import Negatives
 
 State = dict[str, Any]
 _FILE = "state.pt"
@@ -78,38 +75,3 @@ class DamagedError(InputError):
 def damaged(path: Path, error: object) -> DamagedError:
     """What to raise when ``path``, of a training that was stopped, cannot be used."""
     return DamagedError(f"{path} is damaged ({error}); delete {path.parent} and this training starts anew")
-
-
-def as_plain(batch: Batch, proposed: Proposed) -> State:
-    """A batch and its negatives as tensors and numbers."""
-    return {
-        "items": batch.inputs.items_T,
-        "slots": batch.inputs.slots_T,
-        "rows": batch.inputs.rows_T,
-        "offsets": torch.from_numpy(batch.inputs.offsets),
-        "targets": batch.targets_T,
-        "users": batch.users_B,
-        "history": batch.history_keys,
-        "catalogue_size": batch.catalogue_size,
-        "collisions": batch.collisions,
-        "ids": proposed.negatives.ids,
-        "log_q": proposed.negatives.log_q,
-        "frozen": proposed.frozen,
-        "pos_log_q": proposed.pos_log_q_T,
-    }
-
-
-def from_plain(state: State, device: torch.device) -> tuple[Batch, Proposed]:
-    """What :func:`as_plain` was given, on ``device``."""
-    there = {key: each.to(device, copy=True) for key, each in state.items() if isinstance(each, torch.Tensor)}
-    inputs = Packed(there["items"], there["slots"], there["rows"], state["offsets"].clone().numpy())
-    batch = Batch(
-        inputs,
-        there["targets"],
-        there["users"],
-        there["history"],
-        state["catalogue_size"],
-        state["collisions"],
-    )
-    negatives = Negatives(there["ids"], there["log_q"])
-    return batch, Proposed(negatives, state["frozen"], there.get("pos_log_q"))

@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from negsample.checkpoint import State, as_plain, damaged, from_plain, write_whole
+from negsample.checkpoint import State, damaged, write_whole
 from negsample.config import TrainSettings
-from negsample.data.batches import Batch
 from negsample.data.sequences import Dataset
 from negsample.evaluation import evaluate
-from negsample.forward import Proposed
+from negsample.forward import Kept
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.seeds import generator
@@ -80,7 +79,7 @@ class Course:
         self.negatives_rng = generator(seed, "negatives", device)
         self.dropout_rng = generator(seed, "dropout", device)
         self.rounding_rng = generator(seed, "rounding", device)
-        self.kept: list[tuple[Batch, Proposed]] = []
+        self.kept: list[Kept] = []
         self.log: list[Epoch] = []
         self.best_epoch, self._best_value = 0, -math.inf
         self._scratch, self._keep = scratch, keep
@@ -127,7 +126,7 @@ class Course:
             "model": self.model.state_dict(),
             "chance": [each.get_state() for each in self._chance()],
             "memory": None if self.method.memory is None else self.method.memory.state_dict(),
-            "kept": [as_plain(*each) for each in self.kept],
+            "kept": [tuple(each) for each in self.kept],
             "log": json.dumps([each.entry() for each in self.log]),
             "best": [self.best_epoch, self._best_value],
         }
@@ -140,7 +139,7 @@ class Course:
         if self.method.memory is not None:
             self.method.memory.load_state_dict(state["memory"])
         device = self.model.table.weight.device
-        self.kept[:] = [from_plain(each, device) for each in state["kept"]]
+        self.kept[:] = [Kept(*each).to(device) for each in state["kept"]]
         self.best_epoch, self._best_value = state["best"]
         if self._keep is not None and self.best_epoch and not self._best_path(self._keep).exists():
             raise damaged(self._best_path(self._keep), "it is missing")

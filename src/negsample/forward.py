@@ -38,6 +38,36 @@ class Proposed(NamedTuple):
     pos_log_q_T: Tensor | None
 
 
+class Kept(NamedTuple):
+    """A step to be done again: whose batch it was, and its proposal, as small as they can be.
+
+    ``users_B``: of the batch. ``ids``: of the negatives, 32 bits each, of any granularity. The rest as of
+    :class:`Proposed`.
+    """
+
+    users_B: Tensor
+    ids: Tensor
+    log_q: Tensor
+    frozen: int
+    pos_log_q_T: Tensor | None
+
+    @classmethod
+    def of(cls, batch: Batch, proposed: Proposed) -> Kept:
+        """What is kept of a step."""
+        ids, log_q = proposed.negatives
+        return cls(batch.users_B.to(torch.int32), ids.to(torch.int32), log_q, proposed.frozen, proposed.pos_log_q_T)
+
+    def proposed(self) -> Proposed:
+        """The proposal, as it was."""
+        return Proposed(Negatives(self.ids.long(), self.log_q), self.frozen, self.pos_log_q_T)
+
+    def to(self, device: torch.device) -> Kept:
+        """The same on ``device``."""
+        pos_log_q_T = None if self.pos_log_q_T is None else self.pos_log_q_T.to(device, copy=True)
+        users_B, ids, log_q = (each.to(device, copy=True) for each in self[:3])
+        return Kept(users_B, ids, log_q, self.frozen, pos_log_q_T)
+
+
 def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:
     """The method's proposal, and no more than its selector needs."""
     needs, sampler = method.select.needs, method.sampler

@@ -16,9 +16,9 @@ from negsample.checkpoint import Checkpoint, State
 from negsample.config import InputError, TrainSettings
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.ahead import ahead
-from negsample.data.batches import Batch, batches_of
+from negsample.data.batches import Batch, batches_again, batches_of
 from negsample.data.sequences import Dataset
-from negsample.forward import MIB, Proposed, propose, way_of
+from negsample.forward import MIB, Kept, Proposed, propose, way_of
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
 from negsample.optimizers import Optimizer, TablesAndRest, optimizer_of, release
@@ -264,13 +264,15 @@ def _epoch(course: Course, data: Dataset, settings: TrainSettings, epoch: int) -
     """
     factor, device, kept = settings.oversampling_factor, course.negatives_rng.device, course.kept
     if factor is not None and epoch > factor:
-        picks = torch.randint(len(kept), (len(kept) // factor,), generator=course.order_rng)
-        yield from (kept[pick] for pick in picks.tolist())
+        picks = torch.randint(len(kept), (len(kept) // factor,), generator=course.order_rng).tolist()
+        again = batches_again(data, settings, course.method.collisions, (kept[pick].users_B for pick in picks))
+        for batch, pick in zip(ahead(again) if device.type == "cuda" else again, picks, strict=True):
+            yield batch.to(device), kept[pick].proposed()
         return
     batches = batches_of(data, settings, course.method.collisions, rng=course.order_rng)
     for batch in ahead(batches) if device.type == "cuda" else batches:
         there = batch.to(device)
         proposed = propose(course.method, there, rng=course.negatives_rng)
         if factor is not None:
-            kept.append((there, proposed))
+            kept.append(Kept.of(batch, proposed))
         yield there, proposed

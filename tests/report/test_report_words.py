@@ -51,7 +51,7 @@ def test_each_use_has_its_method_and_its_price() -> None:
     )
     assert "Most accurate in total is `mixed`: NDCG@10 2.00 %, HR@10 4.00 %, Balance 60.0 %." in said
     assert "0.90 % against 0.20 % for `mixed`. In total it has NDCG@10 1.00 %, 50 % below `mixed`." in said
-    assert "Balance of all, 80.0 %, is that of `adaptive`, bought with NDCG@10 1.00 %, 50 % below `mixed`." in said
+    assert "More even is `adaptive`, Balance 80.0 %, bought with NDCG@10 1.00 %, 50 % below `mixed`." in said
     assert "26.3 % of the test events are on items never seen in training; no method can hit them" in said
     assert "ceiling of 73.7 %" in said
     assert "significan" not in said

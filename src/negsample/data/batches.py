@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -138,9 +138,7 @@ def spans(starts: Ints, lengths: Ints) -> Ints:
 
 def training_windows(offsets: Ints, train_ends: Ints, max_length: int) -> Windows:
     """The last ``L + 1`` train events of each user with at least two."""
-    users = np.flatnonzero(train_ends - offsets[:-1] >= 2)
-    stops = train_ends[users]
-    return Windows(users, np.maximum(offsets[users], stops - (max_length + 1)), stops)
+    return windows_of(np.flatnonzero(train_ends - offsets[:-1] >= 2), offsets, train_ends, max_length)
 
 
 def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
@@ -152,6 +150,12 @@ def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
     slots = np.arange(offsets[-1]) - offsets[rows] + (max_length - lengths)[rows]
     ids = items[spans(windows.starts, lengths)].astype(np.int64)
     return Packed(torch.from_numpy(ids), torch.from_numpy(slots), torch.from_numpy(rows), offsets)
+
+
+def windows_of(users: Ints, offsets: Ints, train_ends: Ints, max_length: int) -> Windows:
+    """The last ``L + 1`` train events of each of ``users``, in their order."""
+    stops = train_ends[users]
+    return Windows(users, np.maximum(offsets[users], stops - (max_length + 1)), stops)
 
 
 def longest_first(windows: Windows) -> Windows:
@@ -302,6 +306,23 @@ def drawn_batches(
 def steps_an_epoch(trained: int, users: int, batch_size: int, batches: Literal["shuffled", "drawn"]) -> int:
     """How many batches an epoch has: :func:`epoch_batches` or :func:`drawn_batches`."""
     return -(-trained // batch_size) if batches == "shuffled" else max(users // batch_size, 1)
+
+
+def batches_again(
+    data: Dataset, settings: TrainSettings, collisions: Collisions, users: Iterable[Tensor]
+) -> Iterator[Batch]:
+    """The batches of which ``users`` are the ``users_B``, as they were."""
+    for users_B in users:
+        windows = windows_of(users_B.cpu().numpy().astype(np.int64), data.offsets, data.train_ends, settings.max_length)
+        yield training_batch(
+            data.items,
+            data.offsets,
+            data.train_ends,
+            windows,
+            max_length=settings.max_length,
+            catalogue_size=data.catalogue_size,
+            collisions=collisions,
+        )
 
 
 def batches_of(

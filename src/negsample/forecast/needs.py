@@ -279,9 +279,10 @@ def asked_of(job: Job) -> list[Asked]:
 
 
 def kept_bytes(settings: TrainSettings, sizes: Positions, drawn: Drawn) -> int:
-    """Batches kept by ``oversampling_factor``: ids of inputs, slots, rows, targets, histories and negatives, 8 bytes
-    each (and 4 of ``log_q``), of a typical batch, times steps, times the epochs that are kept; and as much again, since
-    they lie scattered among what is not kept (measured)."""
+    """Steps kept by ``oversampling_factor``: users and ids of negatives, 4 bytes each (and 4 of each ``log_q``), of a
+    typical batch, times steps, times the epochs that are kept; and as much again, since they lie scattered among what
+    is not kept (measured)."""
     ids = drawn.ids(sizes.typical, sizes.sequences)
-    a_batch = _ID * (4 * sizes.typical + sizes.history + ids) + (_FLOAT * ids if "log_q" in drawn.needs else 0)
+    a_batch = _FLOAT * (sizes.sequences + ids + (ids if "log_q" in drawn.needs else 0))
+    a_batch += _FLOAT * sizes.typical if "pos_log_q" in drawn.needs else 0
     return 2 * a_batch * sizes.steps * min(settings.oversampling_factor or 0, settings.epochs)

@@ -16,7 +16,8 @@ class Offers(NamedTuple):
     """A row a trained method for each purpose: figures on test, ``dial`` chosen on validation.
 
     ``accuracy``: best NDCG@10; ``tail``: best HR@10 on tail items; ``balance``: best Balance@10 among settings that
-    keep ``ACCEPTABLE`` of the best NDCG@10 of all methods (where a method has none: as for accuracy).
+    keep ``ACCEPTABLE`` of the best NDCG@10 of all methods (where a method has none, or what validation prefers does
+    not keep it on test: as for accuracy).
     ``standings``: who is ahead where, over all settings.
     """
 
@@ -48,7 +49,13 @@ def offers(study: Study, dataset: str, standings: Sequence[Standing]) -> Offers:
         keeps = _of(row, ACCURACY) >= floor
         return keeps, _of(row, "balance@10") if keeps else _of(row, ACCURACY)
 
-    return Offers(chosen(lambda row: _of(row, ACCURACY)), chosen(lambda row: _of(row, TAIL)), chosen(able), standings)
+    accuracy, tail = chosen(lambda row: _of(row, ACCURACY)), chosen(lambda row: _of(row, TAIL))
+    least = ACCEPTABLE * max((_of(row, ACCURACY) for row in accuracy), default=0.0)
+    balance = [
+        even if _of(even, ACCURACY) >= least else accurate
+        for even, accurate in zip(chosen(able), accuracy, strict=True)
+    ]
+    return Offers(accuracy, tail, balance, standings)
 
 
 def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -150,8 +150,8 @@ def _balance(rows: Sequence[Row], leader: Row, judge: Judge) -> str:
     if close:
         parts.append(_close(close, "Balance", judge))
     if evenest["balance@10"] > even["balance@10"]:
-        highest = f"The highest Balance of all, {percent(evenest['balance@10'], 1)}, is that of"
-        parts.append(f"{highest} {called(evenest)}, bought with {below(evenest, leader)}.")
+        more = f"More even is {called(evenest)}, {_evenness(evenest)}"
+        parts.append(f"{more}, bought with {below(evenest, leader)}.")
     return " ".join([*parts, lack]).strip()
 
 
