@@ -335,6 +335,17 @@ def test_beauty_keeps_frequent_users_and_items_by_one_count_over_the_raw_file(tm
     assert more.manifest["settings"]["min_user_events"] == 5
 
 
+def test_beauty_by_sequences_is_counted_again_until_nothing_is_left_to_leave_out(tmp_path):
+    """Item x has 5 ratings, one of them a repeat, one by d, who has nothing else: 3 are left, so it goes. Then a and b
+    have one event each and go too. Items y and z keep 5."""
+    pairs = [("a", "x"), ("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"), ("c", "x"), ("d", "x"), ("e", "y"), ("e", "z")]
+    pairs += [("f", "y"), ("f", "z"), ("g", "y"), ("g", "z"), ("h", "y"), ("h", "z"), ("i", "y"), ("i", "z")]
+    text = "".join(f"{user},{item},4.0,{1_300_000_000 + 86_400 * at}\n" for at, (user, item) in enumerate(pairs))
+    fetch(SOURCES["amazon-beauty-sequences"], put(tmp_path / "ratings_Beauty.csv", text))
+    left = {(user, item) for user, item, _ in rows("amazon-beauty-sequences")}
+    assert left == {(user, item) for user in "efghi" for item in "yz"}
+
+
 def events(*visits):
     """``events.csv``: each visit is (hours since the start, visitor, event, item)."""
     start = 1_433_221_332_117

@@ -72,7 +72,12 @@ def test_a_preset_on_data_of_another_name_says_whose_settings_it_takes(negsample
     ("arguments", "words"),
     [
         (["reproduce", "--data", "none", "--out", "x"], "none is no folder"),
-        (["reproduce", "--datasets", "netflix", "--out", "x"], "its datasets are: movielens-10m"),
+        (["reproduce", "--datasets", "netflix", "--out", "x"], "none of the paper's, or a second of one"),
+        (["reproduce", "--datasets", "amazon-beauty,amazon-beauty-sequences", "--out", "x"], "a second of one"),
+        (
+            ["reproduce", "--datasets", "amazon-beauty-sequences", "--out", "x"],
+            "amazon-beauty-sequences is not fetched",
+        ),
         (["reproduce", "--osf", "1,x", "--out", "x"], "--osf takes whole numbers"),
         (
             ["compare", "online-retail", "--preset", "paper", "--tune-trials", "3", "--out", "x"],

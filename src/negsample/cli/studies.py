@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -226,7 +227,8 @@ def reproduce(
         ),
     ] = None,
     datasets: Annotated[
-        str | None, typer.Option(help="Some of the three, with commas. (default: all; with --data those there)")
+        str | None,
+        typer.Option(help="Some of the three, with commas, or variants. (default: all; with --data those there)"),
     ] = None,
     preset: Annotated[
         Literal["paper", "reference"], typer.Option(help="What the paper's text says, or what its code did.")
@@ -256,7 +258,7 @@ def reproduce(
     from negsample.data.catalogue import load_dataset
     from negsample.forecast import check_fits, forecast, in_time
     from negsample.methods import PAPER_SIX
-    from negsample.presets import PRESETS, remarks
+    from negsample.presets import PRESETS, remarks, whose
     from negsample.published import DATASETS
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
@@ -270,12 +272,16 @@ def reproduce(
     tracking, where = track(mlflow, folder), parse_where(on)
     factors = [] if osf == "none" else whole_numbers("--osf", osf)
     wanted = list(DATASETS) if datasets is None else [each.strip() for each in datasets.split(",") if each.strip()]
-    if unknown := [each for each in wanted if each not in DATASETS]:
-        raise InputError(f"--datasets {unknown[0]!r} is not of the paper; its datasets are: {', '.join(DATASETS)}")
-    there = dict.fromkeys(wanted) if data is None else stand_ins(data)
-    if absent := [each for each in wanted if each not in there and datasets is not None]:
+    named = {whose(each).published: each for each in wanted if whose(each).known}
+    if unknown := [each for each in wanted if named.get(whose(each).published) != each]:
+        raise InputError(
+            f"--datasets {unknown[0]!r} is none of the paper's, or a second of one; name each of these once at most: "
+            f"{', '.join(DATASETS)}, or a variant such as amazon-beauty-sequences"
+        )
+    there: Mapping[str, str | Path] = named if data is None else stand_ins(data)
+    if absent := [name for name in named if name not in there and datasets is not None]:
         raise InputError(f"--data {data} has no {absent[0]}; there are: {', '.join(there)}")
-    loaded = {name: load_dataset(there[name] or name, split=chosen.split) for name in wanted if name in there}
+    loaded = {name: load_dataset(there[name], split=chosen.split) for name in named if name in there}
     planned = plan_reproduction(
         loaded,
         chosen,

@@ -8,8 +8,8 @@ Whether the paper took these is open. Its text gives no counts, and its publishe
 fractions have the denominator 21,976 (head 4,992, mid 5,838, tail 11,146), the test events of users with a history,
 and a test part of 5 % of 394,908 events has 19,746 in all. Its code reads ``SessionId``, ``ItemId`` and ``Time``
 from files called ``*_full.tsv``, which is what the scripts of Hidasi and Czapp (2023, ``recsys_eval_flaws``) write;
-those drop users with one event and items with fewer than five, again and again until none is left. To follow them:
-``shape=sequences`` of :mod:`negsample.data.sources.sessions` for ``at_least=5``, and ``rule=2``.
+those drop users with one event and items with fewer than five, again and again until none is left. Whoever holds
+with that reading takes ``amazon-beauty-sequences``, the same file by their rule.
 
 SHA-256: OmniRec's loader and the repository unified-embeddings agree. No record of size or MD5 was found.
 """
@@ -17,6 +17,7 @@ SHA-256: OmniRec's loader and the repository unified-embeddings agree. No record
 from __future__ import annotations
 
 from negsample.data.sources.base import Form, Official, Source
+from negsample.data.sources.sessions import sequences
 
 AMAZON_BEAUTY = Source(
     name="amazon-beauty",
@@ -40,4 +41,11 @@ AMAZON_BEAUTY = Source(
         "Substitutes. SIGIR. https://doi.org/10.1145/2766462.2767755"
     ),
     at_least=5,
+)
+
+AMAZON_BEAUTY_SEQUENCES = AMAZON_BEAUTY._replace(
+    name="amazon-beauty-sequences",
+    what="the same file by the rule of Hidasi and Czapp, which the paper may have followed",
+    shape=sequences,
+    at_least=1,
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from negsample.data.sources.amazon import AMAZON_BEAUTY
+from negsample.data.sources.amazon import AMAZON_BEAUTY, AMAZON_BEAUTY_SEQUENCES
 from negsample.data.sources.base import Source
 from negsample.data.sources.movielens import MOVIELENS
 from negsample.data.sources.retailrocket import RETAILROCKET
 
-SOURCES: dict[str, Source] = {source.name: source for source in (*MOVIELENS, AMAZON_BEAUTY, RETAILROCKET)}
+SOURCES: dict[str, Source] = {
+    source.name: source for source in (*MOVIELENS, AMAZON_BEAUTY, AMAZON_BEAUTY_SEQUENCES, RETAILROCKET)
+}
