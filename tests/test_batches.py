@@ -10,7 +10,6 @@ import torch
 
 from negsample.data.batches import (
     Windows,
-    drawn_batches,
     epoch_batches,
     longest_first,
     pack,
@@ -186,17 +185,24 @@ def test_to_moves_every_tensor():
 
 def test_drawn_batches_are_users_over_batch_size_of_them_each_drawn_with_replacement(world, rng):
     data = world(users=60, items=30, name="drawn")
-    sizes = {"max_length": 10, "catalogue_size": 30}
+    sizes = {"max_length": 10, "catalogue_size": 30, "batches": "drawn"}
     arguments = (data.items, data.offsets, data.train_ends)
-    batches = list(drawn_batches(*arguments, batch_size=7, **sizes, rng=rng(0)))
+    batches = list(epoch_batches(*arguments, batch_size=7, **sizes, rng=rng(0)))
     assert [batch.sequences for batch in batches] == [7] * (60 // 7)
-    users = torch.cat([batch.users_B for batch in list(drawn_batches(*arguments, batch_size=1, **sizes, rng=rng(1)))])
+    users = torch.cat([batch.users_B for batch in list(epoch_batches(*arguments, batch_size=1, **sizes, rng=rng(1)))])
     trained = np.flatnonzero(np.asarray(data.train_ends) - np.asarray(data.offsets[:-1]) >= 2)
     assert set(users.tolist()) <= set(trained.tolist())
     assert len(set(users.tolist())) < len(users), "60 draws of at most 60 users without a repetition"
-    (all_in_one,) = drawn_batches(*arguments, batch_size=500, **sizes, rng=rng(2))
+    (all_in_one,) = epoch_batches(*arguments, batch_size=500, **sizes, rng=rng(2))
     counts = np.bincount(all_in_one.users_B.numpy(), minlength=60)[trained]
     chi_square = ((counts - 500 / len(trained)) ** 2 / (500 / len(trained))).sum()
     assert chi_square < 2 * len(trained)
-    first = [batch.users_B.tolist() for batch in drawn_batches(*arguments, batch_size=7, **sizes, rng=rng(0))]
+    first = [batch.users_B.tolist() for batch in epoch_batches(*arguments, batch_size=7, **sizes, rng=rng(0))]
     assert first == [batch.users_B.tolist() for batch in batches]
+
+
+@pytest.mark.parametrize("batches", ["shuffled", "drawn"])
+def test_without_a_trained_user_there_is_no_batch(batches, rng):
+    nobody = (np.array([1], np.int32), np.array([0, 1]), np.array([1]))
+    sizes = {"batch_size": 2, "max_length": 3, "catalogue_size": 1, "batches": batches}
+    assert list(epoch_batches(*nobody, **sizes, rng=rng(0))) == []

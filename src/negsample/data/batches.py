@@ -18,6 +18,8 @@ from negsample.data.sequences import Dataset
 Ints = NDArray[np.int64]
 Collisions = Literal["none", "target", "history"]
 """What must never be a negative: nothing, the position's own target, or all that the user has in train."""
+Order = Literal["shuffled", "drawn"]
+"""How an epoch's batches come about: each trained user once, or users drawn with replacement."""
 
 
 @dataclass(frozen=True)
@@ -260,51 +262,36 @@ def epoch_batches(
     max_length: int,
     catalogue_size: int,
     collisions: Collisions = "history",
+    batches: Order = "shuffled",
     rng: torch.Generator,
 ) -> Iterator[Batch]:
-    """One pass over the trained users in random order, ``batch_size`` sequences a batch."""
+    """One pass over the trained users in random order, ``batch_size`` sequences a batch.
+
+    With ``drawn`` batches as many users each drawn uniformly with replacement, ``users // batch_size`` times (once at
+    least): an epoch of the reference, where all users count for that number, trained on or not.
+    """
     windows = training_windows(offsets, train_ends, max_length)
-    order = torch.randperm(len(windows), generator=rng).numpy()
-    for start in range(0, len(order), batch_size):
+    if not len(windows):
+        return
+    if batches == "shuffled":
+        taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
+    else:
+        steps = steps_an_epoch(len(windows), len(offsets) - 1, batch_size, batches)
+        taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
+    for some in taken:
         yield training_batch(
             items,
             offsets,
             train_ends,
-            windows.take(order[start : start + batch_size]),
+            windows.take(some.numpy()),
             max_length=max_length,
             catalogue_size=catalogue_size,
             collisions=collisions,
         )
 
 
-def drawn_batches(
-    items: NDArray[np.int32],
-    offsets: Ints,
-    train_ends: Ints,
-    *,
-    batch_size: int,
-    max_length: int,
-    catalogue_size: int,
-    collisions: Collisions = "history",
-    rng: torch.Generator,
-) -> Iterator[Batch]:
-    """An epoch of the reference: ``users // batch_size`` batches (one at least), of trained users drawn uniformly with
-    replacement. All users count for their number, as there, trained on or not."""
-    windows = training_windows(offsets, train_ends, max_length)
-    for _ in range(steps_an_epoch(len(windows), len(offsets) - 1, batch_size, "drawn")):
-        yield training_batch(
-            items,
-            offsets,
-            train_ends,
-            windows.take(torch.randint(len(windows), (batch_size,), generator=rng).numpy()),
-            max_length=max_length,
-            catalogue_size=catalogue_size,
-            collisions=collisions,
-        )
-
-
-def steps_an_epoch(trained: int, users: int, batch_size: int, batches: Literal["shuffled", "drawn"]) -> int:
-    """How many batches an epoch has: :func:`epoch_batches` or :func:`drawn_batches`."""
+def steps_an_epoch(trained: int, users: int, batch_size: int, batches: Order) -> int:
+    """How many batches :func:`epoch_batches` gives."""
     return -(-trained // batch_size) if batches == "shuffled" else max(users // batch_size, 1)
 
 
@@ -328,9 +315,8 @@ def batches_again(
 def batches_of(
     data: Dataset, settings: TrainSettings, collisions: Collisions, *, rng: torch.Generator
 ) -> Iterator[Batch]:
-    """:func:`epoch_batches` or :func:`drawn_batches` of a dataset, as ``settings`` say."""
-    make = epoch_batches if settings.batches == "shuffled" else drawn_batches
-    return make(
+    """:func:`epoch_batches` of a dataset, as ``settings`` say."""
+    return epoch_batches(
         data.items,
         data.offsets,
         data.train_ends,
@@ -338,5 +324,6 @@ def batches_of(
         max_length=settings.max_length,
         catalogue_size=data.catalogue_size,
         collisions=collisions,
+        batches=settings.batches,
         rng=rng,
     )
