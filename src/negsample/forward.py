@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -66,6 +66,22 @@ class Kept(NamedTuple):
         pos_log_q_T = None if self.pos_log_q_T is None else self.pos_log_q_T.to(device, copy=True)
         users_B, ids, log_q = (each.to(device, copy=True) for each in self[:3])
         return Kept(users_B, ids, log_q, self.frozen, pos_log_q_T)
+
+
+def laid_together(kept: Sequence[Kept]) -> list[Kept]:
+    """The same (one at least), as parts of a few large tensors: small ones that stay lie scattered among those that go,
+    and hold several times their size of memory."""
+    users, ids = _laid([each.users_B for each in kept]), _laid([each.ids for each in kept])
+    log_q = _laid([each.log_q for each in kept])
+    targets = [each.pos_log_q_T for each in kept if each.pos_log_q_T is not None]
+    pos_log_q = _laid(targets) if targets else [None] * len(kept)
+    frozen = [each.frozen for each in kept]
+    return [Kept(*each) for each in zip(users, ids, log_q, frozen, pos_log_q, strict=True)]
+
+
+def _laid(tensors: Sequence[Tensor]) -> list[Tensor]:
+    parts = torch.split(torch.cat([each.flatten() for each in tensors]), [each.numel() for each in tensors])
+    return [part.view(each.shape) for part, each in zip(parts, tensors, strict=True)]
 
 
 def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:

@@ -18,7 +18,7 @@ from negsample.course import Course, Epoch, Fitted
 from negsample.data.ahead import ahead
 from negsample.data.batches import Batch, batches_again, batches_of
 from negsample.data.sequences import Dataset
-from negsample.forward import MIB, Kept, Proposed, propose, way_of
+from negsample.forward import MIB, Kept, Proposed, laid_together, propose, way_of
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
 from negsample.optimizers import Optimizer, TablesAndRest, optimizer_of, release
@@ -269,10 +269,12 @@ def _epoch(course: Course, data: Dataset, settings: TrainSettings, epoch: int) -
         for batch, pick in zip(ahead(again) if device.type == "cuda" else again, picks, strict=True):
             yield batch.to(device), kept[pick].proposed()
         return
-    batches = batches_of(data, settings, course.method.collisions, rng=course.order_rng)
+    batches, first = batches_of(data, settings, course.method.collisions, rng=course.order_rng), len(kept)
     for batch in ahead(batches) if device.type == "cuda" else batches:
         there = batch.to(device)
         proposed = propose(course.method, there, rng=course.negatives_rng)
         if factor is not None:
             kept.append(Kept.of(batch, proposed))
         yield there, proposed
+    if factor is not None:
+        kept[first:] = laid_together(kept[first:])

@@ -16,6 +16,7 @@ NAMES = [
     "movielens-10m",
     "movielens-20m",
     "amazon-beauty",
+    "amazon-beauty-sequences",
     "retailrocket",
 ]
 

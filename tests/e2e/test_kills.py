@@ -45,7 +45,8 @@ class Starter:
     def wait(self, process):
         """How it ended, and what it said."""
         number, output = process
-        return self._ask(wait=number), output.read_text()
+        code = self._ask(wait=number)
+        return code, output.read_text() if output.exists() else ""  # it may be killed before it has one
 
     def kill(self, process):
         """It and its workers; whether it was still there to be killed."""

@@ -37,7 +37,7 @@ def jobs_on(data, methods, repeats=2, **settings):
     ("negatives", "settings", "words"),
     [
         (1, {"dim": 20_000, "blocks": 1, "max_length": 1}, ["the rest of the model", "a smaller dim", "fewer blocks"]),
-        (1, {"oversampling_factor": 1000, "epochs": 10**9}, ["kept batches", "a smaller oversampling_factor"]),
+        (1, {"oversampling_factor": 10**5, "epochs": 10**9}, ["kept batches", "a smaller oversampling_factor"]),
         (10**6, {"dim": 1}, ["a step", "1 MB is available", "a smaller batch_size", "fewer negatives"]),
     ],
 )

@@ -280,9 +280,9 @@ def asked_of(job: Job) -> list[Asked]:
 
 def kept_bytes(settings: TrainSettings, sizes: Positions, drawn: Drawn) -> int:
     """Steps kept by ``oversampling_factor``: users and ids of negatives, 4 bytes each (and 4 of each ``log_q``), of a
-    typical batch, times steps, times the epochs that are kept; and as much again, since they lie scattered among what
-    is not kept (measured)."""
+    typical batch, times steps, times the epochs that are kept; and half as much again, for the epoch that is not laid
+    together yet."""
     ids = drawn.ids(sizes.typical, sizes.sequences)
     a_batch = _FLOAT * (sizes.sequences + ids + (ids if "log_q" in drawn.needs else 0))
     a_batch += _FLOAT * sizes.typical if "pos_log_q" in drawn.needs else 0
-    return 2 * a_batch * sizes.steps * min(settings.oversampling_factor or 0, settings.epochs)
+    return 3 * a_batch * sizes.steps * min(settings.oversampling_factor or 0, settings.epochs) // 2
