@@ -14,7 +14,7 @@ from negsample.config import InputError, TrainSettings
 from negsample.data.batches import epoch_batches
 from negsample.job import Job, build_model
 from negsample.losses import bce
-from negsample.methods import METHODS, Method, build_method, catalogue_of, negative_settings
+from negsample.methods import METHODS, Method
 from negsample.models import SASRec
 from negsample.negatives import Hardest, KeepAll, LogQ, Uniform
 
@@ -118,22 +118,6 @@ def test_only_sasrec_has_a_blank_state():
         TrainSettings(model="gru4rec", padding="count")
     with pytest.raises(ValueError, match="initial=glorot is for model=sasrec"):
         TrainSettings(model="gru4rec", initial="glorot")
-
-
-def test_several_models_at_once_are_refused(data):
-    settings = TrainSettings(epochs=1, padding="count", dim=8)
-    job = Job(data, "random", 0, settings, negative_settings("random", {}))
-    catalogue = catalogue_of(data, settings.max_length)
-    courses = [
-        train.Course(
-            build_model(job._replace(seed=seed), torch.device("cpu")),
-            build_method("random", catalogue, job.negatives),
-            seed=seed,
-        )
-        for seed in (0, 1)
-    ]
-    with pytest.raises(InputError, match="leave out --together"):
-        train.fit_together(courses, data, settings)
 
 
 def test_glorot_is_as_wide_as_its_formula(data):

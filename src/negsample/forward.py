@@ -98,10 +98,11 @@ def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:
 
 class Way(NamedTuple):
     """From a batch to its loss, but for the encoder in its midst: ``inputs_TD`` are what it takes, and ``finish`` makes
-    the loss of its states, (T, D)."""
+    the loss of its states, (T, D). ``blank``: whether it wants the state of a slot without an item too, (D,)."""
 
     inputs_TD: Tensor
-    finish: Callable[[Tensor], Tensor]
+    finish: Callable[..., Tensor]
+    blank: bool = False
 
 
 def way_of(
@@ -116,7 +117,7 @@ def way_of(
 ) -> Way:
     """How to what ``method`` loses on ``batch``; arguments and errors as of :func:`negsample.train.step`."""
     if padded_to is not None:
-        check_padding(method, batch, proposed, padded_to, score_memory)
+        check_padding(model, method, batch, proposed, padded_to, score_memory)
         return _at_once(model, method, batch, proposed, negatives_rng, padded_to)
     size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
     if score_memory is None or size <= score_memory or method.merged:
@@ -140,12 +141,22 @@ def check_whole(positions: int, k: int, needs: Needs, score_memory: int) -> None
         )
 
 
-def check_padding(method: Method, batch: Batch, proposed: Proposed, padded_to: int, score_memory: int | None) -> None:
+def check_padding(
+    model: Backbone,
+    method: Method,
+    batch: Batch,
+    proposed: Proposed,
+    padded_to: int,
+    score_memory: int | None,
+) -> None:
     """Slots without an item can be counted in what ``method`` loses on ``batch``.
 
     Raises:
-        InputError: they have no negatives, the selector needs more of them than scores, or all is too much at once.
+        InputError: they have no state or no negatives, the selector needs more of them than scores, or all is too much
+            at once.
     """
+    if not isinstance(model, SASRec):
+        raise InputError("setting padding=count is for model=sasrec; leave it out")
     ids = proposed.negatives.ids
     if ids.dim() != 2 or _own(ids, batch) or method.select.needs:
         raise InputError(
@@ -176,22 +187,22 @@ def _at_once(
     else:
         inputs, targets, vectors = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
 
-    def finish(states_TD: Tensor) -> Tensor:
+    def finish(states_TD: Tensor, blank_D: Tensor | None = None) -> Tensor:
         held = _hold(vectors, proposed.frozen)
         if isinstance(held, Tensor) and method.merged:
             scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, held, ids, batch))
         else:
             scored = _selected(method, states_TD, targets, held, proposed, batch, negatives_rng)
-        if padded_to is None:
+        if padded_to is None or blank_D is None:
             return method.loss(scored.pos_T, scored.neg_TK)
-        pos_N, neg_NK = _blank(model, method, held, ids, batch, padded_to, negatives_rng)
+        pos_N, neg_NK = _blank(blank_D, method, held, ids, batch, padded_to, negatives_rng)
         return of_parts(method.loss(scored.pos_T, scored.neg_TK, parts=True) + method.loss(pos_N, neg_NK, parts=True))
 
-    return Way(inputs, finish)
+    return Way(inputs, finish, padded_to is not None)
 
 
 def _blank(
-    model: Backbone,
+    blank_D: Tensor,
     method: Method,
     vectors: Tensor | Rows,
     ids_BK: Tensor,
@@ -199,17 +210,11 @@ def _blank(
     padded_to: int,
     negatives_rng: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Scores of the slots without an item as of positions, what is selected: their state is the model's blank one,
-    their target id 0 with the vector zero, their negatives those of their sequence. Those of a sequence are alike, so
-    selecting is done once for it.
-
-    Raises:
-        InputError: the model has no such state.
-    """
-    if not isinstance(model, SASRec):
-        raise InputError("setting padding=count is for one model=sasrec at a time; leave it out")
+    """Scores of the slots without an item as of positions, what is selected: their state is ``blank_D``, their target
+    id 0 with the vector zero, their negatives those of their sequence. Those of a sequence are alike, so selecting is
+    done once for it."""
     vectors_BKD = vectors.vectors() if isinstance(vectors, Rows) else vectors
-    scores_BK = (vectors_BKD @ model.blank_state).masked_fill(ids_BK == 0, -math.inf)
+    scores_BK = (vectors_BKD @ blank_D).masked_fill(ids_BK == 0, -math.inf)
     selected = method.select(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=negatives_rng)
     missing_B = padded_to - torch.from_numpy(np.diff(batch.inputs.offsets)).to(ids_BK.device)
     return selected.pos_T.repeat_interleave(missing_B), selected.neg_TK.repeat_interleave(missing_B, 0)

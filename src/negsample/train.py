@@ -69,7 +69,7 @@ def step(
     )
     with _autocast(batch.device, autocast):
         states_TD = model(way.inputs_TD, batch.inputs, dropout_rng)
-    loss = way.finish(states_TD.float())
+    loss = way.finish(states_TD.float(), _blank_of(model)) if way.blank else way.finish(states_TD.float())
     _learn(loss, optimizer)
     return loss.detach()
 
@@ -88,6 +88,11 @@ def padding_of(settings: TrainSettings) -> int | None:
     have a low score in the direction of ``beta``.
     """
     return settings.max_length if settings.padding == "count" else None
+
+
+def _blank_of(model: Backbone) -> Tensor:
+    assert isinstance(model, SASRec), "way_of has refused all others"
+    return model.blank_state
 
 
 def _autocast(device: torch.device, to: torch.dtype | None) -> torch.autocast:
@@ -232,8 +237,6 @@ def _step_of(
             padded_to=padding_of(settings),
         )
         return loss.unsqueeze(0)
-    if padding_of(settings) is not None:
-        raise InputError("setting padding=count is for one model at a time; leave out --together")
     ways = [
         way_of(
             course.model,
@@ -242,6 +245,7 @@ def _step_of(
             proposed,
             negatives_rng=course.negatives_rng,
             score_memory=score_memory // len(courses),
+            padded_to=padding_of(settings),
         )
         for course, (batch, proposed) in zip(courses, turns, strict=True)
     ]
@@ -251,7 +255,13 @@ def _step_of(
             [batch.inputs for batch, _ in turns],
             [course.dropout_rng for course in courses],
         )
-    losses = torch.stack([way.finish(own.float()) for way, own in zip(ways, states, strict=True)])
+    blanks = together.blank_states
+    losses = torch.stack(
+        [
+            way.finish(own.float(), blank_D) if way.blank else way.finish(own.float())
+            for way, own, blank_D in zip(ways, states, blanks, strict=True)
+        ]
+    )
     _learn(losses.sum(), optimizer)
     return losses.detach()
 

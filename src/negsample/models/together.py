@@ -54,6 +54,11 @@ class Together:
         for model in self.models:
             yield from model.table.parameters()
 
+    @property
+    def blank_states(self) -> list[Tensor]:
+        """(D,) of each model, see :attr:`negsample.models.SASRec.blank_state`."""
+        return list(self._stacks["norm.bias"].unbind())
+
     def __call__(
         self, vectors: Sequence[Tensor], packed: Sequence[Packed], rngs: Sequence[torch.Generator]
     ) -> list[Tensor]:
