@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     valid, test = (asked.queries for asked in asked_of(job))
     trained = int((np.asarray(job.data.train_ends) - np.asarray(job.data.offsets[:-1]) >= 2).sum())
     return Pace(
-        step=sum(taken) / max(len(taken), 1),
+        step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
         steps=steps_an_epoch(trained, job.data.users, job.settings.batch_size, job.settings.batches),
         look=valid * (encoding + ranking),
         end=(valid + test) * (encoding + with_top),
