@@ -152,7 +152,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         "# Parity with the reference's own runs",
         "",
         f"`python -m benchmarks.parity`, {found['epochs']} epochs looked at every {EVERY}, {found['repeats']} seeds;"
-        f" {of_machine(found['machine'])}. Test figures in % at the epoch with the best validation HR@10.",
+        f" {of_machine(found['machine'])} Test figures in % at the epoch with the best validation HR@10.",
         "",
         "| method | | HR@10 | NDCG@10 | head HR@10 | mid | tail | Balance | epoch |",
         "|---|---|---|---|---|---|---|---|---|",

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks.memory import peak_bytes
+from negsample import ranking
 from negsample.config import InputError, TrainSettings
 from negsample.data.batches import Windows
 from negsample.evaluation import encode, evaluate, queries
@@ -42,6 +43,13 @@ def slow_ranks(states, rows, query, targets, seen=()):
     return result
 
 
+@pytest.fixture(params=[1, 4, None], ids=["all sorted", "some sorted", "as it is"])
+def looked_up(request, monkeypatch):
+    """From how many events a query's scores are sorted and its events looked up in them."""
+    if request.param is not None:
+        monkeypatch.setattr(ranking, "SORTED_FROM", request.param)
+
+
 @pytest.fixture
 def small_world():
     """Whole numbers, so that products are exact and ties are many."""
@@ -58,6 +66,7 @@ def ranked(states, rows, query, targets, **options):
     return rank(states_QD, table, np.asarray(query), np.asarray(targets), **options)
 
 
+@pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize(("query_block", "item_block"), BLOCKS)
 def test_ranks_are_the_slow_ones_whatever_the_blocks(small_world, query_block, item_block):
     expected = slow_ranks(*small_world)
@@ -88,6 +97,7 @@ def test_queries_without_an_event_are_passed_over(small_world):
         assert len(found.top_QK) == 9
 
 
+@pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize("items", [1, 2, 3, 5, 8, 17, 64, 100, 257, 1000, 4099, 8193])
 @pytest.mark.parametrize("dim", [1, 7, 50, 64])
 def test_a_collapsed_table_ranks_every_target_in_the_middle(items, dim):
@@ -105,6 +115,7 @@ def test_a_collapsed_table_ranks_every_target_in_the_middle(items, dim):
             assert (found.ranks_E == (items - 1) / 2).all(), (sequences, query_block, item_block)
 
 
+@pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize("item_block", [3, 16, 100, 8192])
 def test_two_equal_items_tie_wherever_they_stand(item_block):
     chance = torch.Generator().manual_seed(3)
@@ -134,6 +145,7 @@ def test_top_ids_are_those_of_the_highest_scores(small_world, query_block, item_
         assert scores[row, ids - 1].tolist() == sorted(scores[row], reverse=True)[:top_k]
 
 
+@pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize(("query_block", "item_block"), BLOCKS)
 def test_seen_items_leave_the_ranking_and_a_seen_target_ranks_last(small_world, query_block, item_block):
     states, rows, query, targets = small_world
@@ -208,6 +220,7 @@ def test_different_scores_hardly_ever_tie():
     assert (found == expected).mean() > 0.95
 
 
+@pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize(("query_block", "item_block"), [*BLOCKS, (16, 5), (20, 23)])
 def test_queries_with_many_events_and_with_few(small_world, query_block, item_block):
     states, rows, _, _ = small_world

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from negsample import ranking
 from negsample.dial import item_vectors, query_vectors
 from negsample.ranking import Dials, rank, rank_by_dial
 from negsample.table import DenseTable
@@ -53,6 +54,14 @@ def given(states, rows, query, targets, log_p):
     return states_QD, table, query, targets, Dials(torch.from_numpy(log_p), BETAS)
 
 
+@pytest.fixture(params=[1, 4, None], ids=["all sorted", "some sorted", "as it is"])
+def looked_up(request, monkeypatch):
+    """From how many events a query's scores are sorted and its events looked up in them."""
+    if request.param is not None:
+        monkeypatch.setattr(ranking, "SORTED_FROM", request.param)
+
+
+@pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize("seen", [(), ((0, 1), (0, 5), (2, 3), (8, 23))])
 @pytest.mark.parametrize(("query_block", "item_block"), BLOCKS)
 def test_ranks_of_a_grid_are_the_slow_ones(small_world, query_block, item_block, seen):
@@ -66,10 +75,10 @@ def test_ranks_of_a_grid_are_the_slow_ones(small_world, query_block, item_block,
         item_block=item_block,
     )
     assert len(found) == len(BETAS)
-    for beta, ranking in zip(BETAS, found, strict=True):
+    for beta, ranked in zip(BETAS, found, strict=True):
         scores = states @ rows.T + beta * log_p[1:]
-        assert ranking.ranks_E.tolist() == slow_ranks(scores, query, targets, seen)
-        for q, top in enumerate(ranking.top_QK):
+        assert ranked.ranks_E.tolist() == slow_ranks(scores, query, targets, seen)
+        for q, top in enumerate(ranked.top_QK):
             left = scores[q].copy()
             left[[item - 1 for owner, item in seen if owner == q]] = -math.inf
             assert sorted(left[top - 1], reverse=True) == pytest.approx(sorted(left, reverse=True)[:5])
@@ -92,13 +101,13 @@ def test_a_coordinate_more_gives_the_dialled_scores(rng):
     chance = np.random.default_rng(3)
     query, targets = np.sort(chance.integers(0, 20, 40)), chance.integers(1, 61, 40)
     log_p = torch.log(torch.rand(61, generator=rng(4), dtype=torch.float64))
-    for beta, ranking in zip(
+    for beta, ranked in zip(
         BETAS, rank_by_dial(states, table_of(rows), query, targets, Dials(log_p, BETAS)), strict=True
     ):
         longer, asking = item_vectors(rows, log_p[1:]), query_vectors(states, beta)
         dialled = states @ rows.T + beta * log_p[1:].float()
         assert torch.allclose(asking @ longer.T, dialled, rtol=1e-6, atol=1e-6)
-        assert ranking.ranks_E.tolist() == rank(asking, table_of(longer), query, targets).ranks_E.tolist()
+        assert ranked.ranks_E.tolist() == rank(asking, table_of(longer), query, targets).ranks_E.tolist()
 
 
 def test_each_request_has_a_dial_of_its_own(rng):

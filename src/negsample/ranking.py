@@ -15,7 +15,7 @@ from torch import Tensor
 from negsample.best import Best
 from negsample.config import InputError
 from negsample.data.batches import Ints
-from negsample.turns import in_turns
+from negsample.turns import SORTED_FROM, in_turns
 
 QUERY_BLOCK = 128  # queries scored at once
 ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
@@ -127,7 +127,8 @@ def rank_by_dial(
     query_block = max(min(query_block, queries), 1)
     _check(states_QD)
     bounds = _bounds(states_QD, table, query_E, targets_E, seen, dials, max(item_block // 8, 1))
-    query_Q, event_E, turns = in_turns(query_E, queries, query_block)
+    sorts = device.type == "cpu" and states_QD.dtype in (torch.float32, torch.float64)
+    query_Q, event_E, turns = in_turns(query_E, queries, query_block, SORTED_FROM if sorts else None)
     asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
     turned = [
         _Dial(
@@ -153,14 +154,19 @@ def rank_by_dial(
                 at = (places[low:high] - first) * len(block) + items[low:high] - start
                 scores.view(-1).index_fill_(0, torch.from_numpy(at).to(device), _REMOVED)
             for dial in turned:
-                held, dialled = cells, scores
+                dialled = scores
                 if dial.shift_V is not None:
-                    held, shift = shifted, dial.shift_V[start : start + len(block)]
+                    shift = dial.shift_V[start : start + len(block)]
                     dialled = torch.add(scores, shift, out=_matrix(shifted, len(states), len(block)))
                 for turn, rows in of_block:
+                    if isinstance(rows, int):
+                        dial.twice_E[turn] += _looked_up(dialled[rows], dial.low_E1[turn], dial.high_E1[turn])
+                        continue
                     size = turn.stop - turn.start
-                    asked, flag = (_matrix(each, size, len(block)) for each in (held, flags))
-                    if rows is not None:
+                    flag = _matrix(flags, size, len(block))
+                    if isinstance(rows, slice):
+                        asked = dialled[rows]
+                    else:
                         spare = _matrix(flags[flag.numel() :], size, len(block))
                         asked = torch.index_select(dialled, 0, rows.to(device), out=spare)
                     twice = dial.twice_E[turn]
@@ -169,6 +175,14 @@ def rank_by_dial(
                 if top_k:
                     dial.best.see(dialled, first, start)
     return [_ranking(dial, query_Q, event_E, top_k) for dial in turned]
+
+
+def _looked_up(scores_V: Tensor, low_E1: Tensor, high_E1: Tensor) -> Tensor:
+    """(E,) how many scores are at least ``high``, and above ``low``, added up."""
+    ascending = np.sort(scores_V.numpy())
+    below = np.searchsorted(ascending, high_E1[:, 0].numpy(), "left")
+    below = below + np.searchsorted(ascending, low_E1[:, 0].numpy(), "right")
+    return torch.from_numpy(2 * len(ascending) - below)
 
 
 class _Dial(NamedTuple):
