@@ -1,8 +1,8 @@
 """What nine settings of the dial cost, against one evaluation of the same model on the same log.
 
 `python -m benchmarks.dial_cost LOG...`: medians, all in turn, of whole evaluations of an untrained SASRec on a log's
-test events: histories encoded, ranks, figures and the first 20 items (one evaluation); histories encoded and ranks at nine
-settings; the same with the first 20 items at each. Writes `benchmarks/results/dial-cost.json`.
+test events: histories encoded, ranks, figures and the first 20 items (one evaluation); histories encoded and ranks at
+nine settings; the same with the first 20 items at each. Writes `benchmarks/results/dial-cost.json`.
 """
 
 from __future__ import annotations
