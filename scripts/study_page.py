@@ -1,13 +1,14 @@
 """`python -m scripts.study_page STUDY DIR`: a finished study in small form, for a repository.
 
-DIR gets `README.md` (the report's words, tables and charts as Markdown), `table.csv`, `significance.csv` and the
-charts; nothing in it is of the log's users or items. Charts are those of STUDY/figures, which `negsample report STUDY`
-makes anew.
+DIR gets `README.md` (the report's words, tables and charts as Markdown), `figures.json` (the study's `table.csv` and
+`significance.csv`) and the charts; nothing in it is of the log's users or items. Charts are those of STUDY/figures,
+which `negsample report STUDY` makes anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import polars as pl
 
 from negsample.report import cells, facts
 from negsample.report.figures import Figure, dataset_figures
@@ -37,7 +39,7 @@ CHARTS = (
     "tuning-learning-rate",
     "training-time",
 )
-FILES = ("table.csv", "significance.csv")
+FILES = ("table", "significance")
 
 
 def main() -> None:
@@ -51,8 +53,8 @@ def main() -> None:
     shown = {dataset: _shown(study, dataset) for dataset in study.datasets()}
     for figure in (each for some in shown.values() for each in some):
         shutil.copyfile(given.study / "figures" / f"{figure.name}.svg", given.out / f"{figure.name}.svg")
-    for name in FILES:
-        shutil.copyfile(given.study / name, given.out / name)
+    found = {name: pl.read_csv(given.study / f"{name}.csv").to_dicts() for name in FILES}
+    (given.out / "figures.json").write_text(json.dumps(found, indent=0) + "\n", encoding="utf-8")
     (given.out / "README.md").write_text(page(study, shown), encoding="utf-8")
 
 
