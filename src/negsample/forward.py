@@ -193,8 +193,9 @@ def _at_once(
             scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, held, ids, batch))
         else:
             scored = _selected(method, states_TD, targets, held, proposed, batch, negatives_rng)
-        if padded_to is None or blank_D is None:
+        if padded_to is None:
             return method.loss(scored.pos_T, scored.neg_TK)
+        assert blank_D is not None, "a way with blank=True wants the state of a slot without an item"
         pos_N, neg_NK = _blank(blank_D, method, held, ids, batch, padded_to, negatives_rng)
         return of_parts(method.loss(scored.pos_T, scored.neg_TK, parts=True) + method.loss(pos_N, neg_NK, parts=True))
 

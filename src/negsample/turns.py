@@ -47,11 +47,11 @@ def in_turns(
     turns: list[list[Turn]] = []
     for block, (low, high) in enumerate(pairwise(edges.tolist())):
         alone = min(max(many - block * query_block, 0), query_block)
-        begins = low + np.searchsorted(
-            row_E[low : low + _events_of(counts, query_Q, block * query_block, alone)], range(alone + 1)
-        )
-        turns.append([Turn(slice(*ends), row) for row, ends in enumerate(pairwise(begins.tolist()))])
-        low = int(begins[-1])
+        first = block * query_block
+        ends_of_alone = low + np.cumsum(counts[query_Q[first : first + alone]])
+        alone_from = [low, *ends_of_alone.tolist()]
+        turns.append([Turn(slice(*ends), row) for row, ends in enumerate(pairwise(alone_from))])
+        low = alone_from[-1]
         begins = low + np.flatnonzero(row_E[low:high] == alone)
         sizes = np.diff(begins, append=high)
         whole = begins[sizes * _FEW >= query_block].tolist()
@@ -61,8 +61,3 @@ def in_turns(
             part = slice(start, min(start + max(query_block // 2, 1), high))
             turns[-1].append(Turn(part, torch.from_numpy(row_E[part])))
     return query_Q, event_E, turns
-
-
-def _events_of(counts: Ints, query_Q: Ints, first: int, places: int) -> int:
-    """Of so many places from ``first`` on."""
-    return int(counts[query_Q[first : first + places]].sum())

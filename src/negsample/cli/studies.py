@@ -237,8 +237,11 @@ def reproduce(
     epochs: Epochs = None,
     seed: Seed = 0,
     osf: Annotated[
-        str, typer.Option(metavar="N,N,...|none", help="Oversampling factors of Figure A1, each run once.")
-    ] = "1,3,10,20,30,50",
+        str | None,
+        typer.Option(
+            metavar="N,N,...|none", help="Oversampling factors of Figure A1, each run once. (default: the paper's)"
+        ),
+    ] = None,
     response: Annotated[
         int, typer.Option(min=0, help="Trials of Figure 5, on the first dataset; 0 leaves it out.")
     ] = 16,
@@ -262,7 +265,7 @@ def reproduce(
     from negsample.published import DATASETS
     from negsample.report.reading import read_study
     from negsample.report.tables import study_table
-    from negsample.reproduce import note_of, plan_reproduction, stand_ins, what_is_missing
+    from negsample.reproduce import FACTORS, note_of, plan_reproduction, stand_ins, what_is_missing
     from negsample.runs import check_study_folder
     from negsample.tracking import track, tracked
     from negsample.where import parse_where
@@ -270,7 +273,7 @@ def reproduce(
     chosen = PRESETS[preset]
     settings, negatives = settings_of(epochs, changes, chosen.training)
     tracking, where = track(mlflow, folder), parse_where(on)
-    factors = [] if osf == "none" else whole_numbers("--osf", osf)
+    factors = FACTORS if osf is None else [] if osf == "none" else whole_numbers("--osf", osf)
     wanted = list(DATASETS) if datasets is None else [each.strip() for each in datasets.split(",") if each.strip()]
     named = {whose(each).published: each for each in wanted if whose(each).known}
     if unknown := [each for each in wanted if named.get(whose(each).published) != each]:

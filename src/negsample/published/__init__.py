@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 DATASETS = ("movielens-10m", "amazon-beauty", "retailrocket")
+METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
 SCOPES = ("total", "head", "mid", "tail")
 POPREC = "PopRec"
 

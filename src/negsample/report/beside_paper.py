@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from negsample.config import InputError
-from negsample.published import DATASETS, POPREC, SCOPES, Figure, name_of, table2, table3
+from negsample.published import DATASETS, METHODS, POPREC, SCOPES, Figure, name_of, table2, table3
 from negsample.report.reading import Study
 from negsample.report.tables import COHORTS
 
@@ -79,7 +79,7 @@ def cells(study: Study, table: pl.DataFrame) -> list[Cell]:
     for dataset, published in reproduced(study).items():
         for row in table.filter(pl.col("dataset") == dataset).iter_rows(named=True):
             method = _NAMED.get(row["method"], row["method"])
-            if method != POPREC and method not in _published_methods():
+            if method != POPREC and method not in METHODS:
                 continue
             for measure in MEASURES:
                 found.append(_cell(dataset, published, row, measure, table3(published, method)[measure]))
@@ -108,10 +108,6 @@ def beside_table(found: list[Cell]) -> pl.DataFrame:
     kinds |= dict.fromkeys(("dataset", "published_dataset", "method", "measure", "verdict"), pl.String)
     kinds |= {"stand_in": pl.Boolean, "published_runs": pl.Int64, "runs": pl.Int64}
     return pl.DataFrame(found, schema=kinds, orient="row")
-
-
-def _published_methods() -> tuple[str, ...]:
-    return ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
 
 
 def _cell(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: Figure) -> Cell:
