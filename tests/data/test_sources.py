@@ -229,6 +229,7 @@ def test_what_is_known_of_the_official_files_is_well_formed():
         "movielens-10m",
         "movielens-20m",
         "amazon-beauty",
+        "amazon-beauty-sequences",
         "retailrocket",
     ]
     for source in SOURCES.values():
