@@ -25,7 +25,7 @@ from benchmarks.sampling import BATCH, LENGTH, batches_of, log_of
 from benchmarks.timed import UNCOUNTED, LimitError, peer, time_steps, timed
 from negsample import Catalogue, SASRec, TrainSettings, build_method, generator, negative_settings
 from negsample.config import checked
-from negsample.data.batches import target_counts
+from negsample.data.epochs import target_counts
 from negsample.models import Backbone
 from negsample.optimizers import Optimizer, optimizer_for
 from negsample.report.palette import PAPER, looks

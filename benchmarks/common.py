@@ -10,7 +10,8 @@ from typing import Any
 
 from negsample import TrainSettings, generator
 from negsample.config import checked
-from negsample.data.batches import Batch, batches_of
+from negsample.data.batches import Batch
+from negsample.data.epochs import batches_of
 from negsample.data.sequences import Dataset
 
 RESULTS = Path(__file__).parent / "results"

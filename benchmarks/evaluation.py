@@ -14,7 +14,7 @@ import torch
 from benchmarks.common import SETTINGS, median_ms
 from benchmarks.memory import peak_bytes
 from negsample import SASRec, generator, load_dataset
-from negsample.data.batches import Ints
+from negsample.data.windows import Ints
 from negsample.dial import dials
 from negsample.evaluation import encode, queries
 from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK, rank, rank_by_dial

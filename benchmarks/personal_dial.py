@@ -25,9 +25,9 @@ from torch import Tensor
 from benchmarks.common import RESULTS, of_machine
 from negsample import TrainSettings
 from negsample.config import checked
-from negsample.data.batches import Ints, spans
 from negsample.data.popularity import COHORTS
 from negsample.data.sequences import Dataset, open_dataset
+from negsample.data.windows import Ints, spans
 from negsample.dial import BETAS, log_shares
 from negsample.evaluation import Model, Queries, encode, queries
 from negsample.job import Job, build_model

@@ -17,9 +17,10 @@ import torch
 
 from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
-from negsample.data.batches import Batch, Collisions, epoch_batches, target_counts
-from negsample.forward import propose
+from negsample.data.batches import Batch, Collisions
+from negsample.data.epochs import epoch_batches, target_counts
 from negsample.methods import Method
+from negsample.proposals import propose
 from negsample.study_files import machine
 from negsample.train import step
 

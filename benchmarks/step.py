@@ -17,10 +17,10 @@ from benchmarks.common import SETTINGS, first_batches, median_ms
 from negsample import SASRec, build_method, catalogue_of, generator, load_dataset, negative_settings, train
 from negsample.data.batches import Batch
 from negsample.data.sequences import Dataset
-from negsample.forward import propose
 from negsample.methods import PAPER_SIX
 from negsample.models.attention import lay_in_bins
 from negsample.optimizers import DenseAdam, optimizer_for
+from negsample.proposals import propose
 from negsample.score import length_buckets
 from negsample.table import DenseTable, RowsTable
 from negsample.train import step

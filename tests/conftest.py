@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from negsample.config import PrepareSettings
-from negsample.data.batches import Batch, training_batch, training_windows
+from negsample.data.batches import Batch, training_batch
 from negsample.data.log import Log
 from negsample.data.prepare import prepare
 from negsample.data.sequences import Dataset
+from negsample.data.windows import training_windows
 
 torch.set_num_threads(1)
 

@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.data.batches import (
-    Windows,
-    epoch_batches,
-    longest_first,
-    pack,
-    spans,
-    training_batch,
-    training_windows,
-)
+from negsample.data.batches import pack, training_batch
+from negsample.data.epochs import epoch_batches
+from negsample.data.windows import Windows, longest_first, spans, training_windows
 
 # user 0: 1 2 3 | 9 (a later part)   user 1: 4 | 5   user 2: 6 7 8 6 7   user 3: nothing in train, 2 later
 # user 4: 8 8

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.peers.compare import Contestant, lines, row_of, write_sequences
 from benchmarks.timed import UNCOUNTED, LimitError, peer, summed_up, timed
 from negsample import load_dataset
-from negsample.data.batches import target_counts
+from negsample.data.epochs import target_counts
 
 
 def runner(script: str) -> list[str]:

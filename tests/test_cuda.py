@@ -7,13 +7,13 @@ import torch
 
 from negsample import TrainSettings
 from negsample.course import Course
-from negsample.data.batches import batches_of
+from negsample.data.epochs import batches_of
 from negsample.evaluation import evaluate
-from negsample.forward import Proposed, propose
 from negsample.job import Job, build_model
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
 from negsample.negatives import Negatives
 from negsample.optimizers import optimizer_for
+from negsample.proposals import Proposed, propose
 from negsample.seeds import generator
 from negsample.train import fit, fit_together, step
 

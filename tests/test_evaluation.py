@@ -11,7 +11,7 @@ import torch
 from benchmarks.memory import peak_bytes
 from negsample import ranking
 from negsample.config import InputError, TrainSettings
-from negsample.data.batches import Windows
+from negsample.data.windows import Windows
 from negsample.evaluation import encode, evaluate, queries
 from negsample.models import PopRec, SASRec
 from negsample.ranking import rank

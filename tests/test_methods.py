@@ -11,7 +11,7 @@ import torch
 
 from negsample import train
 from negsample.config import InputError, NegativeSettings
-from negsample.data.batches import epoch_batches
+from negsample.data.epochs import epoch_batches
 from negsample.data.popularity import cohorts
 from negsample.methods import (
     METHODS,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.data.batches import padded_batch, training_batch, training_windows
+from negsample.data.batches import padded_batch, training_batch
+from negsample.data.windows import training_windows
 from negsample.negatives import InBatch, Mixture, Popularity, Uniform
 
 V, L = 30, 6

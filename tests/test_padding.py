@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from negsample import train
 from negsample.config import InputError, TrainSettings
-from negsample.data.batches import epoch_batches
+from negsample.data.epochs import epoch_batches
 from negsample.job import Job, build_model
 from negsample.losses import bce
 from negsample.methods import METHODS, Method

@@ -7,7 +7,7 @@ import torch
 
 from negsample import train
 from negsample.config import TrainSettings
-from negsample.data.batches import epoch_batches
+from negsample.data.epochs import epoch_batches
 from negsample.evaluation import evaluate
 from negsample.job import Job, build_model
 from negsample.losses import bce

@@ -9,10 +9,12 @@ import torch
 
 from negsample import forward, train
 from negsample.config import InputError
-from negsample.data.batches import epoch_batches
+from negsample.data.epochs import epoch_batches
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
 from negsample.models import GRU4Rec, SASRec
 from negsample.negatives import KeepAll
+from negsample.proposals import propose
+from negsample.score import MIB
 
 V = 60
 SMALL = {
@@ -124,7 +126,7 @@ def test_chance_of_a_step_in_parts_goes_on(data, rng):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     method, negatives = built("dns-mn", data), rng(2)
     (batch,) = batches_of(data, method, rng, 1)
-    proposed = forward.propose(method, batch, rng=negatives)
+    proposed = propose(method, batch, rng=negatives)
     options = {"negatives_rng": negatives, "proposed": proposed, "score_memory": 1}
     losses = {float(train.step(model, method, batch, optimizer, dropout_rng=rng(3), **options)) for _ in range(3)}
     assert len(losses) == 3
@@ -153,7 +155,7 @@ def test_scores_are_computed_again_for_the_gradient_rather_than_kept(data, rng):
 def test_who_must_see_the_whole_batch_is_refused_parts(name, data, rng):
     with pytest.raises(InputError, match=r"score_memory: .* raise score_memory, or take a smaller batch_size"):
         after_steps(data, rng, name, score_memory=1)
-    losses, _ = after_steps(data, rng, name, score_memory=forward.MIB)
+    losses, _ = after_steps(data, rng, name, score_memory=MIB)
     assert torch.equal(losses, after_steps(data, rng, name)[0])
 
 
@@ -161,7 +163,7 @@ def test_a_cache_is_told_once_a_batch(data, rng, monkeypatch):
     told = []
     monkeypatch.setattr("negsample.negatives.bank.Cache.remember", lambda self, ids: told.append(len(ids)))
     method = built("xir", data)
-    after_steps(data, rng, "xir", score_memory=forward.MIB)
+    after_steps(data, rng, "xir", score_memory=MIB)
     assert told == [len(batch.targets_T) for batch in batches_of(data, method, rng)]
 
 

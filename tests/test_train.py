@@ -11,7 +11,7 @@ import torch
 
 from negsample import course, train
 from negsample.config import InputError, TrainSettings
-from negsample.data.batches import batches_of
+from negsample.data.epochs import batches_of
 from negsample.evaluation import Evaluation, evaluate
 from negsample.job import Job, build_model
 from negsample.losses import bce

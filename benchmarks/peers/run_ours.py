@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.timed import time_steps
 from negsample import SASRec, build_method, catalogue_of, generator, load_dataset, negative_settings
-from negsample.data.batches import epoch_batches
+from negsample.data.epochs import epoch_batches
 from negsample.optimizers import DenseAdam
 from negsample.train import step
 

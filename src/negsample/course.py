@@ -16,9 +16,9 @@ from negsample.checkpoint import State, damaged, write_whole
 from negsample.config import TrainSettings
 from negsample.data.sequences import Dataset
 from negsample.evaluation import evaluate
-from negsample.forward import Kept
 from negsample.methods import Method
 from negsample.models import Backbone
+from negsample.proposals import Kept
 from negsample.seeds import generator
 
 SELECTED_BY = "hr@10"

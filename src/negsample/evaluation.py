@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.config import InputError, TrainSettings
-from negsample.data.batches import Ints, Packed, Windows, longest_first, pack, spans
+from negsample.data.batches import Packed, pack
 from negsample.data.sequences import Dataset
+from negsample.data.windows import Ints, Windows, longest_first, spans
 from negsample.metrics import CUTOFFS, summarise
 from negsample.ranking import NO_DIAL, Dials, Ranking, Table, rank_by_dial
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from negsample.best import Best
 from negsample.config import InputError
-from negsample.data.batches import Ints
+from negsample.data.windows import Ints
 from negsample.turns import SORTED_FROM, in_turns
 
 QUERY_BLOCK = 128  # queries scored at once

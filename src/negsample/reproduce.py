@@ -11,7 +11,7 @@ from negsample.data.parts import COMPRESSIONS, FORMATS, readable
 from negsample.data.sequences import MANIFEST, Dataset
 from negsample.job import Job
 from negsample.methods import PAPER_SIX, POPREC
-from negsample.presets import Preset
+from negsample.presets import Preset, whose
 from negsample.published import DATASETS
 from negsample.study import oversampled, plan
 from negsample.tuning import Tuning, plan_tunings
@@ -60,6 +60,31 @@ def stand_ins(folder: Path) -> dict[str, Path]:
         firsts = ", ".join(f"{name}*" for name in DATASETS)
         raise InputError(f"{folder} holds no log or prepared dataset named {firsts}; rename those that stand in")
     return found
+
+
+def which_data(datasets: str | None, folder: Path | None) -> dict[str, str | Path]:
+    """What to load for each of the paper's datasets, by its name.
+
+    Args:
+        datasets: some of the paper's or variants of them, with commas; None: all.
+        folder: of logs and prepared datasets that are them or stand in for them; None: those that were fetched.
+
+    Raises:
+        InputError: an unknown name, two of one dataset, or what is asked for is not in ``folder``.
+    """
+    wanted = list(DATASETS) if datasets is None else [each.strip() for each in datasets.split(",") if each.strip()]
+    named: dict[str, str | Path] = {whose(each).published: each for each in wanted if whose(each).known}
+    if unknown := [each for each in wanted if named.get(whose(each).published) != each]:
+        raise InputError(
+            f"--datasets {unknown[0]!r} is none of the paper's, or a second of one; name each of these once at most: "
+            f"{', '.join(DATASETS)}, or a variant such as amazon-beauty-sequences"
+        )
+    if folder is None:
+        return named
+    there = stand_ins(folder)
+    if absent := [name for name in named if name not in there and datasets is not None]:
+        raise InputError(f"--data {folder} has no {absent[0]}; there are: {', '.join(there)}")
+    return {name: there[name] for name in named if name in there}
 
 
 def _is_data(path: Path) -> bool:

@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from negsample.data.batches import Batch, spans, upload
+from negsample.data.batches import Batch, upload
+from negsample.data.windows import spans
 from negsample.negatives.base import Negatives
 from negsample.negatives.collisions import in_history, rows_of
 from negsample.negatives.select import Needs, Scored
 from negsample.table import Rows
 
+MIB = 1 << 20
 BYTES_A_SCORE = 20
 MERGED = 4096  # columns of scores that are held at once
 LOOKED_UP = 1 << 23  # numbers of vectors that are held at once

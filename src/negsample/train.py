@@ -16,12 +16,15 @@ from negsample.checkpoint import Checkpoint, State
 from negsample.config import InputError, TrainSettings
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.ahead import ahead
-from negsample.data.batches import Batch, batches_again, batches_of
+from negsample.data.batches import Batch
+from negsample.data.epochs import batches_again, batches_of
 from negsample.data.sequences import Dataset
-from negsample.forward import MIB, Kept, Proposed, laid_together, propose, way_of
+from negsample.forward import way_of
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
 from negsample.optimizers import Optimizer, TablesAndRest, optimizer_of, release
+from negsample.proposals import Kept, Proposed, laid_together, propose
+from negsample.score import MIB
 
 
 def step(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.data.batches import Ints
+from negsample.data.windows import Ints
 
 _FEW = 8  # rows are few when they are not an eighth of a block
 SORTED_FROM = 64  # events of a query: as many comparisons of a row take as long as sorting it and looking them up

@@ -13,7 +13,8 @@ import pytest
 import scipy.stats
 import torch
 
-from negsample.data.batches import epoch_batches, padded_batch
+from negsample.data.batches import padded_batch
+from negsample.data.epochs import epoch_batches
 from negsample.negatives import (
     Cache,
     Cohort,

@@ -8,8 +8,9 @@ import typer
 
 from negsample.cli import data
 from negsample.cli.console import exit_code
+from negsample.cli.paper import reproduce
 from negsample.cli.runs import evaluate, methods, prepare, train
-from negsample.cli.studies import compare, report, reproduce, tune
+from negsample.cli.studies import compare, report, tune
 
 app = typer.Typer(
     name="negsample",

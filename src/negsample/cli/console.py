@@ -16,6 +16,10 @@ from negsample.config import InputError
 class Output(Console):
     """The terminal, or what reads from us; when that goes away (``| head``) the work goes on unseen."""
 
+    def plain(self, text: str, style: str | None = None) -> None:
+        """``text`` as it stands, on one line however long: paths and names are neither read as markup nor broken."""
+        self.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
     def on_broken_pipe(self) -> None:
         """What is written from now on goes nowhere."""
         self.quiet = True

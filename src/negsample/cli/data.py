@@ -35,10 +35,10 @@ def list_known() -> None:
         table.add_row(source.name, f"{source.events:,}", _here(source), source.what)
     out.print(table)
     for name, facts in BUNDLED.items():
-        _say(f"{name}: {facts.page}\n    {facts.terms}")
+        out.plain(f"{name}: {facts.page}\n    {facts.terms}")
     for source in SOURCES.values():
-        _say(f"{source.name}: {source.address or f'{source.page} (asks for an account)'}\n    {source.terms}")
-    _say("`negsample data fetch NAME` gets one; its name is then a DATASET of every command.")
+        out.plain(f"{source.name}: {source.address or f'{source.page} (asks for an account)'}\n    {source.terms}")
+    out.plain("`negsample data fetch NAME` gets one; its name is then a DATASET of every command.")
 
 
 @app.command()
@@ -56,23 +56,23 @@ def fetch(
     from negsample.data.sources.kept import fetched
 
     if name in BUNDLED:
-        _say(f"{name} is bundled: there is nothing to fetch")
+        out.plain(f"{name} is bundled: there is nothing to fetch")
         return
     source = public_dataset(name)
     there = fetched(source)
     if there:
-        _say(f"{name} is fetched already: {there.path}")
+        out.plain(f"{name} is fetched already: {there.path}")
         _say_official(there)
         if given is not None:
-            _say(f"{given} was not looked at; to take it instead, delete {there.path.parent} first")
+            out.plain(f"{given} was not looked at; to take it instead, delete {there.path.parent} first")
         return
     with coming(out, name) as watch:
         there = fetch_source(source, given, watch=watch)
-    _say(f"Fetched {name}: {there.path}")
+    out.plain(f"Fetched {name}: {there.path}")
     _say_official(there)
-    _say(f"Terms: {source.terms}")
-    _say(f"To cite: {source.citation}")
-    _say(f"Use it by its name: negsample compare {name} --out DIR")
+    out.plain(f"Terms: {source.terms}")
+    out.plain(f"To cite: {source.citation}")
+    out.plain(f"Use it by its name: negsample compare {name} --out DIR")
 
 
 def _here(source: Source) -> str:
@@ -87,13 +87,9 @@ def _here(source: Source) -> str:
 
 def _say_official(there: Fetched) -> None:
     if there.official:
-        _say("It is the official file: its checksum agrees.")
+        out.plain("It is the official file: its checksum agrees.")
     elif there.official is None:
-        _say(f"It may be the official file: {there.words} (its sha256 is {there.sha256}).")
+        out.plain(f"It may be the official file: {there.words} (its sha256 is {there.sha256}).")
     else:
         words = f"IT IS NOT THE OFFICIAL FILE: {there.words}. Figures on it are of that file alone."
-        out.print(words, style="bold red", highlight=False, markup=False, soft_wrap=True)
-
-
-def _say(text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+        out.plain(words, style="bold red")

@@ -34,10 +34,13 @@ Cold = Annotated[
     Literal["keep", "drop"],
     typer.Option(help="Items in no train event: stay in the catalogue as tail, or go with their events."),
 ]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20)")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20, or the preset's)")]
 Seed = Annotated[int, typer.Option(help="Where chance comes from.")]
 Jobs = Annotated[
     int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process with its share of the cores.")
+]
+Together = Annotated[
+    int, typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU.")
 ]
 On = Annotated[
     str,

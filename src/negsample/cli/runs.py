@@ -53,7 +53,7 @@ def prepare(
     )
     data = prepare_log(read_log(log, user=settings.user, item=settings.item, time=settings.time), settings, folder)
     print_dataset(out, data)
-    out.print(f"Prepared in {folder}", highlight=False, markup=False, soft_wrap=True)
+    out.plain(f"Prepared in {folder}")
 
 
 def train(
@@ -104,11 +104,11 @@ def train(
     )
     job = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)[-1]
     for remark in remarks(chosen_preset, {data.name: data.split}, names):
-        out.print(remark, highlight=False, markup=False, soft_wrap=True)
+        out.plain(remark)
     if is_run(folder):
         if not job.made(read_run(folder).config):
             raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
-        out.print(f"{folder} is finished already", markup=False, highlight=False)
+        out.plain(f"{folder} is finished already")
     else:
         check_new_folder(folder)
         check_fits([[job]])
@@ -118,7 +118,7 @@ def train(
             do(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
     chosen = dial_again(folder, choice, data)
     print_metrics(out, job.method, read_run(folder).metrics)
-    out.print(f"Run: {folder}", highlight=False, markup=False, soft_wrap=True)
+    out.plain(f"Run: {folder}")
     if chosen.unreached:
         raise InputError(f"{chosen.unreached}. {folder} is kept, at dial 0")
 

@@ -1,13 +1,13 @@
-"""Verbs of studies: compare, tune, reproduce, report."""
+"""Verbs of studies: compare, tune, report."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ from negsample.cli.options import (
     Split,
     TestFraction,
     Time,
+    Together,
     User,
     ValidFraction,
     given_to_training,
@@ -38,6 +39,9 @@ from negsample.cli.options import (
 from negsample.config import InputError
 
 if TYPE_CHECKING:
+    from negsample.job import Job
+    from negsample.report.reading import Study
+    from negsample.tracking.study import TrackedStudy
     from negsample.tuning import Tuning
     from negsample.where import Where
 
@@ -66,10 +70,7 @@ def compare(
     ] = None,
     at_once: Jobs = 1,
     on: On = "local",
-    together: Annotated[
-        int,
-        typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU."),
-    ] = 1,
+    together: Together = 1,
     dial: Dial = "none",
     mlflow: MLflow = None,
     changes: Changes = None,
@@ -93,17 +94,14 @@ def compare(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
     from negsample import study
-    from negsample.cli.progress import Progress
-    from negsample.cli.terminal import print_dataset, print_forecast, print_study
+    from negsample.cli.terminal import print_dataset, print_forecast
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
     from negsample.forecast import check_fits, forecast
     from negsample.methods import PAPER_SIX, POPREC, method_names
     from negsample.report.facts import unreached_words
-    from negsample.report.reading import read_study
-    from negsample.report.tables import study_table
     from negsample.runs import check_study_folder
-    from negsample.tracking import track, tracked
+    from negsample.tracking import track
     from negsample.tuning import plan_tunings
     from negsample.where import parse_where
 
@@ -124,7 +122,7 @@ def compare(
     for data in loaded:
         print_dataset(out, data)
     for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
-        out.print(remark, highlight=False, markup=False, soft_wrap=True)
+        out.plain(remark)
     note: dict[str, Any] = {"command": command_line(), "preset": preset}
     if tune_trials is not None:
         tunings = plan_tunings(
@@ -137,33 +135,28 @@ def compare(
             given=given,
             folder=folder / "tuning",
         )
-        jobs = planned(tuned=_tuned(tunings, at_once, where))
+        jobs = planned(tuned=tuned(tunings, at_once, where))
         again = study.oversampled(jobs, factors)
         note |= {"tune_trials": tune_trials, "tunings": [tuning.stem for tuning in tunings]}
         left = study.unfinished([*jobs, *again], folder, together)
         check_fits(left, at_once, memory=where.here)
     print_forecast(out, forecast(left, at_once))
-    with tracked(tracking, say) as logging, Progress(out, [*jobs, *again]) as progress:
-        page = study.compare(
-            jobs,
-            folder,
-            oversampling=again,
-            at_once=at_once,
-            together=together,
-            dial=dial,
-            on=where,
-            watch=logging(progress.watch),
-            tell=progress.tell,
-            note=note,
-        )
-    finished = read_study(folder)
-    print_study(out, study_table(finished), finished.about["dial"])
-    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+    finished = carry_out(
+        jobs,
+        folder,
+        oversampling=again,
+        at_once=at_once,
+        together=together,
+        dial=dial,
+        on=where,
+        tracking=tracking,
+        note=note,
+    )
     words = unreached_words(finished)
     if words and len(finished.unreached()) == sum(run.config["method"] != POPREC for run in finished.runs):
         raise InputError(words)
     if words:
-        out.print(words, highlight=False, markup=False, soft_wrap=True)
+        out.plain(words)
 
 
 def tune(
@@ -210,141 +203,65 @@ def tune(
         given=given_to_training(epochs, changes),
         folder=folder,
     )
-    _tuned([tuning], 1, LOCAL)
+    tuned([tuning], 1, LOCAL)
     print_best(out, tuning, dataset)
-    out.print(f"Best: {write_best(tuning)}", highlight=False, markup=False, soft_wrap=True)
+    out.plain(f"Best: {write_best(tuning)}")
 
 
-def reproduce(
-    folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="Logs or prepared datasets named after the paper's (movielens-10m, amazon-beauty, retailrocket), or "
-            "what stands in for them. (default: what `negsample data fetch` has)",
-        ),
-    ] = None,
-    datasets: Annotated[
-        str | None,
-        typer.Option(help="Some of the three, with commas, or variants. (default: all; with --data those there)"),
-    ] = None,
-    preset: Annotated[
-        Literal["paper", "reference"], typer.Option(help="What the paper's text says, or what its code did.")
-    ] = "reference",
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 20,
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    osf: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,N,...|none", help="Oversampling factors of Figure A1, each run once. (default: the paper's)"
-        ),
-    ] = None,
-    response: Annotated[
-        int, typer.Option(min=0, help="Trials of Figure 5, on the first dataset; 0 leaves it out.")
-    ] = 16,
-    forecast_only: Annotated[bool, typer.Option("--forecast", help="Say what it will take, and stop.")] = False,
-    at_once: Jobs = 1,
-    on: On = "local",
-    together: Annotated[
-        int, typer.Option("--together", min=1, help="Seeds of a method trained at once as one model, for a GPU.")
-    ] = 1,
-    mlflow: MLflow = None,
-    changes: Changes = None,
-) -> None:
-    """The paper again: its datasets, six methods, tables and figures, beside what was published."""
+def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
+    """Write a study's report again, from its folders alone."""
+    from negsample.report.page import write_report
+    from negsample.report.reading import read_study
+
+    page = write_report(folder)
+    _say_study(read_study(folder), page)
+
+
+def carry_out(
+    jobs: Sequence[Job],
+    folder: Path,
+    *,
+    oversampling: Sequence[Job],
+    at_once: int,
+    together: int,
+    on: Where,
+    tracking: TrackedStudy | None,
+    note: Mapping[str, Any],
+    dial: str = "none",
+) -> Study:
+    """Do what is left of a study, seen on the terminal, and say what came of it."""
     from negsample import study
     from negsample.cli.progress import Progress
-    from negsample.cli.terminal import print_dataset, print_forecast, print_study
-    from negsample.data.catalogue import load_dataset
-    from negsample.forecast import check_fits, forecast, in_time
-    from negsample.methods import PAPER_SIX
-    from negsample.presets import PRESETS, remarks, whose
-    from negsample.published import DATASETS
     from negsample.report.reading import read_study
-    from negsample.report.tables import study_table
-    from negsample.reproduce import FACTORS, note_of, plan_reproduction, stand_ins, what_is_missing
-    from negsample.runs import check_study_folder
-    from negsample.tracking import track, tracked
-    from negsample.where import parse_where
+    from negsample.tracking import tracked
 
-    chosen = PRESETS[preset]
-    settings, negatives = settings_of(epochs, changes, chosen.training)
-    tracking, where = track(mlflow, folder), parse_where(on)
-    factors = FACTORS if osf is None else [] if osf == "none" else whole_numbers("--osf", osf)
-    wanted = list(DATASETS) if datasets is None else [each.strip() for each in datasets.split(",") if each.strip()]
-    named = {whose(each).published: each for each in wanted if whose(each).known}
-    if unknown := [each for each in wanted if named.get(whose(each).published) != each]:
-        raise InputError(
-            f"--datasets {unknown[0]!r} is none of the paper's, or a second of one; name each of these once at most: "
-            f"{', '.join(DATASETS)}, or a variant such as amazon-beauty-sequences"
-        )
-    there: Mapping[str, str | Path] = named if data is None else stand_ins(data)
-    if absent := [name for name in named if name not in there and datasets is not None]:
-        raise InputError(f"--data {data} has no {absent[0]}; there are: {', '.join(there)}")
-    loaded = {name: load_dataset(there[name], split=chosen.split) for name in named if name in there}
-    planned = plan_reproduction(
-        loaded,
-        chosen,
-        repeats=repeats,
-        seed=seed,
-        settings=settings,
-        changes=negatives,
-        given=[*given_to_training(epochs, changes), *negatives],
-        factors=factors,
-        trials=response,
-        folder=folder / "tuning",
-    )
-    check_study_folder(folder)
-    left = study.unfinished([*planned.jobs, *planned.oversampling], folder, together)
-    check_fits(left, at_once, memory=where.here)
-    for each in loaded.values():
-        print_dataset(out, each)
-    splits = {each.name: each.split for each in loaded.values()}
-    for line in [*remarks(chosen, splits, PAPER_SIX, splits), *what_is_missing(loaded, planned)]:
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
-    trials = [[tuning.job] for tuning in planned.tunings]
-    print_forecast(out, forecast(left, at_once))
-    if trials:
-        each_takes = in_time(forecast(trials).lines[0].seconds)
-        out.print(f"And Figure 5: at most {response} trials of about {each_takes} each.", highlight=False)
-    if forecast_only:
-        return
-    _tuned(planned.tunings, at_once, where)
-    note = {"command": command_line()} | note_of(loaded, chosen, planned)
-    with tracked(tracking, say) as logging, Progress(out, [*planned.jobs, *planned.oversampling]) as progress:
+    with tracked(tracking, say) as logging, Progress(out, [*jobs, *oversampling]) as progress:
         page = study.compare(
-            planned.jobs,
+            jobs,
             folder,
-            oversampling=planned.oversampling,
+            oversampling=oversampling,
             at_once=at_once,
             together=together,
-            on=where,
+            dial=dial,
+            on=on,
             watch=logging(progress.watch),
             tell=progress.tell,
             note=note,
         )
     finished = read_study(folder)
-    print_study(out, study_table(finished), finished.about["dial"])
-    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+    _say_study(finished, page)
+    return finished
 
 
-def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
-    """Write a study's report again, from its folders alone."""
+def _say_study(study: Study, page: Path) -> None:
     from negsample.cli.terminal import print_study
-    from negsample.report.page import write_report
-    from negsample.report.reading import read_study
     from negsample.report.tables import study_table
 
-    page = write_report(folder)
-    study = read_study(folder)
     print_study(out, study_table(study), study.about.get("dial", "none"))
-    out.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+    out.plain(f"Report: {page}")
 
 
-def _tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str, str], dict[str, Any]]:
+def tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``, seen on the terminal."""
     from negsample.cli.progress import TuningProgress
     from negsample.forecast import check_fits

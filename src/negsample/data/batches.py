@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,31 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.config import TrainSettings
-from negsample.data import blocks
-from negsample.data.sequences import Dataset
+from negsample.data.windows import Ints, Windows, longest_first, spans
 
-Ints = NDArray[np.int64]
 Collisions = Literal["none", "target", "history"]
 """What must never be a negative: nothing, the position's own target, or all that the user has in train."""
-Order = Literal["shuffled", "drawn"]
-"""How an epoch's batches come about: each trained user once, or users drawn with replacement."""
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Stretches of the flat event array: ``items[starts[i]:stops[i]]`` is what a model sees of user ``users[i]``."""
-
-    users: Ints
-    starts: Ints
-    stops: Ints
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-    def take(self, index: Ints) -> Windows:
-        """The windows at ``index``, in that order."""
-        return Windows(self.users[index], self.starts[index], self.stops[index])
 
 
 @dataclass(frozen=True)
@@ -131,18 +109,6 @@ def upload(values: Tensor, device: torch.device) -> Tensor:
     return values.pin_memory().to(device, non_blocking=True)
 
 
-def spans(starts: Ints, lengths: Ints) -> Ints:
-    """The indices of all stretches ``[start, start + length)``, one after another."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.repeat(starts - (ends - lengths), lengths) + np.arange(total)
-
-
-def training_windows(offsets: Ints, train_ends: Ints, max_length: int) -> Windows:
-    """The last ``L + 1`` train events of each user with at least two."""
-    return windows_of(np.flatnonzero(train_ends - offsets[:-1] >= 2), offsets, train_ends, max_length)
-
-
 def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
     """Whole windows as sequences, in the order given (which must be longest first)."""
     lengths = windows.stops - windows.starts
@@ -152,17 +118,6 @@ def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
     slots = np.arange(offsets[-1]) - offsets[rows] + (max_length - lengths)[rows]
     ids = items[spans(windows.starts, lengths)].astype(np.int64)
     return Packed(torch.from_numpy(ids), torch.from_numpy(slots), torch.from_numpy(rows), offsets)
-
-
-def windows_of(users: Ints, offsets: Ints, train_ends: Ints, max_length: int) -> Windows:
-    """The last ``L + 1`` train events of each of ``users``, in their order."""
-    stops = train_ends[users]
-    return Windows(users, np.maximum(offsets[users], stops - (max_length + 1)), stops)
-
-
-def longest_first(windows: Windows) -> Windows:
-    """Sorted by length, descending; ties keep their order."""
-    return windows.take(np.argsort(windows.starts - windows.stops, kind="stable"))
 
 
 def training_batch(
@@ -238,92 +193,4 @@ def padded_batch(
         history_keys=torch.unique(keys),
         catalogue_size=catalogue_size,
         collisions=collisions,
-    )
-
-
-def target_counts(items: NDArray[np.int32], offsets: Ints, train_ends: Ints, *, max_length: int, width: int) -> Ints:
-    """(width,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
-    windows = training_windows(offsets, train_ends, max_length)
-    counts = np.zeros(width, np.int64)
-    at_once = max(blocks.BLOCK // max_length, 1)
-    for first in range(0, len(windows), at_once):
-        some = slice(first, first + at_once)
-        starts, stops = windows.starts[some], windows.stops[some]
-        np.add.at(counts, items[spans(starts + 1, stops - 1 - starts)], 1)
-    return counts
-
-
-def epoch_batches(
-    items: NDArray[np.int32],
-    offsets: Ints,
-    train_ends: Ints,
-    *,
-    batch_size: int,
-    max_length: int,
-    catalogue_size: int,
-    collisions: Collisions = "history",
-    batches: Order = "shuffled",
-    rng: torch.Generator,
-) -> Iterator[Batch]:
-    """One pass over the trained users in random order, ``batch_size`` sequences a batch.
-
-    With ``drawn`` batches as many users each drawn uniformly with replacement, ``users // batch_size`` times (once at
-    least): an epoch of the reference, where all users count for that number, trained on or not.
-    """
-    windows = training_windows(offsets, train_ends, max_length)
-    if not len(windows):
-        return
-    if batches == "shuffled":
-        taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
-    else:
-        steps = steps_an_epoch(len(windows), len(offsets) - 1, batch_size, batches)
-        taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
-    for some in taken:
-        yield training_batch(
-            items,
-            offsets,
-            train_ends,
-            windows.take(some.numpy()),
-            max_length=max_length,
-            catalogue_size=catalogue_size,
-            collisions=collisions,
-        )
-
-
-def steps_an_epoch(trained: int, users: int, batch_size: int, batches: Order) -> int:
-    """How many batches :func:`epoch_batches` gives."""
-    return -(-trained // batch_size) if batches == "shuffled" else max(users // batch_size, 1)
-
-
-def batches_again(
-    data: Dataset, settings: TrainSettings, collisions: Collisions, users: Iterable[Tensor]
-) -> Iterator[Batch]:
-    """The batches of which ``users`` are the ``users_B``, as they were."""
-    for users_B in users:
-        windows = windows_of(users_B.cpu().numpy().astype(np.int64), data.offsets, data.train_ends, settings.max_length)
-        yield training_batch(
-            data.items,
-            data.offsets,
-            data.train_ends,
-            windows,
-            max_length=settings.max_length,
-            catalogue_size=data.catalogue_size,
-            collisions=collisions,
-        )
-
-
-def batches_of(
-    data: Dataset, settings: TrainSettings, collisions: Collisions, *, rng: torch.Generator
-) -> Iterator[Batch]:
-    """:func:`epoch_batches` of a dataset, as ``settings`` say."""
-    return epoch_batches(
-        data.items,
-        data.offsets,
-        data.train_ends,
-        batch_size=settings.batch_size,
-        max_length=settings.max_length,
-        catalogue_size=data.catalogue_size,
-        collisions=collisions,
-        batches=settings.batches,
-        rng=rng,
     )

@@ -12,9 +12,10 @@ from negsample.config import ROWS_FROM, InputError
 from negsample.forecast.memory import available_memory
 from negsample.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
 from negsample.forecast.pace import Pace, pace_of
-from negsample.forward import MIB, check_whole
+from negsample.forward import check_whole
 from negsample.job import Job, default_device
 from negsample.methods import POPREC, Catalogue, catalogue_of
+from negsample.score import MIB
 from negsample.workers import cores
 
 __all__ = ["Forecast", "Line", "Needs", "Pace", "check_fits", "forecast", "in_bytes", "in_time", "needs_of", "pace_of"]

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 
 from negsample.config import TrainSettings
-from negsample.data.batches import steps_an_epoch, training_windows
+from negsample.data.epochs import steps_an_epoch
+from negsample.data.windows import training_windows
 from negsample.dial import BETAS
 from negsample.evaluation import QUERIES_AT_ONCE
-from negsample.forward import MIB
 from negsample.job import Job
 from negsample.losses import bpr_max
 from negsample.methods import POPREC, Catalogue, Method, build_method
 from negsample.negatives import BatchMix, CrossBatch, Hardest, Mixture, OneOfHardest, Then
 from negsample.negatives.select import Needs as SelectorNeeds
 from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK
-from negsample.score import BYTES_A_SCORE, LOOKED_UP, MERGED
+from negsample.score import BYTES_A_SCORE, LOOKED_UP, MERGED, MIB
 
 PROCESS = 390_000_000
 """Bytes of a process that does nothing large: libraries, and what is left over as it works (measured)."""

@@ -15,17 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from negsample.config import TrainSettings
-from negsample.data.batches import Batch, batches_of, steps_an_epoch
+from negsample.data.batches import Batch
+from negsample.data.epochs import batches_of, steps_an_epoch
 from negsample.dial import BETAS
 from negsample.evaluation import encode, queries
 from negsample.forecast.needs import asked_of
-from negsample.forward import MIB
 from negsample.job import Job, build_model, default_device
 from negsample.methods import POPREC, Catalogue, Method, build_method
 from negsample.metrics import CUTOFFS
 from negsample.models import Backbone, GRU4Rec, PopRec, SASRec
 from negsample.optimizers import TablesAndRest, optimizer_for
 from negsample.ranking import NO_DIAL, Dials, rank_by_dial
+from negsample.score import MIB
 from negsample.seeds import generator
 from negsample.table import DenseTable, Rows, RowsTable
 from negsample.train import padding_of, precision_of, step

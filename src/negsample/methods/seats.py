@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.data.batches import Collisions, target_counts
+from negsample.data.batches import Collisions
+from negsample.data.epochs import target_counts
 from negsample.data.sequences import Dataset
 from negsample.methods.spaces import Space, space_of
 from negsample.negatives import Sampler, Select

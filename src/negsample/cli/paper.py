@@ -1,0 +1,119 @@
+"""The paper's study as a verb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from negsample.cli.console import out
+from negsample.cli.options import (
+    Changes,
+    Epochs,
+    Jobs,
+    MLflow,
+    On,
+    Seed,
+    Together,
+    given_to_training,
+    settings_of,
+    whole_numbers,
+)
+from negsample.cli.studies import carry_out, command_line, tuned
+
+
+def reproduce(
+    folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Logs or prepared datasets named after the paper's (movielens-10m, amazon-beauty, retailrocket), or "
+            "what stands in for them. (default: what `negsample data fetch` has)",
+        ),
+    ] = None,
+    datasets: Annotated[
+        str | None,
+        typer.Option(help="Some of the three, with commas, or variants. (default: all; with --data those there)"),
+    ] = None,
+    preset: Annotated[
+        Literal["paper", "reference"], typer.Option(help="What the paper's text says, or what its code did.")
+    ] = "reference",
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 20,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    osf: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...|none", help="Oversampling factors of Figure A1, each run once. (default: the paper's)"
+        ),
+    ] = None,
+    response: Annotated[
+        int, typer.Option(min=0, help="Trials of Figure 5, on the first dataset; 0 leaves it out.")
+    ] = 16,
+    forecast_only: Annotated[bool, typer.Option("--forecast", help="Say what it will take, and stop.")] = False,
+    at_once: Jobs = 1,
+    on: On = "local",
+    together: Together = 1,
+    mlflow: MLflow = None,
+    changes: Changes = None,
+) -> None:
+    """The paper again: its datasets, six methods, tables and figures, beside what was published."""
+    from negsample import study
+    from negsample.cli.terminal import print_dataset, print_forecast
+    from negsample.data.catalogue import load_dataset
+    from negsample.forecast import check_fits, forecast, in_time
+    from negsample.methods import PAPER_SIX
+    from negsample.presets import PRESETS, remarks
+    from negsample.reproduce import FACTORS, note_of, plan_reproduction, what_is_missing, which_data
+    from negsample.runs import check_study_folder
+    from negsample.tracking import track
+    from negsample.where import parse_where
+
+    chosen = PRESETS[preset]
+    settings, negatives = settings_of(epochs, changes, chosen.training)
+    tracking, where = track(mlflow, folder), parse_where(on)
+    factors = FACTORS if osf is None else [] if osf == "none" else whole_numbers("--osf", osf)
+    there = which_data(datasets, data)
+    loaded = {name: load_dataset(each, split=chosen.split) for name, each in there.items()}
+    planned = plan_reproduction(
+        loaded,
+        chosen,
+        repeats=repeats,
+        seed=seed,
+        settings=settings,
+        changes=negatives,
+        given=[*given_to_training(epochs, changes), *negatives],
+        factors=factors,
+        trials=response,
+        folder=folder / "tuning",
+    )
+    check_study_folder(folder)
+    left = study.unfinished([*planned.jobs, *planned.oversampling], folder, together)
+    check_fits(left, at_once, memory=where.here)
+    for each in loaded.values():
+        print_dataset(out, each)
+    splits = {each.name: each.split for each in loaded.values()}
+    for line in [*remarks(chosen, splits, PAPER_SIX, splits), *what_is_missing(loaded, planned)]:
+        out.plain(line)
+    trials = [[tuning.job] for tuning in planned.tunings]
+    print_forecast(out, forecast(left, at_once))
+    if trials:
+        each_takes = in_time(forecast(trials).lines[0].seconds)
+        out.plain(f"And Figure 5: at most {response} trials of about {each_takes} each.")
+    if forecast_only:
+        return
+    tuned(planned.tunings, at_once, where)
+    note = {"command": command_line()} | note_of(loaded, chosen, planned)
+    carry_out(
+        planned.jobs,
+        folder,
+        oversampling=planned.oversampling,
+        at_once=at_once,
+        together=together,
+        on=where,
+        tracking=tracking,
+        note=note,
+    )
