@@ -36,9 +36,9 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "padding left out of the loss": {"padding": "omit"},
     "what is not kept left out": {"not_kept": "omit"},
     "rows instead of dense Adam": {"table": "rows"},
+    "cut at a moment in time": {},
     "each user once an epoch": {"batches": "shuffled"},
     "N(0, 0.02) instead of Glorot": {"initial": "normal"},
-    "cut at a moment in time": {},
 }
 PLAIN, SELECTING = "random", "adaptive-mixed"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -141,9 +141,7 @@ def _order(values: Mapping[str, float]) -> list[str]:
 
 
 def _row(name: str, study: Study, method: str) -> dict[str, Any]:
-    runs = study.runs_of(study.datasets()[0], method)
-    seconds = statistics.fmean(run.metrics["train_seconds"] for run in runs)
-    return {"ingredient": name, "method": method, "figures": _means(study, method), "seconds": seconds}
+    return {"ingredient": name, "method": method, "figures": _means(study, method)}
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
@@ -172,15 +170,15 @@ def lines(found: Mapping[str, Any]) -> list[str]:
             "",
             "One ingredient of `--preset reference` changed at a time:",
             "",
-            "| | method | HR@10 | NDCG@10 | head HR@10 | mid | tail | Balance | seconds |",
-            "|---|---|---|---|---|---|---|---|---|",
+            "| | method | HR@10 | NDCG@10 | head HR@10 | mid | tail | Balance |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         for row in found["ingredients"]:
             figures = " | ".join(
                 f"{row['figures'][name][0]:.{_digits(name)}f} ±{row['figures'][name][1]:.{_digits(name)}f}"
                 for name in _FIGURES
             )
-            told.append(f"| {row['ingredient']} | `{row['method']}` | {figures} | {row['seconds']:.0f} |")
+            told.append(f"| {row['ingredient']} | `{row['method']}` | {figures} |")
     return told
 
 
