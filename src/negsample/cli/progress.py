@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -56,29 +55,34 @@ def coming(out: Console, what: str) -> Iterator[Callable[[int, int | None], None
         yield lambda done, whole: bar.update(task, completed=done, total=whole)
 
 
+@contextmanager
+def progress_of(out: Console, jobs: Sequence[Job]) -> Iterator[Progress]:
+    """What ``jobs`` come to, live."""
+    with _bar(out) as bar:
+        yield Progress(bar, jobs)
+
+
+@contextmanager
+def progress_of_searches(out: Console, tunings: Sequence[Tuning]) -> Iterator[TuningProgress]:
+    """What ``tunings`` come to, live."""
+    with _bar(out) as bar:
+        yield TuningProgress(bar, tunings)
+
+
 class Progress:
     """A live line over all jobs of a study, with the time left; a line for each that is done."""
 
-    def __init__(self, out: Console, jobs: Sequence[Job]) -> None:
+    def __init__(self, bar: RichProgress, jobs: Sequence[Job]) -> None:
         from negsample.course import SELECTED_BY
         from negsample.methods import METHODS
 
-        self._bar = _bar(out)
+        self._bar = bar
         self._selected_by = SELECTED_BY
         self._methods = METHODS
         self._trained = [job for job in jobs if job.method in METHODS]
         self._task = self._bar.add_task("starting", total=sum(_work(job) for job in self._trained))
         self._last: dict[str, Epoch] = {}
         self._best: dict[str, float] = {}
-
-    def __enter__(self) -> Progress:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
 
     def watch(self, job: Job, epoch: Epoch | None) -> None:
         """An epoch of ``job`` is over, or with None the job."""
@@ -115,20 +119,11 @@ class Progress:
 class TuningProgress:
     """A live line over all trials of some searches; a line for each trial that is done."""
 
-    def __init__(self, out: Console, tunings: Sequence[Tuning]) -> None:
-        self._bar = _bar(out)
+    def __init__(self, bar: RichProgress, tunings: Sequence[Tuning]) -> None:
+        self._bar = bar
         self._task = self._bar.add_task("searching", total=sum(_trials_work(each) for each in tunings))
         self._seen: dict[tuple[str, int], int] = {}
         self._best: dict[str, float] = {}
-
-    def __enter__(self) -> TuningProgress:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
 
     def watch(self, tuning: Tuning, said: Any) -> None:
         """An epoch of a trial is over, or with a trial that, or with None the search."""

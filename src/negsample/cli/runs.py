@@ -84,7 +84,7 @@ def train(
         user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
     )
     from negsample.again import dial_again
-    from negsample.cli.progress import Progress
+    from negsample.cli.progress import progress_of
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
@@ -114,7 +114,7 @@ def train(
         check_fits([[job]])
         print_dataset(out, data)
         print_forecast(out, forecast([[job]]))
-        with Progress(out, [job]) as progress:
+        with progress_of(out, [job]) as progress:
             do(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
     chosen = dial_again(folder, choice, data)
     print_metrics(out, job.method, read_run(folder).metrics)

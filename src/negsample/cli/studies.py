@@ -231,11 +231,11 @@ def carry_out(
 ) -> Study:
     """Do what is left of a study, seen on the terminal, and say what came of it."""
     from negsample import study
-    from negsample.cli.progress import Progress
+    from negsample.cli.progress import progress_of
     from negsample.report.reading import read_study
     from negsample.tracking import tracked
 
-    with tracked(tracking, say) as logging, Progress(out, [*jobs, *oversampling]) as progress:
+    with tracked(tracking, say) as logging, progress_of(out, [*jobs, *oversampling]) as progress:
         page = study.compare(
             jobs,
             folder,
@@ -263,12 +263,12 @@ def _say_study(study: Study, page: Path) -> None:
 
 def tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``, seen on the terminal."""
-    from negsample.cli.progress import TuningProgress
+    from negsample.cli.progress import progress_of_searches
     from negsample.forecast import check_fits
     from negsample.tuning import tune_all
 
     check_fits([[tuning.job] for tuning in tunings], at_once, memory=where.here)
-    with TuningProgress(out, tunings) as progress:
+    with progress_of_searches(out, tunings) as progress:
         return tune_all(tunings, at_once=at_once, on=where, watch=progress.watch, tell=progress.tell)
 
 
