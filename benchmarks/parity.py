@@ -32,13 +32,13 @@ from negsample.study_files import machine
 
 PRESET = PRESETS["reference"]
 EVERY = 20
-INGREDIENTS: dict[str, dict[str, Any]] = {
-    "padding left out of the loss": {"padding": "omit"},
-    "what is not kept left out": {"not_kept": "omit"},
-    "rows instead of dense Adam": {"table": "rows"},
-    "cut at a moment in time": {},
-    "each user once an epoch": {"batches": "shuffled"},
-    "N(0, 0.02) instead of Glorot": {"initial": "normal"},
+INGREDIENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "padding": ("padding left out of the loss", {"padding": "omit"}),
+    "not-kept": ("what is not kept left out", {"not_kept": "omit"}),
+    "table": ("rows instead of dense Adam", {"table": "rows"}),
+    "split": ("cut at a moment in time", {}),
+    "batches": ("each user once an epoch", {"batches": "shuffled"}),
+    "initial": ("N(0, 0.02) instead of Glorot", {"initial": "normal"}),
 }
 PLAIN, SELECTING = "random", "adaptive-mixed"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--parts", default="runs,ingredients")
+    parser.add_argument("--ingredients", default=",".join(INGREDIENTS), help="with commas; none leaves them out")
     given = parser.parse_args()
     data = {split: load_dataset(given.log, split=split) for split in ("paper", "sound")}
     theirs = {run["method"]: run for run in map(_read, sorted(given.reference.glob("beauty5-*.json")))}
@@ -67,13 +67,13 @@ def main() -> None:
     runs = study("runs", data["paper"], list(theirs), {})
     found["runs"] = [_beside(runs, method, theirs[method]) for method in theirs]
     picture(runs, theirs)
-    if "ingredients" in given.parts.split(","):
-        rows = [_row("as the reference", runs, method) for method in (PLAIN, SELECTING)]
-        for name, changes in INGREDIENTS.items():
-            method, split = SELECTING if "not_kept" in changes else PLAIN, "paper" if changes else "sound"
-            folder = "".join(each for each in name.replace(" ", "-") if each.isalnum() or each == "-")
-            rows.append(_row(name, study(folder, data[split], [method], changes), method))
-        found["ingredients"] = rows
+    asked = [] if given.ingredients == "none" else given.ingredients.split(",")
+    rows = [_row("as the reference", runs, method) for method in (PLAIN, SELECTING)]
+    for ingredient in asked:
+        name, changes = INGREDIENTS[ingredient]
+        method, split = SELECTING if "not_kept" in changes else PLAIN, "paper" if changes else "sound"
+        rows.append(_row(name, study(ingredient, data[split], [method], changes), method))
+    found |= {"ingredients": rows} if asked else {}
     (RESULTS / "parity.json").write_text(json.dumps(found, indent=1) + "\n")
     (RESULTS / "parity.md").write_text("\n".join(lines(found)) + "\n")
     print("\n".join(lines(found)))
