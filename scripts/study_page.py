@@ -38,6 +38,7 @@ CHARTS = (
     "training-curves",
     "tuning-learning-rate",
     "training-time",
+    "oversampling",
 )
 FILES = ("table", "significance")
 

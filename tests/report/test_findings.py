@@ -58,7 +58,7 @@ def test_what_is_not_told_apart_does_not_hold_whole():
     """A verdict stands on tests: the same figures without any real difference prove nothing."""
     found = findings(PAPER, pairs_of(PAPER, lambda measure, a, b: False))
     assert [each.verdict for each in found] == ["holds in part", "does not hold", "holds in part"]
-    assert "really higher than that of 0 of 3 others." in found[2].told
+    assert "not really higher than that of any of 3 others." in found[2].told
 
 
 @pytest.mark.parametrize("contrary", [True, False])
@@ -105,3 +105,8 @@ def test_without_tests_or_random_nothing_is_asked():
 def test_a_tail_without_hits_is_said():
     rows = [row("random", 0.007, 0.5, tail=0.0), *PAPER[1:]]
     assert findings(rows, pairs_of(rows))[0].told.startswith("It hits nothing on the tail.")
+
+
+def test_a_tail_with_hardly_a_hit_is_said_in_a_round_number():
+    rows = [row("random", 0.007, 0.5, head=0.43, tail=2e-5), *PAPER[1:]]
+    assert "is more than 1,000 times on the head" in findings(rows, pairs_of(rows))[0].told

@@ -76,7 +76,7 @@ def _random_favours_the_head(rows: Mapping[str, Row], signs: _Signs) -> Finding:
     told = (
         "It hits nothing on the tail."
         if ratio == float("inf")
-        else f"Its NDCG@10 is {ratio:.3g} times on the head what it is on the tail"
+        else f"Its NDCG@10 is {_times(ratio)} times on the head what it is on the tail"
         + (", the most of all methods." if steepest else f", not the most: {_steepest(head, tail)} has more.")
     )
     told += f" Its Balance ({percent(rows['random']['balance@10'], 1)}) is {_against(lower, higher, others, 'lower')}."
@@ -122,7 +122,8 @@ def _against(with_it: list[str], contrary: list[str], others: list[str], way: st
     opposite = {"lower": "higher", "higher": "lower"}[way]
     if len(with_it) == len(others):
         return f"really {way} than that of all {len(others)} others"
-    text = f"really {way} than that of {len(with_it)} of {len(others)} others" + _names(with_it)
+    some = f"really {way} than that of {len(with_it)} of {len(others)} others" + _names(with_it)
+    text = some if with_it else f"not really {way} than that of any of {len(others)} others"
     return text + (f", and really {opposite} than that of {len(contrary)}{_names(contrary)}" if contrary else "")
 
 
@@ -142,6 +143,10 @@ def _ratio(head: float | None, tail: float | None) -> float:
     if not head:
         return 0.0
     return float("inf") if not tail else head / tail
+
+
+def _times(ratio: float) -> str:
+    return "more than 1,000" if ratio >= 1000 else f"{ratio:.3g}"
 
 
 def _steepest(head: Mapping[str, float | None], tail: Mapping[str, float | None]) -> str:
