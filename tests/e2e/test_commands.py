@@ -248,6 +248,7 @@ def test_what_is_ahead_is_said_before_it_is_done(run, compared, negsample):
         assert "/epoch" in words
         assert "In all about" in words
     assert said.index("In all about") < said.index("[1/4]")
+    assert [said.count(f"[{number}/4]") for number in range(5)] == [0, 1, 1, 1, 1]
     assert "ahead, about" not in done(negsample(*command))  # nothing is
 
 

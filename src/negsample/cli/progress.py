@@ -83,6 +83,7 @@ class Progress:
         self._task = self._bar.add_task("starting", total=sum(_work(job) for job in self._trained))
         self._last: dict[str, Epoch] = {}
         self._best: dict[str, float] = {}
+        self._done: set[str] = set()
 
     def watch(self, job: Job, epoch: Epoch | None) -> None:
         """An epoch of ``job`` is over, or with None the job."""
@@ -100,6 +101,7 @@ class Progress:
             advance = 0.0 if told else _work(job) / job.settings.epochs
             self._bar.update(self._task, advance=advance, description=done)
         elif job.name in self._last:
+            self._done.add(job.name)
             best, seconds = 100 * self._best[job.name], self._last[job.name].seconds
             self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
         else:
@@ -109,11 +111,10 @@ class Progress:
 
     def tell(self, line: str) -> None:
         """Say ``line`` above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False)
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _say(self, line: str) -> None:
-        number = sum(1 for job in self._trained if job.name in self._last)
-        self._bar.console.print(f"[{number}/{len(self._trained)}] {line}", markup=False, highlight=False)
+        self.tell(f"[{len(self._done)}/{len(self._trained)}] {line}")
 
 
 class TuningProgress:
@@ -152,7 +153,7 @@ class TuningProgress:
 
     def tell(self, line: str) -> None:
         """Say ``line`` above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False)
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _work(job: Job) -> float:

@@ -14,6 +14,8 @@ from negsample.report.palette import Look
 from negsample.report.reading import POPULAR
 from negsample.runs import Run
 
+_TICKS = 8  # that many looks each have a tick; over more epochs whole numbers come by themselves
+
 
 def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.LayerChart | None:
     """Validation HR@10 by epoch: the mean over a method's runs, a band of one sd, each run's chosen epoch.
@@ -26,11 +28,12 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
     picks = [row for run in runs for row in _pick(run)]
     levels = [row for run in runs for row in _level(run)][:1]
     methods = list(dict.fromkeys(row["method"] for row in (*means, *levels)))
+    looked = sorted({row["epoch"] for row in means})
     x = alt.X(
         "epoch:Q",
         title="epoch",
         scale=alt.Scale(zero=False, nice=False),
-        axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+        axis=alt.Axis(values=looked if len(looked) <= _TICKS else alt.Undefined, format="d", grid=False),
     )
     y = alt.Y("hr:Q", title="validation HR@10, %", scale=alt.Scale(zero=False))
     tint = colour(looks, methods, legend_of(methods, "stroke"))
