@@ -1,0 +1,21 @@
+"""What happens to negsample when its input, its settings, its files or its processes are bad: tried by the thousand.
+
+Each part is a module with
+
+- ``WHAT``: what is tried, in plain English, for the page;
+- ``COUNT``: how many of it the committed result has;
+- ``TEST``: the test that tries a few of it in CI, ``tests/...py::name``;
+- ``measure(count, seed) -> {outcome: how many}``: tries that many; the same seed tries the same ones.
+
+An outcome that begins with a word of ``NEVER`` must not happen.
+"""
+
+from __future__ import annotations
+
+NEVER = ("silent", "traceback", "lost")
+"""A wrong number without a word, an error that is no sentence, a result that is gone or other than it would be."""
+
+
+def faults(outcomes: dict[str, int]) -> dict[str, int]:
+    """Those of ``outcomes`` that must not happen, and did."""
+    return {name: count for name, count in outcomes.items() if count and name.startswith(NEVER)}

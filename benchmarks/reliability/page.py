@@ -1,0 +1,36 @@
+"""`docs/reliability.md`, from the committed results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks.common import RESULTS
+
+PAGE = RESULTS.parents[1] / "docs" / "reliability.md"
+PARTS = ("logs", "settings", "corruptions", "kills")
+"""Modules of this package, in the order of the page."""
+
+_TOP = """\
+# Reliability
+
+A study that was killed goes on where it was and ends with the same numbers. A damaged file is named, with the way
+out. A log or a setting that cannot be used ends in one line that says why, and exit code 2. This page says how often
+that was tried, and what came of it.
+"""
+
+
+def results() -> dict[str, dict[str, Any]]:
+    """What there is, by part."""
+    paths = {name: RESULTS / f"reliability-{name}.json" for name in PARTS}
+    return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items() if path.exists()}
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [_TOP, "| tried | how many | what came of it | run by |", "|---|---|---|---|"]
+    for found in results().values():
+        outcomes = ", ".join(f"{count:,} {name}" for name, count in found["outcomes"].items())
+        run_by = f"`{found['command']}` ({found['date']}); a few in CI: `{found['test']}`"
+        lines.append(f"| {found['what']} | {found['tried']:,} | {outcomes} | {run_by} |")
+    return "\n".join(lines) + "\n"
