@@ -1,0 +1,61 @@
+"""The choice of initial values: its rule by hand, and one training that looks at validation alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from benchmarks.initial import METHODS, Asked, judged, sign_flip, trained
+
+
+def rows(*ratios: float) -> list[dict[str, object]]:
+    return [
+        {"log": f"log-{number}", "method": "random", "initial": initial, "seed": seed, "ndcg": value}
+        for number, ratio in enumerate(ratios)
+        for seed in (0, 1)
+        for initial, value in (("normal", 0.1), ("glorot", 0.1 * ratio))
+    ]
+
+
+def test_signs_are_flipped_in_all_ways():
+    assert sign_flip([1.0, 1.0, 1.0, 1.0]) == 2 / 16  # only all alike is as far
+    assert sign_flip([1.0, -1.0]) == 1.0
+    assert sign_flip([3.0, 1.0, 1.0]) == 2 / 8
+    assert sign_flip([0.0, 0.0]) == 1.0
+
+
+def test_the_better_candidate_is_taken_only_beyond_chance():
+    six = judged(rows(*[1.1] * 6), "normal")
+    assert six["mean_rank"] == {"normal": 2.0, "glorot": 1.0}
+    assert six["p"] == 2 / 64
+    assert six["ratio"] == pytest.approx(1.1)
+    assert six["taken"] == "glorot"
+    four = judged(rows(*[1.1] * 4), "normal")
+    assert (four["first"], four["taken"]) == ("glorot", "normal")  # p = 2 / 16
+    assert judged(rows(*[0.9] * 6), "normal")["taken"] == "normal"
+
+
+def test_a_tie_keeps_the_default():
+    assert judged(rows(1.1, 1 / 1.1), "normal")["first"] == "normal"
+    assert judged(rows(1.0, 1.0), "normal")["mean_rank"] == {"normal": 1.5, "glorot": 1.5}
+
+
+def test_a_run_is_its_best_validation_epoch_and_ranks_no_test_event(world, monkeypatch):
+    data = world(users=80, items=40, name="small")
+    from negsample import course
+
+    seen = []
+    evaluate = course.evaluate
+
+    def spy(model, data, part, *given, **options):
+        found = evaluate(model, data, part, *given, **options)
+        seen.append((part, found.figures["ndcg@10"]))
+        return found
+
+    monkeypatch.setattr(course, "evaluate", spy)
+    found = trained(data, Asked("small", 3, {}), METHODS[0], "glorot", 0)
+    assert {part for part, _ in seen} == {"valid"}
+    assert found["ndcg"] == max(value for _, value in seen)
+    assert found["epoch"] == 1 + [value for _, value in seen].index(found["ndcg"])
+    assert not math.isnan(found["ndcg"])
