@@ -1,0 +1,117 @@
+"""Exact ranks and all figures of a real model on the test events of real logs, at every setting of the dial."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from slow import cohorts, figures, models, split
+
+from negsample import SASRec, TrainSettings, catalogue_of, dials, evaluate, evaluate_by_dial, generator, log_shares
+
+LONGEST, DIM = 6, 4
+PARTS = {"valid": split.VALID, "test": split.TEST}
+SETTINGS = TrainSettings(max_length=LONGEST, dim=DIM, blocks=1)
+
+
+def model_of(world, *, twins=False):
+    """A SASRec in double precision, so that both sides have the same order; with ``twins`` items come in threes."""
+    model = SASRec(world.data.catalogue_size, dim=DIM, max_length=LONGEST, blocks=1, rng=generator(4, "init")).double()
+    chance = torch.Generator().manual_seed(9)
+    with torch.no_grad():
+        for value in model.parameters():
+            value += 0.5 * torch.randn(value.shape, generator=chance, dtype=value.dtype)
+        if twins:
+            model.table.weight[:] = model.table.weight[(torch.arange(len(model.table.weight)) - 1) // 3 * 3 + 1]
+        model.table.weight[0] = 0
+    return model
+
+
+def slow(world, model, part, rule="frozen", *, filter_seen=False, shift=0.0):
+    """Events with their ranks, and the orders of the catalogue, one a history that is asked for."""
+    weights = {name: value.double() for name, value in model.state_dict().items()}
+    items = weights["table.weight"].numpy()
+    score_of, events, orders = {}, [], []
+    for user, each in enumerate(world.events):
+        for place, (seen, target, known) in enumerate(split.measured(each, PARTS[part], rule, LONGEST)):
+            query = user if rule == "frozen" else (user, place)
+            left_out = known if filter_seen else set()
+            if query not in score_of:
+                with torch.no_grad():
+                    state = models.sasrec(weights, seen, LONGEST, blocks=1, heads=1)[-1].numpy()
+                score_of[query] = figures.scores(state, items) + shift
+                orders.append(figures.order(score_of[query], left_out))
+            events.append(figures.Event(target, figures.rank(score_of[query], target, left_out)))
+    return events, orders
+
+
+def slow_figures(world, events, orders):
+    count_of = cohorts.counts(world.train, world.data.catalogue_size)
+    return figures.figures(events, count_of, cohorts.cohorts(count_of), orders)
+
+
+def same(found, expected, but=()):
+    for name in set(expected) - set(but):
+        assert found[name] == pytest.approx(expected[name], abs=1e-12, nan_ok=True), name
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_ranks_and_figures(log, world_of, part):
+    world = world_of(log)
+    model = model_of(world)
+    events, orders = slow(world, model, part)
+    found = evaluate(model, world.data, part, SETTINGS)
+    assert found.ranks_E.tolist() == [event.rank for event in events]
+    same(found.figures, slow_figures(world, events, orders))
+
+
+def test_ranks_of_items_that_tie(log, world_of):
+    """Each vector is that of three items: a rank is a mean over its ties. Who is shown among equals is open."""
+    world = world_of(log)
+    model = model_of(world, twins=True)
+    events, orders = slow(world, model, "test")
+    found = evaluate(model, world.data, "test", SETTINGS)
+    assert found.ranks_E.tolist() == [event.rank for event in events]
+    assert sum(event.rank % 3 == 1 for event in events) > 0.5 * len(events)
+    shown = [name for name in slow_figures(world, events, orders) if name.startswith(("coverage", "arp"))]
+    same(found.figures, slow_figures(world, events, orders), but=shown)
+
+
+def test_rolling_histories(world_of):
+    """A query an event, of what stands before it in the file."""
+    world = world_of("online-retail")
+    model, settings = model_of(world), SETTINGS.model_copy(update={"history": "rolling"})
+    events, orders = slow(world, model, "valid", "rolling-basket")
+    found = evaluate(model, world.data, "valid", settings)
+    assert found.ranks_E.tolist() == [event.rank for event in events]
+    same(found.figures, slow_figures(world, events, orders))
+
+
+def test_seen_items_are_left_out_and_never_hit(log, world_of):
+    world = world_of(log)
+    model, settings = model_of(world), SETTINGS.model_copy(update={"filter_seen": True})
+    events, orders = slow(world, model, "test", filter_seen=True)
+    found = evaluate(model, world.data, "test", settings)
+    for rank, event in zip(found.ranks_E.tolist(), events, strict=True):
+        assert rank == event.rank or (math.isinf(event.rank) and rank > max(figures.CUTOFFS))
+    same(found.figures, slow_figures(world, events, orders))
+
+
+def test_the_dial(log, world_of):
+    """Ranks by ``s + beta log p``, ``p`` an item's share of the training targets."""
+    world = world_of(log)
+    target_counts = [0] * (world.data.catalogue_size + 1)
+    for events in world.events:
+        for item in (split.training(events, LONGEST) or ([], []))[1]:
+            target_counts[item] += 1
+    product_counts = catalogue_of(world.data, LONGEST).target_counts
+    assert product_counts.tolist() == target_counts
+    log_p = figures.log_shares(target_counts)
+    assert log_shares(product_counts)[1:].tolist() == pytest.approx(log_p[1:].tolist(), abs=1e-12)
+    model, betas = model_of(world), (-0.75, 0.0, 1.0)
+    found = evaluate_by_dial(model, world.data, "test", SETTINGS, dials(product_counts, betas))
+    for beta, each in zip(betas, found, strict=True):
+        events, orders = slow(world, model, "test", shift=beta * log_p)
+        assert each.ranks_E.tolist() == [event.rank for event in events]
+        same(each.figures, slow_figures(world, events, orders))
