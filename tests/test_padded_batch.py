@@ -146,3 +146,12 @@ def test_what_is_no_batch_is_refused(says):
     inputs, targets, history = REFUSED[says]
     with pytest.raises(ValueError, match=re.escape(says)):
         padded_batch(inputs, targets, catalogue_size=5, history_BH=history)
+
+
+@pytest.mark.parametrize("word", ["targets", "History", "", None])
+def test_no_other_word_is_taken_for_a_policy(word, histories):
+    inputs, targets = inputs_and_targets(histories, "right")
+    with pytest.raises(ValueError, match="collisions must be 'none' or 'target' or 'history', got"):
+        padded_batch(inputs, targets, catalogue_size=V, collisions=word)
+    with pytest.raises(ValueError, match="collisions must be"):
+        packed(histories, word)

@@ -12,12 +12,14 @@ import torch
 from negsample import course, train
 from negsample.config import InputError, TrainSettings
 from negsample.data.epochs import batches_of
-from negsample.evaluation import Evaluation, evaluate
+from negsample.evaluation import Evaluation, evaluate, evaluate_by_dial, queries
 from negsample.job import Job, build_model
 from negsample.losses import bce
 from negsample.methods import METHODS, POPREC, Method, build_method, catalogue_of, negative_settings
 from negsample.models import SASRec
 from negsample.negatives import KeepAll, Uniform
+from negsample.optimizers import optimizer_for
+from negsample.ranking import NO_DIAL
 from negsample.train import fit
 
 CPU = torch.device("cpu")
@@ -135,13 +137,21 @@ def test_a_seed_gives_every_method_the_same_start_and_the_same_order(predictable
         assert all(torch.equal(a, b) for a, b in zip(orders[first], orders[method], strict=True))
 
 
-def figures(value):
-    return Evaluation({"hr@10": value}, np.empty(0))
+def figures(hit_rate, ndcg=0.0):
+    return Evaluation({"hr@10": hit_rate, "ndcg@10": ndcg}, np.empty(0))
 
 
 @pytest.mark.parametrize(
     ("values", "best"),
-    [([0.1, 0.5, 0.2, 0.4], 2), ([0.1, 0.5, 0.5, 0.4], 2), ([0.0, 0.0, 0.0, 0.0], 1), ([0.1, 0.2, 0.3, 0.4], 4)],
+    [
+        ([(0.1, 0), (0.5, 0), (0.2, 0), (0.4, 0)], 2),
+        ([(0.1, 0), (0.5, 0), (0.5, 0), (0.4, 0)], 2),
+        ([(0.0, 0), (0.0, 0), (0.0, 0), (0.0, 0)], 1),
+        ([(0.1, 0.4), (0.2, 0.3), (0.3, 0.2), (0.4, 0.1)], 4),
+        # A catalogue of hardly more than ten items: every epoch hits everything, and NDCG tells them apart.
+        ([(1.0, 0.3), (1.0, 0.5), (1.0, 0.6), (1.0, 0.6)], 3),
+        ([(0.9, 0.8), (1.0, 0.5), (1.0, 0.4), (1.0, 0.45)], 2),
+    ],
 )
 def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, best, predictable, monkeypatch):
     looks, snapshots = [], []
@@ -149,7 +159,7 @@ def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, bes
     def looked(model, data, part, settings, **options):
         looks.append(part)
         snapshots.append(weights_of(model).clone())
-        return figures(values[len(looks) - 1])
+        return figures(*values[len(looks) - 1])
 
     monkeypatch.setattr(course, "evaluate", looked)
     model, fitted = trained(job_of(predictable, "random", 0, SHORT.model_copy(update={"epochs": 4})))
@@ -175,6 +185,75 @@ def test_looking_does_not_change_the_training(predictable):
     often, once = (SHORT.model_copy(update={"epochs": 3, "eval_every": every}) for every in (1, 3))
     losses = [[epoch.loss for epoch in trained(job_of(predictable, "mixed", 1, each))[1].log] for each in (often, once)]
     assert losses[0] == losses[1]
+
+
+CONTRADICTIONS = {
+    "model": ({"model": "gru4rec"}, "sasrec", "gru4rec"),
+    "blocks": ({"blocks": 3}, "2", "3"),
+    "heads": ({"heads": 4}, "1", "4"),
+    "dim": ({"dim": 16}, "32", "16"),
+    "dropout": ({"dropout": 0.3}, "0.1", "0.3"),
+    "max_length": ({"max_length": 7}, "20", "7"),
+    "table": ({"table": "rows"}, "dense", "rows"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_settings_of_another_model_are_refused(name, predictable):
+    changes, found, said = CONTRADICTIONS[name]
+    job = job_of(predictable, "random", 0, SHORT)
+    model, other = build_model(job, CPU), TrainSettings(**(SHORT.model_dump() | changes))
+    before = weights_of(model).clone()
+    told = f"the model has {name}={found} and the settings say {name}={said}"
+    with pytest.raises(ValueError, match=told):
+        fit(model, predictable, seats(job), other, seed=0)
+    models = [build_model(job._replace(settings=other), CPU), model]  # and so the second of two
+    with pytest.raises(ValueError, match=told):
+        train.fit_together([course.Course(each, seats(job), seed=0) for each in models], predictable, other)
+    assert torch.equal(weights_of(model), before)
+
+
+@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
+@pytest.mark.parametrize("rows", [{"table_dtype": "bfloat16"}, {}])
+def test_settings_of_another_table_are_refused(backbone, rows, predictable):
+    of_rows = SHORT.model_dump() | {"model": backbone, "table": "rows"}
+    job = job_of(predictable, "random", 0, TrainSettings(**(of_rows | rows)))
+    model = build_model(job, CPU)
+    dense = TrainSettings(**(SHORT.model_dump() | {"model": backbone, "table": "dense"}))
+    with pytest.raises(ValueError, match="table=rows and the settings say table=dense"):
+        fit(model, predictable, seats(job), dense, seed=0)
+    with pytest.raises(ValueError, match="table=rows and the settings say table=dense"):
+        optimizer_for(model, dense)
+    other = "float32" if rows else "bfloat16"
+    with pytest.raises(ValueError, match=f"the settings say table_dtype={other}"):
+        fit(model, predictable, seats(job), TrainSettings(**(of_rows | {"table_dtype": other})), seed=0)
+    open_ = SHORT.model_copy(update={"model": backbone})  # says nothing of the table
+    assert not rows or len(fit(model, predictable, seats(job), open_, seed=0).log) == 2
+
+
+def test_a_model_of_another_catalogue_is_neither_trained_nor_measured(predictable, batch_of, rng):
+    job = job_of(predictable, "random", 0, SHORT)
+    for items in (predictable.catalogue_size - 1, predictable.catalogue_size + 1):
+        model = SASRec(items, dim=32, max_length=20, dropout=0.1, rng=rng(0))
+        told = f"table has {items} items and predictable has {predictable.catalogue_size}"
+        with pytest.raises(ValueError, match=told):
+            fit(model, predictable, seats(job), SHORT, seed=0)
+        with pytest.raises(ValueError, match=told):
+            evaluate(model, predictable, "valid", SHORT)
+        batch, optimizer = batch_of([[1, 2, 3]], predictable.catalogue_size), optimizer_for(model, SHORT)
+        with pytest.raises(ValueError, match=f"table has {items} items and the batch has"):
+            train.step(model, seats(job), batch, optimizer, negatives_rng=rng(1), dropout_rng=rng(2))
+
+
+@pytest.mark.parametrize("part", ["train", "Test", "validation", "", "testing", None, 1])
+def test_no_other_word_is_taken_for_test(part, predictable):
+    model = build_model(job_of(predictable, POPREC), CPU)
+    with pytest.raises(ValueError, match="part must be 'valid' or 'test', got"):
+        evaluate(model, predictable, part, SETTINGS)
+    with pytest.raises(ValueError, match="part must be 'valid' or 'test', got"):
+        evaluate_by_dial(model, predictable, part, SETTINGS, NO_DIAL)
+    with pytest.raises(ValueError, match="history must be 'frozen' or 'rolling', got"):
+        queries(predictable, "test", history=part, max_length=5)
 
 
 @pytest.mark.parametrize("rate", [1e6, 1e18, 1e38])

@@ -13,6 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from negsample import InputError, TrainSettings, checkpoint, cli, tuning
+from negsample.course import Epoch
 from negsample.job import Job
 from negsample.methods import METHODS, negative_settings
 from negsample.methods.spaces import OF_TRAINING, OneOf, Real
@@ -311,6 +312,23 @@ def test_the_best_is_written_whole(finished):
     assert best["params"] == finished.best().params
     assert (best["settings"] | best["negatives"]).items() >= best["params"].items()
     assert (best["value"], best["trials"], best["method"]) == (finished.best().value, 6, "random")
+
+
+def test_of_trials_that_hit_alike_the_best_is_by_ndcg_and_then_the_first(data, tmp_path, monkeypatch):
+    """Where V is near 10 every trial hits everything."""
+    ndcgs = iter([(0.3, 0.2), (0.5, 0.7), (0.7, 0.6), (0.7, 0.7)])
+
+    def trained(job, place, watch):
+        for epoch, ndcg in enumerate(next(ndcgs), 1):
+            watch(Epoch(epoch, 1.0, 1.0, 1, {"hr@10": 1.0, "ndcg@10": ndcg}))
+
+    monkeypatch.setattr(tuning, "fit_trial", trained)
+    search = rates(data, tmp_path, 1e-4, 1e-2)
+    tune_all([search])
+    assert [(each.best_epoch, each.ndcg) for each in search.trials()] == [(1, 0.3), (2, 0.7), (1, 0.7), (1, 0.7)]
+    assert search.best().number == 1
+    assert json.loads(search.path.read_text())["best"]["number"] == 1
+    assert json.loads(write_best(search).read_text())["trial"] == 1
 
 
 def called(monkeypatch, capsys, *arguments):

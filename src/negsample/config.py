@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 M = TypeVar("M", bound=BaseModel)
+W = TypeVar("W", bound=str)
 _LARGEST = 2**31 - 1  # of a whole number
 ROWS_FROM = 50_000  # items: from here on a step over the rows of a batch is the faster one
 
@@ -188,6 +189,17 @@ class NegativeSettings(Settings):
                 f"cohort_shares must be three numbers >= 0 (head, mid, tail) with a sum above 0, got {list(shares)}"
             )
         return self
+
+
+def check_word(name: str, given: W, known: Sequence[str]) -> W:
+    """``given``, where it is one of the ``known`` words: no other is taken for one of them.
+
+    Raises:
+        InputError: it is none.
+    """
+    if given not in known:
+        raise InputError(f"{name} must be {' or '.join(map(repr, known))}, got {given!r}")
+    return given
 
 
 def canonical_json(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,17 @@ from negsample.proposals import Kept
 from negsample.seeds import generator
 
 SELECTED_BY = "hr@10"
+"""The validation figure by which an epoch, and a tuning's trial, is chosen."""
+
+_OF_EQUALS = "ndcg@10"
+
+
+def standing(valid: Mapping[str, float]) -> tuple[float, float]:
+    """What is compared to choose by validation: HR@10 first, and of equal ones NDCG@10; the first of equals is taken.
+
+    HR@10 alone tells little where the catalogue is small: where V is near 10, every epoch hits nearly everything.
+    """
+    return valid[SELECTED_BY], valid[_OF_EQUALS]
 
 
 class Epoch(NamedTuple):
@@ -81,7 +92,7 @@ class Course:
         self.rounding_rng = generator(seed, "rounding", device)
         self.kept: list[Kept] = []
         self.log: list[Epoch] = []
-        self.best_epoch, self._best_value = 0, -math.inf
+        self.best_epoch, self._best_standing = 0, (-math.inf, -math.inf)
         self._scratch, self._keep = scratch, keep
 
     @contextmanager
@@ -97,8 +108,8 @@ class Course:
         """Validation figures after ``epoch``; its weights are set aside if it is the best so far."""
         device = self.model.table.weight.device
         valid = evaluate(self.model, data, "valid", settings, device=device, with_top=False).figures
-        if valid[SELECTED_BY] > self._best_value:
-            self.best_epoch, self._best_value = epoch, valid[SELECTED_BY]
+        if standing(valid) > self._best_standing:
+            self.best_epoch, self._best_standing = epoch, standing(valid)
             if self._keep is not None:
                 write_whole(self.model.state_dict(), self._best_path(self._keep))
             else:
@@ -128,7 +139,7 @@ class Course:
             "memory": None if self.method.memory is None else self.method.memory.state_dict(),
             "kept": [tuple(each) for each in self.kept],
             "log": json.dumps([each.entry() for each in self.log]),
-            "best": [self.best_epoch, self._best_value],
+            "best": [self.best_epoch, *self._best_standing],
         }
 
     def restore(self, state: State) -> None:
@@ -140,7 +151,8 @@ class Course:
             self.method.memory.load_state_dict(state["memory"])
         device = self.model.table.weight.device
         self.kept[:] = [Kept(*each).to(device) for each in state["kept"]]
-        self.best_epoch, self._best_value = state["best"]
+        self.best_epoch, *standing_then = state["best"]
+        self._best_standing = standing_then[0], standing_then[1]
         if self._keep is not None and self.best_epoch and not self._best_path(self._keep).exists():
             raise damaged(self._best_path(self._keep), "it is missing")
         self.log[:] = [Epoch.of_entry(each) for each in json.loads(state["log"])]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.config import InputError, TrainSettings
+from negsample.config import InputError, TrainSettings, check_word
 from negsample.data.batches import Packed, pack
 from negsample.data.sequences import Dataset
 from negsample.data.windows import Ints, Windows, longest_first, spans
 from negsample.metrics import CUTOFFS, summarise
+from negsample.models.agreement import check_items
 from negsample.ranking import NO_DIAL, Dials, Ranking, Table, rank_by_dial
+
+Part = Literal["valid", "test"]
+"""What can be measured on."""
+
+History = Literal["frozen", "rolling"]
 
 QUERIES_AT_ONCE = 1 << 14
 """Whose states and histories are held at once: enough that reading the catalogue once for them costs nothing."""
@@ -64,13 +70,17 @@ class Queries(NamedTuple):
         )
 
 
-def queries(
-    data: Dataset, part: Literal["valid", "test"], *, history: Literal["frozen", "rolling"], max_length: int
-) -> Queries:
+def queries(data: Dataset, part: Part, *, history: History, max_length: int) -> Queries:
     """The events of ``part`` that can be measured: those of users with an earlier event outside it.
 
     ``frozen``: one query a user, the last L events before the part. ``rolling``: one an event, the last L before it.
+
+    Raises:
+        InputError: ``part`` or ``history`` is another word (train events are learned, not measured), or there is no
+            such event.
     """
+    check_word("part", part, get_args(Part))
+    check_word("history", history, get_args(History))
     first = np.asarray(data.offsets[:-1])
     begin = np.asarray(data.train_ends if part == "valid" else data.valid_ends)
     end = np.asarray(data.valid_ends if part == "valid" else data.offsets[1:])
@@ -119,7 +129,7 @@ class Evaluation(NamedTuple):
 def evaluate(
     model: Model,
     data: Dataset,
-    part: Literal["valid", "test"],
+    part: Part,
     settings: TrainSettings,
     *,
     device: torch.device | None = None,
@@ -129,6 +139,10 @@ def evaluate(
 
     What is held beside the model is bound by blocks (:func:`negsample.ranking.rank`) of some thousand queries, and a
     few numbers an event and a query.
+
+    Raises:
+        InputError: ``part`` is another word, there is nothing to measure on, or the model's numbers are not finite.
+        ValueError: the model is for another number of items.
     """
     (found,) = evaluate_by_dial(model, data, part, settings, NO_DIAL, device=device, with_top=with_top)
     return found
@@ -137,7 +151,7 @@ def evaluate(
 def evaluate_by_dial(
     model: Model,
     data: Dataset,
-    part: Literal["valid", "test"],
+    part: Part,
     settings: TrainSettings,
     dials: Dials,
     *,
@@ -146,6 +160,7 @@ def evaluate_by_dial(
 ) -> list[Evaluation]:
     """The same at each setting of the dial; histories are encoded and items scored once for all."""
     device = device or torch.device("cpu")
+    check_items(model.table, data.catalogue_size, data.name)
     asked = queries(data, part, history=settings.history, max_length=model.max_length)
     rankings = []
     for first in range(0, len(asked.windows), QUERIES_AT_ONCE):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+
+from negsample.config import check_word
 
 Initial = Literal["normal", "glorot"]
 """N(0, 0.02) for every matrix, or Glorot uniform, U(-b, b) with b = sqrt(6 / (rows + columns))."""
@@ -21,7 +23,11 @@ def fill(matrix: Tensor, initial: Initial, *, rng: torch.Generator) -> Tensor:
     Glorot & Bengio (AISTATS'10) for the second, which is what TensorFlow's ``get_variable`` and dense layers take, and
     so what the reference takes: its bound depends on the number of rows, 0.022 for 12 thousand items of width 50, and
     0.245 for 50 slots.
+
+    Raises:
+        InputError: ``initial`` is neither.
     """
+    check_word("initial", initial, get_args(Initial))
     bound = math.sqrt(6 / sum(matrix.shape))
 
     def draw(values: Tensor) -> Tensor:

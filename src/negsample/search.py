@@ -25,12 +25,14 @@ _STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialSt
 
 
 class Trial(NamedTuple):
-    """One try. ``value``: its best HR@10 on validation; ``epochs``: how many it trained; ``error``: why it failed."""
+    """One try. ``value``: its best HR@10 on validation, ``ndcg``: the NDCG@10 there, which tells equal ones apart;
+    ``epochs``: how many it trained; ``error``: why it failed."""
 
     number: int
     state: str
     params: dict[str, Any]
     value: float | None
+    ndcg: float | None
     best_epoch: int | None
     epochs: int
     seconds: float
@@ -143,6 +145,7 @@ def as_trial(kept: FrozenTrial) -> Trial:
         _STATES[kept.state],
         dict(kept.params),
         kept.value,
+        about["ndcg"],
         about["best_epoch"],
         about["epochs"],
         about["seconds"],

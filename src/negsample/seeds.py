@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+
+from negsample.config import check_word
 
 if TYPE_CHECKING:
     import torch
@@ -14,9 +16,14 @@ Purpose = Literal["init", "order", "negatives", "dropout", "rounding"]
 
 
 def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator for one purpose of a run: the same seed gives two methods the same start and the same order."""
+    """A generator for one purpose of a run: the same seed gives two methods the same start and the same order.
+
+    Raises:
+        InputError: there is no such purpose.
+    """
     import torch  # a report resamples without it
 
+    check_word("purpose", purpose, get_args(Purpose))
     digest = hashlib.sha256(f"{purpose}/{seed}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
 

@@ -22,6 +22,7 @@ from negsample.data.sequences import Dataset
 from negsample.forward import way_of
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
+from negsample.models.agreement import check_items, check_model
 from negsample.optimizers import Optimizer, TablesAndRest, optimizer_of, release
 from negsample.proposals import Kept, Proposed, laid_together, propose
 from negsample.score import MIB
@@ -59,7 +60,9 @@ def step(
     Raises:
         InputError: the scores would take more, and the method's selector needs the batch as a whole; or slots without
             an item cannot be counted for this method and model.
+        ValueError: the batch is of another catalogue than the model.
     """
+    check_items(model.table, batch.catalogue_size, "the batch")
     proposed = proposed or propose(method, batch, rng=negatives_rng)
     way = way_of(
         model,
@@ -118,13 +121,15 @@ def fit(
     watch: Callable[[Epoch], None] = lambda epoch: None,
     scratch: Path | None = None,
 ) -> Fitted:
-    """Train ``model`` in place and leave it with the weights of its best epoch by validation HR@10 (first if tied).
+    """Train ``model`` in place and leave it with the weights of its best epoch: the highest validation HR@10, of equal
+    ones the highest NDCG@10, and of those the first.
 
     Adam with betas 0.9 and 0.98, as the reference; see :func:`negsample.optimizers.optimizer_for`. Chance comes from
     ``seed``, by purpose; ``watch`` and ``scratch`` as of :class:`Course`.
 
     Raises:
         InputError: the loss stopped being a number, or :func:`step` refuses.
+        ValueError: ``model`` is another than ``settings`` say, or for another number of items than ``data`` has.
     """
     (fitted,) = fit_together([Course(model, method, seed=seed, watch=watch, scratch=scratch)], data, settings)
     return fitted
@@ -141,8 +146,11 @@ def fit_together(
 
     Raises:
         InputError: see :func:`fit`; or what was kept is damaged.
-        ValueError: there are several and they are no SASRec of one shape.
+        ValueError: there are several and they are no SASRec of one shape; or see :func:`fit`.
     """
+    for course in courses:
+        check_items(course.model.table, data.catalogue_size, data.name)
+        check_model(course.model, settings)
     with ExitStack() as places:
         for course in courses:
             places.enter_context(course.keeping_best())

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from negsample.checkpoint import Checkpoint, DamagedError
 from negsample.config import InputError, TrainSettings, fingerprint
-from negsample.course import SELECTED_BY, Course, Epoch, Fitted
+from negsample.course import SELECTED_BY, Course, Epoch, Fitted, standing
 from negsample.data.sequences import Dataset
 from negsample.job import Job, build_model, checkpoint_identity, default_device, tuned_job
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
@@ -97,7 +97,7 @@ class Tuning(NamedTuple):
         return [as_trial(each) for each in self._kept()[: self.planned]]
 
     def best(self) -> Trial:
-        """The one with the highest value, the first of equals.
+        """The one with the highest HR@10, of equal ones with the highest NDCG@10, and of those the first.
 
         Raises:
             InputError: there is none.
@@ -107,7 +107,7 @@ class Tuning(NamedTuple):
             errors = [each.error for each in self.trials() if each.error]
             reason = f" ({errors[-1]})" if errors else ""
             raise InputError(f"{self.name}: none of {self.planned} trials could be trained{reason}")
-        return max(found, key=lambda each: each.value or 0.0)
+        return max(found, key=_standing)
 
     def _search(self, place: Path, say: Callable[[Any], None]) -> None:
         for trial in self.trials():
@@ -144,22 +144,24 @@ class Tuning(NamedTuple):
             raise
         except InputError as refused:
             state, error = TrialState.FAIL, str(refused)
-        looks = {each.epoch: each.valid[SELECTED_BY] for each in log if each.valid is not None}
+        looks = {each.epoch: standing(each.valid) for each in log if each.valid is not None}
         best = max(looks, key=lambda epoch: looks[epoch], default=None)
+        hit_rate, ndcg = (None, None) if best is None or state == TrialState.FAIL else looks[best]
         about = {
             "number": trial.number,
             "best_epoch": best,
+            "ndcg": ndcg,
             "epochs": log[-1].epoch if log else 0,
             "seconds": log[-1].seconds if log else 0.0,
             "error": error,
         }
         return create_trial(
             state=state,
-            value=None if best is None or state == TrialState.FAIL else looks[best],
+            value=hit_rate,
             params=trial.params,
             distributions=trial.distributions,
             user_attrs=about,
-            intermediate_values=looks,
+            intermediate_values={epoch: found for epoch, (found, _) in looks.items()},
         )
 
     def job_of(self, params: Mapping[str, Any]) -> Job:
@@ -176,7 +178,7 @@ class Tuning(NamedTuple):
     def _summarise(self) -> None:
         trials = self.trials()
         complete = [each for each in trials if each.state == "complete"]
-        best = max(complete, key=lambda each: each.value or 0.0, default=None)
+        best = max(complete, key=_standing, default=None)
         write_json(
             self.path,
             {
@@ -190,10 +192,17 @@ class Tuning(NamedTuple):
                 "seed": self.job.seed,
                 "space": {key: str(each) for key, each in self.space.items()},
                 "trials": [each._asdict() for each in trials],
-                "best": None if best is None else {key: best._asdict()[key] for key in ("number", "params", "value")},
+                "best": None
+                if best is None
+                else {key: best._asdict()[key] for key in ("number", "params", "value", "ndcg")},
                 "seconds": sum(each.seconds for each in trials),
             },
         )
+
+
+def _standing(trial: Trial) -> tuple[float, float]:
+    """Of a complete trial."""
+    return trial.value or 0.0, trial.ndcg or 0.0
 
 
 class _PrunedError(Exception):
@@ -285,7 +294,13 @@ def write_best(tuning: Tuning) -> Path:
     path = tuning.folder / "best.json"
     found = {"dataset": job.data.name, "dataset_fingerprint": job.data.fingerprint, "method": job.method}
     chosen = {"settings": job.settings.model_dump(mode="json"), "negatives": job.negatives, "params": best.params}
-    about = {"objective": SELECTED_BY, "value": best.value, "best_epoch": best.best_epoch, "trial": best.number}
+    about = {
+        "objective": SELECTED_BY,
+        "value": best.value,
+        "best_epoch": best.best_epoch,
+        "trial": best.number,
+        "ndcg": best.ndcg,
+    }
     write_json(path, found | chosen | about | {"trials": tuning.planned})
     return path
 

@@ -124,7 +124,7 @@ def print_best(out: Console, tuning: Tuning, dataset: str) -> None:
     """The trials of a search, best first, and how to train by the best."""
     trials = tuning.trials()
     table = _table("trial", *tuning.space, "HR@10", "epoch", "seconds", "")
-    for each in sorted(trials, key=lambda trial: -1.0 if trial.value is None else trial.value, reverse=True)[:10]:
+    for each in sorted(trials, key=lambda trial: (trial.value or 0.0, trial.ndcg or 0.0), reverse=True)[:10]:
         values = (f"{each.params[key]:.4g}" for key in tuning.space)
         state = "" if each.state == "complete" else each.state
         table.add_row(

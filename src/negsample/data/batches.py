@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.config import check_word
 from negsample.data.windows import Ints, Windows, longest_first, spans
 
 Collisions = Literal["none", "target", "history"]
@@ -60,6 +61,10 @@ class Batch:
     history_keys: Tensor
     catalogue_size: int
     collisions: Collisions = "history"
+
+    def __post_init__(self) -> None:
+        """Refuses a policy that is none, which nothing would be left out by."""
+        check_word("collisions", self.collisions, get_args(Collisions))
 
     @property
     def sequences(self) -> int:

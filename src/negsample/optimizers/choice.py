@@ -10,6 +10,7 @@ from torch import nn
 
 from negsample.config import TrainSettings
 from negsample.models import Backbone
+from negsample.models.agreement import check_table
 from negsample.optimizers.dense import DenseAdam
 from negsample.optimizers.rows import RowAdagrad, RowAdam
 from negsample.table import ItemTable, RowsTable
@@ -62,7 +63,11 @@ class TablesAndRest:
 def optimizer_for(
     model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
 ) -> TablesAndRest:
-    """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest."""
+    """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest.
+
+    Raises:
+        ValueError: ``settings`` are of another table.
+    """
     return optimizer_of([model.table], model.parameters(), settings, [rounding_rng])
 
 
@@ -72,7 +77,13 @@ def optimizer_of(
     settings: TrainSettings,
     rounding_rngs: Sequence[torch.Generator | None],
 ) -> TablesAndRest:
-    """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them."""
+    """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them.
+
+    Raises:
+        ValueError: ``settings`` are of another table.
+    """
+    for table in tables:
+        check_table(table, settings)
     lr = settings.table_learning_rate or settings.learning_rate
     rule_of = RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam
     rules = [
