@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from scripts import claims_dial, claims_paper, claims_studies
 from scripts.figures_in_docs import Claim, Measured, Stated, pick, result
 
 PAPER_SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
@@ -125,4 +126,9 @@ README: Sequence[Claim] = (
     ),
 )
 
-PAGES: Mapping[str, Sequence[Claim]] = {"README.md": README}
+PAGES: Mapping[str, Sequence[Claim]] = {
+    "README.md": README,
+    "docs/studies/README.md": claims_studies.CLAIMS,
+    "docs/dial.md": claims_dial.CLAIMS,
+    "docs/paper.md": claims_paper.CLAIMS,
+}

@@ -1,0 +1,97 @@
+"""What `docs/studies/README.md` says in figures, from the studies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from scripts.figures_in_docs import Claim, Measured, Stated, pick, result
+
+BEAUTY, PUBLISHED, RETAIL = "beauty-5core", "beauty-published", "online-retail"
+MOVIES, GLOBO = "movielens-100k", "globo-clicks"
+
+
+def of(study: str, *asked: str, digits: int = 2) -> Callable[[], Sequence[str]]:
+    """Figures of a study in %; each asked for as `method measure`."""
+
+    def values() -> list[str]:
+        table = result(f"study:{study}")["table"]
+        pairs = [each.split() for each in asked]
+        return [f"{100 * pick(table, method=method)[measure]:.{digits}f}" for method, measure in pairs]
+
+    return values
+
+
+def _ratio(study: str) -> Callable[[], Sequence[str]]:
+    def values() -> list[str]:
+        row = pick(result(f"study:{study}")["table"], method="random")
+        return [f"{row['head_ndcg@10'] / row['tail_ndcg@10']:.1f}"]
+
+    return values
+
+
+def _most_on_tail() -> Sequence[str]:
+    return [f"{100 * max(row['tail_hr@10'] for row in result(f'study:{BEAUTY}')['table']):.2f}"]
+
+
+def _balance(study: str) -> Measured:
+    text = "`popularity` and `in-batch` have Balance {} and {} % where `random` has {} %"
+    return Measured(text, of(study, *(f"{each} balance@10" for each in ("popularity", "in-batch", "random")), digits=1))
+
+
+def _ndcg(study: str) -> Measured:
+    text = "and NDCG@10 {} and {} % where `random` has {} %"
+    return Measured(text, of(study, *(f"{each} ndcg@10" for each in ("popularity", "in-batch", "random"))))
+
+
+CLAIMS: Sequence[Claim] = (
+    Stated("p below 5 % after Holm's correction"),
+    Stated("the last 2 % of clicks are test and the 2 % before them validation"),
+    Measured("`adaptive-mixed` (HR@10 {} %, Balance", of(BEAUTY, "adaptive-mixed hr@10")),
+    Measured("Balance {} %) has significantly more NDCG@10", of(BEAUTY, "adaptive-mixed balance@10", digits=1)),
+    Measured("`adaptive` has HR@10 {} % and more of it on the head", of(BEAUTY, "adaptive hr@10")),
+    Measured(
+        "{} % of head events against {} %, and {} % of middle events against {} %.",
+        of(
+            BEAUTY,
+            *("adaptive head_hr@10", "adaptive-mixed head_hr@10", "adaptive mid_hr@10", "adaptive-mixed mid_hr@10"),
+        ),
+    ),
+    Measured("NDCG@10 on the head is {} times that on the tail", _ratio(BEAUTY)),
+    _balance(BEAUTY),
+    _ndcg(BEAUTY),
+    Measured("no method hits more than {} % of tail events", _most_on_tail),
+    Measured("has the most NDCG@10** ({} %)", of(PUBLISHED, "adaptive-mixed ndcg@10")),
+    Measured("its lead over `random` ({} %) is not significant", of(PUBLISHED, "random ndcg@10")),
+    Measured("NDCG@10 {} %, below PopRec ({} %)", of(PUBLISHED, "adaptive-in-batch ndcg@10", "PopRec ndcg@10")),
+    Measured(
+        "HR@10 on the tail is {} % with `mixed` and {} % with `adaptive-mixed`, and {} % with `random`, which has {} % "
+        "on the head",
+        of(
+            PUBLISHED,
+            *("mixed tail_hr@10", "adaptive-mixed tail_hr@10", "random tail_hr@10", "random head_hr@10"),
+        ),
+    ),
+    _balance(RETAIL),
+    _ndcg(RETAIL),
+    Measured(
+        "NDCG@10 {} against {} %, significant; {} against {} % of head events are hit",
+        of(
+            RETAIL,
+            *("adaptive ndcg@10", "adaptive-mixed ndcg@10", "adaptive head_hr@10", "adaptive-mixed head_hr@10"),
+        ),
+    ),
+    Measured("NDCG@10 there is {} times that on the tail", _ratio(RETAIL)),
+    Measured("nor to PopRec ({} %)", of(MOVIES, "PopRec ndcg@10")),
+    Measured(
+        "`random` hits {} % of the head's clicks, {} % of the middle's and {} % of the tail's; `in-batch` {}, {} and "
+        "{} %.",
+        of(
+            GLOBO,
+            *(f"{method} {cohort}_hr@10" for method in ("random", "in-batch") for cohort in ("head", "mid", "tail")),
+        ),
+    ),
+    Measured("`random` has NDCG@10 {} against {} %", of(GLOBO, "random ndcg@10", "in-batch ndcg@10")),
+    Measured("and Balance {} against {} %; all", of(GLOBO, "random balance@10", "in-batch balance@10", digits=1)),
+    Measured("**PopRec hits {} %**", of(GLOBO, "PopRec hr@10")),
+    Measured("NDCG@10 {} %, where `random` has {} %.", of(GLOBO, "adaptive-mixed ndcg@10", "random ndcg@10")),
+)
