@@ -58,7 +58,7 @@ def write_log(path: Path) -> None:
     zipf = np.exp(chance.random(events - ITEMS) * np.log(ITEMS)).astype(np.int64)
     item = np.concatenate([np.arange(ITEMS), zipf])
     user = chance.integers(0, events // EVENTS_A_USER, events)
-    pl.DataFrame({"user": user, "item": item, "time": chance.integers(0, 10**8, events)}).write_parquet(path)
+    pl.DataFrame({"user": user, "item": item, "time": chance.integers(10**9, 11 * 10**8, events)}).write_parquet(path)
 
 
 def measure(log: str = "online-retail") -> dict[str, Any]:

@@ -53,12 +53,17 @@ class PrepareSettings(Settings):
     user: str | None = Field(None, min_length=1, description="column of the user; None: guessed from the usual names")
     item: str | None = Field(None, min_length=1, description="column of the item; None: guessed from the usual names")
     time: str | None = Field(None, min_length=1, description="column of the time; None: guessed from the usual names")
+    keep_missing_ids: bool = Field(False, description="text that says 'missing' (NA, null, ...) is an id")
     min_user_events: int = Field(1, ge=1, description="users with fewer events are left out")
     min_item_events: int = Field(1, ge=1, description="items with fewer events are left out")
     split: Literal["sound", "paper"] = Field("sound", description="rule of the global temporal split")
     valid_fraction: float = Field(0.05, gt=0, lt=1, description="share of events for validation")
     test_fraction: float = Field(0.05, gt=0, lt=1, description="share of events for test, the latest")
     cold: Literal["keep", "drop"] = Field("keep", description="items in no train event: in the catalogue?")
+
+    def reading(self) -> dict[str, Any]:
+        """Those of them that :func:`~negsample.data.log.read_log` takes."""
+        return self.model_dump(include={"user", "item", "time", "keep_missing_ids"})
 
     @model_validator(mode="after")
     def _leaves_train(self) -> PrepareSettings:

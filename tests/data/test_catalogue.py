@@ -8,9 +8,12 @@ import polars as pl
 import pytest
 
 import negsample.data.catalogue as catalogue
+import negsample.data.content as content
 from negsample.config import InputError, PrepareSettings
 from negsample.data.catalogue import BUNDLED, cache_folder, load_dataset
 from negsample.data.table import describe
+
+DAY = 999_993_600  # 2001-09-09
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def log(tmp_path):
     path = tmp_path / "log.csv"
-    pl.DataFrame({"user": [0, 1] * 50, "item": [0, 1, 2, 3] * 25, "time": range(100)}).write_csv(path)
+    pl.DataFrame({"user": [0, 1] * 50, "item": [0, 1, 2, 3] * 25, "time": range(DAY, DAY + 100)}).write_csv(path)
     return path
 
 
@@ -51,16 +54,31 @@ def test_a_log_is_prepared_once(log, cache, monkeypatch):
     assert load_dataset(log, PrepareSettings()).folder == first.folder
 
 
-def test_the_cache_sees_settings_size_and_time(log, cache):
+def test_the_cache_sees_settings_and_content_and_no_more(log, cache, tmp_path):
     folders = {load_dataset(log).folder, load_dataset(log, PrepareSettings(split="paper")).folder}
+    before = log.stat()
     os.utime(log, ns=(1, 1))
+    copy = tmp_path / "elsewhere" / log.name
+    copy.parent.mkdir()
+    copy.write_bytes(log.read_bytes())
+    assert {load_dataset(log).folder, load_dataset(copy).folder} <= folders
+    log.write_text(log.read_text().replace(f"1,1,{DAY + 1}\n", f"1,2,{DAY + 1}\n"))
+    os.utime(log, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     folders.add(load_dataset(log).folder)
-    with log.open("a") as file:
-        file.write("5,5,5\n")
-    os.utime(log, ns=(1, 1))
-    folders.add(load_dataset(log).folder)
-    assert len(folders) == 4
+    assert len(folders) == 3
     assert set(cache.iterdir()) == folders
+
+
+def test_a_file_that_has_settled_is_read_once(log, monkeypatch):
+    first = content.content_of(log)
+    monkeypatch.setattr(content, "_SETTLED", 0)
+    assert content.content_of(log) == first
+    monkeypatch.setattr(content.hashlib, "file_digest", None)
+    assert content.content_of(log) == first
+    log.write_text(log.read_text().replace("0", "1"))
+    with pytest.raises(TypeError):
+        content.content_of(log)
 
 
 def test_the_same_log_by_another_way_to_it(log, monkeypatch):
@@ -72,7 +90,9 @@ def test_a_folder_of_parts(tmp_path, cache):
     parts = tmp_path / "clicks"
     parts.mkdir()
     for part in range(4):
-        frame = pl.DataFrame({"user": [0, 1] * 50, "item": [0, 1] * 50, "time": range(part * 100, part * 100 + 100)})
+        frame = pl.DataFrame(
+            {"user": [0, 1] * 50, "item": [0, 1] * 50, "time": range(DAY + part * 100, DAY + part * 100 + 100)}
+        )
         frame.write_parquet(parts / f"{part}.parquet")
     dataset = load_dataset(parts)
     assert (dataset.name, dataset.manifest["events"]) == ("clicks", 400)
@@ -112,10 +132,10 @@ def test_description(log):
         ("users", "2"),
         ("items", "4"),
         ("events", "100"),
-        ("time", "1970-01-01 to 1970-01-01"),
-        ("train events", "90 before 1970-01-01 00:01:30"),
-        ("validation events", "5 from 1970-01-01 00:01:30"),
-        ("test events", "5 from 1970-01-01 00:01:35"),
+        ("time", "2001-09-09 to 2001-09-09"),
+        ("train events", "90 before 2001-09-09 00:01:30"),
+        ("validation events", "5 from 2001-09-09 00:01:30"),
+        ("test events", "5 from 2001-09-09 00:01:35"),
         ("users trained on", "2 with two train events or more"),
         ("test events of users without history", "0 (0 %)"),
         ("cold items", "0 (0 %) in no train event"),
@@ -132,7 +152,7 @@ def test_description(log):
 def test_description_of_dropped_events_and_empty_cohorts(tmp_path):
     path = tmp_path / "log.csv"
     items = [0] * 95 + [0, 0, 0, 0, 9]
-    pl.DataFrame({"user": [0, 1] * 50, "item": items, "time": range(100)}).write_csv(path)
+    pl.DataFrame({"user": [0, 1] * 50, "item": items, "time": range(DAY, DAY + 100)}).write_csv(path)
     description = describe(load_dataset(path, PrepareSettings(cold="drop")))
     assert description.facts[-1] == ("cold events dropped", "1 on 1 items")
     assert [row.mpu_percent for row in description.cohorts] == ["100.0", "none", "none"]

@@ -62,13 +62,13 @@ def test_zstandard(tmp_path):
 
 
 def test_quoted_fields_over_lines_with_delimiters_and_quotes(tmp_path):
-    text = 'note,user,item,time\n"a, b",u1,i1,5\n"two\nlines ""x""",u2,"i,2",6\n'
-    assert rows(put(tmp_path, "log.csv", text)) == [("u1", "i1", 5_000_000), ("u2", "i,2", 6_000_000)]
+    text = f'note,user,item,time\n"a, b",u1,i1,{BASE}\n"two\nlines ""x""",u2,"i,2",{BASE + 1}\n'
+    assert rows(put(tmp_path, "log.csv", text)) == [("u1", "i1", BASE * 10**6), ("u2", "i,2", (BASE + 1) * 10**6)]
 
 
 def test_quotes_without_line_breaks(tmp_path):
-    text = 'title,user,item,time\n"the ""a"", b",u1,i1,5\n"",u2,i2,6\n'
-    assert rows(put(tmp_path, "log.csv", text)) == [("u1", "i1", 5_000_000), ("u2", "i2", 6_000_000)]
+    text = f'title,user,item,time\n"the ""a"", b",u1,i1,{BASE}\n"",u2,i2,{BASE + 1}\n'
+    assert rows(put(tmp_path, "log.csv", text)) == [("u1", "i1", BASE * 10**6), ("u2", "i2", (BASE + 1) * 10**6)]
 
 
 def test_names_notes_and_source(tmp_path):
@@ -86,9 +86,9 @@ def test_names_notes_and_source(tmp_path):
 
 
 def test_named_columns_go_before_guessed_ones(tmp_path):
-    path = put(tmp_path, "log.csv", "user,item,time,who,what,at\n1,2,3,w,x,9\n")
-    assert rows(path) == [("1", "2", 3_000_000)]
-    assert rows(path, user="who", item="what", time="at") == [("w", "x", 9_000_000)]
+    path = put(tmp_path, "log.csv", f"user,item,time,who,what,at\n1,2,{BASE},w,x,{BASE + 1}\n")
+    assert rows(path) == [("1", "2", BASE * 10**6)]
+    assert rows(path, user="who", item="what", time="at") == [("w", "x", (BASE + 1) * 10**6)]
     notes = read_log(path, user="who").notes
     assert notes[0] == "Guessed from the names: item from column 'item', time from column 'time'."
     assert notes[1] == "As named: user from column 'who'."
@@ -107,12 +107,12 @@ def test_named_columns_go_before_guessed_ones(tmp_path):
 )
 def test_usual_headers_are_recognised(tmp_path, header, expected):
     width = header.count(",") + 1
-    path = put(tmp_path, "log.csv", f"{header}\n{','.join(str(i) for i in range(1, width + 1))}\n")
+    path = put(tmp_path, "log.csv", f"{header}\n{','.join(str(BASE + i) for i in range(width))}\n")
     assert len(rows(path)) == 1
 
 
 def test_times_beside_a_rows_dropped_for_its_user_do_not_matter(tmp_path):
-    assert rows(put(tmp_path, "log.csv", "user,item,time\n,a,never\n1,b,5\n")) == [("1", "b", 5_000_000)]
+    assert rows(put(tmp_path, "log.csv", f"user,item,time\n,a,never\n1,b,{BASE}\n")) == [("1", "b", BASE * 10**6)]
 
 
 MOMENT = 1_323_435_056_123_456  # 2011-12-09T12:50:56.123456Z
@@ -125,10 +125,8 @@ MOMENT = 1_323_435_056_123_456  # 2011-12-09T12:50:56.123456Z
         ("1323435056.5", 1_323_435_056_500_000),
         (" 1323435056 ", 1_323_435_056_000_000),
         ("1.323435056e9", 1_323_435_056_000_000),
-        ("-86400", -86_400_000_000),
-        ("0", 0),
-        ("99999999999", 99_999_999_999_000_000),
-        ("100000000000", 100_000_000_000_000),
+        ("315532800", 315_532_800_000_000),
+        ("315532800000", 315_532_800_000_000),
         ("1323435056123", 1_323_435_056_123_000),
         ("1323435056123456", MOMENT),
         ("1323435056123456789", MOMENT),
@@ -142,7 +140,7 @@ MOMENT = 1_323_435_056_123_456  # 2011-12-09T12:50:56.123456Z
         ("2011-12-09T13:50:56.123456+01", MOMENT),
         ("2011-12-09 12:50", 1_323_435_000_000_000),
         ("2011-12-09 12:50:56.5", 1_323_435_056_500_000),
-        ("1969-12-31T23:59:59.75", -250_000),
+        ("1980-01-01", 315_532_800_000_000),
         ("2012-02-29", 1_330_473_600_000_000),
     ],
 )
@@ -150,11 +148,8 @@ def test_times_in_text(tmp_path, text, microseconds):
     assert rows(put(tmp_path, "log.csv", f"user,item,time\n1,2,{text}\n")) == [("1", "2", microseconds)]
 
 
-def test_the_largest_time_tells_the_unit(tmp_path):
-    """Milliseconds from 1970 on: the first alone would read as seconds."""
-    text = "user,item,time\n1,2,5\n1,2,1323435056123\n"
-    log = read_log(put(tmp_path, "log.csv", text))
-    assert log.frame.collect()["time"].to_list() == [5_000, 1_323_435_056_123_000]
+def test_the_times_tell_their_unit(tmp_path):
+    log = read_log(put(tmp_path, "log.csv", "user,item,time\n1,2,1323435056123\n"))
     assert log.notes[-1] == "Times read as milliseconds since 1970, by their magnitude."
 
 
@@ -189,17 +184,17 @@ def test_times_in_parquet(tmp_path, values, dtype, microseconds):
     [
         ([1, None, -3], pl.Int16, [1, -3]),
         ([1.0, float("nan"), 2.0**53], pl.Float64, [1, 2**53]),
-        ([1.0, None, 3.0], pl.Float32, [1, 3]),
+        ([1.0, None, 2.0**24], pl.Float32, [1, 2**24]),
         ([1, 2**63 - 1, None], pl.UInt64, [1, 2**63 - 1]),
         ([1, 2**64 - 1, None], pl.UInt64, ["1", str(2**64 - 1)]),
-        (["x", None, ""], pl.String, ["x", ""]),
+        (["x", " ", "y"], pl.String, ["x", "y"]),
         (["x", None, "y"], pl.Categorical, ["x", "y"]),
         (["x", None, "y"], pl.Enum(["y", "x"]), ["x", "y"]),
     ],
 )
 def test_ids_in_parquet(tmp_path, values, dtype, expected):
     path = tmp_path / "log.pq"
-    frame = pl.DataFrame({"user": pl.Series(values, dtype=dtype), "item": ["a"] * 3, "time": [1, 2, 3]})
+    frame = pl.DataFrame({"user": pl.Series(values, dtype=dtype), "item": ["a"] * 3, "time": [BASE] * 3})
     frame.write_parquet(path)
     assert [user for user, _, _ in rows(path)] == expected
     assert read_log(path).notes[-1] == "1 of 3 rows left out: no user or no item."
@@ -221,7 +216,7 @@ def test_folder_of_text_parts_is_read_by_name(tmp_path):
 
 def test_folder_of_parquet_parts_with_integers_of_different_widths(tmp_path):
     for name, dtype in (("b", pl.Int64), ("a", pl.Int32), ("c", pl.Float64)):
-        frame = pl.DataFrame({"user": [1], "item": [ord(name)], "time": [5]})
+        frame = pl.DataFrame({"user": [1], "item": [ord(name)], "time": [BASE]})
         frame.with_columns(pl.col("user").cast(dtype)).write_parquet(tmp_path / f"{name}.parquet")
     assert [item for _, item, _ in rows(tmp_path)] == [97, 98, 99]
 
@@ -229,7 +224,7 @@ def test_folder_of_parquet_parts_with_integers_of_different_widths(tmp_path):
 def test_large_files_keep_their_order(tmp_path):
     n = 300_000
     frame = pl.DataFrame({"user": pl.int_range(n, eager=True) % 7, "item": pl.int_range(n, eager=True)})
-    frame = frame.with_columns(time=pl.lit(5), more=pl.lit("some text that makes the file large"))
+    frame = frame.with_columns(time=pl.lit(BASE), more=pl.lit("some text that makes the file large"))
     frame.write_csv(tmp_path / "log.csv")
     log = read_log(tmp_path / "log.csv")
     assert log.frame.collect(engine="streaming")["item"].cast(pl.Int64).equals(frame["item"])

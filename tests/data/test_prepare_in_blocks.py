@@ -175,7 +175,11 @@ def test_a_log_cut_short_while_read_is_refused(tmp_path, kept):
     """Polars reads ahead of what it gives out: rows before the damage must not pass for the whole log."""
     path = tmp_path / "log.parquet"
     rng = np.random.default_rng(0)
-    columns = {"user": rng.integers(0, 50, 40_000), "item": rng.integers(0, 9, 40_000), "time": np.arange(40_000)}
+    columns = {
+        "user": rng.integers(0, 50, 40_000),
+        "item": rng.integers(0, 9, 40_000),
+        "time": np.arange(10**9, 10**9 + 40_000),
+    }
     pl.DataFrame(columns).write_parquet(path, row_group_size=1_000)
     log = read_log(path)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])

@@ -88,7 +88,7 @@ def test_a_setting_of_train(negsample, log, tmp_path, arguments, words):
         ("mac.csv", text(FEW).replace("\n", "\r"), ["mac.csv", "CR"]),
         ("empty.csv", "", ["empty.csv is empty"]),
         ("two.csv", text(FEW[:2]), ["too few events"]),
-        ("tied.csv", text([(user, item, 5) for user, item, _ in FEW]), ["share their time", "paper"]),
+        ("tied.csv", text([(user, item, 1_300_000_000) for user, item, _ in FEW]), ["share their time", "paper"]),
         ("lie.parquet", text(FEW), ["lie.parquet cannot be read"]),
         ("gone.csv", None, ["gone.csv does not exist"]),
         ("n" * 300 + ".csv", None, ["cannot be read", "too long"]),

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from negsample.config import InputError
+from negsample.data.names import printable
 
 
 class Output(Console):
@@ -71,6 +72,6 @@ def _refuse(message: str) -> int:
 
 def say(message: str) -> None:
     """One line on stderr, whatever stands in the names that the message quotes."""
-    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
+    line = printable(message)
     with suppress(OSError):  # nobody listens
         print(line, file=sys.stderr, flush=True)

@@ -14,6 +14,9 @@ from negsample.config import InputError, NegativeSettings, PrepareSettings, Trai
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
 Time = Annotated[str | None, typer.Option("--time", help="Column of the time; guessed when not given.")]
+KeepMissing = Annotated[
+    bool, typer.Option("--keep-missing-ids", help="Take text that says 'missing' (NA, null, ...) for an id.")
+]
 MinUser = Annotated[int, typer.Option("--min-user-events", help="Leave out users with fewer events.")]
 MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items with fewer events.")]
 Split = Annotated[
@@ -83,6 +86,7 @@ def prepare_settings(
     user: str | None,
     item: str | None,
     time: str | None,
+    keep_missing_ids: bool,
     min_user_events: int,
     min_item_events: int,
     split: str | None,

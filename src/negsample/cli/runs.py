@@ -14,6 +14,7 @@ from negsample.cli.options import (
     Dial,
     Epochs,
     Item,
+    KeepMissing,
     MinItem,
     MinUser,
     Preset,
@@ -36,6 +37,7 @@ def prepare(
     user: User = None,
     item: Item = None,
     time: Time = None,
+    keep_missing_ids: KeepMissing = False,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
     split: Split = None,
@@ -49,9 +51,18 @@ def prepare(
     from negsample.data.prepare import prepare as prepare_log
 
     settings = prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+        user,
+        item,
+        time,
+        keep_missing_ids,
+        min_user_events,
+        min_item_events,
+        split,
+        valid_fraction,
+        test_fraction,
+        cold,
     )
-    data = prepare_log(read_log(log, user=settings.user, item=settings.item, time=settings.time), settings, folder)
+    data = prepare_log(read_log(log, **settings.reading()), settings, folder)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
 
@@ -68,6 +79,7 @@ def train(
     user: User = None,
     item: Item = None,
     time: Time = None,
+    keep_missing_ids: KeepMissing = False,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
     split: Split = None,
@@ -81,7 +93,16 @@ def train(
     chosen_preset = PRESETS[preset]
     settings, negatives = settings_of(epochs, changes, chosen_preset.training)
     prepared = prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+        user,
+        item,
+        time,
+        keep_missing_ids,
+        min_user_events,
+        min_item_events,
+        split,
+        valid_fraction,
+        test_fraction,
+        cold,
     )
     from negsample.again import dial_again
     from negsample.cli.progress import progress_of

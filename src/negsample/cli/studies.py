@@ -19,6 +19,7 @@ from negsample.cli.options import (
     Epochs,
     Item,
     Jobs,
+    KeepMissing,
     MinItem,
     MinUser,
     MLflow,
@@ -77,6 +78,7 @@ def compare(
     user: User = None,
     item: Item = None,
     time: Time = None,
+    keep_missing_ids: KeepMissing = False,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
     split: Split = None,
@@ -91,7 +93,16 @@ def compare(
     check_untuned(chosen_preset, tune_trials)
     settings, negatives = settings_of(epochs, changes, chosen_preset.training)
     prepared = prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+        user,
+        item,
+        time,
+        keep_missing_ids,
+        min_user_events,
+        min_item_events,
+        split,
+        valid_fraction,
+        test_fraction,
+        cold,
     )
     from negsample import study
     from negsample.cli.terminal import print_dataset, print_forecast
@@ -170,6 +181,7 @@ def tune(
     user: User = None,
     item: Item = None,
     time: Time = None,
+    keep_missing_ids: KeepMissing = False,
     min_user_events: MinUser = 1,
     min_item_events: MinItem = 1,
     split: Split = None,
@@ -180,7 +192,16 @@ def tune(
     """Search the settings of one method on validation: learning rate, batch size, numbers of negatives."""
     settings, negatives = settings_of(epochs, changes)
     prepared = prepare_settings(
-        user, item, time, min_user_events, min_item_events, split, valid_fraction, test_fraction, cold
+        user,
+        item,
+        time,
+        keep_missing_ids,
+        min_user_events,
+        min_item_events,
+        split,
+        valid_fraction,
+        test_fraction,
+        cold,
     )
     from negsample.cli.terminal import print_best, print_dataset
     from negsample.data.catalogue import load_dataset

@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple
 
 from negsample.config import InputError, PrepareSettings, checked, fingerprint
 from negsample.data.cache import cache_folder
+from negsample.data.content import content_of
 from negsample.data.log import read_log
+from negsample.data.names import safe_name
 from negsample.data.parts import find_parts, readable, stem
 from negsample.data.prepare import prepare
 from negsample.data.sequences import FORMAT, MANIFEST, Dataset, is_prepared, open_dataset
@@ -85,18 +87,18 @@ def _as_prepared(folder: Path, asked: PrepareSettings) -> Dataset:
 
 
 def _from_cache(path: Path, settings: PrepareSettings) -> Dataset:
-    states = [(str(part.resolve()), part.stat().st_size, part.stat().st_mtime_ns) for part in find_parts(path)]
-    key = fingerprint({"files": states, "settings": settings, "format": FORMAT})
-    folder = cache_folder() / "datasets" / f"{stem(path)}-{key}"
+    contents = [(part.name, content_of(part)) for part in find_parts(path)]
+    key = fingerprint({"files": contents, "name": stem(path), "settings": settings, "format": FORMAT})
+    folder = cache_folder() / "datasets" / f"{safe_name(stem(path))}-{key}"
     if is_prepared(folder):
         return open_dataset(folder)
-    log = read_log(path, user=settings.user, item=settings.item, time=settings.time)
+    log = read_log(path, **settings.reading())
     return prepare(log, settings, folder)
 
 
 def _from_source(source: Source, asked: PrepareSettings) -> Dataset:
     """Its own rule and what was asked for hold both: the larger of two minima is taken."""
-    given = [name for name in ("user", "item", "time") if getattr(asked, name) is not None]
+    given = [name for name, value in asked.reading().items() if value]
     if given:
         them = "it" if len(given) == 1 else "them"
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,8 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+_VALUE = re.compile(r"\s*[+-]?\d[\d\s.,:/TZ+-]*$")  # a number, a date or a time
+
 
 def plain(name: str) -> str:
     """``name`` as names are compared: lower case, without ``_ - .`` and spaces."""
@@ -33,7 +36,7 @@ def plain(name: str) -> str:
 
 
 def choose_columns(
-    columns: Sequence[str], asked: Mapping[str, str | None], path: Path
+    columns: Sequence[str], asked: Mapping[str, str | None], path: Path, header: bool
 ) -> tuple[dict[str, str], list[str]]:
     """The column of each role, and a sentence on those that were guessed.
 
@@ -41,10 +44,13 @@ def choose_columns(
         columns: the column names of the file, in its order.
         asked: for each role (user, item, time) the column a person named, or None.
         path: named in errors.
+        header: the names come from the first line of a text file, which may be a row.
 
     Raises:
-        InputError: a column is not there, is there twice, or would serve two roles.
+        InputError: a column is not there, is there twice, or would serve two roles, or the names are a row.
     """
+    if header:
+        _refuse_data(columns, asked, path)
     chosen = {role: asked.get(role) or _guess(role, columns, path) for role in USUAL_NAMES}
     for role, column in chosen.items():
         if column not in columns:
@@ -66,6 +72,20 @@ def choose_columns(
     return chosen, notes + ([f"As named: {', '.join(named)}."] if named else [])
 
 
+def _refuse_data(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> None:
+    """Refuses a first line that is a row: named as columns, its values would be lost."""
+    named = {column for column in asked.values() if column}
+    known = {name for names in USUAL_NAMES.values() for name in names}
+    values = [column for column in columns if _VALUE.match(column)]
+    if values and (named & set(values) or not any(plain(column) in known for column in columns)):
+        shown = ",".join(dict.fromkeys([*asked][: len(columns)]))
+        raise InputError(
+            f"the first line of {path} is data and no header (it holds '{values[0]}'); its columns are: "
+            f"{_listed(columns)}; put a line before it that names all {len(columns)}, such as {shown}"
+            f"{',...' if len(columns) > len(asked) else ''}"
+        )
+
+
 def _guess(role: str, columns: Sequence[str], path: Path) -> str:
     by_plain_name: dict[str, str] = {}
     for column in columns:
@@ -73,12 +93,9 @@ def _guess(role: str, columns: Sequence[str], path: Path) -> str:
     for name in USUAL_NAMES[role]:
         if name in by_plain_name:
             return by_plain_name[name]
-    hint = ""
-    if columns and all(column.replace(".", "", 1).isdigit() for column in columns):
-        hint = " (its first line looks like data: it must name the columns)"
     raise InputError(
         f"{path} has no column that looks like the {role} (sought: {', '.join(USUAL_NAMES[role][:8])}, ...); "
-        f"its columns are: {_listed(columns)}{hint}; name one of them with --{role} COL"
+        f"its columns are: {_listed(columns)}; name one of them with --{role} COL"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,8 @@ import polars as pl
 
 from negsample.config import InputError
 
+QUOTES = "a field that holds a quote must be in quotes, with that quote doubled"
+_NUMERIC = re.compile(r"\s*[+-]?\d[\d\s.:TZ+-]*$")  # a number, a date or a time
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes"}
 
 
@@ -107,25 +110,52 @@ def _count(path: Path, delimiter: str, columns: list[str]) -> Layout:
 def _count_slowly(path: Path, delimiter: str, columns: list[str]) -> tuple[int, int]:
     """Rows and blank ones, for quoted fields that go over several lines."""
     rows, blank = 0, 0
+    numeric: list[bool] = []
     for rows, (line, fields) in enumerate(_records(path, delimiter)):
         if not fields or (len(fields) == 1 and not fields[0].strip(" ")):
             blank += 1
         elif len(fields) != len(columns):
             _refuse(path, rows, line, len(fields), len(columns))
+        elif rows:
+            numeric = numeric or [bool(_NUMERIC.match(field)) for field in fields]
+            _refuse_swallowed(path, rows, line, fields, delimiter, numeric)
     return rows, blank
+
+
+def _refuse_swallowed(path: Path, row: int, line: int, fields: list[str], delimiter: str, numeric: list[bool]) -> None:
+    """Refuses a quoted field that holds what looks like rows: two quotes astray make one field of all between them."""
+
+    def looks_like(text: str, like: list[bool]) -> bool:
+        parts = text.split(delimiter)
+        return len(parts) == len(like) and all(_NUMERIC.match(p) for p, n in zip(parts, like, strict=True) if n)
+
+    for place, field in enumerate(fields):
+        _, *whole, last = field.split("\n") if "\n" in field else ("", "")
+        begun = numeric[:place] if delimiter == "\t" or place > 1 else []
+        swallowed = any(numeric) and any(looks_like(each, numeric) for each in whole)
+        if swallowed or (any(begun) and looks_like(last.rpartition(delimiter)[0], begun)):
+            raise InputError(
+                f"{path}, row {row} (line {line}): the quote that opens in it closes lines later, and what stands "
+                f"between looks like rows; {QUOTES}"
+            )
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Each record of the file, header included, with the line where it starts."""
     batches = pl.scan_lines(path, glob=False).collect_batches()
-    reader = csv.reader((f"{line}\n" for batch in batches for line in batch["line"]), delimiter=delimiter)
+    # A carriage return inside a line is white space to Polars, and an error to csv.
+    lines = (f"{line}\n".replace("\r", " ") for batch in batches for line in batch["line"])
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 1
     try:
         for fields in reader:
             yield start, fields
             start = reader.line_num + 1
     except csv.Error:
-        raise InputError(f"{path}: the quote in the row that starts on line {start} is never closed") from None
+        raise InputError(
+            f"{path}: the quote in the row that starts on line {start} is never closed, or closed inside of a field; "
+            f"{QUOTES}"
+        ) from None
 
 
 def _refuse(path: Path, row: int, line: int, fields: int, expected: int) -> None:

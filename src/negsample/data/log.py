@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -11,15 +12,18 @@ from negsample.config import InputError
 from negsample.data import ids, times
 from negsample.data.columns import choose_columns
 from negsample.data.delimited import DELIMITERS
-from negsample.data.parts import QUOTES, ROW, Column, Part, find_parts, open_part, readable, stem
+from negsample.data.found import IDS, Found, kept, pass_over
+from negsample.data.names import printable, safe_name
+from negsample.data.parts import Column, Part, find_parts, not_read, open_part, stem
+from negsample.data.refusals import refuse_bad_ids, refuse_no_rows, unit_of
 
 
 class Log(NamedTuple):
     """Who had what, and when.
 
     ``frame``: columns ``user`` and ``item`` (Int64 or String, never null) and ``time`` (Int64 microseconds
-    since 1970), in file order. ``name``: the file's stem or the folder's name. ``notes``: one sentence each
-    on how it was read. ``source``: the file's name, without its folder.
+    since 1970), in file order. ``name``: the file's stem or the folder's name, made safe. ``notes``: one
+    sentence each on how it was read. ``source``: the file's name, without its folder.
     """
 
     frame: pl.LazyFrame
@@ -28,18 +32,27 @@ class Log(NamedTuple):
     source: str = ""
 
 
-def read_log(path: str | Path, *, user: str | None = None, item: str | None = None, time: str | None = None) -> Log:
+def read_log(
+    path: str | Path,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    time: str | None = None,
+    keep_missing_ids: bool = False,
+) -> Log:
     """The log in a CSV, TSV or Parquet file, or in a folder of such parts.
 
     The rows are passed over once, to check them; nothing is held. Ids of text files stay text as it stands
-    (``00123``); rows without user or item are left out.
+    (``00123``), without white space around it; rows without user or item are left out.
 
     Args:
         path: the file (``.csv``, ``.tsv``, ``.txt``, these also ``.gz`` or ``.zst``; ``.parquet``, ``.pq``),
             or a folder of them.
         user: column of the user; None: guessed from the usual names. Likewise ``item`` and ``time``.
         item: column of the item.
-        time: column of the time: ISO text, dates, or numbers since 1970 in a unit told by their magnitude.
+        time: column of the time: ISO text, dates, or numbers since 1970 in a unit told by their magnitude; all
+            between 1980 and now.
+        keep_missing_ids: text that says "missing" (``NA``, ``null``, ``\\N``, ...) is an id.
 
     Raises:
         InputError: file, row and value of what is wrong, and what would be right.
@@ -49,26 +62,24 @@ def read_log(path: str | Path, *, user: str | None = None, item: str | None = No
     path = Path(path)
     parts = [open_part(each) for each in find_parts(path)]
     asked = {"user": user, "item": item, "time": time}
-    chosen, notes = choose_columns(parts[0].columns, asked, parts[0].path)
+    chosen, notes = choose_columns(parts[0].columns, asked, parts[0].path, parts[0].layout is not None)
     columns = [_columns(part, chosen, parts[0]) for part in parts]
-    found = [_pass_over(part, each) for part, each in zip(parts, columns, strict=True)]
-    rows, kept, numbers, moments = (sum(f[key] for f in found) for key in ("rows", "kept", "numbers", "moments"))
-    if not kept:
-        raise InputError(f"{path}: no row has a user (column '{chosen['user']}') and an item ('{chosen['item']}')")
-    largest = max((f["largest"] for f in found if f["largest"] is not None), default=0.0)
-    unit = times.unit_of(largest) if numbers >= moments else None
-    for part, each, facts in zip(parts, columns, found, strict=True):
-        _refuse_bad_rows(part, each, facts, unit)
-    text = {
-        role: ids.as_text([each[role] for each in columns], any(f[f"{role}_too_large"] for f in found))
-        for role in ("user", "item")
-    }
-    frames = [_three_columns(part, each, text, unit) for part, each in zip(parts, columns, strict=True)]
-    left_out = rows - kept - sum(part.layout.blank for part in parts if part.layout)
-    notes = [*_format_notes(parts), *notes, _time_note(unit)]
-    if left_out > 0:
-        notes.append(f"{left_out:,} of {rows:,} rows left out: no user or no item.")
-    return Log(pl.concat(frames), stem(path), notes, path.resolve().name)
+    found = [pass_over(part, each, keep_missing_ids) for part, each in zip(parts, columns, strict=True)]
+    refuse_no_rows(found, path)
+    unit = unit_of(found, keep_missing_ids)
+    for each in found:
+        refuse_bad_ids(each)
+    text = {role: ids.as_text([each[role] for each in columns], _total(found, f"{role}_too_large") > 0) for role in IDS}
+    frames = [_three_columns(each, text, unit, keep_missing_ids) for each in found]
+    notes = [
+        *_format_notes(parts),
+        *_not_read_note(path),
+        *notes,
+        _time_note(unit),
+        *_left_out_notes(found),
+        *_id_notes(found),
+    ]
+    return Log(pl.concat(frames), safe_name(stem(path)), list(map(printable, notes)), path.resolve().name)
 
 
 def _columns(part: Part, chosen: dict[str, str], first: Part) -> dict[str, Column]:
@@ -94,78 +105,60 @@ def _columns(part: Part, chosen: dict[str, str], first: Part) -> dict[str, Colum
     return columns
 
 
-def _kept(columns: dict[str, Column]) -> pl.Expr:
-    return ~(ids.missing(columns["user"]) | ids.missing(columns["item"]))
+def _total(found: Sequence[Found], fact: str) -> int:
+    return sum(each.facts[fact] for each in found)
 
 
-def _pass_over(part: Part, columns: dict[str, Column]) -> dict[str, Any]:
-    """What one pass tells: how many rows, how the times can be read, the first row that breaks each rule."""
-    kept, row = pl.col("kept"), pl.col("row")
-    checked = part.frame.select(
-        kept=_kept(columns),
-        row=pl.col(ROW),
-        number=times.number(columns["time"]),
-        moment=times.from_calendar(columns["time"]),
-        user_odd=ids.odd(columns["user"]),
-        item_odd=ids.odd(columns["item"]),
-        user_too_large=ids.too_large(columns["user"]),
-        item_too_large=ids.too_large(columns["item"]),
+def _three_columns(found: Found, text: dict[str, bool], unit: str | None, keep_missing: bool) -> pl.LazyFrame:
+    time = found.columns["time"]
+    return found.part.frame.filter(kept(found.columns, keep_missing)).select(
+        user=ids.external(found.columns["user"], text["user"]),
+        item=ids.external(found.columns["item"], text["item"]),
+        time=times.from_calendar(time) if unit is None else times.from_number(time, unit),
     )
-    facts = checked.select(
-        rows=pl.len(),
-        kept=kept.sum(),
-        numbers=(kept & pl.col("number").is_not_null()).sum(),
-        moments=(kept & pl.col("moment").is_not_null()).sum(),
-        largest=pl.col("number").filter(kept).abs().max(),
-        no_number=row.filter(kept & pl.col("number").is_null()).min(),
-        no_moment=row.filter(kept & pl.col("moment").is_null()).min(),
-        user_odd=row.filter(kept & pl.col("user_odd")).min(),
-        item_odd=row.filter(kept & pl.col("item_odd")).min(),
-        user_too_large=(kept & pl.col("user_too_large")).any(),
-        item_too_large=(kept & pl.col("item_too_large")).any(),
-    )
-    with readable(part.path, part.layout):
-        found = facts.collect(engine="streaming").row(0, named=True)
-    if part.layout and found["rows"] != part.layout.rows:
-        raise InputError(
-            f"{part.path} reads as {found['rows']:,} rows or as {part.layout.rows:,}, by what the quote on "
-            f"line {part.layout.unpaired} means: {QUOTES}"
+
+
+def _left_out_notes(found: Sequence[Found]) -> list[str]:
+    """How many rows have no user or no item, and how many say so."""
+    rows, says = _total(found, "rows"), _total(found, "says")
+    lost = rows - _total(found, "kept") - says - sum(each.part.layout.blank for each in found if each.part.layout)
+    notes = [f"{lost:,} of {rows:,} rows left out: no user or no item."] if lost > 0 else []
+    if says:
+        first, role = next((each, role) for each in found for role in IDS if each.facts[f"says_{role}"] is not None)
+        row = first.facts[f"says_{role}"]
+        notes.append(
+            f"{says:,} of {rows:,} rows left out: an id that says 'missing' (in row {row + 1} of "
+            f"{first.part.path.name} {first.cell(role, row)}); --keep-missing-ids reads them as ids."
         )
-    return found
+    return notes
 
 
-def _refuse_bad_rows(part: Part, columns: dict[str, Column], found: dict[str, Any], unit: str | None) -> None:
-    def cell(role: str, row: int) -> str:
-        value = part.frame.filter(pl.col(ROW) == row).select(columns[role].expr).collect().item()
-        return f"column '{columns[role].name}' is " + ("empty" if value in (None, "") else repr(value))
-
-    row = found["no_moment" if unit is None else "no_number"]
-    if row is not None:
-        most = "calendar dates" if unit is None else "numbers" if found["numbers"] else None
-        beside = f", other rows hold {most}" if most else ""
-        raise InputError(f"{part.where(row)}: time in {cell('time', row)}{beside}; a time is {times.FORMS}")
-    for role in ("user", "item"):
-        row = found[f"{role}_odd"]
-        if row is not None:
-            raise InputError(
-                f"{part.where(row)}: {role} in {cell(role, row)}; "
-                f"an id is text or a whole number (at most 2^53 where stored as a float)"
+def _id_notes(found: Sequence[Found]) -> list[str]:
+    """White space around ids, and one number written in two ways."""
+    notes = []
+    for role in IDS:
+        name = found[0].columns[role].name
+        trimmed, whole, pointed = (_total(found, f"{role}_{fact}") for fact in ("trimmed", "whole", "pointed"))
+        if trimmed:
+            notes.append(f"White space around {trimmed:,} ids in column '{name}' is no part of them.")
+        if whole and pointed:
+            notes.append(
+                f"Ids such as 12 and 12.0 meet in column '{name}' ({whole:,} and {pointed:,} rows) and are not one "
+                f"{role}; to read them as one, write the column as whole numbers where the log is made."
             )
-
-
-def _three_columns(part: Part, columns: dict[str, Column], text: dict[str, bool], unit: str | None) -> pl.LazyFrame:
-    time = times.from_calendar(columns["time"]) if unit is None else times.from_number(columns["time"], unit)
-    return part.frame.filter(_kept(columns)).select(
-        user=ids.external(columns["user"], text["user"]),
-        item=ids.external(columns["item"], text["item"]),
-        time=time,
-    )
+    return notes
 
 
 def _time_note(unit: str | None) -> str:
     if unit is None:
         return "Times read as calendar dates, UTC where no zone is given."
     return f"Times read as {unit} since 1970, by their magnitude."
+
+
+def _not_read_note(path: Path) -> list[str]:
+    others = not_read(path)
+    more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
+    return [f"Not read in {path.name}: {', '.join(others[:5])}{more}."] if others else []
 
 
 def _format_notes(parts: list[Part]) -> list[str]:

@@ -10,13 +10,12 @@ from typing import NamedTuple
 import polars as pl
 
 from negsample.config import InputError
-from negsample.data.delimited import Layout, line_of, read_layout
+from negsample.data.delimited import QUOTES, Layout, line_of, read_layout
 
 ROW = "row in its file"  # from 0; the name of the column that Polars counts rows in
 TEXT, PARQUET = "delimited text", "Parquet"
 FORMATS = {".csv": TEXT, ".tsv": TEXT, ".txt": TEXT, ".parquet": PARQUET, ".pq": PARQUET}
 COMPRESSIONS = (".gz", ".zst")
-QUOTES = "a field that holds a quote must be in quotes, with that quote doubled"
 
 
 class Column(NamedTuple):
@@ -103,8 +102,7 @@ def find_parts(path: Path) -> list[Path]:
         _check_name(path)
         return [path]
     with readable(path):
-        inside = [each for each in sorted(path.iterdir()) if each.is_file() and each.name[0] not in "._"]
-    parts = [each for each in inside if file_format(each)]
+        parts = [each for each in _shown(path) if each.is_file() and file_format(each)]
     if not parts:
         raise InputError(f"folder {path} holds no log file; a part is one of {known}")
     for part in parts:
@@ -115,6 +113,17 @@ def find_parts(path: Path) -> list[Path]:
                 f"{file_format(part)}; keep parts of one format in it"
             )
     return parts
+
+
+def not_read(path: Path) -> list[str]:
+    """What else lies in the folder ``path``, by name; of a file nothing."""
+    if not path.is_dir():
+        return []
+    return [f"{each.name}/" if each.is_dir() else each.name for each in _shown(path) if each not in find_parts(path)]
+
+
+def _shown(folder: Path) -> list[Path]:
+    return [each for each in sorted(folder.iterdir()) if each.name[0] not in "._"]
 
 
 def _check_name(path: Path) -> None:

@@ -19,6 +19,7 @@ from negsample.data.by_user import by_user
 from negsample.data.events import Events, new_folder
 from negsample.data.log import Log
 from negsample.data.manifest import content_fingerprint, describe_events, refuse_useless
+from negsample.data.names import printable, safe_name
 from negsample.data.selection import Selection, select
 from negsample.data.sequences import ARRAYS, FORMAT, MANIFEST, Dataset, ids_path, is_prepared, open_dataset
 from negsample.data.split import parts_by_block
@@ -54,7 +55,11 @@ def _same_or_refused(folder: Path, manifest: dict[str, Any]) -> Dataset:
     there = open_dataset(folder)
 
     def made_by(found: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in found["settings"].items() if key not in ("user", "item", "time")}
+        return {
+            key: value
+            for key, value in found["settings"].items()
+            if key not in ("user", "item", "time", "keep_missing_ids")
+        }
 
     if there.fingerprint == manifest["fingerprint"] and made_by(there.manifest) == made_by(manifest):
         return there
@@ -71,9 +76,9 @@ def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
         arrays, user_ids, item_ids = _flatten(chosen, folder, Path(scratch))
     manifest = {
         "format": FORMAT,
-        "name": log.name,
+        "name": safe_name(log.name),
         "fingerprint": content_fingerprint(arrays, user_ids, item_ids),
-        "source": log.source or log.name,
+        "source": printable(log.source or log.name),
         "settings": settings.model_dump(mode="json"),
         "notes": [*log.notes, *chosen.notes],
         **describe_events(arrays),

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from negsample.config import InputError
+from negsample.data.names import safe_name
 from negsample.data.popularity import cohorts
 
 FORMAT = 1
@@ -182,7 +183,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} lacks {', '.join(lacking)}; {_WAY_OUT}")
     kinds = dict.fromkeys(_TEXTS, str) | dict.fromkeys(_COUNTS, int) | _OTHERS
     for key, kind in kinds.items():
-        if not isinstance(manifest[key], kind) or (key == "name" and Path(manifest[key]).name != manifest[key]):
+        if not isinstance(manifest[key], kind) or (key == "name" and safe_name(manifest[key]) != manifest[key]):
             raise InputError(f"{path} is damaged ({key} is {manifest[key]!r}); {_WAY_OUT}")
     return manifest
 

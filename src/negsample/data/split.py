@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import reduce
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +60,27 @@ def split_by_time(
         (n,) parts, rows as in ``times``.
 
     Raises:
-        InputError: train would come out empty.
+        InputError: train would come out empty, or a row has no time (NaN, NaT, infinity).
     """
+    _refuse_no_times(times)
     if times.dtype != np.int64:
         times = np.unique(times, return_inverse=True)[1]  # as good as the times: in the same order
     cuts = find_cuts(times, rule=rule, valid_fraction=valid_fraction, test_fraction=test_fraction)
     return np.concatenate([part for _, part in parts_by_block(times, cuts)])
+
+
+def _refuse_no_times(times: NDArray[Any]) -> None:
+    """Refuses times that sorting would put after all others, in test."""
+    kind = times.dtype.kind
+    if kind not in "iufMm":
+        raise InputError(f"times must be numbers or moments, got an array of {times.dtype}")
+    none = ~np.isfinite(times) if kind in "fMm" else np.zeros(len(times), bool)
+    if none.any():
+        row = int(none.argmax())
+        raise InputError(
+            f"{int(none.sum()):,} of {len(times):,} rows have no time, the first in row {row} ({times[row]}); "
+            f"leave them out before the split"
+        )
 
 
 def find_cuts(times: NDArray[np.int64], *, rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:

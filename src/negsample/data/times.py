@@ -1,26 +1,30 @@
-"""A column of times, in whatever form, as microseconds since 1970."""
+"""A column of times, in whatever form, as microseconds since 1970.
+
+What people do lies between 1980 and now. No number of one unit in that span is in it in another unit, so that each
+number tells its unit, or that it is no time.
+"""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import polars as pl
 
 from negsample.config import InputError
+from negsample.data.ids import exact_to
 from negsample.data.parts import Column
 
 FORMS = (
     "a number of seconds, milliseconds, microseconds or nanoseconds since 1970, or ISO text such as "
     "2011-12-09T12:50:00, 2011-12-09 12:50+02:00 or 2011-12-09, the same for all rows"
 )
-# A second in that unit, and the bound that the largest absolute value stays below.
-UNITS = {
-    "seconds": (10**0, 1e11),
-    "milliseconds": (10**3, 1e14),
-    "microseconds": (10**6, 1e17),
-    "nanoseconds": (10**9, float("inf")),
-}
+UNITS = {"seconds": 10**0, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+"""How many of each are a second."""
+_FIRST = 315_532_800  # 1980-01-01, in seconds
+_AHEAD = 86_400  # seconds that a time may be ahead of this machine's clock: a zone's worth
 _LARGEST = 9.2e18  # of Int64
+_ROUNDED = r"^[+-]?\d(?:\.(\d+))?[eE]\+?(\d{1,2})$"
 _ISO = (
     r"^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)?)?"
     r" ?(?:[Zz]|UTC|([+-])(\d{2}):?(\d{2})?)?$"
@@ -37,22 +41,37 @@ def check_type(column: Column, path: Path) -> None:
         raise InputError(f"column '{column.name}' of {path} is of type {column.dtype}; a time is {FORMS}")
 
 
-def unit_of(largest: float) -> str:
-    """The unit that numbers since 1970 have, by the largest absolute value among them."""
-    return next(unit for unit, (_, bound) in UNITS.items() if largest < bound)
+def within(microseconds: pl.Expr) -> pl.Expr:
+    """Whether it lies between 1980 and now."""
+    return microseconds.is_between(_FIRST * 10**6, int((time.time() + _AHEAD) * 10**6))
+
+
+def within_as(number: pl.Expr, unit: str) -> pl.Expr:
+    """Whether a number since 1970 lies between 1980 and now when read as ``unit``."""
+    return number.is_between(_FIRST * UNITS[unit], (time.time() + _AHEAD) * UNITS[unit])
 
 
 def number(column: Column) -> pl.Expr:
-    """As Float64; null where it is no finite number that Int64 could hold."""
+    """As Float64; null where it is no finite number that Int64 could hold, or one that lost digits in ``1.3E+09``."""
     if _is_calendar(column):
         return pl.lit(None, dtype=pl.Float64)
     value = _stripped(column).cast(pl.Float64, strict=False)
-    return pl.when(value.is_finite() & (value.abs() < _LARGEST)).then(value)
+    fits = value.is_finite() & (value.abs() < _LARGEST)
+    if _is_text(column):
+        parts = _stripped(column).str.extract_groups(_ROUNDED).struct
+        fits &= (parts.field("1").fill_null("").str.len_chars() >= parts.field("2").cast(pl.Int64)).fill_null(True)
+    return pl.when(fits).then(value)
+
+
+def inexact(column: Column) -> pl.Expr:
+    """Where a float is so large that its neighbours are the same float."""
+    most = exact_to(column)
+    return pl.lit(False) if most is None else (column.expr.abs().cast(pl.Float64) > most).fill_null(False)
 
 
 def from_number(column: Column, unit: str) -> pl.Expr:
     """Numbers of ``unit`` as Int64 microseconds: exact for integers, rounded down from nanoseconds."""
-    a_second, _ = UNITS[unit]
+    a_second = UNITS[unit]
     whole = _stripped(column).cast(pl.Int64, strict=False)
     exact = whole // 1000 if a_second > 10**6 else whole * (10**6 // a_second)
     rounded = (number(column) * (10**6 / a_second)).round().cast(pl.Int64, strict=False)

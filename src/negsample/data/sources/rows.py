@@ -50,5 +50,5 @@ def _rows(path: Path, form: Form) -> pl.LazyFrame:
     lines = pl.scan_lines(path, row_index_name=ROW, glob=False).with_columns(line)
     rows = lines.filter(line != "", ~line.is_in(list(form.headers)))
     fields = rows.with_columns(fields=line.str.extract_groups(form.pattern)).unnest("fields")
-    a_second, _ = UNITS[form.unit]
+    a_second = UNITS[form.unit]
     return fields.with_columns(pl.col("time").cast(pl.Int64) * (10**6 // a_second))
