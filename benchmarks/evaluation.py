@@ -18,6 +18,7 @@ from negsample.data.windows import Ints
 from negsample.dial import dials
 from negsample.evaluation import encode, queries
 from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK, rank, rank_by_dial
+from negsample.seen import Seen
 from negsample.table import DenseTable
 
 _PRODUCT_BLOCKS = [(QUERY_BLOCK, ITEM_BLOCK), (256, 4096), (512, 2048), (1024, 2048)]
@@ -36,7 +37,7 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
     states = torch.randn(number, dim, generator=rng)
     targets = torch.randint(1, items + 1, (len(query),), generator=rng).numpy()
     left_out = torch.randint(1, items + 1, (number * _SEEN,), generator=rng).numpy()
-    seen = np.repeat(np.arange(number), _SEEN), left_out
+    seen = Seen.of_pairs(np.repeat(np.arange(number), _SEEN), left_out, queries=number, items=items)
     nine = dials(1e6 / torch.arange(1, items + 2))  # by Zipf's law
 
     def products(query_block: int, item_block: int) -> None:
@@ -47,7 +48,7 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
                 asking = states[first : first + query_block]
                 torch.mm(asking, block.T, out=cells[: len(asking) * len(block)].view(len(asking), len(block)))
 
-    def ranks(top_k: int = 0, seen: tuple[Ints, Ints] | None = None) -> None:
+    def ranks(top_k: int = 0, seen: Seen | None = None) -> None:
         rank(states, table, query, targets, top_k=top_k, seen=seen)
 
     def by_dial(top_k: int) -> None:

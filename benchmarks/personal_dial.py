@@ -36,6 +36,7 @@ from negsample.metrics import balances, hit, ndcg
 from negsample.ranking import Ranking, Table, rank
 from negsample.runs import Run, read_run, write_json
 from negsample.seeds import resampling
+from negsample.seen import Seen
 from negsample.stats import REPLICATES, draws, groups_of, interval, sums_of
 from negsample.study_files import machine
 
@@ -141,7 +142,7 @@ def ranks_at(
         at.asked.query_E,
         at.asked.targets_E,
         top_k=top_k,
-        seen=at.known if filter_seen else None,
+        seen=Seen.of_pairs(*at.known, queries=len(states_QD), items=table.items) if filter_seen else None,
     )
 
 

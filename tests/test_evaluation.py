@@ -12,9 +12,11 @@ from benchmarks.memory import peak_bytes
 from negsample import ranking
 from negsample.config import InputError, TrainSettings
 from negsample.data.windows import Windows
-from negsample.evaluation import encode, evaluate, queries
+from negsample.dial import dials
+from negsample.evaluation import encode, evaluate, evaluate_by_dial, queries
 from negsample.models import PopRec, SASRec
 from negsample.ranking import rank
+from negsample.seen import Seen
 from negsample.table import DenseTable
 
 BLOCKS = [(1, 1), (1, 1000), (3, 2), (4, 7), (7, 23), (512, 8192)]
@@ -29,7 +31,7 @@ def table_of(rows: torch.Tensor) -> DenseTable:
 
 
 def slow_ranks(states, rows, query, targets, seen=()):
-    """FIELD section 2 by two loops; an item left out stands after all others, all of them tied."""
+    """FIELD section 2 by two loops; an item that is left out has no rank: it is infinite."""
     result = []
     for q, target in zip(query, targets, strict=True):
         scores = [float(np.dot(states[q], row)) for row in rows]
@@ -37,6 +39,9 @@ def slow_ranks(states, rows, query, targets, seen=()):
             if owner == q:
                 scores[item - 1] = -math.inf
         own = scores[target - 1]
+        if own == -math.inf:
+            result.append(math.inf)
+            continue
         higher = sum(score > own for score in scores)
         same = sum(score == own for score in scores)
         result.append(higher + (same - 1) / 2)
@@ -147,7 +152,7 @@ def test_top_ids_are_those_of_the_highest_scores(small_world, query_block, item_
 
 @pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize(("query_block", "item_block"), BLOCKS)
-def test_seen_items_leave_the_ranking_and_a_seen_target_ranks_last(small_world, query_block, item_block):
+def test_seen_items_leave_the_ranking_and_a_seen_target_has_no_rank(small_world, query_block, item_block):
     states, rows, query, targets = small_world
     chance = np.random.default_rng(2)
     owners = np.sort(chance.integers(0, 9, 30))
@@ -159,16 +164,13 @@ def test_seen_items_leave_the_ranking_and_a_seen_target_ranks_last(small_world, 
         rows,
         query,
         targets,
-        seen=(owners, items),
+        seen=Seen.of_pairs(owners, items, queries=9, items=23),
         top_k=23,
         query_block=query_block,
         item_block=item_block,
     )
     assert found.ranks_E.tolist() == expected
-    for q, target, position in zip(query.tolist(), targets.tolist(), found.ranks_E.tolist(), strict=True):
-        left_out = {item for owner, item in pairs if owner == q}
-        if target in left_out:
-            assert position >= 23 - len(left_out)
+    assert 0 < np.isinf(found.ranks_E).sum() < len(query)
     assert found.top_QK is not None
     for q, ids in enumerate(found.top_QK.tolist()):
         left_out = {item for owner, item in pairs if owner == q}
@@ -314,7 +316,10 @@ def test_memory_is_bound_by_the_block_whatever_the_catalogue(top_k, with_seen):
     table = table_of(torch.randn(v, dim, generator=torch.Generator().manual_seed(10)))
     states = torch.randn(queries, dim, generator=torch.Generator().manual_seed(11))
     query, targets = np.sort(chance.integers(0, queries, events)), chance.integers(1, v + 1, events)
-    seen = (np.sort(chance.integers(0, queries, 500)), chance.integers(1, v + 1, 500)) if with_seen else None
+    seen = None
+    if with_seen:
+        owners, items = chance.integers(0, queries, 500), chance.integers(1, v + 1, 500)
+        seen = Seen.of_pairs(owners, items, queries=queries, items=v)
     tensors, arrays = peak_bytes(
         lambda: rank(
             states, table, query, targets, top_k=top_k, seen=seen, query_block=query_block, item_block=item_block
@@ -420,8 +425,40 @@ def test_seen_items_of_the_whole_history_are_left_out_when_asked(dataset_of, his
     plain = evaluate(model, data, "test", settings)
     assert plain.ranks_E.tolist() == [4, 0, 3]
     filtered = evaluate(model, data, "test", settings.model_copy(update={"filter_seen": True}))
-    known = 4 if history == "frozen" else 5  # rolling: 5 is seen before 1 is asked
-    assert filtered.ranks_E.tolist() == [0, 6 - known + (known - 1) / 2, 2 + 3 / 2]
+    assert filtered.ranks_E.tolist() == [0, math.inf, math.inf]
+    assert (filtered.figures["hr@20"], filtered.figures["left_out_events"]) == (1 / 3, 2)
+    assert filtered.figures["coverage@1"] == 1 / 6 if history == "frozen" else 2 / 6  # rolling: 5 is known to the last
+
+
+@pytest.mark.parametrize("history", ["frozen", "rolling"])
+@pytest.mark.parametrize(("items", "known"), [(12, 8), (12, 11), (3, 2), (30, 1), (10, 4)])
+def test_a_repeat_is_never_a_hit_where_seen_items_are_left_out(dataset_of, history, items, known):
+    """Whatever V, S and k: also where the middle of what is left out would come before k, and where k is above V."""
+    had = list(range(1, known + 1))
+    data = dataset_of([(had, [1], [1, known + 1, known]), ([1, 2], [], [2])], items)
+    settings = TrainSettings(history=history, filter_seen=True)
+    counts = torch.from_numpy(np.array(data.train_counts))
+    for model in (
+        PopRec(torch.arange(1, items + 1), max_length=50),
+        PopRec(torch.arange(items, 0, -1), max_length=50),
+        SASRec(items, rng=torch.Generator().manual_seed(items)),
+    ):
+        for part, repeats in (("test", [True, False, True, True]), ("valid", [True])):
+            found = evaluate_by_dial(model, data, part, settings, dials(counts, (-1.0, 0.0, 0.5)))
+            for each in [*found, evaluate(model, data, part, settings)]:
+                assert np.isinf(each.ranks_E).tolist() == repeats
+                assert each.figures["left_out_events"] == sum(repeats)
+                for k in (1, 5, 10, 20):
+                    assert each.figures[f"hr@{k}"] <= 1 - sum(repeats) / len(repeats)
+                    assert each.figures[f"ndcg@{k}"] <= 1 - sum(repeats) / len(repeats)
+
+
+def test_an_item_left_out_is_below_every_score_that_a_model_can_give():
+    seen = Seen.of_pairs(np.array([0]), np.array([1]), queries=1, items=3)
+    found = ranked([[1.0]], [[3.0], [-1e31], [-2e31]], [0, 0], [2, 3], top_k=3, seen=seen)
+    assert found.ranks_E.tolist() == [0, 1]
+    assert found.top_QK is not None
+    assert found.top_QK.tolist() == [[2, 3, 0]]
 
 
 def test_figures_are_the_means_over_the_events(dataset_of):

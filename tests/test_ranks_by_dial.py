@@ -11,6 +11,7 @@ import torch
 from negsample import ranking
 from negsample.dial import item_vectors, query_vectors
 from negsample.ranking import Dials, rank, rank_by_dial
+from negsample.seen import Seen
 from negsample.table import DenseTable
 
 BETAS = (-1.0, -0.5, 0.0, 0.25, 2.0)
@@ -32,7 +33,7 @@ def slow_ranks(scores, query, targets, seen):
             if owner == q:
                 own_scores[item - 1] = -math.inf
         own = own_scores[target - 1]
-        result.append(sum(own_scores > own) + (sum(own_scores == own) - 1) / 2)
+        result.append(math.inf if own == -math.inf else sum(own_scores > own) + (sum(own_scores == own) - 1) / 2)
     return result
 
 
@@ -70,7 +71,7 @@ def test_ranks_of_a_grid_are_the_slow_ones(small_world, query_block, item_block,
     found = rank_by_dial(
         *given(*small_world),
         top_k=5,
-        seen=(owners, items) if seen else None,
+        seen=Seen.of_pairs(owners, items, queries=9, items=23) if seen else None,
         query_block=query_block,
         item_block=item_block,
     )

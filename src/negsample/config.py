@@ -119,7 +119,9 @@ class TrainSettings(Settings):
     )
     eval_every: int = Field(1, ge=1, description="epochs between looks at validation")
     history: Literal["frozen", "rolling"] = Field("frozen", description="what the model knows at evaluation")
-    filter_seen: bool = Field(False, description="leave items of the history out of the ranking")
+    filter_seen: bool = Field(
+        False, description="leave items of the history out of the ranking; a repeat is then never a hit"
+    )
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TrainSettings:

@@ -17,6 +17,7 @@ from negsample.data.windows import Ints, Windows, longest_first, spans
 from negsample.metrics import CUTOFFS, summarise
 from negsample.models.agreement import check_items
 from negsample.ranking import NO_DIAL, Dials, Ranking, Table, rank_by_dial
+from negsample.seen import Seen
 
 Part = Literal["valid", "test"]
 """What can be measured on."""
@@ -26,7 +27,7 @@ History = Literal["frozen", "rolling"]
 QUERIES_AT_ONCE = 1 << 14
 """Whose states and histories are held at once: enough that reading the catalogue once for them costs nothing."""
 
-_ENCODE_BLOCK = 256  # histories encoded at once; more at once take longer each
+ENCODE_BLOCK = 256  # histories encoded at once; more at once take longer each
 
 
 class Model(Protocol):
@@ -103,8 +104,8 @@ def encode(model: Model, items: NDArray[np.int32], windows: Windows, *, device: 
     """(Q, D) state after the last item of each window."""
     order = np.argsort(windows.starts - windows.stops, kind="stable")
     parts = []
-    for start in range(0, len(order), _ENCODE_BLOCK):
-        chosen = longest_first(windows.take(order[start : start + _ENCODE_BLOCK]))
+    for start in range(0, len(order), ENCODE_BLOCK):
+        chosen = longest_first(windows.take(order[start : start + ENCODE_BLOCK]))
         packed = pack(items, chosen, model.max_length).to(device)
         states = model(model.table.lookup(packed.items_T)[0], packed)
         parts.append(states[torch.from_numpy(packed.offsets[1:] - 1).to(device)])
@@ -112,15 +113,26 @@ def encode(model: Model, items: NDArray[np.int32], windows: Windows, *, device: 
     return torch.cat(parts).index_select(0, back)
 
 
-def _seen(data: Dataset, asked: Queries) -> tuple[Ints, Ints]:
-    starts = np.asarray(data.offsets[:-1])[asked.windows.users]
-    lengths = asked.known_until - starts
-    items = data.items[spans(starts, lengths)].astype(np.int64)
-    return np.repeat(np.arange(len(starts)), lengths), items
+def _seen(data: Dataset, asked: Queries) -> Seen:
+    """Of each user the events that the last of his queries knows."""
+    users, user_Q = np.unique(asked.windows.users, return_inverse=True)
+    until_U = np.zeros(len(users), np.int64)
+    np.maximum.at(until_U, user_Q, asked.known_until)
+    starts_U = np.asarray(data.offsets[:-1])[users]
+    events = spans(starts_U, until_U - starts_U)
+    return Seen.of_events(
+        np.repeat(np.arange(len(users)), until_U - starts_U),
+        data.items[events].astype(np.int64),
+        events,
+        user_Q=user_Q,
+        until_Q=asked.known_until,
+        items=data.catalogue_size,
+    )
 
 
 class Evaluation(NamedTuple):
-    """``figures`` by name (see :func:`negsample.metrics.summarise`) and the rank of every event."""
+    """``figures`` by name (see :func:`negsample.metrics.summarise`) and the rank of every event, infinite for
+    one whose target ``filter_seen`` leaves out: it is no hit at any k."""
 
     figures: dict[str, float | int]
     ranks_E: NDArray[np.float64]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,12 +14,12 @@ from torch import Tensor
 from negsample.best import Best
 from negsample.config import InputError
 from negsample.data.windows import Ints
+from negsample.seen import Seen
 from negsample.turns import SORTED_FROM, in_turns
 
 QUERY_BLOCK = 128  # queries scored at once
 ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
 _COUNTABLE = 2**24  # ones that a sum in float32 counts
-_REMOVED = -1e30  # the score of an item left out of the ranking
 
 
 class Table(Protocol):
@@ -41,7 +40,8 @@ class Table(Protocol):
 
 
 class Ranking(NamedTuple):
-    """``ranks_E``: rank of each target from 0, mean of ties; ``top_QK``: ids of the first K of each query, or None."""
+    """``ranks_E``: rank of each target from 0, mean of ties; infinite for one that is left out of the ranking, so that
+    it is no hit at any k. ``top_QK``: ids of the first K of each query, 0 where fewer are left, or None."""
 
     ranks_E: NDArray[np.float64]
     top_QK: NDArray[np.int64] | None
@@ -68,7 +68,7 @@ def rank(
     targets_E: Ints,
     *,
     top_k: int = 0,
-    seen: tuple[Ints, Ints] | None = None,
+    seen: Seen | None = None,
     query_block: int = QUERY_BLOCK,
     item_block: int = ITEM_BLOCK,
 ) -> Ranking:
@@ -76,7 +76,7 @@ def rank(
 
     Scores closer than the rounding error of their products are equal. The catalogue is read once, a block at a time,
     and a rank is a sum over blocks. Whatever V, what is held beside the arguments is at most
-    ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + S + Q K)``, S pairs being ``seen``.
+    ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + Q K)``.
 
     Args:
         states_QD: one state a query.
@@ -84,7 +84,7 @@ def rank(
         query_E: query of each event, ascending.
         targets_E: item of each event.
         top_k: also give the ids of this many highest scores a query, in the same pass.
-        seen: (query, item) pairs left out of the ranking, queries ascending; such a target ranks last.
+        seen: what each query leaves out of the ranking; such a target has no rank among the others: it is infinite.
         query_block: queries scored at once, and events compared at once.
         item_block: items scored at once.
 
@@ -114,7 +114,7 @@ def rank_by_dial(
     dials: Dials,
     *,
     top_k: int = 0,
-    seen: tuple[Ints, Ints] | None = None,
+    seen: Seen | None = None,
     query_block: int = QUERY_BLOCK,
     item_block: int = ITEM_BLOCK,
 ) -> list[Ranking]:
@@ -126,7 +126,7 @@ def rank_by_dial(
     width = -(-v // -(-v // min(item_block, _COUNTABLE)))
     query_block = max(min(query_block, queries), 1)
     _check(states_QD)
-    bounds = _bounds(states_QD, table, query_E, targets_E, seen, dials, max(item_block // 8, 1))
+    bounds = _bounds(states_QD, table, query_E, targets_E, dials, max(item_block // 8, 1))
     sorts = device.type == "cpu" and states_QD.dtype in (torch.float32, torch.float64)
     query_Q, event_E, turns = in_turns(query_E, queries, query_block, SORTED_FROM if sorts else None)
     asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
@@ -142,17 +142,17 @@ def rank_by_dial(
     ]
     cells, flags = states_QD.new_empty(2, query_block * width)
     shifted = states_QD.new_empty(query_block * width if any(dials.betas) else 0)
-    for start, (places, items) in zip(range(1, v + 1, width), _by_block(seen, query_Q, v, width), strict=True):
+    for start in range(1, v + 1, width):
         block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
         for first, of_block in zip(range(0, queries, query_block), turns, strict=True):
             states = states_QD.index_select(0, asking_Q[first : first + query_block])
             scores = torch.mm(states, block.T, out=_matrix(cells, len(states), len(block)))
             if first == 0:
                 _check(scores[0])  # an item that is not finite gives any state a score that is not
-            low, high = np.searchsorted(places, [first, first + query_block])
-            if low < high:
-                at = (places[low:high] - first) * len(block) + items[low:high] - start
-                scores.view(-1).index_fill_(0, torch.from_numpy(at).to(device), _REMOVED)
+            if seen is not None:
+                for rows_N, items_N in seen.among(query_Q[first : first + query_block], start, start + len(block)):
+                    at = torch.from_numpy(rows_N * len(block) + items_N - start).to(device)
+                    scores.view(-1).index_fill_(0, at, -math.inf)
             for dial in turned:
                 dialled = scores
                 if dial.shift_V is not None:
@@ -174,7 +174,8 @@ def rank_by_dial(
                     twice += torch.gt(asked, dial.low_E1[turn], out=flag).sum(1)
                 if top_k:
                     dial.best.see(dialled, first, start)
-    return [_ranking(dial, query_Q, event_E, top_k) for dial in turned]
+    left_out_E = None if seen is None else seen.holds(query_E, targets_E)
+    return [_ranking(dial, query_Q, event_E, left_out_E, top_k) for dial in turned]
 
 
 def _looked_up(scores_V: Tensor, low_E1: Tensor, high_E1: Tensor) -> Tensor:
@@ -195,14 +196,16 @@ class _Dial(NamedTuple):
     best: Best
 
 
-def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, top_k: int) -> Ranking:
+def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.bool_] | None, top_k: int) -> Ranking:
     ranks_E = np.empty(len(event_E))
     ranks_E[event_E] = ((dial.twice_E - 1) / 2).cpu().numpy()
+    if left_out_E is not None:
+        ranks_E[left_out_E] = math.inf
     if not top_k:
         return Ranking(ranks_E, None)
     values, ids = dial.best.ordered()
     top_QK = np.empty(ids.shape, np.int64)
-    top_QK[query_Q] = torch.where(values > _REMOVED / 2, ids, 0).cpu().numpy()
+    top_QK[query_Q] = torch.where(values > -math.inf, ids, 0).cpu().numpy()
     return Ranking(ranks_E, top_QK)
 
 
@@ -220,7 +223,6 @@ def _bounds(
     table: Table,
     query_E: Ints,
     targets_E: Ints,
-    seen: tuple[Ints, Ints] | None,
     dials: Dials,
     chunk: int,
 ) -> list[tuple[Tensor, Tensor]]:
@@ -230,7 +232,6 @@ def _bounds(
     matrix it is computed. Without the margin a collapsed model, whose scores are all equal, would rank its targets by
     those bits, instead of in the middle.
     What a dial adds is rounded as it is added: ``2 eps (|score| + |added|)`` more.
-    Around a target that is left out: all that are left out.
     """
     found = [(*states.new_empty(2, len(query_E)),) for _ in dials.betas]
     kind = torch.finfo(states.dtype)
@@ -250,22 +251,4 @@ def _bounds(
     for low_E, high_E in found:
         _check(low_E)
         _check(high_E)
-    if seen is not None:
-        (of_seen, seen_items), v = seen, table.items
-        left_out = np.isin(query_E * (v + 1) + targets_E, of_seen * (v + 1) + seen_items)
-        left_out_E = torch.from_numpy(left_out).to(states.device)
-        for low_E, high_E in found:
-            low_E.masked_fill_(left_out_E, 2 * _REMOVED)
-            high_E.masked_fill_(left_out_E, _REMOVED / 2)
     return [(low_E, high_E) for low_E, high_E in found]
-
-
-def _by_block(seen: tuple[Ints, Ints] | None, query_Q: Ints, v: int, width: int) -> Iterator[tuple[Ints, Ints]]:
-    """The pairs of each block of items: the place of the query, ascending, and the item."""
-    owners, items = (np.empty(0, np.int64),) * 2 if seen is None else seen
-    places, block = np.argsort(query_Q)[owners], (items - 1) // width
-    order = np.argsort(block * len(query_Q) + places)
-    edges = np.searchsorted(block[order], np.arange(-(-v // width) + 1))
-    for start, stop in pairwise(edges.tolist()):
-        here = order[start:stop]
-        yield places[here], items[here]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
+from benchmarks.memory import peak_bytes
 from negsample.config import TrainSettings
-from negsample.forecast.needs import asked_of, drawn_by, needs_of, positions_of, rest_bytes, table_bytes
-from negsample.methods import METHODS, POPREC
+from negsample.dial import dials
+from negsample.evaluation import evaluate_by_dial
+from negsample.forecast.needs import (
+    asked_of,
+    drawn_by,
+    evaluation_bytes,
+    needs_of,
+    positions_of,
+    rest_bytes,
+    table_bytes,
+)
+from negsample.job import Job
+from negsample.methods import METHODS, POPREC, negative_settings
+from negsample.models import SASRec
 
 
 def test_bytes_of_a_table():
@@ -29,8 +44,28 @@ def test_positions(job_of):
 
 def test_what_is_asked(job_of):
     frozen, rolling = (asked_of(job_of(history=history)) for history in ("frozen", "rolling"))
-    assert [tuple(each) for each in frozen] == [(2, 2, 5), (2, 2, 9)]
-    assert [tuple(each) for each in rolling] == [(2, 2, 5), (2, 2, 9)]
+    assert [tuple(each) for each in frozen] == [(2, 2, 5, 3), (2, 2, 9, 5)]
+    assert [tuple(each) for each in rolling] == [(2, 2, 7, 4), (2, 2, 11, 6)]
+
+
+@pytest.fixture(scope="module")
+def heavy(dataset_of):
+    """One user with 24,000 events, of which 1,200 are test, beside one with few."""
+    items = np.random.default_rng(0).integers(1, 401, 24_000).tolist()
+    return dataset_of([(items[:21_600], items[21_600:22_800], items[22_800:]), ([1, 2, 3], [4], [5])], 400)
+
+
+@pytest.mark.parametrize("history", ["frozen", "rolling"])
+@pytest.mark.parametrize("filter_seen", [False, True])
+def test_evaluation_takes_what_was_said_however_long_a_history_is(heavy, history, filter_seen):
+    """With a pair of a query and an item of its history for all that there are, it would be a thousand times as much:
+    1,200 queries of 23,000 events each."""
+    settings = TrainSettings(history=history, filter_seen=filter_seen, dim=16, max_length=20, blocks=1)
+    job = Job(heavy, "random", 0, settings, negative_settings("random", {}))
+    model = SASRec(400, dim=16, max_length=20, blocks=1, rng=torch.Generator().manual_seed(0))
+    grid = dials(torch.from_numpy(np.array(heavy.train_counts)))
+    tensors, arrays = peak_bytes(lambda: evaluate_by_dial(model, heavy, "test", settings, grid))
+    assert 0.2 * evaluation_bytes(job) < tensors + arrays < 1.3 * evaluation_bytes(job) < 30e6
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from negsample.data.popularity import cohorts
-from negsample.metrics import CUTOFFS, summarise
+from negsample.metrics import CUTOFFS, METRICS, summarise
 
 # Items 1..6 with 6, 3, 2, 1, 0, 0 train events, n = 12: 1 is head (c = 0 < 4), 2 is mid (c = 6 < 8), the rest tail.
 COUNTS = np.array([0, 6, 3, 2, 1, 0, 0])
@@ -25,7 +25,14 @@ def figures():
 
 
 def test_events(figures):
-    expected = {"events": 10, "head_events": 4, "mid_events": 2, "tail_events": 4, "cold_events": 2}
+    expected = {
+        "events": 10,
+        "head_events": 4,
+        "mid_events": 2,
+        "tail_events": 4,
+        "cold_events": 2,
+        "left_out_events": 0,
+    }
     assert {name: figures[name] for name in expected} == expected
     assert all(type(figures[name]) is int for name in expected)
 
@@ -76,7 +83,7 @@ def test_every_name_and_no_other(figures):
         f"{prefix}{name}" for name in ("hr", "ndcg", "mrr") for prefix in ("", "warm_", "head_", "mid_", "tail_")
     ]
     expected = {f"{name}@{k}" for k in (1, 5, 10, 20) for name in [*measures, "balance", "coverage", "arp"]}
-    expected |= {"events", "head_events", "mid_events", "tail_events", "cold_events"}
+    expected |= {"events", "head_events", "mid_events", "tail_events", "cold_events", "left_out_events"}
     assert set(figures) == expected
     without_top = summarise(RANKS, TARGETS, COUNTS, cohorts(COUNTS))
     assert set(without_top) == {name for name in expected if not name.startswith(("coverage", "arp"))}
@@ -99,6 +106,19 @@ def test_no_event_at_all():
     nothing = summarise(np.empty(0), np.empty(0, np.int64), COUNTS, cohorts(COUNTS))
     assert nothing["events"] == 0
     assert math.isnan(nothing["hr@10"])
+
+
+def test_a_target_that_is_left_out_is_an_event_and_no_hit():
+    """Ten events of which six are left out: at most four can be hit, at any k, in no total and in no cohort."""
+    ranks = np.array([0.0, 0, 0, 0, *[math.inf] * 6])
+    targets = np.array([1, 2, 3, 4, 1, 2, 3, 4, 1, 2])
+    figures = summarise(ranks, targets, COUNTS, cohorts(COUNTS))
+    assert (figures["events"], figures["left_out_events"]) == (10, 6)
+    for k in (1, 5, 10, 20):
+        assert [figures[f"{name}@{k}"] for name in ("hr", "ndcg", "mrr")] == [0.4] * 3
+        assert figures[f"head_hr@{k}"] == 1 / 3
+    for metric in METRICS.values():
+        assert metric(ranks, 10**9).tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_model_like_poprec_has_balance_one_third():

@@ -25,7 +25,7 @@ from negsample.report.tables import study_table
 from negsample.report.words import dataset_words
 
 METHODS = ("random", "adaptive", "PopRec")
-EVENTS = {"events": 1000, "cold_events": 0}
+EVENTS = {"events": 1000, "cold_events": 0, "left_out_events": 0}
 FAMILIES = {  # measures and how many scopes of each
     "table": {"ndcg@10": 4, "hr@10": 4, "balance@10": 1},
     "accuracy": {"ndcg@10": 1},

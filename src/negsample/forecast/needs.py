@@ -12,7 +12,7 @@ from negsample.config import TrainSettings
 from negsample.data.epochs import steps_an_epoch
 from negsample.data.windows import training_windows
 from negsample.dial import BETAS
-from negsample.evaluation import QUERIES_AT_ONCE
+from negsample.evaluation import ENCODE_BLOCK, QUERIES_AT_ONCE
 from negsample.job import Job
 from negsample.losses import bpr_max
 from negsample.methods import POPREC, Catalogue, Method, build_method
@@ -20,6 +20,7 @@ from negsample.negatives import BatchMix, CrossBatch, Hardest, Mixture, OneOfHar
 from negsample.negatives.select import Needs as SelectorNeeds
 from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK
 from negsample.score import BYTES_A_SCORE, LOOKED_UP, MERGED, MIB
+from negsample.seen import PAIRS
 
 PROCESS = 390_000_000
 """Bytes of a process that does nothing large: libraries, and what is left over as it works (measured)."""
@@ -243,27 +244,47 @@ def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
 def evaluation_bytes(job: Job) -> int:
     """The larger of validation and test: Q queries of which E events ask.
 
-    Of 16,384 queries at once: states twice, ``2 D`` values a query, and with ``filter_seen`` 64 bytes an event of the
-    histories. Of all, at each setting of the dial: 40 bytes an event and 170 a query (its first items), and once 60
-    and 130 more. Blocks of 128 queries by 16,384 items, 7 of them and 3 D rows.
+    Of 16,384 queries at once: states twice, ``2 D`` values a query, and with ``filter_seen`` 72 bytes an event of their
+    users' histories (once, however many queries a user has), and 42 for each of 278,528 pairs of a query and an item
+    that is left out, or as many as there are for 128 queries. Of all, at each setting of the dial: 40 bytes an event
+    and 170 a query (its first items), and once 60 and 130 more. Blocks of 128 queries by 16,384 items, 7 of them and 3
+    D rows; before them histories are encoded, 256 at a time.
     """
     settings = job.settings
     dials, most = 1 if job.method == POPREC else len(BETAS) + 1, 0
-    for asked in asked_of(job):
-        at_once = min(QUERIES_AT_ONCE, asked.queries)
-        seen = 64 * asked.seen * at_once // max(asked.queries, 1) if settings.filter_seen else 0
-        of_all = (60 + 40 * dials) * asked.events + (130 + 170 * dials) * asked.queries
-        most = max(most, 2 * _FLOAT * at_once * settings.dim + seen + of_all)
     width = min(ITEM_BLOCK, job.data.catalogue_size)
-    return most + _FLOAT * width * (7 * QUERY_BLOCK + 3 * settings.dim)
+    blocks = _FLOAT * width * (7 * QUERY_BLOCK + 3 * settings.dim)
+    for asked in asked_of(job):
+        at_once, seen = min(QUERIES_AT_ONCE, asked.queries), 0
+        if settings.filter_seen:
+            seen = 72 * max(asked.seen * at_once // max(asked.queries, 1), asked.longest)
+            seen += 42 * min(PAIRS + width, QUERY_BLOCK * min(width, asked.longest))
+        of_all = (60 + 40 * dials) * asked.events + (130 + 170 * dials) * asked.queries
+        encoded = encoding_bytes(settings, min(ENCODE_BLOCK, asked.queries), min(asked.longest, settings.max_length))
+        most = max(most, 2 * _FLOAT * at_once * settings.dim + of_all + max(encoded, blocks + seen))
+    return most
+
+
+def encoding_bytes(settings: TrainSettings, histories: int, longest: int) -> int:
+    """What encoding so many histories takes where no gradient is kept, all being as long as the longest.
+
+    A position has 50 bytes of places, and of SASRec ``12 D`` values and in attention's bins, W wide (at least 32),
+    ``(2 heads + 1) W``; of GRU4Rec ``8 D`` (measured).
+    """
+    a_position = 8 * settings.dim
+    if settings.model == "sasrec":
+        a_position = 12 * settings.dim + (2 * settings.heads + 1) * max(longest, 32)
+    return histories * longest * (50 + _FLOAT * a_position)
 
 
 class Asked(NamedTuple):
-    """Of validation or test: events that are ranked, for how many queries, and events of their histories."""
+    """Of validation or test: events that are ranked, for how many queries; events of their users' histories, and of the
+    longest of these."""
 
     queries: int
     events: int
     seen: int
+    longest: int
 
 
 def asked_of(job: Job) -> list[Asked]:
@@ -273,8 +294,10 @@ def asked_of(job: Job) -> list[Asked]:
     found = []
     for begin, end in ((train, valid), (valid, np.asarray(data.offsets[1:]))):
         asked = (end > begin) & (begin > first)
-        events, seen = int((end - begin)[asked].sum()), int((begin - first)[asked].sum())
-        found.append(Asked(int(asked.sum()) if job.settings.history == "frozen" else events, events, seen))
+        events, frozen = int((end - begin)[asked].sum()), job.settings.history == "frozen"
+        histories = ((begin if frozen else end) - first)[asked]
+        queries = int(asked.sum()) if frozen else events
+        found.append(Asked(queries, events, int(histories.sum()), int(histories.max(initial=0))))
     return found
 
 

@@ -1,6 +1,7 @@
 """Accuracy of one event: how high the target stands.
 
 Ranks count from 0 and are means of ties, so they may be halves: ``rank = #(score > s) + (#(score == s) - 1) / 2``.
+A target that is left out of the ranking has an infinite rank: it is no hit at any ``k``, even where ``k`` is above V.
 Every function gives one float64 an event, 0 where ``rank >= k``; nothing is rounded or averaged.
 """
 

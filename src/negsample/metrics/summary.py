@@ -25,7 +25,7 @@ def summarise(
     """Every figure by the name it has in ``metrics.json``, as fractions; NaN where there is no event to average.
 
     Args:
-        ranks: (E,) rank of each event's target.
+        ranks: (E,) rank of each event's target, infinite where it is left out of the ranking.
         targets: (E,) its id.
         counts: (V + 1,) train counts: a target without one is cold.
         cohort_of: (V + 1,) cohort of each id.
@@ -50,6 +50,7 @@ def summarise(
     for number, cohort in enumerate(COHORTS):
         figures[f"{cohort}_events"] = int((cohorts == number).sum())
     figures["cold_events"] = int(cold.sum())
+    figures["left_out_events"] = int(np.isinf(ranks).sum())
     return figures
 
 

@@ -32,13 +32,19 @@ def baseline(trained: Sequence[Row], popular: Row | None, judge: Judge = BY_SPRE
 
 
 def ceiling(events: Mapping[str, Any]) -> str:
-    """The share of test events on items that no training event shows."""
-    cold = events["cold_events"] / events["events"]
-    if cold == 0:
-        return "Every test event is on an item that was seen in training."
+    """The share of test events that can never be hit, and of those on items that no training event shows."""
+    left_out, cold = (events[name] / events["events"] for name in ("left_out_events", "cold_events"))
+    text = ""
+    if left_out:
+        text = (
+            f"{percent(left_out, 1)} of the test events are on items that the user had before. `filter_seen` leaves"
+            f" these out of the ranking, so they are never hit: HR@10 has a ceiling of {percent(1 - left_out, 1)}. "
+        )
+    if not cold:
+        return f"{text}Every test event is on an item that was seen in training."
     return (
-        f"{percent(cold, 1)} of the test events are on items never seen in training; no method can hit them"
-        f" but by chance, so HR@10 has a ceiling of {percent(1 - cold, 1)}."
+        f"{text}{percent(cold, 1)} of the test events are on items never seen in training. Their vectors are not"
+        " trained: they are hit by chance, which is more where the catalogue is small."
     )
 
 
