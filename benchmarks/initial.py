@@ -56,10 +56,10 @@ class Asked(NamedTuple):
 
 
 LOGS = (
-    Asked("online-retail", 16, {}),
-    Asked("amazon-beauty-5core", 12, {}),
-    Asked("movielens-100k", 60, {"eval_every": 4}),
-    Asked("globo-clicks", 6, {"max_length": 20}, users_of=16, fraction=0.02),
+    Asked("online-retail", 10, {}),
+    Asked("amazon-beauty-5core", 8, {"eval_every": 2}),
+    Asked("movielens-100k", 40, {"eval_every": 4}),
+    Asked("globo-clicks", 4, {"max_length": 20}, users_of=16, fraction=0.02),
 )
 
 

@@ -126,9 +126,12 @@ README: Sequence[Claim] = (
     ),
 )
 
+DATASETS: Sequence[Claim] = (Stated("5 % of 394,908 events are 19,746"),)
+
 PAGES: Mapping[str, Sequence[Claim]] = {
     "README.md": README,
     "docs/studies/README.md": claims_studies.CLAIMS,
     "docs/dial.md": claims_dial.CLAIMS,
     "docs/paper.md": claims_paper.CLAIMS,
+    "docs/datasets.md": DATASETS,
 }
