@@ -1,0 +1,118 @@
+"""`--preset reference` does, step by step, what the published loop does: held against a plain, padded one."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import plain_reference as plain
+from negsample import (
+    SASRec,
+    TrainSettings,
+    build_method,
+    catalogue_of,
+    evaluate,
+    generator,
+    load_dataset,
+    negative_settings,
+)
+from negsample.data.epochs import batches_of
+from negsample.optimizers import optimizer_of
+from negsample.presets import PRESETS
+from negsample.proposals import propose
+from negsample.train import padding_of, step
+
+STEPS, DIM, LENGTH, SIZE = 12, 16, 20, 32
+NAMES = {"query": "query", "key": "key", "value": "value", "inner": "inner", "outer": "outer"}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_dataset("online-retail", split="paper")
+
+
+@pytest.fixture(scope="module")
+def settings():
+    training = dict(PRESETS["reference"].training)
+    small = {"dim": DIM, "max_length": LENGTH, "batch_size": SIZE, "dropout": 0.0, "learning_rate": 1e-3}
+    return TrainSettings(**training | small)
+
+
+def as_plain(model) -> plain.Parameters:
+    """The product's weights by the names of the plain loop, (in, out) where they are matrices of a layer."""
+    weights = dict(model.named_parameters())
+    found = {"items": weights["table.weight"], "slots": weights["slots"]}
+    for block in range(plain.BLOCKS):
+        for name in NAMES:
+            found[f"{name}{block}"] = weights[f"blocks.{block}.{name}.weight"].T
+            found[f"{name}{block}.bias"] = weights[f"blocks.{block}.{name}.bias"]
+    norms = {"last": "norm", **{f"attention{b}": f"blocks.{b}.attention_norm" for b in range(plain.BLOCKS)}}
+    norms |= {f"feed{b}": f"blocks.{b}.feed_norm" for b in range(plain.BLOCKS)}
+    for name, own in norms.items():
+        found |= {f"{name}.scale": weights[f"{own}.weight"], f"{name}.bias": weights[f"{own}.bias"]}
+    return {name: value.detach().clone().contiguous().requires_grad_() for name, value in found.items()}
+
+
+def test_steps_of_the_preset_are_those_of_the_published_loop(data, settings, monkeypatch):
+    monkeypatch.setattr(plain, "_WIDE", (0, 10, 25, SIZE))
+    model = SASRec(
+        data.catalogue_size, dim=DIM, max_length=LENGTH, dropout=0.0, rng=generator(3, "init"), initial="glorot"
+    )
+    negatives = negative_settings("in-batch", {"in_batch_negatives": 9})
+    method = build_method("in-batch", catalogue_of(data, LENGTH), negatives)
+    optimizer = optimizer_of([model.table], model.parameters(), settings, [generator(3, "rounding")])
+    p = as_plain(model)
+    adam, chance = plain.Adam(p, settings.learning_rate), generator(3, "negatives")
+    batches = batches_of(data, settings, method.collisions, rng=generator(3, "order"))
+    for _, batch in zip(range(STEPS), batches, strict=False):
+        proposed = propose(method, batch, rng=chance)
+        cuts = batch.inputs.offsets[1:-1].tolist()
+        inputs = [each.tolist() for each in torch.tensor_split(batch.inputs.items_T, cuts)]
+        targets = [each.tolist() for each in torch.tensor_split(batch.targets_T, cuts)]
+        theirs = plain.loss_of(p, (inputs, targets, proposed.negatives.ids.numpy()))
+        theirs.backward()
+        adam.step()
+        ours = step(
+            model,
+            method,
+            batch,
+            optimizer,
+            negatives_rng=chance,
+            dropout_rng=chance,
+            proposed=proposed,
+            padded_to=padding_of(settings),
+        )
+        assert float(ours) == pytest.approx(float(theirs.detach()), rel=1e-5)
+    moved = as_plain(model)
+    apart = {name: float((moved[name] - p[name]).detach().abs().max()) for name in p}
+    assert max(value for name, value in apart.items() if name != "items") < 0.1 * STEPS * settings.learning_rate
+    mean = float((moved["items"] - p["items"]).detach().abs().mean())
+    assert mean < 0.01 * STEPS * settings.learning_rate  # where gradients are as small as epsilon the forms differ
+
+
+def test_ranks_of_the_preset_are_those_of_the_published_loop(data, settings):
+    model = SASRec(data.catalogue_size, dim=DIM, max_length=LENGTH, rng=generator(4, "init"), initial="glorot")
+    with torch.no_grad():
+        model.table.weight[1:] *= 20
+    events, offsets = np.asarray(data.items), np.asarray(data.offsets)
+    sequences = [events[low:high].tolist() for low, high in itertools.pairwise(offsets)]
+    for part in ("valid", "test"):
+        theirs = plain.figures(as_plain(model), data, sequences, part)
+        ours = evaluate(model, data, part, settings, with_top=False).figures
+        for name in ("hr@10", "ndcg@10", "head_hr@10", "mid_hr@10", "tail_hr@10"):
+            assert 100 * ours[name] == pytest.approx(theirs[name], abs=0.02)
+
+
+def test_negatives_leave_out_the_targets_of_the_window_alone():
+    rng = np.random.default_rng(0)
+    train = [[1, 2, 3, 4], [5, 2, 1], [2, 7, 8], [9]]
+    inputs, targets, negatives = plain.draw(train, 40, 3, 2, rng)
+    seen = set()
+    for had, wanted, drawn in zip(inputs, targets, negatives.tolist(), strict=True):
+        assert len(had) == len(wanted) <= 2
+        assert not set(drawn) & set(wanted)
+        seen |= set(drawn) & set(had)
+    assert seen  # an item of the input that is no target may be drawn
