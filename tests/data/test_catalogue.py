@@ -139,7 +139,7 @@ def test_description(log):
         ("users trained on", "2 with two train events or more"),
         ("test events of users without history", "0 (0 %)"),
         ("cold items", "0 (0 %) in no train event"),
-        ("test events on cold items", "0 (0 %) that no method can hit"),
+        ("test events on cold items", "0 (0 %), whose vectors are not trained"),
         ("events that tie with another of their user", "0 (0 %)"),
     ]
     assert [tuple(row) for row in description.cohorts] == [

@@ -44,7 +44,7 @@ def describe(dataset: Dataset) -> Description:
         ("users trained on", f"{about['trained_users']:,} with two train events or more"),
         ("test events of users without history", _of(about["test_events_without_history"], tests)),
         ("cold items", f"{_of(about['cold_items'], about['items'])} in no train event"),
-        ("test events on cold items", f"{_of(about['cold_test_events'], tests)} that no method can hit"),
+        ("test events on cold items", f"{_of(about['cold_test_events'], tests)}, whose vectors are not trained"),
         ("events that tie with another of their user", _of(round(about["tie_share"] * events), events)),
     ]
     if about["dropped_cold_events"]:
