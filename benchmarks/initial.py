@@ -73,15 +73,14 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     kept = given.out / "runs.jsonl"
     rows = [json.loads(line) for line in kept.read_text("utf-8").splitlines()] if kept.exists() else []
-    for log in LOGS:
-        data = _data(log, given.data, given.out)
-        for seed, method, initial in itertools.product(range(given.seeds), METHODS, CANDIDATES):
-            key = {"log": log.name, "method": method, "initial": initial, "seed": seed}
-            if not any(key.items() <= row.items() for row in rows):
-                rows.append(key | trained(data, log, method, initial, seed))
-                with kept.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-                print(rows[-1], flush=True)
+    data = {log.name: _data(log, given.data, given.out) for log in LOGS}
+    for seed, log, method, initial in itertools.product(range(given.seeds), LOGS, METHODS, CANDIDATES):
+        key = {"log": log.name, "method": method, "initial": initial, "seed": seed}
+        if not any(key.items() <= row.items() for row in rows):
+            rows.append(key | trained(data[log.name], log, method, initial, seed))
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+            print(rows[-1], flush=True)
     rule = " ".join(f"{__doc__}".split("\n\n")[2].split())
     found = {"machine": machine(), "rule": rule} | judged(rows, checked(TrainSettings, {}).initial)
     (RESULTS / "initial.json").write_text(json.dumps(found | {"runs": rows}, indent=1) + "\n", encoding="utf-8")
