@@ -252,7 +252,7 @@ def test_no_other_word_is_taken_for_test(part, predictable):
         evaluate(model, predictable, part, SETTINGS)
     with pytest.raises(ValueError, match="part must be 'valid' or 'test', got"):
         evaluate_by_dial(model, predictable, part, SETTINGS, NO_DIAL)
-    with pytest.raises(ValueError, match="history must be 'frozen' or 'rolling', got"):
+    with pytest.raises(ValueError, match="history must be 'frozen' or 'rolling' or 'rolling-basket', got"):
         queries(predictable, "test", history=part, max_length=5)
 
 

@@ -23,6 +23,8 @@ from pydantic import (
 )
 
 M = TypeVar("M", bound=BaseModel)
+History = Literal["frozen", "rolling", "rolling-basket"]
+"""What a model knows when it is measured; see :func:`negsample.evaluation.queries`."""
 W = TypeVar("W", bound=str)
 _LARGEST = 2**31 - 1  # of a whole number
 ROWS_FROM = 50_000  # items: from here on a step over the rows of a batch is the faster one
@@ -118,7 +120,7 @@ class TrainSettings(Settings):
         "the reference does",
     )
     eval_every: int = Field(1, ge=1, description="epochs between looks at validation")
-    history: Literal["frozen", "rolling"] = Field("frozen", description="what the model knows at evaluation")
+    history: History = Field("frozen", description="what the model knows at evaluation")
     filter_seen: bool = Field(
         False, description="leave items of the history out of the ranking; a repeat is then never a hit"
     )

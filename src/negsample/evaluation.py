@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.config import InputError, TrainSettings, check_word
+from negsample.config import History, InputError, TrainSettings, check_word
 from negsample.data.batches import Packed, pack
 from negsample.data.sequences import Dataset
 from negsample.data.windows import Ints, Windows, longest_first, spans
@@ -21,8 +21,6 @@ from negsample.seen import Seen
 
 Part = Literal["valid", "test"]
 """What can be measured on."""
-
-History = Literal["frozen", "rolling"]
 
 QUERIES_AT_ONCE = 1 << 14
 """Whose states and histories are held at once: enough that reading the catalogue once for them costs nothing."""
@@ -74,7 +72,10 @@ class Queries(NamedTuple):
 def queries(data: Dataset, part: Part, *, history: History, max_length: int) -> Queries:
     """The events of ``part`` that can be measured: those of users with an earlier event outside it.
 
-    ``frozen``: one query a user, the last L events before the part. ``rolling``: one an event, the last L before it.
+    ``frozen``: one query a user, the last L events before the part. ``rolling``: one query a user and moment, the last
+    L events strictly earlier than it; an event without any (its moment began before a cut by rows) is not measured.
+    ``rolling-basket``: one query an event, the last L rows before it, those of its own moment included: another task,
+    the completion of a basket.
 
     Raises:
         InputError: ``part`` or ``history`` is another word (train events are learned, not measured), or there is no
@@ -95,8 +96,29 @@ def queries(data: Dataset, part: Part, *, history: History, max_length: int) -> 
     if history == "frozen":
         windows = Windows(users, np.maximum(first, begin - max_length), begin)
         return Queries(windows, of_user, targets, begin)
-    windows = Windows(users[of_user], np.maximum(first[of_user], events - max_length), events)
-    return Queries(windows, np.arange(len(events)), targets, events)
+    until = events if history == "rolling-basket" else _moments(data, events, of_user, first)
+    known = until > first[of_user]
+    of_user, until, targets = of_user[known], until[known], targets[known]
+    if not len(until):
+        raise InputError(f"nothing to measure on: no {part} event of {data.name} is later than another of its user")
+    new = np.r_[True, until[1:] != until[:-1]]  # also between users: their events lie one after another
+    until, of_user = until[new], of_user[new]
+    windows = Windows(users[of_user], np.maximum(first[of_user], until - max_length), until)
+    return Queries(windows, np.cumsum(new) - 1, targets, until)
+
+
+def _moments(data: Dataset, events: Ints, of_user: Ints, first: Ints) -> Ints:
+    """(E,) where the moment of each of ``events`` begins among the events of its user, whose first is ``first``."""
+    times = data.times[events]
+    new = np.r_[True, (of_user[1:] != of_user[:-1]) | (times[1:] != times[:-1])]
+    begins = events[new]
+    open_ = np.flatnonzero(begins > first[of_user[new]])
+    while len(open_):  # a cut by rows may go through a moment: one turn for each of its earlier rows
+        open_ = open_[data.times[begins[open_] - 1] == times[new][open_]]
+        begins[open_] -= 1
+        open_ = open_[begins[open_] > first[of_user[new]][open_]]
+    begins_E: Ints = begins[np.cumsum(new) - 1]
+    return begins_E
 
 
 @torch.no_grad()

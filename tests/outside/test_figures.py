@@ -35,7 +35,8 @@ def slow(world, model, part, rule="frozen", *, filter_seen=False, shift=0.0):
     score_of, events, orders = {}, [], []
     for user, each in enumerate(world.events):
         for place, (seen, target, known) in enumerate(split.measured(each, PARTS[part], rule, LONGEST)):
-            query = user if rule == "frozen" else (user, place)
+            moment = [event.time for event in each if event.part == PARTS[part]][place]
+            query = {"frozen": user, "rolling": (user, moment), "rolling-basket": (user, place)}[rule]
             left_out = known if filter_seen else set()
             if query not in score_of:
                 with torch.no_grad():
@@ -78,11 +79,12 @@ def test_ranks_of_items_that_tie(log, world_of):
     same(found.figures, slow_figures(world, events, orders), but=shown)
 
 
-def test_rolling_histories(world_of):
-    """A query an event, of what stands before it in the file."""
+@pytest.mark.parametrize("history", ["rolling", "rolling-basket"])
+def test_rolling_histories(world_of, history):
+    """What is strictly earlier than the event, or what stands before it in the file."""
     world = world_of("online-retail")
-    model, settings = model_of(world), SETTINGS.model_copy(update={"history": "rolling"})
-    events, orders = slow(world, model, "valid", "rolling-basket")
+    model, settings = model_of(world), SETTINGS.model_copy(update={"history": history})
+    events, orders = slow(world, model, "valid", history)
     found = evaluate(model, world.data, "valid", settings)
     assert found.ranks_E.tolist() == [event.rank for event in events]
     same(found.figures, slow_figures(world, events, orders))

@@ -53,16 +53,14 @@ def test_an_epoch_trains_every_user_with_two_events_on_their_latest(log, world_o
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])
-@pytest.mark.parametrize("history", ["frozen", "rolling"])
+@pytest.mark.parametrize("history", ["frozen", "rolling", "rolling-basket"])
 def test_events_are_measured_for_the_history_that_is_known(log, world_of, part, history):
-    """The product's ``rolling`` has what stands before the event in the file, its own moment included."""
     world, longest = world_of(log, "sound"), 7
     found = queries(world.data, part, history=history, max_length=longest)
-    rule = {"frozen": "frozen", "rolling": "rolling-basket"}[history]
     expected = [
         (user, *each)
         for user, events in enumerate(world.events)
-        for each in split.measured(events, {"valid": 1, "test": 2}[part], rule, longest)
+        for each in split.measured(events, {"valid": 1, "test": 2}[part], history, longest)
     ]
     windows, items = found.windows, world.data.items
     mine = []

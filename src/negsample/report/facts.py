@@ -42,10 +42,11 @@ class Made(NamedTuple):
 
 
 def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
-    """A dataset's sizes, split and limits; ``history``: what a model knew, ``frozen`` or ``rolling``."""
+    """A dataset's sizes, split and limits; ``history``: what a model knew, one of ``TrainSettings``'s words."""
     known = {
         "frozen": "frozen: what a user did before validation ended, the same for all of his test events",
-        "rolling": "rolling: everything a user did before the event",
+        "rolling": "rolling: everything a user did strictly before the moment of the event",
+        "rolling-basket": "rolling-basket: every row of a user before the event, the rest of its basket included",
     }
     test = f"{whole(manifest['test_events'])} from {when(manifest['test_start'])}"
     return [
