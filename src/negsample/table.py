@@ -138,7 +138,8 @@ class RowsTable(nn.Module):
     def lookup(self, *ids: Tensor) -> list[Tensor]:
         """The rows of each tensor of ids, (..., D), float32.
 
-        With a rule and gradients enabled they come from the batch's distinct rows, which the rule's next step updates.
+        With a rule and gradients enabled they come from the batch's distinct rows, which the rule's next step updates;
+        by the sum of what comes back, where there are several lookups before it.
         """
         flat = _flat(ids)
         if self.rule is None or not torch.is_grad_enabled():

@@ -35,8 +35,10 @@ class TablesAndRest:
         self.rules, self.rest = rules, DenseAdam(rest, lr=lr)
 
     def zero_grad(self) -> None:
-        """Forget the gradients; those of rows are new with each lookup."""
+        """Forget the gradients."""
         self.rest.zero_grad()
+        for rule in self.rules:
+            rule.zero_grad()
 
     def step(self) -> None:
         """Learn from them."""

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from negsample import pages
 from negsample.optimizers.dense import BETAS, EPS, adam_step
+from negsample.optimizers.lookups import Lookups, summed
 from negsample.table import RowsTable
 
 _TINY = 1e-30  # added before a root is taken: that of 0 takes a processor five times as long
 _GONE = 1e-20  # what has decayed so far is 0: products of less would be denormal, which take many times as long
 _NEGLIGIBLE = 1e-9  # of what a row still owes, relative to a step
 _BLOCK = 1 << 16  # rows settled at once
-
-
-class _Held(NamedTuple):
-    """The rows that a step works on: their ids, and values and moments as they are now."""
-
-    ids_N: Tensor
-    rows_ND: Tensor
-    first_ND: Tensor
-    second_ND: Tensor
 
 
 class RowAdam:
@@ -76,43 +68,37 @@ class RowAdam:
         self._powers = self._ratio ** torch.arange(reach, 0, -1, device=device, dtype=torch.float64)
         # By step t0: what a row touched last at t0 is owed, beyond what the last settling gave it.
         self._owed = torch.zeros(1024, device=device)
-        self._held: _Held | None = None
+        self._lookups = Lookups()
         table.rule = self
 
     def fetch(self, ids_N: Tensor) -> Tensor:
         """See :class:`negsample.table.RowRule`."""
-        with torch.no_grad():
-            first, second = self._first.index_select(0, ids_N), self._second.index_select(0, ids_N)
-            touched_at = self._touched_at.index_select(0, ids_N).long()
-            rows = self._current(ids_N, first, second, touched_at)
-            rested = (self._steps - touched_at).unsqueeze(1)
-            first.mul_(_decay(self.betas[0], rested))
-            second.mul_(_decay(self.betas[1], rested))
-        self._held = _Held(ids_N, rows.requires_grad_(), first, second)
-        return rows
+        rows, first, second = self._now(ids_N)
+        return self._lookups.leaf(ids_N, rows, (first, second), self._steps)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that came back since the last step."""
+        self._lookups.forget()
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update the rows that were looked up last, if they have a gradient."""
-        if self._held is None or (gradient := self._held.rows_ND.grad) is None:
+        """Update all rows that a gradient came back to since the last step, by the sum of what came back to each."""
+        taken = self._lookups.take()
+        if not taken:
             return
-        held, self._held = self._held, None
-        rows = held.rows_ND.detach()
+        (lookup, gradient), *others = taken
+        ids, rows, (first, second) = lookup.ids_N, lookup.rows_ND.detach(), lookup.state
+        if others or lookup.step != self._steps:
+            ids, gradient = summed(taken)
+            rows, first, second = self._now(ids)
         adam_step(
-            [rows],
-            [held.first_ND],
-            [held.second_ND],
-            [self._steps_there],
-            [gradient],
-            lr=self.lr,
-            betas=self.betas,
-            eps=self.eps,
+            [rows], [first], [second], [self._steps_there], [gradient], lr=self.lr, betas=self.betas, eps=self.eps
         )
         self._steps += 1
-        self._write(held.ids_N, rows)
-        _put(self._first, held.ids_N, held.first_ND)
-        _put(self._second, held.ids_N, held.second_ND)
-        self._touched_at.index_fill_(0, held.ids_N, self._steps)
+        self._write(ids, rows)
+        _put(self._first, ids, first)
+        _put(self._second, ids, second)
+        self._touched_at.index_fill_(0, ids, self._steps)
         self._owe()
 
     def state_dict(self) -> dict[str, Any]:
@@ -144,6 +130,15 @@ class RowAdam:
             first, second = self._first.index_select(0, ids), self._second.index_select(0, ids)
             self._write(ids, self._current(ids, first, second, touched_at.index_select(0, some)))
         self._owed.zero_()
+
+    @torch.no_grad()
+    def _now(self, ids_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The rows as they are now, and their moments."""
+        first, second = self._first.index_select(0, ids_N), self._second.index_select(0, ids_N)
+        touched_at = self._touched_at.index_select(0, ids_N).long()
+        rows = self._current(ids_N, first, second, touched_at)
+        rested = (self._steps - touched_at).unsqueeze(1)
+        return rows, first.mul_(_decay(self.betas[0], rested)), second.mul_(_decay(self.betas[1], rested))
 
     def _current(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
         rows = self.table.weight.index_select(0, ids_N).float()
@@ -183,24 +178,36 @@ class RowAdagrad:
         self.table, self.lr, self.eps = table, lr, eps
         self._write = _Writer(table.weight, rng)
         self._sums = torch.zeros(len(table.weight), device=table.weight.device)
-        self._held: tuple[Tensor, Tensor] | None = None
+        self._lookups, self._steps = Lookups(), 0
         table.rule = self
 
     def fetch(self, ids_N: Tensor) -> Tensor:
         """See :class:`negsample.table.RowRule`."""
-        rows = self.table.weight.index_select(0, ids_N).float().requires_grad_()
-        self._held = ids_N, rows
-        return rows
+        return self._lookups.leaf(ids_N, self._now(ids_N), (), self._steps)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that came back since the last step."""
+        self._lookups.forget()
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update the rows that were looked up last, if they have a gradient."""
-        if self._held is None or (gradient := self._held[1].grad) is None:
+        """Update all rows that a gradient came back to since the last step, by the sum of what came back to each."""
+        taken = self._lookups.take()
+        if not taken:
             return
-        (ids, rows), self._held = self._held, None
+        (lookup, gradient), *others = taken
+        ids, rows = lookup.ids_N, lookup.rows_ND.detach()
+        if others or lookup.step != self._steps:
+            ids, gradient = summed(taken)
+            rows = self._now(ids)
+        self._steps += 1
         sums = self._sums.index_select(0, ids).add_(gradient.square().mean(1))
         self._sums.index_copy_(0, ids, sums)
-        self._write(ids, rows.detach().addcdiv_(gradient, sums.sqrt_().add_(self.eps).unsqueeze(1), value=-self.lr))
+        self._write(ids, rows.addcdiv_(gradient, sums.sqrt_().add_(self.eps).unsqueeze(1), value=-self.lr))
+
+    @torch.no_grad()
+    def _now(self, ids_N: Tensor) -> Tensor:
+        return self.table.weight.index_select(0, ids_N).float()
 
     def state_dict(self) -> dict[str, Any]:
         """What has been gathered so far."""
