@@ -103,7 +103,7 @@ def test_siblings_never_import_one_another():
         ("methods", {"methods", "config", "negatives", "losses", "data"}),
         ("published", {"published"}),
         ("report", {"report", "config", "metrics", "published", "runs", "seeds", "stats", "whole"}),
-        ("stats", set()),
+        ("stats", {"stats"}),
         ("tracking", {"tracking", "config", "course", "job", "runs", "study"}),
     ],
 )

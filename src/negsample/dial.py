@@ -58,7 +58,9 @@ class Choice(NamedTuple):
         return "auto" if self.balance is None else f"balance:{self.balance:.15g}"
 
     def of(self, valid: Sequence[Mapping[str, float | None]], betas: Sequence[float]) -> float:
-        """The setting, from the figures that each of ``betas`` gave on validation; of equals that nearest to 0.
+        """The setting, from the figures that each of ``betas`` gave on validation.
+
+        Of settings with equal NDCG@10 the one with the most Balance, then that nearest to 0.
 
         Raises:
             InputError: none reaches the balance.
@@ -67,7 +69,7 @@ class Choice(NamedTuple):
             return self.number
         offered = [(figures, beta) for figures, beta in zip(valid, betas, strict=True) if beta in BETAS]
         reaching = [
-            (_or_nothing(figures[_BEST_BY]), -abs(beta), beta)
+            (_or_nothing(figures[_BEST_BY]), _or_nothing(figures[_BALANCE]), -abs(beta), beta)
             for figures, beta in offered
             if self.balance is None or _or_nothing(figures[_BALANCE]) >= self.balance
         ]
@@ -78,7 +80,7 @@ class Choice(NamedTuple):
                 f"no dial from {BETAS[0]:g} to {BETAS[-1]:g} reaches Balance {self.balance:g} on validation, {said}; "
                 "ask for less, or for --dial auto"
             )
-        return max(reaching)[2]
+        return max(reaching)[-1]
 
 
 NONE = Choice(0.0)

@@ -85,7 +85,7 @@ def test_it_asks_for_nothing_and_draws_every_chart(tab: Browser) -> None:
 
 
 @pytest.mark.parametrize("how", ["chip", "row", "legend", "mark"])
-def test_a_method_is_brought_out_everywhere(tab: Browser, how: str) -> None:
+def test_a_method_is_highlighted_everywhere(tab: Browser, how: str) -> None:
     others = {each for each in METHODS[:4] + METHODS[-1:] if each != "mixed"}
     before = {name: faded_marks(tab, f"{name}--online-retail") for name in METHOD_CHARTS}
     if how == "chip":
@@ -233,7 +233,7 @@ def test_on_a_phone_nothing_overflows_and_targets_are_large(chromium: Browser, p
     assert small == 0
 
 
-def test_hostile_methods_are_brought_out_too(chromium: Browser, tmp_path: Path) -> None:
+def test_hostile_methods_are_highlighted_too(chromium: Browser, tmp_path: Path) -> None:
     page = write_report(make_study(tmp_path / "s", datasets=["a"], methods=[HOSTILE, "mixed", "PopRec"], repeats=1))
     chromium.said.clear()
     chromium.open(page)

@@ -109,7 +109,7 @@ def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("count", "shown"), [(12, True), (13, False)])
-def test_of_many_methods_names_and_bands_wait_until_they_are_brought_out(count: int, shown: bool) -> None:
+def test_of_many_methods_names_and_bands_wait_until_they_are_highlighted(count: int, shown: bool) -> None:
     names = [f"m{i}" for i in range(count)]
     assert ("0.02" in str(shade(names))) == shown
     rows = [{"method": name, "runs": 1} for name in names]

@@ -16,6 +16,7 @@ from negsample.metrics import balance, balances
 from negsample.report import read_study, write_report
 from negsample.report.frontier import FLOORS, Reach, _edges, hits_by_popularity, reaches, standings
 from negsample.report.offers import offers
+from negsample.report.significance import Comparisons
 from negsample.report.tables import dialled_rows
 from negsample.report.words import dataset_words
 
@@ -178,28 +179,28 @@ def test_what_is_offered_is_chosen_on_validation_and_measured_on_test(tmp_path: 
     study = read_study(folder)
     offered = offers(study, "beauty", ())
     rows = {row["dial"]: row for row in dialled_rows(study, "beauty", "valid") if row["method"] == "mixed"}
-    assert offered.accuracy[0]["dial"] == max(rows, key=lambda beta: rows[beta]["ndcg@10"])
-    assert offered.tail[0]["dial"] == max(rows, key=lambda beta: rows[beta]["tail_hr@10"])
-    assert offered.tail[0]["dial"] < offered.accuracy[0]["dial"]
+    assert offered.accuracy.rows[0]["dial"] == max(rows, key=lambda beta: rows[beta]["ndcg@10"])
+    assert offered.tail.rows[0]["dial"] == max(rows, key=lambda beta: rows[beta]["tail_hr@10"])
+    assert offered.tail.rows[0]["dial"] < offered.accuracy.rows[0]["dial"]
     best = max(row["ndcg@10"] for row in rows.values())
     able = [beta for beta, row in rows.items() if row["ndcg@10"] >= 0.9 * best]
-    assert offered.balance[0]["dial"] == max(able, key=lambda beta: rows[beta]["balance@10"])
+    assert offered.balance.rows[0]["dial"] == max(able, key=lambda beta: rows[beta]["balance@10"])
     for path in folder.rglob("dial.json"):
         grid = json.loads(path.read_text())
         path.write_text(json.dumps(grid | {"test": grid["test"][::-1]}))
     upset = offers(read_study(folder), "beauty", ())
     for before, after in zip(offered[:3], upset[:3], strict=True):
-        assert [row["dial"] for row in before] == [row["dial"] for row in after]
-        assert before[0]["dial"] == 0 or before[0]["ndcg@10"] != after[0]["ndcg@10"]
+        assert [row["dial"] for row in before.rows] == [row["dial"] for row in after.rows]
+        assert before.rows[0]["dial"] == 0 or before.rows[0]["ndcg@10"] != after.rows[0]["ndcg@10"]
 
 
 def test_the_advice_names_method_and_dial(whole_study: Path):
     study = read_study(whole_study)
     rows = [row for row in dialled_rows(study, "beauty") if row["dial"] in (0.0, None)]
     standing = standings(reaches(study, "beauty"))
-    words = dataset_words(rows, study.runs[0].metrics["test"], offers(study, "beauty", standing))
+    words = dataset_words(rows, study.runs[0].metrics["test"], offers(study, "beauty", standing), Comparisons())
     assert "at dial -" in words.headline
     grounds = dict(words.grounds)
     best = max((each for each in standing if each.method != "PopRec"), key=lambda each: each.hypervolume)
     assert f"`{best.method}` offers most" in grounds["Frontier"]
-    assert "Ahead nowhere: " in grounds["Frontier"]
+    assert "Dominated at every demand: " in grounds["Frontier"]

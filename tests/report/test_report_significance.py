@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import html
-import re
+import json
 import shutil
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from make_study import EVENTS, METHODS, make_study
 
+from negsample.metrics import balance, ndcg
 from negsample.report import read_study, study_table, write_report
 from negsample.report.cells import COLUMNS, lines
-from negsample.report.offers import offers
+from negsample.report.frontier import reaches, standings
+from negsample.report.offers import Offers, offers
 from negsample.report.palette import looks
-from negsample.report.significance import Difference, differences
+from negsample.report.reading import Study
+from negsample.report.samples import SCOPES
+from negsample.report.significance import FAMILIES, Comparisons, differences
 from negsample.report.words import dataset_words
-from negsample.stats import holm
+from negsample.stats import holm, quantile
 
+FEW = ("random", "mixed", "popularity", "PopRec")
 PAIRS = len(METHODS) * (len(METHODS) - 1) // 2
 
 
@@ -31,119 +39,150 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(written: Path) -> list[Difference]:
-    study = read_study(written)
+def study(written: Path) -> Study:
+    return read_study(written)
+
+
+@pytest.fixture(scope="module")
+def offered(study: Study) -> Offers:
+    return offers(study, "beauty", ())
+
+
+@pytest.fixture(scope="module")
+def found(study: Study, offered: Offers) -> Comparisons:
+    return differences(study, "beauty", offered)
+
+
+def compared_in(folder: Path) -> Comparisons:
+    study = read_study(folder)
     return differences(study, "beauty", offers(study, "beauty", ()))
 
 
-def hit_rates(folder: Path, method: str, cohort: int) -> np.ndarray:
-    """(S,) HR@10 of each run at dial 0, from its ranks."""
-    of_cohort = np.load(folder / "datasets" / "0.npz")["cohort_E"] == cohort
-    paths = sorted((folder / "runs").glob(f"0-{method}-?/ranks.npz"))
-    place = 0 if method == "PopRec" else 4
-    return np.array([(np.load(path)["test_GE"][place][of_cohort] < 10).mean() for path in paths])
-
-
-def told(folder: Path, **how: object) -> tuple[str, dict[str, str]]:
+def told(folder: Path) -> tuple[str, dict[str, str]]:
     study = read_study(folder)
-    offered = offers(study, "beauty", ())
+    offered = offers(study, "beauty", standings(reaches(study, "beauty")))
     tests = differences(study, "beauty", offered)
     words = dataset_words(study_table(study).to_dicts(), study.runs[0].metrics["test"], offered, tests)
     grounds = {subject: text.replace("\xa0", " ") for subject, text in words.grounds}
     return words.headline.replace("\xa0", " "), grounds
 
 
-def test_the_file_has_every_pair_in_every_scope(written: Path) -> None:
+def small(folder: Path, methods: Sequence[str] = FEW, **more: Any) -> Path:
+    return make_study(folder / "study", datasets=["beauty"], methods=methods, **{"repeats": 2} | more)
+
+
+def test_the_file_has_every_pair_of_the_table_once_in_its_family(written: Path, found: Comparisons) -> None:
     table = pl.read_csv(written / "significance.csv")
-    assert table.columns[:6] == ["dataset", "measure", "scope", "a", "b", "difference"]
-    assert table.columns[6:] == ["low", "high", "p", "p_holm", "users", "seeds", "at"]
-    shown = table.filter(at="table")
-    assert shown.group_by("measure").len().sort("measure").rows() == [
-        ("balance@10", PAIRS),
-        ("hr@10", 4 * PAIRS),
-        ("ndcg@10", 4 * PAIRS),
-    ]
-    for cohort, number in (("head", 0), ("tail", 2)):
-        (row,) = shown.filter(measure="hr@10", scope=cohort, a="random", b="adaptive").to_dicts()
-        mean = hit_rates(written, "random", number).mean() - hit_rates(written, "adaptive", number).mean()
-        assert row["difference"] == pytest.approx(mean, abs=1e-7)
-        assert row["low"] < row["difference"] < row["high"]
-    assert shown["seeds"].unique().to_list() == [3]
-    users = len(np.unique(np.load(written / "datasets" / "0.npz")["user_E"]))
-    assert shown.filter(measure="ndcg@10", scope="all")["users"].unique().to_list() == [users]
+    assert len(table) == len(found.found)
+    keys = table.select("measure", "scope", "a", "dial_a", "b", "dial_b")
+    assert len(keys.unique()) == len(table)
+    pairs = list(combinations(METHODS, 2))
+    for family, of_family in FAMILIES.items():
+        for measure, scope in of_family:
+            some = table.filter(family=family, measure=measure, scope=scope)
+            assert list(zip(some["a"], some["b"], strict=True))[: len(pairs)] == pairs
+            dials = zip(some["dial_a"], some["dial_b"], strict=True)
+            assert not any(float(dial or 0) for pair in list(dials)[: len(pairs)] for dial in pair)
+    assert set(table["family"]) == set(FAMILIES)
+    assert set(table["runs"]) == {3}
 
 
-def test_holm_is_over_all_pairs_and_scopes_of_a_measure(written: Path) -> None:
-    table = pl.read_csv(written / "significance.csv")
-    for (_, measure), family in table.group_by("at", "measure"):
-        assert family["p_holm"].to_numpy() == pytest.approx(holm(family["p"].to_numpy())), measure
-    assert table.filter(at="table", measure="hr@10")["p"].min() * 4 * PAIRS < 0.05  # Holm's first step is within reach
+def test_differences_are_those_of_the_ranks(study: Study, found: Comparisons) -> None:
+    events = study.events["beauty"]
+    of_scope = {"all": np.ones(len(events["user_E"]), bool)}
+    of_scope |= {scope: events["cohort_E"] == number for number, scope in enumerate(SCOPES[1:])}
+    figures: dict[tuple[str, str, str], list[float]] = {}
+    for run in study.runs:
+        grid = json.loads((run.folder / "dial.json").read_text())
+        with np.load(run.folder / "ranks.npz") as stored:
+            ranks_E = stored["test_GE"][grid["betas"].index(0.0)]
+        for scope in SCOPES:
+            name, ranks = run.config["method"], ranks_E[of_scope[scope]]
+            figures.setdefault((name, "hr@10", scope), []).append(float((ranks < 10).mean()))
+            figures.setdefault((name, "ndcg@10", scope), []).append(float(ndcg(ranks, 10).mean()))
+        even = balance(*[figures[name, "hr@10", scope][-1] for scope in SCOPES[1:]])
+        assert even is not None
+        figures.setdefault((name, "balance@10", "all"), []).append(even)
+    for (a, measure, scope), values in figures.items():
+        for b in METHODS:
+            each = found.of_table(measure, scope, a, b)
+            if each is None:
+                assert a == b
+                continue
+            assert each.difference == pytest.approx(np.mean(values) - np.mean(figures[b, measure, scope]), abs=1e-12)
+            assert each.low is not None
+            assert each.high is not None
+            assert each.error is not None
+            assert each.freedom is not None
+            assert each.low < each.difference < each.high
+            reach = quantile(0.05, np.array([each.freedom]))[0] * each.error
+            assert each.high - each.difference == pytest.approx(reach)
+            if measure != "balance@10":
+                assert each.users == len(np.unique(events["user_E"][of_scope[scope]]))
 
 
-def test_the_same_folder_gives_the_same_tests(written: Path, found: list[Difference]) -> None:
-    study = read_study(written)
-    assert differences(study, "beauty", offers(study, "beauty", ())) == found
+def test_holm_is_over_a_whole_family_and_one_difference_has_one_p(found: Comparisons) -> None:
+    for family in FAMILIES:
+        some = [each for each in found.found if each.family == family]
+        adjusted = holm(np.array([each.p for each in some]))
+        assert [each.p_holm for each in some] == pytest.approx(adjusted)
+        assert all(each.detectable is not None and each.detectable > 0 for each in some)
+    seen = {}
+    for each in found.found:
+        key = (each.measure, each.scope, *sorted([(each.a, each.dial_a), (each.b, each.dial_b)]))
+        assert seen.setdefault(key, (each.p, each.p_holm)) == (each.p, each.p_holm)
 
 
-def test_a_large_difference_is_real_and_equal_methods_are_not(tmp_path: Path) -> None:
-    """`mixed` has the ranks of `random`, which is far ahead of `popularity` on head items."""
-    folder = make_study(tmp_path / "study", datasets=["beauty"], methods=["random", "mixed", "popularity", "PopRec"])
-    for seed in range(3):
+@pytest.mark.parametrize("seed", range(3))
+def test_no_verdict_depends_on_random_numbers(
+    study: Study, offered: Offers, found: Comparisons, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for where in ("negsample.seeds", "negsample.report.frontier"):
+        monkeypatch.setattr(f"{where}.resampling", lambda of: np.random.default_rng(seed))
+    assert differences(study, "beauty", offered).found == found.found
+
+
+def test_the_words_are_those_of_the_table_of_tests(written: Path, offered: Offers, found: Comparisons) -> None:
+    headline, grounds = told(written)
+    first, tail = offered.accuracy.chosen, offered.tail.chosen
+    assert first is not None
+    assert tail is not None
+    for row in offered.rivals(offered.accuracy):
+        each = found.between("ndcg@10", first, row)
+        assert each is not None
+        assert each.significant
+        assert each.difference is not None
+        assert each.difference > 0
+    assert "has the highest NDCG@10 holds." in headline
+    each = found.between("tail_hr@10", tail, first)
+    assert each is not None
+    assert f"on tail items ({'' if each.significant else 'not '}significant" in grounds["Tail"]
+    for family in FAMILIES:
+        some = [each for each in found.found if each.family == family]
+        assert f"{sum(each.significant for each in some)} of {len(some)} in {family}" in grounds["Significance"]
+    for each in (each for each in found.found if each.borderline):
+        assert f"`{each.a}`" in grounds["Significance"].split("Borderline")[1]
+
+
+def test_a_large_difference_is_significant_and_equal_ranks_are_not(tmp_path: Path) -> None:
+    """`mixed` has the ranks of `random`, which is far above `popularity` on head items."""
+    folder = small(tmp_path, repeats=4)
+    for seed in range(4):
         for name in ("ranks.npz", "dial.json", "metrics.json"):
             shutil.copy(folder / "runs" / f"0-random-{seed}" / name, folder / "runs" / f"0-mixed-{seed}" / name)
-    study = read_study(folder)
-    tests = {
-        (each.a, each.b, each.scope): each
-        for each in differences(study, "beauty", offers(study, "beauty", ()))
-        if (each.at, each.measure) == ("table", "hr@10")
-    }
-    assert (tests["random", "mixed", "all"].difference, tests["random", "mixed", "all"].p) == (0.0, 1.0)
+    tests = compared_in(folder)
+    same = tests.of_table("hr@10", "all", "random", "mixed")
+    assert same is not None
+    assert (same.difference, same.p) == (0.0, 1.0)
     for method in ("random", "mixed"):
-        lead = tests[method, "popularity", "head"]
-        assert lead.real
+        lead = tests.of_table("hr@10", "head", method, "popularity")
+        assert lead is not None
+        assert lead.significant
         assert lead.low is not None
         assert lead.low > 0
-        assert tests[method, "PopRec", "head"].real
 
 
-def test_the_words_say_what_is_real_and_what_the_tail_costs(written: Path, found: list[Difference]) -> None:
-    headline, grounds = told(written)
-    assert re.search(r"`adaptive` at dial -1 for tail items \(costs \d\d % of total NDCG@10\)", headline)
-    said = grounds["Significance"]
-    assert "In total NDCG@10 `adaptive-mixed` at dial +0.75 is really ahead of all others." in said
-    assert "In tail HR@10 `adaptive` at dial -1 is really ahead of all others." in said
-    real = sum(each.real for each in found if (each.at, each.measure) == ("table", "ndcg@10"))
-    assert f"{real} of {4 * PAIRS} in NDCG@10" in said
-    assert "3 seeds" in said
-    (gain,) = [
-        each
-        for each in found
-        if (each.at, each.measure, each.a, each.b) == ("price", "hr@10", "adaptive", "adaptive-mixed")
-    ]
-    assert gain.low is not None
-    assert gain.high is not None
-    assert f"(95 % interval of the difference {100 * gain.low:.2f} to {100 * gain.high:.2f} %)" in grounds["Tail"]
-    assert "pooled sd" not in " ".join(grounds.values())
-
-
-def test_what_the_test_does_not_tell_apart_is_said_so_whatever_the_sd(tmp_path: Path) -> None:
-    """Two methods with the same ranks and metrics that say otherwise, far beyond the sd of the repeats."""
-    folder = make_study(tmp_path / "study", datasets=["beauty"], methods=["random", "mixed", "popularity", "PopRec"])
-    for seed in range(3):
-        shutil.copy(folder / "runs" / f"0-random-{seed}/ranks.npz", folder / "runs" / f"0-mixed-{seed}/ranks.npz")
-    study = read_study(folder)
-    rows = study_table(study).to_dicts()
-    offered = offers(study, "beauty", ())
-    with_dial = {row["method"]: row["dial"] for row in offered.accuracy}
-    if with_dial["random"] != with_dial["mixed"]:
-        offered = offered._replace(accuracy=[row | {"dial": 0.0} for row in offered.accuracy])
-    tests = differences(study, "beauty", offered)
-    words = dataset_words(rows, study.runs[0].metrics["test"], offered, tests)
-    assert re.search("Take `(random|mixed)`[^;]* or `(random|mixed)`[^;]* for total accuracy", words.headline)
-    assert "in NDCG@10 may be chance." in dict(words.grounds)["Accuracy"]
-
-
-def test_cells_that_are_not_told_apart_from_the_best_are_marked(written: Path, found: list[Difference]) -> None:
+def test_cells_without_a_significant_difference_from_the_best_are_marked(written: Path, found: Comparisons) -> None:
     rows = study_table(read_study(written)).to_dicts()
     shown = {line.method: line.cells for line in lines(rows, looks(list(METHODS)), found)}
     marked = 0
@@ -151,63 +190,74 @@ def test_cells_that_are_not_told_apart_from_the_best_are_marked(written: Path, f
         best = max(rows, key=lambda row, name=column.name: row[name] or -1)["method"]
         scope, _, measure = column.name.rpartition("_")
         for method, cells in shown.items():
-            tests = [
-                each
-                for each in found
-                if each.at == "table"
-                and (each.measure, each.scope) == (measure, scope or "all")
-                and {each.a, each.b} == {method, best}
-            ]
-            assert cells[place].close == (bool(tests) and not tests[0].real and not cells[place].best)
+            each = found.of_table(measure, scope or "all", best, method)
+            assert cells[place].close == (each is not None and not each.significant and not cells[place].best)
             marked += cells[place].close
     page = (written / "report.html").read_text()
-    assert page.count('<span class="unseen"> not told apart from the best</span>') == marked > 0
-    assert "† Not told apart from the best of its column" in page
+    assert page.count('<span class="unseen"> no significant difference from the best</span>') == marked > 0
+    assert "† No significant difference from the best of its column" in page
 
 
-def test_one_seed_is_tested_over_users_alone_and_says_so(tmp_path: Path) -> None:
-    folder = make_study(tmp_path / "study", datasets=["beauty"], repeats=1)
-    _, grounds = told(folder)
-    assert "users alone: with one run a method nothing is known of other seeds" in grounds["Significance"]
-    assert "Noise" not in grounds
-    study = read_study(folder)
-    assert {each.seeds for each in differences(study, "beauty", offers(study, "beauty", ()))} == {1}
+def test_with_one_run_a_method_nothing_is_tested_nor_marked(tmp_path: Path) -> None:
+    folder = small(tmp_path, METHODS, repeats=1)
+    headline, grounds = told(folder)
+    assert "cannot be told here: not tested against 6 methods (one run of a method)" in headline
+    assert "repeat with `--repeats 3` or more" in grounds["Significance"]
+    assert {(each.p, each.p_holm, each.untested) for each in compared_in(folder).found} == {
+        (None, None, "one run of a method")
+    }
+    page = html.unescape(write_report(folder).read_text())
+    assert "†" not in page.split("<main>")[1].split("</main>")[0]
+    assert "no difference was tested" in page
+
+
+def test_a_method_that_ran_once_is_not_tested_and_the_others_are(tmp_path: Path) -> None:
+    """An unfinished study: one method lacks a seed, another has one run alone."""
+    folder = small(tmp_path, ["random", "mixed", "adaptive", "PopRec"], repeats=3)
+    for name in ("0-mixed-2", "0-adaptive-1", "0-adaptive-2"):
+        shutil.rmtree(folder / "runs" / name)
+    tests = compared_in(folder)
+    mixed = tests.of_table("hr@10", "head", "random", "mixed")
+    assert mixed is not None
+    assert mixed.p is not None
+    assert mixed.runs == 2
+    for other in ("random", "mixed", "PopRec"):
+        each = tests.of_table("hr@10", "head", "adaptive", other)
+        assert each is not None
+        assert (each.p, each.untested, each.runs) == (None, "one run of a method", 1)
+    assert "adaptive (one run)" in write_report(folder).read_text()
 
 
 def test_a_handful_of_users_is_not_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EVENTS, "tail", 25)
-    folder = make_study(tmp_path / "study", datasets=["beauty"], repeats=2)
-    study = read_study(folder)
-    tests = differences(study, "beauty", offers(study, "beauty", ()))
-    small = [each for each in tests if each.scope == "tail" or each.measure == "balance@10"]
-    assert {(each.low, each.p, each.p_holm, each.real) for each in small} == {(None, None, None, False)}
-    assert all(each.p is not None for each in tests if each not in small)
+    folder = small(tmp_path)
+    tests = compared_in(folder).found
+    few = [each for each in tests if each.scope == "tail" or each.measure == "balance@10"]
+    assert {(each.low, each.p, each.p_holm, each.significant) for each in few} == {(None, None, None, False)}
+    assert all(each.p is not None for each in tests if each not in few)
     _, grounds = told(folder)
-    assert "In tail HR@10 nothing was tested." in grounds["Significance"]
-    assert "Not tested: tail, for want of 30 users with an event there." in grounds["Significance"]
-    assert "(not tested)" in grounds["Tail"]
+    assert "fewer than 30 users with an event there (tail)" in grounds["Significance"]
+    assert "(not tested)" in grounds["Tail"] or "not tested against" in grounds["Tail"]
 
 
-def test_a_study_without_ranks_has_no_tests_and_says_what_it_goes_by(tmp_path: Path) -> None:
-    folder = make_study(tmp_path / "study", datasets=["beauty"], dialled=False)
-    page = html.unescape(write_report(folder).read_text())
-    assert len(pl.read_csv(folder / "significance.csv")) == 0
-    assert "Not tested: these runs have no ranks by event." in page
-    assert "†" not in page
+@pytest.mark.parametrize("lacking", ["dial", "events", "ranks of one run", "all events", "other events"])
+def test_what_has_no_ranks_by_event_is_not_tested_and_says_so(tmp_path: Path, lacking: str) -> None:
+    folder = small(tmp_path, dialled=lacking != "dial")
+    if lacking == "events":
+        (folder / "datasets" / "0.npz").unlink()
+    if lacking == "ranks of one run":
+        path = folder / "runs" / "0-random-1" / "ranks.npz"
+        path.unlink()
+        (path.parent / "dial.json").unlink()
+    if lacking in ("all events", "other events"):
+        with np.load(folder / "datasets" / "0.npz") as stored:
+            events = {key: value[: 0 if lacking == "all events" else -1] for key, value in stored.items()}
+        np.savez(folder / "datasets" / "0.npz", **events)
+    assert not compared_in(folder)
+    headline, grounds = told(folder)
+    assert "these runs have no ranks by event" in grounds["Significance"]
+    assert "cannot be told here" in headline
 
 
-def test_runs_of_unlike_seeds_are_compared_as_they_stand_in_the_table(tmp_path: Path) -> None:
-    """An unfinished study: one method lacks a seed, another has one run alone."""
-    folder = make_study(tmp_path / "study", datasets=["beauty"], methods=["random", "mixed", "adaptive", "PopRec"])
-    for name in ("0-mixed-2", "0-adaptive-1", "0-adaptive-2"):
-        shutil.rmtree(folder / "runs" / name)
-    study = read_study(folder)
-    tests = {
-        (each.a, each.b): each
-        for each in differences(study, "beauty", offers(study, "beauty", ()))
-        if (each.at, each.measure, each.scope) == ("table", "hr@10", "head")
-    }
-    mean = hit_rates(folder, "random", 0).mean() - hit_rates(folder, "mixed", 0).mean()
-    assert tests["random", "mixed"].difference == pytest.approx(mean, abs=1e-7)
-    assert (tests["random", "mixed"].seeds, tests["random", "adaptive"].seeds) == (2, 1)
-    assert all(each.p is not None for each in tests.values())
+def test_one_method_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    assert not compared_in(small(tmp_path, methods=["random"]))

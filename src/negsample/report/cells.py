@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from negsample.report.formats import whole
 from negsample.report.frontier import Standing
-from negsample.report.noise import Row
+from negsample.report.offers import Row
 from negsample.report.palette import Look
-from negsample.report.significance import Difference
+from negsample.report.significance import Comparisons
 
 
 class Column(NamedTuple):
@@ -24,7 +24,8 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """``value``: what it sorts by, as text, empty where undefined. ``close``: no test tells it from the best."""
+    """``value``: what it sorts by, as text, empty where undefined. ``close``: tested, and no significant difference
+    from the best of its column."""
 
     value: str
     text: str
@@ -58,10 +59,10 @@ COLUMNS = (
 """The paper's Table 3, then what the method recommends of the catalogue, then what it takes."""
 
 
-def lines(rows: Sequence[Row], looks: dict[str, Look], found: Sequence[Difference] = ()) -> list[Line]:
-    """The rows of one dataset as they are shown; ``found``: what was tested."""
+def lines(rows: Sequence[Row], looks: dict[str, Look], tests: Comparisons | None = None) -> list[Line]:
+    """The rows of one dataset as they are shown; ``tests``: what was tested."""
     best = {column.name: _best(rows, column) for column in COLUMNS}
-    close = {column.name: _close(rows, column, found) for column in COLUMNS}
+    close = {column.name: _close(rows, column, tests or Comparisons()) for column in COLUMNS}
     return [
         Line(
             row["method"],
@@ -118,17 +119,12 @@ def _cell(row: Row, column: Column, best: str | None, close: bool) -> Cell:
     return Cell(repr(float(value)), text, spread, text == best, close and best is not None and text != best)
 
 
-def _close(rows: Sequence[Row], column: Column, found: Sequence[Difference]) -> set[str]:
-    """The methods that are not told apart from the best of a column, by the test at the table's dial."""
+def _close(rows: Sequence[Row], column: Column, tests: Comparisons) -> set[str]:
+    """The methods that were tested against the best of a column, without a significant difference."""
     best = max(rows, key=lambda row: -1.0 if row[column.name] is None else row[column.name])["method"]
     scope, _, measure = column.name.rpartition("_")
-    return {
-        each.b if each.a == best else each.a
-        for each in found
-        if (each.at, each.measure, each.scope) == ("table", measure, scope or "all")
-        and best in (each.a, each.b)
-        and not each.real
-    }
+    found = {row["method"]: tests.of_table(measure, scope or "all", best, row["method"]) for row in rows}
+    return {method for method, each in found.items() if each and each.p_holm is not None and not each.significant}
 
 
 def _best(rows: Sequence[Row], column: Column) -> str | None:

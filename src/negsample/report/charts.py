@@ -14,16 +14,16 @@ from negsample.report.encodings import (
     DIAL,
     MANY,
     at_the_dial,
-    brought_out,
     colour,
     domain,
+    highlighted,
     legend_of,
     shape,
     sized,
     whisker,
 )
 from negsample.report.formats import spread
-from negsample.report.noise import Row
+from negsample.report.offers import Row
 from negsample.report.palette import Look
 from negsample.report.tables import COHORTS
 
@@ -58,7 +58,7 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
             alt.Tooltip("runs:Q", title="runs"),
         ],
     )
-    marks = base.encode(color=colour(looks, methods, legend_of(methods)), opacity=brought_out(1.0, 0.12))
+    marks = base.encode(color=colour(looks, methods, legend_of(methods)), opacity=highlighted(1.0, 0.12))
     points = marks.mark_point(filled=True, size=120).encode(shape=shape(looks, methods))
     across = marks.mark_rule(strokeWidth=1.5).encode(x="x_low:Q", x2="x_high:Q")
     up = marks.mark_rule(strokeWidth=1.5).encode(y="y_low:Q", y2="y_high:Q")
@@ -96,7 +96,7 @@ def cohort_bars(given: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerCha
             axis=alt.Axis(grid=False, labelFontSize=12),
         ),
         yOffset=alt.YOffset("cohort:N", sort=list(COHORTS)),
-        opacity=brought_out(1.0, 0.15),
+        opacity=highlighted(1.0, 0.15),
         tooltip=[
             alt.Tooltip("method:N", title="method"),
             alt.Tooltip("cohort:N", title="cohort"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import CHOSEN, brought_out, colour, domain, legend_of, shape, sized
+from negsample.report.encodings import CHOSEN, colour, domain, highlighted, legend_of, shape, sized
 from negsample.report.formats import memory, seconds, spread
 from negsample.report.palette import Look
 from negsample.report.reading import POPULAR, Study
@@ -38,7 +38,7 @@ def oversampling_chart(study: Study, dataset: str, looks: Mapping[str, Look]) ->
             axis=alt.Axis(grid=False, tickCount=6),
         ),
         y=alt.Y("y:Q", title="NDCG@10, %", scale=alt.Scale(domain=domain(ys, ys, 0.15), nice=False)),
-        opacity=brought_out(1.0, 0.1),
+        opacity=highlighted(1.0, 0.1),
         tooltip=[
             alt.Tooltip(f"{field}:N", title=title)
             for field, title in (
@@ -77,12 +77,12 @@ def time_chart(study: Study, dataset: str, looks: Mapping[str, Look]) -> alt.Lay
     told = [("method", "method"), ("best_told", "to the chosen epoch"), ("total_told", "in all"), ("runs", "runs")]
     base = _ladder(rows, methods, told, looks)
     x = alt.X("total:Q", title="training time, seconds", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
-    bar = base.mark_bar(height=4, cornerRadius=2).encode(x=x, opacity=brought_out(0.55, 0.06))
-    end = base.mark_point(filled=True, size=110).encode(x=x, opacity=brought_out(1.0, 0.1))
+    bar = base.mark_bar(height=4, cornerRadius=2).encode(x=x, opacity=highlighted(0.55, 0.06))
+    end = base.mark_point(filled=True, size=110).encode(x=x, opacity=highlighted(1.0, 0.1))
     reached = (
         base.transform_filter("datum.best !== null")
         .mark_point(filled=False, size=110, strokeWidth=2)
-        .encode(x="best:Q", opacity=brought_out(1.0, 0.1))
+        .encode(x="best:Q", opacity=highlighted(1.0, 0.1))
     )
     return sized([bar.add_params(CHOSEN), end, reached], 30 * len(rows) + 10)
 
@@ -99,7 +99,7 @@ def memory_chart(study: Study, dataset: str, looks: Mapping[str, Look]) -> alt.L
     methods = [str(row["method"]) for row in rows]
     base = _ladder(rows, methods, [("method", "method"), ("told", "peak memory"), ("runs", "runs")], looks)
     x = alt.X("peak:Q", title="peak memory, MiB", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
-    bar = base.mark_bar(height=14, cornerRadiusEnd=2).encode(x=x, opacity=brought_out(1.0, 0.1))
+    bar = base.mark_bar(height=14, cornerRadiusEnd=2).encode(x=x, opacity=highlighted(1.0, 0.1))
     return sized([bar.add_params(CHOSEN)], 30 * len(rows) + 10)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import CHOSEN, brought_out, colour, dash, legend_of, shade, sized
+from negsample.report.encodings import CHOSEN, colour, dash, highlighted, legend_of, shade, sized
 from negsample.report.formats import spread
 from negsample.report.palette import Look
 from negsample.report.reading import POPULAR
@@ -49,16 +49,16 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
     mean = layer(means, told)
     band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=shade(methods))
     line = mean.mark_line(point={"size": 16} if _few(means) else False, strokeWidth=2).encode(
-        x=x, y=y, opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods)
+        x=x, y=y, opacity=highlighted(1.0, 0.08), strokeDash=dash(looks, methods)
     )
     marks = layer(picks, [*told[:1], alt.Tooltip("epoch:Q", title="chosen epoch"), *told[2:]])
-    mark = marks.mark_point(shape="circle", size=70, strokeWidth=2).encode(x=x, y=y, opacity=brought_out(1.0, 0.08))
+    mark = marks.mark_point(shape="circle", size=70, strokeWidth=2).encode(x=x, y=y, opacity=highlighted(1.0, 0.08))
     flat = layer(levels, [told[0], told[2]]).mark_rule(strokeWidth=2)
     layers = [
         band,
         line.add_params(CHOSEN),
         mark,
-        *([flat.encode(y=y, opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods))] if levels else []),
+        *([flat.encode(y=y, opacity=highlighted(1.0, 0.08), strokeDash=dash(looks, methods))] if levels else []),
     ]
     return sized(layers, 320)
 

@@ -12,9 +12,9 @@ from negsample.report.palette import Look
 DIAL = alt.param(name="dial", value=0)
 """The setting of the dial that a chart shows; the page's slider sets it."""
 MANY = 12
-"""Of more methods than this a chart shows names and bands where they are brought out, since all would cover it."""
+"""Of more methods than this a chart shows names and bands where they are highlighted, since all would cover it."""
 CHOSEN = alt.param(name="chosen", value=[])
-"""The methods that are brought out: one choice for the whole page, which sets it in every chart."""
+"""The methods that are highlighted: one choice for the whole page, which sets it in every chart."""
 
 
 def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
@@ -22,7 +22,7 @@ def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=list(rows))).transform_filter("datum.dial === null || datum.dial === dial")
 
 
-def brought_out(full: float, low: float) -> Any:
+def highlighted(full: float, low: float) -> Any:
     """Opacity ``full`` of a method that is chosen, ``low`` of the others; ``full`` for all where none is."""
     return (
         alt.when("!length(chosen) || indexof(chosen, datum.method) >= 0")
@@ -34,7 +34,7 @@ def brought_out(full: float, low: float) -> Any:
 def shade(methods: Sequence[str], full: float = 0.12) -> Any:
     """Opacity of a method's band; of more than ``MANY`` methods only those that are chosen have one."""
     if len(methods) <= MANY:
-        return brought_out(full, 0.02)
+        return highlighted(full, 0.02)
     return alt.when("indexof(chosen, datum.method) >= 0").then(alt.value(full)).otherwise(alt.value(0.0))
 
 

@@ -57,7 +57,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
         if without
         else ""
     )
-    few = " With so many methods they are shown of those that are brought out." if len(rows) > MANY else ""
+    few = " With so many methods they are shown of those that are highlighted." if len(rows) > MANY else ""
     drawn: list[Drawn] = [
         (
             "dial",

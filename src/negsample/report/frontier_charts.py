@@ -12,10 +12,10 @@ from negsample.report.encodings import (
     CHOSEN,
     DIAL,
     at_the_dial,
-    brought_out,
     colour,
     dash,
     domain,
+    highlighted,
     legend_of,
     shade,
     shape,
@@ -23,7 +23,7 @@ from negsample.report.encodings import (
 )
 from negsample.report.formats import percent
 from negsample.report.frontier import FLOORS, Reach
-from negsample.report.noise import Row
+from negsample.report.offers import Row
 from negsample.report.palette import Look
 from negsample.report.reading import POPULAR
 from negsample.stats import interval
@@ -61,13 +61,13 @@ def frontier_chart(found: Sequence[Reach], rows: Sequence[Row], looks: Mapping[s
     ]
     base = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y, color=tint)
     line = base.mark_line(strokeWidth=2).encode(
-        order="dial:Q", opacity=brought_out(1.0, 0.08), strokeDash=dash(looks, methods, None)
+        order="dial:Q", opacity=highlighted(1.0, 0.08), strokeDash=dash(looks, methods, None)
     )
-    dots = base.mark_point(filled=True, size=22).encode(opacity=brought_out(1.0, 0.08), tooltip=told)
+    dots = base.mark_point(filled=True, size=22).encode(opacity=highlighted(1.0, 0.08), tooltip=told)
     here = (
         at_the_dial(points)
         .mark_point(filled=True, size=130)
-        .encode(x=x, y=y, color=tint, shape=shape(looks, methods), opacity=brought_out(1.0, 0.08), tooltip=told)
+        .encode(x=x, y=y, color=tint, shape=shape(looks, methods), opacity=highlighted(1.0, 0.08), tooltip=told)
     )
     band = (
         alt.Chart(alt.InlineData(values=bands))
@@ -107,7 +107,7 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
         ),
         y=alt.Y("y:Q", title="HR@10, %", scale=alt.Scale(domain=(0, 1.02 * high), nice=False)),
         color=colour(looks, methods, legend_of(methods, "stroke")),
-        opacity=brought_out(1.0, 0.08),
+        opacity=highlighted(1.0, 0.08),
         tooltip=[
             alt.Tooltip("method:N", title="method"),
             alt.Tooltip("text:N", title="HR@10"),

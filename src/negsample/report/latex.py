@@ -96,7 +96,7 @@ def _caption(study: Study, dataset: str, lines: Sequence[Line]) -> str:
     split = manifest.get("settings", {}).get("split")
     sentences = [
         f"Test figures on {dataset}, in %: mean ± standard deviation over {runs}; the best of each column in bold"
-        + ("; †: not told apart from it (Holm-adjusted p of 0.05 or more)." if marked else "."),
+        + ("; †: tested, no significant difference from it (Holm-adjusted p of 0.05 or more)." if marked else "."),
         f"Ranks over the whole catalogue of {manifest['items']} items"
         + (f", global temporal split ({split})" if split else "")
         + f", {settings['history']} history"

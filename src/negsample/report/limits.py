@@ -1,34 +1,41 @@
-"""What bounds a dataset's numbers, in plain words: the baseline, the ceiling and the noise."""
+"""What bounds a dataset's numbers, in plain words: the baseline and the ceiling."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from negsample.report.formats import percent
-from negsample.report.noise import BY_SPREAD, Judge, Row
-from negsample.report.verdicts import ACCURACY, names, not_told_apart
+from negsample.report.claims import judged, told
+from negsample.report.formats import listed, percent
+from negsample.report.offers import ACCURACY, Row
+from negsample.report.reading import POPULAR
+from negsample.report.significance import Comparisons
 
 
-def baseline(trained: Sequence[Row], popular: Row | None, judge: Judge = BY_SPREAD) -> str:
-    """How far recommending the most popular items to everybody comes, and which methods stay behind it."""
+def baseline(rows: Sequence[Row], tests: Comparisons) -> str:
+    """How far recommending the most popular items to everybody comes, and which methods differ from it significantly.
+
+    ``rows``: of the table.
+    """
+    popular = next((row for row in rows if row["method"] == POPULAR), None)
     if popular is None or popular[ACCURACY] is None:
         return "PopRec, the baseline that recommends the most popular items to everybody, has not finished."
     text = (
-        "PopRec, which recommends the most popular items to everybody, reaches"
+        "PopRec, which recommends the most popular items to everybody, has"
         f" NDCG@10 {percent(popular[ACCURACY])} and HR@10 {percent(popular['hr@10'])}."
     )
-    losers = [row for row in trained if row[ACCURACY] < popular[ACCURACY]]
-    level = [row for row in trained if row[ACCURACY] == popular[ACCURACY] > 0]
-    if losers:
-        which = f"All {len(losers)} trained methods" if len(losers) == len(trained) > 1 else names(losers)
-        text += f" {which} {'lose' if len(losers) > 1 else 'loses'} to PopRec on NDCG@10."
-    if level:
-        text += f" {names(level)} {'equal' if len(level) > 1 else 'equals'} it on NDCG@10."
-    close = not_told_apart(popular, trained, ACCURACY, judge)
-    if close:
-        text += f" For {names(close)} the difference from PopRec {judge.of_baseline}."
-    return text
+    trained = [row["method"] for row in rows if row["method"] != POPULAR and row[ACCURACY] is not None]
+    if not trained:
+        return text
+    lower = [row["method"] for row in rows if row["method"] in trained and row[ACCURACY] < popular[ACCURACY]]
+    if lower:
+        text += f" As in the table, {listed([f'`{method}`' for method in lower])} {_have(lower)} a lower NDCG@10."
+    found = judged({method: tests.of_table("ndcg@10", "all", POPULAR, method) for method in trained})
+    return f"{text} PopRec's NDCG@10 in the table: {told(found)}." if tests else text
+
+
+def _have(methods: Sequence[str]) -> str:
+    return "has" if len(methods) == 1 else "have"
 
 
 def ceiling(events: Mapping[str, Any]) -> str:
@@ -46,12 +53,3 @@ def ceiling(events: Mapping[str, Any]) -> str:
         f"{text}{percent(cold, 1)} of the test events are on items never seen in training. Their vectors are not"
         " trained: they are hit by chance, which is more where the catalogue is small."
     )
-
-
-def repeats(trained: Sequence[Row]) -> str:
-    """What single runs cannot tell; nothing where every method ran more than once."""
-    once = [row for row in trained if row["runs"] == 1]
-    if not once:
-        return ""
-    who = "Every method" if len(once) == len(trained) > 1 else names(once)
-    return f"{who} ran once: one run cannot tell a difference from noise; repeat with `--repeats 3` or more."

@@ -1,5 +1,5 @@
 "use strict";
-/* The charts: drawn in the ground's colours, turned by the dials, with the chosen methods brought out everywhere. */
+/* The charts: drawn in the ground's colours, turned by the dials, with the chosen methods highlighted everywhere. */
 const page = (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const charts = read("charts");
@@ -24,7 +24,7 @@ const page = (() => {
     dial.slider.setAttribute("aria-valuetext", dial.output.textContent);
   }
 
-  /* What stands in a chart's signals now: the methods that are brought out, and its dial. */
+  /* What stands in a chart's signals now: the methods that are highlighted, and its dial. */
   function signals(name) {
     const named = charts[name].params ?? [];
     const dial = dials.find((each) => each.charts.includes(name));

@@ -17,6 +17,7 @@ from negsample.report import cells, facts
 from negsample.report.beside_paper import beside_table, cohort_cells, reproduced
 from negsample.report.beside_paper import cells as beside_cells
 from negsample.report.beside_words import Beside, beside
+from negsample.report.cutoff import cut_off
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figure, write_text
 from negsample.report.findings import findings
 from negsample.report.formats import listed, when
@@ -25,7 +26,8 @@ from negsample.report.latex import latex_table
 from negsample.report.offers import Offers, offers
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.reading import POPULAR, Study, read_study
-from negsample.report.significance import Difference, differences, significance_table
+from negsample.report.significance import Comparisons, differences, significance_table
+from negsample.report.significance_words import cells_not_tested
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
 from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
@@ -61,7 +63,9 @@ def write_report(folder: Path) -> Path:
     html = render(study, table, figures, offered, tested, papers, joint, beside(compared, cohort_cells(study)))
     write_table(table, folder / "table.csv")
     write_table(frontier_table(study), folder / "frontier.csv")
-    write_table(significance_table([each for some in tested.values() for each in some]), folder / "significance.csv")
+    write_table(
+        significance_table([each for some in tested.values() for each in some.found]), folder / "significance.csv"
+    )
     if reproduced(study):
         write_table(beside_table(compared), folder / "reproduction.csv")
     (folder / "figures").mkdir(exist_ok=True)
@@ -76,7 +80,7 @@ def render(
     table: pl.DataFrame,
     figures: Mapping[str, list[Figure]],
     offered: Mapping[str, Offers],
-    tested: Mapping[str, list[Difference]],
+    tested: Mapping[str, Comparisons],
     papers: Mapping[str, str],
     joint: list[Figure],
     published: list[Beside],
@@ -135,7 +139,7 @@ def _section(
     table: pl.DataFrame,
     figures: list[Figure],
     offered: Offers,
-    tested: list[Difference],
+    tested: Comparisons,
     dataset: str,
 ) -> dict[str, Any]:
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
@@ -146,9 +150,10 @@ def _section(
     return {
         "dataset": dataset,
         "id": _id(study, dataset),
-        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
+        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested, cut_off(study, dataset)),
         "lines": _lines(study, table, tested, dataset),
-        "tested": bool(tested),
+        "tested": any(each.p is not None for each in tested.found),
+        "untested": cells_not_tested(tested),
         "findings": findings(rows, tested),
         "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
@@ -166,7 +171,7 @@ def _id(study: Study, dataset: str) -> str:
     return f"dataset-{study.datasets().index(dataset) + 1}"
 
 
-def _lines(study: Study, table: pl.DataFrame, tested: list[Difference], dataset: str) -> list[cells.Line]:
+def _lines(study: Study, table: pl.DataFrame, tested: Comparisons, dataset: str) -> list[cells.Line]:
     rows = table.filter(pl.col("dataset") == dataset).to_dicts()
     return cells.lines(rows, looks(study.about["methods"]), tested)
 

@@ -1,156 +1,253 @@
-"""Which differences between methods are real: every pair of a dataset, in total and by cohort.
+"""Which differences between methods are significant: one table of p-values, from which all words and marks are read.
 
-Four families of tests a dataset, named in ``at``: ``table`` compares the methods as the table shows them, each run at
-its chosen dial; ``accuracy``, ``tail`` and ``balance`` compare them at the dial that validation prefers for that
-purpose, as the words do; ``price`` compares every method at its dial for the tail with every method at its dial for
-accuracy. Holm's correction is over all pairs and scopes of one measure in one of them.
+Five families of comparisons a dataset, one for each claim: NDCG@10 in total, HR@10 in total, NDCG@10 by cohort, HR@10
+by cohort, and Balance. In each are all pairs of methods as the table shows them (each run at its chosen dial), and what
+the advice says: the advised method against every other, each at the dial that validation prefers for the purpose, and
+the advised method for the tail against the one for accuracy. A comparison stands in its family once, so it has one p
+and one adjusted p; Holm's correction is over all of a family.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from negsample.report.noise import Judge, Price, Row
-from negsample.report.offers import Offers
+from negsample.report.offers import ACCURACY, BALANCE, TAIL, Offers, Row
 from negsample.report.reading import POPULAR, Study
-from negsample.report.resamples import REPLICATES, SCOPES, Entry, Resampled, sums_by_user
-from negsample.seeds import resampling
-from negsample.stats import CONFIDENCE, compare, holm
+from negsample.report.samples import SCOPES, Entry, Sums, sample, sums_by_user, users_of
+from negsample.stats import Compared, compare, holm, quantile
 
+LEVEL = 0.05
 LEAST_USERS = 30
-"""Fewer users with an event in a scope are not tested: resamples of a handful say nothing."""
-_A_COMPARISON = 40  # replicates: Holm's first step needs p below 0.05 / comparisons, and 1 / replicates is the least
-_LEVEL = 1 - CONFIDENCE
-_PURPOSES = {"ndcg@10": "accuracy", "tail_hr@10": "tail", "balance@10": "balance"}
+"""Fewer users with an event in a scope are not tested: a handful says nothing."""
+POWER = 0.8
+"""With which the smallest detectable difference would have been found."""
+_BORDER = 0.2  # of LEVEL: how near to it an adjusted p may be for another approximation to fall on the other side
+
+Pair = tuple[Entry, Entry]
+Key = tuple[str, str]
+"""Measure and scope: ``ndcg@10``, ``hr@10`` or ``balance@10``, in one of SCOPES."""
+_KEYS: Mapping[str, Key] = {ACCURACY: ("ndcg@10", "all"), TAIL: ("hr@10", "tail"), BALANCE: ("balance@10", "all")}
+FAMILIES: Mapping[str, tuple[Key, ...]] = {
+    "NDCG@10 in total": (("ndcg@10", "all"),),
+    "HR@10 in total": (("hr@10", "all"),),
+    "NDCG@10 by cohort": tuple(("ndcg@10", scope) for scope in SCOPES[1:]),
+    "HR@10 by cohort": tuple(("hr@10", scope) for scope in SCOPES[1:]),
+    "Balance": (("balance@10", "all"),),
+}
 
 
 class Difference(NamedTuple):
-    """``a`` less ``b``: fractions. ``low``, ``high``: 95 % interval, not adjusted; None where nothing was tested.
+    """``a`` less ``b``, in fractions, on test. ``dial_a``, ``dial_b``: as of :func:`dial_text`.
 
-    ``users`` with an event in the scope; ``seeds`` that are resampled too: 1 means users alone. ``at``: the family.
+    ``error``: its standard error, with ``freedom`` degrees of freedom (:func:`negsample.stats.compare`).
+    ``low``, ``high``: the 95 % interval, and ``p``, of this difference alone; ``p_holm``: over its family. All are None
+    where nothing was tested, and ``untested`` says why. ``detectable``: the smallest difference that would have been
+    found with a probability of 80 %, at 5 % after Holm's first step. ``users`` with an event in the scope; ``runs`` of
+    the method that has fewer.
     """
 
     dataset: str
+    family: str
     measure: str
     scope: str
     a: str
+    dial_a: str
     b: str
+    dial_b: str
     difference: float | None
+    error: float | None
+    freedom: float | None
     low: float | None
     high: float | None
     p: float | None
     p_holm: float | None
+    detectable: float | None
     users: int
-    seeds: int
-    at: str
+    runs: int
+    untested: str
 
     @property
-    def real(self) -> bool:
-        """Whether it is told apart from chance at 5 %, after Holm's correction."""
-        return self.p_holm is not None and self.p_holm < _LEVEL
+    def significant(self) -> bool:
+        """At 5 %, after Holm's correction."""
+        return self.p_holm is not None and self.p_holm < LEVEL
+
+    @property
+    def borderline(self) -> bool:
+        """Whether the adjusted p is so near to 5 % that another approximation could fall on the other side."""
+        return self.p_holm is not None and abs(self.p_holm - LEVEL) <= _BORDER * LEVEL
+
+    @property
+    def verdict(self) -> str:
+        """In words, for the file."""
+        if self.p_holm is None:
+            return f"not tested: {self.untested}"
+        return ("significant" if self.significant else "not significant") + (", borderline" if self.borderline else "")
+
+    @property
+    def turned(self) -> Difference:
+        """``b`` less ``a``."""
+        less = {
+            name: None if (each := getattr(self, name)) is None else -each for name in ("difference", "low", "high")
+        }
+        return self._replace(
+            a=self.b,
+            dial_a=self.dial_b,
+            b=self.a,
+            dial_b=self.dial_a,
+            difference=less["difference"],
+            low=less["high"],
+            high=less["low"],
+        )
 
 
-def differences(study: Study, dataset: str, offered: Offers) -> list[Difference]:
+class Comparisons:
+    """What was tested on one dataset, to be asked for. ``dials``: by method, of its runs in the table."""
+
+    def __init__(
+        self, found: Sequence[Difference] = (), dials: Mapping[str, Sequence[float | None]] | None = None
+    ) -> None:
+        self.found = list(found)
+        self._dials = {method: dial_text(some) for method, some in (dials or {}).items()}
+        self._known = {
+            (each.measure, each.scope, each.a, each.dial_a, each.b, each.dial_b): each
+            for one in self.found
+            for each in (one, one.turned)
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def between(self, measure: str, a: Row, b: Row) -> Difference | None:
+        """``a`` less ``b``, rows at the dial that they name, by the measure of a purpose; None where not compared."""
+        return self._known.get((*_KEYS[measure], a["method"], _of_row(a), b["method"], _of_row(b)))
+
+    def of_table(self, measure: str, scope: str, a: str, b: str) -> Difference | None:
+        """The same of two methods as the table shows them."""
+        if a not in self._dials or b not in self._dials:
+            return None
+        return self._known.get((measure, scope, a, self._dials[a], b, self._dials[b]))
+
+
+def dial_text(dials: Sequence[float | None]) -> str:
+    """``0.5``, or of runs at several settings ``0 0.5 0.5``; empty for what has no dial."""
+    texts = ["" if dial is None else f"{dial:g}" for dial in dials]
+    return texts[0] if len(set(texts)) == 1 else " ".join(texts)
+
+
+def _of_row(row: Row) -> str:
+    return dial_text([None if row["method"] == POPULAR else row["dial"]])
+
+
+def differences(study: Study, dataset: str, offered: Offers) -> Comparisons:
     """All that is compared on ``dataset``; empty where a run has no ranks by event, or there is nothing to compare."""
     events = study.events.get(dataset)
     methods = study.methods_of(dataset)
     if events is None or not len(events["user_E"]) or len(methods) < 2:
-        return []
-    popular = [method for method in methods if method == POPULAR]
+        return Comparisons()
+    runs = {method: study.runs_of(dataset, method) for method in methods}
+    own = {method: (method, tuple(run.metrics.get("dial", 0.0) for run in runs[method])) for method in methods}
 
-    def at_own() -> list[Entry]:
-        return [
-            (method, tuple(run.metrics.get("dial", 0.0) for run in study.runs_of(dataset, method)))
-            for method in methods
-        ]
+    def at(row: Row) -> Entry:
+        return row["method"], (row["dial"] or 0.0,) * len(runs[row["method"]])
 
-    def at_offer(rows: Sequence[Row]) -> list[Entry]:
-        dials = {row["method"]: row["dial"] for row in rows} | dict.fromkeys(popular, 0.0)
-        return [(method, (dials[method],) * len(study.runs_of(dataset, method))) for method in methods]
-
-    table, accurate, tail, even = (at_own(), *(at_offer(rows) for rows in offered[:3]))
-    pairs = list(combinations(range(len(methods)), 2))
-    trained = [number for number, method in enumerate(methods) if method != POPULAR]
-    crossed = [
-        (a, len(methods) + b)
-        for a in trained
-        for b in trained
-        if tail[a] != accurate[b]  # one thing with itself
-    ]
-    families = [
-        _Family("table", "ndcg@10", SCOPES, table, pairs),
-        _Family("table", "hr@10", SCOPES, table, pairs),
-        _Family("table", "balance@10", ("all",), table, pairs),
-        _Family("accuracy", "ndcg@10", ("all",), accurate, pairs),
-        _Family("tail", "hr@10", ("tail",), tail, pairs),
-        _Family("balance", "balance@10", ("all",), even, pairs),
-        _Family("price", "hr@10", ("tail",), [*tail, *accurate], crossed),
-        _Family("price", "ndcg@10", ("all",), [*tail, *accurate], crossed),
-    ]
-    entries = list(dict.fromkeys(entry for family in families for entry in family.entries))
+    pairs: dict[Key, dict[Pair, None]] = {
+        key: dict.fromkeys(combinations(own.values(), 2)) for keys in FAMILIES.values() for key in keys
+    }
+    for measure, purpose in ((ACCURACY, offered.accuracy), (TAIL, offered.tail), (BALANCE, offered.balance)):
+        rivals = offered.rivals(purpose)
+        _add(pairs[_KEYS[measure]], [(at(purpose.chosen), at(row)) for row in rivals] if purpose.chosen else [])
+    accurate, tail = offered.accuracy.chosen, offered.tail.chosen
+    if accurate is not None and tail is not None:
+        for measure in (ACCURACY, TAIL):
+            _add(pairs[_KEYS[measure]], [(at(tail), at(accurate))])
+    entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
     sums = sums_by_user(study, dataset, entries)
     if sums is None:
-        return []
-    replicates = max(REPLICATES, _A_COMPARISON * max(len(each.pairs) * len(each.scopes) for each in families))
-    resampled = Resampled(dataset, sums, replicates, [*table, *even])
-    return [each for family in families for each in _tested(resampled, dataset, family)]
+        return Comparisons()
+    return Comparisons(compared(sums, dataset, pairs), {method: _dials(own[method]) for method in methods})
 
 
-class _Family(NamedTuple):
-    at: str
-    measure: str
-    scopes: Sequence[str]
-    entries: list[Entry]
-    pairs: list[tuple[int, int]]
-
-
-def _tested(resampled: Resampled, dataset: str, family: _Family) -> list[Difference]:
-    """Every pair and scope of ``family``."""
-    models = len({method for method, _ in family.entries})
+def compared(sums: Sums, dataset: str, pairs: Mapping[Key, Iterable[Pair]]) -> list[Difference]:
+    """All ``pairs``, family by family."""
     found = []
-    for scope in family.scopes:
-        samples = [resampled.sample(entry, family.measure, scope) for entry in family.entries]
-        rng = resampling(f"{dataset}/{family.at}/{family.measure}/{scope}")
-        users = resampled.users(family.measure, scope)
-        for (a, b), each in zip(family.pairs, compare(samples, family.pairs, rng, models), strict=True):
-            drawn = [len(samples[number].seeds) for number in (a, b) if samples[number].seeds]
-            low, high, p = (_or_none(value) if users >= LEAST_USERS else None for value in each[1:])
-            names = (family.entries[a][0], family.entries[b][0])
-            key = (dataset, family.measure, scope, *names, _or_none(each.difference))
-            found.append(Difference(*key, low, high, p, None, users, min(drawn, default=1), family.at))
-    adjusted = holm(np.array([np.nan if each.p is None else each.p for each in found]))
-    return [each._replace(p_holm=_or_none(p_holm)) for each, p_holm in zip(found, adjusted, strict=True)]
+    for family, keys in FAMILIES.items():
+        tested = [each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))]
+        found += _corrected(tested)
+    return found
 
 
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _add(known: dict[Pair, None], pairs: Iterable[Pair]) -> None:
+    """What is not yet compared, either way round, nor one thing with itself."""
+    for a, b in pairs:
+        if a != b and (b, a) not in known:
+            known[a, b] = None
+
+
+def _dials(entry: Entry) -> tuple[float | None, ...]:
+    return (None,) if entry[0] == POPULAR else entry[1]
+
+
+def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pair]) -> list[Difference]:
+    """The comparisons of one measure in one scope, not yet corrected."""
+    entries = list(dict.fromkeys(entry for pair in pairs for entry in pair))
+    samples = [sample(sums, entry, *key) for entry in entries]
+    users = users_of(sums, *key)
+    found = []
+    for (a, b), each in zip(
+        pairs, compare(samples, [(entries.index(a), entries.index(b)) for a, b in pairs]), strict=True
+    ):
+        runs = min((len(sums.gains[entry]) for entry in (a, b) if entry[0] != POPULAR), default=1)
+        difference = None if np.isnan(each.difference) else each.difference
+        why = _why(users, runs, each)
+        error, freedom, p = (None, None, None) if why else (each.error, each.freedom, each.p)
+        named = (a[0], dial_text(_dials(a)), b[0], dial_text(_dials(b)))
+        tested = (error, freedom, None, None, p, None, None)
+        found.append(Difference(dataset, family, *key, *named, difference, *tested, users, runs, why))
+    return found
+
+
+def _why(users: int, runs: int, each: Compared) -> str:
+    """Why a comparison is not tested; empty where it is."""
+    if np.isnan(each.difference):
+        return "undefined in a run"
+    if runs < 2:
+        return "one run of a method"
+    if users < LEAST_USERS:
+        return f"fewer than {LEAST_USERS} users"
+    return "no variance" if np.isnan(each.p) else ""
+
+
+def _corrected(found: Sequence[Difference]) -> list[Difference]:
+    """A whole family: with adjusted p, interval, and the smallest detectable difference."""
+    tested = [each for each in found if each.p is not None]
+    if not tested:
+        return list(found)
+    freedom = np.array([each.freedom for each in tested])
+    error = np.array([each.error for each in tested])
+    reach = quantile(LEVEL, freedom) * error
+    seen = (quantile(LEVEL / len(tested), freedom) + quantile(2 * (1 - POWER), freedom)) * error
+    adjusted = holm(np.array([each.p for each in tested]))
+    filled = iter(
+        each._replace(
+            low=(each.difference or 0.0) - float(far),
+            high=(each.difference or 0.0) + float(far),
+            p_holm=float(p),
+            detectable=float(least),
+        )
+        for each, far, p, least in zip(tested, reach, adjusted, seen, strict=True)
+    )
+    return [each if each.p is None else next(filled) for each in found]
 
 
 def significance_table(found: Sequence[Difference]) -> pl.DataFrame:
     """One row a comparison, fractions."""
-    text = ("dataset", "measure", "scope", "a", "b", "at")
+    text = ("dataset", "family", "measure", "scope", "a", "dial_a", "b", "dial_b", "untested")
     kinds: dict[str, type[pl.DataType]] = dict.fromkeys(Difference._fields, pl.Float64)
-    kinds |= dict.fromkeys(text, pl.String) | dict.fromkeys(("users", "seeds"), pl.Int64)
-    return pl.DataFrame([each._asdict() for each in found], schema=kinds, orient="row")
-
-
-def judge_by(found: Sequence[Difference]) -> Judge:
-    """Tells methods apart by what was tested at the settings that the words speak of."""
-    known = {(each.at, each.measure, each.scope, *sorted((each.a, each.b))): each for each in found}
-    priced = {(each.measure, each.a, each.b): each for each in found if each.at == "price"}
-
-    def close(a: Row, b: Row, measure: str) -> bool:
-        scope, name = ("tail", "hr@10") if measure == "tail_hr@10" else ("all", measure)
-        each = known[(_PURPOSES[measure], name, scope, *sorted((a["method"], b["method"])))]
-        return a[measure] is not None and b[measure] is not None and a[measure] != b[measure] and not each.real
-
-    def price(tail: str, accurate: str) -> Price | None:
-        gain, cost = priced.get(("hr@10", tail, accurate)), priced.get(("ndcg@10", tail, accurate))
-        return None if gain is None or cost is None else Price(gain.low, gain.high, gain.real, cost.real)
-
-    return Judge(close, "may be chance", "may be chance", price)
+    kinds |= dict.fromkeys(text, pl.String) | dict.fromkeys(("users", "runs"), pl.Int64)
+    kinds["verdict"] = pl.String
+    return pl.DataFrame([each._asdict() | {"verdict": each.verdict} for each in found], schema=kinds, orient="row")

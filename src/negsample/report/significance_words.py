@@ -1,101 +1,84 @@
-"""Which differences are real, in plain words."""
+"""How differences were tested and how many are significant, in plain words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from negsample.report.claims import p_text
 from negsample.report.formats import SPACE, listed, whole
-from negsample.report.noise import Row
-from negsample.report.offers import Offers
-from negsample.report.significance import LEAST_USERS, Difference
-from negsample.report.verdicts import ACCURACY, TAIL, best_of, called
-
-_LEVEL = f"5{SPACE}%"
+from negsample.report.offers import Row
+from negsample.report.significance import FAMILIES, Comparisons, Difference
 
 
-def significance(found: Sequence[Difference], rows: Sequence[Row], at: Offers, popular: Row | None) -> str:
-    """From whom the best differs, for each purpose and cohort; how many differences are real; how that was tested.
-
-    ``rows``: of the table. ``found``: of one dataset, not empty.
-    """
-    baseline = [] if popular is None else [popular]
-    parts = [
-        _standing(found, "accuracy", ACCURACY, "all", "In total NDCG@10", [*at.accuracy, *baseline]),
-        _standing(found, "tail", TAIL, "tail", "In tail HR@10", [*at.tail, *baseline]),
-        _standing(found, "balance", "balance@10", "all", "In Balance", [*at.balance, *baseline]),
-    ]
-    for cohort in ("head", "mid"):
-        where = f"In {cohort} HR@10, at the dial of the table,"
-        parts.append(_standing(found, "table", f"{cohort}_hr@10", cohort, where, rows, dialled=False))
+def significance(tests: Comparisons, trained: Sequence[Row]) -> str:
+    """How many differences of each family are significant, which are borderline, and how that was tested."""
+    if not tests:
+        return untested() if len(trained) > 1 else ""
+    tested = [each for each in tests.found if each.p is not None]
+    if not tested:
+        return f"No difference was tested: {_reasons(tests.found)}."
     counts = []
-    for name, measure in (("NDCG@10", "ndcg@10"), ("HR@10", "hr@10"), ("Balance", "balance@10")):
-        family = [each for each in found if each.at == "table" and each.measure == measure]
-        counts.append(f"{sum(each.real for each in family)} of {len(family)} in {name}")
-    parts.append(
-        f"Of all differences between two methods there, in total and by cohort, these are real: {listed(counts)}."
-        f" Real means told apart from chance at {_LEVEL}, Holm-corrected over all pairs and cohorts of the measure."
+    for family in FAMILIES:
+        of_family = [each for each in tested if each.family == family]
+        if of_family:
+            counts.append(f"{sum(each.significant for each in of_family)} of {len(of_family)} in {family}")
+    text = f"Significant differences, by family: {listed(counts)}."
+    near = [each for each in tested if each.borderline]
+    if near:
+        text += f" Borderline, within a fifth of the 5{SPACE}% line: {listed([_named(each) for each in near])}."
+    text += (
+        f" Significant means a Holm-adjusted p below 5{SPACE}% over all comparisons of the family: all pairs of"
+        " methods in the table, and those that the advice speaks of. p is that of Student's t, with the variance of"
+        f" {whole(max(each.users for each in tested))} users and of {_runs(tested)} a method; it does not depend on"
+        " random numbers."
     )
-    return " ".join([*(part for part in parts if part), _how(found)])
+    reasons = _reasons([each for each in tests.found if each.p is None])
+    if reasons:
+        text += f" Not tested: {reasons}."
+    return f"{text} Every difference with its interval is in `significance.csv`."
 
 
-def untested(rows: Sequence[Row]) -> str:
-    """For studies that cannot be tested; empty where there is nothing to tell apart."""
-    if len(rows) < 2:
-        return ""
+def untested() -> str:
+    """For studies without ranks by event."""
     return (
-        "Not tested: these runs have no ranks by event. What is said of leads goes by the spread of the repeats, which"
-        " is no test; the same `negsample compare` as before measures the runs again."
+        "No difference was tested: these runs have no ranks by event. The same `negsample compare` as before measures"
+        " the runs again."
     )
 
 
-def _how(found: Sequence[Difference]) -> str:
-    users, seeds = max(each.users for each in found), max(each.seeds for each in found)
-    if seeds > 1:
-        lone = any(each.seeds == 1 for each in found)
-        single = ", over users alone where a method ran once" if lone else ""
-        how = f"a paired bootstrap over {whole(users)} users and {seeds} seeds{single}."
-    else:
-        how = (
-            f"a paired bootstrap over {whole(users)} users alone: with one run a method nothing is known of other"
-            " seeds; repeat with `--repeats 3` or more."
-        )
-    few = sorted({each.scope for each in found if each.users < LEAST_USERS and each.measure != "balance@10"})
-    lacking = f" Not tested: {listed(few)}, for want of {LEAST_USERS} users with an event there." if few else ""
-    return f"Tested by {how}{lacking} Every difference with its interval is in `significance.csv`."
+def _runs(tested: Sequence[Difference]) -> str:
+    counts = sorted({each.runs for each in tested})
+    return f"{counts[0]} runs" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} runs"
 
 
-def _standing(
-    found: Sequence[Difference],
-    at: str,
-    measure: str,
-    scope: str,
-    where: str,
-    rows: Sequence[Row],
-    dialled: bool = True,
-) -> str:
-    """How the best of ``rows`` stands to the others in one scope; empty where nobody has anything."""
-    rows = [row for row in rows if row[measure] is not None]
-    if len(rows) < 2 or not any(row[measure] for row in rows):
-        return ""
-    best = best_of(rows, measure)
-    name = called(best) if dialled else f"`{best['method']}`"
-    kind = measure.split("_")[-1]
-    tests = {
-        each.b if each.a == best["method"] else each.a: each
-        for each in found
-        if (each.at, each.measure, each.scope) == (at, kind, scope) and best["method"] in (each.a, each.b)
-    }
-    others = [row["method"] for row in rows if row is not best]
-    if all(tests[other].p is None for other in others):
-        return f"{where} nothing was tested."
-    ahead = [f"`{other}`" for other in others if tests[other].real]
-    level = [f"`{other}`" for other in others if not tests[other].real]
-    if not ahead:
-        return f"{where} {name} is not told apart from {_any(level)}."
-    if not level:
-        return f"{where} {name} is really ahead of {'all others' if len(ahead) > 1 else ahead[0]}."
-    return f"{where} {name} is really ahead of {listed(ahead)}, and not told apart from {listed(level)}."
+def _reasons(found: Sequence[Difference]) -> str:
+    """Why how many comparisons were not tested, and the way out."""
+    parts = []
+    for why in dict.fromkeys(each.untested for each in found):
+        some = [each for each in found if each.untested == why]
+        where = dict.fromkeys(each.scope for each in some if each.scope != "all")
+        told = f"{len(some)} {'comparison' if len(some) == 1 else 'comparisons'}, {why}"
+        if why.startswith("one run"):
+            told += ", so that nothing is known of other seeds (repeat with `--repeats 3` or more)"
+        elif where and why.startswith("fewer"):
+            told += f" with an event there ({listed(list(where))})"
+        parts.append(told)
+    return "; ".join(parts)
 
 
-def _any(names: list[str]) -> str:
-    return f"any of the {len(names)} others" if len(names) > 1 else names[0]
+def _named(each: Difference) -> str:
+    where = {"ndcg@10": "NDCG@10", "hr@10": "HR@10", "balance@10": "Balance"}[each.measure]
+    scope = "" if each.scope == "all" else f"{each.scope} "
+    names = [f"`{name}`" + (f" at dial {dial}" if dial not in ("", "0") else "") for name, dial in
+             ((each.a, each.dial_a), (each.b, each.dial_b))]  # fmt: skip
+    return f"{names[0]} and {names[1]} in {scope}{where} ({p_text(each.p_holm or 0.0)})"
+
+
+def cells_not_tested(tests: Comparisons) -> list[str]:
+    """What of the table's columns has no test, in words: methods with one run, and cohorts with too few users."""
+    tested = [each for each in tests.found if each.p is not None]
+    known = {name for each in tested for name in (each.a, each.b)}
+    methods = dict.fromkeys(name for each in tests.found for name in (each.a, each.b) if name not in known)
+    scopes = dict.fromkeys(each.scope for each in tests.found if each.untested.startswith("fewer"))
+    columns = ["Balance" if scope == "all" else scope for scope in scopes]
+    return [*(f"{name} (one run)" for name in methods), *(f"{name} (too few users)" for name in columns)]

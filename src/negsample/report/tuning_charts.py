@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import CHOSEN, brought_out, colour, legend_of, sized
+from negsample.report.encodings import CHOSEN, colour, highlighted, legend_of, sized
 from negsample.report.formats import percent, seconds
 from negsample.report.palette import Look
 from negsample.report.tunings import Trial, Tuning, in_order
@@ -78,14 +78,14 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
     def layer(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
         return alt.Chart(alt.InlineData(values=list(rows))).encode(x=x, y=y, color=tint)
 
-    line = layer(best).mark_line(strokeWidth=2).encode(opacity=brought_out(0.75, 0.06))
+    line = layer(best).mark_line(strokeWidth=2).encode(opacity=highlighted(0.75, 0.06))
     kinds: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
         ([row for row in rows if row["state"] == "complete"], {"filled": True, "size": 46}),
         ([row for row in rows if row["state"] == "pruned"], {"filled": False, "size": 42, "strokeWidth": 1.5}),
         ([row for row in rows if row["taken"]], {"filled": False, "size": 190, "strokeWidth": 1.8}),
     ]
     points = [
-        layer(some).mark_point(**look).encode(opacity=brought_out(1.0, 0.08), tooltip=told)
+        layer(some).mark_point(**look).encode(opacity=highlighted(1.0, 0.08), tooltip=told)
         for some, look in kinds
         if some  # a layer without a row has no extent
     ]

@@ -1,22 +1,19 @@
-"""Which method is best at what, and by how much: the choices behind the words."""
+"""The advice, chosen on validation, and whether the test bears it out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from negsample.report.claims import Judged, Way, judged, told
 from negsample.report.formats import listed, percent
-from negsample.report.noise import BY_SPREAD, Judge, Row
-
-ACCURACY = "ndcg@10"
-TAIL = "tail_hr@10"
-ACCEPTABLE = 0.9
-"""Accuracy is acceptable from this share of the best NDCG@10 on; the words say so where they use it."""
-_NAMED = 4  # in the headline, of those not told apart from the best; more are counted
+from negsample.report.offers import ACCEPTABLE, ACCURACY, Offers, Purpose, Row
+from negsample.report.reading import POPULAR
+from negsample.report.significance import Comparisons
 
 
 def ranked(rows: Sequence[Row], measure: str) -> list[Row]:
     """``rows`` with ``measure`` falling; equal ones in their own order."""
-    return sorted(rows, key=lambda row: -row[measure])
+    return sorted(rows, key=lambda row: -1.0 if row[measure] is None else -row[measure])
 
 
 def best_of(rows: Sequence[Row], measure: str) -> Row:
@@ -24,78 +21,63 @@ def best_of(rows: Sequence[Row], measure: str) -> Row:
     return max(rows, key=lambda row: -1.0 if row[measure] is None else row[measure])
 
 
-def not_told_apart(best: Row, others: Sequence[Row], measure: str, judge: Judge = BY_SPREAD) -> list[Row]:
-    """Those of ``others`` whose difference from ``best`` may be chance."""
-    return [row for row in others if row is not best and judge.close(best, row, measure)]
-
-
-def able(rows: Sequence[Row], leader: Row) -> list[Row]:
-    """Those of ``rows`` that keep ACCEPTABLE of the leader's accuracy."""
-    return [row for row in rows if row[ACCURACY] >= ACCEPTABLE * leader[ACCURACY]]
-
-
 def below(row: Row, best: Row) -> str:
     """``NDCG@10 0.78 %, 33 % below `mixed```; a digit more where it is little."""
-    loss = 1 - row[ACCURACY] / best[ACCURACY]
+    loss = 1 - row[ACCURACY] / best[ACCURACY] if best[ACCURACY] else 0.0
     if loss <= 0:
         return f"NDCG@10 {percent(row[ACCURACY])}, no less than {called(best)}"
     return f"NDCG@10 {percent(row[ACCURACY])}, {percent(loss, 0 if loss >= 0.1 else 1)} below {called(best)}"
 
 
-def headline(
-    rows: Sequence[Row],
-    tails: Sequence[Row],
-    evens: Sequence[Row],
-    popular: Row | None,
-    judge: Judge = BY_SPREAD,
-) -> str:
-    """The advice: what to take for total accuracy, for the tail and for balance at acceptable accuracy.
-
-    ``rows``, ``tails``, ``evens``: what the trained methods offer for each, at least one with some accuracy.
-    """
-    best = best_of(rows, ACCURACY)
-    if popular is not None and popular[ACCURACY] is not None and popular[ACCURACY] >= best[ACCURACY]:
-        text = (
-            f"No trained method beats PopRec here: NDCG@10 {percent(popular[ACCURACY])} for PopRec, "
-            f"{percent(best[ACCURACY])} for {called(best)}, the best trained one."
+def advice(offered: Offers) -> str:
+    """What to take for what, by validation alone: no figure of the test has a say in it."""
+    if not offered.accuracy.rows:
+        return "No trained method has finished, so there is nothing to choose between yet."
+    first = offered.accuracy.chosen
+    if first is None:
+        return "Nothing to choose by: no trained method put a single validation target in its top 10."
+    if offered.baseline_leads:
+        return (
+            f"On validation no trained method has a higher NDCG@10 than PopRec, {called(first)} as the best of them "
+            "included: as they are trained here, there is no reason to take one."
         )
-        return text + (f" The difference {judge.of_baseline}." if judge.close(popular, best, ACCURACY) else "")
-    if len(rows) == 1:
-        return f"Only {called(best)} was trained: there is nothing to choose between yet."
-    uses: dict[str, list[str]] = {}
-    uses.setdefault(_take(best, rows, ACCURACY, judge), []).append("total accuracy")
-    tail = best_of(tails, TAIL)
-    if tail[TAIL]:
-        who = _take(tail, tails, TAIL, judge)
-        uses.setdefault(who, []).append("tail items" + _in_brackets(tail, best, judge, who != called(tail)))
-    even = best_of(able(evens, best) or [best], "balance@10")
-    if even["balance@10"] is not None:
-        uses.setdefault(called(even), []).append(f"balance at {percent(ACCEPTABLE, 0)} or more of the best NDCG@10")
-    advice = f"Take {'; '.join(f'{who} for {listed(what)}' for who, what in uses.items())}."
-    if popular is not None and judge.close(best, popular, ACCURACY):
-        advice += f" The lead of {called(best)} over PopRec {judge.of_baseline}."
-    return advice
+    if len(offered.accuracy.rows) == 1:
+        return f"Only {called(first)} was trained: there is nothing to choose between yet."
+    uses: dict[str, list[str]] = {called(first): ["total accuracy"]}
+    if offered.tail.chosen is not None:
+        uses.setdefault(called(offered.tail.chosen), []).append("tail items")
+    if offered.balance.chosen is not None:
+        kept = f"Balance at {percent(ACCEPTABLE, 0)} or more of the best NDCG@10"
+        uses.setdefault(called(offered.balance.chosen), []).append(kept)
+    return f"By validation, take {'; '.join(f'{who} for {listed(what)}' for who, what in uses.items())}."
 
 
-def _take(best: Row, rows: Sequence[Row], measure: str, judge: Judge) -> str:
-    peers = [row for row in rows if row is not best and row[measure] == best[measure]]
-    peers += not_told_apart(best, rows, measure, judge)
-    if len(peers) > _NAMED:
-        return f"{called(best)} or any of {len(peers)} others not told apart from it"
-    return names([best, *peers], "or")
-
-
-def _in_brackets(tail: Row, best: Row, judge: Judge, among_others: bool) -> str:
-    """What the best for the tail costs, where that was tested and there is something to pay or to doubt."""
-    price = judge.price(tail["method"], best["method"])
-    if price is None:
+def on_test(offered: Offers, tests: Comparisons) -> str:
+    """Whether the advised method has the highest NDCG@10 on test too; empty where nothing is advised."""
+    first = offered.accuracy.chosen
+    found = judged_purpose(offered.accuracy, ACCURACY, offered, tests)
+    if first is None or not found.asked:
         return ""
-    loss = 1 - tail[ACCURACY] / best[ACCURACY]
-    which = "the first " if among_others else ""
-    parts = [f"{which}costs {percent(loss, 0 if loss >= 0.1 else 1)} of total NDCG@10"] if loss > 0 else []
-    if not price.gain_real:
-        parts.append(f"its gain over {called(best)} may be chance")
-    return f" ({', '.join(parts)})" if parts else ""
+    claim = f"On test, that {called(first)} has the highest NDCG@10"
+    if offered.baseline_leads and offered.baseline is not None:
+        claim = f"On test, that {called(first)} has a lower NDCG@10 than PopRec"
+        found = judged({POPULAR: tests.between(ACCURACY, first, offered.baseline)}, "lower")
+    if found.verdict == "holds":
+        return f"{claim} holds."
+    way: Way = "lower" if offered.baseline_leads else "higher"
+    return f"{claim} {found.verdict}: {told(found, way)}{repeat(found)}."
+
+
+def judged_purpose(purpose: Purpose, measure: str, offered: Offers, tests: Comparisons) -> Judged:
+    """The advised method of ``purpose`` against all that it is claimed to be above."""
+    chosen = purpose.chosen
+    others = offered.rivals(purpose) if chosen else []
+    return judged({row["method"]: tests.between(measure, chosen, row) for row in others if chosen})
+
+
+def repeat(found: Judged) -> str:
+    """What to do where single runs are why nothing is told."""
+    return "; repeat with `--repeats 3` or more" if any("run" in why for why in found.untested) else ""
 
 
 def names(rows: Sequence[Row], last: str = "and") -> str:

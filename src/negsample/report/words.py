@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from negsample.report import limits, verdicts
+from negsample.report import limits
+from negsample.report.claims import told
+from negsample.report.cutoff import CutOff, cut_off_words
 from negsample.report.formats import SPACE, listed, percent, seconds
 from negsample.report.frontier import Standing
-from negsample.report.noise import BY_SPREAD, Judge, Row
-from negsample.report.offers import Offers, alike
+from negsample.report.offers import ACCEPTABLE, ACCURACY, BALANCE, TAIL, Offers, Purpose, Row
 from negsample.report.reading import POPULAR
-from negsample.report.significance import Difference, judge_by
-from negsample.report.significance_words import significance, untested
-from negsample.report.verdicts import ACCURACY, TAIL, below, best_of, called, names, not_told_apart, ranked
-
-_MANY = 5  # methods that are counted and not named: the section on significance names them
+from negsample.report.significance import Comparisons
+from negsample.report.significance_words import significance
+from negsample.report.verdicts import advice, below, best_of, called, judged_purpose, names, on_test, ranked, repeat
 
 
 class Words(NamedTuple):
@@ -26,167 +25,165 @@ class Words(NamedTuple):
 
 
 def dataset_words(
-    rows: Sequence[Row],
-    events: Mapping[str, Any],
-    offered: Offers | None = None,
-    found: Sequence[Difference] = (),
+    rows: Sequence[Row], events: Mapping[str, Any], offered: Offers, tests: Comparisons, cut: CutOff | None = None
 ) -> Words:
     """The words for one dataset.
 
     ``rows``: its rows of the table, in the study's order. ``events``: the test part of one run's metrics, for
-    ``events`` and ``cold_events``. ``offered``: what the methods offer over their settings of the dial; None: what
-    stands in the table. ``found``: what was tested; where nothing was, the spread of the repeats has to tell methods
-    apart, and the words say so.
+    ``events`` and ``cold_events``. ``offered``: what the methods offer and what is advised. ``tests``: what was tested.
+    ``cut``: whether training was cut off, which is said before anything.
     """
-    trained = [row for row in rows if row["method"] != POPULAR]
-    popular = next((row for row in rows if row["method"] == POPULAR), None)
-    scored = [row for row in trained if row[ACCURACY] is not None]
-    at = offered or alike(scored)
-    judge = judge_by(found) if found else BY_SPREAD
-    grounds: list[tuple[str, str]] = []
     if not events["events"]:
-        headline = "There are no test events, so nothing was measured."
-    elif not scored:
-        headline = "No trained method has finished, so there is nothing to choose between yet."
-    elif max(row[ACCURACY] for row in at.accuracy) == 0:
-        headline = "Nothing to choose by: no trained method put a single test target in its top 10."
-        grounds = [("Accuracy", "HR@10 and NDCG@10 are 0 for every trained method, and Balance is undefined.")]
-    else:
-        headline = verdicts.headline(at.accuracy, at.tail, at.balance, popular, judge)
-        grounds = [("Frontier", _frontier(at.standings)), ("Accuracy", _accuracy(at.accuracy, judge))]
-        grounds += [("Tail", _tail(at.tail, best_of(at.accuracy, ACCURACY), judge))]
-        grounds += [("Balance", _balance(at.balance, best_of(at.accuracy, ACCURACY), judge))]
-        told = significance(found, rows, at, popular) if found else untested(scored)
-        grounds += [("Significance", told), ("Time", _time(scored))]
-    if events["events"]:
-        grounds += [("Baseline", limits.baseline(at.accuracy, popular, judge)), ("Ceiling", limits.ceiling(events))]
-        grounds += [("Noise", "" if found else limits.repeats(trained))]
+        return Words("There are no test events, so nothing was measured.", ())
+    scored = [row for row in offered.accuracy.rows if row[ACCURACY] is not None]
+    headline = " ".join(each for each in (cut_off_words(cut), advice(offered), on_test(offered, tests)) if each)
+    grounds: list[tuple[str, str]] = []
+    if scored and not any(row[ACCURACY] for row in scored):
+        grounds = [("Accuracy", "On test HR@10 and NDCG@10 are 0 for every trained method; Balance is undefined.")]
+    elif scored:
+        grounds = [
+            ("Frontier", _frontier(offered.standings)),
+            ("Accuracy", _accuracy(offered, tests)),
+            ("Tail", _tail(offered, tests)),
+            ("Balance", _balance(offered, tests)),
+            ("Significance", significance(tests, [row for row in rows if row["method"] != POPULAR])),
+            ("Time", _time([row for row in rows if row["method"] != POPULAR])),
+        ]
+    grounds += [("Baseline", limits.baseline(rows, tests)), ("Ceiling", limits.ceiling(events))]
     return Words(headline, tuple((subject, text) for subject, text in grounds if text))
 
 
-def _accuracy(rows: Sequence[Row], judge: Judge) -> str:
-    best, *others = ranked(rows, ACCURACY)
-    figures = f"NDCG@10 {percent(best[ACCURACY])}, HR@10 {percent(best['hr@10'])}"
-    if not others:
-        return f"Only {called(best)} was trained: {figures}, {_evenness(best)}."
-    equal = [row for row in others if row[ACCURACY] == best[ACCURACY]]
-    if equal:
-        text = f"{names([best, *equal])} share the highest NDCG@10, {percent(best[ACCURACY])}."
-    else:
-        text = f"Most accurate in total is {called(best)}: {figures}, {_evenness(best)}."
-    close = not_told_apart(best, others, ACCURACY, judge)
-    if close:
-        text += f" {_close(close, 'NDCG@10', judge)}"
-    behind = [row for row in others if row not in close and row not in equal]
+def _accuracy(offered: Offers, tests: Comparisons) -> str:
+    rows, chosen = offered.accuracy.rows, offered.accuracy.chosen
+    best, *others = ranked([row for row in rows if row[ACCURACY] is not None], ACCURACY)
+    text = f"{_highest(best, others, ACCURACY, 'NDCG@10')}, HR@10 {percent(best['hr@10'])}, {_evenness(best)}."
+    behind = [row for row in others if row[ACCURACY] < best[ACCURACY]]
     if behind:
-        of_those = "The next" if not close else "The first beyond that"
-        text += f" {of_those}, {called(behind[0])}, has {below(behind[0], best)}."
+        text += f" The next, {called(behind[0])}, has {below(behind[0], best)}."
     first = best_of(rows, "hr@10")
     if first["hr@10"] > best["hr@10"]:
-        text += f" HR@10 alone is highest for {called(first)}: {percent(first['hr@10'])}."
-    return text
+        text += f" HR@10 is highest for {called(first)}: {percent(first['hr@10'])}."
+    if chosen is not None and chosen is not best:
+        text += f" {_advised(chosen)} has {below(chosen, best)}."
+    return text + _verdict(offered.accuracy, ACCURACY, "NDCG@10", offered, tests)
 
 
-def _tail(rows: Sequence[Row], leader: Row, judge: Judge) -> str:
-    scored = [row for row in rows if row[TAIL] is not None]
-    if not scored:
+def _tail(offered: Offers, tests: Comparisons) -> str:
+    rows = [row for row in offered.tail.rows if row[TAIL] is not None]
+    if not rows:
         return "No test event is on a tail item, so nothing can be said about the tail."
-    best, *others = ranked(scored, TAIL)
-    if best[TAIL] == 0:
-        return "No trained method put a single tail target in its top 10."
-    if not others:
-        return f"On tail items its HR@10 is {percent(best[TAIL])}."
-    equal = [row for row in others if row[TAIL] == best[TAIL]]
-    if equal:
-        text = f"On tail items {names([best, *equal])} share the highest HR@10, {percent(best[TAIL])}."
-    elif called(best) == called(leader):
-        text = f"On tail items too {called(best)} has the highest HR@10, {percent(best[TAIL])}."
-    else:
-        text = f"On tail items {called(best)} has the highest HR@10: {percent(best[TAIL])}"
-        if leader[TAIL] is not None:
-            text += f" against {percent(leader[TAIL])} for {called(leader)}{_surely(best, leader, judge)}"
-        text += "." if best[ACCURACY] == leader[ACCURACY] else _cost(best, leader, judge)
-    close = not_told_apart(best, others, TAIL, judge)
-    return f"{text} {_close(close, 'tail HR@10', judge)}" if close else text
+    best, *others = ranked(rows, TAIL)
+    if not best[TAIL]:
+        return "No trained method put a single tail target of the test in its top 10."
+    text = f"On tail items: {_highest(best, others, TAIL, 'HR@10')}."
+    chosen, accurate = offered.tail.chosen, offered.accuracy.chosen
+    if chosen is None:
+        return text
+    if chosen is not best:
+        text += f" {_advised(chosen)} has {percent(chosen[TAIL])} there."
+    if accurate is not None and called(chosen) != called(accurate):
+        text += (
+            f" Against {called(accurate)}, advised for accuracy, {called(chosen)} has {percent(chosen[TAIL])} and not"
+            f" {percent(accurate[TAIL])} on tail items{_told(tests, TAIL, chosen, accurate)}; in total NDCG@10"
+            f" {percent(chosen[ACCURACY])} and not {percent(accurate[ACCURACY])}"
+            f"{_told(tests, ACCURACY, chosen, accurate)}."
+        )
+    return text + _verdict(offered.tail, TAIL, "tail HR@10", offered, tests)
 
 
-def _surely(best: Row, leader: Row, judge: Judge) -> str:
-    price = judge.price(best["method"], leader["method"])
-    if price is None:
-        return ""
-    if price.low is None or price.high is None:
-        return " (not tested)"
-    ends = f"95{SPACE}% interval of the difference {100 * price.low:.2f} to {percent(price.high)}"
-    return f" ({ends}{'' if price.gain_real else ': it may be chance'})"
-
-
-def _cost(best: Row, leader: Row, judge: Judge) -> str:
-    price = judge.price(best["method"], leader["method"])
-    doubt = "" if price is None or price.cost_real else "; that difference may be chance"
-    return f". In total it has {below(best, leader)}{doubt}."
-
-
-def _balance(rows: Sequence[Row], leader: Row, judge: Judge) -> str:
-    defined = [row for row in rows if row["balance@10"] is not None]
-    undefined = [row for row in rows if row["balance@10"] is None]
+def _balance(offered: Offers, tests: Comparisons) -> str:
+    rows, chosen = offered.balance.rows, offered.balance.chosen
+    undefined = [row for row in rows if row[BALANCE] is None]
     lack = ""
     if undefined:
         reason = "no hit in any cohort, or a cohort without test events"
-        lack = f"Balance is undefined for {names(undefined)} ({reason})."
-    if len(rows) < 2 or not defined:
+        lack = f"On test Balance is undefined for {names(undefined)} ({reason})."
+    if len(rows) < 2:
         return lack
-    able = verdicts.able(defined, leader)
-    floor = percent(verdicts.ACCEPTABLE, 0)
-    if not able:
-        return f"No method with a defined Balance keeps {floor} of the best trained NDCG@10. {lack}".strip()
-    even, evenest = best_of(able, "balance@10"), best_of(defined, "balance@10")
-    parts = []
-    if len(able) == 1:
-        parts.append(f"No method but {called(even)} keeps {floor} of the best trained NDCG@10.")
-    else:
-        text = f"Of the {len(able)} methods that keep {floor} of the best trained NDCG@10, {called(even)}"
-        parts.append(f"{text} is the most even: {_evenness(even)}, with NDCG@10 {percent(even[ACCURACY])}.")
-    close = not_told_apart(even, able, "balance@10", judge)
-    if close:
-        parts.append(_close(close, "Balance", judge))
-    if evenest["balance@10"] > even["balance@10"]:
-        more = f"More even is {called(evenest)}, {_evenness(evenest)}"
-        parts.append(f"{more}, bought with {below(evenest, leader)}.")
-    return " ".join([*parts, lack]).strip()
+    if chosen is None:
+        none = f"On validation no setting that keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10 has a Balance above"
+        return f"{none} 33.3{SPACE}%, which is what hits in one cohort alone give. {lack}".strip()
+    able = len(offered.balance.able)
+    who = f"of the {able} methods that keep" if able > 1 else "the only method that keeps"
+    text = (
+        f"{_advised(chosen)}, {who} {percent(ACCEPTABLE, 0)} of the best NDCG@10 on validation, has"
+        f" {_evenness(chosen)} on test, with NDCG@10 {percent(chosen[ACCURACY])}."
+    )
+    if able > 1:
+        text += _verdict(offered.balance, BALANCE, "Balance of these", offered, tests)
+    more = [row for row in rows if row[BALANCE] is not None and row[BALANCE] > (chosen[BALANCE] or 0.0)]
+    if more:
+        best = best_of(more, BALANCE)
+        text += (
+            f" More Balance has {called(best)}: {percent(best[BALANCE], 1)}, with NDCG@10 {percent(best[ACCURACY])}."
+        )
+    return f"{text} {lack}".strip()
+
+
+def _highest(best: Row, others: Sequence[Row], measure: str, name: str) -> str:
+    """Who has the highest figure on test, alone or with others."""
+    equal = [row for row in others if row[measure] == best[measure]]
+    if equal:
+        return f"{names([best, *equal])} share the highest {name} on test, {percent(best[measure])}"
+    if not others:
+        return f"{called(best)} has {name} {percent(best[measure])} on test"
+    return f"{called(best)} has the highest {name} on test, {percent(best[measure])}"
+
+
+def _advised(row: Row) -> str:
+    return f"The advised {called(row)}"
+
+
+def _verdict(purpose: Purpose, measure: str, name: str, offered: Offers, tests: Comparisons) -> str:
+    """Whether what was advised is above all others in ``measure``."""
+    chosen, found = purpose.chosen, judged_purpose(purpose, measure, offered, tests)
+    if chosen is None or not found.asked:
+        return ""
+    claim = f"That {called(chosen)} has the highest {name}"
+    return f" {claim} {found.verdict}: {told(found)}{repeat(found)}."
+
+
+def _told(tests: Comparisons, measure: str, a: Row, b: Row) -> str:
+    """In brackets, whether two rows differ significantly."""
+    each = tests.between(measure, a, b)
+    if each is None or each.p_holm is None:
+        return " (not tested)"
+    return f" ({'' if each.significant else 'not '}significant{', borderline' if each.borderline else ''})"
 
 
 def _frontier(standings: Sequence[Standing]) -> str:
-    """Who offers most over all settings, who is ahead where, and who nowhere."""
+    """Who offers most over all settings, who leads where, and who is dominated."""
     trained = [each for each in standings if each.method != POPULAR]
     if len(trained) < 2 or not any(each.hypervolume for each in trained):
         return ""
     best = max(trained, key=lambda each: each.hypervolume)
-    text = f"Over all settings of the dial `{best.method}` offers most: {percent(best.hypervolume)} NDCG@10 in the mean"
+    text = f"Over all settings of the dial `{best.method}` offers most: {percent(best.hypervolume)} NDCG@10 on average"
     text += " over all demands on Balance"
     text += "." if best.best is None else f", the largest of all in {percent(best.best, 0)} of resamples."
     ahead = sorted((each for each in standings if each.leads), key=lambda each: -each.share)
     if len(ahead) == 1:
-        text += f" `{ahead[0].method}` is ahead whatever Balance is asked for."
-    else:
-        parts = [f"`{each.method}` for {percent(each.share, 0)}" for each in ahead]
-        text += f" Of the demands on Balance that leave half of the best NDCG@10, ahead are {listed(parts)}."
+        text += f" `{ahead[0].method}` has the highest NDCG@10 at every demand on Balance."
+    elif ahead:
+        parts = [f"`{each.method}` at {percent(each.share, 0)}" for each in ahead]
+        text += f" Of the demands on Balance that keep half of the best NDCG@10, the highest has {listed(parts)}."
     behind = [each for each in standings if not each.leads]
     if behind:
-        told = [
+        listed_behind = [
             f"`{each.method}`" + ("" if each.ahead is None else f" ({percent(1 - each.ahead, 0)} of resamples)")
             for each in behind
         ]
-        text += f" Ahead nowhere: {listed(told)}."
-    return text
+        text += f" Dominated at every demand: {listed(listed_behind)}."
+    return text + " These are shares of resamples, and no test."
 
 
 def _time(rows: Sequence[Row]) -> str:
     timed = [row for row in rows if row["train_seconds"]]
-    best = best_of(rows, ACCURACY)
-    if len(timed) < 2 or best not in timed:
+    if len(timed) < 2:
         return ""
-    fastest = min(timed, key=lambda row: row["train_seconds"])
-    own = f"A run of {called(best)} trained for {seconds(best['train_seconds'])}"
+    best, fastest = best_of(rows, ACCURACY), min(timed, key=lambda row: row["train_seconds"])
+    if best not in timed:
+        return ""
+    own = f"A run of `{best['method']}` trained for {seconds(best['train_seconds'])}"
     if best["train_seconds"] == fastest["train_seconds"]:
         return f"{own}, the shortest here."
     times = best["train_seconds"] / fastest["train_seconds"]
@@ -194,11 +191,6 @@ def _time(rows: Sequence[Row]) -> str:
     return f"{own}, {longer} (`{fastest['method']}`, {seconds(fastest['train_seconds'])})."
 
 
-def _close(rows: Sequence[Row], measure: str, judge: Judge) -> str:
-    who = names(rows) if len(rows) < _MANY else f"{len(rows)} others"
-    return f"The lead over {who} in {measure} {judge.why}."
-
-
 def _evenness(row: Row) -> str:
-    balance = row["balance@10"]
+    balance = row[BALANCE]
     return "Balance undefined" if balance is None else f"Balance {percent(balance, 1)}"

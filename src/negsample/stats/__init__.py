@@ -1,0 +1,20 @@
+"""Statistics of figures: users and seeds drawn again, the test of a difference, Holm's correction."""
+
+from negsample.stats.pairs import Compared, Sample, compare, holm
+from negsample.stats.resampling import REPLICATES, draws, groups_of, interval, picks, sums_of
+from negsample.stats.student import quantile, two_sided
+
+__all__ = [
+    "REPLICATES",
+    "Compared",
+    "Sample",
+    "compare",
+    "draws",
+    "groups_of",
+    "holm",
+    "interval",
+    "picks",
+    "quantile",
+    "sums_of",
+    "two_sided",
+]
