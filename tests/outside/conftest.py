@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from slow import logs, split
+from world import World
 
 import negsample
-from negsample import Dataset, PrepareSettings, prepare, read_log
+from negsample import PrepareSettings, prepare, read_log
 
 SHARED = Path(os.environ.get("NEGSAMPLE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 FILES = {
@@ -32,23 +33,6 @@ LOGS = [
 def whole(name: str) -> logs.Rows:
     """All rows of a log."""
     return logs.read(FILES[name])
-
-
-class World(NamedTuple):
-    """A log on both sides.
-
-    ``data``: as the product prepared it. ``events``: of each of its users, by the number that the product gave him,
-    with the product's ids for items, as the slow side splits them.
-    """
-
-    name: str
-    data: Dataset
-    events: list[list[split.Event]]
-
-    @property
-    def train(self) -> dict[int, list[int]]:
-        """Train items of each user."""
-        return {user: split.of_part(events, split.TRAIN) for user, events in enumerate(self.events)}
 
 
 @pytest.fixture(scope="session", params=LOGS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from slow import cohorts, figures, models, split
+from world import World
 
 from negsample import SASRec, TrainSettings, catalogue_of, dials, evaluate, evaluate_by_dial, generator, log_shares
 
@@ -117,3 +119,24 @@ def test_the_dial(log, world_of):
         events, orders = slow(world, model, "test", shift=beta * log_p)
         assert each.ranks_E.tolist() == [event.rank for event in events]
         same(each.figures, slow_figures(world, events, orders))
+
+
+@pytest.mark.parametrize("history", ["frozen", "rolling"])
+def test_a_repeat_is_no_hit_where_the_catalogue_is_hardly_larger_than_k(dataset_of, history):
+    """Twelve items, of which up to eight are seen: whoever ranks the others is left with four."""
+    chance = np.random.default_rng(3)
+    users = []
+    for _ in range(40):
+        mine = (chance.integers(1, 13, 9)).tolist()
+        users.append((mine[:6], mine[6:7], mine[7:] + mine[:2]))  # half of the test events are repeats for sure
+    events, clock = [], 0
+    for parts in users:
+        rows = [(item, part) for part, items in enumerate(parts) for item in items]
+        events.append([split.Event(item, clock + place, part) for place, (item, part) in enumerate(rows)])
+        clock += len(rows)
+    world = World("twelve items", dataset_of(users, 12), events)
+    settings = SETTINGS.model_copy(update={"filter_seen": True, "history": history})
+    model = model_of(world)
+    events, orders = slow(world, model, "test", history, filter_seen=True)
+    assert sum(math.isinf(event.rank) for event in events) > 80
+    same(evaluate(model, world.data, "test", settings).figures, slow_figures(world, events, orders))

@@ -41,8 +41,12 @@ def test_what_training_learns(log, world_of, name, table):
         assert miss.mean() < 1e-3 * moved.mean(), key
 
 
-def test_rows_that_rest_for_long_move_as_in_dense_adam(log, world_of):
-    """A table alone, over as many steps as real users give: most rows are touched a few times, far apart."""
+@pytest.mark.parametrize("lookups", [1, 3])
+def test_rows_that_rest_for_long_move_as_in_dense_adam(log, world_of, lookups):
+    """A table alone, over as many steps as real users give: most rows are touched a few times, far apart.
+
+    However many lookups a step has, all of them learn.
+    """
     world, chance = world_of(log), torch.Generator().manual_seed(5)
     table = RowsTable(world.data.catalogue_size, 3, rng=generator(1, "init"))
     rule = RowAdam(table, lr=RATE)
@@ -53,7 +57,7 @@ def test_rows_that_rest_for_long_move_as_in_dense_adam(log, world_of):
     for _, batch in zip(range(70), batches_of(world.data, settings, "none", rng=rng), strict=False):
         ids = batch.targets_T
         given = torch.randn(len(ids), 3, generator=chance)
-        (rows,) = table.lookup(ids)
+        rows = torch.cat([table.lookup(some)[0] for some in ids.chunk(lookups)])
         torch.testing.assert_close(rows.detach().double(), weights["table"][ids], rtol=1e-3, atol=1e-5)
         (rows * given).sum().backward()
         rule.step()
