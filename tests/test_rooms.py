@@ -91,8 +91,9 @@ def test_siblings_never_import_one_another():
         ("seeds", {"config"}),
         ("losses", set()),
         ("whole", set()),
-        ("runs", {"config", "whole"}),
-        ("data", {"data", "config", "runs"}),
+        ("checksums", {"config", "whole"}),
+        ("runs", {"checksums", "config", "whole"}),
+        ("data", {"data", "checksums", "config", "runs"}),
         ("initial", {"config"}),
         ("table", {"config", "initial", "pages"}),
         ("negatives", {"negatives", "data"}),
@@ -102,9 +103,9 @@ def test_siblings_never_import_one_another():
         ("optimizers", {"optimizers", "config", "models", "pages", "table"}),
         ("methods", {"methods", "config", "negatives", "losses", "data"}),
         ("published", {"published"}),
-        ("report", {"report", "config", "metrics", "published", "runs", "seeds", "stats", "whole"}),
+        ("report", {"report", "checksums", "config", "metrics", "published", "runs", "seeds", "stats", "whole"}),
         ("stats", {"stats"}),
-        ("tracking", {"tracking", "config", "course", "job", "runs", "study"}),
+        ("tracking", {"tracking", "checksums", "config", "course", "job", "runs", "study"}),
     ],
 )
 def test_imports_point_down(who, allowed):

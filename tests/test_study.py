@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
+from make_study import list_anew
 
 from negsample import job, tasks
 from negsample.again import measure_again
@@ -175,31 +176,6 @@ def test_another_method_joins_the_earlier_ones(data, tmp_path):
     assert set(table_of(tmp_path)["method"]) == {"random", "in-batch", "PopRec"}
 
 
-@pytest.mark.parametrize("what", ["settings", "negatives"])
-def test_runs_of_other_settings_are_left_alone_and_out_of_the_table(what, data, tmp_path):
-    compare(jobs_of(data), tmp_path)
-    before, table = stamps(tmp_path), table_of(tmp_path)
-    other = (
-        jobs_of(data, settings=SETTINGS.model_copy(update={"dim": 4}))
-        if what == "settings"
-        else jobs_of(data, changes={"random_negatives": 7})
-    )
-    assert {job.name for job in other if job.method != "PopRec"}.isdisjoint(names(tmp_path))
-    compare(other, tmp_path)
-    assert before.items() <= stamps(tmp_path).items()
-    assert dict(table_of(tmp_path).select("method", "runs").iter_rows()) == {"random": 1, "mixed": 1, "PopRec": 1}
-    assert json.loads((tmp_path / "study.json").read_text())["runs"] == [job.name for job in other]
-    compare(jobs_of(data), tmp_path)
-    columns = ["method", "hr@10", "ndcg@10"]
-    assert table_of(tmp_path).select(columns).equals(table.select(columns))
-
-
-def test_a_damaged_list_of_runs_is_no_obstacle(data, tmp_path):
-    (tmp_path / "study.json").write_text("{ not json")
-    compare(jobs_of(data, methods=["random"]), tmp_path)
-    assert table_of(tmp_path).height == 2
-
-
 def test_the_plan_is_by_seed_and_has_poprec_once(data):
     jobs = jobs_of(data, repeats=2, seed=5, methods=["random", "PopRec", "mixed"])
     assert [(job.method, job.seed) for job in jobs] == [
@@ -257,6 +233,7 @@ def test_measuring_again_gives_the_same_figures_and_ranks(data, tmp_path):
     for run in (tmp_path / "runs").iterdir():
         metrics, ranks = (run / "metrics.json").read_text(), dict(np.load(run / "ranks.npz"))
         (run / "metrics.json").write_text(json.dumps(json.loads(metrics) | {"test": {}, "valid": {}}))
+        list_anew(run)
         measure_again(run)
         assert (run / "metrics.json").read_text() == metrics
         now = dict(np.load(run / "ranks.npz"))
@@ -274,14 +251,17 @@ def test_measuring_again_refuses_what_is_not_there(tmp_path, finished):
     for path in run.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
     (copy / "config.json").write_text(json.dumps(config | {"dataset_folder": str(tmp_path / "gone")}))
+    list_anew(copy)
     with pytest.raises(InputError, match="cannot be opened"):
         measure_again(copy)
     (copy / "config.json").write_text(json.dumps(config | {"dataset_fingerprint": "0" * 12}))
+    list_anew(copy)
     with pytest.raises(InputError, match="has changed"):
         measure_again(copy)
     (copy / "config.json").write_text(json.dumps(config))
     (copy / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="cannot be read"):
+    list_anew(copy)
+    with pytest.raises(InputError, match=r"model.safetensors is damaged .* and run the same command again"):
         measure_again(copy)
 
 

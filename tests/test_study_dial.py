@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from make_study import list_anew
 
 from negsample import measure, tasks
 from negsample.again import dial_again, measure_again
+from negsample.checksums import LIST
 from negsample.config import InputError, TrainSettings
 from negsample.dial import BETAS, NONE, Choice
 from negsample.study import compare, plan
@@ -127,6 +130,7 @@ def test_a_run_from_before_there_was_a_dial_is_measured_from_its_model(jobs, fin
         metrics = json.loads((run / "metrics.json").read_text())
         old = {key: value for key, value in metrics.items() if not key.startswith("dial")}
         (run / "metrics.json").write_text(json.dumps(old))
+    list_anew(plain)
     compare(jobs, plain)
     assert read(plain) == read(finished)
     assert read(plain, "dial.json") == read(finished, "dial.json")
@@ -145,26 +149,35 @@ def test_a_balance_that_is_not_reached_is_said_and_the_run_is_kept(jobs, plain):
             assert (run / "metrics.json").read_text() == before
 
 
-def test_a_change_that_was_cut_short_is_made_up_for(jobs, plain, monkeypatch):
-    """Killed between ``ranks.npz`` and ``metrics.json``: the metrics still say the old choice, so it is made again."""
+@pytest.mark.parametrize("when", ["before it is whole", "between the files", "before the list"])
+def test_a_change_that_was_cut_short_is_made_up_for(when, jobs, plain, monkeypatch):
     compare(jobs, plain, dial="1")
     expected, ranks = read(plain), {}
     for run in (plain / "runs").iterdir():
         ranks[run.name] = np.load(run / "ranks.npz")["test"]
         dial_again(run, NONE)
-    written = measure.write_json
+    written, placed = measure.write_json, Path.replace
 
-    def killed(path, value):
+    def killed_writing(path, value):
         if path.name == "metrics.json":
             raise KeyboardInterrupt
         written(path, value)
 
-    monkeypatch.setattr(measure, "write_json", killed)
+    def killed_placing(path, target):
+        if path.name == ("metrics.json" if when == "between the files" else LIST) and path.parent.name == ".replacing":
+            raise KeyboardInterrupt
+        return placed(path, target)
+
+    if when == "before it is whole":
+        monkeypatch.setattr(measure, "write_json", killed_writing)
+    else:
+        monkeypatch.setattr(Path, "replace", killed_placing)
     with pytest.raises(KeyboardInterrupt):
         compare(jobs, plain, dial="1")
     monkeypatch.undo()
     compare(jobs, plain, dial="1")
     assert read(plain) == expected
+    assert not list(plain.rglob(".*"))
     for name, each in ranks.items():
         assert np.array_equal(np.load(plain / "runs" / name / "ranks.npz")["test"], each)
 

@@ -8,6 +8,7 @@ import pytest
 
 from negsample import job as job_room
 from negsample import study
+from negsample.checksums import LIST
 from negsample.config import InputError, TrainSettings
 from negsample.report.reading import read_study
 from negsample.report.tables import study_table
@@ -47,22 +48,6 @@ def test_an_interrupted_study_gives_what_an_uninterrupted_one_does(data, tmp_pat
     assert tables[0] == tables[1]
 
 
-def test_runs_of_two_settings_of_a_method_never_share_a_row(data, tmp_path):
-    for negatives in (5, 6):
-        compare(grid(data, changes={"random_negatives": negatives}), tmp_path)
-    compare(grid(data, ["in-batch"]), tmp_path)
-    rows = table_of(tmp_path)
-    assert set(rows) == {"random", "in-batch", "PopRec"}
-    assert rows["random"]["runs"] == 1
-
-
-def test_another_dataset_of_the_same_name_is_another_study(data, world, tmp_path):
-    compare(grid(data), tmp_path)
-    compare(grid(world(users=62, name="small")), tmp_path)
-    assert len(list((tmp_path / "runs").iterdir())) == 4
-    assert [row["runs"] for row in table_of(tmp_path).values()] == [1, 1]
-
-
 def test_what_lies_in_the_way_of_a_run_is_told_before_training(data, tmp_path, monkeypatch):
     jobs = grid(data)
     half = tmp_path / "runs" / jobs[-1].name
@@ -80,14 +65,23 @@ def test_a_damaged_run_is_told(file, data, tmp_path):
     jobs = grid(data)
     compare(jobs, tmp_path)
     (tmp_path / "runs" / jobs[-1].name / file).write_text("{")
-    with pytest.raises(InputError, match=r"damaged.*delete it and run again"):
+    with pytest.raises(InputError, match=rf"{file} is damaged.*delete .* and run the same command again"):
         compare(grid(data, repeats=2), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "\udcff"])
-def test_a_damaged_study_is_no_obstacle(text, data, tmp_path):
-    (tmp_path / "study.json").write_bytes(text.encode(errors="surrogateescape"))
+def test_a_damaged_study_is_told_and_its_runs_are_kept(text, data, tmp_path):
     compare(grid(data), tmp_path)
+    (tmp_path / "study.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=r"study.json is damaged .*delete it and .*keeps the runs"):
+        compare(grid(data), tmp_path)
+    (tmp_path / "study.json").unlink()
+    with pytest.raises(InputError, match=r"study.json is damaged"):
+        compare(grid(data), tmp_path)
+    (tmp_path / LIST).unlink()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/model.safetensors")}
+    compare(grid(data), tmp_path)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/model.safetensors")}
     assert json.loads((tmp_path / "study.json").read_text())["methods"] == ["random", "PopRec"]
 
 

@@ -173,10 +173,14 @@ def test_stopped_while_it_writes_it_tries_the_same(when, data, finished, tmp_pat
 
 
 def test_a_line_that_was_cut_off_is_no_damage(data, finished, tmp_path):
+    tune_all([tuning_of(data, tmp_path, trials=2)])
+    listed = {path: path.read_bytes() for path in tmp_path.glob("*.json")}
     search = tuning_of(data, tmp_path, trials=3)
     tune_all([search])
     (journal,) = tmp_path.glob("*.optuna.log")
     journal.write_bytes(journal.read_bytes()[:-40])  # killed while the third trial was written
+    for path, content in listed.items():
+        path.write_bytes(content)
     assert done(search) == done(finished)[:2]
     tune_all([search])
     assert done(search) == done(finished)[:3]
@@ -256,14 +260,28 @@ def test_optuna_opens_the_journal(finished):
     assert [len(trial.intermediate_values) for trial in study.trials] == [trial.epochs for trial in finished.trials()]
 
 
-@pytest.mark.parametrize("line", ["nonsense\n", "5\n", "{}\n", '{"op_code": 4}\n'])
+@pytest.mark.parametrize("line", ["nonsense\n", "5\n", "{}\n", '{"op_code": 4}\n', "[" * 100_000 + "\n"])
 def test_a_damaged_journal_is_told(line, data, tmp_path):
     search = tuning_of(data, tmp_path, trials=2)
     tune_all([search])
     (journal,) = tmp_path.glob("*.optuna.log")
     first, *rest = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join([first, line, *rest]))
-    with pytest.raises(InputError, match=r"is damaged .*delete it, and the search starts anew"):
+    with pytest.raises(InputError, match=rf"{journal.name} is damaged .*delete .*: the same command searches anew"):
+        search.trials()
+    journal.write_text("".join([first, *rest, line, line]))  # appended since the list was made
+    with pytest.raises(InputError, match=r"is damaged .*delete the files of its name, and the search starts anew"):
+        search.trials()
+
+
+def test_one_digit_of_a_journal_is_noticed(data, tmp_path):
+    search = tuning_of(data, tmp_path, trials=2)
+    tune_all([search])
+    (journal,) = tmp_path.glob("*.optuna.log")
+    whole = journal.read_text()
+    place = whole.index("0.0")
+    journal.write_text(f"{whole[:place]}1{whole[place + 1 :]}")
+    with pytest.raises(InputError, match=rf"{journal.name} is damaged .*its checksum is another"):
         search.trials()
 
 
@@ -366,7 +384,7 @@ def test_the_command_compares_what_it_found(data, tmp_path, monkeypatch, capsys)
     options = ["--methods", "random", "--repeats", 2, "--tune-trials", 2, "--out", tmp_path / "study"]
     code, _, wrong = called(monkeypatch, capsys, "compare", data.folder, *options, *SMALL)
     assert (code, wrong) == (0, "")
-    (summary,) = (tmp_path / "study" / "tuning").glob("*.json")
+    (summary,) = (tmp_path / "study" / "tuning").glob("*[!s].json")
     best = json.loads(summary.read_text())["best"]["params"]
     configs = [json.loads(path.read_text()) for path in (tmp_path / "study").glob("runs/*--random--*/config.json")]
     assert sorted(config["seed"] for config in configs) == [0, 1]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
+from negsample.checksums import LIST, read_list
 from negsample.config import InputError, TrainSettings, checked
 from negsample.data.sequences import Dataset, open_dataset
 from negsample.dial import NONE, Choice, parse_choice
@@ -48,10 +49,12 @@ def measure_again(
     job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
     device = default_device()
     model = build_model(job, device)
+    listed = read_list(folder / LIST, "run")
+    listed.check("model.safetensors")
     try:
         model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
     except Exception as error:  # safetensors and torch each have errors of their own
-        raise InputError(f"{folder / 'model.safetensors'} cannot be read ({error}); train again") from None
+        raise listed.damaged("model.safetensors", error) from None
     counts = None if job.method == POPREC else catalogue_of(data, settings.max_length, device).target_counts
     measured = measure(model, data, settings, counts, dial, device=device)
     kept = kept_figures(run)

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from negsample.checkpoint import Checkpoint, DamagedError
-from negsample.config import InputError, NegativeSettings, TrainSettings, canonical_json, checked, fingerprint
+from negsample.checksums import LIST, write_list
+from negsample.config import InputError, NegativeSettings, TrainSettings, canonical_json, checked
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset
@@ -24,7 +25,7 @@ from negsample.measure import measure, write_measured
 from negsample.methods import POPREC, build_method, catalogue_of
 from negsample.models import GRU4Rec, PopRec, SASRec
 from negsample.peak import forget_peak, peak_memory
-from negsample.runs import check_new_folder, is_run, read_run, write_json
+from negsample.runs import check_new_folder, is_run, read_run, run_fingerprint, write_json
 from negsample.seeds import generator
 from negsample.table import DenseTable, RowsTable
 from negsample.train import fit_together
@@ -61,7 +62,7 @@ class Job(NamedTuple):
     def name(self) -> str:
         """The folder's name in a study; a long dataset name is cut, the fingerprint keeps it apart."""
         name = self.data.name.encode()[:_MAX_NAME].decode(errors="ignore")
-        return f"{name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
+        return f"{name}--{self.method}--seed-{self.seed}--{run_fingerprint(self.identity())}"
 
 
 def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
@@ -192,6 +193,7 @@ def _write(
     (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     save_file(model.state_dict(), scratch / "model.safetensors")
     (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
+    write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
     measured = measure(model, job.data, job.settings, target_counts, dial, device=device)
     took = _pace(fitted.log) | {"peak_memory_bytes": peak_memory(device)}
     write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | took)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.checksums import LIST, read_list, rewriting
 from negsample.config import InputError, TrainSettings
 from negsample.data.sequences import Dataset
 from negsample.dial import BETAS, Choice, dials
@@ -60,7 +61,7 @@ def measure(
 def write_measured(
     folder: Path, measured: Measured, choice: Choice, kept: Mapping[str, Any], *, must_reach: bool = False
 ) -> Chosen:
-    """``ranks.npz``, ``dial.json`` and ``metrics.json`` of a run.
+    """``ranks.npz``, ``dial.json`` and ``metrics.json`` of a run, and the list of all its files, in one step.
 
     Args:
         folder: of the run.
@@ -124,12 +125,9 @@ def _write(
     choice: Choice,
     kept: Mapping[str, Any],
 ) -> Chosen:
-    """The metrics come last: until they say what was chosen, nothing was."""
     chosen = _choose(grid, choice)
     at = list(grid["betas"]).index(chosen.beta)
     at_chosen = {part: ranks[f"{part}_GE"][at] for part in ("valid", "test")}
-    write_arrays(folder / "ranks.npz", at_chosen | dict(ranks))
-    write_json(folder / "dial.json", grid)
     best = {"best_epoch": kept["best_epoch"]}
     dial = {
         "dial": chosen.beta,
@@ -137,5 +135,8 @@ def _write(
         "dial_reached": chosen.unreached is None,
     }
     figures = {part: dict(grid[part][at]) | best for part in ("valid", "test")}
-    write_json(folder / "metrics.json", figures | dict(kept) | dial)
+    with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
+        write_arrays(scratch / "ranks.npz", at_chosen | dict(ranks))
+        write_json(scratch / "dial.json", grid)
+        write_json(scratch / "metrics.json", figures | dict(kept) | dial)
     return chosen

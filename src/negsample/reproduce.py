@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from negsample.config import InputError, TrainSettings
 from negsample.data.parts import COMPRESSIONS, FORMATS, readable
-from negsample.data.sequences import MANIFEST, Dataset
+from negsample.data.sequences import Dataset, is_prepared
 from negsample.job import Job
 from negsample.methods import PAPER_SIX, POPREC
 from negsample.presets import Preset, whose
@@ -92,7 +92,7 @@ def _is_data(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     if path.is_dir():
-        return (path / MANIFEST).is_file() or any(_is_log(each) for each in path.iterdir())
+        return is_prepared(path) or any(_is_log(each) for each in path.iterdir())
     return _is_log(path)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from negsample.config import InputError
+from negsample.checksums import LIST, Checksums, settled
+from negsample.config import InputError, fingerprint
 from negsample.whole import place_beside, replacing
 
 _OF_CONFIG = {
@@ -91,7 +93,7 @@ def check_study_folder(folder: Path) -> None:
         str(folder).encode()
     except UnicodeEncodeError:
         raise InputError(f"the name of {folder} is not UTF-8 text; choose another --out") from None
-    if not folder.is_dir() or (folder / "study.json").exists():
+    if not folder.is_dir() or (folder / "study.json").exists() or (folder / LIST).exists():
         return
     other = sorted({each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets", "tuning"})
     if other:
@@ -135,8 +137,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether ``folder`` holds a finished run."""
-    return (folder / "config.json").is_file() and (folder / "metrics.json").is_file()
+    """Whether ``folder`` holds a finished run: its list of checksums comes last."""
+    return (folder / LIST).is_file()
 
 
 def read_run(folder: Path) -> Run:
@@ -145,21 +147,38 @@ def read_run(folder: Path) -> Run:
     Raises:
         InputError: there is none, or one of its files is damaged.
     """
-    if not is_run(folder):
-        raise InputError(f"{folder} holds no finished run (config.json and metrics.json)")
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-        log_path = folder / "log.jsonl"
-        lines = log_path.read_text("utf-8").splitlines() if log_path.exists() else []
-        log = [json.loads(line) for line in lines]
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{folder} is damaged ({error}); delete it and run again") from None
-    _check_fields(config, _OF_CONFIG, folder / "config.json")
-    _check_fields(metrics, _OF_METRICS, folder / "metrics.json")
-    for entry in log:
-        _check_fields(entry, _OF_LOG, log_path)
+    if not is_run(folder) and not (folder / "config.json").exists():
+        raise InputError(f"{folder} holds no finished run ({LIST}); if it was one, delete it and run again")
+    return settled(folder / LIST, "run", _read_run)
+
+
+def _read_run(listed: Checksums) -> Run:
+    folder = listed.folder
+    config, metrics = listed.read_json("config.json"), listed.read_json("metrics.json")
+    _check_fields(config, _OF_CONFIG, listed, "config.json")
+    _check_fields(metrics, _OF_METRICS, listed, "metrics.json")
+    if listed.of != run_fingerprint(config):
+        raise listed.damaged(LIST, "it is of another run")
+    named = re.search("--([0-9a-f]{12})$", folder.name)
+    if named and named[1] != listed.of:
+        raise listed.damaged("config.json", f"it is of the run --{listed.of}")
+    log = _log(listed) if "log.jsonl" in listed.files else []
     return Run(folder, config, metrics, log)
+
+
+def _log(listed: Checksums) -> list[dict[str, Any]]:
+    try:
+        log = [json.loads(line) for line in listed.read("log.jsonl").decode("utf-8").splitlines()]
+    except (ValueError, RecursionError) as error:
+        raise listed.damaged("log.jsonl", error) from None
+    for entry in log:
+        _check_fields(entry, _OF_LOG, listed, "log.jsonl")
+    return log
+
+
+def run_fingerprint(config: Mapping[str, Any]) -> str:
+    """What a run is, by its configuration; a study's folders of runs end with it."""
+    return fingerprint({key: config[key] for key in _OF_CONFIG})
 
 
 def read_grid(folder: Path) -> dict[str, Any] | None:
@@ -171,17 +190,17 @@ def read_grid(folder: Path) -> dict[str, Any] | None:
     Raises:
         InputError: the file is damaged.
     """
-    path = folder / "dial.json"
-    try:
-        grid = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged ({error}); `negsample evaluate {folder}` makes it again") from None
-    _check_fields(grid, _OF_GRID, path)
-    if not grid["betas"] or len({len(grid[key]) for key in _OF_GRID}) != 1:
-        raise InputError(f"{path} is damaged (figures at other settings); `negsample evaluate {folder}` makes it again")
-    return dict(grid)
+
+    def read(listed: Checksums) -> dict[str, Any] | None:
+        if "dial.json" not in listed.files:
+            return None
+        grid = listed.read_json("dial.json")
+        _check_fields(grid, _OF_GRID, listed, "dial.json")
+        if not grid["betas"] or len({len(grid[key]) for key in _OF_GRID}) != 1:
+            raise listed.damaged("dial.json", "figures at other settings")
+        return dict(grid)
+
+    return settled(folder / LIST, "run", read)
 
 
 def read_ranks(folder: Path, settings: int) -> dict[str, NDArray[np.float64]]:
@@ -190,21 +209,33 @@ def read_ranks(folder: Path, settings: int) -> dict[str, NDArray[np.float64]]:
     Raises:
         InputError: the file is damaged.
     """
-    path = folder / "ranks.npz"
+
+    def read(listed: Checksums) -> dict[str, NDArray[np.float64]]:
+        ranks = arrays_of(listed, "ranks.npz", ("valid_GE", "test_GE"))
+        if any(each.ndim != 2 or len(each) != settings for each in ranks.values()):
+            raise listed.damaged("ranks.npz", "ranks at other settings")
+        return ranks
+
+    return settled(folder / LIST, "run", read)
+
+
+def arrays_of(listed: Checksums, file: str, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The arrays ``names`` of an ``.npz``.
+
+    Raises:
+        DamagedError: the file is damaged, or lacks one.
+    """
+    content = listed.read(file)
     try:
-        with np.load(path) as stored:
-            ranks = {name: stored[name] for name in ("valid_GE", "test_GE")}
-    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
-        raise InputError(f"{path} is damaged ({error}); `negsample evaluate {folder}` makes it again") from None
-    if any(each.ndim != 2 or len(each) != settings for each in ranks.values()):
-        raise InputError(f"{path} is damaged (ranks at other settings); `negsample evaluate {folder}` makes it again")
-    return ranks
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in names}
+    except Exception as error:  # zipfile, zlib and numpy each have errors of their own
+        raise listed.damaged(file, error) from None
 
 
-def _check_fields(value: Any, fields: Mapping[str, Any], path: Path) -> None:
+def _check_fields(value: Any, fields: Mapping[str, Any], listed: Checksums, name: str) -> None:
     if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged (no JSON object); delete {path.parent} and run again")
+        raise listed.damaged(name, "no JSON object")
     for key, kind in fields.items():
         if not isinstance(value.get(key), kind):
-            what = f"is {value[key]!r}" if key in value else "is missing"
-            raise InputError(f"{path} is damaged ('{key}' {what}); delete {path.parent} and run again")
+            raise listed.damaged(name, f"'{key}' is {value[key]!r}" if key in value else f"'{key}' is missing")

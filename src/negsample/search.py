@@ -77,19 +77,25 @@ def kept_trials(journal: Path, name: str) -> list[FrozenTrial]:
         for each in kept:
             as_trial(each)
         return kept
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise InputError(f"{journal} is damaged ({error}); delete it, and the search starts anew") from None
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+        raise InputError(
+            f"{journal} is damaged ({error}); delete the files of its name, and the search starts anew"
+        ) from None
 
 
 def keep_trial(journal: Path, name: str, trial: FrozenTrial) -> None:
     """Write ``trial`` down, whole or not at all; by the one process that has the search."""
-    if journal.exists():
-        whole = journal.read_bytes().rfind(b"\n") + 1  # a line without an end was being written by a killed process
-        os.truncate(journal, whole)
+    drop_half_line(journal)
     stored = _stored(journal, name)
     if stored is None:
         stored = optuna.create_study(study_name=name, storage=_storage(journal), direction="maximize")
     stored.add_trial(trial)
+
+
+def drop_half_line(journal: Path) -> None:
+    """Cut off a last line without an end, which a killed process was writing; by who has the search."""
+    if journal.exists():
+        os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
 
 
 class _NoLock(JournalFileOpenLock):

@@ -102,12 +102,13 @@ def compare(
     watch: Watch = lambda job, epoch: None,
     tell: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
+    replace: bool = False,
 ) -> Path:
     """Do the jobs that ``out`` has not finished yet, and write the report. Returns the path of the page.
 
-    Earlier runs of the same settings in ``out`` stay part of the study; runs of other settings are left alone. A run
-    that was stopped is carried on from its last checkpoint. Several processes may do one study at a time: each does
-    what no other is at, and all end when all is done.
+    Earlier runs in ``out`` stay part of the study: it may get more methods, seeds and datasets. A run that was stopped
+    is carried on from its last checkpoint. Several processes may do one study at a time: each does what no other is
+    at, and all end when all is done.
 
     Args:
         jobs: from :func:`plan`.
@@ -123,10 +124,12 @@ def compare(
         watch: see ``Watch``.
         tell: what else there is to be said, a line at a time.
         note: more to keep in ``study.json``.
+        replace: delete a study of other settings that is in ``out``, which is refused otherwise.
 
     Raises:
-        InputError: ``out`` cannot be written, or holds something else where a run belongs; other models than SASRec
-            are to be trained together; or a run cannot be, see :func:`negsample.forecast.check_fits`.
+        InputError: ``out`` holds a study of other settings or something else where a run belongs, or cannot be
+            written; other models than SASRec are to be trained together; or a run cannot be, see
+            :func:`negsample.forecast.check_fits`.
     """
     choice, runs, every = parse_choice(dial), out / "runs", [*jobs, *oversampling]
     tasks = [Training(group, [runs / job.name for job in group], choice) for group in unfinished(every, out, together)]
@@ -136,11 +139,11 @@ def compare(
     for folder in left:
         if folder.exists() and not is_run(folder):
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
-    about = {"dial": choice.text, "oversampling": [job.name for job in oversampling]} | dict(note or {})
+    about = {"dial": choice.text} | dict(note or {})
     sweep(out, deep=True)
     clear_finished([runs / job.name for job in every if runs / job.name not in left])
     with alone(out / "study"):
-        listed = write_study(jobs, out, about)
+        listed = write_study(jobs, out, about, oversampling=oversampling, replace=replace)
     datasets = {job.data.fingerprint: job.data for job in jobs}
     for folder in (runs / name for name in listed if is_run(runs / name)):
         dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
@@ -159,7 +162,7 @@ def compare(
     at_once = min(at_once, len(groups(every, together)))  # of all, not of those that are left: see in_processes
     carry_out(tasks, heed, tell, at_once=at_once, on=on)
     with alone(out / "study"):  # another process may have added to the study: who comes last tells of all
-        for name in write_study(jobs, out, about):
+        for name in write_study(jobs, out, about, oversampling=oversampling):
             if name not in listed and is_run(runs / name):
                 dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
         return write_report(out)

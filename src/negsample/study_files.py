@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -13,82 +12,69 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from negsample.checksums import rewriting
 from negsample.data.popularity import COHORTS, popularity_order
 from negsample.data.sequences import Dataset
+from negsample.earlier import check_adds, has_work, is_another, read_earlier, remove_earlier
 from negsample.evaluation import queries
 from negsample.job import Job
 from negsample.methods import POPREC
-from negsample.methods.spaces import OF_TRAINING
 from negsample.metrics import event_percentiles
-from negsample.runs import is_run, read_run, write_arrays, write_json
+from negsample.runs import write_arrays, write_json
 from negsample.workers import cores
 
 _CURVE_POINTS = 400
 
 
-def write_study(jobs: Sequence[Job], out: Path, note: Mapping[str, Any]) -> list[str]:
-    """``study.json`` and the manifests; returns the names of the study's runs, finished or not."""
-    settings = jobs[0].settings.model_dump(mode="json")
-    planned = {job.name: job for job in jobs}
-    methods = list(dict.fromkeys(job.method for job in jobs))
+def write_study(
+    jobs: Sequence[Job], out: Path, note: Mapping[str, Any], *, oversampling: Sequence[Job] = (), replace: bool = False
+) -> list[str]:
+    """``study.json`` and the manifests, of ``jobs`` and what earlier commands added.
+
+    Args:
+        jobs: of the table.
+        out: the study's folder, which this process has.
+        note: more to keep in ``study.json``.
+        oversampling: jobs beside them.
+        replace: a study of other settings is deleted.
+
+    Returns:
+        The names of the study's runs, finished or not.
+
+    Raises:
+        InputError: there is a study of other settings, or a file of it is damaged.
+    """
+    every, earlier = [*jobs, *oversampling], read_earlier(out)
+    if is_another(earlier, every, note) and (replace or not has_work(out, earlier)):
+        remove_earlier(out, earlier, every)
+        earlier = read_earlier(out)
+    check_adds(out, earlier, every, note)
+    configs = [job.identity() for job in jobs] + list(earlier.runs.values())
+    seeds = {each["seed"] for each in configs if each["method"] != POPREC}
+    methods = list(dict.fromkeys(each["method"] for each in configs if each["method"] != POPREC))
     datasets = {job.data.name: job.data for job in jobs}
-    runs = list(planned)
-    seeds = {job.seed for job in jobs if job.method != POPREC}
-    for name, config in _earlier(jobs, out).items():
-        if name not in planned:
-            runs.append(name)
-            methods = list(dict.fromkeys([*methods, config["method"]]))
-            seeds |= {config["seed"]} if config["method"] != POPREC else set()
-    methods = [name for name in methods if name != POPREC] + [POPREC]
-    for data in datasets.values():
-        facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data)}
-        write_json(out / "datasets" / f"{data.name}.json", facts)
-        write_arrays(out / "datasets" / f"{data.name}.npz", test_events(data))
-    write_json(
-        out / "study.json",
-        {
-            "format": 1,
-            "negsample": version("negsample"),
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "datasets": list(datasets),
-            "methods": methods,
-            "repeats": max(len(seeds), 1),
-            "settings": settings,
-            "runs": runs,
-            "machine": machine(),
-        }
-        | dict(note),
-    )
+    runs = list(dict.fromkeys([*(job.name for job in jobs), *earlier.runs]))
+    about = {
+        "format": 1,
+        "negsample": version("negsample"),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "datasets": list(dict.fromkeys([*datasets, *earlier.manifests])),
+        "methods": [*methods, POPREC],
+        "repeats": max(len(seeds), 1),
+        "settings": jobs[0].settings.model_dump(mode="json"),
+        "runs": runs,
+        "oversampling": list(dict.fromkeys([*(job.name for job in oversampling), *earlier.oversampling])),
+        "machine": machine(),
+    }
+    tunings = list(dict.fromkeys([*note.get("tunings", []), *earlier.about.get("tunings", [])]))
+    with rewriting(out, "study", keep=lambda name: name.startswith("datasets/")) as scratch:
+        (scratch / "datasets").mkdir()
+        for data in datasets.values():
+            facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data)}
+            write_json(scratch / "datasets" / f"{data.name}.json", facts)
+            write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
+        write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))
     return runs
-
-
-def _earlier(jobs: Sequence[Job], out: Path) -> dict[str, dict[str, Any]]:
-    """Configurations of the finished runs of the study that ``out`` held before, where they fit this one."""
-    try:
-        listed = json.loads((out / "study.json").read_text("utf-8"))["runs"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    found = {}
-    for name in listed if isinstance(listed, list) else []:
-        if isinstance(name, str) and is_run(out / "runs" / name):
-            config = read_run(out / "runs" / name).config
-            same_data = [job for job in jobs if job.data.fingerprint == config["dataset_fingerprint"]]
-            rivals = [job for job in same_data if job.method == config["method"]]
-            fits = all(
-                (job.negatives, job.settings.model_dump(mode="json")) == (config["negatives"], config["settings"])
-                for job in rivals
-            )
-            alike = same_data and _untuned(config["settings"]) == _untuned(
-                same_data[0].settings.model_dump(mode="json")
-            )
-            if same_data and fits and (rivals or alike):
-                found[name] = config
-    return found
-
-
-def _untuned(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What methods that are compared have in common, tuned or not."""
-    return {key: value for key, value in settings.items() if key not in OF_TRAINING}
 
 
 def machine() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from optuna import create_trial
 from optuna.trial import FrozenTrial, TrialState
 
 from negsample.checkpoint import Checkpoint, DamagedError
+from negsample.checksums import GROWING, LIST, read_list, settled, sum_of, write_list
 from negsample.config import InputError, TrainSettings, fingerprint
 from negsample.course import SELECTED_BY, Course, Epoch, Fitted, standing
 from negsample.data.sequences import Dataset
@@ -20,12 +21,12 @@ from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negat
 from negsample.methods.spaces import Space
 from negsample.models import PopRec
 from negsample.runs import make_folders, write_json
-from negsample.search import Trial, as_trial, keep_trial, kept_trials, next_trial
+from negsample.search import Trial, as_trial, drop_half_line, keep_trial, kept_trials, next_trial
 from negsample.tasks import carry_out
 from negsample.train import fit_together
 from negsample.unfinished import claimed, clear
 from negsample.where import LOCAL, Where
-from negsample.whole import sweep
+from negsample.whole import replacing_files, sweep
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
@@ -110,8 +111,11 @@ class Tuning(NamedTuple):
         return max(found, key=_standing)
 
     def _search(self, place: Path, say: Callable[[Any], None]) -> None:
+        drop_half_line(self._journal)
         for trial in self.trials():
             say(trial)
+        if self._kept():
+            self._summarise()  # a killed process may have kept a trial that nothing lists yet
         while len(kept := self._kept()) < self.planned:
             done = self._try(kept, place, say)
             keep_trial(self._journal, self.stem, done)
@@ -169,35 +173,53 @@ class Tuning(NamedTuple):
         return tuned_job(self.job, params)
 
     def _kept(self) -> list[FrozenTrial]:
-        return kept_trials(self._journal, self.stem)
+        """What is in the journal: as it was written, and what a killed process appended since."""
+        if self._list.exists():
+            settled(self._list, "tuning", lambda listed: listed.check(self._journal.name))
+        kept = kept_trials(self._journal, self.stem)
+        if len(kept) > 1:  # the list is made after the first
+            read_list(self._list, "tuning")
+        return kept
 
     @property
     def _journal(self) -> Path:
-        return self.folder / f"{self.stem}.optuna.log"
+        return self.folder / f"{self.stem}{GROWING}"
+
+    @property
+    def _list(self) -> Path:
+        return self.folder / f"{self.stem}.{LIST}"
+
+    def write(self, files: Mapping[str, Mapping[str, Any]]) -> None:
+        """JSON files of the search, and the list of all of them and its journal, in one step."""
+        with replacing_files(self.folder) as scratch:
+            for name, value in files.items():
+                write_json(scratch / name, value)
+            known = dict(read_list(self._list, "tuning").files) if self._list.exists() else {}
+            known = {name: each for name, each in known.items() if name not in files}
+            known |= {self._journal.name: sum_of(self._journal)}
+            write_list(scratch / self._list.name, "tuning", self.stem, {*known, *files}, known=known)
 
     def _summarise(self) -> None:
         trials = self.trials()
         complete = [each for each in trials if each.state == "complete"]
         best = max(complete, key=_standing, default=None)
-        write_json(
-            self.path,
-            {
-                "format": 1,
-                "dataset": self.job.data.name,
-                "dataset_fingerprint": self.job.data.fingerprint,
-                "method": self.job.method,
-                "objective": SELECTED_BY,
-                "epochs": self.job.settings.epochs,
-                "planned": self.planned,
-                "seed": self.job.seed,
-                "space": {key: str(each) for key, each in self.space.items()},
-                "trials": [each._asdict() for each in trials],
-                "best": None
-                if best is None
-                else {key: best._asdict()[key] for key in ("number", "params", "value", "ndcg")},
-                "seconds": sum(each.seconds for each in trials),
-            },
-        )
+        summary = {
+            "format": 1,
+            "dataset": self.job.data.name,
+            "dataset_fingerprint": self.job.data.fingerprint,
+            "method": self.job.method,
+            "objective": SELECTED_BY,
+            "epochs": self.job.settings.epochs,
+            "planned": self.planned,
+            "seed": self.job.seed,
+            "space": {key: str(each) for key, each in self.space.items()},
+            "trials": [each._asdict() for each in trials],
+            "best": None
+            if best is None
+            else {key: best._asdict()[key] for key in ("number", "params", "value", "ndcg")},
+            "seconds": sum(each.seconds for each in trials),
+        }
+        self.write({self.path.name: summary})
 
 
 def _standing(trial: Trial) -> tuple[float, float]:
@@ -301,7 +323,7 @@ def write_best(tuning: Tuning) -> Path:
         "trial": best.number,
         "ndcg": best.ndcg,
     }
-    write_json(path, found | chosen | about | {"trials": tuning.planned})
+    tuning.write({path.name: found | chosen | about | {"trials": tuning.planned}})
     return path
 
 

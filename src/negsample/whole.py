@@ -7,12 +7,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 _ENDING = ".writing"
+_COMMITTED = ".replacing"
+LAST = "checksums.json"
+"""How the name of the file ends that is put in its place last: until then the others are not told from the older."""
 _NEW = 1.0  # seconds: a place so young may not be locked yet
 
 
@@ -44,6 +47,55 @@ def replacing(path: Path) -> Iterator[Path]:
     with place_beside(path) as place:
         yield place / path.name
         (place / path.name).replace(path)
+
+
+@contextmanager
+def replacing_files(folder: Path) -> Iterator[Path]:
+    """Where to write files, in folders too, that take the place of those in ``folder``: all of them or none.
+
+    They are committed when the block ends well. A process that is killed after that leaves some of them in a hidden
+    folder, from which :func:`settle` takes them.
+
+    Raises:
+        OSError: the system forbids it.
+    """
+    with place_beside(folder / _COMMITTED) as place:
+        scratch = place / "new"
+        scratch.mkdir()
+        yield scratch
+        while True:
+            settle(folder)
+            try:
+                scratch.rename(folder / _COMMITTED)
+                break
+            except OSError:
+                if not (folder / _COMMITTED).exists():  # nobody else has just committed
+                    raise
+    settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """Put into their places what :func:`replacing_files` committed in ``folder``; several processes may.
+
+    Raises:
+        OSError: the system forbids it.
+    """
+    committed = folder / _COMMITTED
+    if not committed.is_dir():
+        return
+    waiting = sorted(path for path in committed.rglob("*") if not path.is_dir())
+    for path in sorted(waiting, key=lambda each: each.name.endswith(LAST)):
+        target = folder / path.relative_to(committed)
+        with suppress(FileNotFoundError):  # another process put it there
+            target.parent.mkdir(exist_ok=True)
+            path.replace(target)
+    if not any(not path.is_dir() for path in committed.rglob("*")):
+        shutil.rmtree(committed, ignore_errors=True)
+
+
+def is_settled(folder: Path) -> bool:
+    """Whether nothing that was committed in ``folder`` waits for its place."""
+    return not (folder / _COMMITTED).exists()
 
 
 def sweep(folder: Path, *, deep: bool = False) -> None:

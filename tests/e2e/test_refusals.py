@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from make_study import list_anew
 
 
 def refused(finished, *words):
@@ -161,13 +162,20 @@ def test_a_damaged_run_and_a_damaged_dataset(negsample, log, small, tmp_path):
     refused(negsample(*train, "--epochs", 2, "--out", run, *small), "other settings", "another --out")
 
     whole = (run / "config.json").read_text()
-    for damaged, words in ((whole[:40], "is damaged"), ("{}", "'dataset' is missing")):
+    for damaged in (whole[:40], "{}", "[" * 100_000):
         (run / "config.json").write_text(damaged)
-        refused(negsample("evaluate", run), "run", words, "run again")
+        refused(negsample("evaluate", run), f"{run / 'config.json'} is damaged", "run the same command again")
     (run / "config.json").write_text(json.dumps(json.loads(whole) | {"dataset_folder": str(tmp_path / "gone")}))
+    list_anew(run)
     refused(negsample("evaluate", run), "gone")
     (run / "config.json").write_text(whole)
+    list_anew(run)
+    assert negsample("verify", run).returncode == negsample("verify", data).returncode == 0
     (run / "model.safetensors").write_bytes(b"no model")
-    refused(negsample("evaluate", run), "model.safetensors cannot be read", "train again")
+    refused(negsample("evaluate", run), "model.safetensors is damaged", "run the same command again")
+    finished = negsample("verify", tmp_path)
+    assert finished.returncode == 2
+    assert f"{run / 'model.safetensors'} is damaged" in finished.stdout
+    assert finished.stderr.startswith(f"error: 1 damaged in {tmp_path}")
     shutil.copy(log, data / "manifest.json")
     refused(negsample(*train, "--out", tmp_path / "x"), "manifest.json", "prepare it again")

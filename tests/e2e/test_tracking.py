@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from make_study import list_anew
 from mlflow_server import Wire, free_port, mlflow_server
 
 from negsample.again import dial_again
@@ -291,6 +292,7 @@ def test_runs_that_only_another_process_has_seen_are_logged_with_the_rest(study,
     about = json.loads((folder / "study.json").read_text())
     about["oversampling"] = [about["runs"].pop()]  # the chart of factors lists its runs apart
     (folder / "study.json").write_text(json.dumps(about))
+    list_anew(folder)
     with tracked(track(f"http://127.0.0.1:{port}", folder), said.append):
         pass
     assert not said
@@ -303,6 +305,7 @@ def test_names_from_outside_arrive_as_they_are(study, port):
     config = json.loads((run / "config.json").read_text())
     config["dataset"] = "a'b\"c`; DROP TABLE runs -- é \udc80"
     (run / "config.json").write_text(json.dumps(config))
+    list_anew(run)
     run = run.rename(run.with_name("a'b\"c`--random--seed-1--0"))
     tracking = through(f"http://127.0.0.1:{port}", folder)
     tracking.log(run)
@@ -318,6 +321,7 @@ def test_long_trainings_take_several_requests(study, port, wire):
     line = json.loads((run / "log.jsonl").read_text().splitlines()[0])
     lines = [line | {"epoch": epoch, "loss": 1 / epoch, "seconds": epoch / 10} for epoch in range(1, 41)]
     (run / "log.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    list_anew(run)
     through(wire.uri, folder).log(run)
     assert wire.calls.count("POST /api/2.0/mlflow/runs/log-batch") == math.ceil(
         (len(entry_of(run).curves) + len(entry_of(run).figures)) / 900

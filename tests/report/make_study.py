@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from negsample.checksums import LIST, write_list
+from negsample.config import fingerprint
+
 METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "PopRec")
 SETTINGS = {
     "epochs": 20,
@@ -112,7 +115,25 @@ def make_study(
             folder, datasets[0], [each for each in methods if each != "PopRec"][:2], rng
         )
     _write(folder / "study.json", about)
+    list_anew(folder)
     return folder
+
+
+def list_anew(folder: Path) -> None:
+    """The lists of checksums of the run in ``folder``, or of the study and its runs, of the files that are there now.
+
+    As if whoever changed them had made the lists too: then what is left to find are the laws of the content.
+    """
+    for config in folder.rglob("config.json"):
+        keys = ("dataset", "dataset_fingerprint", "method", "seed", "settings", "negatives")
+        about = json.loads(config.read_text())
+        names = {path.name for path in config.parent.iterdir() if path.is_file()} - {LIST}
+        write_list(config.parent / LIST, "run", fingerprint({key: about.get(key) for key in keys}), names)
+    if (folder / "study.json").exists():
+        events = [f"datasets/{path.name}" for path in (folder / "datasets").iterdir()]
+        write_list(folder / LIST, "study", "", ["study.json", *events])
+    for path in [each for each in folder.glob("tuning/*.json") if not each.name.endswith(LIST)]:
+        write_list(path.with_name(f"{path.stem}.{LIST}"), "tuning", path.stem, [path.name])
 
 
 def tuning(dataset: str, method: str, rng: random.Random, trials: int = 14) -> dict[str, Any]:

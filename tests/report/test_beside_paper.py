@@ -7,7 +7,7 @@ import re
 
 import polars as pl
 import pytest
-from make_study import make_study
+from make_study import list_anew, make_study
 
 from negsample.config import InputError
 from negsample.published import table2, table3
@@ -24,6 +24,7 @@ def reproduction(folder, datasets, change=None):
     make_study(folder, datasets=list(datasets), methods=METHODS, change=change)
     path = folder / "study.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"reproduces": datasets}))
+    list_anew(folder)
     return folder
 
 
@@ -71,6 +72,7 @@ def test_cohorts_are_compared_to_their_digits(tmp_path):
         manifest["cohorts"][cohort] |= {"item_share": theirs.items / 100, "mpu": theirs.users}
     manifest["cohorts"]["tail"] |= {"item_share": 0.7296, "mpu": None}
     path.write_text(json.dumps(manifest))
+    list_anew(folder)
     found = {(each.cohort, each.measure): each.verdict for each in cohort_cells(read_study(folder))}
     assert found.pop(("tail", "items")) == "above"
     assert found.pop(("tail", "mpu")) == "none"
@@ -101,6 +103,7 @@ def test_a_damaged_note_is_told(damaged, tmp_path):
     folder = reproduction(tmp_path, {"amazon-beauty": "amazon-beauty"})
     path = folder / "study.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"reproduces": damaged}))
+    list_anew(folder)
     with pytest.raises(InputError, match="'reproduces' is"):
         write_report(folder)
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from make_study import make_study
+from make_study import list_anew, make_study
 
 from negsample.config import InputError
 from negsample.report import read_study, study_table, write_report
@@ -35,6 +36,7 @@ def drawn(chart: Any, study: Study, dataset: str = "beauty") -> Any:
 def test_peak_memory_is_the_last_column_and_stands_in_the_page(folder: Path) -> None:
     path = folder / "runs" / "0-mixed-0" / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"peak_memory_bytes": 3 * 2**30}))
+    list_anew(folder)
     page = write_report(folder).read_text()
     table = pl.read_csv(folder / "table.csv")
     assert table.columns[-1] == "peak_memory_bytes"
@@ -61,6 +63,7 @@ def test_runs_that_noted_no_memory_have_neither_chart_nor_column(tmp_path: Path)
 def test_a_peak_that_is_none_is_refused(folder: Path, value: object) -> None:
     path = folder / "runs" / "0-mixed-0" / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"peak_memory_bytes": value}))
+    list_anew(folder)
     with pytest.raises(InputError, match="'peak_memory_bytes' is"):
         read_study(folder)
 
@@ -78,6 +81,7 @@ def test_time_is_told_to_the_chosen_epoch_and_in_all(folder: Path) -> None:
 
 def test_time_without_a_log_has_no_hollow_mark(folder: Path) -> None:
     (folder / "runs" / "0-mixed-0" / "log.jsonl").unlink()
+    list_anew(folder)
     rows = {row["method"]: row for row in rows_of(drawn(time_chart, read_study(folder)))}
     assert (rows["mixed"]["best"], rows["mixed"]["best_told"]) == (None, "not logged")
     assert rows["random"]["best"] is not None
@@ -106,15 +110,17 @@ def test_own_runs_that_differ_in_more_than_the_factor_are_no_point_of_the_line(f
         config = json.loads(path.read_text())
         config["settings"]["epochs"] = 3
         path.write_text(json.dumps(config))
+    list_anew(folder)
     rows = rows_of(drawn(oversampling_chart, read_study(folder)))
     assert {row["label"] for row in rows} == {"1", "4", "10"}
 
 
 def test_unfinished_oversampling_runs_are_left_out_and_damage_is_named(folder: Path) -> None:
     names = json.loads((folder / "study.json").read_text())["oversampling"]
-    (folder / "runs" / names[0] / "metrics.json").unlink()
+    shutil.rmtree(folder / "runs" / names[0])
     assert len(read_study(folder).oversampling) == 11
     about = json.loads((folder / "study.json").read_text())
     (folder / "study.json").write_text(json.dumps(about | {"oversampling": {"random": 1}}))
+    list_anew(folder)
     with pytest.raises(InputError, match="'oversampling' is"):
         read_study(folder)

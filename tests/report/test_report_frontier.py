@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from make_study import BETAS, METHODS, make_study
+from make_study import BETAS, METHODS, list_anew, make_study
 
 from negsample.metrics import balance, balances
 from negsample.report import read_study, write_report
@@ -188,6 +188,7 @@ def test_what_is_offered_is_chosen_on_validation_and_measured_on_test(tmp_path: 
     for path in folder.rglob("dial.json"):
         grid = json.loads(path.read_text())
         path.write_text(json.dumps(grid | {"test": grid["test"][::-1]}))
+    list_anew(folder)
     upset = offers(read_study(folder), "beauty", ())
     for before, after in zip(offered[:3], upset[:3], strict=True):
         assert [row["dial"] for row in before.rows] == [row["dial"] for row in after.rows]

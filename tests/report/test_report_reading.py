@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from make_study import make_study
+from make_study import list_anew, make_study
 
 from negsample.config import InputError
 from negsample.report import read_study
@@ -18,7 +18,7 @@ def study(tmp_path: Path) -> Path:
 
 def test_unfinished_runs_are_left_out_and_counted(study: Path) -> None:
     shutil.rmtree(study / "runs" / "0-mixed-1")
-    (study / "runs" / "0-random-0" / "metrics.json").unlink()
+    shutil.rmtree(study / "runs" / "0-random-0")
     found = read_study(study)
     assert (len(found.runs), found.listed) == (12, 14)
     assert len(found.runs_of("beauty", "mixed")) == 1
@@ -38,16 +38,17 @@ def test_no_finished_run(study: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("study.json", "{", "study.json is damaged"),
+        ("study.json", "{", r"study.json is damaged .*delete it and .*keeps the runs"),
         ("study.json", "[]", "no JSON object"),
         ("study.json", '{"format": 1}', "'negsample' is missing"),
         ("datasets/0.json", "{}", "'name' is missing"),
-        ("runs/0-mixed-0/config.json", "{}", "'dataset' is missing"),
+        ("runs/0-mixed-0/config.json", '{"seed": 1}', "'dataset' is missing"),
         ("runs/0-mixed-0/metrics.json", "", "is damaged"),
     ],
 )
 def test_damage_is_named(study: Path, file: str, text: str, message: str) -> None:
     (study / file).write_text(text)
+    list_anew(study)
     with pytest.raises(InputError, match=message):
         read_study(study)
 
@@ -64,18 +65,21 @@ def test_damage_is_named(study: Path, file: str, text: str, message: str) -> Non
 def test_runs_that_do_not_belong_together(study: Path, key: str, value: object, message: str) -> None:
     path = study / "runs" / "0-mixed-0" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    list_anew(study)
     with pytest.raises(InputError, match=message):
         read_study(study)
 
 
 def test_a_dataset_without_manifest(study: Path) -> None:
     (study / "datasets" / "0.json").unlink()
-    with pytest.raises(InputError, match="no manifest of dataset 'beauty'"):
+    list_anew(study)
+    with pytest.raises(InputError, match="lists the dataset 'beauty', which has no manifest"):
         read_study(study)
 
 
 def test_another_format(study: Path) -> None:
     about = json.loads((study / "study.json").read_text())
     (study / "study.json").write_text(json.dumps(about | {"format": 2}))
+    list_anew(study)
     with pytest.raises(InputError, match="format 2 is not known"):
         read_study(study)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from make_study import EVENTS, METHODS, make_study
+from make_study import EVENTS, METHODS, list_anew, make_study
 
 from negsample.metrics import balance, ndcg
 from negsample.report import read_study, study_table, write_report
@@ -253,6 +253,7 @@ def test_what_has_no_ranks_by_event_is_not_tested_and_says_so(tmp_path: Path, la
         with np.load(folder / "datasets" / "0.npz") as stored:
             events = {key: value[: 0 if lacking == "all events" else -1] for key, value in stored.items()}
         np.savez(folder / "datasets" / "0.npz", **events)
+    list_anew(folder)
     assert not compared_in(folder)
     headline, grounds = told(folder)
     assert "these runs have no ranks by event" in grounds["Significance"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_study import make_study
+from make_study import list_anew, make_study
 
 from negsample.config import InputError
 from negsample.report import read_study, write_report
@@ -29,6 +29,7 @@ def altered(folder: Path, name: str, change: Callable[[dict[str, Any]], object])
     value = json.loads(path.read_text())
     change(value)
     path.write_text(json.dumps(value))
+    list_anew(folder)
 
 
 def first(folder: Path) -> str:

@@ -9,7 +9,7 @@ import typer
 from negsample.cli import data
 from negsample.cli.console import exit_code
 from negsample.cli.paper import reproduce
-from negsample.cli.runs import evaluate, methods, prepare, train
+from negsample.cli.runs import evaluate, methods, prepare, train, verify
 from negsample.cli.studies import compare, report, tune
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data.app, name="data")
-for verb in (prepare, train, evaluate, compare, tune, reproduce, report, methods):
+for verb in (prepare, train, evaluate, compare, tune, reproduce, report, verify, methods):
     app.command()(verb)
 
 

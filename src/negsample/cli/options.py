@@ -64,6 +64,10 @@ Dial = Annotated[
         "tail, above to the head), or the best with at least that Balance.",
     ),
 ]
+Replace = Annotated[
+    bool,
+    typer.Option("--replace", help="Delete the runs of a study of other settings in --out. (default: it is refused)"),
+]
 MLflow = Annotated[
     str | None,
     typer.Option(

@@ -14,6 +14,7 @@ from negsample.cli.options import (
     Jobs,
     MLflow,
     On,
+    Replace,
     Seed,
     Together,
     given_to_training,
@@ -58,12 +59,14 @@ def reproduce(
     on: On = "local",
     together: Together = 1,
     mlflow: MLflow = None,
+    replace: Replace = False,
     changes: Changes = None,
 ) -> None:
     """The paper again: its datasets, six methods, tables and figures, beside what was published."""
     from negsample import study
     from negsample.cli.terminal import print_dataset, print_forecast
     from negsample.data.catalogue import load_dataset
+    from negsample.earlier import check_adds, read_earlier
     from negsample.forecast import check_fits, forecast, in_time
     from negsample.methods import PAPER_SIX
     from negsample.presets import PRESETS, remarks
@@ -91,6 +94,9 @@ def reproduce(
         folder=folder / "tuning",
     )
     check_study_folder(folder)
+    note = {"command": command_line()} | note_of(loaded, chosen, planned)
+    if not replace:
+        check_adds(folder, read_earlier(folder), [*planned.jobs, *planned.oversampling], note)
     left = study.unfinished([*planned.jobs, *planned.oversampling], folder, together)
     check_fits(left, at_once, memory=where.here)
     for each in loaded.values():
@@ -106,7 +112,6 @@ def reproduce(
     if forecast_only:
         return
     tuned(planned.tunings, at_once, where)
-    note = {"command": command_line()} | note_of(loaded, chosen, planned)
     carry_out(
         planned.jobs,
         folder,
@@ -116,4 +121,5 @@ def reproduce(
         on=where,
         tracking=tracking,
         note=note,
+        replace=replace,
     )

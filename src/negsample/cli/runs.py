@@ -109,6 +109,7 @@ def train(
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
+    from negsample.earlier import differs
     from negsample.forecast import check_fits, forecast
     from negsample.job import do
     from negsample.methods import POPREC, method_names
@@ -128,7 +129,8 @@ def train(
         out.plain(remark)
     if is_run(folder):
         if not job.made(read_run(folder).config):
-            raise InputError(f"{folder} holds a run of other settings; choose another --out, or delete it")
+            other = differs(read_run(folder).config, job.identity())
+            raise InputError(f"{folder} holds a run of other settings ({other}); choose another --out, or delete it")
         out.plain(f"{folder} is finished already")
     else:
         check_new_folder(folder)
@@ -161,6 +163,23 @@ def evaluate(
 
     measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
     print_metrics(out, method, read_run(run).metrics)
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A prepared dataset, a run, a study or a tuning.")],
+) -> None:
+    """Compare every file with the checksums that were written with it."""
+    from negsample.verify import verify as verify_folder
+
+    damaged = 0
+    for found in verify_folder(folder):
+        if not found.damaged:
+            out.plain(f"{found.path.parent}: {found.kind}, {found.files} files, {found.size:,} bytes, as written")
+        for sentence in found.damaged:
+            out.plain(sentence, style="bold red")
+        damaged += len(found.damaged)
+    if damaged:
+        raise InputError(f"{damaged} damaged in {folder}; what to do with each is said above")
 
 
 def methods(

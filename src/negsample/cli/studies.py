@@ -25,6 +25,7 @@ from negsample.cli.options import (
     MLflow,
     On,
     Preset,
+    Replace,
     Seed,
     Split,
     TestFraction,
@@ -74,6 +75,7 @@ def compare(
     together: Together = 1,
     dial: Dial = "none",
     mlflow: MLflow = None,
+    replace: Replace = False,
     changes: Changes = None,
     user: User = None,
     item: Item = None,
@@ -108,6 +110,7 @@ def compare(
     from negsample.cli.terminal import print_dataset, print_forecast
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
+    from negsample.earlier import check_adds, read_earlier
     from negsample.forecast import check_fits, forecast
     from negsample.methods import PAPER_SIX, POPREC, method_names
     from negsample.report.facts import unreached_words
@@ -128,13 +131,17 @@ def compare(
     jobs, factors = planned(tuned=overrides), whole_numbers("--oversampling", oversampling)
     again = study.oversampled(jobs, factors)
     check_study_folder(folder)
+    note: dict[str, Any] = {"command": command_line(), "preset": preset}
+    note |= {} if tune_trials is None else {"tune_trials": tune_trials}
+    if not replace:  # tuning may take hours, and what is tuned is compared after it
+        common = [job for job in jobs if job.method == POPREC]
+        check_adds(folder, read_earlier(folder), [*jobs, *again] if tune_trials is None else common, note)
     left = study.unfinished([*jobs, *again], folder, together)
     check_fits(left, at_once, memory=where.here)
     for data in loaded:
         print_dataset(out, data)
     for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
         out.plain(remark)
-    note: dict[str, Any] = {"command": command_line(), "preset": preset}
     if tune_trials is not None:
         tunings = plan_tunings(
             loaded,
@@ -148,7 +155,7 @@ def compare(
         )
         jobs = planned(tuned=tuned(tunings, at_once, where))
         again = study.oversampled(jobs, factors)
-        note |= {"tune_trials": tune_trials, "tunings": [tuning.stem for tuning in tunings]}
+        note |= {"tunings": [tuning.stem for tuning in tunings]}
         left = study.unfinished([*jobs, *again], folder, together)
         check_fits(left, at_once, memory=where.here)
     print_forecast(out, forecast(left, at_once))
@@ -162,6 +169,7 @@ def compare(
         on=where,
         tracking=tracking,
         note=note,
+        replace=replace,
     )
     words = unreached_words(finished)
     if words and len(finished.unreached()) == sum(run.config["method"] != POPREC for run in finished.runs):
@@ -248,6 +256,7 @@ def carry_out(
     on: Where,
     tracking: TrackedStudy | None,
     note: Mapping[str, Any],
+    replace: bool,
     dial: str = "none",
 ) -> Study:
     """Do what is left of a study, seen on the terminal, and say what came of it."""
@@ -268,6 +277,7 @@ def carry_out(
             watch=logging(progress.watch),
             tell=progress.tell,
             note=note,
+            replace=replace,
         )
     finished = read_study(folder)
     _say_study(finished, page)

@@ -15,7 +15,7 @@ from negsample.data.log import read_log
 from negsample.data.names import safe_name
 from negsample.data.parts import find_parts, readable, stem
 from negsample.data.prepare import prepare
-from negsample.data.sequences import FORMAT, MANIFEST, Dataset, is_prepared, open_dataset
+from negsample.data.sequences import FORMAT, Dataset, is_prepared, open_dataset
 from negsample.data.sources.base import Source
 from negsample.data.sources.convert import log_of
 from negsample.data.sources.known import SOURCES
@@ -70,7 +70,7 @@ def load_dataset(
             with readable(path):
                 if not str(what) or not path.exists():
                     raise InputError(_unknown(str(what)))
-            if (path / MANIFEST).is_file():
+            if is_prepared(path):
                 return _as_prepared(path, asked)
         return _from_cache(path, cut)
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.checksums import LIST, write_list
 from negsample.config import InputError, PrepareSettings
 from negsample.data.by_user import by_user
 from negsample.data.events import Events, new_folder
@@ -48,7 +49,7 @@ def prepare(log: Log, settings: PrepareSettings, folder: str | Path) -> Dataset:
         raise InputError(
             f"cannot write {folder}: {error.strerror or error}; choose another folder (for the cache: $NEGSAMPLE_CACHE)"
         ) from None
-    return open_dataset(folder)
+    return open_dataset(folder, whole=False)
 
 
 def _same_or_refused(folder: Path, manifest: dict[str, Any]) -> Dataset:
@@ -88,6 +89,7 @@ def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
     for role, ids in (("user", user_ids), ("item", item_ids)):
         ids.alias(role).to_frame().write_parquet(ids_path(folder, role))
     write_json(folder / MANIFEST, manifest)
+    write_list(folder / LIST, "dataset", manifest["fingerprint"], {path.name for path in folder.iterdir()} - {"lock"})
     return manifest
 
 

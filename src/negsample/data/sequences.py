@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.checksums import LIST, Checksums, read_list
 from negsample.config import InputError
 from negsample.data.names import safe_name
 from negsample.data.popularity import cohorts
@@ -42,7 +44,6 @@ _COUNTS = (
     "dropped_cold_events",
 )
 _OTHERS: dict[str, type] = {"notes": list, "settings": dict, "cohorts": dict, "tie_share": float}
-_WAY_OUT = "delete the folder and prepare it again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process goes the folder, and the arrays are mapped there."""
-        return open_dataset, (self.folder.absolute(),)
+        return _opened_again, (self.folder.absolute(),)
 
     @property
     def manifest_path(self) -> Path:
@@ -121,12 +122,14 @@ class Dataset:
 
     def _ids(self, role: str, expected: int) -> pl.Series:
         path = ids_path(self.folder, role)
+        listed = read_list(self.folder / LIST, "dataset")
+        content = listed.read(path.name)
         try:
-            ids = pl.read_parquet(path, glob=False, hive_partitioning=False)[role]
-        except (pl.exceptions.PolarsError, OSError):
-            raise InputError(f"{path} is missing or damaged; {_WAY_OUT}") from None
+            ids = pl.read_parquet(BytesIO(content))[role]
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise listed.damaged(path.name, error) from None
         if len(ids) != expected:
-            raise InputError(f"{path} holds {len(ids)} ids, the dataset {expected}; {_WAY_OUT}")
+            raise listed.damaged(path.name, f"{len(ids)} ids, the dataset has {expected}")
         return ids
 
 
@@ -136,21 +139,28 @@ def ids_path(folder: Path, role: str) -> Path:
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether ``folder`` says of itself that it is a prepared dataset."""
-    return (folder / MANIFEST).is_file() and (folder / "offsets.npy").is_file()
+    """Whether ``folder`` holds a prepared dataset, whole or damaged."""
+    return (folder / MANIFEST).exists() or (folder / LIST).exists()
 
 
-def open_dataset(folder: str | Path) -> Dataset:
-    """The prepared dataset in ``folder``, mapped: no event is read.
+def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
+    """The prepared dataset in ``folder``, mapped.
+
+    Args:
+        folder: where it lies.
+        whole: compare the checksums of all its files, which reads them once (about a second for 10^8 events); else
+            sizes, headers, and what must be true of the arrays that have one value a user or item.
 
     Raises:
         InputError: there is none, it is of another version, or a file of it is damaged.
     """
     folder = Path(folder)
-    if not (folder / MANIFEST).is_file():
+    if not folder.is_dir() or not is_prepared(folder):
         raise InputError(f"{folder} holds no prepared dataset ({MANIFEST}); make one with `negsample prepare`")
-    manifest = _read_manifest(folder / MANIFEST)
-    arrays = {name: _mapped(folder / f"{name}.npy", dtype) for name, dtype in ARRAYS.items()}
+    listed = read_list(folder / LIST, "dataset")
+    manifest = _read_manifest(listed)
+    for name in listed.files:
+        (listed.check if whole else listed.check_size)(name)
     events, users, items = (manifest[key] for key in ("events", "users", "items"))
     lengths = {
         "items": events,
@@ -160,41 +170,52 @@ def open_dataset(folder: str | Path) -> Dataset:
         "valid_ends": users,
         "train_counts": items + 1,
     }
-    for name, expected in lengths.items():
-        if len(arrays[name]) != expected:
-            raise InputError(
-                f"{folder / name}.npy holds {len(arrays[name])} values, the manifest says {expected}; {_WAY_OUT}"
-            )
-    if arrays["offsets"][0] != 0 or arrays["offsets"][-1] != events or arrays["train_counts"][0] != 0:
-        raise InputError(f"{folder} does not fit together (offsets or train_counts); {_WAY_OUT}")
+    arrays = {name: _mapped(listed, f"{name}.npy", dtype, lengths[name]) for name, dtype in ARRAYS.items()}
+    _check_together(arrays, manifest, listed)
     return Dataset(folder, manifest, **arrays)
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path} is damaged ({error}); {_WAY_OUT}") from None
+def _opened_again(folder: Path) -> Dataset:
+    """In another process, what this one has compared."""
+    return open_dataset(folder, whole=False)
+
+
+def _check_together(arrays: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any], listed: Checksums) -> None:
+    offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
+    if offsets[0] != 0 or offsets[-1] != manifest["events"] or (np.diff(offsets) < 0).any():
+        raise listed.damaged("offsets.npy", "they do not ascend from 0 to the number of events")
+    if (train_ends < offsets[:-1]).any() or (train_ends > valid_ends).any():
+        raise listed.damaged("train_ends.npy", "a user's train events end before they begin or after validation's")
+    if (valid_ends > offsets[1:]).any():
+        raise listed.damaged("valid_ends.npy", "a user's validation events end after all of the user's")
+    counts = arrays["train_counts"]
+    if counts[0] != 0 or (counts < 0).any() or counts.sum() != manifest["train_events"]:
+        raise listed.damaged("train_counts.npy", "they are no counts of the train events")
+
+
+def _read_manifest(listed: Checksums) -> dict[str, Any]:
+    manifest = listed.read_json(MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else None
-        raise InputError(f"{path} is of format {found}, this version reads {FORMAT}; {_WAY_OUT}")
+        raise listed.damaged(MANIFEST, f"format {found}, this version reads {FORMAT}")
     lacking = [key for key in (*_TEXTS, *_COUNTS, *_OTHERS) if key not in manifest]
     if lacking:
-        raise InputError(f"{path} lacks {', '.join(lacking)}; {_WAY_OUT}")
+        raise listed.damaged(MANIFEST, f"it lacks {', '.join(lacking)}")
     kinds = dict.fromkeys(_TEXTS, str) | dict.fromkeys(_COUNTS, int) | _OTHERS
     for key, kind in kinds.items():
         if not isinstance(manifest[key], kind) or (key == "name" and safe_name(manifest[key]) != manifest[key]):
-            raise InputError(f"{path} is damaged ({key} is {manifest[key]!r}); {_WAY_OUT}")
+            raise listed.damaged(MANIFEST, f"{key} is {manifest[key]!r}")
     return manifest
 
 
-def _mapped(path: Path, dtype: type[np.signedinteger[Any]]) -> NDArray[Any]:
+def _mapped(listed: Checksums, name: str, dtype: type[np.signedinteger[Any]], length: int) -> NDArray[Any]:
+    listed.check_size(name)
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is missing or damaged ({error}); {_WAY_OUT}") from None
+        array: NDArray[Any] = np.load(listed.folder / name, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # of a header that is flipped, of any kind
+        raise listed.damaged(name, error) from None
     if array.dtype != dtype or array.ndim != 1:
-        raise InputError(
-            f"{path} holds {array.dtype} of shape {array.shape}, not a row of {np.dtype(dtype)}; {_WAY_OUT}"
-        )
+        raise listed.damaged(name, f"{array.dtype} of shape {array.shape}, not a row of {np.dtype(dtype)}")
+    if len(array) != length:
+        raise listed.damaged(name, f"{len(array)} values, the manifest says {length}")
     return array

@@ -13,6 +13,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from negsample.checksums import rewriting
 from negsample.report import cells, facts
 from negsample.report.beside_paper import beside_table, cohort_cells, reproduced
 from negsample.report.beside_paper import cells as beside_cells
@@ -25,7 +26,7 @@ from negsample.report.frontier import reaches, standings
 from negsample.report.latex import latex_table
 from negsample.report.offers import Offers, offers
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
-from negsample.report.reading import POPULAR, Study, read_study
+from negsample.report.reading import POPULAR, Study, is_of_study, read_study
 from negsample.report.significance import Comparisons, differences, significance_table
 from negsample.report.significance_words import cells_not_tested
 from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
@@ -40,7 +41,7 @@ def write_report(folder: Path) -> Path:
     """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``;
     of a reproduction ``reproduction.csv`` too, its figures beside the published ones.
 
-    Each file takes the place of an earlier one in one step.
+    They take the place of earlier ones all at once, and are listed in the study's checksums.
 
     Returns:
         The page.
@@ -61,18 +62,20 @@ def write_report(folder: Path) -> Path:
     }
     compared = beside_cells(study, table)
     html = render(study, table, figures, offered, tested, papers, joint, beside(compared, cohort_cells(study)))
-    write_table(table, folder / "table.csv")
-    write_table(frontier_table(study), folder / "frontier.csv")
-    write_table(
-        significance_table([each for some in tested.values() for each in some.found]), folder / "significance.csv"
-    )
-    if reproduced(study):
-        write_table(beside_table(compared), folder / "reproduction.csv")
-    (folder / "figures").mkdir(exist_ok=True)
-    for figure in (each for some in (*figures.values(), joint) for each in some):
-        write_figure(figure, folder / "figures")
-    write_text(folder / "table.tex", "\n".join(papers.values()))
-    return write_text(folder / "report.html", html)
+    with rewriting(folder, "study", keep=is_of_study) as scratch:
+        write_table(table, scratch / "table.csv")
+        write_table(frontier_table(study), scratch / "frontier.csv")
+        write_table(
+            significance_table([each for some in tested.values() for each in some.found]), scratch / "significance.csv"
+        )
+        if reproduced(study):
+            write_table(beside_table(compared), scratch / "reproduction.csv")
+        (scratch / "figures").mkdir()
+        for figure in (each for some in (*figures.values(), joint) for each in some):
+            write_figure(figure, scratch / "figures")
+        write_text(scratch / "table.tex", "\n".join(papers.values()))
+        write_text(scratch / "report.html", html)
+    return folder / "report.html"
 
 
 def render(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
-import numpy as np
 from numpy.typing import NDArray
 
+from negsample.checksums import LIST, Checksums, settled
 from negsample.config import InputError
 from negsample.report.tunings import Tuning, read_tunings
-from negsample.runs import Run, is_run, read_grid, read_run
+from negsample.runs import Run, arrays_of, read_grid, read_run
 
 POPULAR = "PopRec"
 """The baseline that is measured and never trained; the last method of every study."""
@@ -29,7 +27,6 @@ _STUDY_KEYS = (
     "runs",
     "machine",
 )
-_CONFIG_KEYS = ("dataset", "dataset_fingerprint", "method", "seed", "settings", "negatives")
 
 
 class Study(NamedTuple):
@@ -94,15 +91,11 @@ def read_study(folder: Path) -> Study:
     Raises:
         InputError: there is no study, a file is damaged, the runs do not fit together, or none is finished.
     """
-    if not (folder / "study.json").is_file():
+    if not (folder / "study.json").is_file() and not (folder / LIST).is_file():
         raise InputError(f"{folder} holds no study (study.json); `negsample compare` makes one")
-    about = _read(folder / "study.json")
-    _need(about, _STUDY_KEYS, folder / "study.json")
-    if about["format"] != 1:
-        raise InputError(f"{folder / 'study.json'}: format {about['format']!r} is not known here, only 1 is")
-    manifests, paths = _manifests(folder / "datasets", about["datasets"])
+    about, manifests, events = settled(folder / LIST, "study", _of_study)
     folders = [folder / "runs" / name for name in about["runs"]]
-    runs = [read_run(each) for each in folders if is_run(each)]
+    runs = _finished(folders)
     if not runs:
         raise InputError(f"{folder} has no finished run yet: 0 of {len(folders)}; run `negsample compare` again")
     for run in runs:
@@ -111,7 +104,7 @@ def read_study(folder: Path) -> Study:
     grids = {run.folder: read_grid(run.folder) for run in runs}
     tunings = read_tunings(folder / "tuning", about, manifests)
     beside = _oversampling(folder, about, manifests)
-    return Study(folder, about, manifests, runs, len(folders), grids, _events(paths), tunings, beside)
+    return Study(folder, about, manifests, runs, len(folders), grids, events, tunings, beside)
 
 
 def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> list[Run]:
@@ -122,7 +115,7 @@ def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str
             f"{folder / 'study.json'} is damaged ('oversampling' is {names!r}); run `negsample compare` again"
         )
     folders = [folder / "runs" / name for name in dict.fromkeys(names) if name not in about["runs"]]
-    runs = [read_run(each) for each in folders if is_run(each)]
+    runs = _finished(folders)
     by_factor: dict[Any, list[Run]] = {}
     for run in runs:
         _check_run(run, about, manifests)
@@ -132,39 +125,43 @@ def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str
     return runs
 
 
-def _events(paths: Mapping[str, Path]) -> dict[str, dict[str, NDArray[Any]]]:
-    """The measured events of each dataset that has them beside its manifest."""
-    found = {}
-    for name, manifest in paths.items():
-        path = manifest.with_suffix(".npz")
-        if path.is_file():
-            try:
-                with np.load(path) as stored:
-                    found[name] = {key: stored[key] for key in ("user_E", "cohort_E", "percentile_E")}
-            except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
-                raise InputError(f"{path} is damaged ({error}); run `negsample compare` again") from None
-    return found
+def is_of_study(name: str) -> bool:
+    """Whether a file of a study's list is what its report is made of, and not the report."""
+    return name == "study.json" or name.startswith("datasets/")
 
 
-def _manifests(folder: Path, names: list[str]) -> tuple[dict[str, dict[str, Any]], dict[str, Path]]:
-    """The manifests and where they lie, by the name that stands in them: a file name cannot hold every one."""
-    found: dict[str, dict[str, Any]] = {}
-    paths: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.json")):
-        manifest = _read(path)
-        _need(manifest, ("name", "fingerprint", "cohorts", "popularity_curve"), path)
+def _finished(folders: Iterable[Path]) -> list[Run]:
+    """The runs that are there; one that is not finished has no folder yet."""
+    return [read_run(each) for each in folders if each.exists()]
+
+
+def _of_study(
+    listed: Checksums,
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]], dict[str, dict[str, NDArray[Any]]]]:
+    """``study.json``, and of each dataset its manifest and the measured events, where it has them.
+
+    The datasets go by the names that stand in their manifests: a file name cannot hold every one.
+    """
+    about = _read(listed, "study.json")
+    _need(about, _STUDY_KEYS, listed, "study.json")
+    if about["format"] != 1:
+        raise InputError(f"{listed.folder / 'study.json'}: format {about['format']!r} is not known here, only 1 is")
+    found: dict[str, tuple[dict[str, Any], dict[str, NDArray[Any]]]] = {}
+    for path in (each for each in listed.files if each.startswith("datasets/") and each.endswith(".json")):
+        manifest, events = _read(listed, path), f"{path.removesuffix('.json')}.npz"
+        _need(manifest, ("name", "fingerprint", "cohorts", "popularity_curve"), listed, path)
         if manifest["name"] in found:
-            raise InputError(f"{folder}: two manifests are named '{manifest['name']}'; delete the wrong one")
-        found[manifest["name"]], paths[manifest["name"]] = manifest, path
-    for name in names:
+            raise listed.damaged(path, f"it is a second manifest of '{manifest['name']}'")
+        names = ("user_E", "cohort_E", "percentile_E")
+        found[manifest["name"]] = manifest, arrays_of(listed, events, names) if events in listed.files else {}
+    for name in about["datasets"]:
         if name not in found:
-            raise InputError(f"{folder} has no manifest of dataset '{name}'; run `negsample compare` again")
-    return {name: found[name] for name in names}, {name: paths[name] for name in names}
+            raise listed.damaged("study.json", f"it lists the dataset '{name}', which has no manifest")
+    manifests = {name: found[name][0] for name in about["datasets"]}
+    return about, manifests, {name: found[name][1] for name in manifests if found[name][1]}
 
 
 def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:
-    _need(run.config, _CONFIG_KEYS, run.folder / "config.json")
-    _need(run.metrics, ("valid", "test", "best_epoch", "train_seconds"), run.folder / "metrics.json")
     peak = run.metrics.get("peak_memory_bytes")
     if peak is not None and (isinstance(peak, bool) or not isinstance(peak, int | float) or peak < 0):
         raise InputError(f"{run.folder / 'metrics.json'} is damaged ('peak_memory_bytes' is {peak!r}); run again")
@@ -193,17 +190,14 @@ def _check_together(runs: list[Run]) -> None:
         peers.append(run)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is damaged ({error}); run `negsample compare` again") from None
+def _read(listed: Checksums, name: str) -> dict[str, Any]:
+    value = listed.read_json(name)
     if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged (no JSON object); run `negsample compare` again")
+        raise listed.damaged(name, "no JSON object")
     return value
 
 
-def _need(value: Mapping[str, Any], keys: Iterable[str], path: Path) -> None:
+def _need(value: Mapping[str, Any], keys: Iterable[str], listed: Checksums, name: str) -> None:
     for key in keys:
         if key not in value:
-            raise InputError(f"{path} is damaged ('{key}' is missing); run `negsample compare` again")
+            raise listed.damaged(name, f"'{key}' is missing")

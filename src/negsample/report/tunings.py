@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from negsample.checksums import LIST, Checksums, settled
 from negsample.config import InputError
 
 Value = bool | int | float | str | None
@@ -122,7 +124,7 @@ def read_tunings(
     for path in (folder / f"{name}.json" for name in named):
         if not path.is_file():
             raise InputError(f"{path} is missing, which study.json lists; run `negsample compare` again")
-        tuning = _read(path)
+        tuning = settled(path.with_name(f"{path.stem}.{LIST}"), "tuning", partial(_read, path.name))
         key = tuning.dataset, tuning.method
         if tuning.dataset not in manifests or tuning.method not in about["methods"]:
             raise InputError(f"{path} is of {tuning.method} on {tuning.dataset}, which study.json does not list")
@@ -139,13 +141,12 @@ def read_tunings(
     return {key: found[key] for key in order if key in found}
 
 
-def _read(path: Path) -> Tuning:
+def _read(name: str, listed: Checksums) -> Tuning:
+    content = listed.read(name)
     try:
-        return Tuning.model_validate_json(path.read_bytes())
+        return Tuning.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         what = f"{where}: {first['msg']}" if where else first["msg"]
-        raise InputError(f"{path} is damaged ({what}); delete it and run `negsample compare` again") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+        raise listed.damaged(name, what) from None

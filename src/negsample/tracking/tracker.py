@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from negsample.checksums import LIST, settled
 from negsample.runs import is_run
 from negsample.tracking.server import connect, reason
 from negsample.tracking.study import TrackedStudy, experiment_of
@@ -96,7 +96,7 @@ def _why_not(do: Callable[[], None]) -> str | None:
 
 def _runs(folder: Path) -> list[str]:
     """Names of the finished runs of the study in ``folder``, also those of other processes and earlier commands."""
-    about = json.loads((folder / "study.json").read_text("utf-8"))
+    about = settled(folder / LIST, "study", lambda listed: listed.read_json("study.json"))
     return [name for name in (*about["runs"], *about["oversampling"]) if is_run(folder / "runs" / name)]
 
 
