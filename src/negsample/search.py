@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
 import torch
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 from torch.quasirandom import SobolEngine
 
 from negsample.config import InputError
-from negsample.methods.spaces import OneOf, Real, Space
+from negsample.methods.spaces import OneOf, Real, Space, narrowed
 
 STARTUP = 5
 """Trials before the search learns from them."""
@@ -44,6 +44,7 @@ def next_trial(
 ) -> optuna.Trial:
     """What comes after the trials ``kept``: a function of these arguments, so that it can be found again.
 
+    No setting leaves what the others allow it (:func:`negsample.methods.spaces.narrowed`).
     First what is ``given``, as near to it as the space allows; then points of a scrambled Sobol' sequence, which leave
     no part of the space out; then what Optuna's TPE proposes (Bergstra et al., NeurIPS'11). Its median pruner watches.
     """
@@ -54,13 +55,24 @@ def next_trial(
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     study.add_trials(kept)
     if not kept:
-        study.enqueue_trial({key: _nearest(given[key], each) for key, each in space.items()})
+        study.enqueue_trial(_chosen(space, given, lambda key, each: _nearest(given[key], each)))
     elif len(kept) < STARTUP:
         sobol = SobolEngine(len(space), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
         points = sobol.draw(STARTUP - 1, dtype=torch.float64)
-        point = points[len(kept) - 1].tolist()
-        study.enqueue_trial({key: _at(share, each) for share, (key, each) in zip(point, space.items(), strict=True)})
-    return study.ask({key: _distribution(each) for key, each in space.items()})
+        point = dict(zip(space, points[len(kept) - 1].tolist(), strict=True))
+        study.enqueue_trial(_chosen(space, given, lambda key, each: _at(point[key], each)))
+    trial = study.ask()
+    _chosen(space, given, partial(_suggested, trial))
+    return trial
+
+
+def _chosen(space: Mapping[str, Space], given: Mapping[str, Any], pick: Callable[[str, Space], Any]) -> dict[str, Any]:
+    """A value of each setting, picked one after another: each from what the earlier ones leave of its range."""
+    found: dict[str, Any] = {}
+    fixed = {key: value for key, value in given.items() if key not in space}
+    for key in space:
+        found[key] = pick(key, narrowed(key, space, fixed | found))
+    return found
 
 
 def kept_trials(journal: Path, name: str) -> list[FrozenTrial]:
@@ -129,12 +141,12 @@ def _at(share: float, space: Space) -> Any:
     return value if isinstance(space, Real) else min(max(round(value), space.low), space.high)
 
 
-def _distribution(space: Space) -> BaseDistribution:
+def _suggested(trial: optuna.Trial, key: str, space: Space) -> Any:
     if isinstance(space, OneOf):
-        return CategoricalDistribution(space.values)
+        return trial.suggest_categorical(key, space.values)
     if isinstance(space, Real):
-        return FloatDistribution(*space, log=True)
-    return IntDistribution(*space, log=True)
+        return trial.suggest_float(key, *space, log=True)
+    return trial.suggest_int(key, *space, log=True)
 
 
 def _nearest(value: Any, space: Space) -> Any:

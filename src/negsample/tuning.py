@@ -18,7 +18,7 @@ from negsample.course import SELECTED_BY, Course, Epoch, Fitted, standing
 from negsample.data.sequences import Dataset
 from negsample.job import Job, build_model, checkpoint_identity, default_device, tuned_job
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
-from negsample.methods.spaces import Space
+from negsample.methods.spaces import Space, narrowed
 from negsample.models import PopRec
 from negsample.runs import make_folders, write_json
 from negsample.search import Trial, as_trial, drop_half_line, keep_trial, kept_trials, next_trial
@@ -257,7 +257,7 @@ def plan_tunings(
         tuned: settings of a dataset and a method by themselves, where the search begins.
 
     Raises:
-        InputError: a method has nothing left to search.
+        InputError: a method has nothing left to search, or what is given leaves no room for what is searched.
     """
     found = []
     for data in datasets:
@@ -267,6 +267,9 @@ def plan_tunings(
             space = {key: each for key, each in METHODS[method].space.items() if key not in {*changes, *given}}
             if not space:
                 raise InputError(f"nothing is left to tune for {method}: all that could be searched is given by --set")
+            fixed = {key: value for key, value in job.negatives.items() if key not in space}
+            for key in space:
+                narrowed(key, space, fixed)
             found.append(Tuning(job, space, trials, folder))
     return found
 

@@ -214,6 +214,7 @@ METHODS: dict[str, Row] = {
         year=2013,
         defaults={"random_negatives": 32, **_OWN},
         build=lambda c, n: Method(_uniform(c, n), Hardest(1), bpr),
+        search={"random_negatives": Whole(2, 160)},  # of one, the highest is no choice
     ),
     "dns-mn": Row(
         proposes="uniform over the catalogue (M)",
