@@ -1,12 +1,14 @@
 """A training that was stopped and carried on gives the numbers of one that never was, to the last bit."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from negsample import InputError, TrainSettings, checkpoint
+from negsample.checksums import LIST
 from negsample.dial import NONE
 from negsample.job import Job, do, do_together
 from negsample.methods import METHODS, negative_settings
@@ -145,18 +147,32 @@ def test_the_state_of_another_training_is_not_taken(data, tmp_path):
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
-@pytest.mark.parametrize(("name", "left"), [("state.pt", 200), ("state.pt", 0), ("best-2.pt", None)])
-def test_damage_is_told(name, left, data, tmp_path):
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("state.pt", lambda path: path.write_bytes(path.read_bytes()[:200])),
+        ("state.pt", lambda path: path.write_bytes(b"")),
+        ("state.pt", flip),
+        ("best-2.pt", Path.unlink),
+        ("best-2.pt", flip),
+        (LIST, Path.unlink),
+        (LIST, lambda path: path.write_text("[" * 100_000)),
+    ],
+)
+def test_damage_is_told(name, damage, data, tmp_path):
     job = job_of(data, "random")
     with pytest.raises(StoppedError):
         do_together([job], [tmp_path / "run"], watch=stopping_after(3, []))
-    path = place_of(tmp_path / "run") / name
-    if left is None:
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:left])
-    with pytest.raises(InputError, match=r"is damaged .* starts anew"):
+    damage(place_of(tmp_path / "run") / name)
+    with pytest.raises(InputError, match=rf"{name} is damaged .*delete .*anew"):
         do(job, tmp_path / "run")
+    assert place_of(tmp_path / "run").exists()
 
 
 def test_states_are_kept_for_a_twentieth_of_the_time(tmp_path, monkeypatch):

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-from negsample.config import InputError
+from negsample.checksums import LIST, read_list, rewriting
+from negsample.checksums import DamagedError as DamagedError  # what cannot be used is left as it is
+from negsample.whole import settle
 
 State = dict[str, Any]
 _FILE = "state.pt"
@@ -18,7 +20,7 @@ _SHARE = 20  # a state is kept again when this many times as long has passed as 
 
 
 class Checkpoint:
-    """The state of one training in a folder; a newer one takes the place of the older in one step.
+    """The state of one training in a folder, with its checksum; a newer one takes the older's place in one step.
 
     It is kept after an epoch if at least 20 times as long has passed since the last time as keeping it took then: so
     it costs at most a twentieth of the time, and a training of short epochs loses seconds when it is stopped.
@@ -39,12 +41,15 @@ class Checkpoint:
         Raises:
             InputError: the file is damaged.
         """
+        settle(self._path.parent)
         if not self._path.exists():
             return None
+        listed = read_list(self._path.with_name(LIST), "training")
+        listed.check(_FILE)
         try:
             state = torch.load(self._path, map_location="cpu", weights_only=True, mmap=True)
         except Exception as error:  # torch and its unpickler each have errors of their own
-            raise damaged(self._path, error) from None
+            raise listed.damaged(_FILE, error) from None
         return state if isinstance(state, dict) and state.get("identity") == self._identity else None
 
     def after_epoch(self, state: Callable[[], State]) -> bool:
@@ -52,7 +57,8 @@ class Checkpoint:
         began = time.monotonic()
         if began < self._next:
             return False
-        write_whole(state() | {"identity": self._identity}, self._path)
+        with rewriting(self._path.parent, "training", keep=lambda name: False) as scratch:
+            write_whole(state() | {"identity": self._identity}, scratch / _FILE)
         ended = time.monotonic()
         self._next = ended + _SHARE * (ended - began)
         return True
@@ -66,10 +72,6 @@ def write_whole(state: Any, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-class DamagedError(InputError):
-    """What was kept of a training that was stopped cannot be used; it is left as it is."""
 
 
 def damaged(path: Path, error: object) -> DamagedError:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from negsample.checkpoint import State, damaged, write_whole
+from negsample.checksums import sum_of
 from negsample.config import TrainSettings
 from negsample.data.sequences import Dataset
 from negsample.evaluation import evaluate
@@ -94,6 +95,7 @@ class Course:
         self.log: list[Epoch] = []
         self.best_epoch, self._best_standing = 0, (-math.inf, -math.inf)
         self._scratch, self._keep = scratch, keep
+        self._best_sum = ""
 
     @contextmanager
     def keeping_best(self) -> Iterator[None]:
@@ -112,6 +114,7 @@ class Course:
             self.best_epoch, self._best_standing = epoch, standing(valid)
             if self._keep is not None:
                 write_whole(self.model.state_dict(), self._best_path(self._keep))
+                self._best_sum = sum_of(self._best_path(self._keep)).sha256
             else:
                 self._best.seek(0)
                 torch.save(self.model.state_dict(), self._best)
@@ -124,7 +127,7 @@ class Course:
             self._best.seek(0)
             weights = torch.load(self._best, map_location=device, weights_only=True)
         else:
-            path = self._best_path(self._keep)
+            path = self._check_best(self._keep)
             try:
                 weights = torch.load(path, map_location=device, weights_only=True)
             except Exception as error:  # torch and its unpickler each have errors of their own
@@ -140,6 +143,7 @@ class Course:
             "kept": [tuple(each) for each in self.kept],
             "log": json.dumps([each.entry() for each in self.log]),
             "best": [self.best_epoch, *self._best_standing],
+            "best_sum": self._best_sum,
         }
 
     def restore(self, state: State) -> None:
@@ -153,8 +157,9 @@ class Course:
         self.kept[:] = [Kept(*each).to(device) for each in state["kept"]]
         self.best_epoch, *standing_then = state["best"]
         self._best_standing = standing_then[0], standing_then[1]
-        if self._keep is not None and self.best_epoch and not self._best_path(self._keep).exists():
-            raise damaged(self._best_path(self._keep), "it is missing")
+        self._best_sum = state["best_sum"]
+        if self._keep is not None and self.best_epoch:
+            self._check_best(self._keep)
         self.log[:] = [Epoch.of_entry(each) for each in json.loads(state["log"])]
         for epoch in self.log:
             self.watch(epoch)
@@ -165,6 +170,17 @@ class Course:
             for path in self._keep.glob("best-*"):
                 if path != self._best_path(self._keep):
                     path.unlink()
+
+    def _check_best(self, folder: Path) -> Path:
+        """The path of the best weights, which are those that were written."""
+        path = self._best_path(folder)
+        try:
+            found = sum_of(path).sha256
+        except OSError as error:
+            raise damaged(path, error.strerror) from None
+        if found != self._best_sum:
+            raise damaged(path, "its checksum is another than when it was written")
+        return path
 
     def _best_path(self, folder: Path) -> Path:
         return folder / f"best-{self.best_epoch}.pt"
