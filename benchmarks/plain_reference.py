@@ -1,20 +1,16 @@
 """The published code's training of `in-batch`, again: plain, padded, and apart from the package's own training.
 
-`python -m benchmarks.plain_reference LOG [--seeds 0,1]`: LOG is `amazon-beauty-5core.parquet`. Of the package only the
-split, the cohorts and the published settings are used; model, negatives, loss, Adam, reuse of batches and ranks are
-written out here from what the published code does. Validation and test figures every 20 epochs, added to
-`benchmarks/results/plain-reference.json`. `tests/test_plain_reference.py` holds `--preset reference` against it.
+Of the package only the split, the cohorts and the published settings are used; model, negatives, loss, Adam, reuse of
+batches and ranks are written out here from what the published code does. `benchmarks.in_batch_parity` runs it, and
+`tests/test_plain_reference.py` holds `--preset reference` against it.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -23,10 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.common import RESULTS
-from negsample import Dataset, load_dataset
+from negsample import Dataset
 from negsample.published import settings_of
-from negsample.study_files import machine
 
 BLOCKS, KEPT_EPOCHS, EPOCHS, EVERY = 2, 30, 100, 20
 BETAS, EPS, NORM_EPS = (0.9, 0.98), 1e-8, 1e-8
@@ -200,24 +194,3 @@ def train(data: Dataset, seed: int, tell: Callable[[Mapping[str, Any]], None]) -
             )
             tell(log[-1])
     return log
-
-
-def main() -> None:
-    """Train with each seed, and add what came of it to the results."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plain_reference")
-    parser.add_argument("log")
-    parser.add_argument("--seeds", default="0")
-    given = parser.parse_args()
-    data, path = load_dataset(given.log, split="paper"), RESULTS / "plain-reference.json"
-    for seed in map(int, given.seeds.split(",")):
-        run = {"seed": seed, "made": date.today().isoformat(), "machine": machine()}
-        run["log"] = train(data, seed, lambda each: print(json.dumps(each), flush=True))
-        before = json.loads(path.read_text("utf-8"))["runs"] if path.exists() else []
-        runs = sorted([*(each for each in before if each["seed"] != seed), run], key=lambda each: each["seed"])
-        path.write_text(
-            json.dumps({"dataset": data.name, "method": "in-batch", "runs": runs}, indent=1) + "\n", "utf-8"
-        )
-
-
-if __name__ == "__main__":
-    main()

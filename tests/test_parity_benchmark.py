@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks import in_batch_parity
 from benchmarks.common import RESULTS
 from benchmarks.parity import _merged, reference_runs
 from benchmarks.parity_page import FIGURES, beside, curve, ingredients_table, lines, picture, runs_table, their_curve
@@ -77,3 +78,24 @@ def test_pages_have_the_tables_of_the_result(tmp_path, monkeypatch):
         assert "\n".join(table) in text
     monkeypatch.setattr("benchmarks.parity_page.IMAGES", tmp_path)
     assert "in-batch" in picture(found["runs"]).read_text("utf-8")
+
+
+def test_in_batch_by_epoch_is_measured_at_the_best_validation_epoch(folder):
+    figures = dict.fromkeys(in_batch_parity.FIGURES, 1.0)
+    log = [
+        {"epoch": epoch, "valid": figures | {"hr@10": valid}, "test": figures | {"hr@10": test}}
+        for epoch, valid, test in ((20, 5.0, 2.0), (40, 6.0, 1.5), (60, 6.0, 1.9))
+    ]
+    runs = [{"who": "ours", "seed": 0, "log": log}, {"who": "ours", "seed": 1, "log": log[:1]}]
+    assert in_batch_parity.lines(runs[:1])[-1].startswith("| ours | 0 | 2.00 | 1.50 | 1.90 | 40 | 1.50 |")
+    assert in_batch_parity.spread(runs, "ours") == (1.75, pytest.approx(0.125**0.5))
+
+
+def test_the_reference_s_runs_have_the_same_form(folder):
+    run = dict.fromkeys(("hr", "ndcg", "head_hr", "mid_hr", "tail_hr"), 0.01)
+    content = {"method": "in-batch", "log": [{"epoch": 20, "loss": 1.0, "valid": run, "test": run}]}
+    (folder / "beauty5-in-batch.json").write_text(json.dumps(content))
+    (folder / "beauty5-in-batch-seed2.json").unlink()
+    (found,) = in_batch_parity.theirs(folder)
+    figures = dict.fromkeys(in_batch_parity.FIGURES, 1.0)
+    assert found["log"] == [{"epoch": 20, "loss": 1.0, "valid": figures, "test": figures}]
