@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from negsample.data.batches import Batch, padded_batch
 from negsample.losses import corrected_log_q, sampled_softmax
-from negsample.negatives import InBatch, KeepAll, LogQ, Mixture, Popularity, Sampler, Select, Then, Uniform
+from negsample.negatives import InBatch, KeepAll, LogQ, Mixture, Negatives, Popularity, Sampler, Select, Then, Uniform
 from negsample.report.palette import PAPER
 from negsample.score import score
 from negsample.study_files import machine
@@ -89,7 +89,7 @@ FORMS = {
     CORRECTED: Form(Then(LogQ()), sampled_softmax),
     UNCORRECTED: Form(KeepAll(), sampled_softmax),
     ON_TARGETS: Form(LogQ(positives=True), sampled_softmax),
-    "corrected log-q": Form(LogQ(without_target=True), corrected_log_q),
+    "corrected log-q": Form(LogQ(without_masked=True), corrected_log_q),
 }
 LINES = [(proposal, form) for form in (CORRECTED, UNCORRECTED) for proposal in PROPOSALS] + [
     ("in-batch", ON_TARGETS),
@@ -141,10 +141,12 @@ def mean_gradients(
     leaves = table_VD, states_QD = _leaves(world)
     totals = torch.zeros(GROUPS, table_VD.numel() + states_QD.numel(), dtype=torch.float64)
     targets_Q = world.queries.targets_T
-    pos_log_q_Q = sampler.log_prob(targets_Q, world.queries, per="batch") if "pos_log_q" in form.select.needs else None
+    # Queries are in no batch that is drawn from: nothing there is their own, and the law is that of the batch.
+    pos_log_q_Q = sampler.log_prob(targets_Q, world.queries, per="batch")
     for repeat in range(repeats):
         source = single(targets(world.counts, in_batch, rng)) if in_batch else world.queries
-        proposed = sampler.sample(source, rng=rng)
+        ids = sampler.draw(source, rng=rng).ids
+        proposed = Negatives(ids, sampler.log_prob(ids, source, per="batch"))
         vectors_KD, targets_QD = table_VD.index_select(0, proposed.ids), table_VD.index_select(0, targets_Q)
         scored = score(
             states_QD,
@@ -154,6 +156,7 @@ def mean_gradients(
             world.queries,
             needs=form.select.needs,
             pos_log_q_T=pos_log_q_Q,
+            masked_T=pos_log_q_Q.exp(),
         )
         scored = form.select(scored, rng=rng)
         totals[repeat % GROUPS] += _flat(torch.autograd.grad(form.loss(scored.pos_T, scored.neg_TK), leaves))

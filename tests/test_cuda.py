@@ -42,9 +42,11 @@ def batch_of(data, settings, collisions):
 
 
 def on(proposed, device):
-    ids, log_q = (each.to(device) for each in proposed.negatives)
-    of_targets = proposed.pos_log_q_T
-    return Proposed(Negatives(ids, log_q), proposed.frozen, None if of_targets is None else of_targets.to(device))
+    def moved(values):
+        return None if values is None else values.to(device)
+
+    negatives = Negatives(*map(moved, proposed.negatives))
+    return Proposed(negatives, proposed.frozen, moved(proposed.pos_log_q_T), moved(proposed.masked_T))
 
 
 @pytest.mark.parametrize("table", ["dense", "rows"])

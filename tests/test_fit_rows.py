@@ -139,8 +139,9 @@ def contents(batch, proposed):
     """All that a batch and its negatives hold, to be compared."""
     inputs, negatives = batch.inputs, proposed.negatives
     tensors = [inputs.items_T, inputs.slots_T, inputs.rows_T, torch.from_numpy(inputs.offsets), batch.targets_T]
-    tensors += [batch.users_B, batch.history_keys, negatives.ids, negatives.log_q]
-    tensors += [] if proposed.pos_log_q_T is None else [proposed.pos_log_q_T]
+    tensors += [batch.users_B, batch.history_keys, negatives.ids]
+    maybe = [negatives.log_q, negatives.owner, proposed.pos_log_q_T, proposed.masked_T]
+    tensors += [each for each in maybe if each is not None]
     plain = tuple((each.dtype, *each.shape, *each.flatten().tolist()) for each in tensors)
     return *plain, batch.catalogue_size, batch.collisions, proposed.frozen
 

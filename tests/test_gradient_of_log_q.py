@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import gradient as bench
 from negsample.losses import sampled_softmax
-from negsample.negatives import Negatives, Popularity, Uniform
+from negsample.negatives import Popularity, Uniform
 
 MOST = 4096
 REPEATS = 300
@@ -73,9 +73,8 @@ class WrongSign:
 class ForgetsM(Uniform):
     """Says ``q / m`` for ``q``, so that nothing is left of m."""
 
-    def sample(self, batch, *, rng):
-        ids, log_q = super().sample(batch, rng=rng)
-        return Negatives(ids, log_q - math.log(self.k))
+    def log_prob(self, ids, batch, *, per):
+        return super().log_prob(ids, batch, per=per) - math.log(self.k)
 
 
 @pytest.mark.parametrize(

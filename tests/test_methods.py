@@ -25,7 +25,7 @@ from negsample.methods import (
 )
 from negsample.methods.about import cost, words
 from negsample.models import GRU4Rec, SASRec
-from negsample.negatives import CrossBatch, Mixture
+from negsample.negatives import CrossBatch, InBatch, Mixture
 
 V = 60
 SMALL = {
@@ -152,8 +152,8 @@ def test_own_cohort_proposes_from_the_targets_cohort(data, rng):
         np.testing.assert_allclose(share_V, stated, rtol=1e-5)
 
 
-# The loss of a batch, position by position: pos a number, neg those that are present, log_q of each, m draws,
-# pos_log_q of the target.
+# The loss of a batch, position by position: pos a number, neg those that are present, log_q of each, m draws that are
+# there, and the probability of what is masked.
 
 
 def softplus(x):
@@ -176,32 +176,31 @@ def bpr(keep=None):
     return lambda rows: np.mean(np.concatenate([softplus(np.sort(neg)[::-1][:keep] - pos) for pos, neg, *_ in rows]))
 
 
-def bpr_max(pos, neg, log_q, m, pos_log_q):
+def bpr_max(pos, neg, log_q, m, masked):
     w = np.exp(neg) / np.exp(neg).sum()
     return -np.log((w / (1 + np.exp(neg - pos))).sum()) + 0.3 * (w * neg**2).sum()
 
 
-def gbce(pos, neg, log_q, m, pos_log_q):
+def gbce(pos, neg, log_q, m, masked):
     a = m / (V - 1)
     beta = a * (0.4 * (1 - 1 / a) + 1 / a)
     return -beta * np.log(1 / (1 + np.exp(-pos))) - np.log(1 - 1 / (1 + np.exp(-neg))).sum()
 
 
-def softmax(pos, neg, log_q, m, pos_log_q):
+def softmax(pos, neg, log_q, m, masked):
     return -pos + np.log(np.exp(pos) + np.exp(neg).sum())
 
 
-def softmax_log_q(pos, neg, log_q, m, pos_log_q):
+def softmax_log_q(pos, neg, log_q, m, masked):
     return -pos + np.log(np.exp(pos) + (np.exp(neg) / np.exp(log_q)).sum() / m)
 
 
-def softmax_hardest(pos, neg, log_q, m, pos_log_q):
+def softmax_hardest(pos, neg, log_q, m, masked):
     return softmax(pos, np.sort(neg)[::-1][:3], None, m, None)
 
 
-def corrected(pos, neg, log_q, m, pos_log_q):
-    share = np.exp(pos_log_q)
-    total = (np.exp(neg) * (1 - share) / np.exp(log_q)).sum() / len(neg)
+def corrected(pos, neg, log_q, m, masked):
+    total = (np.exp(neg) * (1 - masked) / np.exp(log_q)).sum() / len(neg)
     return (1 - np.exp(pos) / (np.exp(pos) + total)) * (-pos + np.log(total))
 
 
@@ -223,24 +222,48 @@ SEATS = {
 }
 
 
-def positions(model, method, batch, rng):
-    """Each position's numbers, from ids drawn as the step will draw them, and a law written here."""
-    ids = method.sampler.draw(batch, rng=rng)
-    law = (
-        np.exp(method.sampler.log_prob(torch.arange(1, V + 1), batch, per="batch").numpy()) if ids.dim() == 1 else None
+def law_for(method, data, batch, row, drawn):
+    """(V,) law of a shared draw for a sequence, and how many of it are there: what is the user's own is left out."""
+    parts = method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
+    owners = [*([] if drawn.owner is None else drawn.owner.tolist()), *[-1] * len(drawn.ids)][: len(drawn.ids)]
+    user, start, mixed, there = int(batch.users_B[row]), 0, np.zeros(V), 0
+    for part in parts:
+        stop = start + int(part.k)
+        m = sum(1 for i, o in zip(drawn.ids.tolist()[start:stop], owners[start:stop], strict=True) if i and o != user)
+        law = np.exp(part.log_prob(torch.arange(1, V + 1), batch, per="batch").double().numpy())
+        if isinstance(part, InBatch | CrossBatch):  # targets of others: all there are, less those of the sequence
+            law = np.zeros(V)
+            for other in range(data.users):
+                if other != user:
+                    np.add.at(law, data.items[data.offsets[other] + 1 : data.train_ends[other]] - 1, 1)
+            law /= law.sum()
+        mixed, there, start = mixed + m * law, there + m, stop
+    return (
+        mixed / max(there, 1),
+        there,
+        [i if o != user else 0 for i, o in zip(drawn.ids.tolist(), owners, strict=True)],
     )
+
+
+def positions(model, method, data, batch, rng):
+    """Each position's numbers, from ids drawn as the step will draw them, and a law written here."""
+    drawn = method.sampler.draw(batch, rng=rng)
+    ids = drawn.ids
+    shared = [law_for(method, data, batch, row, drawn) for row in range(batch.sequences)] if ids.dim() == 1 else None
     states = model(model.table.lookup(batch.inputs.items_T)[0], batch.inputs).detach().double().numpy()
     table = model.table.weight.detach().double().numpy()
     keys = set(batch.history_keys.tolist())
     rows = []
     for t, row in enumerate(batch.inputs.rows_T.tolist()):
-        own = ids if ids.dim() == 1 else ids[row if len(ids) == batch.sequences else t]
+        law, m, own = (
+            shared[row] if shared else (None, ids.shape[1], ids[row if len(ids) == batch.sequences else t].tolist())
+        )
         target = int(batch.targets_T[t])
         had = {"history": {i for i in range(1, V + 1) if row * (V + 1) + i in keys}, "target": {target}}
-        kept = np.array([i for i in own.tolist() if i and i not in had[method.collisions]], dtype=int)
-        log_q = np.log(law[kept - 1]) if law is not None else None
-        pos_log_q = math.log(law[target - 1]) if law is not None and law[target - 1] else None
-        rows.append((states[t] @ table[target], table[kept] @ states[t], log_q, len(own), pos_log_q))
+        kept = np.array([i for i in own if i and i not in had[method.collisions]], dtype=int)
+        log_q = np.log(law[kept - 1]) if shared else None
+        masked = sum(law[i - 1] for i in had[method.collisions]) if shared else None
+        rows.append((states[t] @ table[target], table[kept] @ states[t], log_q, m, masked))
     return rows
 
 
@@ -255,17 +278,18 @@ def test_a_row_loses_by_its_formula(name, data, rng):
     for batch in batches_of(data, method, rng(1)):
         same.set_state(one.get_state())
         # A bank moves on with each draw, so a twin draws; a cache with each choice, so the method itself does.
-        rows = positions(model, method if name == "xir" else twin, batch, same)
+        rows = positions(model, method if name == "xir" else twin, data, batch, same)
         loss = train.step(model, method, batch, optimizer, negatives_rng=one, dropout_rng=rng(7))
         assert float(loss) == pytest.approx(SEATS[name](rows), rel=2e-4)
 
 
-def test_yis_form_corrects_the_target_too(data, rng):
+def test_yis_form_corrects_the_target_by_its_share_of_all_targets(data, rng):
+    """Its own occurrence included, though its negatives' law is without the user's own."""
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
     method = built("in-batch-log-q", data)
     batch = batches_of(data, method, rng(1), 1)[0]
     _, p, _ = popularity_of(data)
-    rows = positions(model, method, batch, rng(5))
+    rows = positions(model, method, data, batch, rng(5))
     expected = []
     for (pos, neg, log_q, *_), target in zip(rows, batch.targets_T.tolist(), strict=True):
         shifted = pos - math.log(p[target - 1])
@@ -280,15 +304,17 @@ def test_batch_mix_adds_mixtures_of_two_corrected_scores(data, rng):
     method = built("batch-mix", data)
     batch = batches_of(data, method, rng(1), 1)[0]
     one = rng(5)
-    rows = positions(model, method, batch, one)
+    rows = positions(model, method, data, batch, one)
     first, second = torch.randint(7, (2, 5), generator=one).numpy()
     gammas = torch._standard_gamma(torch.ones(2, 5, dtype=torch.float64), one).numpy()
     share = gammas[0] / gammas.sum(0)
-    ids = method.sampler.draw(batch, rng=rng(5)).tolist()
+    ids, _, owner = method.sampler.draw(batch, rng=rng(5))
     expected = []
-    for (pos, neg, log_q, m, _), target in zip(rows, batch.targets_T.tolist(), strict=True):
+    of_positions = zip(rows, batch.targets_T.tolist(), batch.position_users.tolist(), strict=True)
+    for (pos, neg, log_q, m, _), target, user in of_positions:
         present = iter(neg - log_q - np.log(m))
-        scores = np.array([-np.inf if i == target else next(present) for i in ids])
+        pairs = zip(ids.tolist(), owner.tolist(), strict=True)
+        scores = np.array([-np.inf if i == target or o == user else next(present) for i, o in pairs])
         mixed = share * scores[first] + (1 - share) * scores[second]
         expected.append(softmax(pos, np.concatenate([scores, mixed]), None, m, None))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)

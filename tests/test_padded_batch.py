@@ -56,7 +56,10 @@ def by_user(batch):
 @pytest.mark.parametrize("width", [L, L + 3])
 def test_same_positions_and_history_as_the_packed_batch(side, width, histories):
     history = padded(histories, side, max(LENGTHS))
-    batch = padded_batch(*inputs_and_targets(histories, side, width), catalogue_size=V, history_BH=history)
+    users = torch.arange(len(histories))
+    batch = padded_batch(
+        *inputs_and_targets(histories, side, width), catalogue_size=V, history_BH=history, users_B=users
+    )
     assert by_user(batch) == by_user(packed(histories))
     assert batch.inputs.offsets.tolist() == np.cumsum([0, *(min(n - 1, L) for n in LENGTHS)]).tolist()
     assert (batch.history_keys.diff() > 0).all(), "ascending, each once"
@@ -67,7 +70,12 @@ def test_left_padded_and_longest_first_it_is_the_packed_batch(histories):
     histories = sorted(histories, key=len, reverse=True)
     history = padded(histories, "right", max(LENGTHS))
     batch, expected = (
-        padded_batch(*inputs_and_targets(histories, "left"), catalogue_size=V, history_BH=history),
+        padded_batch(
+            *inputs_and_targets(histories, "left"),
+            catalogue_size=V,
+            history_BH=history,
+            users_B=torch.arange(len(histories)),
+        ),
         packed(histories),
     )
     for name in ("items_T", "slots_T", "rows_T"):
@@ -78,7 +86,8 @@ def test_left_padded_and_longest_first_it_is_the_packed_batch(histories):
 
 
 def test_without_a_history_it_is_the_inputs_and_targets(histories):
-    batch = padded_batch(*inputs_and_targets(histories, "right"), catalogue_size=V)
+    users = torch.arange(len(histories))
+    batch = padded_batch(*inputs_and_targets(histories, "right"), catalogue_size=V, users_B=users)
     assert {user: had for user, (_, _, had) in by_user(batch).items()} == {
         user: sorted(set(had[-(L + 1) :])) for user, had in enumerate(histories)
     }
@@ -100,7 +109,8 @@ def test_states_that_go_with_it_are_those_with_a_target(rng):
     assert batch.inputs.slots_T.tolist() == [0, 2, 3, 1]
     states = torch.randn(2, 4, 3, generator=rng(0))
     assert torch.equal(states[targets > 0], torch.stack([states[0, 0], states[0, 2], states[0, 3], states[1, 1]]))
-    assert by_user(padded_batch(inputs, targets, catalogue_size=V))[0][2] == [1, 2, 3, 7, 8, 9]
+    batch = padded_batch(inputs, targets, catalogue_size=V, users_B=torch.arange(2))
+    assert by_user(batch)[0][2] == [1, 2, 3, 7, 8, 9]
 
 
 @pytest.mark.parametrize("collisions", ["none", "target", "history"])
@@ -117,7 +127,7 @@ def test_samplers_leave_out_what_each_row_has(per, dtype, histories, rng):
     batch = padded_batch(inputs, targets, catalogue_size=V, history_BH=history)
     wide = padded_batch(inputs.long(), targets.long(), catalogue_size=V, history_BH=history.long())
     for sampler in (Uniform(V, 40, per=per), Mixture(InBatch(9, per=per), Popularity(COUNTS, 40, per=per))):
-        ids, log_q = sampler.sample(batch, rng=rng(0))
+        ids, log_q, _ = sampler.sample(batch, rng=rng(0))
         rows = batch.inputs.rows_T.tolist() if per == "position" else range(len(histories))
         assert all(not set(own) & set(histories[row]) for own, row in zip(ids.tolist(), rows, strict=True))
         assert torch.equal(log_q, sampler.sample(wide, rng=rng(0)).log_q)

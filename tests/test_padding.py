@@ -78,7 +78,7 @@ def test_counted_padding_is_the_loss_over_all_slots(kept, data, rng):
         dropout_rng=rng(3),
         padded_to=L,
     )
-    expected = padded_loss(theirs, batch, sampler.draw(batch, rng=rng(2)), kept)
+    expected = padded_loss(theirs, batch, sampler.draw(batch, rng=rng(2)).ids, kept)
     expected.backward()
     torch.testing.assert_close(loss, expected.detach(), rtol=1e-5, atol=1e-6)
     for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):

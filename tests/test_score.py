@@ -90,7 +90,7 @@ def test_negatives_and_their_gradients_are_those_of_the_slow_version(lengths, pe
         (scores.masked_fill(scores == -INF, 0) * weights).sum().backward()
         return scores.detach(), own.grad, table.weight.grad.clone()
 
-    fast = scores_and_gradients(lambda own: score_negatives(own, table.lookup(ids)[0], ids, batch))
+    fast = scores_and_gradients(lambda own: score_negatives(own, table.lookup(ids)[0], Negatives(ids), batch))
     slow = scores_and_gradients(lambda own: slow_negatives(own, table, ids, per, batch, histories))
     torch.testing.assert_close(fast, slow)
     assert not fast[2][0].any(), "the row of id 0 is trained"
@@ -101,7 +101,9 @@ def test_gradcheck(per, rng):
     _, batch, states, table = setting([4, 2, 6], rng, "none")
     ids = ids_per(per, 3, batch, rng).clamp(min=1)
     vectors = table.lookup(ids)[0].detach().requires_grad_()
-    assert torch.autograd.gradcheck(lambda s, v: score_negatives(s, v, ids, batch), (states.requires_grad_(), vectors))
+    assert torch.autograd.gradcheck(
+        lambda s, v: score_negatives(s, v, Negatives(ids), batch), (states.requires_grad_(), vectors)
+    )
 
 
 SAMPLERS = {
@@ -120,8 +122,8 @@ SAMPLERS = {
 @of_policy
 def test_what_may_not_be_a_negative_has_no_score_and_all_else_has(sampler, collisions, rng):
     histories, batch, states, table = setting([2, 9, 6, 2], rng, collisions)
-    ids = sampler.draw(batch, rng=rng(5))
-    scores = score_negatives(states, table.lookup(ids)[0], ids, batch)
+    ids = sampler.draw(batch, rng=rng(5)).ids
+    scores = score_negatives(states, table.lookup(ids)[0], Negatives(ids), batch)
     for t in range(len(states)):
         row, target = int(batch.inputs.rows_T[t]), int(batch.targets_T[t])
         own = ids if ids.dim() == 1 else ids[row if len(ids) == batch.sequences else t]
@@ -135,9 +137,9 @@ def test_who_has_everything_has_no_score_and_no_gradient(batch_of, rng):
     batch = batch_of([list(range(1, V + 1)), [1, 2]], V)
     table = DenseTable(V, D, rng=rng(0))
     counts = torch.tensor([0] + [1] * V)
-    ids = Popularity(counts, 4).draw(batch, rng=rng(0))
+    ids = Popularity(counts, 4).draw(batch, rng=rng(0)).ids
     states = torch.ones(len(batch.targets_T), D, requires_grad=True)
-    scores = score_negatives(states, table.lookup(ids)[0], ids, batch)
+    scores = score_negatives(states, table.lookup(ids)[0], Negatives(ids), batch)
     whole = batch.inputs.rows_T == 0
     assert (scores[whole] == -INF).all()
     torch.nn.functional.softplus(scores).sum().backward()
@@ -153,9 +155,9 @@ def test_score_hands_over_what_is_needed_for_each_position(per, rng):
     proposed, pos_log_q = Negatives(ids, -ids.float()), torch.randn(len(states), generator=rng(3))
     targets, vectors = table.lookup(batch.targets_T, ids)
     bare = score(states, targets, vectors, proposed, batch)
-    assert bare[2:] == (None, None, None)
+    assert bare[2:] == (None, None, None, None)
     assert torch.equal(bare.pos_T, score_targets(states, targets))
-    assert torch.equal(bare.neg_TK, score_negatives(states, vectors, ids, batch))
+    assert torch.equal(bare.neg_TK, score_negatives(states, vectors, Negatives(ids), batch))
     needs = frozenset(("log_q", "ids", "pos_log_q"))
     full = score(states, targets, vectors, proposed, batch, needs=needs, pos_log_q_T=pos_log_q)
     rows = batch.inputs.rows_T.tolist()
@@ -183,7 +185,7 @@ def test_merged_is_the_logsumexp_of_all_with_its_gradient(collisions, chunk, rng
     monkeypatch.setattr(score_module, "MERGED", chunk)
     batch, ids, states, vectors = merged_setting([3, 9, 2, 30], 23, rng, collisions)
     pos = torch.randn(len(states), generator=rng(4), dtype=torch.float64)
-    merged, full = (make(states, vectors, ids, batch) for make in (merge_negatives, score_negatives))
+    merged, full = (make(states, vectors, Negatives(ids), batch) for make in (merge_negatives, score_negatives))
     assert merged.shape == (len(states), 1)
     torch.testing.assert_close(merged, torch.logsumexp(full, 1, keepdim=True))
     weights = torch.cos(torch.arange(len(states), dtype=torch.float64))
@@ -202,8 +204,8 @@ def test_merged_rows_without_a_negative_are_absent_and_have_no_gradient(chunk, l
     histories, batch, states, table = setting([6, 3], rng)
     for ids in (torch.tensor([*histories[0][:5], 0, 0]), torch.zeros(3, dtype=torch.int64), torch.tensor([]).long()):
         own, vectors = (each.detach().to(dtype).requires_grad_() for each in (states, table.lookup(ids)[0]))
-        merged = merge_negatives(own, vectors, ids, batch)
-        empty = (score_negatives(own, vectors, ids, batch) == -INF).all(1)
+        merged = merge_negatives(own, vectors, Negatives(ids), batch)
+        empty = (score_negatives(own, vectors, Negatives(ids), batch) == -INF).all(1)
         assert empty[:5].all()
         assert torch.equal(merged[:, 0] == -INF, empty)
         value = loss(torch.zeros(len(own), dtype=dtype), merged)
@@ -241,7 +243,7 @@ def test_merged_never_holds_more_than_some_chunks_of_scores(collisions, rng, mon
 
     def held(make):
         with Held() as seen:
-            sampled_softmax(torch.zeros(len(states)), make(states, vectors, ids, batch)).backward()
+            sampled_softmax(torch.zeros(len(states)), make(states, vectors, Negatives(ids), batch)).backward()
         return seen
 
     assert held(score_negatives).most >= 2000 / 50 * chunk, "the measure does not see what is held"
@@ -275,7 +277,7 @@ def test_vectors_of_single_positions_need_not_be_held(monkeypatch, rng, held):
     gradients = []
     for how in (lambda: table.lookup(ids)[0], lambda: table.rows(ids)[0]):
         leaf = states.clone().requires_grad_()
-        scores = score_negatives(leaf, how(), ids, batch)
+        scores = score_negatives(leaf, how(), Negatives(ids), batch)
         loss = (scores.masked_fill(scores == -INF, 0) * weights).sum()
         gradients.append((scores, *torch.autograd.grad(loss, (leaf, table.weight))))
     for one, other in zip(*gradients, strict=True):

@@ -169,7 +169,7 @@ def test_the_cache_is_told_the_first_that_each_position_took(rng, batch_of):
     assert told == [[int(taken.ids_TK[0, 0]), 0]], "where nothing could be taken, nothing"
     cache = Cache(7, 200, size=1)
     Resample(5, cache=cache)(scored, rng=rng(0))
-    assert set(cache.draw(batch_of([[1, 2]], 7), rng=rng(1)).tolist()) == {int(taken.ids_TK[0, 0])}
+    assert set(cache.draw(batch_of([[1, 2]], 7), rng=rng(1)).ids.tolist()) == {int(taken.ids_TK[0, 0])}
 
 
 def test_resample_passes_over_what_its_law_cannot_give(rng):
@@ -202,9 +202,9 @@ def test_log_q_of_positives_too_is_cross_entropy_over_both_corrected(strength, r
 
 
 @pytest.mark.parametrize("strength", [0.3, 1.0])
-def test_log_q_without_the_target_by_hand(strength, rng):
-    scored = pool(1)[1]._replace(pos_log_q_T=torch.log(torch.tensor([0.2], dtype=torch.float64)))
-    corrected = LogQ(strength, without_target=True)(scored, rng=rng(0))
+def test_log_q_without_what_is_masked_by_hand(strength, rng):
+    scored = pool(1)[1]._replace(masked_T=torch.tensor([0.2], dtype=torch.float64))
+    corrected = LogQ(strength, without_masked=True)(scored, rng=rng(0))
     m = 5  # not masked
     expected = [
         s if s == -INF else s - strength * (math.log(m) + math.log(math.exp(q) / (1 - 0.2)))
@@ -294,7 +294,7 @@ SENSELESS = {
     "in .0, 1., got -0.1": lambda: LogQ(-0.1),
     "in .0, 1., got 1.1": lambda: LogQ(1.1),
     "in .0, 1., got nan": lambda: LogQ(math.nan),
-    "positives. or taken out of q .without_target., not both": lambda: LogQ(positives=True, without_target=True),
+    "positives. or taken out of q .without_masked., not both": lambda: LogQ(positives=True, without_masked=True),
     "temperature must be > 0, got 0": lambda: Temper(0),
     "temperature must be > 0, got inf": lambda: Temper(INF),
     "mixed negatives must be >= 1, got 0": lambda: BatchMix(0),

@@ -47,7 +47,7 @@ def known(batch):
 @pytest.mark.parametrize("sampler", [InBatch(3), InBatch("all"), Uniform(V, 3)], ids=["in-batch", "all", "uniform"])
 def test_a_step_teaches_inputs_targets_and_the_negatives_that_were_drawn(sampler, data, rng):
     batch, before, after = one_step(data, rng, Method(sampler, KeepAll(), bce))
-    drawn = set(sampler.draw(batch, rng=rng(2)).flatten().tolist())
+    drawn = set(sampler.draw(batch, rng=rng(2)).ids.flatten().tolist())
     assert moved(before, after) == (known(batch) | drawn) - {0}
     if isinstance(sampler, Uniform):
         assert drawn - known(batch), "no negative of its own: the test would be weak"
@@ -56,7 +56,7 @@ def test_a_step_teaches_inputs_targets_and_the_negatives_that_were_drawn(sampler
 def test_only_the_kept_negatives_are_taught(data, rng):
     sampler = Uniform(V, 40)
     batch, before, after = one_step(data, rng, Method(sampler, Hardest(1), bce))
-    drawn = set(sampler.draw(batch, rng=rng(2)).flatten().tolist()) - known(batch)
+    drawn = set(sampler.draw(batch, rng=rng(2)).ids.flatten().tolist()) - known(batch)
     taught = moved(before, after) - known(batch)
     assert taught < drawn
     assert 1 <= len(taught) <= len(batch.targets_T)
@@ -69,7 +69,7 @@ def test_negatives_are_pushed_away_and_targets_pulled_near(data, rng):
     method, optimizer = Method(Uniform(V, 20), KeepAll(), bce), torch.optim.SGD(model.parameters(), lr=0.5)
 
     def margins():
-        ids = method.sampler.draw(batch, rng=rng(2))
+        ids = method.sampler.draw(batch, rng=rng(2)).ids
         inputs, targets, negatives = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
         states = model(inputs, batch.inputs)
         mean_negative = torch.einsum("td,tkd->tk", states, negatives[batch.inputs.rows_T]).mean()

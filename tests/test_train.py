@@ -275,7 +275,7 @@ def test_the_loss_of_a_step_is_that_of_the_parts_by_hand(batch_of, rng):
     model = SASRec(30, dim=4, blocks=1, dropout=0.0, rng=rng(0))
     method = Method(Uniform(30, 3), KeepAll(), bce)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    ids = Uniform(30, 3).draw(batch, rng=rng(1))
+    ids = Uniform(30, 3).draw(batch, rng=rng(1)).ids
     states = model(model.table.lookup(batch.inputs.items_T)[0], batch.inputs).detach()
     table = model.table.weight.detach()
     positive = [math.log1p(math.exp(-float(s @ table[t]))) for s, t in zip(states, batch.targets_T, strict=True)]

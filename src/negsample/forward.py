@@ -89,7 +89,9 @@ def _at_once(
     def finish(states_TD: Tensor, blank_D: Tensor | None = None) -> Tensor:
         held = _hold(vectors, proposed.frozen)
         if isinstance(held, Tensor) and method.merged:
-            scored = Scored(score_targets(states_TD, targets), merge_negatives(states_TD, held, ids, batch))
+            scored = Scored(
+                score_targets(states_TD, targets), merge_negatives(states_TD, held, proposed.negatives, batch)
+            )
         else:
             scored = _selected(method, states_TD, targets, held, proposed, batch, negatives_rng)
         if padded_to is None:
@@ -146,7 +148,14 @@ def _selected(
 ) -> Scored:
     needs = method.select.needs
     scored = score(
-        states_TD, targets_TD, vectors, proposed.negatives, batch, needs=needs, pos_log_q_T=proposed.pos_log_q_T
+        states_TD,
+        targets_TD,
+        vectors,
+        proposed.negatives,
+        batch,
+        needs=needs,
+        pos_log_q_T=proposed.pos_log_q_T,
+        masked_T=proposed.masked_T,
     )
     return method.select(scored, rng=rng)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -10,77 +11,103 @@ from torch import Tensor
 
 from negsample.data.batches import Batch
 from negsample.methods import Method
-from negsample.negatives import Negatives
+from negsample.negatives import Negatives, Sampler
+from negsample.negatives.collisions import excludes, split_keys
 
 
 class Proposed(NamedTuple):
     """What the first seat gave for a batch.
 
-    ``negatives``: their ``log_q`` is there when the selector needs it, and empty otherwise. ``frozen``: how many at
-    the end take no gradient. ``pos_log_q_T``: of the targets, when the selector needs it.
+    ``negatives``: their ``log_q`` is there when the selector needs it. ``frozen``: how many at the end take no
+    gradient. ``pos_log_q_T`` and ``masked_T``: when the selector needs them, see
+    :class:`~negsample.negatives.select.Scored`.
     """
 
     negatives: Negatives
     frozen: int
-    pos_log_q_T: Tensor | None
+    pos_log_q_T: Tensor | None = None
+    masked_T: Tensor | None = None
 
 
 class Kept(NamedTuple):
     """A step to be done again: whose batch it was, and its proposal, as small as they can be.
 
-    ``users_B``: of the batch. ``ids``: of the negatives, 32 bits each, of any granularity. The rest as of
-    :class:`Proposed`.
+    ``users_B``: of the batch. ``ids`` of the negatives, of any granularity, and their owners: 32 bits each. The rest
+    as of :class:`Proposed`.
     """
 
     users_B: Tensor
     ids: Tensor
-    log_q: Tensor
+    log_q: Tensor | None
+    owner: Tensor | None
     frozen: int
     pos_log_q_T: Tensor | None
+    masked_T: Tensor | None
 
     @classmethod
     def of(cls, batch: Batch, proposed: Proposed) -> Kept:
         """What is kept of a step."""
-        ids, log_q = proposed.negatives
-        return cls(batch.users_B.to(torch.int32), ids.to(torch.int32), log_q, proposed.frozen, proposed.pos_log_q_T)
+        (ids, log_q, owner), frozen, pos_log_q_T, masked_T = proposed
+        owner = None if owner is None else owner.to(torch.int32)
+        return cls(batch.users_B.to(torch.int32), ids.to(torch.int32), log_q, owner, frozen, pos_log_q_T, masked_T)
 
     def proposed(self) -> Proposed:
         """The proposal, as it was."""
-        return Proposed(Negatives(self.ids.long(), self.log_q), self.frozen, self.pos_log_q_T)
+        owner = None if self.owner is None else self.owner.long()
+        negatives = Negatives(self.ids.long(), self.log_q, owner)
+        return Proposed(negatives, self.frozen, self.pos_log_q_T, self.masked_T)
 
     def to(self, device: torch.device) -> Kept:
         """The same on ``device``."""
-        pos_log_q_T = None if self.pos_log_q_T is None else self.pos_log_q_T.to(device, copy=True)
-        users_B, ids, log_q = (each.to(device, copy=True) for each in self[:3])
-        return Kept(users_B, ids, log_q, self.frozen, pos_log_q_T)
+        return self.with_tensors([None if each is None else each.to(device, copy=True) for each in self.tensors()])
+
+    def tensors(self) -> list[Tensor | None]:
+        """Users, ids, log_q, owner, pos_log_q_T, masked_T."""
+        return [each for each in self if not isinstance(each, int)]
+
+    def with_tensors(self, tensors: Sequence[Tensor | None]) -> Kept:
+        """The same with others in the place of :meth:`tensors`."""
+        users_B, ids, log_q, owner, pos_log_q_T, masked_T = tensors
+        assert users_B is not None
+        assert ids is not None
+        return Kept(users_B, ids, log_q, owner, self.frozen, pos_log_q_T, masked_T)
 
 
 def laid_together(kept: Sequence[Kept]) -> list[Kept]:
     """The same (one at least), as parts of a few large tensors: small ones that stay lie scattered among those that go,
     and hold several times their size of memory."""
-    users, ids = _laid([each.users_B for each in kept]), _laid([each.ids for each in kept])
-    log_q = _laid([each.log_q for each in kept])
-    targets = [each.pos_log_q_T for each in kept if each.pos_log_q_T is not None]
-    pos_log_q = _laid(targets) if targets else [None] * len(kept)
-    frozen = [each.frozen for each in kept]
-    return [Kept(*each) for each in zip(users, ids, log_q, frozen, pos_log_q, strict=True)]
+    fields = [_laid(values) for values in zip(*(each.tensors() for each in kept), strict=True)]
+    return [each.with_tensors(values) for each, values in zip(kept, zip(*fields, strict=True), strict=True)]
 
 
-def _laid(tensors: Sequence[Tensor]) -> list[Tensor]:
-    parts = torch.split(torch.cat([each.flatten() for each in tensors]), [each.numel() for each in tensors])
-    return [part.view(each.shape) for part, each in zip(parts, tensors, strict=True)]
+def _laid(values: Sequence[Tensor | None]) -> list[Tensor | None]:
+    tensors = [each for each in values if each is not None]
+    if not tensors:
+        return list(values)
+    parts = iter(torch.split(torch.cat([each.flatten() for each in tensors]), [each.numel() for each in tensors]))
+    return [None if each is None else next(parts).view(each.shape) for each in values]
 
 
 def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:
     """The method's proposal, and no more than its selector needs."""
     needs, sampler = method.select.needs, method.sampler
-    if "log_q" in needs:
-        negatives = sampler.sample(batch, rng=rng)
-    else:
-        ids = sampler.draw(batch, rng=rng)
-        negatives = Negatives(ids, torch.empty(0, device=ids.device))
+    negatives = sampler.sample(batch, rng=rng) if "log_q" in needs else sampler.draw(batch, rng=rng)
     pos_log_q_T = sampler.log_prob(batch.targets_T, batch, per="batch") if "pos_log_q" in needs else None
-    return Proposed(negatives, sampler.frozen, pos_log_q_T)
+    masked_T = masked_share(sampler, batch) if "masked" in needs else None
+    return Proposed(negatives, sampler.frozen, pos_log_q_T, masked_T)
+
+
+def masked_share(sampler: Sampler, batch: Batch) -> Tensor:
+    """(T,) probability that one draw of ``sampler`` is masked when it is scored: what its draw could not leave out."""
+    rows_T = batch.inputs.rows_T
+    if batch.collisions == "none" or excludes(batch, sampler.per):
+        return torch.zeros(len(rows_T), device=batch.device)
+    free = replace(batch, collisions="none")
+    if batch.collisions == "target":
+        return sampler.log_prob(batch.targets_T.unsqueeze(1), free, per="position").exp().squeeze(1)
+    rows, items = split_keys(batch)
+    share = sampler.log_prob(items.unsqueeze(1), free, per="sequence", rows=rows).exp().squeeze(1)
+    return torch.zeros(batch.sequences, device=batch.device).index_add_(0, rows, share)[rows_T]
 
 
 def of_positions(ids: Tensor, batch: Batch) -> bool:
@@ -97,9 +124,9 @@ def part_of(proposed: Proposed, batch: Batch, first: int, last: int) -> Proposed
             return values
         return values[first:last] if len(values) == batch.sequences else values[low:high]
 
-    pos_log_q_T = proposed.pos_log_q_T
-    return Proposed(
-        Negatives(of(proposed.negatives.ids), of(proposed.negatives.log_q)),
-        proposed.frozen,
-        None if pos_log_q_T is None else pos_log_q_T[low:high],
-    )
+    def of_some(values_T: Tensor | None) -> Tensor | None:
+        return None if values_T is None else values_T[low:high]
+
+    ids, log_q, owner = proposed.negatives
+    negatives = Negatives(of(ids), None if log_q is None else of(log_q), owner)
+    return Proposed(negatives, proposed.frozen, of_some(proposed.pos_log_q_T), of_some(proposed.masked_T))

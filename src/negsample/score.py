@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from negsample.data.batches import Batch, upload
 from negsample.data.windows import spans
-from negsample.negatives.base import Negatives
+from negsample.negatives.base import Negatives, own_mask
 from negsample.negatives.collisions import in_history, rows_of
 from negsample.negatives.select import Needs, Scored
 from negsample.table import Rows
@@ -36,14 +36,24 @@ def score(
     *,
     needs: Needs = frozenset(),
     pos_log_q_T: Tensor | None = None,
+    masked_T: Tensor | None = None,
 ) -> Scored:
-    """Targets and negatives scored, with what a selector ``needs``; see :func:`score_negatives`."""
+    """Targets and negatives scored, with what a selector ``needs``; see :func:`score_negatives`.
+
+    ``pos_log_q_T`` and ``masked_T``: see :class:`~negsample.negatives.select.Scored`.
+
+    Raises:
+        ValueError: the selector needs ``log_q``, and ``proposed`` has none.
+    """
+    if "log_q" in needs and proposed.log_q is None:
+        raise ValueError("the selector needs log_q, which draw() leaves out; take the negatives of sample()")
     return Scored(
         score_targets(states_TD, targets_TD),
-        score_negatives(states_TD, vectors, proposed.ids, batch),
-        _per_position(proposed.log_q, batch) if "log_q" in needs else None,
+        score_negatives(states_TD, vectors, proposed, batch),
+        _per_position(proposed.log_q, batch) if "log_q" in needs and proposed.log_q is not None else None,
         pos_log_q_T,
         _per_position(proposed.ids, batch) if "ids" in needs else None,
+        masked_T,
     )
 
 
@@ -60,21 +70,22 @@ def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
     return (states_TD * targets_TD).sum(1)
 
 
-def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, ids: Tensor, batch: Batch) -> Tensor:
-    """(T, K) inner products with the negatives, ``-inf`` where one is absent or a collision.
+def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, proposed: Negatives, batch: Batch) -> Tensor:
+    """(T, K) inner products with the negatives, ``-inf`` where one is absent, the user's own, or a collision.
 
-    ``ids`` (K,) and ``vectors`` (K, D), shared: one product, and collisions are masked here. ``ids`` (B, K) and
-    ``vectors`` (B, K, D), per sequence: one product for each bucket of sequences of like length. ``ids`` (T, K) and
-    ``vectors`` (T, K, D), per position: as :class:`~negsample.table.Rows` they are never held as a whole. What the
+    ``ids`` (K,) and ``vectors`` (K, D), shared: one product; collisions and own ones are masked here. ``ids`` (B, K)
+    and ``vectors`` (B, K, D), per sequence: one product for each bucket of sequences of like length. ``ids`` (T, K)
+    and ``vectors`` (T, K, D), per position: as :class:`~negsample.table.Rows` they are never held as a whole. What the
     user has was left out when ids were drawn per sequence or position, and the target when they were drawn per
     position.
     """
+    ids = proposed.ids
     own = ids.dim() == 2 and len(ids) != batch.sequences
     if isinstance(vectors, Rows) and not own:
         vectors = vectors.vectors()
     if ids.dim() == 1:
         assert isinstance(vectors, Tensor)
-        return (states_TD @ vectors.T).masked_fill(_collides(ids, batch), -math.inf)
+        return (states_TD @ vectors.T).masked_fill(_collides(ids, proposed.owner, batch), -math.inf)
     if isinstance(vectors, Rows):
         scores = _dots_of(states_TD, vectors)
     elif own:
@@ -89,15 +100,20 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, ids: Tensor, batc
     return scores
 
 
-def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, ids_K: Tensor, batch: Batch) -> Tensor:
+def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, proposed: Negatives, batch: Batch) -> Tensor:
     """(T, 1) ``log sum_j exp(s_j)`` over shared negatives, a single one that stands for all; ``-inf`` where none is.
 
     Never holds more than T x ``MERGED`` scores: they are computed chunk by chunk, and again for the gradient. What
     :func:`negsample.losses.sampled_softmax` and :func:`~negsample.losses.corrected_log_q` make of it is what they
     make of the (T, K) scores.
     """
-    ids = torch.split(ids_K, MERGED)
-    merged_T1 = _merged(states_TD, vectors_KD, lambda chunk: _collides(ids[chunk], batch)).unsqueeze(1)
+    ids_K, owner_N = proposed.ids, proposed.owner
+
+    def masked(chunk: int) -> Tensor:
+        here = slice(chunk * MERGED, (chunk + 1) * MERGED)
+        return _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
+
+    merged_T1 = _merged(states_TD, vectors_KD, masked).unsqueeze(1)
     return merged_T1.masked_fill(merged_T1 < _LOWEST / 2, -math.inf)
 
 
@@ -127,15 +143,22 @@ def _merged(states_TD: Tensor, vectors_KD: Tensor, masked: Callable[[int], Tenso
     return torch.logsumexp(torch.stack(logs, 1), 1)
 
 
-def _collides(ids_K: Tensor, batch: Batch) -> Tensor:
+def _collides(ids_K: Tensor, owner_N: Tensor | None, batch: Batch) -> Tensor:
     """(T, K), or what is broadcast to it, whether a shared negative is absent or may not be one at that position."""
-    absent = ids_K == 0
+    rows_T = batch.inputs.rows_T
+    collides = ids_K == 0
     if batch.collisions == "history":
-        had_BK = in_history(ids_K.expand(batch.sequences, -1), rows_of(batch, "sequence"), batch) | absent
-        return had_BK.index_select(0, batch.inputs.rows_T)
-    if batch.collisions == "target":
-        return (ids_K == batch.targets_T.unsqueeze(1)) | absent
-    return absent
+        had_BK = in_history(ids_K.expand(batch.sequences, -1), rows_of(batch, "sequence"), batch)
+        collides = (had_BK | collides).index_select(0, rows_T)
+    elif batch.collisions == "target":
+        collides = (ids_K == batch.targets_T.unsqueeze(1)) | collides
+    if owner_N is None:
+        return collides
+    own_TN = own_mask(owner_N, batch).index_select(0, rows_T)
+    if collides.dim() == 1:
+        return F.pad(own_TN, (0, len(ids_K) - len(owner_N))) | collides
+    collides[:, : len(owner_N)] |= own_TN
+    return collides
 
 
 def _per_position(values: Tensor, batch: Batch) -> Tensor:

@@ -42,7 +42,7 @@ EVERYTHING_BUT_7, EVERYTHING = 2, 3
 COUNTS = torch.tensor([Counter(item for history in HISTORIES for item in history)[i] for i in range(V + 1)])
 COHORTS = torch.tensor([-1, 0, 0, 1, 1, 2, 2, 2, 1, 0, 2, 2, 1])
 SHARES = [0.5, 0.2, 0.3]
-EARLIER = [[1, 2, 3], [7, 7, 5, 9]]  # targets of the batches before
+EARLIER = [[2, 2, 2], [4, 1, 4, 4]]  # targets of the batches before: of user 0, then of user 1
 POLICIES = ["history", "target", "none"]
 DRAWS = 1_000_000
 
@@ -51,8 +51,10 @@ class Part(NamedTuple):
     """Some of the draws.
 
     ``weights(targets, target)``: the law that ``log_q`` states, as weights of items, for a position with ``target`` in
-    a batch with ``targets``. ``source``: what is drawn from within one batch, where that is another. ``how``: one by
-    one, by positions of the batch without replacement, or all that there is.
+    a batch with ``targets``, what is the user's own included. ``source``: what is drawn from within one batch, where
+    that is another. ``how``: one by one, by positions of the batch without replacement, or all that there is. ``own``:
+    which of it is the user's own and left out: nothing, their targets, or what they have in the bank (by counts: in the
+    law their targets).
     """
 
     k: int | Literal["all"]
@@ -60,6 +62,7 @@ class Part(NamedTuple):
     weights: Callable
     how: Literal["independent", "positions", "given"] = "independent"
     source: Callable | None = None
+    own: Literal["nothing", "targets", "bank", "bank by counts"] = "nothing"
 
 
 class Case(NamedTuple):
@@ -95,7 +98,9 @@ def occurrences(targets, target):
 
 
 def banked(size):
-    return lambda targets, target: dict(Counter([item for batch in EARLIER for item in batch][-size:]))
+    """Of the oldest batch those that chance left: all of it are alike where they are to be told apart."""
+    assert size in (4, 5, 6)
+    return lambda targets, target: dict(Counter([2] * (size - 4) + EARLIER[1]))
 
 
 def cached(targets, target):
@@ -105,8 +110,10 @@ def cached(targets, target):
 
 def with_bank(size, *first, counts=None):
     bank = CrossBatch(size, counts=counts)
-    for targets in EARLIER:
-        bank.draw(padded_batch(torch.tensor([targets]), torch.tensor([targets]), catalogue_size=V), rng=NO_CHANCE)
+    chance = torch.Generator().manual_seed(0)
+    for user, targets in enumerate(EARLIER):
+        earlier, whose = torch.tensor([targets]), torch.tensor([user])
+        bank.draw(padded_batch(earlier, earlier, catalogue_size=V, users_B=whose), rng=chance)
     return Mixture(*first, bank) if first else bank
 
 
@@ -117,16 +124,19 @@ def with_cache(k, *others):
     return Mixture(cache, *others) if others else cache
 
 
-NO_CHANCE: Any = None
 SAMPLERS = {
-    "in-batch all": Case(lambda k: InBatch("all"), lambda k: [Part("all", "batch", occurrences, "given")]),
+    "in-batch all": Case(
+        lambda k: InBatch("all"), lambda k: [Part("all", "batch", occurrences, "given", own="targets")]
+    ),
     "in-batch all by counts": Case(
-        lambda k: InBatch("all", counts=COUNTS), lambda k: [Part("all", "batch", by_count(1), "given", occurrences)]
+        lambda k: InBatch("all", counts=COUNTS),
+        lambda k: [Part("all", "batch", by_count(1), "given", occurrences, own="targets")],
     ),
     "whole catalogue": Case(lambda k: WholeCatalogue(V), lambda k: [Part(V, "batch", everyone, "given")]),
-    "bank": Case(lambda k: with_bank(5), lambda k: [Part(5, "batch", banked(5), "given")]),
+    "bank": Case(lambda k: with_bank(5), lambda k: [Part(5, "batch", banked(5), "given", own="bank")]),
     "bank by counts": Case(
-        lambda k: with_bank(5, counts=COUNTS), lambda k: [Part(5, "batch", by_count(1), "given", banked(5))]
+        lambda k: with_bank(5, counts=COUNTS),
+        lambda k: [Part(5, "batch", by_count(1), "given", banked(5), own="bank by counts")],
     ),
     "cache": Case(lambda k: with_cache(k), lambda k: [Part(k, "batch", cached)]),
     "own cohort per position": Case(
@@ -138,11 +148,14 @@ SAMPLERS = {
     # Mixtures whose parts are shared by different ones.
     "in-batch all + bank": Case(
         lambda k: with_bank(6, InBatch("all")),
-        lambda k: [Part("all", "batch", occurrences, "given"), Part(6, "batch", banked(6), "given")],
+        lambda k: [
+            Part("all", "batch", occurrences, "given", own="targets"),
+            Part(6, "batch", banked(6), "given", own="bank"),
+        ],
     ),
     "in-batch all + uniform per sequence": Case(
         lambda k: Mixture(InBatch("all"), Uniform(V, k)),
-        lambda k: [Part("all", "batch", occurrences, "given"), Part(k, "sequence", everyone)],
+        lambda k: [Part("all", "batch", occurrences, "given", own="targets"), Part(k, "sequence", everyone)],
     ),
     "popularity per batch + uniform per sequence": Case(
         lambda k: Mixture(Popularity(COUNTS, 2 * k, per="batch"), Uniform(V, k)),
@@ -157,7 +170,7 @@ SAMPLERS = {
         lambda k: [
             Part(k, "position", by_cohort(lambda target: own_cohort(0.8)[COHORTS[target]])),
             Part(k, "sequence", everyone),
-            Part(4, "batch", banked(4), "given"),
+            Part(4, "batch", banked(4), "given", own="bank"),
         ],
     ),
 }
@@ -175,20 +188,26 @@ def at_every_granularity(per):
         "cohort": Case(
             lambda k: Cohort(COHORTS, SHARES, k, per=per), lambda k: [Part(k, per, by_cohort(lambda target: SHARES))]
         ),
-        "in-batch": Case(lambda k: InBatch(k, per=per), lambda k: [Part(k, per, occurrences, "positions")]),
+        "in-batch": Case(
+            lambda k: InBatch(k, per=per), lambda k: [Part(k, per, occurrences, "positions", own="targets")]
+        ),
         "in-batch by counts": Case(
             lambda k: InBatch(k, counts=COUNTS, per=per),
-            lambda k: [Part(k, per, by_count(1), "positions", occurrences)],
+            lambda k: [Part(k, per, by_count(1), "positions", occurrences, own="targets")],
         ),
     }
     mixed = {
         "in-batch + uniform": Case(
             lambda k: Mixture(InBatch(k, per=per), Uniform(V, 2 * k, per=per)),
-            lambda k: [Part(k, per, occurrences, "positions"), Part(2 * k, per, everyone)],
+            lambda k: [Part(k, per, occurrences, "positions", own="targets"), Part(2 * k, per, everyone)],
         ),
         "all three": Case(
             lambda k: Mixture(InBatch(k, per=per), Popularity(COUNTS, k, per=per), Uniform(V, k, per=per)),
-            lambda k: [Part(k, per, occurrences, "positions"), Part(k, per, by_count(1)), Part(k, per, everyone)],
+            lambda k: [
+                Part(k, per, occurrences, "positions", own="targets"),
+                Part(k, per, by_count(1)),
+                Part(k, per, everyone),
+            ],
         ),
     }
     return {f"{name} per {per}": case for name, case in (alone | mixed).items()}
@@ -219,10 +238,12 @@ def under(policy, batch):
 
 
 class Row(NamedTuple):
-    """Whose draws a row holds: what is left out at the draw, and the target where there is one."""
+    """Whose draws a row holds: what is left out at the draw, the target where there is one, the user, their targets."""
 
     left_out: frozenset[int]
     target: int | None
+    user: int | None = None
+    targets: tuple[int, ...] = ()
 
 
 def rows_of(batch, per):
@@ -232,35 +253,61 @@ def rows_of(batch, per):
         had.setdefault(key // (V + 1), set()).add(key % (V + 1))
     if per == "batch":
         return [Row(frozenset(), None)]
+    users, rows, targets = batch.users_B.tolist(), batch.inputs.rows_T.tolist(), batch.targets_T.tolist()
+    own = [tuple(sorted(t for t, r in zip(targets, rows, strict=True) if users[r] == user)) for user in users]
     if per == "sequence":
-        return [Row(frozenset(had[b] if batch.collisions == "history" else ()), None) for b in range(batch.sequences)]
+        of_sequence = {"history": lambda b: had[b], "target": lambda b: (), "none": lambda b: ()}[batch.collisions]
+        return [Row(frozenset(of_sequence(b)), None, users[b], own[b]) for b in range(batch.sequences)]
     of_position = {"history": lambda b, target: had[b], "target": lambda b, target: {target}, "none": lambda *_: ()}
     left_out = of_position[batch.collisions]
-    pairs = zip(batch.inputs.rows_T.tolist(), batch.targets_T.tolist(), strict=True)
-    return [Row(frozenset(left_out(b, target)), target) for b, target in pairs]
+    return [Row(frozenset(left_out(b, t)), t, users[b], own[b]) for b, t in zip(rows, targets, strict=True)]
+
+
+def minus(weights, left_out, own):
+    """Of others, and not left out."""
+    of_others = {item: weight - own.count(item) for item, weight in weights.items() if item not in left_out}
+    return {item: weight for item, weight in of_others.items() if weight > 0}
+
+
+def own_in_bank(row):
+    return EARLIER[row.user] if row.user in (0, 1) else []
 
 
 def allowed(part, batch, row):
     """Weights of what one draw of the part can give to the row, in this batch."""
     weights = (part.source or part.weights)(batch.targets_T.tolist(), row.target)
-    return {item: weight for item, weight in weights.items() if item not in row.left_out}
+    own = {"nothing": [], "targets": list(row.targets)}.get(part.own, own_in_bank(row))
+    return minus(weights, row.left_out, own)
 
 
-def law(parts, batch, row):
-    """Slow and obvious: item to the stated probability of one draw that the row has."""
-    targets = batch.targets_T.tolist()
-    result, draws = dict.fromkeys(range(1, V + 1), 0.0), 0.0
-    for part in parts:
-        everything = part.weights(targets, row.target)
-        left = {item: w for item, w in everything.items() if item not in row.left_out}
-        size = len(targets) if part.k == "all" else part.k
-        left_out_at_its_draw = {"history": part.per != "batch", "target": part.per == "position", "none": True}
-        if not left_out_at_its_draw[batch.collisions]:  # what of a draw that many share this row is given
-            size *= sum(left.values()) / sum(everything.values())
-        draws += size
+def law(parts, batch, row, there):
+    """Slow and obvious: item to the stated probability of one draw that the row has, of each part so many."""
+    result = dict.fromkeys(range(1, V + 1), 0.0)
+    for part, draws in zip(parts, there, strict=True):
+        own = {"nothing": [], "bank": own_in_bank(row)}.get(part.own, list(row.targets))
+        left = minus(part.weights(batch.targets_T.tolist(), row.target), row.left_out, own)
         for item, weight in left.items():
-            result[item] += size * weight / sum(left.values())
-    return {item: weight / draws if draws else 0.0 for item, weight in result.items()}
+            result[item] += draws / max(sum(there), 1) * weight / sum(left.values())
+    return result
+
+
+def there_for(parts, batch, drawn, row):
+    """How many of each part's draws are there for the row: not absent, and not its own."""
+    start, found = 0, []
+    for part in parts:
+        stop = start + (len(batch.targets_T) if part.k == "all" else part.k)
+        found.append(sum(1 for item, owner in drawn[start:stop] if item and (owner is None or owner != row.user)))
+        start = stop
+    return found
+
+
+def with_owners(negatives):
+    """Rows of (item, owner) of what was drawn."""
+    ids, owner = negatives.ids, negatives.owner
+    if owner is None:
+        return [[(item, None) for item in row] for row in ids.view(-1, ids.shape[-1]).tolist()]
+    owners = owner.tolist() + [-1] * (len(ids) - len(owner))
+    return [list(zip(ids.tolist(), owners, strict=True))]
 
 
 def tensors_of(batch):
@@ -278,11 +325,12 @@ def tensors_of(batch):
 @per_sampler
 def test_shape_type_and_device(name, batch, rng):
     sampler = SAMPLERS[name].make(7)
-    ids, log_q = sampler.sample(batch, rng=rng(0))
+    ids, log_q, owner = sampler.sample(batch, rng=rng(0))
     k = sum(len(batch.targets_T) if part.k == "all" else part.k for part in SAMPLERS[name].parts(7))
     rows = {"batch": (), "sequence": (batch.sequences,), "position": (len(batch.targets_T),)}[per_of(name)]
     assert sampler.per == per_of(name)
-    assert ids.shape == log_q.shape == (*rows, k)
+    assert ids.shape == (*rows, k)
+    assert log_q.shape == ((batch.sequences, k) if owner is not None else ids.shape)
     assert sampler.k == ("all" if "in-batch all" in name else k)
     assert sampler.frozen == (SAMPLERS[name].parts(7)[-1].k if "bank" in name else 0)
     assert (ids.dtype, log_q.dtype) == (torch.int64, torch.float32)
@@ -295,15 +343,35 @@ def test_the_same_generator_gives_the_same_ids_and_draw_agrees_with_sample(name,
     first, again = make(9).sample(batch, rng=rng(3)), make(9).sample(batch, rng=rng(3))
     assert torch.equal(first.ids, again.ids)
     assert torch.equal(first.log_q, again.log_q)
-    assert torch.equal(first.ids, make(9).draw(batch, rng=rng(3)))
+    assert torch.equal(first.ids, make(9).draw(batch, rng=rng(3)).ids)
 
 
 @pytest.mark.parametrize("name", WITH_CHANCE)
 def test_another_generator_gives_other_ids_and_one_moves_on(name, batch, rng):
     make, one = SAMPLERS[name].make, rng(3)
-    first, second = make(9).draw(batch, rng=one), make(9).draw(batch, rng=one)
+    first, second = make(9).draw(batch, rng=one).ids, make(9).draw(batch, rng=one).ids
     assert not torch.equal(first, second)
-    assert not torch.equal(first, make(9).draw(batch, rng=rng(4)))
+    assert not torch.equal(first, make(9).draw(batch, rng=rng(4)).ids)
+
+
+@per_sampler
+def test_shared_draws_say_whose_they_are(name, batch, rng):
+    case = SAMPLERS[name]
+    sampled = case.make(9).draw(batch, rng=rng(3))
+    if per_of(name) != "batch" or all(part.own == "nothing" for part in case.parts(9)):
+        assert sampled.owner is None
+        return
+    (drawn,) = with_owners(sampled)
+    users, rows = batch.users_B.tolist(), batch.inputs.rows_T.tolist()
+    in_batch = Counter((t, users[r]) for t, r in zip(batch.targets_T.tolist(), rows, strict=True))
+    in_bank = Counter((item, user) for user, items in enumerate(EARLIER) for item in items)
+    start = 0
+    for part in case.parts(9):
+        stop = start + (len(rows) if part.k == "all" else part.k)
+        theirs = Counter(pair for pair in drawn[start:stop] if pair[0])
+        assert part.own != "nothing" or {owner for _, owner in theirs} <= {-1}
+        assert part.own == "nothing" or not theirs - (in_batch if part.own == "targets" else in_bank)
+        start = stop
 
 
 @per_sampler
@@ -317,7 +385,7 @@ def test_the_batch_is_left_as_it_was(name, batch, rng):
 @per_sampler
 def test_nobody_gets_what_is_left_out_and_zero_only_where_nothing_is_left(name, policy, batch, rng):
     batch = under(policy, batch)
-    ids = SAMPLERS[name].make(60).draw(batch, rng=rng(1))
+    ids = SAMPLERS[name].make(60).draw(batch, rng=rng(1)).ids
     assert int(ids.min()) >= 0
     assert int(ids.max()) <= V
     for row, drawn in zip(rows_of(batch, per_of(name)), ids.view(-1, ids.shape[-1]).tolist(), strict=True):
@@ -339,7 +407,7 @@ def test_the_whole_history_counts_not_only_the_window(name, batch_of, rng):
     histories = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]  # L = 1: only the last two events are in the batch
     batch = batch_of(histories, V, max_length=1)
     assert sorted(batch.targets_T.tolist()) == [6, 12]
-    ids = SAMPLERS[name].make(40).draw(batch, rng=rng(0))
+    ids = SAMPLERS[name].make(40).draw(batch, rng=rng(0)).ids
     for row, user in enumerate(batch.users_B.tolist()):
         assert set(ids[row].tolist()) - {0} <= set(histories[1 - user])
 
@@ -352,9 +420,8 @@ def rows_of_user(name, user, batch):
 
 @pytest.mark.parametrize("name", PER_ROW)
 def test_who_lacks_one_item_gets_that_one(name, batch, rng):
-    ids, log_q = (
-        each[rows_of_user(name, EVERYTHING_BUT_7, batch)] for each in SAMPLERS[name].make(5).sample(batch, rng=rng(2))
-    )
+    rows = rows_of_user(name, EVERYTHING_BUT_7, batch)
+    ids, log_q = (each[rows] for each in SAMPLERS[name].make(5).sample(batch, rng=rng(2))[:2])
     present = ids > 0
     assert bool(present.any(1).all())
     assert set(ids[present].tolist()) == {7}
@@ -363,9 +430,8 @@ def test_who_lacks_one_item_gets_that_one(name, batch, rng):
 
 @pytest.mark.parametrize("name", PER_ROW)
 def test_who_has_everything_gets_nothing(name, batch, rng):
-    ids, log_q = (
-        each[rows_of_user(name, EVERYTHING, batch)] for each in SAMPLERS[name].make(5).sample(batch, rng=rng(2))
-    )
+    rows = rows_of_user(name, EVERYTHING, batch)
+    ids, log_q = (each[rows] for each in SAMPLERS[name].make(5).sample(batch, rng=rng(2))[:2])
     assert not ids.any()
     assert (log_q == -math.inf).all()
 
@@ -373,7 +439,7 @@ def test_who_has_everything_gets_nothing(name, batch, rng):
 @pytest.mark.parametrize("name", PER_ROW)
 def test_a_batch_where_nobody_can_get_anything(name, batch_of, rng):
     batch = batch_of([list(range(1, V + 1))] * 3, V)
-    ids, log_q = SAMPLERS[name].make(5).sample(batch, rng=rng(2))
+    ids, log_q, _ = SAMPLERS[name].make(5).sample(batch, rng=rng(2))
     assert not ids.any()
     assert (log_q == -math.inf).all()
 
@@ -382,27 +448,43 @@ def test_a_batch_where_nobody_can_get_anything(name, batch_of, rng):
 @per_sampler
 def test_log_q_is_the_law_after_exclusion_whichever_part_drew_it(name, policy, batch, rng):
     batch, case = under(policy, batch), SAMPLERS[name]
-    ids, log_q = (each.view(-1, each.shape[-1]) for each in case.make(8).sample(batch, rng=rng(5)))
-    for row, drawn, found in zip(rows_of(batch, per_of(name)), ids.tolist(), log_q, strict=True):
-        stated = law(case.parts(8), batch, row)
-        expected = torch.tensor([math.log(stated[i]) if i else -math.inf for i in drawn])
-        torch.testing.assert_close(found, expected)
+    sampled = case.make(8).sample(batch, rng=rng(5))
+    drawn, log_q, per = with_owners(sampled), sampled.log_q.view(-1, sampled.ids.shape[-1]), per_of(name)
+    if sampled.owner is not None:  # shared, and another one for each sequence: what is excluded is masked when scored
+        batch, drawn, per = under("none", batch), drawn * batch.sequences, "sequence"
+    for row, own, found in zip(rows_of(batch, per), drawn, log_q, strict=True):
+        stated = law(case.parts(8), batch, row, there_for(case.parts(8), batch, own, row))
+        gone = [not item or (owner is not None and owner == row.user) for item, owner in own]
+        expected = [-math.inf if no else math.log(stated[item]) for no, (item, _) in zip(gone, own, strict=True)]
+        torch.testing.assert_close(found, torch.tensor(expected))
 
 
 @pytest.mark.parametrize("histories", [HISTORIES, [[1, 2, 3]]], ids=["of all", "of one user"])
 @under_each_policy
 @per_sampler
 def test_log_prob_of_any_id_is_the_law(name, policy, histories, batch_of, rng):
-    batch, case = under(policy, batch_of(histories, V)), SAMPLERS[name]
-    sampler = case.make(8)
-    sampler.draw(batch, rng=rng(0))  # what a bank states is of what it gave last
-    for per in PER[PER.index(per_of(name)) :]:
+    batch, case, own_per = under(policy, batch_of(histories, V)), SAMPLERS[name], per_of(name)
+    sampler, parts = case.make(8), case.parts(8)
+    drawn = with_owners(sampler.draw(batch, rng=rng(0)))  # what a bank or a mixture states is of its last draw
+    planned = [len(batch.targets_T) if part.k == "all" else part.k for part in parts]
+    for per in PER[PER.index(own_per) :]:
+        if len(parts) > 1 and per not in ("batch", own_per):
+            continue  # what is left of a mixture's draws for a row is known of its own rows
         rows = rows_of(batch, per)
         ids = torch.arange(V + 1)  # 0, what is left out, and what can be drawn
-        found = sampler.log_prob(ids if per == "batch" else ids.repeat(len(rows), 1), batch, per=per)
-        for row, given in zip(rows, found.exp().view(-1, V + 1), strict=True):
-            stated = law(case.parts(8), batch, row)
-            torch.testing.assert_close(given, torch.tensor([0.0, *stated.values()]), atol=1e-6, rtol=1e-5)
+        found = sampler.log_prob(ids, batch, per=per).exp().expand(len(rows), -1)
+        in_rows = sampler.log_prob(ids.repeat(len(rows), 1), batch, per=per).exp() if per != "batch" else found
+        some = torch.arange(len(rows))[::2]
+        if per != "batch":
+            of_some = sampler.log_prob(ids.repeat(len(some), 1), batch, per=per, rows=some).exp()
+            torch.testing.assert_close(of_some, in_rows[some])
+        for number, row in enumerate(rows):
+            there = (
+                planned if per == "batch" else there_for(parts, batch, drawn[number], row) if len(parts) > 1 else [1]
+            )
+            stated = torch.tensor([0.0, *law(parts, batch, row, there).values()])
+            torch.testing.assert_close(found[number], stated, atol=1e-6, rtol=1e-5)
+            torch.testing.assert_close(in_rows[number], stated, atol=1e-6, rtol=1e-5)
 
 
 def p_value(observed: torch.Tensor, stated: dict[int, float], *, correction: float = 1.0) -> float:
@@ -438,7 +520,7 @@ def shares(weights: dict[int, float]) -> dict[int, float]:
 def many_positions():
     """4000 positions of two kinds of users, of which some are drawn without replacement."""
     targets = torch.tensor([[1, 2, 2, 3] * 50, [4, 1, 5, 5] * 50] * 10)
-    return padded_batch(targets, targets, catalogue_size=V)
+    return padded_batch(targets, targets, catalogue_size=V, users_B=torch.arange(10, 30))
 
 
 def groups_of(parts, batch, per):
@@ -465,6 +547,9 @@ def check_fit(observed, part, batch, row):
     everything = allowed(part, batch, row._replace(left_out=frozenset()))
     if everything.keys() != can_be.keys():
         assert p_value(observed, shares(everything), correction=correction) < 1e-9, "nor one without exclusion"
+    with_own = allowed(part._replace(own="nothing"), batch, row)
+    if shares(with_own) != shares(can_be) and part.how != "given":
+        assert p_value(observed, shares(with_own), correction=correction) < 1e-9, "nor one with one's own"
 
 
 @under_each_policy
@@ -478,7 +563,7 @@ def test_draws_follow_the_law(name, policy, batch_of, rng):
     sizes = [len(batch.targets_T) if part.k == "all" else part.k for part in parts]
     observed = torch.zeros(len(groups), len(parts), V + 1, dtype=torch.int64)
     for _ in range(math.ceil(DRAWS / (max(len(rows) for _, rows in groups) * k)) if scarce else 1):
-        ids = sampler.draw(batch, rng=one)
+        ids = sampler.draw(batch, rng=one).ids
         for place, drawn in enumerate(torch.split(ids.view(-1, ids.shape[-1]), sizes, 1)):
             for group, (_, rows) in enumerate(groups):
                 own = drawn[rows if parts[place].per == per else rows[:1]]  # a draw that many share counts once
@@ -509,8 +594,12 @@ def test_every_batch_of_an_epoch_is_drawn_for(rng):
         )
         for batch in batches:
             for sampler in samplers:
-                ids, log_q = sampler.sample(batch, rng=rng(1))
-                assert torch.equal(ids > 0, torch.isfinite(log_q))
+                ids, log_q, owner = sampler.sample(batch, rng=rng(1))
+                there = ids > 0
+                if owner is not None:
+                    own = owner == batch.users_B.unsqueeze(1)
+                    there = there & ~torch.nn.functional.pad(own, (0, len(ids) - len(owner)))
+                assert torch.equal(there, torch.isfinite(log_q))
                 if sampler.per != "batch":
                     for row, drawn in zip(rows_of(batch, sampler.per), ids.tolist(), strict=True):
                         assert not row.left_out & set(drawn)

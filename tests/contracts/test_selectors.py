@@ -65,7 +65,7 @@ SELECTORS = {
     ),
     **{f"log q {strength}": Case(partial(LogQ, strength)) for strength in (0.0, 0.5, 1.0)},
     **{f"log q {strength}, positives": Case(partial(LogQ, strength, positives=True)) for strength in (0.0, 0.5, 1.0)},
-    "log q, without target": Case(lambda: LogQ(without_target=True)),
+    "log q, without what is masked": Case(lambda: LogQ(without_masked=True)),
     "temper": Case(lambda: Temper(0.5)),
     "temper 1": Case(lambda: Temper(1.0)),
     "batch mix": Case(lambda: BatchMix(5), lambda k: k + 5 if k else 0),
@@ -106,7 +106,7 @@ def scored_of(rng):
         ids, log_q = ids.masked_fill(excluded, 0), log_q.masked_fill(excluded, -INF)
         neg = neg.masked_fill(excluded | masked, -INF)
         pos_log_q = torch.randn(T, generator=chance) - math.log(V)
-        return Scored(pos.to(dtype), neg.to(dtype), log_q, pos_log_q, ids)
+        return Scored(pos.to(dtype), neg.to(dtype), log_q, pos_log_q, ids, torch.rand(T, generator=chance))
 
     return make
 
@@ -127,7 +127,7 @@ def assert_same(first, second):
 @pytest.mark.parametrize("k", [0, 1, 2, K])
 def test_shapes_and_types_and_no_nan(name, k, dtype, scored_of, rng):
     case = SELECTORS[name]
-    pos, neg, log_q, _, ids = case.make()(scored_of(k, dtype), rng=rng(0))
+    pos, neg, log_q, _, ids, _ = case.make()(scored_of(k, dtype), rng=rng(0))
     assert pos.shape == (T,)
     assert neg.shape == (T, case.width(k)), "also of fewer than asked for"
     assert pos.dtype == neg.dtype == dtype
@@ -156,13 +156,14 @@ def test_what_comes_in_is_left_as_it_was(name, scored_of, rng):
 @per_selector
 def test_needs_no_more_than_it_says(name, scored_of, rng):
     scored, selector = scored_of(), SELECTORS[name].make()
-    assert selector.needs <= {"log_q", "pos_log_q", "ids", "whole"}
+    assert selector.needs <= {"log_q", "pos_log_q", "masked", "ids", "whole"}
     asked = Scored(
         scored.pos_T,
         scored.neg_TK,
         scored.log_q_TK if "log_q" in selector.needs else None,
         scored.pos_log_q_T if "pos_log_q" in selector.needs else None,
         scored.ids_TK if "ids" in selector.needs else None,
+        scored.masked_T if "masked" in selector.needs else None,
     )
     with_all, with_asked = selector(scored, rng=rng(0)), SELECTORS[name].make()(asked, rng=rng(0))
     assert_same(with_all[:2], with_asked[:2])

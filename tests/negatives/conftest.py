@@ -13,12 +13,13 @@ from negsample.data.batches import Batch, Collisions, padded_batch
 
 @pytest.fixture(scope="session")
 def batch_with() -> Callable[..., Batch]:
-    """A batch of sequences with these targets, each user having no more than them."""
+    """A batch of sequences with these targets, each user having no more than them; users are ``first``, ..."""
 
-    def make(targets: Sequence[Sequence[int]], items: int, collisions: Collisions = "history") -> Batch:
+    def make(targets: Sequence[Sequence[int]], items: int, collisions: Collisions = "history", first: int = 0) -> Batch:
         longest = max(map(len, targets))
         padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in targets])
-        return padded_batch(padded, padded, catalogue_size=items, collisions=collisions)
+        users = torch.arange(first, first + len(targets))
+        return padded_batch(padded, padded, catalogue_size=items, users_B=users, collisions=collisions)
 
     return make
 

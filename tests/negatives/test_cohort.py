@@ -32,7 +32,7 @@ def test_the_law_by_hand(batch_with):
 def test_shares_are_kept_whatever_they_sum_to(scale, batch_with, rng):
     batch = batch_with([[1], [4]], 7, "none")
     sampler = Cohort(COHORTS, [0.5 * scale, 0.3 * scale, 0.2 * scale], 300_000)
-    for drawn in sampler.draw(batch, rng=rng(0)):
+    for drawn in sampler.draw(batch, rng=rng(0)).ids:
         found = torch.bincount(COHORTS[drawn], minlength=3) / len(drawn)
         for share, wanted in zip(found.tolist(), [0.5, 0.3, 0.2], strict=True):
             assert abs(share - wanted) < 5 * math.sqrt(wanted * (1 - wanted) / len(drawn))
@@ -40,7 +40,7 @@ def test_shares_are_kept_whatever_they_sum_to(scale, batch_with, rng):
 
 def test_draws_follow_the_law_by_hand(batch_with, rng, p_value):
     batch = batch_with([[1], [4]], 7)
-    first, second = Cohort(COHORTS, [0.5, 0.3, 0.2], 1_000_000).draw(batch, rng=rng(1))
+    first, second = Cohort(COHORTS, [0.5, 0.3, 0.2], 1_000_000).draw(batch, rng=rng(1)).ids
     assert p_value(first, {2: 0.25 / 0.75, 3: 0.3 / 0.75, **dict.fromkeys((4, 5, 6, 7), 0.05 / 0.75)}) > 1e-5
     assert (
         p_value(second, {1: 0.25 / 0.95, 2: 0.25 / 0.95, 3: 0.3 / 0.95, **dict.fromkeys((5, 6, 7), 0.05 / 0.95)}) > 1e-5
@@ -49,7 +49,7 @@ def test_draws_follow_the_law_by_hand(batch_with, rng, p_value):
 
 def test_a_cohort_that_is_excluded_as_a_whole_leaves_its_share_to_the_others(batch_with, rng):
     batch = batch_with([[3, 3]], 7)  # all of mid
-    drawn = Cohort(COHORTS, [0.5, 0.3, 0.2], 200_000).draw(batch, rng=rng(1))
+    drawn = Cohort(COHORTS, [0.5, 0.3, 0.2], 200_000).draw(batch, rng=rng(1)).ids
     head = float((COHORTS[drawn] == 0).double().mean())
     assert abs(head - 0.5 / 0.7) < 5 * math.sqrt(0.25 / 200_000)
     assert not (drawn == 3).any()
@@ -70,7 +70,7 @@ def test_shares_by_the_targets_cohort(batch_with, rng, p_value):
     batch = batch_with([[1, 4], [3]], 7, "target")
     rows = [[0.8, 0.2, 0], [0, 0, 1], [0.1, 0.1, 0.8]]
     sampler = Cohort(COHORTS, rows, 400_000, per="position")
-    ids, log_q = sampler.sample(batch, rng=rng(2))
+    ids, log_q, _ = sampler.sample(batch, rng=rng(2))
     by_hand = {
         1: {2: 0.4 / 0.6, 3: 0.2 / 0.6},
         4: {1: 0.05 / 0.8, 2: 0.05 / 0.8, 3: 0.1 / 0.8, 5: 0.2 / 0.8, 6: 0.2 / 0.8, 7: 0.2 / 0.8},

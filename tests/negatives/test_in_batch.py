@@ -23,7 +23,7 @@ def test_in_batch_is_without_replacement_over_positions(per, others, batch_of, r
     rows = (batch.targets_T == 2) if per == "position" else (batch.users_B > 0)
     pairs: Counter[tuple[int, int]] = Counter()
     for _ in range(40 if others else 6_000):
-        pairs.update(map(tuple, sampler.draw(batch, rng=one)[rows].tolist()))
+        pairs.update(map(tuple, sampler.draw(batch, rng=one).ids[rows].tolist()))
     positions = [4, 4, 5, 6]
     ordered = Counter((positions[a], positions[b]) for a in range(4) for b in range(4) if a != b)
     assert set(pairs) <= set(ordered), "a position came twice"
@@ -37,7 +37,7 @@ def test_in_batch_is_without_replacement_over_positions(per, others, batch_of, r
 
 def test_each_place_of_a_shared_draw_has_the_law_of_one_draw(batch_with, rng, p_value):
     batch, one, sampler = batch_with([[3, 4, 4, 5], [1, 2, 2, 2]], V), rng(6), InBatch(5, per="batch")
-    drawn = torch.stack([sampler.draw(batch, rng=one) for _ in range(8_000)])
+    drawn = torch.stack([sampler.draw(batch, rng=one).ids for _ in range(8_000)])
     stated = {1: 1 / 8, 2: 3 / 8, 3: 1 / 8, 4: 2 / 8, 5: 1 / 8}
     for place in range(5):
         assert p_value(drawn[:, place], stated) > 1e-5
@@ -52,7 +52,7 @@ def test_each_allowed_position_at_most_once_and_zero_after_the_last(per, k, batc
     row = batch.targets_T.tolist().index(2) if per == "position" else batch.users_B.tolist().index(1)
     one = rng(1)
     for _ in range(100):
-        ids = InBatch(k, per=per).draw(batch, rng=one)[row].tolist()
+        ids = InBatch(k, per=per).draw(batch, rng=one).ids[row].tolist()
         present = [i for i in ids if i]
         assert len(present) == min(k, 4)
         assert not Counter(present) - Counter([4, 4, 5, 6])
@@ -64,7 +64,7 @@ def test_each_allowed_position_at_most_once_and_zero_after_the_last(per, k, batc
 @pytest.mark.parametrize("k", [1, 5, 8, 30])
 def test_a_shared_draw_of_more_than_there_are_ends_with_zeros(k, batch_with, rng):
     batch = batch_with([[3, 4, 4, 5], [1, 2, 2, 2]], V)
-    ids = InBatch(k, per="batch").draw(batch, rng=rng(0)).tolist()
+    ids = InBatch(k, per="batch").draw(batch, rng=rng(0)).ids.tolist()
     assert ids[8:] == [0] * max(0, k - 8)
     assert all(ids[:8])
     if k >= 8:
@@ -73,12 +73,12 @@ def test_a_shared_draw_of_more_than_there_are_ends_with_zeros(k, batch_with, rng
 
 def test_where_all_targets_are_one_item_nobody_gets_it(batch_with, rng):
     batch = batch_with([[3, 3], [3]], V, "target")
-    ids, log_q = InBatch(4, per="position").sample(batch, rng=rng(0))
+    ids, log_q, _ = InBatch(4, per="position").sample(batch, rng=rng(0))
     assert not ids.any()
     assert (log_q == -math.inf).all()
-    ids, log_q = InBatch(4, per="sequence").sample(batch, rng=rng(0))  # here it is masked when scored
-    assert ids.tolist() == [[3, 3, 3, 0]] * 2
-    assert log_q[:, :3].tolist() == [[0.0] * 3] * 2
+    ids, log_q, _ = InBatch(4, per="sequence").sample(batch, rng=rng(0))  # here it is masked when scored
+    assert ids.tolist() == [[3, 0, 0, 0], [3, 3, 0, 0]], "of the other sequence alone"
+    assert torch.equal(log_q, torch.where(ids > 0, 0.0, -math.inf))
 
 
 def test_log_prob_takes_an_expanded_view_without_a_warning(batch_of):
@@ -106,12 +106,15 @@ def test_without_counts_the_law_is_of_this_batch(batch_with):
 def test_with_counts_the_law_is_the_share_of_those_that_are_not_excluded(policy, batch_with):
     batch, ids, sampler = batch_with([[1, 3], [1, 1]], 5, policy), torch.arange(6), InBatch(2, counts=COUNTS)
     unconditional = torch.tensor([0, 5, 0, 3, 1, 1]) / 10
-    without_1, without_3 = torch.tensor([0, 0, 0, 3, 1, 1]) / 5, torch.tensor([0, 5, 0, 0, 1, 1]) / 7
+    # Less what is their own, 1 and 3 or 1 twice: eight targets of others each.
+    of_first, of_second = torch.tensor([0, 4, 0, 2, 1, 1]), torch.tensor([0, 3, 0, 3, 1, 1])
+    first_without_1, first_without_3 = torch.tensor([0, 0, 0, 2, 1, 1]) / 4, torch.tensor([0, 4, 0, 0, 1, 1]) / 6
+    without_1 = torch.tensor([0, 0, 0, 3, 1, 1]) / 5
     without_both = torch.tensor([0, 0, 0, 0, 1, 1]) / 2
     expected = {
         "history": ([without_both, without_1], [without_both, without_both, without_1, without_1]),
-        "target": ([unconditional] * 2, [without_1, without_3, without_1, without_1]),
-        "none": ([unconditional] * 2, [unconditional] * 4),
+        "target": ([of_first / 8, of_second / 8], [first_without_1, first_without_3, without_1, without_1]),
+        "none": ([of_first / 8, of_second / 8], [of_first / 8] * 2 + [of_second / 8] * 2),
     }[policy]
     torch.testing.assert_close(sampler.log_prob(ids, batch, per="batch").exp(), unconditional)
     of_rows = sampler.log_prob(ids.expand(2, -1), batch, per="sequence").exp()
@@ -127,9 +130,10 @@ def test_over_many_batches_the_draws_follow_the_law_by_counts(per, batch_with, r
         # Of targets that come by the counts, some taken without replacement are independent draws by the counts.
         others = torch.searchsorted(torch.cumsum(COUNTS, 0), torch.randint(10, (2_500,), generator=one), right=True)
         batch = batch_with([others.tolist()] if per == "batch" else [[1], others.tolist()], 5)
-        ids, log_q = sampler.sample(batch, rng=one)
+        ids, log_q, _ = sampler.sample(batch, rng=one)
         drawn.append(ids if per == "batch" else ids[0])
-    torch.testing.assert_close(log_q.view(-1, 1_000)[0], torch.log(shares(per)).float()[drawn[-1]])
+    if per == "sequence":  # a shared draw has one for each sequence, without what is its own
+        torch.testing.assert_close(log_q[0], torch.log(shares(per)).float()[drawn[-1]])
     stated = dict(enumerate(shares(per).tolist()))
     assert p_value(torch.cat(drawn), stated) > 1e-5
     assert p_value(torch.cat(drawn), stated | {4: stated[4] + 0.005, 5: stated[5] - 0.005}) < 1e-9

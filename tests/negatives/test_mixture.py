@@ -32,9 +32,9 @@ def test_a_part_that_more_share_is_given_to_each_without_what_is_excluded_there(
     batch = batch_with(TARGETS, V, policy)
     make = [lambda: Popularity(COUNTS, 40, per=coarse), lambda: Uniform(V, 25, per=fine)]
     one = rng(4)
-    alone = [part().draw(batch, rng=one) for part in make]
+    alone = [part().draw(batch, rng=one).ids for part in make]
     mixture = Mixture(*(part() for part in make))
-    ids = mixture.draw(batch, rng=rng(4))
+    ids = mixture.draw(batch, rng=rng(4)).ids
     assert (mixture.per, mixture.k) == (fine, 65)
     assert torch.equal(ids[..., 40:], alone[1])
     rows_of_coarse = {"batch": [0] * 4, "sequence": [0, 0, 0, 1] if fine == "position" else [0, 1]}[coarse]
@@ -52,18 +52,17 @@ def test_the_law_of_every_id_whichever_part_drew_it(last, coarse, fine, policy, 
     batch = batch_with(TARGETS, V, policy)
     parts = [Popularity(COUNTS, 40, per=coarse), Uniform(V, 10, per=fine)]
     mixture = Mixture(*(parts if last == "fine" else parts[::-1]))
-    ids, log_q = mixture.sample(batch, rng=rng(4))
+    ids, log_q, _ = mixture.sample(batch, rng=rng(4))
     rows = zip(left_out(policy, fine), ids.view(-1, 50).tolist(), log_q.view(-1, 50).tolist(), strict=True)
-    at_its_draw = {"history": coarse != "batch", "target": coarse == "position", "none": True}[policy]
     for without, drawn, logs in rows:
         of_counts = sum(int(COUNTS[i]) for i in range(1, V + 1) if i not in without)
-        left = 40 * (1 if at_its_draw else of_counts / int(COUNTS.sum()))  # of the coarse draws, in the mean
+        left = sum(item > 0 for item in (drawn[:40] if last == "fine" else drawn[10:]))  # of the coarse draws
         for item, found in zip(drawn, logs, strict=True):
             uniform = 1 / (V - len(without))
             q = 0.0 if item == 0 else (left * int(COUNTS[item]) / of_counts + 10 * uniform) / (left + 10)
             assert found == (pytest.approx(math.log(q), abs=1e-5) if q else -math.inf)
     everything = torch.arange(V + 1)
-    for per in ("batch", "sequence", "position"):
+    for per in {"batch", fine}:
         rows = left_out(policy, per)
         found = mixture.log_prob(everything if per == "batch" else everything.expand(len(rows), -1), batch, per=per)
         for without, shares in zip(rows, found.exp().view(-1, V + 1).tolist(), strict=True):
@@ -74,27 +73,32 @@ def test_the_law_of_every_id_whichever_part_drew_it(last, coarse, fine, policy, 
 def test_all_shared_stays_shared(batch_with, rng):
     batch = batch_with(TARGETS, V)
     mixture = Mixture(InBatch("all"), Uniform(V, 30, per="batch"), InBatch(3, per="batch"))
-    ids, log_q = mixture.sample(batch, rng=rng(0))
+    ids, log_q, owner = mixture.sample(batch, rng=rng(0))
     assert (mixture.per, mixture.k) == ("batch", "all")
-    assert ids.shape == log_q.shape == (37,)
+    assert (ids.shape, log_q.shape) == ((37,), (2, 37))
     assert ids[:4].tolist() == batch.targets_T.tolist()
-    # All that is excluded by no one at the draw: 5 has half of the targets, 7 of 37 draws follow them.
-    assert float(log_q[0]) == pytest.approx(math.log(7 / 37 / 4 + 30 / 37 / 7), abs=1e-5)
-    assert float(log_q[1]) == pytest.approx(math.log(7 / 37 / 2 + 30 / 37 / 7), abs=1e-5)
+    assert owner.tolist()[:34] == [0, 0, 0, 1] + [-1] * 30
+    # The first has nothing but the 2 of the second, who has a 1 and two 5 of the first; of three more by chance.
+    there = 1 + owner[34:].tolist().count(1), 3 + owner[34:].tolist().count(0)
+    assert float(log_q[0, 3].exp()) == pytest.approx((there[0] + 30 / 7) / (there[0] + 30), abs=1e-6)
+    assert float(log_q[1, 0].exp()) == pytest.approx((there[1] / 3 + 30 / 7) / (there[1] + 30), abs=1e-6)
+    assert float(log_q[1, 1].exp()) == pytest.approx((there[1] * 2 / 3 + 30 / 7) / (there[1] + 30), abs=1e-6)
+    assert torch.isneginf(log_q[0, :3]).all()
+    assert torch.isneginf(log_q[1, 3])
 
 
 def test_all_targets_go_to_those_who_do_not_have_them(batch_with, rng):
     batch = batch_with(TARGETS, V)
-    ids = Mixture(InBatch("all"), Uniform(V, 3)).draw(batch, rng=rng(0))
+    ids = Mixture(InBatch("all"), Uniform(V, 3)).draw(batch, rng=rng(0)).ids
     assert ids.shape == (2, 7)
     assert ids[:, :4].tolist() == [[0, 0, 0, 2], [1, 5, 5, 0]]
 
 
-def test_where_a_part_has_nothing_left_the_others_keep_their_share(batch_with, rng):
+def test_where_a_part_has_nothing_left_the_law_is_that_of_the_others(batch_with, rng):
     batch = batch_with([[1, 5, 5]], V)  # alone: no target of the batch is left for him
-    ids, log_q = Mixture(InBatch(3), Uniform(V, 9)).sample(batch, rng=rng(0))
+    ids, log_q, _ = Mixture(InBatch(3), Uniform(V, 9)).sample(batch, rng=rng(0))
     assert ids[0, :3].tolist() == [0, 0, 0]
-    torch.testing.assert_close(log_q[0, 3:].exp(), torch.full((9,), 0.75 / 5))
+    torch.testing.assert_close(log_q[0, 3:].exp(), torch.full((9,), 1 / 5))
 
 
 @pytest.mark.parametrize("inner", [5, "all"])
@@ -115,7 +119,7 @@ def test_log_q_is_the_frequency_of_what_a_row_is_given(batch_with, rng):
     batch = batch_with([[1, 6, 7], [2]], V)
     row = batch.users_B.tolist().index(0)
     mixture = Mixture(Popularity(COUNTS, 400_000, per="batch"), Uniform(V, 100_000))
-    ids, log_q = mixture.sample(batch, rng=rng(0))
+    ids, log_q, _ = mixture.sample(batch, rng=rng(0))
     given = ids[row][ids[row] > 0]
     observed = torch.bincount(given, minlength=V + 1) / len(given)
     shares = torch.zeros(V + 1).index_put((ids[row],), log_q[row].exp())

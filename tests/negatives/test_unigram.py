@@ -36,7 +36,7 @@ def test_log_uniform_ties_are_ranked_by_id_in_a_large_catalogue(batch_with):
 
 
 def test_log_uniform_draws_items_without_events(batch_with, rng, p_value):
-    ids = LogUniform(torch.tensor([0, 7, 0, 9, 0]), 1_000_000, per="batch").draw(batch_with([[1]], 4), rng=rng(0))
+    ids = LogUniform(torch.tensor([0, 7, 0, 9, 0]), 1_000_000, per="batch").draw(batch_with([[1]], 4), rng=rng(0)).ids
     shares = [math.log((rank + 2) / (rank + 1)) / math.log(5) for rank in range(4)]
     assert p_value(ids, dict(zip([3, 1, 2, 4], shares, strict=True))) > 1e-5
 
@@ -45,10 +45,10 @@ def test_log_uniform_draws_items_without_events(batch_with, rng, p_value):
 def test_a_catalogue_of_one_item(per, batch_with, rng):
     batch = batch_with([[1, 1], [1]], 1, "target")
     for sampler in (Uniform(1, 3, per=per), Popularity(torch.tensor([0, 4]), 3, per=per)):
-        ids, log_q = sampler.sample(batch, rng=rng(0))
+        ids, log_q, _ = sampler.sample(batch, rng=rng(0))
         assert (ids == (0 if per == "position" else 1)).all()
         assert (log_q == (-math.inf if per == "position" else 0)).all()
-        free, log_q = sampler.sample(dataclasses.replace(batch, collisions="none"), rng=rng(0))
+        free, log_q, _ = sampler.sample(dataclasses.replace(batch, collisions="none"), rng=rng(0))
         assert (free == 1).all()
         assert (log_q == 0).all()
 
@@ -75,7 +75,7 @@ def test_a_large_batch_with_one_huge_history(name, per, batch_of, rng):
     }.get(name) or Popularity(counts, 50, exponent=float(name.removeprefix("popularity") or 1), per=per)
     histories = [HUGE, *small]
     batch = batch_of(histories, ITEMS)
-    ids, log_q = sampler.sample(batch, rng=rng(0))
+    ids, log_q, _ = sampler.sample(batch, rng=rng(0))
     had = [set(histories[user]) for user in batch.users_B.tolist()]
     rows = batch.inputs.rows_T.tolist() if per == "position" else range(batch.sequences)
     assert all(not had[row] & set(drawn) for row, drawn in zip(rows, ids.tolist(), strict=True))
@@ -89,7 +89,7 @@ def test_a_large_batch_with_one_huge_history(name, per, batch_of, rng):
 def test_uniform_reaches_every_bit_of_two_billion_items(batch_of, rng):
     items = 2**31 - 2
     batch = batch_of([[1, 2], [items, items - 1]], items)
-    ids = Uniform(items, 50_000).draw(batch, rng=rng(0))
+    ids = Uniform(items, 50_000).draw(batch, rng=rng(0)).ids
     assert int(ids.min()) >= 1
     assert int(ids.max()) <= items
     assert len(torch.unique(ids)) > 99_990  # about 2.3 repeats are expected
@@ -104,7 +104,7 @@ def test_popularity_has_no_limit_at_2_to_the_24_items(batch_of, rng):
     counts[0] = 0
     counts[-1] = items  # half of the weight on the last item
     batch = batch_of([[1, 2], [5, 3]], items)
-    ids = Popularity(counts, 20_000).draw(batch, rng=rng(0))
+    ids = Popularity(counts, 20_000).draw(batch, rng=rng(0)).ids
     assert abs(float((ids == items).double().mean()) - 0.5) < 5 * 0.5 / math.sqrt(ids.numel())
     rest = ids[ids < items].double()
     assert rest.max() > 2**24 * 0.99
@@ -118,7 +118,7 @@ def test_popularity_has_no_limit_at_2_to_the_24_items(batch_of, rng):
 def test_extreme_weights_keep_their_law(exponent, counts, per, batch_of, rng):
     batch = batch_of([[4, 5], [5, 4]], 5)
     sampler = Popularity(torch.tensor([0, *counts, 1, 1]), 20_000, exponent=exponent, per=per)
-    ids, _ = sampler.sample(batch, rng=rng(0))
+    ids, *_ = sampler.sample(batch, rng=rng(0))
     weights = [float(count) ** exponent for count in counts]
     stated = dict(zip((1, 2, 3), (weight / sum(weights) for weight in weights), strict=True))
     found = sampler.log_prob(torch.tensor([[1, 2, 3], [1, 2, 3]]), batch, per=per).exp()
@@ -134,7 +134,7 @@ def test_extreme_weights_keep_their_law(exponent, counts, per, batch_of, rng):
 def test_every_row_of_a_large_batch_follows_the_law(users, per, batch_of, rng, p_value):
     # A total of 2^53 leaves room for 511 rows in one go; the rest is drawn for group by group.
     batch = batch_of([[1, 2, 1], [5, 2, 5]] * (users // 2) + [[1, 2, 1]] * (users % 2), 5)
-    ids = Popularity(torch.tensor([0, 5, 5, 3, 1, 8]), 400, exponent=0.5, per=per).draw(batch, rng=rng(0))
+    ids = Popularity(torch.tensor([0, 5, 5, 3, 1, 8]), 400, exponent=0.5, per=per).draw(batch, rng=rng(0)).ids
     rows = torch.arange(users) if per == "sequence" else batch.inputs.rows_T
     assert len(ids) == len(rows)
     odd = batch.users_B[rows] % 2 == 1

@@ -17,6 +17,10 @@ Collisions = Literal["none", "target", "history"]
 """What must never be a negative: nothing, the position's own target, or all that the user has in train."""
 
 
+NOBODY = -1
+"""Whose an occurrence is that is nobody's; users of whom nothing is known have numbers below it."""
+
+
 @dataclass(frozen=True)
 class Packed:
     """B sequences end to end, longest first.
@@ -50,6 +54,7 @@ class Packed:
 class Batch:
     """A training batch: packed inputs, the target of each, and what each user already has.
 
+    ``users_B``: whose each sequence is; below ``NOBODY`` where that is not known, each another one.
     ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending.
     ``catalogue_size``: V. ``collisions``: what a sampler must not draw, or the scores must mask: all that the user
     has (``history``), the position's target (``target``), or nothing (``none``).
@@ -70,6 +75,11 @@ class Batch:
     def sequences(self) -> int:
         """B."""
         return self.inputs.sequences
+
+    @property
+    def position_users(self) -> Tensor:
+        """(T,) whose each position is."""
+        return self.users_B.index_select(0, self.inputs.rows_T)
 
     @property
     def device(self) -> torch.device:
@@ -158,6 +168,7 @@ def padded_batch(
     *,
     catalogue_size: int,
     history_BH: Tensor | None = None,
+    users_B: Tensor | None = None,
     collisions: Collisions = "history",
 ) -> Batch:
     """A batch from padded tensors, for a training loop and a model of one's own (its rows are not longest first).
@@ -169,6 +180,8 @@ def padded_batch(
         targets_BL: the item to predict there, 0 where none.
         catalogue_size: V.
         history_BH: further items of each row's user, in any order, padded with 0; his inputs and targets are known.
+        users_B: a number >= 0 for whose each row is, so that no target of a user is an in-batch negative of theirs:
+            needed where users have several rows, and for a bank of earlier batches. None: every row is of another.
         collisions: what must never be a negative.
 
     Raises:
@@ -178,6 +191,8 @@ def padded_batch(
         raise ValueError(
             f"inputs and targets must both be (B, L), got {tuple(inputs_BL.shape)} and {tuple(targets_BL.shape)}"
         )
+    if users_B is not None and (users_B.shape != targets_BL.shape[:1] or int(users_B.min()) < 0):
+        raise ValueError(f"users must be (B,) numbers >= 0, B = {len(targets_BL)} rows, got {users_B.tolist()}")
     if history_BH is not None and (history_BH.dim() != 2 or len(history_BH) != len(targets_BL)):
         raise ValueError(f"history must be (B, H), B = {len(targets_BL)} rows, got {tuple(history_BH.shape)}")
     present = targets_BL > 0
@@ -194,7 +209,7 @@ def padded_batch(
     return Batch(
         inputs=Packed(inputs_BL[present], slots_T, rows_T, offsets),
         targets_T=targets_BL[present],
-        users_B=rows_B,
+        users_B=NOBODY - 1 - rows_B if users_B is None else users_B.long(),
         history_keys=torch.unique(keys),
         catalogue_size=catalogue_size,
         collisions=collisions,

@@ -39,7 +39,7 @@ def cost(name: str) -> str:
     parts = method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
     drawn = sum(int(part.size if isinstance(part, CrossBatch) else part.k) for part in parts)
     one = torch.zeros(1, drawn)
-    scored = Scored(one[:, 0], one, one, one[:, 0], torch.ones(1, drawn, dtype=torch.int64))
+    scored = Scored(one[:, 0], one, one, one[:, 0], torch.ones(1, drawn, dtype=torch.int64), one[:, 0])
     in_loss = method.select(scored, rng=torch.Generator()).neg_TK.shape[1]
     lost = "" if in_loss == drawn else f", {in_loss:,} in the loss"
     return f"{drawn:,} scores{lost}; {drawn:,} ids a {method.sampler.per}"

@@ -59,8 +59,8 @@ def _hardest(n: Chosen) -> Hardest:
     return Hardest(n["kept_hardest"], not_kept=n["not_kept"])
 
 
-def _log_q(n: Chosen, *, positives: bool = False, without_target: bool = False) -> Then:
-    log_q = LogQ(n["log_q_strength"], positives=positives, without_target=without_target)
+def _log_q(n: Chosen, *, positives: bool = False, without_masked: bool = False) -> Then:
+    log_q = LogQ(n["log_q_strength"], positives=positives, without_masked=without_masked)
     return Then(Temper(n["temperature"]), log_q)
 
 
@@ -300,12 +300,12 @@ METHODS: dict[str, Row] = {
     ),
     "corrected-log-q": Row(
         proposes="targets of the batch, shared",
-        selects="all, log-q without the target",
+        selects="all, log-q without what is masked",
         loses="corrected log-q",
         paper="Correcting the LogQ correction, Khrylchenko et al. (RecSys)",
         year=2025,
         defaults={"in_batch_negatives": 512, **_CORRECTED, **_SHARED},
-        build=lambda c, n: Method(_in_batch(c, n), _log_q(n, without_target=True), corrected_log_q),
+        build=lambda c, n: Method(_in_batch(c, n), _log_q(n, without_masked=True), corrected_log_q),
     ),
     "mixed-log-q": Row(
         proposes="in-batch and random together, shared",

@@ -8,16 +8,19 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from negsample.data.batches import Batch
-from negsample.negatives.base import Negatives, Per
+from negsample.data.batches import NOBODY, Batch
+from negsample.negatives.base import Negatives, Per, with_log_q
 from negsample.negatives.collisions import log_prob
 from negsample.negatives.law import Even, Line, Occurrences, check_counts
+from negsample.negatives.own import own_among, own_targets
 
 
 class CrossBatch:
     """The last ``size`` targets of earlier batches, first in first out, shared by the batch (CBNS, SIGIR'21).
 
-    Of a batch with more targets than that, ``size`` are kept from all over it.
+    A batch's targets go in in random order, so that what is left of the oldest batch is of all its sequences alike:
+    batches lie longest first. A user's own targets, which may still be there from an epoch before, are never negatives
+    for them; ``log_q`` is that of :class:`~negsample.negatives.in_batch.InBatch`.
 
     They teach the state and take no gradient themselves (``frozen``); for the batch's own targets beside them:
     ``Mixture(InBatch("all"), CrossBatch(...))``. During the warm-up nothing is proposed while the bank fills, since
@@ -45,32 +48,34 @@ class CrossBatch:
             check_counts(counts)
         self.size, self.warm_up = size, warm_up
         self._law = None if counts is None else Line(counts)
-        self._kept = torch.empty(0, dtype=torch.int64)
+        self._kept = torch.empty(2, 0, dtype=torch.int64)  # ids, and whose they are
         self._drawn = self._kept
         self._batches = 0
 
     @property
     def k(self) -> int | Literal["all"]:
         """Ids of the last draw."""
-        return len(self._drawn)
+        return self._drawn.shape[1]
 
     @property
     def frozen(self) -> int:
         """All of them: a bank takes no gradient."""
-        return len(self._drawn)
+        return self._drawn.shape[1]
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
-        """(at most size,) ids: the bank as it was before this batch's targets go in. Nothing in it is chance."""
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """(at most size,) ids: the bank as it was before this batch's targets go in."""
         kept = self._kept.to(batch.device)
-        self._drawn = kept if self._batches >= self.warm_up else kept[:0]
+        self._drawn = kept if self._batches >= self.warm_up else kept[:, :0]
         self._batches += 1
-        self._kept = torch.cat([kept, _thinned(batch.targets_T, self.size)])[-self.size :]
-        return self._drawn
+        order = torch.randperm(len(batch.targets_T), generator=rng, device=batch.device)[: self.size]
+        into = torch.stack([batch.targets_T, batch.position_users.clamp(min=NOBODY)])[:, order]
+        self._kept = torch.cat([kept, into], 1)[:, -self.size :]
+        ids, owner = self._drawn
+        return Negatives(ids, owner=owner)
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """The bank with its ``log_q``."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch, per="batch"))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers between two batches."""
@@ -80,9 +85,11 @@ class CrossBatch:
         """Go on from ``state``, of a bank of the same size."""
         self._kept, self._batches = state["kept"].clone(), state["batches"]
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`; without ``counts``, of the bank that was drawn last."""
-        return log_prob(self._law or Occurrences(self._drawn), ids, batch, per)
+        drawn, users = self._drawn
+        own = own_among(drawn, users, batch) if self._law is None else own_targets(batch)
+        return log_prob(self._law or Occurrences(drawn), ids, batch, per, rows=rows, own=own)
 
 
 class Cache:
@@ -117,20 +124,19 @@ class Cache:
         chosen = chosen[chosen > 0]
         self._kept = torch.cat([self._kept.to(chosen.device), _thinned(chosen, self.size)])[-self.size :]
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
-        """(K,) ids."""
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """(K,) ids, occurrences of nobody: what was chosen stands for itself."""
         self._proposed_from = self._kept.to(batch.device)
         place = torch.randint(self.size, (self.k,), generator=rng, device=batch.device)
         anywhere = torch.randint(1, self._even.total + 1, (self.k,), generator=rng, device=batch.device)
         known = len(self._proposed_from)
         if not known:
-            return anywhere
-        return torch.where(place < known, self._proposed_from[place.clamp(max=known - 1)], anywhere)
+            return Negatives(anywhere)
+        return Negatives(torch.where(place < known, self._proposed_from[place.clamp(max=known - 1)], anywhere))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(K,) draws with their ``log_q``."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch, per="batch"))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers between two batches."""
@@ -140,9 +146,9 @@ class Cache:
         """Go on from ``state``, of a cache of the same size."""
         self._kept = state["kept"].clone()
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`; of the cache as it was at the last draw."""
-        return log_prob(_Cached(Occurrences(self._proposed_from), self._even, self.size), ids, batch, per)
+        return log_prob(_Cached(Occurrences(self._proposed_from), self._even, self.size), ids, batch, per, rows=rows)
 
 
 def _thinned(ids: Tensor, most: int) -> Tensor:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from negsample.data.batches import Batch
-from negsample.negatives.base import Negatives, Per
+from negsample.negatives.base import Negatives, Per, with_log_q
 from negsample.negatives.collisions import log_prob
 from negsample.negatives.law import Even
 
@@ -30,15 +28,14 @@ class WholeCatalogue:
             raise ValueError(f"items must be >= 1, got {items}")
         self.k = items
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(V,) ids ``1..V``; nothing is drawn."""
-        return torch.arange(1, self.k + 1, device=batch.device)
+        return Negatives(torch.arange(1, self.k + 1, device=batch.device))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(V,) ids with ``log_q = -log V``."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, torch.full(ids.shape, -math.log(self.k), device=ids.device))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`."""
-        return log_prob(Even(self.k), ids, batch, per)
+        return log_prob(Even(self.k), ids, batch, per, rows=rows)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from negsample.data.batches import Batch
-from negsample.negatives.base import Negatives, Per, check_draws
-from negsample.negatives.collisions import draw_allowed, log_prob
+from negsample.negatives.base import Negatives, Per, check_draws, with_log_q
+from negsample.negatives.collisions import draw_allowed, log_prob, taken
 from negsample.negatives.law import Line, scaled
 
 _COHORTS = 3
@@ -59,30 +59,29 @@ class Cohort:
         each = weights[self._cohorts.clamp(min=0)]
         return Line(scaled(torch.where(self._cohorts >= 0, each, 0.0)))
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
         if len(self._laws) == 1:
-            return draw_allowed(self._laws[0], batch, self.k, self.per, rng=rng)
+            return Negatives(draw_allowed(self._laws[0], batch, self.k, self.per, rng=rng))
         of_target = self._of_targets(batch)
         ids = torch.empty(len(of_target), self.k, dtype=torch.int64, device=batch.device)
         for cohort, law in enumerate(self._laws):
             rows = torch.nonzero(of_target == cohort).flatten()
             ids[rows] = draw_allowed(law, batch, self.k, self.per, rng=rng, rows=rows)
-        return ids
+        return Negatives(ids)
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws with their ``log_q``."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch, per=self.per))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`."""
         if len(self._laws) == 1:
-            return log_prob(self._laws[0], ids, batch, per)
+            return log_prob(self._laws[0], ids, batch, per, rows=rows)
         if per != "position":
             raise ValueError(f"shares by the target's cohort have a probability per position only, got per={per!r}")
-        of_target = self._of_targets(batch).unsqueeze(1)
-        logs = [log_prob(law, ids, batch, per) for law in self._laws]
+        of_target = taken(self._of_targets(batch), rows).unsqueeze(1)
+        logs = [log_prob(law, ids, batch, per, rows=rows) for law in self._laws]
         return torch.where(of_target == 0, logs[0], torch.where(of_target == 1, logs[1], logs[2]))
 
     def _of_targets(self, batch: Batch) -> Tensor:

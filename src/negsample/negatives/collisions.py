@@ -6,12 +6,14 @@ its law is exactly the stated one, given that it is none of them. Where nothing 
 
 What can be left out at the draw depends on who shares it. ``history``: for draws per sequence and per position; what
 the batch shares is masked when it is scored. ``target``: for draws per position; else masked when scored.
+
+Laws of in-batch draws are moreover without what is a row's own (:class:`~negsample.negatives.own.Own`), under every
+policy.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -19,6 +21,7 @@ from torch import Tensor
 from negsample.data.batches import Batch
 from negsample.negatives.base import Per
 from negsample.negatives.law import Law, Weights
+from negsample.negatives.own import Own
 
 _LARGEST_KEY = 1 << 62  # of (row, weight) as one number; more rows are drawn for group by group
 
@@ -46,45 +49,63 @@ def excludes(batch: Batch, per: Per) -> bool:
     return per == "position" if batch.collisions == "target" else per != "batch" and batch.collisions == "history"
 
 
-def excluded_share(log_q_of: Callable[[Tensor], Tensor], batch: Batch, per: Per) -> Tensor:
-    """(N, 1) probability of what is left out at the draw for each row in the granularity ``per``.
-
-    ``log_q_of``: log-probability of ids (1-D) before any exclusion.
-    """
-    if batch.collisions == "target":
-        return log_q_of(batch.targets_T).exp().unsqueeze(1)
-    rows, items = _split_keys(batch)
-    share = log_q_of(items).exp()
-    had = torch.zeros(batch.sequences, dtype=share.dtype, device=batch.device).index_add_(0, rows, share)
-    return had[rows_of(batch, per)].unsqueeze(1)
-
-
 def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
     """Whether each of ``ids``, in the granularity ``per``, is left out at the draw; ``rows``: for these rows alone."""
     if per != "batch" and batch.collisions == "history":
-        return in_history(ids, _taken(rows_of(batch, per), rows), batch)
+        return in_history(ids, taken(rows_of(batch, per), rows), batch)
     if per == "position" and batch.collisions == "target":
-        return ids == _taken(batch.targets_T, rows).unsqueeze(1)
+        return ids == taken(batch.targets_T, rows).unsqueeze(1)
     return torch.zeros_like(ids, dtype=torch.bool)
 
 
-def allowed_total(law: Weights, batch: Batch, per: Per) -> Tensor:
-    """Weight of ``law`` that is left for each row of draws: (1,), (B, 1) or (T, 1)."""
-    if per != "batch" and batch.collisions == "history":
-        rows, items = _split_keys(batch)
-        had = torch.zeros(batch.sequences, dtype=torch.int64, device=batch.device)
-        left = law.total - had.index_add_(0, rows, law.weight(items))
-        return (left[batch.inputs.rows_T] if per == "position" else left).unsqueeze(1)
+def _allowed_total(law: Weights, batch: Batch, per: Per, rows: Tensor | None, own: Own | None) -> Tensor:
+    """(N, 1) weight of ``law`` that is left for each row of draws."""
+    sequences_N = taken(rows_of(batch, per), rows)
+    if batch.collisions == "history":
+        users, items = split_keys(batch)
+        had_B = torch.zeros(batch.sequences, dtype=torch.int64, device=batch.device)
+        had_B.index_add_(0, users, law.weight(items))
+        if own is not None:  # what of it is not in the history that was given
+            had_B += own.only(~contains(batch.history_keys, own.rows_N * own.width + own.items_N)).totals
+        return (law.total - had_B)[sequences_N].unsqueeze(1)
+    left_N = torch.full((len(sequences_N),), law.total, device=batch.device)
+    if own is not None:
+        left_N -= own.totals[sequences_N]
     if per == "position" and batch.collisions == "target":
-        return law.total - law.weight(batch.targets_T).unsqueeze(1)
-    return torch.full((1,), law.total, device=batch.device)
+        target_N = taken(batch.targets_T, rows)
+        left_N -= _weight(law, target_N.unsqueeze(1), sequences_N, own).squeeze(1)
+    return left_N.unsqueeze(1)
 
 
-def log_prob(law: Weights, ids: Tensor, batch: Batch, per: Per) -> Tensor:
-    """Log-probability of one draw of ``ids`` from ``law`` after exclusion; ``-inf`` for what cannot be drawn."""
+def log_prob(
+    law: Weights, ids: Tensor, batch: Batch, per: Per, *, rows: Tensor | None = None, own: Own | None = None
+) -> Tensor:
+    """Log-probability of one draw of ``ids`` from ``law`` after exclusion; ``-inf`` for what cannot be drawn.
+
+    ``ids``: (N, K) for N rows, or (K,), the same for each. ``own``: what the law of each row is without.
+    """
+    if per == "batch" or (own is None and not excludes(batch, per)):
+        return _log_share(law.weight(ids), torch.full((1,), law.total, device=batch.device))
+    total_N1 = _allowed_total(law, batch, per, rows, own)
+    weight = _weight(law, ids, taken(rows_of(batch, per), rows), own)
+    if not excludes(batch, per):
+        return _log_share(weight, total_N1)
+    own_ids = ids if ids.dim() == 2 else ids.expand(len(total_N1), -1)
+    return _log_share(weight, total_N1).masked_fill(excluded(own_ids, batch, per, rows), -math.inf)
+
+
+def _log_share(weight: Tensor, total: Tensor) -> Tensor:
+    return (weight.double() / total.clamp(min=1)).float().log()
+
+
+def _weight(law: Weights, ids: Tensor, sequences_N: Tensor, own: Own | None) -> Tensor:
+    """(K,) or (N, K) weights of ``ids`` for rows of these sequences."""
     weight = law.weight(ids)
-    log_q = torch.log(weight.double()) - torch.log(allowed_total(law, batch, per).double())
-    return torch.where((weight > 0) & ~excluded(ids, batch, per), log_q, -math.inf).float()
+    if own is None:
+        return weight
+    if ids.dim() == 2:
+        return (weight - own.count(sequences_N.unsqueeze(1), ids)).clamp_(min=0)
+    return (weight - own.shared(ids)).clamp_(min=0).index_select(0, sequences_N)
 
 
 def draw_allowed(
@@ -94,13 +115,13 @@ def draw_allowed(
 
     ``rows``: for these rows of draws alone, sequences or positions by ``per``.
     """
-    of_row = _taken(rows_of(batch, per), rows)
+    of_row = taken(rows_of(batch, per), rows)
     if per != "batch" and batch.collisions == "history":
         return _draw_without_history(law, batch, k, of_row, rng)
     shape = [k] if per == "batch" else [len(of_row), k]
     uniform = torch.rand(shape, generator=rng, dtype=torch.float64, device=batch.device)
     if per == "position" and batch.collisions == "target":
-        target = _taken(batch.targets_T, rows).unsqueeze(1)
+        target = taken(batch.targets_T, rows).unsqueeze(1)
         left = law.total - law.weight(target)
         points = torch.minimum((uniform * left).long(), left - 1)
         points = points + torch.where(points >= law.before(target), law.weight(target), 0)
@@ -108,13 +129,14 @@ def draw_allowed(
     return law.locate((uniform * law.total).long().clamp_(max=law.total - 1))
 
 
-def _taken(values: Tensor, rows: Tensor | None) -> Tensor:
+def taken(values: Tensor, rows: Tensor | None) -> Tensor:
+    """``values`` of these rows, or all."""
     return values if rows is None else values[rows]
 
 
 def _draw_without_history(law: Law, batch: Batch, k: int, of_row: Tensor, rng: torch.Generator) -> Tensor:
     """``of_row``: the sequence of each row of draws, ascending."""
-    rows, items = _split_keys(batch)
+    rows, items = split_keys(batch)
     most = max(1, _LARGEST_KEY // (law.total + 1))
     if batch.sequences <= most:
         return _draw_rows(law, rows, items, batch.sequences, of_row, k, rng)
@@ -148,7 +170,8 @@ def _draw_rows(
     return torch.where(left > 0, law.locate(points.clamp_(0, law.total - 1)), 0)
 
 
-def _split_keys(batch: Batch) -> tuple[Tensor, Tensor]:
+def split_keys(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Of what users have: the sequence and the item of each."""
     width = batch.catalogue_size + 1
     rows = torch.div(batch.history_keys, width, rounding_mode="floor")
     return rows, batch.history_keys - rows * width

@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from negsample.data.batches import Batch
-from negsample.negatives.base import Negatives, Per, check_draws
-from negsample.negatives.collisions import excluded, log_prob
+from negsample.data.batches import NOBODY, Batch
+from negsample.negatives.base import Negatives, Per, check_draws, with_log_q
+from negsample.negatives.collisions import excluded, log_prob, rows_of, taken
 from negsample.negatives.law import Line, Occurrences, check_counts
+from negsample.negatives.own import own_among, own_targets
 
 _MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
 
@@ -19,13 +20,22 @@ _MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
 class InBatch:
     """Targets of the batch, so in proportion to their occurrence in it, without the excluded ones.
 
-    With a number ``k``: K positions drawn without replacement from the flattened targets (an item that is the target
-    of two positions can come twice); ``0`` where fewer than K are allowed. With ``"all"``: every target, (T,) ids
-    shared by the batch.
+    **An in-batch negative is a target of another user's sequence.** A batch is made of whole sequences, so a user's
+    own targets are far more likely in it than their share of all targets. They are therefore never that user's
+    negatives, whatever the policy; the same item may still come from another user. With a number ``k``: K positions
+    drawn without replacement from the flattened targets (an item that is the target of two positions can come twice);
+    ``0`` where fewer than K are allowed. With ``"all"``: every target, (T,) ids shared by the batch. Draws per sequence
+    or position leave out the user's own; shared ones carry whose they are (``owner``) and are masked when scored.
 
-    ``log_q`` is the law of one draw. Without ``counts`` it is the law within this batch: the item's occurrences over
-    those allowed. With ``counts`` it is the law over all batches: the item's share of the counts that are not
-    excluded. A log-q correction needs the latter: the former knows nothing of the items outside the batch.
+    ``log_q`` is the law of one draw for a user u. With ``counts`` it is the law over all batches that u is in:
+    ``q_u(i) = (n_i - c_u(i)) / (N - N_u)``, n the counts, c_u the user's own, N and N_u their sums, then without what
+    is excluded. A log-q correction needs that. Without ``counts`` it is the law within this batch: the occurrences of
+    others over all of others.
+
+    What sampling within a batch does to it. Draws without replacement each have the law of one draw, so the mean over
+    them estimates what it would with replacement, with less variance. The other users of a batch are a sample of
+    users, and the mean is one over their targets: a ratio, whose bias is of the order of 1 / B (long sequences
+    count a little less). On real logs with B = 128 it is below what can be measured: see docs/methods.md.
 
     Args:
         k: K, or ``"all"``.
@@ -47,21 +57,27 @@ class InBatch:
             check_counts(counts)
         self._law = None if counts is None else Line(counts)
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
-        """Ids."""
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Ids, with their owners where they are shared."""
         if self.k == "all":
-            return batch.targets_T
+            return Negatives(batch.targets_T, owner=batch.position_users)
         positions = _without_replacement(batch, self.k, self.per, rng)
-        return torch.where(positions >= 0, batch.targets_T[positions.clamp(min=0)], 0)
+        there, at = positions >= 0, positions.clamp(min=0)
+        ids = torch.where(there, batch.targets_T[at], 0)
+        return Negatives(
+            ids, owner=torch.where(there, batch.position_users[at], NOBODY) if self.per == "batch" else None
+        )
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws with their ``log_q``; see the class."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch, per=self.per))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`."""
-        return log_prob(self._law or Occurrences(batch.targets_T), ids, batch, per)
+        if self._law is not None:
+            return log_prob(self._law, ids, batch, per, rows=rows, own=own_targets(batch))
+        own = own_among(batch.targets_T, batch.position_users, batch)
+        return log_prob(Occurrences(batch.targets_T), ids, batch, per, rows=rows, own=own)
 
 
 def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -> Tensor:
@@ -74,7 +90,7 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     rows = {"batch": 1, "sequence": batch.sequences, "position": t}[per]
     tries = min(2 * k + 16, 4 * t)
     tried = torch.randint(t, (rows, tries), generator=rng, device=batch.device)
-    good = _first_of_its_kind(tried, t) & ~excluded(batch.targets_T[tried], batch, per)
+    good = _first_of_its_kind(tried, t) & ~_forbidden(tried, batch, per)
     place = torch.cumsum(good, 1) - 1  # the place of each good draw among the good ones of its row
     chosen = torch.full((rows, k + 1), -1, dtype=torch.int64, device=batch.device)
     chosen.scatter_(1, torch.where(good & (place < k), place, k), tried)
@@ -83,6 +99,15 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     if len(short):
         chosen[short] = _by_sorting(batch, short, k, per, rng)
     return chosen[0] if per == "batch" else chosen
+
+
+def _forbidden(positions_NM: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
+    """Whether the target of a position may not be drawn for each row: it is excluded there, or the user's own."""
+    left_out = excluded(batch.targets_T[positions_NM], batch, per, rows)
+    if per == "batch":
+        return left_out
+    users_N1 = batch.users_B[taken(rows_of(batch, per), rows)].unsqueeze(1)
+    return left_out | (batch.position_users[positions_NM] == users_N1)
 
 
 def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
@@ -99,7 +124,8 @@ def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
 def _by_sorting(batch: Batch, rows: Tensor, k: int, per: Per, rng: torch.Generator) -> Tensor:
     t = len(batch.targets_T)
     keys = torch.rand(len(rows), t, generator=rng, dtype=torch.float64, device=batch.device)
-    keys.masked_fill_(excluded(batch.targets_T.expand(len(rows), -1), batch, per, rows), math.inf)
+    everywhere = torch.arange(t, device=batch.device).expand(len(rows), -1)
+    keys.masked_fill_(_forbidden(everywhere, batch, per, rows), math.inf)
     least = torch.topk(keys, min(k, t), dim=1, largest=False)
     chosen = torch.full((len(rows), k), -1, dtype=torch.int64, device=batch.device)
     chosen[:, : min(k, t)] = torch.where(torch.isfinite(least.values), least.indices, -1)

@@ -9,7 +9,7 @@ import torch
 from negsample.negatives.bank import Cache
 from negsample.negatives.select import NOTHING, Needs, Scored, check_needs
 
-_SMALLEST = 1e-6  # share that a target leaves to all other items
+_SMALLEST = 1e-6  # share that what is masked leaves to all other items
 
 
 class Resample:
@@ -78,25 +78,28 @@ class Temper:
 class LogQ:
     """The log-q correction: ``s' = s - strength * log(m q)``, m the number of draws (Bengio & Senecal, 2008).
 
-    With strength 1, sampled softmax is then an estimate of full cross-entropy; the target's score is left as it is.
-    With strength 0 it does nothing.
+    With strength 1, ``sum_j exp(s'_j)`` over the negatives has the mean ``sum_i exp(s_i)`` over the items that may be
+    one and that q can give, and sampled softmax is an estimate of full cross-entropy whose bias falls with m; the
+    target's score is left as it is. With strength 0 it does nothing.
 
     Args:
         strength: from 0 to 1.
-        positives: the target's score is corrected likewise, with the law before exclusion (Yi et al., RecSys'19). The
-            usual form, and biased, since the target was not drawn. One that the law cannot give stays as it is.
-        without_target: ``q' = q / (1 - q(target))``, the law given that it is not the target, and m the negatives
-            that are not masked (Khrylchenko et al., RecSys'25). For draws shared by the batch, where the target is
-            masked when it is scored.
+        positives: the target's score is corrected likewise, with its share of all targets (Yi et al., RecSys'19): its
+            probability as any item of a batch, its own occurrence there included, where the negatives' is without the
+            user's own. The usual form, and biased, since the target was not drawn. One that the law cannot give stays
+            as it is.
+        without_masked: ``q' = q / (1 - Q)``, Q the probability of all that is masked when it is scored, and m the
+            negatives that are not (Khrylchenko et al., RecSys'25). What the draw left out already is no part of Q.
     """
 
-    def __init__(self, strength: float = 1.0, *, positives: bool = False, without_target: bool = False) -> None:
+    def __init__(self, strength: float = 1.0, *, positives: bool = False, without_masked: bool = False) -> None:
         if not 0 <= strength <= 1:
             raise ValueError(f"the strength of the log-q correction must be in [0, 1], got {strength}")
-        if positives and without_target:
-            raise ValueError("the target is either corrected (positives) or taken out of q (without_target), not both")
-        self.strength, self.positives, self.without_target = strength, positives, without_target
-        self.needs: Needs = frozenset(("log_q", "pos_log_q")) if positives or without_target else frozenset(("log_q",))
+        if positives and without_masked:
+            raise ValueError("the target is either corrected (positives) or taken out of q (without_masked), not both")
+        self.strength, self.positives, self.without_masked = strength, positives, without_masked
+        further: Needs = frozenset(("pos_log_q",)) if positives else frozenset(("masked",) if without_masked else ())
+        self.needs: Needs = further | {"log_q"}
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
         """The same negatives with corrected scores."""
@@ -105,12 +108,12 @@ class LogQ:
         check_needs(self.needs, scored)
         assert scored.log_q_TK is not None
         log_q_TK, pos_log_q_T = scored.log_q_TK, scored.pos_log_q_T
-        absent = log_q_TK == -math.inf  # excluded at the draw; what is masked at the score was drawn, and counts
+        absent = log_q_TK == -math.inf  # never drawn for this position; what is masked at the score was, and counts
         log_m_T = torch.log((~absent).sum(1).clamp(min=1))
-        if self.without_target:
-            assert pos_log_q_T is not None
+        if self.without_masked:
+            assert scored.masked_T is not None
             present_T = (scored.neg_TK > -math.inf).sum(1).clamp(min=1)
-            log_m_T = torch.log(present_T) - torch.log1p(-pos_log_q_T.exp().clamp(max=1 - _SMALLEST))
+            log_m_T = torch.log(present_T) - torch.log1p(-scored.masked_T.clamp(max=1 - _SMALLEST))
         correction = (log_q_TK + log_m_T.unsqueeze(1)).masked_fill(absent, 0)
         corrected = scored._replace(neg_TK=scored.neg_TK - self.strength * correction)
         if not self.positives:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-Needs = frozenset[Literal["log_q", "pos_log_q", "ids", "whole"]]
+Needs = frozenset[Literal["log_q", "pos_log_q", "masked", "ids", "whole"]]
 NOTHING: Needs = frozenset()
 
 
@@ -16,8 +16,9 @@ class Scored(NamedTuple):
     """The scores of a batch's positions, as the second seat takes and gives them.
 
     ``pos_T``: of each position's target. ``neg_TK``: of its negatives, ``-inf`` where absent. ``log_q_TK`` and
-    ``ids_TK`` of the negatives, and ``pos_log_q_T``, the log-probability of one draw of the target before any
-    exclusion, are there when the selector needs them.
+    ``ids_TK`` of the negatives; ``pos_log_q_T``, the log-probability of the target as any draw of the batch, before
+    anything is excluded or a user's own; and ``masked_T``, the probability that a draw is masked when it is scored: all
+    are there when the selector needs them.
     """
 
     pos_T: Tensor
@@ -25,6 +26,7 @@ class Scored(NamedTuple):
     log_q_TK: Tensor | None = None
     pos_log_q_T: Tensor | None = None
     ids_TK: Tensor | None = None
+    masked_T: Tensor | None = None
 
     def take(self, columns_TN: Tensor) -> Scored:
         """The negatives at these places."""
@@ -42,12 +44,18 @@ def check_needs(needs: Needs, scored: Scored) -> None:
     Raises:
         ValueError: as it says.
     """
-    fields = {"log_q": scored.log_q_TK, "pos_log_q": scored.pos_log_q_T, "ids": scored.ids_TK}
+    fields = {
+        "log_q": scored.log_q_TK,
+        "pos_log_q": scored.pos_log_q_T,
+        "masked": scored.masked_T,
+        "ids": scored.ids_TK,
+    }
     missing = sorted(name for name in needs if name != "whole" and fields[name] is None)
     if missing:
         raise ValueError(
             f"the selector needs {', '.join(missing)}, which the scores came without: hand needs=select.needs to "
-            "score() (for pos_log_q the sampler's log_prob of the targets, too); BatchMix has no log_q and comes last"
+            "score() (and for pos_log_q and masked what negsample.proposals.propose() gives); BatchMix has no log_q "
+            "and comes last"
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from negsample.data.batches import Batch
-from negsample.negatives.base import Negatives, Per, check_draws
+from negsample.negatives.base import Negatives, Per, check_draws, with_log_q
 from negsample.negatives.collisions import draw_allowed, log_prob
 from negsample.negatives.law import Even, Line, check_counts, power_weights, scaled
 
@@ -31,18 +31,17 @@ class Uniform:
         self.k, self.per = k, per
         self._law = Even(items)
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
-        return draw_allowed(self._law, batch, self.k, self.per, rng=rng)
+        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws; ``log_q = -log(V - items excluded)``."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch, per=self.per))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`."""
-        return log_prob(self._law, ids, batch, per)
+        return log_prob(self._law, ids, batch, per, rows=rows)
 
 
 class Popularity:
@@ -70,18 +69,17 @@ class Popularity:
         self.k, self.per = k, per
         self._law = Line(power_weights(counts, exponent))
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
-        return draw_allowed(self._law, batch, self.k, self.per, rng=rng)
+        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws; ``log_q`` = log of the item's share of the weight that is not excluded."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch, per=self.per))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`."""
-        return log_prob(self._law, ids, batch, per)
+        return log_prob(self._law, ids, batch, per, rows=rows)
 
 
 class LogUniform:
@@ -108,15 +106,14 @@ class LogUniform:
         shares[order] = torch.log1p(1 / (rank + 1))
         self._law = Line(scaled(shares))
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Tensor:
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
-        return draw_allowed(self._law, batch, self.k, self.per, rng=rng)
+        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws; ``log_q`` = log of the item's share of what is not excluded."""
-        ids = self.draw(batch, rng=rng)
-        return Negatives(ids, self.log_prob(ids, batch, per=self.per))
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per) -> Tensor:
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.negatives.base.Sampler`."""
-        return log_prob(self._law, ids, batch, per)
+        return log_prob(self._law, ids, batch, per, rows=rows)
