@@ -16,7 +16,7 @@ from negsample.evaluation import ENCODE_BLOCK, QUERIES_AT_ONCE
 from negsample.job import Job
 from negsample.losses import bpr_max
 from negsample.methods import POPREC, Catalogue, Method, build_method
-from negsample.negatives import BatchMix, CrossBatch, Hardest, Mixture, OneOfHardest, Then
+from negsample.negatives import BatchMix, CrossBatch, Hardest, InBatch, Mixture, OneOfHardest, Sampler, Then
 from negsample.negatives.select import Needs as SelectorNeeds
 from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK
 from negsample.score import BYTES_A_SCORE, LOOKED_UP, MERGED, MIB
@@ -126,17 +126,25 @@ def _likely(sizes: np.ndarray, b: int) -> int:
 
 class Drawn(NamedTuple):
     """Negatives of a method: ``k`` for each ``per``; ``merged``: never all scored at once; what its selector needs;
-    bytes that a score takes at the peak, its gradient and what its loss keeps included."""
+    bytes that a score takes at the peak, its gradient and what its loss keeps included; ``owned``: some are targets of
+    users, so that ``log_q`` of shared ones differs by sequence."""
 
     k: int
     per: Literal["batch", "sequence", "position"]
     merged: bool
     needs: SelectorNeeds
     a_score: int
+    owned: bool
 
     def ids(self, positions: int, sequences: int) -> int:
         """Of a batch."""
         return self.k * {"batch": 1, "sequence": sequences, "position": positions}[self.per]
+
+    def log_qs(self, positions: int, sequences: int) -> int:
+        """Of a batch, and whose each is."""
+        if "log_q" not in self.needs:
+            return 0
+        return self.k * (sequences + 1) if self.owned and self.per == "batch" else self.ids(positions, sequences)
 
 
 def drawn_by(job: Job, positions: int) -> Drawn:
@@ -152,14 +160,19 @@ def drawn_by(job: Job, positions: int) -> Drawn:
     counts[0] = 0
     method = build_method(job.method, Catalogue(_PROBE, counts, counts), job.negatives)
     k = job.data.catalogue_size if method.merged else _k(method, positions)
-    return Drawn(k, method.sampler.per, method.merged, method.select.needs, _a_score(method))
+    owned = any(isinstance(part, InBatch | CrossBatch) for part in _parts(method))
+    return Drawn(k, method.sampler.per, method.merged, method.select.needs, _a_score(method, owned), owned)
 
 
-def _a_score(method: Method) -> int:
+def _parts(method: Method) -> list[Sampler]:
+    return method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
+
+
+def _a_score(method: Method, owned: bool) -> int:
     """Measured. What is left out before the loss costs it nothing."""
     if isinstance(method.select, Hardest | OneOfHardest):
         return 10
-    extra = sum(size for name, size in (("log_q", 6), ("ids", 16)) if name in method.select.needs)
+    extra = sum(size for name, size in (("log_q", 10 if owned else 6), ("ids", 16)) if name in method.select.needs)
     steps = method.select.steps if isinstance(method.select, Then) else [method.select]
     mixes = any(isinstance(each, BatchMix) for each in steps)
     loss = getattr(method.loss, "func", method.loss)
@@ -167,8 +180,7 @@ def _a_score(method: Method) -> int:
 
 
 def _k(method: Method, positions: int) -> int:
-    parts = method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
-    sizes = (part.size if isinstance(part, CrossBatch) else part.k for part in parts)
+    sizes = (part.size if isinstance(part, CrossBatch) else part.k for part in _parts(method))
     return sum(positions if size == "all" else int(size) for size in sizes)
 
 
@@ -306,6 +318,6 @@ def kept_bytes(settings: TrainSettings, sizes: Positions, drawn: Drawn) -> int:
     typical batch, times steps, times the epochs that are kept; and half as much again, for the epoch that is not laid
     together yet."""
     ids = drawn.ids(sizes.typical, sizes.sequences)
-    a_batch = _FLOAT * (sizes.sequences + ids + (ids if "log_q" in drawn.needs else 0))
-    a_batch += _FLOAT * sizes.typical if "pos_log_q" in drawn.needs else 0
+    a_batch = _FLOAT * (sizes.sequences + ids + drawn.log_qs(sizes.typical, sizes.sequences))
+    a_batch += _FLOAT * sizes.typical if drawn.needs & {"pos_log_q", "masked"} else 0
     return 3 * a_batch * sizes.steps * min(settings.oversampling_factor or 0, settings.epochs) // 2
