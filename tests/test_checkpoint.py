@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from negsample import InputError, TrainSettings, checkpoint
+from negsample.attempts import do, do_together
 from negsample.checksums import LIST
 from negsample.dial import NONE
-from negsample.job import Job, do, do_together
+from negsample.job import Job
 from negsample.methods import METHODS, negative_settings
 from negsample.unfinished import claimed, place_of
 

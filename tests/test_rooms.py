@@ -103,9 +103,12 @@ def test_siblings_never_import_one_another():
         ("optimizers", {"optimizers", "config", "models", "pages", "table"}),
         ("methods", {"methods", "config", "negatives", "losses", "data"}),
         ("published", {"published"}),
-        ("report", {"report", "checksums", "config", "metrics", "published", "runs", "seeds", "stats", "whole"}),
+        (
+            "report",
+            {"report", "checksums", "config", "failed", "metrics", "published", "runs", "seeds", "stats", "whole"},
+        ),
         ("stats", {"stats"}),
-        ("tracking", {"tracking", "checksums", "config", "course", "job", "runs", "study"}),
+        ("tracking", {"tracking", "checksums", "config", "course", "failed", "job", "outcomes", "runs", "study"}),
     ],
 )
 def test_imports_point_down(who, allowed):

@@ -12,12 +12,13 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from negsample import InputError, TrainSettings, checkpoint, cli, tuning
+from negsample import FailedError, InputError, TrainSettings, checkpoint, cli, tuning
 from negsample.course import Epoch
 from negsample.job import Job
 from negsample.methods import METHODS, negative_settings
 from negsample.methods.spaces import OF_TRAINING, OneOf, Real
 from negsample.search import STARTUP
+from negsample.shortage import WAYS_OUT
 from negsample.study import compare, plan
 from negsample.tuning import Tuning, plan_tunings, tune_all, write_best
 
@@ -235,8 +236,11 @@ def test_a_trial_that_diverges_is_told_and_the_search_goes_on(data, tmp_path):
 
 def test_when_all_trials_fail_that_is_told(data, tmp_path):
     search = rates(data, tmp_path, 1e29, 1e30, trials=2)
-    with pytest.raises(InputError, match=r"none of 2 trials could be trained \(.*diverged"):
+    with pytest.raises(FailedError, match=r"small random: none of 2 trials .* could be trained; the last: .*diverged"):
         tune_all([search])
+    why = {}
+    assert tune_all([search], failed=why) == {}
+    assert "the setting most likely at fault is learning_rate=" in why["small", "random"]
     assert json.loads(search.path.read_text())["best"] is None
 
 
@@ -403,3 +407,18 @@ def test_what_is_searched_is_a_setting_and_lies_around_its_default(method):
         else:
             assert space.low <= defaults[key] <= space.high
             assert space.low < space.high
+
+
+def test_a_trial_that_breaks_is_told_and_the_search_goes_on(data, tmp_path, monkeypatch):
+    fit, calls = tuning.fit_trial, []
+
+    def short(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise MemoryError
+        return fit(*arguments)
+
+    monkeypatch.setattr(tuning, "fit_trial", short)
+    search = tuning_of(data, tmp_path, trials=2)
+    tune_all([search])
+    assert [(trial.state, trial.error) for trial in search.trials()] == [("failed", WAYS_OUT), ("complete", None)]

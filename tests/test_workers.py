@@ -4,8 +4,6 @@ import pytest
 from safetensors.torch import load_file
 
 from negsample import InputError, TrainSettings, compare, plan
-from negsample.dial import NONE
-from negsample.tasks import Training
 from negsample.workers import in_processes
 
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8)
@@ -29,17 +27,22 @@ def test_two_at_once_do_what_one_after_another_does(data, tmp_path):
     assert {path.name for path in (tmp_path / "two" / "runs").iterdir()} == {job.name for job in jobs}
 
 
-def test_a_job_that_cannot_be_done_is_told_as_it_is_alone(data, tmp_path):
-    diverging = SETTINGS.model_copy(update={"learning_rate": 1e30})
-    jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=diverging)
-    with pytest.raises(InputError, match="diverged"):
-        compare(jobs, tmp_path, at_once=2)
-    assert {path.name for path in (tmp_path / "runs").glob("[!.]*")} <= {jobs[0].name}
+def test_what_breaks_a_task_comes_with_its_traceback(tmp_path):
+    with pytest.raises(RuntimeError, match=r"(?s)broken failed in a worker process:\nTraceback.*KeyError: 'lost key'"):
+        in_processes([Broken(KeyError("lost key"), tmp_path)] * 2, 2, lambda number, message: None, print)
 
 
-def test_what_breaks_in_a_worker_comes_with_its_traceback(data, tmp_path):
-    jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=SETTINGS)[1:]
-    broken = [job._replace(negatives={}) for job in jobs]
-    tasks = [Training([job], [tmp_path / job.name], NONE) for job in broken]
-    with pytest.raises(RuntimeError, match="failed in a worker process:\nTraceback"):
-        in_processes(tasks, 2, lambda number, message: None, print)
+@pytest.mark.parametrize("error", [InputError("no such luck"), OSError(28, "No space left on device")])
+def test_what_a_task_refuses_is_told_as_it_is_alone(error, tmp_path):
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        in_processes([Broken(error, tmp_path)], 2, lambda number, message: None, print)
+
+
+class Broken:
+    name, reads = "broken", ()
+
+    def __init__(self, error, writes):
+        self.error, self.writes = error, writes
+
+    def do(self, say):
+        raise self.error

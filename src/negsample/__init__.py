@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings
+    from negsample.config import FailedError, InputError, NegativeSettings, PrepareSettings, TrainSettings
     from negsample.data.batches import padded_batch
     from negsample.data.catalogue import load_dataset
     from negsample.data.log import read_log
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a name is loaded when it is first used, so that `negsample --help` needs no torch.
 _HOMES = {
-    "config": ("InputError", "NegativeSettings", "PrepareSettings", "TrainSettings"),
+    "config": ("FailedError", "InputError", "NegativeSettings", "PrepareSettings", "TrainSettings"),
     "data.batches": ("padded_batch",),
     "data.catalogue": ("load_dataset",),
     "data.log": ("read_log",),
@@ -96,6 +96,7 @@ __all__ = [
     "Cohort",
     "CrossBatch",
     "Dataset",
+    "FailedError",
     "GRU4Rec",
     "Hardest",
     "InBatch",

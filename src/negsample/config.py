@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
@@ -32,6 +33,19 @@ ROWS_FROM = 50_000  # items: from here on a step over the rows of a batch is the
 
 class InputError(ValueError):
     """What a person gave is wrong; the message names the value, the rule and the way out (exit code 2)."""
+
+
+class FailedError(Exception):
+    """Runs or searches failed; everything else is done (exit code 3).
+
+    Attributes:
+        lines: what failed and why, a line each.
+        page: the report of the study, where there is one.
+    """
+
+    def __init__(self, lines: Sequence[str], page: Path | None = None) -> None:
+        super().__init__("; ".join(lines))
+        self.lines, self.page = list(lines), page
 
 
 class Settings(BaseModel):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from negsample.checksums import LIST, Checksums, settled
 from negsample.config import InputError
+from negsample.failed import read_failed
 from negsample.job import Job
 from negsample.methods import POPREC
 from negsample.runs import is_run, read_run
@@ -24,13 +25,25 @@ Run = Mapping[str, Any]
 
 class Earlier(NamedTuple):
     """``about``: study.json. ``manifests``: of its datasets, by name. ``runs``, ``oversampling``: configurations of its
-    finished runs, by name. ``files``: those that its list has. All empty where there is no study yet."""
+    finished runs, by name, ``failed`` of those that failed. ``files``: those that its list has. All empty where there
+    is no study yet."""
 
     about: dict[str, Any]
     manifests: dict[str, dict[str, Any]]
     runs: dict[str, Run]
     oversampling: dict[str, Run]
+    failed: dict[str, Run]
     files: list[str]
+
+    def still_failed(self, jobs: Sequence[Job]) -> dict[str, Run]:
+        """The failed runs that ``jobs`` do not try by other settings, which is the way out of a failure."""
+        of = {(job.data.name, job.method): job for job in jobs}
+        found = {}
+        for name, config in self.failed.items():
+            job = of.get((config["dataset"], config["method"]))
+            if job is None or job._replace(seed=config["seed"]).made(config):
+                found[name] = config
+        return found
 
 
 def read_earlier(out: Path) -> Earlier:
@@ -40,10 +53,12 @@ def read_earlier(out: Path) -> Earlier:
         InputError: a file of it is damaged.
     """
     if not (out / "study.json").exists() and not (out / LIST).exists():
-        return Earlier({}, {}, {}, {}, [])
+        return Earlier({}, {}, {}, {}, {}, [])
     about, manifests, files = settled(out / LIST, "study", _about)
     runs, beside = (_configs(out, about.get(key, [])) for key in ("runs", "oversampling"))
-    return Earlier(about, manifests, runs, {name: each for name, each in beside.items() if name not in runs}, files)
+    beside = {name: each for name, each in beside.items() if name not in runs}
+    failed: dict[str, Run] = {each.run: each.config for each in read_failed(out, about.get("runs", []))}
+    return Earlier(about, manifests, runs, beside, failed, files)
 
 
 def _about(listed: Checksums) -> tuple[dict[str, Any], dict[str, dict[str, Any]], list[str]]:
@@ -159,5 +174,6 @@ def remove_earlier(out: Path, earlier: Earlier, jobs: Sequence[Job]) -> None:
                 if places is None:
                     raise InputError(f"another process is making {out / 'runs' / name}; wait for it, or stop it")
                 clear(places[0])
+    shutil.rmtree(out / "failed", ignore_errors=True)
     for name in (*(each for each in earlier.files if each != "study.json"), "study.json", LIST):
         (out / name).unlink(missing_ok=True)

@@ -14,22 +14,22 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from negsample.checkpoint import Checkpoint, DamagedError
+from negsample.checkpoint import Checkpoint
 from negsample.checksums import LIST, write_list
-from negsample.config import InputError, NegativeSettings, TrainSettings, canonical_json, checked
+from negsample.config import NegativeSettings, TrainSettings, canonical_json, checked
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset
-from negsample.dial import NONE, Choice
+from negsample.dial import Choice
 from negsample.measure import measure, write_measured
 from negsample.methods import POPREC, build_method, catalogue_of
 from negsample.models import GRU4Rec, PopRec, SASRec
 from negsample.peak import forget_peak, peak_memory
-from negsample.runs import check_new_folder, is_run, read_run, run_fingerprint, write_json
+from negsample.runs import is_run, read_run, run_fingerprint, write_json
 from negsample.seeds import generator
 from negsample.table import DenseTable, RowsTable
 from negsample.train import fit_together
-from negsample.unfinished import claimed, clear, scratch_in
+from negsample.unfinished import scratch_in
 
 _MAX_NAME = 100  # bytes; file systems allow 255 for the whole
 
@@ -83,64 +83,18 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def do(job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
-    """Train and measure ``job``, and choose its dial; ``folder`` appears whole when it is done, or not at all.
-
-    Until then there is a hidden folder beside it, from which the same job is carried on when it was stopped.
-    When another process has finished the same job there meanwhile, its run stays.
-
-    Raises:
-        InputError: the folder cannot be written (told before any work), another process does this job, or the
-            training diverged.
-    """
-    if not do_together([job], [folder], dial=dial, watch=lambda _, epoch: watch(epoch)):
-        raise InputError(f"another process is making {folder}; wait for it, or choose another --out")
-
-
-def do_together(
-    jobs: Sequence[Job],
-    folders: Sequence[Path],
-    *,
-    dial: Choice = NONE,
-    watch: Callable[[Job, Epoch], None] = lambda job, epoch: None,
-) -> bool:
-    """The same for jobs that differ in their seeds alone, trained as one batched model.
-
-    Returns:
-        Whether they are done; False: another process does one of them.
-
-    Raises:
-        InputError: see :func:`do`.
-        ValueError: there are several and they are no SASRec.
-    """
-    with claimed(folders) as places:
-        if places is None:
-            return False
-        if not all(
-            is_run(folder) and job.made(read_run(folder).config) for job, folder in zip(jobs, folders, strict=True)
-        ):
-            try:
-                _do(jobs, folders, places, dial, watch)
-            except DamagedError:
-                raise
-            except InputError:
-                for place in places:
-                    clear(place)
-                raise
-        for place in places:
-            clear(place)
-    return True
-
-
-def _do(
+def make_runs(
     jobs: Sequence[Job],
     folders: Sequence[Path],
     places: Sequence[Path],
     dial: Choice,
     watch: Callable[[Job, Epoch], None],
 ) -> None:
-    for folder in folders:
-        check_new_folder(folder)
+    """Train and measure ``jobs``, which differ in their seeds alone, and write their ``folders``.
+
+    ``places``: where what lies of each until then; what is there of the same training is carried on. See
+    :func:`negsample.attempts.do_together`.
+    """
     device = default_device()
     forget_peak(device)
     models = [build_model(job, device) for job in jobs]

@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from negsample.config import InputError
 from negsample.shared import Seen, check_seen, shown, unseen
-from negsample.workers import BUSY, PATIENCE, Heed, Task, Waiting, heed_outcome, outcome
+from negsample.workers import BUSY, PATIENCE, Heed, Lost, Task, Waiting, heed_outcome, outcome
 
 _RETRIES = 3
 _VERSIONS = ("negsample", "torch")
@@ -41,7 +41,8 @@ def on_ray(tasks: Sequence[Task], address: str | None, at_once: int, heed: Heed,
 
     A node that has GPUs gives one to each task. ``heed`` is called here. A task whose worker or node is lost is tried
     again, up to three times, from its last checkpoint. When this process is interrupted or dies, or a task fails, the
-    tasks stop. A connection to Ray that the caller has is used; otherwise one is made, and ended.
+    tasks stop. One that lost its worker four times is :class:`~negsample.workers.Lost`, and the others go on. A
+    connection to Ray that the caller has is used; otherwise one is made, and ended.
 
     Args:
         tasks: their folders lie on a file system that all nodes share.
@@ -51,8 +52,8 @@ def on_ray(tasks: Sequence[Task], address: str | None, at_once: int, heed: Heed,
         tell: told in a line of each worker that is lost.
 
     Raises:
-        InputError: there is no such cluster, a node does not see the files or has other versions than this machine, a
-            task raised it, or one lost its worker four times.
+        InputError: there is no such cluster, a node does not see the files or has other versions than this machine, or
+            a task raised it.
         RuntimeError: a task failed in another way; with its traceback.
     """
     if not tasks:
@@ -212,7 +213,14 @@ def _do_all(
                 raise
             except RayError as error:
                 lost[number] += 1
-                _tell_lost(tasks[number], lost[number], _reason(error), tell)
+                if lost[number] > _RETRIES:
+                    heed(
+                        number, Lost(f"process was stopped {lost[number]} times, the last time since {_reason(error)}")
+                    )
+                    continue
+                times = f"({lost[number]} of {_RETRIES})"
+                again = f"it is tried again from its checkpoint {times}"
+                tell(f"{tasks[number].name} was stopped, since {_reason(error)}; {again}")
                 todo.appendleft(number)
                 continue
             if message == BUSY:
@@ -230,15 +238,6 @@ def _reason(error: RayError) -> str:
     if isinstance(error, OutOfMemoryError):
         return "its node was out of memory"
     return "its node was lost" if isinstance(error, NodeDiedError) else "its worker process died"
-
-
-def _tell_lost(task: Task, times: int, reason: str, tell: Callable[[str], None]) -> None:
-    if times > _RETRIES:
-        raise InputError(
-            f"{task.name} was stopped {times} times, the last time since {reason}; what is finished is kept: the same "
-            "command carries on, with fewer --jobs if memory was short"
-        )
-    tell(f"{task.name} was stopped, since {reason}; it is tried again from its checkpoint ({times} of {_RETRIES})")
 
 
 def _work(task: bytes, seen: Seen, threads: int) -> Iterator[Any]:

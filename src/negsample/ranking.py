@@ -22,6 +22,10 @@ ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a pr
 _COUNTABLE = 2**24  # ones that a sum in float32 counts
 
 
+class NotFiniteError(InputError):
+    """What is to be ranked is no number."""
+
+
 class Table(Protocol):
     """What evaluation needs of an item table."""
 
@@ -89,7 +93,7 @@ def rank(
         item_block: items scored at once.
 
     Raises:
-        InputError: a state, an item or a target's score is not finite (the training diverged).
+        NotFiniteError: a state, an item or a target's score is not finite (the training diverged).
     """
     (ranking,) = rank_by_dial(
         states_QD,
@@ -211,7 +215,7 @@ def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.b
 
 def _check(numbers: Tensor) -> None:
     if not bool(torch.isfinite(numbers).all()):
-        raise InputError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
+        raise NotFiniteError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
 
 
 def _matrix(cells: Tensor, rows: int, columns: int) -> Tensor:

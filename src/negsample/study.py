@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from negsample.again import dial_again
-from negsample.config import InputError, TrainSettings, fingerprint
-from negsample.course import Epoch
+from negsample.config import FailedError, InputError, TrainSettings, fingerprint
 from negsample.data.sequences import Dataset
 from negsample.dial import parse_choice
 from negsample.forecast import check_fits
 from negsample.job import Job, tuned_job
 from negsample.methods import POPREC, negative_settings
+from negsample.outcomes import Outcomes, Watch
+from negsample.reasons import failed_for
 from negsample.report.page import write_report
 from negsample.runs import is_run, make_folders, read_run
 from negsample.study_files import write_study
@@ -21,9 +22,6 @@ from negsample.tasks import Training, carry_out
 from negsample.unfinished import alone, clear_finished
 from negsample.where import LOCAL, Where
 from negsample.whole import sweep
-
-Watch = Callable[[Job, Epoch | None], None]
-"""Called after each epoch of a job, and with None when the job is finished."""
 
 
 def plan(
@@ -99,16 +97,18 @@ def compare(
     together: int = 1,
     dial: str = "none",
     on: Where = LOCAL,
-    watch: Watch = lambda job, epoch: None,
+    watch: Watch = lambda job, what: None,
     tell: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
     replace: bool = False,
+    untuned: Mapping[tuple[str, str], str] | None = None,
 ) -> Path:
     """Do the jobs that ``out`` has not finished yet, and write the report. Returns the path of the page.
 
     Earlier runs in ``out`` stay part of the study: it may get more methods, seeds and datasets. A run that was stopped
     is carried on from its last checkpoint. Several processes may do one study at a time: each does what no other is
-    at, and all end when all is done.
+    at, and all end when all is done. A run that fails does not keep the others from being done: why it failed is kept
+    in ``failed`` in the study's folder, and the same call tries it again.
 
     Args:
         jobs: from :func:`plan`.
@@ -125,14 +125,19 @@ def compare(
         tell: what else there is to be said, a line at a time.
         note: more to keep in ``study.json``.
         replace: delete a study of other settings that is in ``out``, which is refused otherwise.
+        untuned: methods whose tuning found nothing, by dataset and method, and why: their jobs are failed ones.
 
     Raises:
+        FailedError: after all else is done and the report is written: runs failed.
         InputError: ``out`` holds a study of other settings or something else where a run belongs, or cannot be
             written; other models than SASRec are to be trained together; or a run cannot be, see
             :func:`negsample.forecast.check_fits`.
     """
     choice, runs, every = parse_choice(dial), out / "runs", [*jobs, *oversampling]
-    tasks = [Training(group, [runs / job.name for job in group], choice) for group in unfinished(every, out, together)]
+    hopeless = [(job, why) for job in every if (why := (untuned or {}).get((job.data.name, job.method)))]
+    possible = [job for job in every if job.name not in {each.name for each, _ in hopeless}]
+    todo = unfinished(possible, out, together)
+    tasks = [Training(group, [runs / job.name for job in group], choice) for group in todo]
     check_fits([task.jobs for task in tasks], at_once, memory=on.here)
     make_folders(out, "runs", "datasets")
     left = {folder for task in tasks for folder in task.folders}
@@ -141,31 +146,31 @@ def compare(
             raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
     about = {"dial": choice.text} | dict(note or {})
     sweep(out, deep=True)
-    clear_finished([runs / job.name for job in every if runs / job.name not in left])
+    clear_finished([runs / job.name for job in possible if runs / job.name not in left])
     with alone(out / "study"):
         listed = write_study(jobs, out, about, oversampling=oversampling, replace=replace)
     datasets = {job.data.fingerprint: job.data for job in jobs}
     for folder in (runs / name for name in listed if is_run(runs / name)):
         dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
-    for job in every:
+    for job in possible:
         if runs / job.name not in left:
             watch(job, None)
 
-    def heed(number: int, message: Any) -> None:
-        task = tasks[number]
-        for job in task.jobs if message is None else ():
-            watch(job, None)
-        if message is not None:
-            of, epoch = message
-            watch(task.jobs[of], epoch)
-
+    outcomes = Outcomes(out, tasks, watch)
+    for job, why in hopeless:
+        outcomes.fail(job, failed_for(job, "untuned", why))
     at_once = min(at_once, len(groups(every, together)))  # of all, not of those that are left: see in_processes
-    carry_out(tasks, heed, tell, at_once=at_once, on=on)
+    carry_out(tasks, outcomes.heed, tell, at_once=at_once, on=on)
     with alone(out / "study"):  # another process may have added to the study: who comes last tells of all
-        for name in write_study(jobs, out, about, oversampling=oversampling):
+        listed_now = write_study(jobs, out, about, oversampling=oversampling)
+        for name in listed_now:
             if name not in listed and is_run(runs / name):
                 dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
-        return write_report(out)
+        page = write_report(out) if any(is_run(runs / name) for name in listed_now) else None
+    if outcomes.failures:
+        raise FailedError([each.line for each in outcomes.failures.values()], page)
+    assert page is not None, "what did not fail is finished"
+    return page
 
 
 def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[Job]]:

@@ -49,11 +49,12 @@ def write_study(
         remove_earlier(out, earlier, every)
         earlier = read_earlier(out)
     check_adds(out, earlier, every, note)
-    configs = [job.identity() for job in jobs] + list(earlier.runs.values())
+    before = earlier.runs | earlier.still_failed(jobs)
+    configs = [job.identity() for job in jobs] + list(before.values())
     seeds = {each["seed"] for each in configs if each["method"] != POPREC}
     methods = list(dict.fromkeys(each["method"] for each in configs if each["method"] != POPREC))
     datasets = {job.data.name: job.data for job in jobs}
-    runs = list(dict.fromkeys([*(job.name for job in jobs), *earlier.runs]))
+    runs = list(dict.fromkeys([*(job.name for job in jobs), *before]))
     about = {
         "format": 1,
         "negsample": version("negsample"),

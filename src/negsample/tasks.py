@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from negsample.attempts import do_together
+from negsample.course import Epoch
 from negsample.dial import Choice
-from negsample.job import Job, do_together
+from negsample.failed import Failed
+from negsample.job import Job
 from negsample.where import LOCAL, Where
 from negsample.workers import Heed, Task, in_processes, one_by_one
 
@@ -15,7 +18,7 @@ from negsample.workers import Heed, Task, in_processes, one_by_one
 class Training(NamedTuple):
     """Jobs that are trained together and measured, their folders, and how their dial is chosen.
 
-    It says which of the jobs, and the epoch that is over.
+    It says which of the jobs, and the epoch that is over, or why it failed.
     """
 
     jobs: Sequence[Job]
@@ -45,14 +48,22 @@ class Training(NamedTuple):
 
     def do(self, say: Callable[[Any], None]) -> bool:
         """See :class:`negsample.workers.Task`."""
-        jobs = list(self.jobs)
-        return do_together(jobs, self.folders, dial=self.dial, watch=lambda job, epoch: say((jobs.index(job), epoch)))
+        seeds = [job.seed for job in self.jobs]  # they differ in nothing else
+
+        def tell(job: Job, what: Epoch | Failed) -> None:
+            say((seeds.index(job.seed), what))
+
+        return do_together(self.jobs, self.folders, dial=self.dial, watch=tell, failing=tell)
 
 
 def carry_out(
     tasks: Sequence[Task], heed: Heed, tell: Callable[[str], None], *, at_once: int = 1, on: Where = LOCAL
 ) -> None:
-    """Do every task, one by one here or ``at_once`` at a time, however few are left; ``on``: here, or on Ray."""
+    """Do every task, one by one here or ``at_once`` at a time, however few are left; ``on``: here, or on Ray.
+
+    ``heed`` is called with what a task says, with :class:`negsample.workers.Lost` when its process was killed, and with
+    None when it is done.
+    """
     if on.ray and tasks:
         from negsample.on_ray import on_ray  # Ray is an extra
 

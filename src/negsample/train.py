@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -13,12 +12,13 @@ import torch
 from torch import Tensor
 
 from negsample.checkpoint import Checkpoint, State
-from negsample.config import InputError, TrainSettings
+from negsample.config import TrainSettings
 from negsample.course import Course, Epoch, Fitted
 from negsample.data.ahead import ahead
 from negsample.data.batches import Batch
 from negsample.data.epochs import batches_again, batches_of
 from negsample.data.sequences import Dataset
+from negsample.diverged import Trace
 from negsample.forward import way_of
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
@@ -106,6 +106,8 @@ def _autocast(device: torch.device, to: torch.dtype | None) -> torch.autocast:
 
 
 def _learn(loss: Tensor, optimizer: Optimizer) -> None:
+    if loss.device.type == "cpu" and not bool(torch.isfinite(loss)):
+        return  # the weights stay as they were, and show what was wrong first; a GPU would have to be waited for
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
@@ -128,7 +130,8 @@ def fit(
     ``seed``, by purpose; ``watch`` and ``scratch`` as of :class:`Course`.
 
     Raises:
-        InputError: the loss stopped being a number, or :func:`step` refuses.
+        DivergedError: the loss or the weights stopped being finite.
+        InputError: :func:`step` refuses.
         ValueError: ``model`` is another than ``settings`` say, or for another number of items than ``data`` has.
     """
     (fitted,) = fit_together([Course(model, method, seed=seed, watch=watch, scratch=scratch)], data, settings)
@@ -168,22 +171,18 @@ def _fit(
     done, seconds, steps = _carry_on(courses, optimizer, checkpoint)
     for epoch in range(done + 1, settings.epochs + 1):
         began = time.perf_counter()
+        trace = Trace(courses, epoch)
         sources = [_epoch(course, data, settings, epoch) for course in courses]
-        losses = [_step_of(courses, turns, together, optimizer, settings) for turns in zip(*sources, strict=True)]
-        loss_of = torch.stack(losses).mean(0).tolist()
+        for turns in zip(*sources, strict=True):
+            trace.add(_step_of(courses, turns, together, optimizer, settings), [batch.users_B for batch, _ in turns])
+        loss_of = trace.means()
         seconds += (time.perf_counter() - began) / len(courses)
-        steps += len(losses)
-        for course, loss in zip(courses, loss_of, strict=True):
-            if not math.isfinite(loss):
-                raise InputError(
-                    f"the loss became {loss} in epoch {epoch} of seed {course.seed}: training diverged at "
-                    f"learning_rate {settings.learning_rate}; take a smaller one"
-                )
+        steps += len(trace.losses)
         looked = epoch % settings.eval_every == 0 or epoch == settings.epochs
         if looked:
             optimizer.settle()
         for course, loss in zip(courses, loss_of, strict=True):
-            valid = course.look(epoch, data, settings) if looked else None
+            valid = trace.look(course, data, settings) if looked else None
             course.log.append(Epoch(epoch, loss, seconds, steps, valid))
             course.watch(course.log[-1])
         if checkpoint is not None and checkpoint.after_epoch(partial(_state, courses, optimizer)):

@@ -11,22 +11,26 @@ from typing import Any, NamedTuple
 from optuna import create_trial
 from optuna.trial import FrozenTrial, TrialState
 
+from negsample.attempts import Caller
 from negsample.checkpoint import Checkpoint, DamagedError
 from negsample.checksums import GROWING, LIST, read_list, settled, sum_of, write_list
-from negsample.config import InputError, TrainSettings, fingerprint
+from negsample.config import FailedError, InputError, TrainSettings, fingerprint
 from negsample.course import SELECTED_BY, Course, Epoch, Fitted, standing
 from negsample.data.sequences import Dataset
 from negsample.job import Job, build_model, checkpoint_identity, default_device, tuned_job
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
 from negsample.methods.spaces import Space, narrowed
 from negsample.models import PopRec
+from negsample.reasons import failed_by
 from negsample.runs import make_folders, write_json
 from negsample.search import Trial, as_trial, drop_half_line, keep_trial, kept_trials, next_trial
+from negsample.shortage import is_of_the_system
 from negsample.tasks import carry_out
 from negsample.train import fit_together
 from negsample.unfinished import claimed, clear
 from negsample.where import LOCAL, Where
 from negsample.whole import replacing_files, sweep
+from negsample.workers import Lost
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
@@ -105,10 +109,15 @@ class Tuning(NamedTuple):
         """
         found = [each for each in self.trials() if each.state == "complete"]
         if not found:
-            errors = [each.error for each in self.trials() if each.error]
-            reason = f" ({errors[-1]})" if errors else ""
-            raise InputError(f"{self.name}: none of {self.planned} trials could be trained{reason}")
+            raise InputError(f"{self.name}: {self.failure}")
         return max(found, key=_standing)
+
+    @property
+    def failure(self) -> str:
+        """Why there is no best."""
+        errors = [each.error for each in self.trials() if each.error]
+        last = f"; the last: {errors[-1]}" if errors else ""
+        return f"none of {self.planned} trials of its tuning could be trained{last}"
 
     def _search(self, place: Path, say: Callable[[Any], None]) -> None:
         drop_half_line(self._journal)
@@ -130,10 +139,11 @@ class Tuning(NamedTuple):
         given = self.job.settings.model_dump(mode="json") | self.job.negatives
         trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.epochs)
         log: list[Epoch] = []
+        caller = Caller(say)
 
         def watch(epoch: Epoch) -> None:
             log.append(epoch)
-            say((trial.number, epoch))
+            caller.tell((trial.number, epoch))
             if epoch.valid is not None and epoch.epoch < self.job.settings.epochs:
                 trial.report(epoch.valid[SELECTED_BY], epoch.epoch)
                 if trial.should_prune():
@@ -144,10 +154,10 @@ class Tuning(NamedTuple):
             fit_trial(self.job_of(trial.params), place, watch)
         except _PrunedError:
             state = TrialState.PRUNED
-        except DamagedError:
-            raise
-        except InputError as refused:
-            state, error = TrialState.FAIL, str(refused)
+        except Exception as failed:
+            if failed is caller.error or isinstance(failed, DamagedError) or is_of_the_system(failed):
+                raise
+            state, error = TrialState.FAIL, failed_by(self.job_of(trial.params), failed).reason
         looks = {each.epoch: standing(each.valid) for each in log if each.valid is not None}
         best = max(looks, key=lambda epoch: looks[epoch], default=None)
         hit_rate, ndcg = (None, None) if best is None or state == TrialState.FAIL else looks[best]
@@ -281,6 +291,7 @@ def tune_all(
     on: Where = LOCAL,
     watch: Callable[[Tuning, Any], None] = lambda tuning, said: None,
     tell: Callable[[str], None] = lambda line: None,
+    failed: dict[tuple[str, str], str] | None = None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``; returns the best settings of each, by dataset and method.
 
@@ -291,21 +302,42 @@ def tune_all(
         on: where they are done.
         watch: called with what a tuning says (see :meth:`Tuning.do`), and with None when it is done.
         tell: what else there is to be said, a line at a time.
+        failed: where to note, by dataset and method, why a search found nothing; None: that is an error, at the end.
 
     Raises:
+        FailedError: a search found nothing.
         InputError: see :meth:`Tuning.do`.
     """
     at_once = min(at_once, len(tunings))
+    lost: dict[str, str] = {}
     tried = [each for each in tunings if len(each.trials()) == each.planned]  # told here: no process is worth it
     names = {each.stem for each in tried}
     left = [each for each in tunings if each.stem not in names]
-    carry_out(tried, partial(_heeded, watch, tried), tell)
-    carry_out(left, partial(_heeded, watch, left), tell, at_once=at_once, on=on)
-    return {(each.job.data.name, each.job.method): each.best().params for each in tunings}
+    carry_out(tried, partial(_heeded, watch, lost, tried), tell)
+    carry_out(left, partial(_heeded, watch, lost, left), tell, at_once=at_once, on=on)
+    found, why = {}, {}
+    for each in tunings:
+        key = each.job.data.name, each.job.method
+        if each.stem in lost:
+            why[key] = f"in its tuning the {lost[each.stem]}; the same command carries on from its checkpoint"
+        elif all(trial.state != "complete" for trial in each.trials()):
+            why[key] = each.failure
+        else:
+            found[key] = each.best().params
+    if failed is not None:
+        failed |= why
+    elif why:
+        raise FailedError([f"{name} {method}: {reason}" for (name, method), reason in why.items()])
+    return found
 
 
-def _heeded(watch: Callable[[Tuning, Any], None], tunings: Sequence[Tuning], number: int, said: Any) -> None:
-    watch(tunings[number], said)
+def _heeded(
+    watch: Callable[[Tuning, Any], None], lost: dict[str, str], tunings: Sequence[Tuning], number: int, said: Any
+) -> None:
+    if isinstance(said, Lost):
+        lost[tunings[number].stem] = said.reason
+    else:
+        watch(tunings[number], said)
 
 
 def write_best(tuning: Tuning) -> Path:

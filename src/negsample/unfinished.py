@@ -87,11 +87,17 @@ def scratch_in(place: Path) -> Path:
     return scratch
 
 
-def clear(place: Path) -> None:
-    """Remove what lies there, by whom it is claimed: the state first, since it needs the rest, and the lock last."""
-    for path in sorted(place.glob("*"), key=lambda each: (each.name == "lock", each.name != "state.pt")):
+def empty(place: Path) -> None:
+    """Remove what lies there, by whom it is claimed: the state first, since it needs the rest. The claim stays."""
+    for path in sorted(place.glob("*"), key=lambda each: each.name != "state.pt"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        else:
+        elif path.name != "lock":
             path.unlink(missing_ok=True)
+
+
+def clear(place: Path) -> None:
+    """The same, and the lock last."""
+    empty(place)
+    (place / "lock").unlink(missing_ok=True)
     shutil.rmtree(place, ignore_errors=True)

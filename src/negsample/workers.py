@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
-import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from multiprocessing.process import BaseProcess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from negsample.config import InputError
 
-PATIENCE = 1.0  # seconds between looks: whether workers are alive, whether another process is done
+PATIENCE = 1.0  # seconds between looks: whether another process is done
 BUSY = "busy"
 """What comes of a task that another process has."""
 
 Heed = Callable[[int, Any], None]
-"""Called with a task's number and what it says, and with None when it is done."""
+"""Called with a task's number and what it says; at last with None, when it is done, or with :class:`Lost`."""
 
 
 class Task(Protocol):
@@ -86,36 +86,117 @@ def in_processes(tasks: Sequence[Task], at_once: int, heed: Heed, tell: Callable
     """Do every task, ``at_once`` at a time, each with its share of the cores.
 
     A small model gains little from a second core, so N tasks on N cores should take less than N times one. ``heed``
-    is called here. When this process is interrupted or dies, or a task fails, the workers stop.
+    is called here. When a worker is killed, ``heed`` is called with :class:`Lost`, and another one takes its place.
+    When this process is interrupted or dies, or a task raises an error, the workers stop.
 
     Raises:
-        InputError: a task raised it, or a worker was killed.
+        InputError: a task raised it, or a worker could not start.
+        OSError: a task raised it.
         RuntimeError: a task failed in another way; with its traceback.
     """
-    context = multiprocessing.get_context("spawn")
-    todo, said = context.Queue(), context.Queue()
-    for number in range(len(tasks)):
-        todo.put(number)
-    threads = max(1, cores() // at_once)  # however few tasks are left: sums depend on how many threads add them up
-    workers = [
-        context.Process(target=_work, args=(tasks, todo, said, threads), daemon=True)
-        for _ in range(min(at_once, len(tasks)))
-    ]
+    todo, waiting, left = deque(range(len(tasks))), Waiting(tell), len(tasks)
+    workers: dict[Connection, _Worker] = {}
+
+    def hire() -> None:
+        worker = _Worker.start(tasks, threads_of(at_once))
+        workers[worker.line] = worker
+
     try:
-        for worker in workers:
-            worker.start()
-        _listen(tasks, workers, todo, said, heed, Waiting(tell))
-        for _ in workers:
-            todo.put(None)
-    except BaseException:
-        for worker in workers:
-            if worker.is_alive():
-                worker.terminate()
-        raise
+        for _ in range(min(at_once, left)):
+            hire()
+        while left:
+            for line in _ready(workers):
+                worker = workers[line]
+                try:
+                    said = line.recv()
+                except (EOFError, OSError):
+                    del workers[line]
+                    worker.bury()
+                    if worker.number is not None:
+                        heed(worker.number, Lost(worker.last_words))
+                        left -= 1
+                    if todo:
+                        hire()
+                    continue
+                worker.begun = True
+                if said is not None:
+                    number, message = said
+                    if message == BUSY:
+                        waiting.on(tasks[number])
+                        todo.append(number)
+                    elif heed_outcome(tasks[number], number, message, heed):
+                        left -= 1
+                    else:
+                        continue
+                worker.number = todo.popleft() if todo else None
+                if worker.number is not None:
+                    line.send(worker.number)
     finally:
-        for worker in workers:
-            if worker.pid is not None:
-                worker.join()
+        for worker in workers.values():
+            worker.stop()
+
+
+def _ready(workers: Mapping[Connection, _Worker]) -> list[Connection]:
+    """The lines on which there is something to hear, or nobody any more."""
+    return [each for each in wait(list(workers)) if isinstance(each, Connection)]
+
+
+class _Worker:
+    """A process of this machine, the line to it, and the number of the task that it has."""
+
+    def __init__(self, process: SpawnProcess, line: Connection) -> None:
+        self.process, self.line = process, line
+        self.number: int | None = None
+        self.begun = False
+
+    @classmethod
+    def start(cls, tasks: Sequence[Task], threads: int) -> _Worker:
+        """A new one, which says None when it can take a task."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(tasks, theirs, threads), daemon=True)
+        process.start()
+        theirs.close()  # so that its end is heard
+        return cls(process, ours)
+
+    def bury(self) -> None:
+        """It is dead.
+
+        Raises:
+            InputError: it died before it could work, as the next one would.
+        """
+        self.line.close()
+        self.process.join()
+        if not self.begun:
+            raise InputError(
+                f"a worker {self.last_words} before it had begun; what is finished is kept: the same command carries "
+                "on, with fewer --jobs if memory was short"
+            )
+
+    @property
+    def last_words(self) -> str:
+        """How it ended."""
+        code = self.process.exitcode or 0
+        if code < 0:
+            return f"process was killed by the system ({signal.Signals(-code).name}: was memory short?)"
+        return f"process ended with exit code {code}"
+
+    def stop(self) -> None:
+        """Whatever it does."""
+        if self.process.is_alive():
+            self.process.terminate()
+        self.process.join()
+        self.line.close()
+
+
+def threads_of(at_once: int) -> int:
+    """How many threads a task has when ``at_once`` are done on this machine: its share of the cores.
+
+    However few tasks are left: sums depend on how many threads add them up. Never more than PyTorch has here, which
+    is what ``OMP_NUM_THREADS`` says.
+    """
+    mine = torch.get_num_threads()
+    return mine if at_once <= 1 else max(1, min(mine, cores() // at_once))
 
 
 def cores() -> int:
@@ -123,26 +204,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _listen(
-    tasks: Sequence[Task], workers: Sequence[BaseProcess], todo: Any, said: Any, heed: Heed, waiting: Waiting
-) -> None:
-    left = len(tasks)
-    while left:
-        try:
-            number, message = said.get(timeout=PATIENCE)
-        except queue.Empty:
-            dead = [worker.exitcode for worker in workers if worker.exitcode]
-            if dead:
-                raise InputError(
-                    f"a worker process ended with exit code {dead[0]} (was it killed for memory?); what is finished "
-                    "is kept: the same command carries on, with fewer --jobs if memory was short"
-                ) from None
-            continue
-        if message == BUSY:
-            waiting.on(tasks[number])
-            todo.put(number)
-        else:
-            left -= heed_outcome(tasks[number], number, message, heed)
+class Lost(NamedTuple):
+    """The process of a task was killed, and the task is not done; ``reason``: how."""
+
+    reason: str
 
 
 def heed_outcome(task: Task, number: int, message: Any, heed: Heed) -> bool:
@@ -150,9 +215,10 @@ def heed_outcome(task: Task, number: int, message: Any, heed: Heed) -> bool:
 
     Raises:
         InputError: the task raised it.
+        OSError: the task raised it.
         RuntimeError: it failed in another way.
     """
-    if isinstance(message, InputError):
+    if isinstance(message, InputError | OSError):
         raise message
     if isinstance(message, _Failure):
         raise RuntimeError(f"{task.name} failed in a worker process:\n{message.traceback}")
@@ -172,40 +238,41 @@ def outcome(do: Callable[[Callable[[Any], None]], bool], say: Callable[[Any], No
     try:
         return None if do(say) else BUSY
     except InputError as error:
+        return InputError(str(error))  # whatever its kind
+    except OSError as error:
         return error
     except Exception:
         return _Failure(traceback.format_exc())
 
 
-def _work(tasks: Sequence[Task], todo: Any, said: Any, threads: int) -> None:
-    """A worker's life: until there is no task left, or it is told to stop."""
+def _work(tasks: Sequence[Task], line: Connection, threads: int) -> None:
+    """A worker's life: take a number, do that task, say what happens; until it is stopped, or nobody is there."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(1))  # at once: torch complains when it is torn down in its middle
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
     torch.set_num_threads(threads)
-    try:
-        _do_all(tasks, todo, said)
-    except SystemExit:
-        os._exit(1)  # at once: an interpreter that is torn down in the middle of torch complains
 
+    def say(message: Any) -> None:
+        try:
+            line.send(message)
+        except OSError:
+            os._exit(1)
 
-def _do_all(tasks: Sequence[Task], todo: Any, said: Any) -> None:
-    """Take a number, do that task, say what happens, until there is none."""
-    parent = multiprocessing.parent_process()
-
-    def say(number: int, message: Any) -> None:
-        if parent is not None and not parent.is_alive():
-            sys.exit()
-        said.put((number, message))
-
-    def next_number() -> int | None:
-        while parent is None or parent.is_alive():
-            with suppress(queue.Empty):
-                number: int | None = todo.get(timeout=PATIENCE)
-                return number
-        return None
-
-    while (number := next_number()) is not None:
-        result = outcome(tasks[number].do, lambda message, number=number: say(number, message))  # type: ignore[misc]
-        say(number, result)
+    say(None)
+    while True:
+        try:
+            number = line.recv()
+        except (EOFError, OSError):
+            return
+        result = outcome(tasks[number].do, lambda message, number=number: say((number, message)))  # type: ignore[misc]
         if result == BUSY:
             time.sleep(PATIENCE)
+        say((number, result))
+
+
+def _outlive_nobody() -> None:
+    """End this process as soon as its parent is dead."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

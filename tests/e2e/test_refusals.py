@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -64,7 +65,6 @@ def test_a_command_line(negsample, tmp_path, arguments, words):
         (["--method", "random", "--set", "dim=20000000"], ["not enough memory", "dim"]),
         (["--method", "random", "--set", "random_negatives=null"], ["random_negatives", "default"]),
         (["--method", "random", "--set", "learning_rate=Infinity"], ["learning_rate", "finite"]),
-        (["--method", "random", "--set", "learning_rate=1e9"], ["diverged", "learning_rate", "smaller"]),
         (["--method", "random", "--set", "kept_hardest=3"], ["kept_hardest does nothing", "random"]),
         (["--method", "in-batch", "--set", "in_batch_negatives=ALL"], ["in_batch_negatives='ALL'", "'all'"]),
         (["--method", "random", "--set", "model=gru"], ["model='gru'", "'sasrec' or 'gru4rec'"]),
@@ -78,6 +78,34 @@ def test_a_command_line(negsample, tmp_path, arguments, words):
 def test_a_setting_of_train(negsample, log, tmp_path, arguments, words):
     refused(negsample("train", log, "--epochs", 1, "--out", tmp_path / "run", *arguments), *words)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_diverges(negsample, log, small, tmp_path):
+    setting = ("--method", "sampled-softmax", "--epochs", 1, "--set", "temperature=1e-44")
+    finished = negsample("train", log, *setting, "--out", tmp_path / "run", *small)
+    assert finished.returncode == 3, finished.stderr
+    first, second = finished.stderr.splitlines()
+    assert first.startswith(
+        "failed: retail sampled-softmax seed 0: training diverged: the loss became nan in epoch 1, step 1"
+    )
+    assert "the setting most likely at fault is temperature=1e-44 (default 1): take a larger one; users of" in first
+    assert second.startswith("1 failed")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_of_which_something_fails(negsample, log, small, tmp_path):
+    study = ("compare", log, "--out", tmp_path / "study", "--methods", "random,sampled-softmax", "--repeats", 2)
+    finished = negsample(*study, "--epochs", 1, "--set", "temperature=1e-44", *small)
+    assert finished.returncode == 3, finished.stderr
+    assert [line[:41] for line in finished.stderr.splitlines()[:2]] == [
+        f"failed: retail sampled-softmax seed {seed}: tr" for seed in (0, 1)
+    ]
+    assert "2 failed; all else is kept" in finished.stderr
+    table = finished.stdout[finished.stdout.index("test, %") :]
+    assert re.search(r"\n *sampled-softmax +failed *\n", table)
+    assert "Report: " in table
+    assert (tmp_path / "study" / "report.html").read_text().count("training diverged: the loss became nan") >= 1
+    assert negsample("report", tmp_path / "study").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import torch
 
 from negsample import compare, plan
 from negsample import forecast as room
+from negsample.attempts import do
 from negsample.config import InputError, TrainSettings
 from negsample.forecast import check_fits, forecast, in_bytes, in_time, pace_of
 from negsample.forecast.needs import PROCESS, asked_of, needs_of
-from negsample.job import Job, do
+from negsample.job import Job
 from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.study import groups
 

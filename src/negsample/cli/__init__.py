@@ -26,5 +26,5 @@ for verb in (prepare, train, evaluate, compare, tune, reproduce, report, verify,
 
 
 def main() -> None:
-    """Run the command line; exit 0 done, 2 the input or a setting is wrong, 130 interrupted."""
+    """Run the command line; exit 0 done, 2 the input or a setting is wrong, 3 runs failed, 130 interrupted."""
     sys.exit(exit_code(app))

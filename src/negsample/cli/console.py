@@ -10,8 +10,9 @@ from contextlib import suppress
 import typer
 from rich.console import Console
 
-from negsample.config import InputError
+from negsample.config import FailedError, InputError
 from negsample.data.names import printable
+from negsample.shortage import WAYS_OUT, is_shortage
 
 
 class Output(Console):
@@ -28,11 +29,11 @@ class Output(Console):
 
 
 out = Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100)
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # as PyTorch says it, of a CPU and of a GPU
 
 
 def exit_code(app: typer.Typer) -> int:
-    """Run ``app``: 0 done, 2 the input or a setting is wrong (one line on stderr), 130 interrupted."""
+    """Run ``app``: 0 done, 2 the input or a setting is wrong (one line on stderr), 3 runs failed (a line each), 130
+    interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to stop
@@ -40,6 +41,11 @@ def exit_code(app: typer.Typer) -> int:
         code: int = app(standalone_mode=False)
     except InputError as error:
         code = _refuse(str(error))
+    except FailedError as error:
+        for line in error.lines:
+            say(f"failed: {line}")
+        say(f"{len(error.lines)} failed; all else is kept, and the same command tries again what failed")
+        code = 3
     except typer.TyperException as error:
         code = _refuse(_usage(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -47,9 +53,9 @@ def exit_code(app: typer.Typer) -> int:
     except OSError as error:
         code = _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
+        if not is_shortage(error):
             raise
-        code = _refuse("not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives")
+        code = _refuse(WAYS_OUT)
     if code == 130:
         say("interrupted; what is finished is kept, the same command carries on")
     return code

@@ -22,6 +22,7 @@ from negsample.cli.options import (
     whole_numbers,
 )
 from negsample.cli.studies import carry_out, command_line, tuned
+from negsample.config import FailedError
 
 
 def reproduce(
@@ -111,8 +112,9 @@ def reproduce(
         out.plain(f"And Figure 5: at most {response} trials of about {each_takes} each.")
     if forecast_only:
         return
-    tuned(planned.tunings, at_once, where)
-    carry_out(
+    unanswered: dict[tuple[str, str], str] = {}
+    tuned(planned.tunings, at_once, where, unanswered)
+    _, failures = carry_out(
         planned.jobs,
         folder,
         oversampling=planned.oversampling,
@@ -123,3 +125,6 @@ def reproduce(
         note=note,
         replace=replace,
     )
+    failures += [f"Figure 5, {method} on {name}: {why}" for (name, method), why in unanswered.items()]
+    if failures:
+        raise FailedError(failures)

@@ -20,6 +20,7 @@ from rich.progress import Progress as RichProgress
 
 if TYPE_CHECKING:
     from negsample.course import Epoch
+    from negsample.failed import Failed
     from negsample.job import Job
     from negsample.tuning import Tuning
 
@@ -85,8 +86,17 @@ class Progress:
         self._best: dict[str, float] = {}
         self._done: set[str] = set()
 
-    def watch(self, job: Job, epoch: Epoch | None) -> None:
-        """An epoch of ``job`` is over, or with None the job."""
+    def watch(self, job: Job, epoch: Epoch | Failed | None) -> None:
+        """An epoch of ``job`` is over, or with None the job; or it failed."""
+        from negsample.failed import Failed
+
+        if isinstance(epoch, Failed):
+            trained = self._last[job.name].epoch if job.name in self._last else 0
+            if job.method in self._methods:
+                self._bar.update(self._task, advance=_work(job) * (1 - trained / job.settings.epochs))
+                self._done.add(job.name)
+            self._say(f"failed: {epoch.line}")
+            return
         if job.method not in self._methods:
             return
         factor = job.settings.oversampling_factor

@@ -105,13 +105,13 @@ def train(
         cold,
     )
     from negsample.again import dial_again
+    from negsample.attempts import do
     from negsample.cli.progress import progress_of
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.catalogue import load_dataset
     from negsample.dial import parse_choice
     from negsample.earlier import differs
     from negsample.forecast import check_fits, forecast
-    from negsample.job import do
     from negsample.methods import POPREC, method_names
     from negsample.runs import check_new_folder, is_run, read_run
     from negsample.study import plan

@@ -38,7 +38,7 @@ from negsample.cli.options import (
     settings_of,
     whole_numbers,
 )
-from negsample.config import InputError
+from negsample.config import FailedError, InputError
 
 if TYPE_CHECKING:
     from negsample.job import Job
@@ -142,6 +142,7 @@ def compare(
         print_dataset(out, data)
     for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
         out.plain(remark)
+    untuned: dict[tuple[str, str], str] = {}
     if tune_trials is not None:
         tunings = plan_tunings(
             loaded,
@@ -153,13 +154,14 @@ def compare(
             given=given,
             folder=folder / "tuning",
         )
-        jobs = planned(tuned=tuned(tunings, at_once, where))
+        jobs = planned(tuned=tuned(tunings, at_once, where, untuned))
         again = study.oversampled(jobs, factors)
         note |= {"tunings": [tuning.stem for tuning in tunings]}
-        left = study.unfinished([*jobs, *again], folder, together)
+        possible = [job for job in [*jobs, *again] if (job.data.name, job.method) not in untuned]
+        left = study.unfinished(possible, folder, together)
         check_fits(left, at_once, memory=where.here)
     print_forecast(out, forecast(left, at_once))
-    finished = carry_out(
+    finished, failures = carry_out(
         jobs,
         folder,
         oversampling=again,
@@ -170,12 +172,15 @@ def compare(
         tracking=tracking,
         note=note,
         replace=replace,
+        untuned=untuned,
     )
     words = unreached_words(finished)
-    if words and len(finished.unreached()) == sum(run.config["method"] != POPREC for run in finished.runs):
+    if words and not failures and len(finished.unreached()) == len(finished.trained()):
         raise InputError(words)
     if words:
         out.plain(words)
+    if failures:
+        raise FailedError(failures)
 
 
 def tune(
@@ -258,49 +263,63 @@ def carry_out(
     note: Mapping[str, Any],
     replace: bool,
     dial: str = "none",
-) -> Study:
-    """Do what is left of a study, seen on the terminal, and say what came of it."""
+    untuned: Mapping[tuple[str, str], str] | None = None,
+) -> tuple[Study, list[str]]:
+    """Do what is left of a study, seen on the terminal, and say what came of it; what failed is returned, in lines.
+
+    Raises:
+        FailedError: nothing is finished.
+    """
     from negsample import study
     from negsample.cli.progress import progress_of
     from negsample.report.reading import read_study
     from negsample.tracking import tracked
 
+    failures: list[str] = []
     with tracked(tracking, say) as logging, progress_of(out, [*jobs, *oversampling]) as progress:
-        page = study.compare(
-            jobs,
-            folder,
-            oversampling=oversampling,
-            at_once=at_once,
-            together=together,
-            dial=dial,
-            on=on,
-            watch=logging(progress.watch),
-            tell=progress.tell,
-            note=note,
-            replace=replace,
-        )
+        try:
+            page = study.compare(
+                jobs,
+                folder,
+                oversampling=oversampling,
+                at_once=at_once,
+                together=together,
+                dial=dial,
+                on=on,
+                watch=logging(progress.watch),
+                tell=progress.tell,
+                note=note,
+                replace=replace,
+                untuned=untuned,
+            )
+        except FailedError as failed:
+            if failed.page is None:
+                raise
+            page, failures = failed.page, failed.lines
     finished = read_study(folder)
     _say_study(finished, page)
-    return finished
+    return finished, failures
 
 
 def _say_study(study: Study, page: Path) -> None:
     from negsample.cli.terminal import print_study
-    from negsample.report.tables import study_table
+    from negsample.report.tables import whole_table
 
-    print_study(out, study_table(study), study.about.get("dial", "none"))
+    print_study(out, whole_table(study), study.about.get("dial", "none"))
     out.plain(f"Report: {page}")
 
 
-def tuned(tunings: list[Tuning], at_once: int, where: Where) -> dict[tuple[str, str], dict[str, Any]]:
-    """Do what is left of ``tunings``, seen on the terminal."""
+def tuned(
+    tunings: list[Tuning], at_once: int, where: Where, failed: dict[tuple[str, str], str] | None = None
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Do what is left of ``tunings``, seen on the terminal; ``failed`` as of :func:`negsample.tuning.tune_all`."""
     from negsample.cli.progress import progress_of_searches
     from negsample.forecast import check_fits
     from negsample.tuning import tune_all
 
     check_fits([[tuning.job] for tuning in tunings], at_once, memory=where.here)
     with progress_of_searches(out, tunings) as progress:
-        return tune_all(tunings, at_once=at_once, on=where, watch=progress.watch, tell=progress.tell)
+        return tune_all(tunings, at_once=at_once, on=where, watch=progress.watch, tell=progress.tell, failed=failed)
 
 
 def command_line() -> str:

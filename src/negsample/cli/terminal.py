@@ -103,6 +103,11 @@ def print_study(out: Console, table: pl.DataFrame, dial: str = "none") -> None:
         best = {column: rows[column].max() for column in _STUDY_COLUMNS if column != "method"}
         for row in rows.iter_rows(named=True):
             cells = [Text(row["method"])]
+            if not row["runs"]:
+                shown.add_row(*cells, "failed")
+                continue
+            if row["failed"]:
+                cells[0].append(f" ({row['failed']} failed)", style="not bold dim")
             for column, highest in best.items():
                 digits = 1 if column in ("balance@10", "coverage@10") else 2
                 cell = Text(_percent(row[column], digits), style="bold" if row[column] == highest else "")

@@ -19,6 +19,7 @@ from negsample.report.beside_paper import beside_table, cohort_cells, reproduced
 from negsample.report.beside_paper import cells as beside_cells
 from negsample.report.beside_words import Beside, beside
 from negsample.report.cutoff import cut_off
+from negsample.report.failures import failure_lines
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figure, write_text
 from negsample.report.findings import findings
 from negsample.report.formats import listed, when
@@ -29,7 +30,7 @@ from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.reading import POPULAR, Study, is_of_study, read_study
 from negsample.report.significance import Comparisons, differences, significance_table
 from negsample.report.significance_words import cells_not_tested
-from negsample.report.tables import dialled_rows, frontier_table, study_table, write_table
+from negsample.report.tables import dialled_rows, frontier_table, study_table, whole_table, write_table
 from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
 
@@ -63,7 +64,7 @@ def write_report(folder: Path) -> Path:
     compared = beside_cells(study, table)
     html = render(study, table, figures, offered, tested, papers, joint, beside(compared, cohort_cells(study)))
     with rewriting(folder, "study", keep=is_of_study) as scratch:
-        write_table(table, scratch / "table.csv")
+        write_table(whole_table(study), scratch / "table.csv")
         write_table(frontier_table(study), scratch / "frontier.csv")
         write_table(
             significance_table([each for some in tested.values() for each in some.found]), scratch / "significance.csv"
@@ -150,6 +151,7 @@ def _section(
     manifest = study.manifests[dataset]
     tunings = study.tunings_of(dataset)
     trained = [row["method"] for row in rows if row["method"] != POPULAR]
+    failed = failure_lines(study, dataset)
     return {
         "dataset": dataset,
         "id": _id(study, dataset),
@@ -158,7 +160,12 @@ def _section(
         "tested": any(each.p is not None for each in tested.found),
         "untested": cells_not_tested(tested),
         "findings": findings(rows, tested),
-        "absent": [name for name in study.about["methods"] if name not in study.methods_of(dataset)],
+        "failed": failed,
+        "absent": [
+            name
+            for name in study.about["methods"]
+            if name not in (*study.methods_of(dataset), *(each.method for each in failed))
+        ],
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tuned_lines(tunings, looks(study.about["methods"])),
         "budget": budget_words(tunings, trained, used=not study.published_settings) if tunings else "",

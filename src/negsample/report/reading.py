@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from negsample.checksums import LIST, Checksums, settled
 from negsample.config import InputError
+from negsample.failed import Failed, read_failed
 from negsample.report.tunings import Tuning, read_tunings
 from negsample.runs import Run, arrays_of, read_grid, read_run
 
@@ -38,7 +39,8 @@ class Study(NamedTuple):
     by dataset, of the E measured test events, in the order of the runs' ranks: ``user_E``, ``cohort_E`` and
     ``percentile_E``, the share of the train events that are of less popular items.
     ``tunings``: how methods were tuned, by dataset and method; empty where none was. ``oversampling``: finished runs
-    beside the study's, which differ from them in ``oversampling_factor`` and stand in no table.
+    beside the study's, which differ from them in ``oversampling_factor`` and stand in no table. ``failures``: runs of
+    both kinds that failed when they were last tried.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class Study(NamedTuple):
     events: dict[str, dict[str, NDArray[Any]]]
     tunings: dict[tuple[str, str], Tuning]
     oversampling: list[Run]
+    failures: list[Failed]
 
     def figures(self, run: Run, part: str) -> dict[float, dict[str, Any]]:
         """What ``run`` gave on ``valid`` or ``test``, by setting of the dial: one alone where there is no grid."""
@@ -61,6 +64,20 @@ class Study(NamedTuple):
     def unreached(self) -> list[Run]:
         """The runs that no setting of the dial brings to the Balance that was asked for."""
         return [run for run in self.runs if run.metrics.get("dial_reached") is False]
+
+    def trained(self) -> list[Run]:
+        """The finished runs but those of PopRec."""
+        return [run for run in self.runs if run.config["method"] != POPULAR]
+
+    @property
+    def missing(self) -> int:
+        """How many of the runs that it lists are neither finished nor failed."""
+        listed = set(self.about["runs"])
+        return self.listed - len(self.runs) - sum(each.run in listed for each in self.failures)
+
+    def failures_of(self, dataset: str) -> list[Failed]:
+        """The runs on ``dataset`` that failed when they were last tried, in the study's order."""
+        return [each for each in self.failures if each.dataset == dataset]
 
     def runs_of(self, dataset: str, method: str | None = None) -> list[Run]:
         """The finished runs on ``dataset``, of one method or of all."""
@@ -104,7 +121,8 @@ def read_study(folder: Path) -> Study:
     grids = {run.folder: read_grid(run.folder) for run in runs}
     tunings = read_tunings(folder / "tuning", about, manifests)
     beside = _oversampling(folder, about, manifests)
-    return Study(folder, about, manifests, runs, len(folders), grids, events, tunings, beside)
+    failures = read_failed(folder, list(dict.fromkeys([*about["runs"], *about.get("oversampling", [])])))
+    return Study(folder, about, manifests, runs, len(folders), grids, events, tunings, beside, failures)
 
 
 def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> list[Run]:

@@ -27,7 +27,7 @@ EXTRA = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
 
 
 def study_table(study: Study) -> pl.DataFrame:
-    """One row a (dataset, method) with a finished run, in the study's order.
+    """One row a (dataset, method) with a finished run, in the study's order; ``failed``: how many of its runs failed.
 
     Fractions, not %. A measure is the mean over the runs where it is defined, ``_sd`` the sample standard
     deviation over the same runs (null with fewer than two). Both are null where it is defined in no run.
@@ -36,11 +36,28 @@ def study_table(study: Study) -> pl.DataFrame:
         InputError: a run's metrics lack one of the columns.
     """
     rows = [
-        {"dataset": dataset, "method": method, **averaged(study.runs_of(dataset, method))}
+        {"dataset": dataset, "method": method, "failed": _failed(study, dataset, method)}
+        | averaged(study.runs_of(dataset, method))
         for dataset in study.datasets()
         for method in study.methods_of(dataset)
     ]
     return pl.DataFrame(rows, schema=_schema(), orient="row")
+
+
+def whole_table(study: Study) -> pl.DataFrame:
+    """The same with a row of no figures for each method of which every run that was tried failed."""
+    found = {(row["dataset"], row["method"]): row for row in study_table(study).to_dicts()}
+    rows = []
+    for dataset in study.manifests:
+        for method in study.about["methods"]:
+            failed = _failed(study, dataset, method)
+            row = {"dataset": dataset, "method": method, "runs": 0, "failed": failed} if failed else None
+            rows.append(found.get((dataset, method), row))
+    return pl.DataFrame([row for row in rows if row is not None], schema=_schema(), orient="row")
+
+
+def _failed(study: Study, dataset: str, method: str) -> int:
+    return sum(each.method == method for each in study.failures_of(dataset))
 
 
 def write_table(table: pl.DataFrame, path: Path) -> Path:
@@ -120,4 +137,5 @@ def _schema() -> dict[str, pl.DataType | type[pl.DataType]]:
         "method": pl.String,
         "runs": pl.Int64,
         **dict.fromkeys(names, pl.Float64),
+        "failed": pl.Int64,
     }

@@ -14,8 +14,9 @@ from negsample.tracking.study import TrackedStudy, experiment_of
 
 if TYPE_CHECKING:
     from negsample.course import Epoch
+    from negsample.failed import Failed
     from negsample.job import Job
-    from negsample.study import Watch
+    from negsample.outcomes import Watch
 
 _ATTEMPTS = 2  # a connection that was closed meanwhile is the usual reason of a failure
 
@@ -59,10 +60,10 @@ def tracked(study: TrackedStudy | None, say: Callable[[str], None]) -> Iterator[
         return why
 
     def logging(watch: Watch) -> Watch:
-        def watch_and_log(job: Job, epoch: Epoch | None) -> None:
+        def watch_and_log(job: Job, what: Epoch | Failed | None) -> None:
             nonlocal failed
-            watch(job, epoch)
-            if epoch is None and not failed:
+            watch(job, what)
+            if what is None and not failed:
                 failed = log(job.name) is not None
 
         return watch_and_log
