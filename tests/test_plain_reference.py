@@ -20,6 +20,7 @@ from negsample import (
     negative_settings,
 )
 from negsample.data.epochs import batches_of
+from negsample.forward import way_of
 from negsample.optimizers import optimizer_of
 from negsample.presets import PRESETS
 from negsample.proposals import propose
@@ -116,3 +117,72 @@ def test_negatives_leave_out_the_targets_of_the_window_alone():
         assert not set(drawn) & set(wanted)
         seen |= set(drawn) & set(had)
     assert seen  # an item of the input that is no target may be drawn
+
+
+def test_dropout_of_the_preset_costs_what_it_costs_the_published_loop(data, settings, monkeypatch):
+    monkeypatch.setattr(plain, "_WIDE", (0, 10, 25, SIZE))
+    share, chance = 0.3, torch.Generator().manual_seed(7)
+    model = SASRec(
+        data.catalogue_size, dim=DIM, max_length=LENGTH, dropout=share, rng=generator(5, "init"), initial="glorot"
+    )
+    with torch.no_grad():
+        model.table.weight[1:] *= 30
+    method = build_method(
+        "in-batch", catalogue_of(data, LENGTH), negative_settings("in-batch", {"in_batch_negatives": 9})
+    )
+    p, rng = as_plain(model), generator(5, "negatives")
+    (batch,) = (each for each, _ in zip(batches_of(data, settings, "history", rng=rng), range(1), strict=False))
+    proposed = propose(method, batch, rng=rng)
+    cuts = batch.inputs.offsets[1:-1].tolist()
+    inputs, targets = (
+        [each.tolist() for each in torch.tensor_split(some, cuts)] for some in (batch.inputs.items_T, batch.targets_T)
+    )
+
+    def ours(dropout_rng: torch.Generator | None) -> float:
+        way = way_of(
+            model, method, batch, proposed, negatives_rng=rng, score_memory=None, padded_to=padding_of(settings)
+        )
+        return float(way.finish(model(way.inputs_TD, batch.inputs, dropout_rng), model.blank_state))
+
+    def drop(values: torch.Tensor) -> torch.Tensor:
+        return values * (torch.rand(values.shape, generator=chance) >= share) / (1 - share)
+
+    with torch.no_grad():
+        own = np.array([ours(rng) for _ in range(150)])
+        other = np.array(
+            [float(plain.loss_of(p, (inputs, targets, proposed.negatives.ids.numpy()), drop)) for _ in own]
+        )
+        without = ours(None)
+    error = np.hypot(own.std(), other.std()) / len(own) ** 0.5
+    assert abs(own.mean() - without) > 8 * error  # so that an eighth of dropout's effect would be seen
+    assert abs(own.mean() - other.mean()) < 4 * error
+    assert own.std() == pytest.approx(other.std(), rel=0.3)
+
+
+def test_negatives_of_the_preset_have_the_law_of_the_published_loop(dataset_of):
+    """Where the two leave out the same: nobody has a user's first item but they."""
+    rng = np.random.default_rng(1)
+    shared, users = 12, 40
+    popular = 1 / np.arange(1, shared + 1)
+    known = [
+        [shared + 1 + user, *(1 + rng.choice(shared, rng.integers(2, 5), replace=False, p=popular / popular.sum()))]
+        for user in range(users)
+    ]
+    data = dataset_of([([int(item) for item in items], [], []) for items in known], shared + users)
+    size, k, times = 10, 4, 300
+    settings = TrainSettings(batches="drawn", batch_size=size, max_length=6)
+    method = build_method("in-batch", catalogue_of(data, 6), negative_settings("in-batch", {"in_batch_negatives": k}))
+    order, chance = generator(2, "order"), generator(2, "negatives")
+    ours, theirs = np.zeros(shared + users + 1), np.zeros(shared + users + 1)
+    repeats = np.zeros(2)
+    for _ in range(times):
+        batch = next(iter(batches_of(data, settings, method.collisions, rng=order)))
+        drawn = propose(method, batch, rng=chance).negatives.ids.numpy(), plain.draw(known, size, k, 6, rng)[2]
+        for counts, ids in zip((ours, theirs), drawn, strict=True):
+            counts += np.bincount(ids.ravel(), minlength=len(counts))
+        repeats += [sum(k - len(set(row)) for row in ids.tolist()) for ids in drawn]
+    assert ours[shared + 1 :].sum() == theirs[shared + 1 :].sum() == 0
+    total = times * size * k
+    apart = np.abs(ours - theirs)[1 : shared + 1]
+    assert (apart < 0.015 * total).all()  # draws of a batch depend on each other: five times the independent error
+    assert repeats[0] == pytest.approx(repeats[1], rel=0.05)
