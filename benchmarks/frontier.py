@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.common import RESULTS, of_machine
 from negsample import TrainSettings, compare, load_dataset, plan
 from negsample.data.sequences import Dataset
-from negsample.report.figures import Figure, dataset_figures, write_figure
+from negsample.report.figures import Figure, dataset_figures, write_figures
 from negsample.report.frontier import FLOORS, Reach, reaches, standings
 from negsample.report.frontier_charts import frontier_chart
 from negsample.report.palette import looks
@@ -170,7 +170,7 @@ def alpha_picture(of_methods: Study, of_alphas: dict[float, Study], dataset: str
 
 def _save(figure: Figure, name: str) -> None:
     IMAGES.mkdir(exist_ok=True)
-    write_figure(figure._replace(name=name), IMAGES, width=720)
+    assert not write_figures([figure._replace(name=name)], IMAGES, width=720)
 
 
 def _figures(row: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def other(world):
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """The runs alone: the page takes longer than they do."""
-    monkeypatch.setattr(study, "write_report", lambda out: out / "report.html")
+    monkeypatch.setattr(study, "write_report", lambda out, tell: out / "report.html")
 
 
 def grid(*data, methods=("random",), repeats=1, seed=0, changes=None, tuned=None, **settings):

@@ -26,7 +26,7 @@ def data(world):
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """The runs alone: the page takes longer than they do."""
-    monkeypatch.setattr(study, "write_report", lambda out: out / "report.html")
+    monkeypatch.setattr(study, "write_report", lambda out, tell: out / "report.html")
 
 
 def grid(data, methods=("random",), *, repeats=1, changes=None):

@@ -166,7 +166,7 @@ def compare(
         for name in listed_now:
             if name not in listed and is_run(runs / name):
                 dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
-        page = write_report(out) if any(is_run(runs / name) for name in listed_now) else None
+        page = write_report(out, tell) if any(is_run(runs / name) for name in listed_now) else None
     if outcomes.failures:
         raise FailedError([each.line for each in outcomes.failures.values()], page)
     assert page is not None, "what did not fail is finished"

@@ -247,7 +247,7 @@ def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")
     from negsample.report.page import write_report
     from negsample.report.reading import read_study
 
-    page = write_report(folder)
+    page = write_report(folder, say)
     _say_study(read_study(folder), page)
 
 

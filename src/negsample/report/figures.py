@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import altair as alt
 import polars as pl
-import vl_convert
 
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.curves import training_curves
+from negsample.report.drawing import Drawing
 from negsample.report.encodings import MANY
 from negsample.report.formats import listed, whole
 from negsample.report.frontier import Reach, hits_by_popularity
@@ -190,10 +189,17 @@ def _of_cost(study: Study, dataset: str, look: Mapping[str, Look]) -> list[Drawn
     ]
 
 
-def write_figure(figure: Figure, folder: Path, width: int = 640) -> Path:
-    """``figure`` as an SVG in ``folder``, on white, ``width`` pixels wide, in place of what was there."""
-    svg = vl_convert.vegalite_to_svg(json.dumps(figure.spec | {"width": width}), config=PAPER)
-    return write_text(folder / f"{figure.name}.svg", svg)
+def write_figures(figures: Iterable[Figure], folder: Path, width: int = 640) -> list[Figure]:
+    """Each as an SVG in ``folder``, on white, ``width`` pixels wide. Returns those that could not be drawn."""
+    failed = []
+    with Drawing() as drawing:
+        for figure in figures:
+            svg = drawing.svg(figure.spec | {"width": width}, PAPER)
+            if svg is None:
+                failed.append(figure)
+            else:
+                write_text(folder / f"{figure.name}.svg", svg)
+    return failed
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +20,7 @@ from negsample.report.beside_paper import cells as beside_cells
 from negsample.report.beside_words import Beside, beside
 from negsample.report.cutoff import cut_off
 from negsample.report.failures import failure_lines
-from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figure, write_text
+from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures, write_text
 from negsample.report.findings import findings
 from negsample.report.formats import listed, when
 from negsample.report.frontier import reaches, standings
@@ -38,11 +38,15 @@ _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, tell: Callable[[str], None] = lambda line: None) -> Path:
     """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``;
     of a reproduction ``reproduction.csv`` too, its figures beside the published ones.
 
     They take the place of earlier ones all at once, and are listed in the study's checksums.
+
+    Args:
+        folder: of the study.
+        tell: told in a line of each figure that could not be drawn.
 
     Returns:
         The page.
@@ -62,7 +66,7 @@ def write_report(folder: Path) -> Path:
         dataset: latex_table(study, dataset, _lines(study, table, each, dataset)) for dataset, each in tested.items()
     }
     compared = beside_cells(study, table)
-    html = render(study, table, figures, offered, tested, papers, joint, beside(compared, cohort_cells(study)))
+    published = beside(compared, cohort_cells(study))
     with rewriting(folder, "study", keep=is_of_study) as scratch:
         write_table(whole_table(study), scratch / "table.csv")
         write_table(frontier_table(study), scratch / "frontier.csv")
@@ -72,10 +76,14 @@ def write_report(folder: Path) -> Path:
         if reproduced(study):
             write_table(beside_table(compared), scratch / "reproduction.csv")
         (scratch / "figures").mkdir()
-        for figure in (each for some in (*figures.values(), joint) for each in some):
-            write_figure(figure, scratch / "figures")
+        every = [each for some in (*figures.values(), joint) for each in some]
+        undrawn = [f"{each.name}.svg" for each in write_figures(every, scratch / "figures")]
         write_text(scratch / "table.tex", "\n".join(papers.values()))
+        html = render(study, table, figures, offered, tested, papers, joint, published, undrawn)
         write_text(scratch / "report.html", html)
+    for name in undrawn:  # that of an earlier report is of other figures
+        (folder / "figures" / name).unlink(missing_ok=True)
+        tell(f"figures/{name} could not be drawn; the report is written without it, and `negsample report` tries again")
     return folder / "report.html"
 
 
@@ -88,9 +96,10 @@ def render(
     papers: Mapping[str, str],
     joint: list[Figure],
     published: list[Beside],
+    undrawn: Sequence[str],
 ) -> str:
     """The page's text; ``papers``: the LaTeX table of each dataset; ``joint``: of all datasets; ``published``: what a
-    reproduction stands beside.
+    reproduction stands beside; ``undrawn``: names of SVG files that could not be made.
 
     What came from outside is escaped by Jinja2's autoescape and ``tojson``.
     """
@@ -131,6 +140,7 @@ def render(
         charts={figure.name: figure.spec for some in (*figures.values(), joint) for figure in some},
         together=joint,
         published=published,
+        undrawn=undrawn,
         configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
         style=Markup((_HERE / "page.css").read_text("utf-8")),
         script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
