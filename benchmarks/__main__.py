@@ -41,10 +41,10 @@ def main() -> None:
         found = PARTS[name].measure(given.log)
         (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine()} | found, indent=1) + "\n")
         print("\n".join(PARTS[name].lines(found)), flush=True)
-    write_page()
+    (RESULTS / "bench.md").write_text(page())
 
 
-def write_page() -> None:
+def page() -> str:
     """`bench.md`, of all results there are."""
     text = ["# Benchmarks", "", "`make bench`. Medians; only ratios within one part mean anything."]
     for name, part in PARTS.items():
@@ -52,7 +52,7 @@ def write_page() -> None:
         if path.exists():
             found = json.loads(path.read_text())
             text += ["", f"## {name}", "", of_machine(found["machine"]), "", *part.lines(found)]
-    (RESULTS / "bench.md").write_text("\n".join(text) + "\n")
+    return "\n".join(text) + "\n"
 
 
 if __name__ == "__main__":

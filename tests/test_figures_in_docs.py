@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks import frontier
+from benchmarks.__main__ import page as bench_page
+from benchmarks.common import RESULTS
 from scripts.claims import PAGES
 from scripts.figures_in_docs import ROOT, Measured, Stated, problems
 
@@ -14,6 +17,11 @@ CLAIMS = (Measured("a step takes {:.1f} ms", lambda: [6.54]), Stated("the latest
 def test_a_page_says_what_was_measured(page):
     found = problems((ROOT / page).read_text("utf-8"), PAGES[page])
     assert not found, "\n".join(found)
+
+
+def test_pages_of_results_are_made_of_them():
+    assert (RESULTS / "bench.md").read_text("utf-8") == bench_page()
+    assert (RESULTS / "frontier.md").read_text("utf-8") == "\n".join(frontier.page()) + "\n"
 
 
 def test_a_page_that_agrees_has_no_problem():
