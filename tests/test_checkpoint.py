@@ -84,6 +84,8 @@ CASES = [
     ("cross-batch", {"table": "rows"}),
     ("adaptive-mixed", {"oversampling_factor": 2}),
     ("random", {"model": "gru4rec"}),
+    ("random", {"windows": "all", "batches": "drawn", "padding": "count"}),
+    ("adaptive-mixed", {"windows": "all", "oversampling_factor": 2}),
 ]
 
 

@@ -55,7 +55,9 @@ def measure_again(
         model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
     except Exception as error:  # safetensors and torch each have errors of their own
         raise listed.damaged("model.safetensors", error) from None
-    counts = None if job.method == POPREC else catalogue_of(data, settings.max_length, device).target_counts
+    counts = None
+    if job.method != POPREC:
+        counts = catalogue_of(data, settings.max_length, device, windows=settings.windows).target_counts
     measured = measure(model, data, settings, counts, dial, device=device)
     kept = kept_figures(run)
     return write_measured(folder, measured, dial, kept, must_reach=must_reach)

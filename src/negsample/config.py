@@ -97,6 +97,9 @@ class TrainSettings(Settings):
     batch_size: int = Field(128, ge=1, description="sequences a step")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     max_length: int = Field(50, ge=1, description="L: inputs a sequence is cut to, the latest kept")
+    windows: Literal["last", "all"] = Field(
+        "last", description="targets of a longer history: its last max_length, or all, cut into several sequences"
+    )
     dim: int = Field(50, ge=1, description="D: width of the embeddings")
     model: Literal["sasrec", "gru4rec"] = Field("sasrec", description="the backbone")
     blocks: int = Field(2, ge=1, description="transformer blocks, or GRU layers")

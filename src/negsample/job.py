@@ -100,7 +100,11 @@ def make_runs(
     models = [build_model(job, device) for job in jobs]
     courses = []
     trained = [model for model in models if not isinstance(model, PopRec)]
-    catalogue = catalogue_of(jobs[0].data, jobs[0].settings.max_length, device) if trained else None
+    catalogue = (
+        catalogue_of(jobs[0].data, jobs[0].settings.max_length, device, windows=jobs[0].settings.windows)
+        if trained
+        else None
+    )
     for job, place, model in zip(jobs, places, models, strict=True):
         if not isinstance(model, PopRec) and catalogue is not None:
             method = build_method(job.method, catalogue, job.negatives)

@@ -30,13 +30,13 @@ class Proposed(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A step to be done again: whose batch it was, and its proposal, as small as they can be.
+    """A step to be done again: which batch it was, and its proposal, as small as they can be.
 
-    ``users_B``: of the batch. ``ids`` of the negatives, of any granularity, and their owners: 32 bits each. The rest
-    as of :class:`Proposed`.
+    ``ends_B``: of the batch, they tell its windows. ``ids`` of the negatives, of any granularity, and their owners: 32
+    bits each. The rest as of :class:`Proposed`.
     """
 
-    users_B: Tensor
+    ends_B: Tensor
     ids: Tensor
     log_q: Tensor | None
     owner: Tensor | None
@@ -49,7 +49,7 @@ class Kept(NamedTuple):
         """What is kept of a step."""
         (ids, log_q, owner), frozen, pos_log_q_T, masked_T = proposed
         owner = None if owner is None else owner.to(torch.int32)
-        return cls(batch.users_B.to(torch.int32), ids.to(torch.int32), log_q, owner, frozen, pos_log_q_T, masked_T)
+        return cls(batch.ends_B, ids.to(torch.int32), log_q, owner, frozen, pos_log_q_T, masked_T)
 
     def proposed(self) -> Proposed:
         """The proposal, as it was."""
@@ -62,15 +62,15 @@ class Kept(NamedTuple):
         return self.with_tensors([None if each is None else each.to(device, copy=True) for each in self.tensors()])
 
     def tensors(self) -> list[Tensor | None]:
-        """Users, ids, log_q, owner, pos_log_q_T, masked_T."""
+        """Ends, ids, log_q, owner, pos_log_q_T, masked_T."""
         return [each for each in self if not isinstance(each, int)]
 
     def with_tensors(self, tensors: Sequence[Tensor | None]) -> Kept:
         """The same with others in the place of :meth:`tensors`."""
-        users_B, ids, log_q, owner, pos_log_q_T, masked_T = tensors
-        assert users_B is not None
+        ends_B, ids, log_q, owner, pos_log_q_T, masked_T = tensors
+        assert ends_B is not None
         assert ids is not None
-        return Kept(users_B, ids, log_q, owner, self.frozen, pos_log_q_T, masked_T)
+        return Kept(ends_B, ids, log_q, owner, self.frozen, pos_log_q_T, masked_T)
 
 
 def laid_together(kept: Sequence[Kept]) -> list[Kept]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from negsample.checksums import rewriting
 from negsample.data.popularity import COHORTS, popularity_order
 from negsample.data.sequences import Dataset
+from negsample.data.table import seen_train_events
 from negsample.earlier import check_adds, has_work, is_another, read_earlier, remove_earlier
 from negsample.evaluation import queries
 from negsample.job import Job
@@ -71,7 +72,9 @@ def write_study(
     with rewriting(out, "study", keep=lambda name: name.startswith("datasets/")) as scratch:
         (scratch / "datasets").mkdir()
         for data in datasets.values():
-            facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data)}
+            own = next(job.settings for job in jobs if job.data.name == data.name)
+            seen = own.model_dump(include={"max_length", "windows"}) | {"events": seen_train_events(data, own)}
+            facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data), "seen": seen}
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
         write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))

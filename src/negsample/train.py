@@ -285,7 +285,7 @@ def _epoch(course: Course, data: Dataset, settings: TrainSettings, epoch: int) -
     factor, device, kept = settings.oversampling_factor, course.negatives_rng.device, course.kept
     if factor is not None and epoch > factor:
         picks = torch.randint(len(kept), (len(kept) // factor,), generator=course.order_rng).tolist()
-        again = batches_again(data, settings, course.method.collisions, (kept[pick].users_B for pick in picks))
+        again = batches_again(data, settings, course.method.collisions, (kept[pick].ends_B for pick in picks))
         for batch, pick in zip(ahead(again) if device.type == "cuda" else again, picks, strict=True):
             yield batch.to(device), kept[pick].proposed()
         return

@@ -367,7 +367,7 @@ def fit_trial(job: Job, place: Path, watch: Callable[[Epoch], None]) -> Fitted:
     device = default_device()
     model = build_model(job, device)
     assert not isinstance(model, PopRec)
-    catalogue = catalogue_of(job.data, job.settings.max_length, device)
+    catalogue = catalogue_of(job.data, job.settings.max_length, device, windows=job.settings.windows)
     method = build_method(job.method, catalogue, job.negatives)
     course = Course(model, method, seed=job.seed, watch=watch, keep=place)
     (fitted,) = fit_together([course], job.data, job.settings, Checkpoint(place, checkpoint_identity([job], device)))

@@ -54,10 +54,10 @@ def test_whole_folder_opens(folder):
     ("damage", "words"),
     [
         (lambda d: (d / "manifest.json").write_text("{"), "manifest.json is damaged"),
-        (lambda d: (d / "manifest.json").write_text("[]"), "format None, this version reads 1"),
+        (lambda d: (d / "manifest.json").write_text("[]"), "format None, this version reads 2"),
         (lambda d: (d / "manifest.json").write_text("[" * 100_000), "nested too deeply"),
         (lambda d: (d / "manifest.json").write_text("9" * 5000), "manifest.json is damaged"),
-        (lambda d: change_manifest(d, format=2), "format 2, this version reads 1"),
+        (lambda d: change_manifest(d, format=3), "format 3, this version reads 2"),
         (lambda d: change_manifest(d, users=None), "lacks users"),
         (lambda d: change_manifest(d, events=99), "items.npy is damaged .100 values, the manifest says 99"),
         (lambda d: (d / "offsets.npy").write_bytes(b""), "offsets.npy is damaged"),

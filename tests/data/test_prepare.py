@@ -107,7 +107,8 @@ def test_against_the_slow_version(tmp_path, options, text):
 
 @pytest.mark.parametrize("options", [{"rule": "paper", "test": 0.1}, {"cold": "drop", "test": 0.1}])
 def test_manifest_counts(tmp_path, options):
-    rows = random_rows(5, n=400, users=60)
+    rows = random_rows(5, n=390, users=60)
+    rows += rows[:10]
     dataset = prepare(log_of(rows), settings_of(**options), tmp_path / "d")
     _, user_ids, item_ids, events = slow_prepare(rows, **options)
     about = dataset.manifest
@@ -127,6 +128,15 @@ def test_manifest_counts(tmp_path, options):
     assert about["trained_users"] == trained
     moments = [(user, time) for user, _, time, _ in events]
     assert about["tie_share"] == pytest.approx(sum(moments.count(m) > 1 for m in moments) / len(moments))
+    triples = [event[:3] for event in events]
+    assert about["duplicate_events"] == len(triples) - len(set(triples)) > 0
+    own = {user: sorted((e for e in events if e[0] == user), key=lambda e: e[2]) for user in user_ids}
+    frozen = sum(e[1] in {o[1] for o in own[e[0]] if o[3] < 2} for e in events if e[3] == 2)
+    measured = [(e, mine[:n]) for mine in own.values() for n, e in enumerate(mine) if e[3] == 2 and mine[0][3] < 2]
+    rolling = sum(e[1] in {o[1] for o in before if o[2] < e[2]} for e, before in measured)
+    basket = sum(e[1] in {o[1] for o in before} for e, before in measured)
+    assert about["repeat_test_events"] == {"frozen": frozen, "rolling": rolling, "rolling-basket": basket}
+    assert 0 < frozen < rolling <= basket
     cohorts = about["cohorts"]
     assert sum(cohorts[name]["items"] for name in cohorts) == len(item_ids)
     assert sum(cohorts[name]["item_share"] for name in cohorts) == pytest.approx(1)
@@ -140,7 +150,7 @@ def test_manifest_words(tmp_path):
     rows = [(user, item, 86_400_000_000 * day) for day in range(20) for user in (1, 2) for item in (3, 4)]
     about = prepare(log_of(rows, "shop"), PrepareSettings(), tmp_path / "deep" / "er").manifest
     assert about == json.loads((tmp_path / "deep" / "er" / "manifest.json").read_text())
-    assert (about["format"], about["name"], about["source"]) == (1, "shop", "shop.csv")
+    assert (about["format"], about["name"], about["source"]) == (2, "shop", "shop.csv")
     assert about["notes"] == ["Read by hand."]
     assert about["settings"] == PrepareSettings().model_dump()
     assert (about["first_time"], about["last_time"]) == ("1970-01-01T00:00:00", "1970-01-20T00:00:00")

@@ -101,7 +101,7 @@ def reproduce(
     left = study.unfinished([*planned.jobs, *planned.oversampling], folder, together)
     check_fits(left, at_once, memory=where.here)
     for each in loaded.values():
-        print_dataset(out, each)
+        print_dataset(out, each, settings)
     splits = {each.name: each.split for each in loaded.values()}
     for line in [*remarks(chosen, splits, PAPER_SIX, splits), *what_is_missing(loaded, planned)]:
         out.plain(line)

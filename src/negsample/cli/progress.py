@@ -167,7 +167,9 @@ class TuningProgress:
 
 
 def _work(job: Job) -> float:
-    return float(job.settings.epochs * job.data.manifest["trained_users"])
+    from negsample.data.table import seen_train_events
+
+    return float(job.settings.epochs * seen_train_events(job.data, job.settings))
 
 
 def _trials_work(tuning: Tuning) -> float:

@@ -135,7 +135,7 @@ def train(
     else:
         check_new_folder(folder)
         check_fits([[job]])
-        print_dataset(out, data)
+        print_dataset(out, data, job.settings)
         print_forecast(out, forecast([[job]]))
         with progress_of(out, [job]) as progress:
             do(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))

@@ -139,7 +139,7 @@ def compare(
     left = study.unfinished([*jobs, *again], folder, together)
     check_fits(left, at_once, memory=where.here)
     for data in loaded:
-        print_dataset(out, data)
+        print_dataset(out, data, settings)
     for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
         out.plain(remark)
     untuned: dict[tuple[str, str], str] = {}
@@ -226,7 +226,7 @@ def tune(
     if len(names) > 1 or names == [POPREC]:
         raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")
     data = load_dataset(dataset, prepared)
-    print_dataset(out, data)
+    print_dataset(out, data, settings)
     (tuning,) = plan_tunings(
         [data],
         names,

@@ -17,6 +17,7 @@ from negsample.data.sequences import Dataset
 from negsample.data.table import describe
 
 if TYPE_CHECKING:
+    from negsample.config import TrainSettings
     from negsample.forecast import Forecast
     from negsample.tuning import Tuning
 
@@ -31,9 +32,9 @@ _STUDY_COLUMNS = {
 _SPREAD_SHOWN = ("hr@10", "ndcg@10", "balance@10")
 
 
-def print_dataset(out: Console, data: Dataset) -> None:
-    """Its counts, and the paper's Table 2 for it."""
-    about = describe(data)
+def print_dataset(out: Console, data: Dataset, settings: TrainSettings | None = None) -> None:
+    """Its counts, what a model with ``settings`` (None: the defaults) sees of it, and the paper's Table 2 for it."""
+    about = describe(data, settings)
     out.print(Text(data.name, style="bold"))
     for note in data.manifest["notes"]:
         out.print(f"  {note}", highlight=False, markup=False)

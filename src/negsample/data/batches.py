@@ -55,6 +55,7 @@ class Batch:
     """A training batch: packed inputs, the target of each, and what each user already has.
 
     ``users_B``: whose each sequence is; below ``NOBODY`` where that is not known, each another one.
+    ``ends_B``: where each sequence's window ends among the events of its dataset; empty where it is of none.
     ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending.
     ``catalogue_size``: V. ``collisions``: what a sampler must not draw, or the scores must mask: all that the user
     has (``history``), the position's target (``target``), or nothing (``none``).
@@ -63,6 +64,7 @@ class Batch:
     inputs: Packed
     targets_T: Tensor
     users_B: Tensor
+    ends_B: Tensor
     history_keys: Tensor
     catalogue_size: int
     collisions: Collisions = "history"
@@ -93,6 +95,7 @@ class Batch:
             inputs=self.inputs.to(device),
             targets_T=upload(self.targets_T, device),
             users_B=upload(self.users_B, device),
+            ends_B=upload(self.ends_B, device),
             history_keys=upload(self.history_keys, device),
         )
 
@@ -113,6 +116,7 @@ class Batch:
             inputs=inputs,
             targets_T=self.targets_T[start:stop],
             users_B=self.users_B[first:last],
+            ends_B=self.ends_B[first:last],
             history_keys=self.history_keys[low:high] - first * width,
         )
 
@@ -156,6 +160,7 @@ def training_batch(
         inputs=packed,
         targets_T=torch.from_numpy(targets),
         users_B=torch.from_numpy(windows.users),
+        ends_B=torch.from_numpy(windows.stops),
         history_keys=torch.from_numpy(np.unique(keys)),
         catalogue_size=catalogue_size,
         collisions=collisions,
@@ -210,6 +215,7 @@ def padded_batch(
         inputs=Packed(inputs_BL[present], slots_T, rows_T, offsets),
         targets_T=targets_BL[present],
         users_B=NOBODY - 1 - rows_B if users_B is None else users_B.long(),
+        ends_B=rows_B[:0],
         history_keys=torch.unique(keys),
         catalogue_size=catalogue_size,
         collisions=collisions,

@@ -14,15 +14,17 @@ from negsample.config import TrainSettings
 from negsample.data import blocks
 from negsample.data.batches import Batch, Collisions, training_batch
 from negsample.data.sequences import Dataset
-from negsample.data.windows import Ints, spans, training_windows, windows_of
+from negsample.data.windows import Ints, Which, spans, training_windows, windows_to
 
 Order = Literal["shuffled", "drawn"]
-"""How an epoch's batches come about: each trained user once, or users drawn with replacement."""
+"""How an epoch's batches come about: each window once, or windows drawn with replacement."""
 
 
-def target_counts(items: NDArray[np.int32], offsets: Ints, train_ends: Ints, *, max_length: int, width: int) -> Ints:
+def target_counts(
+    items: NDArray[np.int32], offsets: Ints, train_ends: Ints, *, max_length: int, width: int, which: Which = "last"
+) -> Ints:
     """(width,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
-    windows = training_windows(offsets, train_ends, max_length)
+    windows = training_windows(offsets, train_ends, max_length, which)
     counts = np.zeros(width, np.int64)
     at_once = max(blocks.BLOCK // max_length, 1)
     for first in range(0, len(windows), at_once):
@@ -42,20 +44,22 @@ def epoch_batches(
     catalogue_size: int,
     collisions: Collisions = "history",
     batches: Order = "shuffled",
+    which: Which = "last",
     rng: torch.Generator,
 ) -> Iterator[Batch]:
-    """One pass over the trained users in random order, ``batch_size`` sequences a batch.
+    """One pass over the training windows (one of each trained user, or all) in random order, ``batch_size`` a batch.
 
-    With ``drawn`` batches as many users each drawn uniformly with replacement, ``users // batch_size`` times (once at
-    least): an epoch of the reference, where all users count for that number, trained on or not.
+    With ``drawn`` batches as many windows each drawn uniformly with replacement, ``n // batch_size`` times (once at
+    least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
     """
-    windows = training_windows(offsets, train_ends, max_length)
+    windows = training_windows(offsets, train_ends, max_length, which)
     if not len(windows):
         return
     if batches == "shuffled":
         taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
     else:
-        steps = steps_an_epoch(len(windows), len(offsets) - 1, batch_size, batches)
+        idle = int((train_ends - offsets[:-1] < 2).sum())
+        steps = steps_an_epoch(len(windows), idle, batch_size, batches)
         taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
     for some in taken:
         yield training_batch(
@@ -69,17 +73,19 @@ def epoch_batches(
         )
 
 
-def steps_an_epoch(trained: int, users: int, batch_size: int, batches: Order) -> int:
-    """How many batches :func:`epoch_batches` gives."""
-    return -(-trained // batch_size) if batches == "shuffled" else max(users // batch_size, 1)
+def steps_an_epoch(windows: int, idle: int, batch_size: int, batches: Order) -> int:
+    """How many batches :func:`epoch_batches` gives of so many windows, with ``idle`` users who have none."""
+    return -(-windows // batch_size) if batches == "shuffled" else max((windows + idle) // batch_size, 1)
 
 
 def batches_again(
-    data: Dataset, settings: TrainSettings, collisions: Collisions, users: Iterable[Tensor]
+    data: Dataset, settings: TrainSettings, collisions: Collisions, ends: Iterable[Tensor]
 ) -> Iterator[Batch]:
-    """The batches of which ``users`` are the ``users_B``, as they were."""
-    for users_B in users:
-        windows = windows_of(users_B.cpu().numpy().astype(np.int64), data.offsets, data.train_ends, settings.max_length)
+    """The batches whose windows end at ``ends``, their ``ends_B``, as they were."""
+    offsets = np.asarray(data.offsets)
+    for ends_B in ends:
+        stops = ends_B.cpu().numpy()
+        windows = windows_to(np.searchsorted(offsets, stops, "left") - 1, stops, offsets, settings.max_length)
         yield training_batch(
             data.items,
             data.offsets,
@@ -104,5 +110,6 @@ def batches_of(
         catalogue_size=data.catalogue_size,
         collisions=collisions,
         batches=settings.batches,
+        which=settings.windows,
         rng=rng,
     )

@@ -19,7 +19,7 @@ from negsample.config import InputError, PrepareSettings
 from negsample.data.by_user import by_user
 from negsample.data.events import Events, new_folder
 from negsample.data.log import Log
-from negsample.data.manifest import content_fingerprint, describe_events, refuse_useless
+from negsample.data.manifest import content_fingerprint, describe_events, duplicates_note, largest_note, refuse_useless
 from negsample.data.names import printable, safe_name
 from negsample.data.selection import Selection, select
 from negsample.data.sequences import ARRAYS, FORMAT, MANIFEST, Dataset, ids_path, is_prepared, open_dataset
@@ -85,6 +85,7 @@ def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
         **describe_events(arrays),
         **chosen.facts,
     }
+    manifest["notes"] += [*duplicates_note(manifest), *largest_note(arrays["offsets"], user_ids)]
     refuse_useless(manifest, settings)
     for role, ids in (("user", user_ids), ("item", item_ids)):
         ids.alias(role).to_frame().write_parquet(ids_path(folder, role))

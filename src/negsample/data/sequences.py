@@ -18,7 +18,7 @@ from negsample.config import InputError
 from negsample.data.names import safe_name
 from negsample.data.popularity import cohorts
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "items": np.int32,
@@ -42,8 +42,10 @@ _COUNTS = (
     "test_events_without_history",
     "dropped_cold_items",
     "dropped_cold_events",
+    "duplicate_events",
 )
 _OTHERS: dict[str, type] = {"notes": list, "settings": dict, "cohorts": dict, "tie_share": float}
+_OTHERS |= {"repeat_test_events": dict}
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
+from negsample.config import TrainSettings, checked
 from negsample.data.popularity import COHORTS
 from negsample.data.sequences import Dataset
 
@@ -29,9 +32,11 @@ class Description(NamedTuple):
     cohorts: list[CohortRow]
 
 
-def describe(dataset: Dataset) -> Description:
-    """The figures of ``dataset``, from its manifest alone."""
-    about = dataset.manifest
+def describe(dataset: Dataset, settings: TrainSettings | None = None) -> Description:
+    """The figures of ``dataset``, and of what a model with ``settings`` (None: the defaults) sees of it."""
+    about, model = dataset.manifest, settings or checked(TrainSettings, {})
+    measured = about["test_events"] - about["test_events_without_history"]
+    seen = _of(seen_train_events(dataset, model), about["train_events"])
     events, tests = about["events"], about["test_events"]
     facts = [
         ("users", f"{about['users']:,}"),
@@ -41,16 +46,32 @@ def describe(dataset: Dataset) -> Description:
         ("train events", f"{about['train_events']:,} before {_moment(about['valid_start'])}"),
         ("validation events", f"{about['valid_events']:,} from {_moment(about['valid_start'])}"),
         ("test events", f"{tests:,} from {_moment(about['test_start'])}"),
+        (f"train events that a model sees, {_model(model)}", seen),
         ("users trained on", f"{about['trained_users']:,} with two train events or more"),
         ("test events of users without history", _of(about["test_events_without_history"], tests)),
         ("cold items", f"{_of(about['cold_items'], about['items'])} in no train event"),
         ("test events on cold items", f"{_of(about['cold_test_events'], tests)}, whose vectors are not trained"),
+        (
+            "test events that repeat an item of their user",
+            f"{_of(about['repeat_test_events'][model.history], measured)} of those of users with a history",
+        ),
         ("events that tie with another of their user", _of(round(about["tie_share"] * events), events)),
     ]
     if about["dropped_cold_events"]:
         dropped = f"{about['dropped_cold_events']:,} on {about['dropped_cold_items']:,} items"
         facts.append(("cold events dropped", dropped))
     return Description(facts, [_cohort(name, about["cohorts"][name], tests) for name in COHORTS])
+
+
+def seen_train_events(data: Dataset, settings: TrainSettings) -> int:
+    """How many train events are an input or a target when a model with ``settings`` is trained."""
+    events = np.asarray(data.train_ends) - np.asarray(data.offsets[:-1])
+    most = settings.max_length + 1 if settings.windows == "last" else np.iinfo(np.int64).max
+    return int(np.minimum(events[events >= 2], most).sum())
+
+
+def _model(settings: TrainSettings) -> str:
+    return f"max_length {settings.max_length}" + (", windows all" if settings.windows == "all" else "")
 
 
 def _cohort(name: str, facts: dict[str, float | None], tests: int) -> CohortRow:

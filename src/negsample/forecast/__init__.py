@@ -133,7 +133,10 @@ def forecast(groups: Sequence[Group], at_once: int = 1) -> Forecast:
             continue
         if key not in found:
             if catalogue is None or catalogue[0] != job.data.name:
-                catalogue = (job.data.name, catalogue_of(job.data, job.settings.max_length, default_device()))
+                catalogue = (
+                    job.data.name,
+                    catalogue_of(job.data, job.settings.max_length, default_device(), windows=job.settings.windows),
+                )
             tables[job.data.name] = _table(job)
             pace = pace_of(job, catalogue[1], threads=threads)
             found[key] = Line(*key, 0, 0, pace, pace.run(job.settings))

@@ -72,6 +72,7 @@ def needs_of(job: Job, together: int = 1) -> Needs:
     if job.method == POPREC:
         return Needs(0, 0, 0, evaluation, 0, proposals, proposals + evaluation)
     sizes = positions_of(job)
+    proposals += 50 * max(sizes.windows - data.users, 0)
     drawn = drawn_by(job, sizes.likely)
     weights, state = table_bytes(settings, data.catalogue_size)
     rest = together * rest_bytes(settings)
@@ -85,13 +86,14 @@ def needs_of(job: Job, together: int = 1) -> Needs:
 
 class Positions(NamedTuple):
     """Of a batch: ``likely`` at most, ``typical``; ``longest``: of one sequence; ``history``: events of the users of
-    the likely batch; ``sequences``: B; ``steps``: batches an epoch."""
+    the likely batch; ``sequences``: B; ``windows`` and ``steps``: sequences and batches an epoch."""
 
     likely: int
     typical: int
     longest: int
     history: int
     sequences: int
+    windows: int
     steps: int
 
 
@@ -103,10 +105,10 @@ def positions_of(job: Job) -> Positions:
     """
     data, settings = job.data, job.settings
     offsets, ends = np.asarray(data.offsets), np.asarray(data.train_ends)
-    windows = training_windows(offsets, ends, settings.max_length)
+    windows = training_windows(offsets, ends, settings.max_length, settings.windows)
     lengths = windows.stops - windows.starts - 1
     if not len(lengths):
-        return Positions(0, 0, 0, 0, 0, 0)
+        return Positions(0, 0, 0, 0, 0, 0, 0)
     events = ends[windows.users] - offsets[windows.users]
     b = min(settings.batch_size, len(lengths)) if settings.batches == "shuffled" else settings.batch_size
     return Positions(
@@ -115,7 +117,8 @@ def positions_of(job: Job) -> Positions:
         longest=int(lengths.max()),
         history=_likely(events, b),
         sequences=b,
-        steps=steps_an_epoch(len(lengths), data.users, settings.batch_size, settings.batches),
+        windows=len(lengths),
+        steps=steps_an_epoch(len(lengths), int((ends - offsets[:-1] < 2).sum()), settings.batch_size, settings.batches),
     )
 
 
@@ -314,10 +317,10 @@ def asked_of(job: Job) -> list[Asked]:
 
 
 def kept_bytes(settings: TrainSettings, sizes: Positions, drawn: Drawn) -> int:
-    """Steps kept by ``oversampling_factor``: users and ids of negatives, 4 bytes each (and 4 of each ``log_q``), of a
-    typical batch, times steps, times the epochs that are kept; and half as much again, for the epoch that is not laid
-    together yet."""
+    """Steps kept by ``oversampling_factor``: where windows end, 8 bytes each, and ids of negatives, 4 bytes each (and 4
+    of each ``log_q``), of a typical batch, times steps, times the epochs that are kept; and half as much again, for the
+    epoch that is not laid together yet."""
     ids = drawn.ids(sizes.typical, sizes.sequences)
-    a_batch = _FLOAT * (sizes.sequences + ids + drawn.log_qs(sizes.typical, sizes.sequences))
+    a_batch = _FLOAT * (2 * sizes.sequences + ids + drawn.log_qs(sizes.typical, sizes.sequences))
     a_batch += _FLOAT * sizes.typical if drawn.needs & {"pos_log_q", "masked"} else 0
     return 3 * a_batch * sizes.steps * min(settings.oversampling_factor or 0, settings.epochs) // 2

@@ -10,16 +10,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from negsample.config import TrainSettings
 from negsample.data.batches import Batch
-from negsample.data.epochs import batches_of, steps_an_epoch
+from negsample.data.epochs import batches_of
 from negsample.dial import BETAS
 from negsample.evaluation import encode, queries
-from negsample.forecast.needs import asked_of
+from negsample.forecast.needs import asked_of, positions_of
 from negsample.job import Job, build_model, default_device
 from negsample.methods import POPREC, Catalogue, Method, build_method
 from negsample.metrics import CUTOFFS
@@ -67,10 +66,9 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
         taken = list(_steps(job, method, model, optimizer, device))
         encoding, ranking, with_top = _evaluation(job, model, device)
     valid, test = (asked.queries for asked in asked_of(job))
-    trained = int((np.asarray(job.data.train_ends) - np.asarray(job.data.offsets[:-1]) >= 2).sum())
     return Pace(
         step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
-        steps=steps_an_epoch(trained, job.data.users, job.settings.batch_size, job.settings.batches),
+        steps=positions_of(job).steps,
         look=valid * (encoding + ranking),
         end=(valid + test) * (encoding + with_top),
     )

@@ -13,6 +13,7 @@ from torch import Tensor
 from negsample.data.batches import Collisions
 from negsample.data.epochs import target_counts
 from negsample.data.sequences import Dataset
+from negsample.data.windows import Which
 from negsample.methods.spaces import Space, space_of
 from negsample.negatives import Sampler, Select
 
@@ -81,10 +82,17 @@ class Row(NamedTuple):
         return space_of(self.defaults, self.search)
 
 
-def catalogue_of(data: Dataset, max_length: int, device: torch.device | str = "cpu") -> Catalogue:
-    """What proposals may know of ``data``, when sequences are cut to ``max_length`` inputs."""
+def catalogue_of(
+    data: Dataset, max_length: int, device: torch.device | str = "cpu", *, windows: Which = "last"
+) -> Catalogue:
+    """What proposals may know of ``data``, when sequences are cut to ``max_length`` inputs, into one window or all."""
     counts = np.array(data.train_counts)
     targets = target_counts(
-        data.items, data.offsets, data.train_ends, max_length=max_length, width=data.catalogue_size + 1
+        data.items,
+        data.offsets,
+        data.train_ends,
+        max_length=max_length,
+        width=data.catalogue_size + 1,
+        which=windows,
     )
     return Catalogue(data.catalogue_size, torch.from_numpy(counts).to(device), torch.from_numpy(targets).to(device))

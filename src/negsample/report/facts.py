@@ -59,18 +59,51 @@ def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
             "Events",
             f"{whole(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}",
         ),
-        ("Train", f"{whole(manifest['train_events'])} events"),
+        ("Train", f"{whole(manifest['train_events'])} events{_seen(manifest)}"),
         ("Validation", f"{whole(manifest['valid_events'])} events from {when(manifest['valid_start'])}"),
         (
             "Test",
             f"{test.replace(' from', ' events from')}; {whole(manifest['cold_test_events'])} on cold items,"
-            f" {whole(manifest['test_events_without_history'])} of users without history (not measured)",
+            f" {whole(manifest['test_events_without_history'])} of users without history (not measured)"
+            f"{_repeats(manifest, history)}",
         ),
         ("History", known[history]),
-        ("Ties", f"{percent(manifest['tie_share'], 1)} of the events share user and time with another"),
+        (
+            "Ties",
+            f"{percent(manifest['tie_share'], 1)} of the events share user and time with another{_twice(manifest)}",
+        ),
         ("Source", f"{manifest['source']}, fingerprint {manifest['fingerprint']}"),
         ("Prepared with", _pairs(manifest["settings"])),
     ]
+
+
+def _seen(manifest: Mapping[str, Any]) -> str:
+    """How many of them models are trained on; nothing in a study of before this was counted."""
+    if "seen" not in manifest:
+        return ""
+    seen, events = manifest["seen"], manifest["train_events"]
+    windows = ", windows all" if seen["windows"] == "all" else ""
+    return (
+        f", {percent(seen['events'] / events, 1)} of them seen in training (max_length {seen['max_length']}{windows});"
+        f" {whole(events - seen['events'])} are not"
+    )
+
+
+def _repeats(manifest: Mapping[str, Any], history: str) -> str:
+    """How many of the measured events repeat; nothing in a study of before this was counted."""
+    if "repeat_test_events" not in manifest:
+        return ""
+    measured = manifest["test_events"] - manifest["test_events_without_history"]
+    count = manifest["repeat_test_events"][history]
+    share = f" ({percent(count / measured, 1)} of those measured)" if measured else ""
+    return f", {whole(count)} on items that their user had before{share}"
+
+
+def _twice(manifest: Mapping[str, Any]) -> str:
+    """How many events are there more than once; nothing in a study of before this was counted."""
+    if "duplicate_events" not in manifest:
+        return ""
+    return f"; {whole(manifest['duplicate_events'])} have the item, too, of another and count by themselves"
 
 
 def cohort_facts(manifest: Mapping[str, Any]) -> list[Cohort]:
