@@ -131,12 +131,12 @@ def lines(found: dict[str, Any]) -> list[str]:
     """Markdown: a line a contestant, sizes in columns."""
     cells: dict[tuple[str, str], dict[int, str]] = {}
     for r in found["rows"]:
-        cell = r["stopped"] if "stopped" in r else f"{number(r['step_ms'])} ms, {number(r['peak_mb'])} MB"
+        cell = r["stopped"] if "stopped" in r else f"{number(r['step_ms'])} ms, {number(r['peak_mb'])} MiB"
         cells.setdefault((r["who"], r["method"]), {})[r["items"]] = cell
     sizes = sorted({r["items"] for r in found["rows"]})
     return [
         f"Median step and peak memory of the process, against the number of items: B={BATCH}, L={LENGTH}, "
-        f"D={found['dim']}, SASRec, synthetic logs of short sequences. No point past {found['gigabytes']} GB of "
+        f"D={found['dim']}, SASRec, synthetic logs of short sequences. No point past {found['gigabytes']} GiB of "
         f"address space or {found['seconds']} s. `{IMAGE.name}` is the picture.",
         "",
         f"| | method | {' | '.join(f'{v:,} items' for v in sizes)} |",
@@ -177,7 +177,7 @@ def chart_of(rows: list[dict[str, Any]]) -> alt.HConcatChart:
     panels = []
     for field, title, ticks in (
         ("step_ms", "a training step, ms", [3, 10, 30, 100, 300, 1000, 3000]),
-        ("peak_mb", "peak memory of the process, MB", [500, 1000, 2000, 5000, 10_000]),
+        ("peak_mb", "peak memory of the process, MiB", [500, 1000, 2000, 5000, 10_000]),
     ):
         y = alt.Y(
             f"{field}:Q",

@@ -70,7 +70,7 @@ def timed(
         raise LimitError(f"more than {seconds:.0f} s") from None
     if done.returncode:
         if re.search(r"MemoryError|can't allocate memory", done.stderr):
-            raise LimitError(f"more than {gigabytes} GB of address space")
+            raise LimitError(f"more than {gigabytes} GiB of address space")
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
     return summed_up(json.loads(done.stdout.splitlines()[-1]))
 

@@ -35,7 +35,7 @@ def _catalogue(method: str) -> tuple[str, str]:
 def _ten_million() -> list[str]:
     rows = [row for row in result("catalogue-size.json")["rows"] if row["items"] == 10**7]
     dense = [row["step_ms"] / 1000 for row in rows if row["who"] == "negsample, dense"]
-    peak = max(row["peak_mb"] for row in rows if row["who"] == "negsample, rows") / 1000
+    peak = max(row["peak_mb"] for row in rows if row["who"] == "negsample, rows") * 2**20 / 1e9
     held = 10**7 * result("catalogue-size.json")["dim"] * 4 * 3 / 1e9  # the table and Adam's two moments, float32
     limit = result("catalogue-size.json")["gigabytes"]
     return [f"{min(dense):.1f}", f"{max(dense):.1f}", f"{limit}", f"{peak:.1f}", f"{held:.1f}"]
@@ -100,7 +100,7 @@ README: Sequence[Claim] = (
     ),
     Measured("with 100 negatives a sequence {} and {} ms.", lambda: _catalogue("random, 100 a sequence")),
     Measured(
-        "The dense table takes {} to {} s, and RecTools needs more than {} GB. The whole process takes {} GB, of which "
+        "The dense table takes {} to {} s, and RecTools needs more than {} GiB of address space. The whole process takes {} GB, of which "
         "the table and Adam's state are {} GB.",
         _ten_million,
     ),

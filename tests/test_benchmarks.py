@@ -29,7 +29,7 @@ def test_a_runner_gets_its_request_and_answers_on_its_last_line() -> None:
 
 
 def test_limits_and_failures_of_a_runner_are_told_apart() -> None:
-    with pytest.raises(LimitError, match=r"more than 0.5 GB of address space"):
+    with pytest.raises(LimitError, match=r"more than 0.5 GiB of address space"):
         timed(runner("bytearray(2**31)"), {}, gigabytes=0.5)
     with pytest.raises(LimitError, match=r"more than 0 s"):
         timed(runner("import time; time.sleep(9)"), {}, seconds=0.2)

@@ -129,7 +129,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         " ".join(words),
         "",
         "| n | | step, ms | loop's mean, ms | bare, ms | targets a step | µs a target | step, times ours "
-        "| target, times ours | peak, MB |",
+        "| target, times ours | peak, MiB |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *(
             f"| {r['negatives']} | {r['name']} | {r['step_ms']:.1f} | {r['mean_ms']:.1f} | {r['bare_ms']:.1f} "
