@@ -1,9 +1,18 @@
 """Several jobs at once: the same folders as one after another, and clear ends."""
 
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import pytest
 from safetensors.torch import load_file
 
-from negsample import InputError, TrainSettings, compare, plan
+from negsample import InputError, TrainSettings, compare, orphans, plan
 from negsample.workers import in_processes
 
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8)
@@ -46,3 +55,85 @@ class Broken:
 
     def do(self, say):
         raise self.error
+
+
+class Stubborn(NamedTuple):
+    """It writes its process down, and holds the interpreter for good: no thread of its process gets a turn."""
+
+    writes: Path
+
+    @property
+    def name(self) -> str:
+        return "stubborn"
+
+    @property
+    def reads(self) -> list[Path]:
+        return []
+
+    def do(self, say: Callable[[Any], None]) -> bool:
+        (self.writes / f"{os.getpid()}").touch()
+        return sum(range(10**15)) > 0
+
+
+PARENT = """
+import sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from test_workers import Stubborn
+from negsample.workers import in_processes
+if __name__ == "__main__":
+    in_processes([Stubborn(Path({folder!r}))] * 2, 2, lambda number, message: None, print)
+"""
+
+
+def is_alive(process):
+    """Whether it runs; who has ended and is not waited for is no more."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system ends them on Linux alone, whatever they do")
+def test_workers_of_a_killed_parent_are_gone_within_two_seconds(tmp_path):
+    script, folder = tmp_path / "parent.py", tmp_path / "pids"
+    folder.mkdir()
+    script.write_text(PARENT.format(path=[str(Path(__file__).parent)], folder=str(folder)))
+    parent = subprocess.Popen([sys.executable, str(script)])
+    patience = time.monotonic() + 100
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < patience:
+        time.sleep(0.05)
+    workers = [path.name for path in folder.iterdir()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    time.sleep(2)
+    assert not [each for each in workers if is_alive(each)]
+
+
+def test_a_worker_sees_to_its_end_before_anything_heavy_is_imported():
+    found = subprocess.run(
+        [sys.executable, "-c", "import sys, negsample.orphans; print('torch' in sys.modules, 'polars' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "False False\n"
+
+
+def test_where_the_system_does_not_end_them_a_thread_does(monkeypatch):
+    """The parent's end is a pipe that is closed."""
+    ours, theirs = os.pipe()
+    ended = threading.Event()
+    monkeypatch.setattr(orphans.sys, "platform", "elsewhere")
+    monkeypatch.setattr(orphans.multiprocessing, "parent_process", lambda: Named(ours))
+    monkeypatch.setattr(orphans.os, "_exit", lambda code: ended.set())
+    orphans.die_with_parent()
+    assert not ended.wait(0.1)
+    os.close(theirs)
+    assert ended.wait(2)
+    os.close(ours)
+
+
+class Named(NamedTuple):
+    sentinel: int

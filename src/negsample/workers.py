@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 import time
 import traceback
 from collections import deque
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from negsample.config import InputError
+from negsample.orphans import begin, packed
 
 PATIENCE = 1.0  # seconds between looks: whether another process is done
 BUSY = "busy"
@@ -154,7 +154,7 @@ class _Worker:
         """A new one, which says None when it can take a task."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(tasks, theirs, threads), daemon=True)
+        process = context.Process(target=begin, args=(theirs, packed(_work, tasks, threads)), daemon=True)
         process.start()
         theirs.close()  # so that its end is heard
         return cls(process, ours)
@@ -245,11 +245,9 @@ def outcome(do: Callable[[Callable[[Any], None]], bool], say: Callable[[Any], No
         return _Failure(traceback.format_exc())
 
 
-def _work(tasks: Sequence[Task], line: Connection, threads: int) -> None:
+def _work(line: Connection, tasks: Sequence[Task], threads: int) -> None:
     """A worker's life: take a number, do that task, say what happens; until it is stopped, or nobody is there."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, lambda *_: os._exit(1))  # at once: torch complains when it is torn down in its middle
-    threading.Thread(target=_outlive_nobody, daemon=True).start()
     torch.set_num_threads(threads)
 
     def say(message: Any) -> None:
@@ -268,11 +266,3 @@ def _work(tasks: Sequence[Task], line: Connection, threads: int) -> None:
         if result == BUSY:
             time.sleep(PATIENCE)
         say((number, result))
-
-
-def _outlive_nobody() -> None:
-    """End this process as soon as its parent is dead."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

@@ -1,0 +1,54 @@
+"""A worker that does not outlive its parent, from its first moment on: nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+
+
+def begin(line: Connection, work: bytes) -> None:
+    """What a worker process does: see to its end, and only then unpickle ``work``, which imports torch, and call it.
+
+    Args:
+        line: to the parent, the first argument of what is called.
+        work: a function and its other arguments, of :func:`packed`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    die_with_parent()
+    function, arguments = pickle.loads(work)
+    function(line, *arguments)
+
+
+def die_with_parent() -> None:
+    """See that this process ends when its parent does, however that ends.
+
+    On Linux the system kills it, whatever it is doing. Elsewhere a thread waits for the parent's end, and has to wait
+    for what holds the interpreter too.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_wait_for, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_for(sentinel: int) -> None:
+    """The parent may have died before the system was asked."""
+    wait([sentinel])
+    os._exit(1)
+
+
+def packed(function: Callable[..., None], *arguments: Any) -> bytes:
+    """For :func:`begin`."""
+    return pickle.dumps((function, arguments))
