@@ -159,8 +159,7 @@ def compare(
     outcomes = Outcomes(out, tasks, watch)
     for job, why in hopeless:
         outcomes.fail(job, failed_for(job, "untuned", why))
-    at_once = min(at_once, len(groups(every, together)))  # of all, not of those that are left: see in_processes
-    carry_out(tasks, outcomes.heed, tell, at_once=at_once, on=on)
+    carry_out(tasks, outcomes.heed, tell, at_once=at_a_time(every, at_once, together), on=on)
     with alone(out / "study"):  # another process may have added to the study: who comes last tells of all
         listed_now = write_study(jobs, out, about, oversampling=oversampling)
         for name in listed_now:
@@ -182,6 +181,11 @@ def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[J
     if together > 1 and jobs[0].settings.model != "sasrec":
         raise InputError(f"--together {together} is for sasrec, got model={jobs[0].settings.model}; leave it out")
     return groups([job for job in jobs if not is_run(out / "runs" / job.name)], together)
+
+
+def at_a_time(jobs: Sequence[Job], at_once: int, together: int = 1) -> int:
+    """How many of ``jobs`` are done at a time: of all, not of those that are left, since it decides their threads."""
+    return min(at_once, len(groups(jobs, together)))
 
 
 def groups(jobs: Sequence[Job], together: int) -> list[list[Job]]:

@@ -101,6 +101,11 @@ class Tuning(NamedTuple):
         """Those that are done, up to ``planned``, in their order."""
         return [as_trial(each) for each in self._kept()[: self.planned]]
 
+    @property
+    def left(self) -> int:
+        """How many trials are to be done."""
+        return self.planned - len(self.trials())
+
     def best(self) -> Trial:
         """The one with the highest HR@10, of equal ones with the highest NDCG@10, and of those the first.
 
@@ -310,7 +315,7 @@ def tune_all(
     """
     at_once = min(at_once, len(tunings))
     lost: dict[str, str] = {}
-    tried = [each for each in tunings if len(each.trials()) == each.planned]  # told here: no process is worth it
+    tried = [each for each in tunings if not each.left]  # told here: no process is worth it
     names = {each.stem for each in tried}
     left = [each for each in tunings if each.stem not in names]
     carry_out(tried, partial(_heeded, watch, lost, tried), tell)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 import torch
 
 from negsample import compare, plan
 from negsample import forecast as room
 from negsample.attempts import do
+from negsample.cli.console import Output
+from negsample.cli.terminal import print_forecast
 from negsample.config import InputError, TrainSettings
-from negsample.forecast import check_fits, forecast, in_bytes, in_time, pace_of
+from negsample.forecast import Busy, Pace, busy, check_fits, forecast, in_bytes, in_time, pace_of
+from negsample.forecast.busy import watch_others
 from negsample.forecast.needs import PROCESS, asked_of, needs_of
 from negsample.job import Job
 from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.study import groups
+from negsample.workers import threads_of
 
 
 @pytest.fixture
@@ -163,6 +169,64 @@ def test_the_time_is_made_of_its_parts(small, table, larger, monkeypatch):
     assert pace.look == pytest.approx(2.0 + 2.0 * larger)
     assert pace.end == pytest.approx((valid + test) / valid * (2.0 + 2.0 * larger))
     assert pace.run(job.settings) == pytest.approx(5 * 7 * 2.0 + 3 * pace.look + pace.end)
+
+
+def test_it_is_tried_with_the_threads_of_the_run(small, monkeypatch):
+    tried, jobs = [], jobs_on(small, ["random"])
+    monkeypatch.setattr(room, "watch_others", lambda: lambda: None)
+    monkeypatch.setattr(room, "pace_of", lambda *_, threads: tried.append(threads) or Pace(1.0, 1, 0.0, 0.0))
+    monkeypatch.setattr("negsample.workers.cores", lambda: 8)
+    for mine, at_once, expected in ((8, 1, 8), (8, 3, 2), (1, 3, 1), (1, 1, 1), (8, 100, 1)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda mine=mine: mine)
+        assert forecast(groups(jobs, 1)[-1:], at_once).threads == expected  # one run is left of many
+        assert tried.pop() == threads_of(at_once) == expected
+    assert not tried
+
+
+def test_searches_come_first_and_are_counted(small, monkeypatch):
+    monkeypatch.setattr(room, "pace_of", lambda *_, threads: Pace(1.0, 1, 0.5, 7.0))
+    jobs = [job for job in jobs_on(small, ["random", "bpr"], epochs=2) if job.method != POPREC]
+    searches = [(job, 5) for job in jobs if job.seed == 0]
+    said = forecast(groups(jobs, 1), searches=searches)
+    assert [(line.runs, line.trials, line.seconds, line.trial_seconds) for line in said.lines] == [(2, 5, 10, 3)] * 2
+    assert (said.searching, said.seconds) == (30, 70)
+    alone = forecast([], searches=searches, searches_at_once=2)
+    assert alone.seconds == alone.searching == 15 + room._START
+    assert [(line.runs, line.trials) for line in alone.lines] == [(0, 5)] * 2
+
+
+def test_a_busy_machine_is_told_and_one_thread_is_tried_there(small, monkeypatch):
+    monkeypatch.setattr(room, "pace_of", lambda *_, threads: Pace(float(threads), 1, 0.0, 0.0))
+    monkeypatch.setattr(room, "threads_of", lambda at_once: 2)
+    for others, alone in ((0.1, None), (1.9, 1.0)):
+        monkeypatch.setattr(room, "watch_others", lambda others=others: lambda: Busy(others, 2))
+        said = forecast(groups(jobs_on(small, ["random", "bpr"]), 1))
+        assert (said.busy, said.alone) == (Busy(others, 2), alone)
+        out = Output(file=StringIO(), width=100)
+        print_forecast(out, said)
+        words = out.file.getvalue()
+        assert f"with 2 threads, as it will run. Other processes used {others} of 2 cores meanwhile." in words
+        assert ("On a free machine it takes less time. Set OMP_NUM_THREADS=1" in words) is (alone is not None)
+
+
+def test_what_others_use_is_what_all_use_but_this_process(tmp_path, monkeypatch):
+    stat, used = tmp_path / "stat", [100, 0]
+
+    def write():
+        lines = [f"cpu{core} {ticks} 1 2 {99 * ticks} 5 0 0 0 0 0" for core, ticks in enumerate(used)]
+        stat.write_text("\n".join(["cpu  9 9 9 9 9 9 9 9 9 9", *lines, "ctxt 5"]))
+
+    clocks = {"perf_counter": [10.0, 12.0, 13.0, 14.0], "process_time": [3.0, 4.0, 5.0]}
+    for name, times in clocks.items():
+        monkeypatch.setattr(busy.time, name, lambda times=times: times.pop(0))
+    monkeypatch.setattr(busy.os, "sched_getaffinity", lambda process: {0, 1})
+    monkeypatch.setattr(busy.os, "sysconf", lambda name: 100)
+    write()
+    found = watch_others(stat)
+    used[:] = [280, 70]  # 2.5 s in 2 s, one of which is ours
+    write()
+    assert found() == Busy(0.75, 2)
+    assert watch_others(tmp_path / "none")() is None
 
 
 def test_steps_are_counted_as_they_are_made(small, tmp_path):

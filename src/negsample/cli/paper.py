@@ -68,7 +68,7 @@ def reproduce(
     from negsample.cli.terminal import print_dataset, print_forecast
     from negsample.data.catalogue import load_dataset
     from negsample.earlier import check_adds, read_earlier
-    from negsample.forecast import check_fits, forecast, in_time
+    from negsample.forecast import check_fits, forecast
     from negsample.methods import PAPER_SIX
     from negsample.presets import PRESETS, remarks
     from negsample.reproduce import FACTORS, note_of, plan_reproduction, what_is_missing, which_data
@@ -105,11 +105,10 @@ def reproduce(
     splits = {each.name: each.split for each in loaded.values()}
     for line in [*remarks(chosen, splits, PAPER_SIX, splits), *what_is_missing(loaded, planned)]:
         out.plain(line)
-    trials = [[tuning.job] for tuning in planned.tunings]
-    print_forecast(out, forecast(left, at_once))
-    if trials:
-        each_takes = in_time(forecast(trials).lines[0].seconds)
-        out.plain(f"And Figure 5: at most {response} trials of about {each_takes} each.")
+    every = [*planned.jobs, *planned.oversampling]
+    searches = [(each.job, each.left) for each in planned.tunings if each.left]
+    ahead = forecast(left, study.at_a_time(every, at_once, together), searches=searches)
+    print_forecast(out, ahead, here=not where.ray)
     if forecast_only:
         return
     unanswered: dict[tuple[str, str], str] = {}

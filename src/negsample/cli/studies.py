@@ -154,13 +154,18 @@ def compare(
             given=given,
             folder=folder / "tuning",
         )
+        if searches := [(each.job, each.left) for each in tunings if each.left]:
+            at_a_time = study.at_a_time([*jobs, *again], at_once, together)
+            ahead = forecast(left, at_a_time, searches=searches, searches_at_once=min(at_once, len(tunings)))
+            print_forecast(out, ahead, here=not where.ray)
         jobs = planned(tuned=tuned(tunings, at_once, where, untuned))
         again = study.oversampled(jobs, factors)
         note |= {"tunings": [tuning.stem for tuning in tunings]}
         possible = [job for job in [*jobs, *again] if (job.data.name, job.method) not in untuned]
         left = study.unfinished(possible, folder, together)
         check_fits(left, at_once, memory=where.here)
-    print_forecast(out, forecast(left, at_once))
+    ahead = forecast(left, study.at_a_time([*jobs, *again], at_once, together))
+    print_forecast(out, ahead, here=not where.ray)
     finished, failures = carry_out(
         jobs,
         folder,
@@ -216,8 +221,9 @@ def tune(
         test_fraction,
         cold,
     )
-    from negsample.cli.terminal import print_best, print_dataset
+    from negsample.cli.terminal import print_best, print_dataset, print_forecast
     from negsample.data.catalogue import load_dataset
+    from negsample.forecast import forecast
     from negsample.methods import POPREC, method_names
     from negsample.tuning import plan_tunings, write_best
     from negsample.where import LOCAL
@@ -237,6 +243,7 @@ def tune(
         given=given_to_training(epochs, changes),
         folder=folder,
     )
+    print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     tuned([tuning], 1, LOCAL)
     print_best(out, tuning, dataset)
     out.plain(f"Best: {write_best(tuning)}")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from negsample.cli.console import Output
 from negsample.data.popularity import COHORTS
 from negsample.data.sequences import Dataset
 from negsample.data.table import describe
@@ -48,8 +49,9 @@ def print_dataset(out: Console, data: Dataset, settings: TrainSettings | None = 
     out.print(cohorts)
 
 
-def print_forecast(out: Console, ahead: Forecast) -> None:
-    """What the runs that are to be done will take, and how the item table is kept; nothing, if there are none."""
+def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
+    """What the runs and trials that are left will take, and how the item table is kept; nothing, if there are none.
+    ``here``: they will be done on this machine, with these threads."""
     from negsample.forecast import in_bytes, in_time
 
     if not ahead.lines:
@@ -57,19 +59,36 @@ def print_forecast(out: Console, ahead: Forecast) -> None:
     for words in ahead.tables:
         out.print(words, markup=False, highlight=False, soft_wrap=True)
     several = len({line.dataset for line in ahead.lines}) > 1
-    table = _table("ahead, about", *(["dataset"] if several else []), "runs", "memory", "a step", "steps", "a run")
+    runs, trials = any(line.runs for line in ahead.lines), any(line.trials for line in ahead.lines)
+    counts = ["runs"] * runs + ["trials"] * trials
+    table = _table("ahead, about", *["dataset"] * several, *counts, "memory", "a step", "steps", "a run")
     for line in ahead.lines:
         table.add_row(
             line.method,
-            *([line.dataset] if several else []),
-            str(line.runs),
+            *[line.dataset] * several,
+            *[str(line.runs)] * runs,
+            *[str(line.trials)] * trials,
             in_bytes(line.memory),
             f"{1000 * line.pace.step:,.0f} ms",
             f"{line.pace.steps:,}/epoch",
-            in_time(line.seconds),
+            in_time(line.seconds if line.runs else line.trial_seconds),
         )
     out.print(table)
-    out.print(f"In all about {in_time(ahead.seconds)} and {in_bytes(ahead.memory)}.", highlight=False)
+    if ahead.searching:
+        whole = f"at most about {in_time(ahead.seconds)}, of which the trials {in_time(ahead.searching)},"
+    else:
+        whole = f"about {in_time(ahead.seconds)}"
+    threads = "1 thread" if ahead.threads == 1 else f"{ahead.threads} threads"
+    how = f"with {threads}, as it will run" if here else "on this machine"
+    said = [f"In all {whole} and {in_bytes(ahead.memory)}, by steps measured just now {how}."]
+    if (busy := ahead.busy) is not None:
+        said.append(f"Other processes used {busy.others:.1f} of {busy.cores} cores meanwhile.")
+        if busy.much:
+            said.append("On a free machine it takes less time.")
+    if ahead.alone is not None and ahead.alone < 0.8 * ahead.lines[0].pace.step:
+        slow, fast = (f"{1000 * each:,.0f} ms" for each in (ahead.lines[0].pace.step, ahead.alone))
+        said.append(f"Set OMP_NUM_THREADS=1 while the machine is busy: a step takes {fast} then, not {slow}.")
+    out.plain(" ".join(said))
 
 
 def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None:

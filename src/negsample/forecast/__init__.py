@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from negsample.config import ROWS_FROM, InputError
+from negsample.forecast.busy import Busy, watch_others
 from negsample.forecast.memory import available_memory
 from negsample.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
 from negsample.forecast.pace import Pace, pace_of
@@ -16,35 +17,59 @@ from negsample.forward import check_whole
 from negsample.job import Job, default_device
 from negsample.methods import POPREC, Catalogue, catalogue_of
 from negsample.score import MIB
-from negsample.workers import cores
+from negsample.workers import threads_of
 
-__all__ = ["Forecast", "Line", "Needs", "Pace", "check_fits", "forecast", "in_bytes", "in_time", "needs_of", "pace_of"]
+__all__ = [
+    "Busy",
+    "Forecast",
+    "Line",
+    "Needs",
+    "Pace",
+    "check_fits",
+    "forecast",
+    "in_bytes",
+    "in_time",
+    "needs_of",
+    "pace_of",
+]
 
 Group = Sequence[Job]
 """Jobs that are trained together; often one."""
+
+Search = tuple[Job, int]
+"""What a trial of a search is, and how many there are to do."""
 
 _START = 3.0  # seconds until a process of its own works
 
 
 class Line(NamedTuple):
-    """Of the runs of one method on one dataset: how many there are to do, bytes of the process of one (or of those
-    that are trained together), seconds of a step and of a run."""
+    """Of one method on one dataset: how many runs and trials there are to do, bytes of the process of one (or of those
+    that are trained together), seconds of a step, of a run and of a trial that is not stopped early."""
 
     dataset: str
     method: str
     runs: int
+    trials: int
     memory: int
     pace: Pace
     seconds: float
+    trial_seconds: float
 
 
 class Forecast(NamedTuple):
-    """``tables``: of each dataset, in words. ``memory``: bytes of all processes. ``seconds``: until all is done."""
+    """``tables``: of each dataset, in words. ``memory``: bytes of all processes. ``seconds``: until all is done, those
+    of the searches included, which take ``searching`` at most. ``threads``: with which a step was measured, and a run
+    will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of the first line with one thread,
+    measured where the machine was busy and there are more."""
 
     tables: list[str]
     lines: list[Line]
     memory: int
     seconds: float
+    searching: float
+    threads: int
+    busy: Busy | None
+    alone: float | None
 
 
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
@@ -116,19 +141,30 @@ def _ways_out(group: Group, part: str, at_once: int) -> list[str]:
     return ways
 
 
-def forecast(groups: Sequence[Group], at_once: int = 1) -> Forecast:
+def forecast(
+    groups: Sequence[Group], at_once: int = 1, *, searches: Sequence[Search] = (), searches_at_once: int = 1
+) -> Forecast:
     """What is to be said of ``groups``; each method is tried for about a second on each dataset.
+
+    It is tried with the threads that a run will have (:func:`negsample.workers.threads_of`).
+
+    Args:
+        groups: what is left to do.
+        at_once: how many of the whole study are done at a time, however few are left.
+        searches: trials before them; one after another within each.
+        searches_at_once: how many searches are done at a time.
 
     Raises:
         InputError: settings do not go together, or there is nothing to measure on.
     """
-    at_once = min(at_once, len(groups))
-    threads = max(1, cores() // max(at_once, 1))
+    threads = threads_of(at_once if groups else searches_at_once)
     catalogue: tuple[str, Catalogue] | None = None  # of the last dataset, which is usually that of the next method
     found: dict[tuple[str, str], Line] = {}
     tables: dict[str, str] = {}
-    for group in groups:
-        job, key = group[0], _key(group)
+    others, alone = watch_others(), None
+    todo = [(group[0], len(group), 0) for group in groups] + [(job, 0, trials) for job, trials in searches]
+    for job, runs, trials in todo:
+        key = job.data.name, job.method
         if job.method == POPREC:
             continue
         if key not in found:
@@ -139,15 +175,33 @@ def forecast(groups: Sequence[Group], at_once: int = 1) -> Forecast:
                 )
             tables[job.data.name] = _table(job)
             pace = pace_of(job, catalogue[1], threads=threads)
-            found[key] = Line(*key, 0, 0, pace, pace.run(job.settings))
-        line, memory = found[key], PROCESS + needs_of(job, len(group)).peak
-        found[key] = line._replace(runs=line.runs + len(group), memory=max(line.memory, memory))
+            if not found and threads > 1 and (busy := others()) is not None and busy.much:
+                alone = pace_of(job, catalogue[1], threads=1).step
+            found[key] = Line(*key, 0, 0, 0, pace, pace.run(job.settings), pace.run(job.settings) - pace.end)
+        line, memory = found[key], PROCESS + needs_of(job, max(runs, 1)).peak
+        found[key] = line._replace(runs=line.runs + runs, trials=line.trials + trials, memory=max(line.memory, memory))
     of_groups = [len(group) * found[_key(group)].seconds for group in groups if _key(group) in found]
-    seconds = max(sum(of_groups) / max(at_once, 1), max(of_groups, default=0.0))
+    of_searches = [trials * found[job.data.name, job.method].trial_seconds for job, trials in searches]
     memory = max((line.memory for line in found.values()), default=PROCESS)
-    if at_once > 1:
-        seconds, memory = seconds + _START, at_once * memory + PROCESS
-    return Forecast(list(tables.values()), list(found.values()), memory, seconds)
+    together = max(min(at_once, len(groups)), min(searches_at_once, len(searches)))
+    searching = _shared(of_searches, searches_at_once)
+    return Forecast(
+        list(tables.values()),
+        list(found.values()),
+        together * memory + PROCESS if together > 1 else memory,
+        searching + _shared(of_groups, at_once),
+        searching,
+        threads,
+        others(),
+        alone,
+    )
+
+
+def _shared(seconds: Sequence[float], at_once: int) -> float:
+    """Until all is done, ``at_once`` at a time."""
+    at_once = max(min(at_once, len(seconds)), 1)
+    most = max(sum(seconds) / at_once, max(seconds, default=0.0))
+    return most + _START if at_once > 1 else most
 
 
 def _key(group: Group) -> tuple[str, str]:
