@@ -75,19 +75,15 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
 
 
 class _Folded(nn.Module):
-    """A small table that takes the ids of a large one."""
+    """A small table that takes the ids of a large one, of so many ``items``."""
 
-    def __init__(self, table: DenseTable | RowsTable) -> None:
+    def __init__(self, table: DenseTable | RowsTable, items: int) -> None:
         super().__init__()
-        self.table = table
+        self.table, self.items = table, items
 
     @property
     def weight(self) -> Tensor:
         return self.table.weight
-
-    @property
-    def items(self) -> int:
-        return self.table.items
 
     def lookup(self, *ids: Tensor) -> list[Tensor]:
         return self.table.lookup(*(each % len(self.weight) for each in ids))
@@ -110,7 +106,7 @@ def _model(job: Job, device: torch.device) -> tuple[SASRec | GRU4Rec, TablesAndR
     assert not isinstance(model, PopRec)
     optimizer = optimizer_for(model, settings, rounding_rng=generator(job.seed, "rounding", device))
     if folded:
-        model.add_module("table", _Folded(model.table))
+        model.add_module("table", _Folded(model.table, v))
     return model, optimizer
 
 
@@ -149,18 +145,19 @@ def _steps(
 
 def _evaluation(job: Job, model: Backbone, device: torch.device) -> tuple[float, float, float]:
     """Seconds a query of its encoding, of ranks, and of ranks with the first items at every setting of the dial."""
-    dials = Dials(torch.zeros(model.table.items + 1, dtype=torch.float64), BETAS)
+    table = model.table.table if isinstance(model.table, _Folded) else model.table  # as many items as it has rows
+    dials = Dials(torch.zeros(table.items + 1, dtype=torch.float64), BETAS)
     asked = queries(job.data, "valid", history=job.settings.history, max_length=model.max_length)
     some = min(_QUERIES, len(asked.windows))
     asked = asked.part(0, some)
-    targets = asked.targets_E % model.table.items + 1
+    targets = asked.targets_E % table.items + 1
     states = encode(model, job.data.items, asked.windows, device=device)
     encoding = _seconds(lambda: encode(model, job.data.items, asked.windows, device=device), device)
-    larger = job.data.catalogue_size / model.table.items
+    larger = job.data.catalogue_size / table.items
 
     def ranked(top_k: int) -> float:
         def once() -> None:
-            rank_by_dial(states, model.table, asked.query_E, targets, dials if top_k else NO_DIAL, top_k=top_k)
+            rank_by_dial(states, table, asked.query_E, targets, dials if top_k else NO_DIAL, top_k=top_k)
 
         once()
         return larger * _seconds(once, device) / some
