@@ -22,9 +22,9 @@ from negsample import SASRec, TrainSettings, generator, load_dataset
 from negsample.data.sequences import Dataset
 from negsample.dial import dials
 from negsample.evaluation import encode, evaluate, queries
+from negsample.machine import machine
 from negsample.metrics import CUTOFFS
 from negsample.ranking import rank_by_dial
-from negsample.study_files import machine
 
 CPU = torch.device("cpu")
 

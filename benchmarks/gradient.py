@@ -21,12 +21,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from negsample.data.batches import Batch, padded_batch
+from negsample.data.batches import Batch
+from negsample.data.padded import padded_batch
 from negsample.losses import corrected_log_q, sampled_softmax
+from negsample.machine import machine
 from negsample.negatives import InBatch, KeepAll, LogQ, Mixture, Negatives, Popularity, Sampler, Select, Then, Uniform
 from negsample.report.palette import PAPER
 from negsample.score import score
-from negsample.study_files import machine
 
 HERE = Path(__file__).parent
 RESULTS, IMAGE = HERE / "results" / "gradient.json", HERE.parent / "docs" / "images" / "log-q.svg"

@@ -33,8 +33,8 @@ from negsample.course import Epoch
 from negsample.data.sequences import Dataset
 from negsample.initial import Initial
 from negsample.job import Job, build_model
+from negsample.machine import machine
 from negsample.models import PopRec
-from negsample.study_files import machine
 
 METHODS = ("random", "mixed-log-q")
 CANDIDATES: tuple[Initial, ...] = get_args(Initial)

@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.common import RESULTS, first_batches
 from benchmarks.step import step_times
 from negsample import METHODS, load_dataset
+from negsample.machine import machine
 from negsample.report.reading import read_study
 from negsample.report.tables import study_table
-from negsample.study_files import machine
 
 BATCHES = 6
 KEPT = ("hr@10", "ndcg@10", "head_hr@10", "mid_hr@10", "tail_hr@10", "balance@10", "coverage@10")

@@ -23,10 +23,10 @@ from benchmarks.common import RESULTS
 from benchmarks.parity_page import EVERY, FIGURES, beside, curve, lines, picture, their_curve
 from negsample import TrainSettings, compare, load_dataset, plan
 from negsample.data.sequences import Dataset
+from negsample.machine import machine
 from negsample.methods import POPREC
 from negsample.presets import PRESETS, whose
 from negsample.report.reading import Study, read_study
-from negsample.study_files import machine
 
 PRESET = PRESETS["reference"]
 INGREDIENTS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -31,6 +31,7 @@ from negsample.data.windows import Ints, spans
 from negsample.dial import BETAS, log_shares
 from negsample.evaluation import Model, Queries, encode, queries
 from negsample.job import Job, build_model
+from negsample.machine import machine
 from negsample.methods import catalogue_of
 from negsample.metrics import balances, hit, ndcg
 from negsample.ranking import Ranking, Table, rank
@@ -38,7 +39,6 @@ from negsample.runs import Run, read_run, write_json
 from negsample.seeds import resampling
 from negsample.seen import Seen
 from negsample.stats import REPLICATES, draws, groups_of, interval, sums_of
-from negsample.study_files import machine
 
 Floats = NDArray[np.float64]
 Part = Literal["valid", "test"]

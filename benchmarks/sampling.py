@@ -19,9 +19,9 @@ from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
 from negsample.data.batches import Batch, Collisions
 from negsample.data.epochs import epoch_batches, target_counts
+from negsample.machine import machine
 from negsample.methods import Method
 from negsample.proposals import propose
-from negsample.study_files import machine
 from negsample.train import step
 
 SIZES = (10**5, 10**7)

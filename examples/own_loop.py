@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from negsample.data.batches import padded_batch
+from negsample.data.padded import padded_batch
 from negsample.losses import sampled_softmax
 from negsample.negatives import InBatch, LogQ, Mixture, Uniform
 from negsample.score import score

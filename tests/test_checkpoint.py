@@ -46,6 +46,38 @@ def job_of(data, method, seed=3, **changes):
     return Job(data, method, seed, TrainSettings(**SETTINGS | changes), negative_settings(method, FEW))
 
 
+def no_number(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_figures_that_are_undefined_are_null_in_the_log(dataset_of, tmp_path, stopped):
+    """No event is on a tail item, and JSON has no NaN; also of a training that was carried on."""
+    few = dataset_of([([1, 2, 1, 3], [1], [1])] * 6, 9)
+    job = job_of(few, "random", batch_size=4)
+    if stopped:
+        with pytest.raises(StoppedError):
+            do_together([job], [tmp_path / "run"], watch=stopping_after(4, []))
+    do(job, tmp_path / "run")
+    for name in ("metrics.json", "dial.json", "config.json"):
+        json.loads((tmp_path / "run" / name).read_text(), parse_constant=no_number)
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    log = [json.loads(line, parse_constant=no_number) for line in lines]
+    looked = [entry["valid"] for entry in log if "valid" in entry]
+    assert [(valid["tail_hr@10"], valid["head_events"]) for valid in looked] == [(None, 6)] * 3
+
+
+def test_the_run_says_what_it_was_done_on(data, tmp_path, monkeypatch):
+    card = {"name": "A card", "count": 2, "memory_bytes": 3 * 2**30, "cuda": "12.8"}
+    for number, cards in enumerate((None, card)):
+        monkeypatch.setattr("negsample.machine.graphics", lambda cards=cards: cards)
+        do(job_of(data, "random", epochs=1), tmp_path / str(number))
+        found = json.loads((tmp_path / str(number) / "config.json").read_text())["machine"]
+        assert found["graphics"] == cards
+        assert found["cores"] >= 1
+        assert found["processor"]
+
+
 def stopping_after(epochs, seen):
     def watch(job, epoch):
         seen.append(epoch.epoch)

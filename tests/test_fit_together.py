@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from negsample import InputError, TrainSettings, compare, plan, train
+from negsample import InputError, TrainSettings, checkpoint, compare, plan, train
+from negsample.checkpoint import Checkpoint
 from negsample.course import Course
 from negsample.job import Job, build_model
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
@@ -66,6 +67,43 @@ def test_seeds_together_give_what_each_gives_alone(method, data):
 @pytest.mark.parametrize("changes", OTHERWISE.values(), ids=OTHERWISE)
 def test_whatever_the_settings(changes, data):
     check_alike(data, "random", SETTINGS.model_copy(update=changes))
+
+
+def sizes_of(data, settings, seeds, folder):
+    """Bytes of what each saves of its best epoch, and of the state of all."""
+    courses = courses_of(data, "xir", settings, seeds)
+    for number, course in enumerate(courses):
+        (folder / str(number)).mkdir(parents=True)
+        course._keep = folder / str(number)
+    fit_together(courses, data, settings, Checkpoint(folder, "these"))
+    bests = [max(each.stat().st_size for each in course._keep.glob("best-*")) for course in courses]
+    return bests, (folder / "state.pt").stat().st_size
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+def test_files_are_as_large_as_those_of_a_training_alone(table, data, tmp_path, monkeypatch):
+    """And not, each, as those of all together."""
+    monkeypatch.setattr(checkpoint, "_SHARE", 0)
+    settings = SETTINGS.model_copy(update={"dim": 64, "table": table})
+    (alone,), state = sizes_of(data, settings, [0], tmp_path / "alone")
+    bests, of_all = sizes_of(data, settings, [0, 1, 2, 3], tmp_path / "together")
+    assert bests == pytest.approx([alone] * 4, rel=0.05)
+    assert of_all == pytest.approx(4 * state, rel=0.05)
+
+
+def test_the_best_weights_in_a_nameless_file_are_of_one_model(data, monkeypatch):
+    sizes = []
+    load_best = Course.load_best
+
+    def loaded(course):
+        sizes.append(course._best.seek(0, 2))
+        load_best(course)
+
+    monkeypatch.setattr(Course, "load_best", loaded)
+    settings = SETTINGS.model_copy(update={"dim": 64})
+    for seeds in ([0], [0, 1, 2, 3]):
+        fit_together(courses_of(data, "random", settings, seeds), data, settings)
+    assert sizes[1:] == pytest.approx([sizes[0]] * 4, rel=0.05)
 
 
 def test_the_encoder_runs_once_a_step_for_all(data, monkeypatch):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.data.batches import padded_batch, training_batch
+from negsample.data.batches import training_batch
+from negsample.data.padded import padded_batch
 from negsample.data.windows import training_windows
 from negsample.negatives import InBatch, Mixture, Popularity, Uniform
 
@@ -102,15 +103,15 @@ def test_inputs_and_targets_are_had_even_where_the_history_lacks_them():
 
 def test_states_that_go_with_it_are_those_with_a_target(rng):
     inputs = torch.tensor([[0, 1, 2, 3], [4, 5, 6, 0]])
-    targets = torch.tensor([[7, 0, 8, 9], [0, 6, 0, 0]])  # any places: masked ones, and a first item from nothing
+    targets = torch.tensor([[0, 7, 0, 9], [0, 6, 0, 0]])  # any places where there is an input: others are masked
     batch = padded_batch(inputs, targets, catalogue_size=9)
-    assert batch.inputs.items_T.tolist() == [0, 2, 3, 5]
-    assert batch.targets_T.tolist() == [7, 8, 9, 6]
-    assert batch.inputs.slots_T.tolist() == [0, 2, 3, 1]
+    assert batch.inputs.items_T.tolist() == [1, 3, 5]
+    assert batch.targets_T.tolist() == [7, 9, 6]
+    assert batch.inputs.slots_T.tolist() == [1, 3, 1]
     states = torch.randn(2, 4, 3, generator=rng(0))
-    assert torch.equal(states[targets > 0], torch.stack([states[0, 0], states[0, 2], states[0, 3], states[1, 1]]))
+    assert torch.equal(states[targets > 0], torch.stack([states[0, 1], states[0, 3], states[1, 1]]))
     batch = padded_batch(inputs, targets, catalogue_size=V, users_B=torch.arange(2))
-    assert by_user(batch)[0][2] == [1, 2, 3, 7, 8, 9]
+    assert by_user(batch)[0][2] == [1, 2, 3, 7, 9]
 
 
 @pytest.mark.parametrize("collisions", ["none", "target", "history"])
@@ -143,11 +144,23 @@ REFUSED = {
     "are all 0": (IDS[:, :0], NEXT[:, :0], None),
     "0..5 (0 is padding), got 0..6": (IDS + 3 * (IDS == 3), NEXT, None),
     "0..5 (0 is padding), got 0..7": (IDS, NEXT + 3 * (NEXT == 4), None),
-    "0..5 (0 is padding), got -1..5": (IDS - 2 * (IDS == 1), NEXT, None),
-    "0..5 (0 is padding), got 0..8": (IDS, NEXT, torch.tensor([[8], [1]])),
-    "got 0..9": (IDS + 6 * (IDS == 3), NEXT, torch.tensor([[1], [3]])),
+    "0..5 (0 is padding), got -1..3 in inputs": (IDS - 2 * (IDS == 1), NEXT, None),
+    "0..5 (0 is padding), got 1..8 in history": (IDS, NEXT, torch.tensor([[8], [1]])),
+    "got 0..9 in inputs": (IDS + 6 * (IDS == 3), NEXT, torch.tensor([[1], [3]])),
     "history must be (B, H), B = 2 rows, got (1, 2)": (IDS, NEXT, IDS[:1]),
     "history must be (B, H), B = 2 rows, got (2,)": (IDS, NEXT, IDS[0]),
+    "inputs must be ids, whole numbers, got torch.float32; .long() makes them such": (IDS.float(), NEXT, None),
+    "targets must be ids, whole numbers, got torch.bool": (IDS, NEXT > 0, None),
+    "history must be ids, whole numbers, got torch.float64": (IDS, NEXT, NEXT.double()),
+    "inputs must be a tensor of ids, got list": (IDS.tolist(), NEXT, None),
+    "targets must be a tensor of ids, got ndarray": (IDS, NEXT.numpy(), None),
+    "targets must be a tensor of ids, got NoneType": (IDS, None, None),
+    "history must be a tensor of ids, got list": (IDS, NEXT, [[1], [2]]),
+    "(B, L), got () and ()": (IDS[0, 0], NEXT[0, 0], None),
+    "all must be on one device, got inputs on cpu, targets on meta": (IDS, NEXT.to("meta"), None),
+    "row 1 has none; leave out rows whose targets are all 0": (IDS, NEXT * torch.tensor([[1], [0]]), None),
+    "row 1 has a target and no input at place 1": (IDS, torch.tensor([[2, 4], [0, 5]]), None),
+    "row 0 has a 0 between two inputs": (torch.tensor([[1, 0, 2]]), torch.tensor([[0, 0, 3]]), None),
 }
 
 
@@ -165,3 +178,30 @@ def test_no_other_word_is_taken_for_a_policy(word, histories):
         padded_batch(inputs, targets, catalogue_size=V, collisions=word)
     with pytest.raises(ValueError, match="collisions must be"):
         packed(histories, word)
+
+
+@pytest.mark.parametrize("size", [0, -1, 5.0, "5", None, True])
+def test_a_catalogue_of_no_size_is_refused(size):
+    with pytest.raises(ValueError, match="catalogue_size must be V, a whole number from 1 on, got"):
+        padded_batch(IDS, NEXT, catalogue_size=size)
+
+
+def test_rows_may_be_padded_on_either_side():
+    inputs = torch.tensor([[0, 0, 1], [2, 0, 0], [0, 3, 0], [4, 5, 1]])
+    places = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 1]])
+    batch = padded_batch(inputs, 2 * places, catalogue_size=5)
+    assert batch.inputs.items_T.tolist() == [1, 2, 3, 4, 1]
+
+
+@pytest.mark.parametrize(
+    ("users", "told"),
+    [
+        ([1, 2], "must be a tensor of whole numbers, got list"),
+        (torch.tensor([1.0, 2.0]), "whole numbers, got torch.float32"),
+        (torch.tensor([1]), "must be \\(B,\\) numbers >= 0, B = 2"),
+        (torch.tensor([1, -2]), "numbers >= 0"),
+    ],
+)
+def test_users_that_are_none_are_refused(users, told):
+    with pytest.raises(ValueError, match=told):
+        padded_batch(torch.tensor([[1], [2]]), torch.tensor([[2], [1]]), catalogue_size=5, users_B=users)

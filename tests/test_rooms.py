@@ -139,6 +139,13 @@ def test_no_dropout_of_torch_is_left():
         assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {"Dropout"}, path
 
 
+def test_no_file_has_a_number_that_json_does_not_know():
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"json.dumps", "json.dump", "dumps"}:
+                assert "allow_nan=False" in [ast.unparse(each) for each in node.keywords], f"{path}:{node.lineno}"
+
+
 def test_mlflow_is_for_those_who_ask():
     for path, tree in TREES.items():
         if room(path) not in {"tracking", "cli"}:

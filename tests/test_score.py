@@ -10,7 +10,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from negsample import score as score_module
-from negsample.data.batches import padded_batch
+from negsample.data.padded import padded_batch
 from negsample.losses import corrected_log_q, sampled_softmax
 from negsample.negatives import InBatch, Mixture, Negatives, Popularity, Uniform
 from negsample.negatives.collisions import rows_of

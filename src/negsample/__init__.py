@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from negsample.config import FailedError, InputError, NegativeSettings, PrepareSettings, TrainSettings
-    from negsample.data.batches import padded_batch
     from negsample.data.catalogue import load_dataset
     from negsample.data.log import read_log
+    from negsample.data.padded import padded_batch
     from negsample.data.prepare import prepare
     from negsample.data.sequences import Dataset, open_dataset
     from negsample.data.split import split_by_time
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 # Where each public name lives; a name is loaded when it is first used, so that `negsample --help` needs no torch.
 _HOMES = {
     "config": ("FailedError", "InputError", "NegativeSettings", "PrepareSettings", "TrainSettings"),
-    "data.batches": ("padded_batch",),
+    "data.padded": ("padded_batch",),
     "data.catalogue": ("load_dataset",),
     "data.log": ("read_log",),
     "data.prepare": ("prepare",),

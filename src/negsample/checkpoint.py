@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
+from torch import Tensor
 
 from negsample.checksums import LIST, read_list, rewriting
 from negsample.checksums import DamagedError as DamagedError  # what cannot be used is left as it is
@@ -64,11 +66,42 @@ class Checkpoint:
         return True
 
 
+def save(state: Any, file: IO[bytes]) -> None:
+    """``state`` as PyTorch saves it, without what its tensors' storages hold beside them.
+
+    PyTorch saves a storage whole: of a model among several that are trained together, whose parameters are views of
+    common ones, it would save all of them.
+    """
+    used: Counter[int] = Counter()
+    for each in _tensors(state):
+        used[each.untyped_storage().data_ptr()] += each.nbytes
+    torch.save(_compact(state, used), file)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(each)
+
+
+def _compact(value: Any, used: Mapping[int, int]) -> Any:
+    if isinstance(value, Tensor):
+        storage = value.untyped_storage()
+        return value if storage.nbytes() <= used[storage.data_ptr()] else value.clone()
+    if isinstance(value, Mapping):
+        return {key: _compact(each, used) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_compact(each, used) for each in value)
+    return value
+
+
 def write_whole(state: Any, path: Path) -> None:
     """``state`` as PyTorch saves it, on the disk and in place of what was there in one step."""
     temporary = path.with_name(f"{path.name}.new")
     with temporary.open("wb") as file:
-        torch.save(state, file)
+        save(state, file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -155,7 +155,7 @@ def write_list(
     sums = {name: (known or {}).get(name) or sum_of(path.parent / name) for name in sorted(names)}
     written = Checksums(path, kind, of, sums)
     about = {"format": _FORMAT, "kind": kind, "of": of, "files": {name: each._asdict() for name, each in sums.items()}}
-    text = json.dumps(about | {"list": _digest(about)}, indent=1) + "\n"
+    text = json.dumps(about | {"list": _digest(about)}, indent=1, allow_nan=False) + "\n"
     path.write_text(text, encoding="utf-8")
     return written
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from negsample.checkpoint import State, damaged, write_whole
+from negsample.checkpoint import State, damaged, save, write_whole
 from negsample.checksums import sum_of
 from negsample.config import TrainSettings
 from negsample.data.sequences import Dataset
@@ -20,6 +20,7 @@ from negsample.evaluation import evaluate
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.proposals import Kept
+from negsample.runs import finite
 from negsample.seeds import generator
 
 SELECTED_BY = "hr@10"
@@ -37,7 +38,8 @@ def standing(valid: Mapping[str, float]) -> tuple[float, float]:
 
 
 class Epoch(NamedTuple):
-    """What an epoch gave; ``valid`` where it was looked at, ``seconds`` and ``steps`` of training so far."""
+    """What an epoch gave; ``valid`` where it was looked at, NaN where a figure is undefined; ``seconds`` and ``steps``
+    of training so far."""
 
     epoch: int
     loss: float
@@ -46,13 +48,16 @@ class Epoch(NamedTuple):
     valid: dict[str, float | int] | None
 
     def entry(self) -> dict[str, Any]:
-        """As a line of ``log.jsonl``."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
+        """As a line of ``log.jsonl``; a figure that is undefined is null."""
+        entry: dict[str, Any] = finite({name: value for name, value in self._asdict().items() if value is not None})
+        return entry
 
     @classmethod
     def of_entry(cls, entry: dict[str, Any]) -> Epoch:
         """The epoch that gave this line."""
-        return cls(**({"valid": None} | entry))
+        valid = entry.get("valid")
+        undefined = {name: math.nan for name, value in (valid or {}).items() if value is None}
+        return cls(**(entry | {"valid": None if valid is None else valid | undefined}))
 
 
 class Fitted(NamedTuple):
@@ -117,7 +122,7 @@ class Course:
                 self._best_sum = sum_of(self._best_path(self._keep)).sha256
             else:
                 self._best.seek(0)
-                torch.save(self.model.state_dict(), self._best)
+                save(self.model.state_dict(), self._best)
         return valid
 
     def load_best(self) -> None:
@@ -141,7 +146,7 @@ class Course:
             "chance": [each.get_state() for each in self._chance()],
             "memory": None if self.method.memory is None else self.method.memory.state_dict(),
             "kept": [tuple(each) for each in self.kept],
-            "log": json.dumps([each.entry() for each in self.log]),
+            "log": json.dumps([each.entry() for each in self.log], allow_nan=False),
             "best": [self.best_epoch, *self._best_standing],
             "best_sum": self._best_sum,
         }

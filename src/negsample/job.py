@@ -21,6 +21,7 @@ from negsample.course import Course, Epoch, Fitted
 from negsample.data.popularity import popularity_order
 from negsample.data.sequences import Dataset
 from negsample.dial import Choice
+from negsample.machine import machine
 from negsample.measure import measure, write_measured
 from negsample.methods import POPREC, build_method, catalogue_of
 from negsample.models import GRU4Rec, PopRec, SASRec
@@ -145,9 +146,10 @@ def _write(
         "dataset_folder": str(job.data.folder.resolve()),
         "versions": versions | {"python": platform.python_version()},
         "device": str(device),
+        "machine": machine(),
     }
     write_json(scratch / "config.json", config)
-    lines = [json.dumps(epoch.entry()) for epoch in fitted.log]
+    lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in fitted.log]
     (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     save_file(model.state_dict(), scratch / "model.safetensors")
     (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600

@@ -47,7 +47,7 @@ class Run(NamedTuple):
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """``value`` as JSON, in place of what was there in one step; NaN is written as null."""
-    text = json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(finite(value), indent=1, allow_nan=False) + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -58,11 +58,12 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez_compressed(temporary, **dict(arrays))  # type: ignore[arg-type]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """``value`` with None for every number that JSON cannot say: NaN (a figure that is undefined) and infinity."""
     if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,10 +18,10 @@ from negsample.data.table import seen_train_events
 from negsample.earlier import check_adds, has_work, is_another, read_earlier, remove_earlier
 from negsample.evaluation import queries
 from negsample.job import Job
+from negsample.machine import machine
 from negsample.methods import POPREC
 from negsample.metrics import event_percentiles
 from negsample.runs import write_arrays, write_json
-from negsample.workers import cores
 
 _CURVE_POINTS = 400
 
@@ -79,21 +78,6 @@ def write_study(
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
         write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))
     return runs
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        named = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        processor = named[0].split(":", 1)[1].strip() if named else processor
-    return {
-        "cores": cores(),
-        "processor": processor,
-        "python": platform.python_version(),
-        "torch": version("torch"),
-    }
 
 
 def test_events(data: Dataset) -> dict[str, NDArray[Any]]:

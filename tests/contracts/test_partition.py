@@ -11,8 +11,8 @@ from collections import Counter
 import pytest
 import torch
 
-from negsample.data.batches import padded_batch
 from negsample.data.epochs import epoch_batches
+from negsample.data.padded import padded_batch
 from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
 from negsample.negatives import CrossBatch, InBatch, LogQ, Mixture
 from negsample.proposals import propose

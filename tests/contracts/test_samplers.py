@@ -13,8 +13,8 @@ import pytest
 import scipy.stats
 import torch
 
-from negsample.data.batches import padded_batch
 from negsample.data.epochs import epoch_batches
+from negsample.data.padded import padded_batch
 from negsample.negatives import (
     Cache,
     Cohort,

@@ -8,7 +8,8 @@ import pytest
 import scipy.stats
 import torch
 
-from negsample.data.batches import Batch, Collisions, padded_batch
+from negsample.data.batches import Batch, Collisions
+from negsample.data.padded import padded_batch
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from negsample.data.batches import padded_batch
+from negsample.data.padded import padded_batch
 from negsample.negatives import Cache, CrossBatch, InBatch, Mixture, Negatives, Resample, Scored, Uniform
 from negsample.score import score_negatives
 

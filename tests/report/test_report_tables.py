@@ -10,6 +10,8 @@ from make_study import METHODS, make_study, measures
 
 from negsample.config import InputError
 from negsample.report import read_study, study_table, write_table
+from negsample.report.facts import study_facts
+from negsample.report.page import _json
 
 CONTRACT = ["dataset", "method", "runs", "hr@10", "hr@10_sd", "ndcg@10", "ndcg@10_sd"]
 CONTRACT += ["head_hr@10", "head_hr@10_sd", "mid_hr@10", "mid_hr@10_sd", "tail_hr@10", "tail_hr@10_sd"]
@@ -74,3 +76,19 @@ def test_the_same_folder_gives_the_same_table_twice(whole_study: Path, tmp_path:
 def test_a_missing_measure_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"metrics.json has no 'hr@10' for test"):
         one(tmp_path, change=lambda config, metrics: metrics["test"].pop("hr@10"))
+
+
+def test_the_page_says_what_runs_were_done_on(tmp_path: Path) -> None:
+    card = {"name": "A card", "count": 2, "memory_bytes": 80 * 2**30, "cuda": "12.8"}
+    about = {"cores": 16, "processor": "EPYC", "graphics": card, "python": "3.11", "torch": "2.9"}
+
+    def change(config: dict, metrics: dict) -> None:
+        config["machine"] = about if config["seed"] == 0 else about | {"graphics": None}
+
+    made = make_study(tmp_path / "study", datasets=["beauty"], methods=("random",), repeats=3, change=change)
+    said = dict(study_facts(read_study(made)))["Machine"].replace("\N{NO-BREAK SPACE}", " ")
+    assert said == "16 cores, EPYC, 2 x A card of 80.0 GiB (CUDA 12.8); 16 cores, EPYC"
+
+
+def test_no_number_on_a_page_is_one_that_a_browser_cannot_read() -> None:
+    assert _json({"a": [math.nan, 1.5, -math.inf]}) == '{"a": [null, 1.5, null]}'

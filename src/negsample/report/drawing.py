@@ -11,6 +11,8 @@ from selectors import EVENT_READ, DefaultSelector
 from types import TracebackType
 from typing import Any
 
+from negsample.runs import finite
+
 _RENDERER = Path(__file__).with_name("renderer.py")
 _SECONDS = 60.0  # a chart takes a tenth of one
 _TRIES = 2
@@ -30,7 +32,7 @@ class Drawing:
 
     def svg(self, spec: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
         """The chart, or None where it cannot be drawn: the renderer died or took a minute, twice, or refused it."""
-        asked = json.dumps({"spec": spec, "config": config}).encode() + b"\n"
+        asked = json.dumps(finite({"spec": spec, "config": config}), allow_nan=False).encode() + b"\n"
         for _ in range(_TRIES):
             answer = self._ask(asked)
             if answer is not None:

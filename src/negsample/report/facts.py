@@ -124,6 +124,7 @@ def cohort_facts(manifest: Mapping[str, Any]) -> list[Cohort]:
 def study_facts(study: Study) -> Facts:
     """What holds for the whole study."""
     machine = study.about["machine"]
+    machines = dict.fromkeys(_machine(run.config.get("machine", machine)) for run in study.runs)
     versions = {
         f"{name} {version}"
         for run in study.runs
@@ -132,13 +133,21 @@ def study_facts(study: Study) -> Facts:
     } | {f"negsample {study.about['negsample']}", f"torch {machine['torch']}"}
     return [
         ("Settings", _pairs(study.about["settings"])),
-        ("Machine", f"{machine['cores']} cores, {machine['processor']}"),
+        ("Machine", "; ".join(machines or [_machine(machine)])),
         (
             "Versions",
             listed([f"Python {machine['python']}", *sorted(versions)]),
         ),
         ("Made", when(study.about["created"])),
     ]
+
+
+def _machine(about: Mapping[str, Any]) -> str:
+    text = f"{about['cores']} cores, {about['processor']}"
+    card = about.get("graphics")
+    if card is None:
+        return text
+    return f"{text}, {card['count']} x {card['name']} of {memory(card['memory_bytes'])} (CUDA {card['cuda']})"
 
 
 def dial_words(study: Study) -> str:

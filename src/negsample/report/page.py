@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -33,6 +34,7 @@ from negsample.report.significance_words import cells_not_tested
 from negsample.report.tables import dialled_rows, frontier_table, study_table, whole_table, write_table
 from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
+from negsample.runs import finite
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "saving.js", "sorting.js")
@@ -87,6 +89,11 @@ def write_report(folder: Path, tell: Callable[[str], None] = lambda line: None) 
     return folder / "report.html"
 
 
+def _json(value: Any, **options: Any) -> str:
+    """A browser reads no NaN."""
+    return json.dumps(finite(value), allow_nan=False, **options)
+
+
 def render(
     study: Study,
     table: pl.DataFrame,
@@ -111,6 +118,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["named"] = _named
+    environment.policies["json.dumps_function"] = _json
     return environment.get_template("page.html.jinja").render(
         title=f"Negative sampling on {listed(study.datasets())}",
         study=study,

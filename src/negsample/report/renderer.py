@@ -16,10 +16,10 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         try:
-            svg = vl_convert.vegalite_to_svg(json.dumps(asked["spec"]), config=asked["config"])
+            svg = vl_convert.vegalite_to_svg(json.dumps(asked["spec"], allow_nan=False), config=asked["config"])
         except ValueError:
             svg = None
-        sys.stdout.write(json.dumps(svg) + "\n")
+        sys.stdout.write(json.dumps(svg, allow_nan=False) + "\n")
         sys.stdout.flush()
 
 

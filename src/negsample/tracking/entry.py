@@ -96,7 +96,7 @@ def _params(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _said(value: Any) -> str:
-    return text(value) if isinstance(value, str) else json.dumps(value)
+    return text(value) if isinstance(value, str) else json.dumps(value, allow_nan=False)
 
 
 def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
