@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 
 from benchmarks.common import RESULTS
-from benchmarks.reliability import faults
+from benchmarks.reliability import faults, total
 from benchmarks.reliability.page import PAGE, PARTS, page
 
 
@@ -29,11 +29,13 @@ def main() -> int:
     for name in given.parts:
         part = import_module(f"benchmarks.reliability.{name}")
         count = given.count or part.COUNT
-        outcomes = part.measure(count, given.seed)
+        by_kind = part.measure(count, given.seed)
+        outcomes = total(by_kind)
         found = {
             "what": part.WHAT,
             "tried": count,
             "outcomes": outcomes,
+            **({} if outcomes == by_kind else {"by_kind": by_kind}),
             "seed": given.seed,
             "command": f"python -m benchmarks.reliability {name}" + (f" --seed {given.seed}" if given.seed else ""),
             "test": part.TEST,

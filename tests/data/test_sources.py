@@ -490,3 +490,13 @@ def test_large_files_keep_their_order(tmp_path):
     fetch(SOURCES["movielens-1m"], put(tmp_path / "ratings.dat", text))
     log, _ = log_of(SOURCES["movielens-1m"])
     assert log.frame.collect()["item"].cast(pl.Int64).equals(frame["item"])
+
+
+def test_the_beauty_of_2018_has_items_before_users(tmp_path):
+    """Read as the file of 2014 it would recommend users to items."""
+    text = "".join(f"B00{n % 4:07X},A{n % 5:012X},5.0,{1400000000 + n}\n" for n in range(100))
+    path = put(tmp_path / "Beauty.csv", text)
+    for name in ("amazon-beauty", "amazon-beauty-sequences"):
+        with pytest.raises(InputError, match=r"line 1: 'B000000000,A.*release of 2018, which has the item"):
+            fetch(SOURCES[name], path)
+        assert fetched(SOURCES[name]) is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -166,12 +167,16 @@ def _refuse(path: Path, row: int, line: int, fields: int, expected: int) -> None
 
 
 def _first_line_not_text(path: Path) -> int | None:
-    if path.suffix == ".zst":
+    if path.suffix.lower() == ".zst":
         return None
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
+    good = 0
+    try:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as lines:
+            for line in lines:
                 line.decode()
-            except UnicodeDecodeError:
-                return number
+                good += 1
+    except UnicodeDecodeError:
+        return good + 1
+    except (OSError, EOFError, zlib.error):  # damaged, too
+        pass
     return None

@@ -34,6 +34,10 @@ AMAZON_BEAUTY = Source(
         r"^(?<user>[^,\s]+),(?<item>[^,\s]+),(?<rating>[0-9](?:\.[0-9])?),(?<time>[0-9]{1,12})$",
         "user,item,rating,seconds since 1970",
         ("UserId,ProductId,Rating,Timestamp",),  # as it is passed on at Kaggle
+        other=(
+            r"^[B0-9][0-9A-Z]{9},A[0-9A-Z]{8,},",  # users of 2014 begin with A, items with a digit or B
+            "the release of 2018, which has the item before the user; put the user first, or take the file of 2014",
+        ),
     ),
     terms="No licence was found; published for research, to be cited.",
     citation=(

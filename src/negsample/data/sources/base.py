@@ -24,13 +24,15 @@ class Form(NamedTuple):
 
     ``pattern``: a whole line, with groups ``user``, ``item`` and ``time`` (whole numbers since 1970 in
     ``unit``) and whatever else the shape asks for. ``row``: the same for people. ``headers``: lines that name
-    the columns, as they are published; they are no rows, wherever they stand.
+    the columns, as they are published; they are no rows, wherever they stand. ``other``: a line of a file that looks
+    like this one and means something else, and in words what that file is.
     """
 
     pattern: str
     row: str
     headers: tuple[str, ...] = ()
     unit: str = "seconds"
+    other: tuple[str, str] | None = None
 
 
 def as_it_is(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:

@@ -9,7 +9,7 @@ import polars as pl
 from negsample.config import InputError
 from negsample.data.parts import ROW, readable
 from negsample.data.sources.base import Form
-from negsample.data.times import UNITS
+from negsample.data.times import UNITS, within
 
 _SHOWN = 80  # letters of a bad line
 
@@ -27,21 +27,37 @@ def write_rows(path: Path, form: Form, target: Path, *, shown: str) -> int:
         How many there are.
 
     Raises:
-        InputError: it cannot be read, a line is no row (the first of them is named), or there is none.
+        InputError: it cannot be read, it is another file that looks like it, a line is no row or its time is before
+            1980 or in the future (the first of them is named), or there is none.
     """
     rows = _rows(path, form)
     with readable(Path(shown)):
+        _refuse_other(rows, form, shown)
         rows.drop(ROW, "line").sink_parquet(target)
-        found = pl.scan_parquet(target).select(rows=pl.len(), bad=pl.col("time").is_null().any()).collect()
+        found = pl.scan_parquet(target).select(rows=pl.len(), bad=_bad().any()).collect()
     n, bad = found.row(0)
     if not n:
         raise InputError(f"{shown} has no rows; a row is {form.row}")
     if bad:
-        first = rows.filter(pl.col("time").is_null()).select(ROW, "line").head(1).collect()
-        number, line = first.row(0)
+        number, line, moment = rows.filter(_bad()).select(ROW, "line", "time").head(1).collect().row(0)
         text = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
-        raise InputError(f"{shown}, line {number + 1}: {text!r} is no row; a row is {form.row}")
+        what = "is no row" if moment is None else "has a time before 1980 or in the future"
+        raise InputError(f"{shown}, line {number + 1}: {text!r} {what}; a row is {form.row}")
     return int(n)
+
+
+def _refuse_other(rows: pl.LazyFrame, form: Form, shown: str) -> None:
+    if form.other is None:
+        return
+    pattern, words = form.other
+    found = rows.filter(pl.col("line").str.contains(pattern)).select(ROW, "line").head(1).collect(engine="streaming")
+    if len(found):
+        number, line = found.row(0)
+        raise InputError(f"{shown}, line {number + 1}: {line[:_SHOWN]!r} is a row of {words}; a row is {form.row}")
+
+
+def _bad() -> pl.Expr:
+    return ~within(pl.col("time")).fill_null(False)
 
 
 def _rows(path: Path, form: Form) -> pl.LazyFrame:

@@ -1,0 +1,78 @@
+"""Logs that are not right: each is read right, left out and counted, or refused in one line; never read wrong."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.reliability.made_logs import Event, Made, valid_log
+from benchmarks.reliability.mutations import MUTATIONS
+from negsample import InputError
+from negsample.config import PrepareSettings
+from negsample.data.log import read_log
+from negsample.data.prepare import prepare
+
+WHAT = f"Logs in CSV, TSV and Parquet, each changed in one of {len(MUTATIONS)} ways: cut, bits flipped, two units"
+COUNT = 10_000
+TEST = "tests/data/test_mutated_logs.py::test_mutated_logs_are_read_right_or_refused_in_one_line"
+_SLOW = 30.0  # seconds
+
+
+def measure(count: int, seed: int) -> dict[str, dict[str, int]]:
+    """By mutation: how many came to which outcome."""
+    chance = random.Random(seed)
+    found: dict[str, Counter[str]] = {name: Counter() for name in MUTATIONS}
+    with TemporaryDirectory() as scratch:
+        for number in range(count):
+            name = list(MUTATIONS)[number % len(MUTATIONS)]
+            made = MUTATIONS[name](valid_log(chance), chance)
+            found[name][outcome(made, Path(scratch) / str(number))] += 1
+    return {name: dict(outcomes) for name, outcomes in found.items() if outcomes}
+
+
+def outcome(made: Made, folder: Path) -> str:
+    """What comes of a log; what it is that went wrong is printed by its traceback or events."""
+    folder.mkdir()
+    for name, content in made.files.items():
+        (folder / name).write_bytes(content)
+    began = time.perf_counter()
+    try:
+        said = _read(made, folder if len(made.files) > 1 else folder / next(iter(made.files)))
+    except InputError as error:
+        if "\n" in str(error):
+            return "traceback: a refusal of several lines"
+        said = "refused though it can be read" if made.must_read else "refused in one line"
+    except BaseException:  # a panic of Polars is no Exception
+        traceback.print_exc()
+        return "traceback"
+    return said if time.perf_counter() - began < _SLOW else "lost in time: more than 30 s"
+
+
+def _read(made: Made, path: Path) -> str:
+    log = read_log(path)
+    events = [(str(user), str(item), moment) for user, item, moment in log.frame.collect().rows()]
+    if events not in (made.expect, made.unchanged):
+        return "damage that nothing tells" if made.note == "damage" else _wrong(made, events, path)
+    if made.note and made.note != "damage" and not any(made.note in note for note in log.notes):
+        return "silent: nothing is said of it"
+    if len(set(events)) == len(events) // 2 and len(events) > 20:
+        return _twice(log, events, path)
+    return "read, and told" if made.note else "read right"
+
+
+def _twice(log: Any, events: list[Event], path: Path) -> str:
+    notes = prepare(log, PrepareSettings(), path.parent / "prepared").manifest["notes"]
+    told = any(f"{len(events) - len(set(events)):,} of {len(events):,} events" in note for note in notes)
+    return "read, and told" if told else "silent: nothing is said of duplicates"
+
+
+def _wrong(made: Made, events: list[Event], path: Path) -> str:
+    expected = made.expect or []
+    odd = next((pair for pair in zip(events, expected, strict=False) if pair[0] != pair[1]), None)
+    print(f"{path}: {len(events)} events, expected {len(expected) if made.expect is not None else None}; {odd}")
+    return "silent change"
