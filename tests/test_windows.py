@@ -1,5 +1,6 @@
 """``windows=all``: every train event but a user's first is a target once an epoch, and all that counts knows of it."""
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -14,6 +15,7 @@ from negsample.forecast.needs import positions_of
 from negsample.methods import build_method, catalogue_of, negative_settings
 from negsample.proposals import Kept, propose
 from negsample.study import plan
+from negsample.study_files import write_study
 
 V = 30
 
@@ -104,4 +106,12 @@ def test_what_is_said_of_it(data, world):
     seen = seen_train_events(data, TrainSettings(max_length=8, windows="all"))
     assert seen == sum(size for size in sizes if size >= 2)
     facts = dict(describe(world(), TrainSettings(max_length=5, windows="all")).facts)
-    assert facts["train events that a model sees, max_length 5, windows all"].endswith("(100.0 %)")
+    assert facts["train events seen in training"].endswith("(100.0 %) at max_length 5, windows all")
+
+
+def test_a_study_keeps_what_its_models_saw(world, tmp_path):
+    data = world()
+    settings = TrainSettings(windows="all", max_length=5)
+    write_study(plan([data], ["random"], repeats=1, seed=0, settings=settings), tmp_path, {})
+    facts = json.loads((tmp_path / "datasets" / f"{data.name}.json").read_text())
+    assert facts["seen"] == {"max_length": 5, "windows": "all", "events": seen_train_events(data, settings)}

@@ -58,11 +58,12 @@ def _read(made: Made, path: Path) -> str:
     events = [(str(user), str(item), moment) for user, item, moment in log.frame.collect().rows()]
     if events not in (made.expect, made.unchanged):
         return "damage that nothing tells" if made.note == "damage" else _wrong(made, events, path)
-    if made.note and made.note != "damage" and not any(made.note in note for note in log.notes):
+    told = made.note not in ("", "damage")
+    if told and not any(made.note in note for note in log.notes):
         return "silent: nothing is said of it"
     if len(set(events)) == len(events) // 2 and len(events) > 20:
         return _twice(log, events, path)
-    return "read, and told" if made.note else "read right"
+    return "read, and told" if told else "read right"
 
 
 def _twice(log: Any, events: list[Event], path: Path) -> str:

@@ -79,7 +79,7 @@ def valid_log(chance: random.Random) -> Made:
 def slow_read(content: bytes, delimiter: str) -> list[Event] | None:
     """The events that the bytes of a text file hold by the words of RFC 4180; None: they hold none."""
     try:
-        text = content.decode().removeprefix("\ufeff")
+        text = re.sub("\r(?!\n)", " ", content.decode().removeprefix("\ufeff"))  # a bare CR is white space
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         header, *rows = list(reader)
         places = [header.index(name) for name in HEADER[:3]]
@@ -101,7 +101,9 @@ def slow_time(text: str) -> int:
     """Microseconds since 1970 of a moment or a number in whatever unit puts it between 1980 and 2030."""
     if re.fullmatch(r"\d{4}-.*", text):
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+            microseconds=1
+        )
     number = int(text)
     for scale in (1, 10**3, 10**6, 10**9):
         if 315_532_800 * scale <= number < 1_900_000_000 * scale:

@@ -136,12 +136,12 @@ def test_description(log):
         ("train events", "90 before 2001-09-09 00:01:30"),
         ("validation events", "5 from 2001-09-09 00:01:30"),
         ("test events", "5 from 2001-09-09 00:01:35"),
-        ("train events that a model sees, max_length 50", "90 (100.0 %)"),
+        ("train events seen in training", "90 (100.0 %) at max_length 50"),
         ("users trained on", "2 with two train events or more"),
         ("test events of users without history", "0 (0 %)"),
         ("cold items", "0 (0 %) in no train event"),
         ("test events on cold items", "0 (0 %), whose vectors are not trained"),
-        ("test events that repeat an item of their user", "5 (100.0 %) of those of users with a history"),
+        ("test events that are repeats", "5 (100.0 %) of those with history, on an item that their user had"),
         ("events that tie with another of their user", "0 (0 %)"),
     ]
     assert [tuple(row) for row in description.cohorts] == [

@@ -120,6 +120,15 @@ def test_a_date_that_is_no_time(tmp_path, bad):
     assert f"row 21: time in column 'time' is '{bad[:10]}'; 1 of 60" in refusal(tmp_path / "log.parquet")
 
 
+def test_times_with_a_zone_beside_times_without_are_told(tmp_path):
+    times = ["2014-05-01T10:00:00", "2014-05-01 12:00:00+02:00", "2014-05-01T10:00:00Z", "2014-05-01"]
+    path = put(tmp_path, "log.csv", [f"1,2,{time}\n" for time in times])
+    assert [t for *_, t in events(path)][:3] == [1398938400] * 3
+    assert "2 of 4 times have a zone; the others are read as UTC, and may be of another zone." in read_log(path).notes
+    path = put(tmp_path, "log.csv", [f"1,2,{time}\n" for time in times[1:3]])
+    assert not any("zone;" in note for note in read_log(path).notes)
+
+
 def test_ratings_and_orders_are_no_times(tmp_path):
     ratings = put(tmp_path, "a.csv", [f"{u},{i},{1 + n % 5}\n" for n, (u, i, _) in enumerate(EVENTS)])
     assert "five distinct values between 1 and 5 are no times" in refusal(ratings)

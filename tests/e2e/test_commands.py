@@ -298,6 +298,22 @@ def test_a_terminal_without_the_letters_is_no_reason_to_stop(negsample, events, 
     assert "Prepared in" in said
 
 
+def test_ids_that_say_missing_are_left_out_and_told_or_taken_where_asked(negsample, events, tmp_path):
+    log = tmp_path / "log.csv"
+    first = events["user"][0]
+    unknown = pl.when(pl.col("user") == first).then(pl.lit("NA")).otherwise("user").alias("user")
+    events.with_columns(unknown).write_csv(log)
+    rows = events.filter(pl.col("user") == first).height
+    said = " ".join(done(negsample("prepare", log, "--out", tmp_path / "without")).split())
+    assert f"{rows:,} of {len(events):,} rows left out: an id that says 'missing'" in said
+    assert f"events {len(events) - rows:,} " in said
+    assert "train events seen in training" in said
+    assert "%) at max_length 50" in said
+    assert "test events that are repeats" in said
+    said = " ".join(done(negsample("prepare", log, "--keep-missing-ids", "--out", tmp_path / "with")).split())
+    assert f"events {len(events):,} " in said
+
+
 def test_names_are_text_and_never_markup(negsample, events, small, tmp_path):
     log = tmp_path / "a b [bold]<script>alert(1)<!--.csv"
     events.write_csv(log)

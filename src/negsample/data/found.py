@@ -51,6 +51,7 @@ def pass_over(part: Part, columns: dict[str, Column], keep_missing: bool) -> Fou
         number=times.number(columns["time"]),
         moment=times.from_calendar(columns["time"]),
         inexact=times.inexact(columns["time"]),
+        zoned=times.zoned(columns["time"]),
         **{
             f"{role}_{rule.__name__}": rule(columns[role])
             for role in IDS
@@ -69,6 +70,7 @@ def pass_over(part: Part, columns: dict[str, Column], keep_missing: bool) -> Fou
         says_item=row.filter(~stays & pl.col("says_item")).min(),
         numbers=(stays & number.is_not_null()).sum(),
         moments=(stays & moment.is_not_null()).sum(),
+        zoned=(stays & pl.col("zoned")).sum(),
         no_number=row.filter(stays & number.is_null()).min(),
         no_moment=row.filter(stays & moment.is_null()).min(),
         stray=stray.sum(),

@@ -76,6 +76,7 @@ def read_log(
         *_not_read_note(path),
         *notes,
         _time_note(unit),
+        *_zone_note(found),
         *_left_out_notes(found),
         *_id_notes(found),
     ]
@@ -153,6 +154,13 @@ def _time_note(unit: str | None) -> str:
     if unit is None:
         return "Times read as calendar dates, UTC where no zone is given."
     return f"Times read as {unit} since 1970, by their magnitude."
+
+
+def _zone_note(found: Sequence[Found]) -> list[str]:
+    zoned, moments = _total(found, "zoned"), _total(found, "moments")
+    if not 0 < zoned < moments:
+        return []
+    return [f"{zoned:,} of {moments:,} times have a zone; the others are read as UTC, and may be of another zone."]
 
 
 def _not_read_note(path: Path) -> list[str]:

@@ -37,6 +37,7 @@ def describe(dataset: Dataset, settings: TrainSettings | None = None) -> Descrip
     about, model = dataset.manifest, settings or checked(TrainSettings, {})
     measured = about["test_events"] - about["test_events_without_history"]
     seen = _of(seen_train_events(dataset, model), about["train_events"])
+    repeats = _of(about["repeat_test_events"][model.history], measured)
     events, tests = about["events"], about["test_events"]
     facts = [
         ("users", f"{about['users']:,}"),
@@ -46,15 +47,12 @@ def describe(dataset: Dataset, settings: TrainSettings | None = None) -> Descrip
         ("train events", f"{about['train_events']:,} before {_moment(about['valid_start'])}"),
         ("validation events", f"{about['valid_events']:,} from {_moment(about['valid_start'])}"),
         ("test events", f"{tests:,} from {_moment(about['test_start'])}"),
-        (f"train events that a model sees, {_model(model)}", seen),
+        ("train events seen in training", f"{seen} at {_model(model)}"),
         ("users trained on", f"{about['trained_users']:,} with two train events or more"),
         ("test events of users without history", _of(about["test_events_without_history"], tests)),
         ("cold items", f"{_of(about['cold_items'], about['items'])} in no train event"),
         ("test events on cold items", f"{_of(about['cold_test_events'], tests)}, whose vectors are not trained"),
-        (
-            "test events that repeat an item of their user",
-            f"{_of(about['repeat_test_events'][model.history], measured)} of those of users with a history",
-        ),
+        ("test events that are repeats", f"{repeats} of those with history, on an item that their user had"),
         ("events that tie with another of their user", _of(round(about["tie_share"] * events), events)),
     ]
     if about["dropped_cold_events"]:

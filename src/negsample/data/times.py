@@ -98,6 +98,13 @@ def from_calendar(column: Column) -> pl.Expr:
     return midnight.dt.epoch("us") + (second - offset) * 10**6 + fraction
 
 
+def zoned(column: Column) -> pl.Expr:
+    """Where a date has a zone of its own."""
+    if not _is_text(column):
+        return pl.lit(False)
+    return _stripped(column).str.contains(r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$").fill_null(False)
+
+
 def _is_calendar(column: Column) -> bool:
     return isinstance(column.dtype, pl.Date | pl.Datetime)
 
