@@ -91,7 +91,7 @@ class Steps:
     def positions(self):
         """Scores of every position's target and negatives, from raw histories."""
         drawn, found, place = self.proposed.negatives, [], 0
-        owner = getattr(drawn, "owner", None)
+        owner = drawn.owner
         table, policy = self.weights["table.weight"], self.settings["collisions"]
         for sequence, user in enumerate(self.batch.users_B.tolist()):
             inputs, targets = split.training(self.world.events[user], self.longest)
@@ -108,10 +108,7 @@ class Steps:
                 frozen = torch.tensor([[column >= len(ids) - self.proposed.frozen] for column in columns])
                 scores = torch.where(frozen, vectors.detach(), vectors) @ state
                 log_q = drawn.log_q
-                if log_q is not None and log_q.numel():
-                    log_q = self.row(log_q, sequence, place)[columns].double()
-                else:
-                    log_q = None
+                log_q = None if log_q is None else self.row(log_q, sequence, place)[columns].double()
                 counted = sum(item > 0 and not mine for item, mine in zip(ids, own, strict=True))
                 of_target = self.proposed.pos_log_q_T
                 of_target = None if of_target is None else float(of_target[place])

@@ -7,12 +7,11 @@ import math
 import pytest
 import torch
 from one_step import USERS, third_step
-from slow import losses, split, steps
+from slow import laws, losses, split, steps
 
 from negsample import METHODS
 
 RANDOM_SELECTION = {"dns-mn", "batch-mix", "xir"}
-LATER = {"corrected-log-q"}
 
 
 @pytest.mark.parametrize("name", list(steps.LOSS))
@@ -22,7 +21,7 @@ def test_a_step(log, world_of, name):
 
 
 def test_no_method_is_left_out():
-    assert {*steps.LOSS, *RANDOM_SELECTION, *LATER} == set(METHODS)
+    assert {*steps.LOSS, *RANDOM_SELECTION, "corrected-log-q"} == set(METHODS)
 
 
 @pytest.mark.parametrize("name", ["adaptive", "adaptive-mixed", "adaptive-in-batch"])
@@ -82,6 +81,25 @@ def test_a_step_with_other_settings(world_of, name, changes):
     """Who shares a draw, and what is never a negative."""
     done = third_step(world_of("online-retail"), name, **changes)
     done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
+
+
+@pytest.mark.parametrize("policy", ["target", "history"])
+@pytest.mark.parametrize("per", ["batch", "sequence", "position"])
+def test_corrected_log_q(world_of, per, policy):
+    """``q'`` is the law of what may be a negative, written out; m is how many of the draws are."""
+    done = third_step(world_of("online-retail"), "corrected-log-q", draws_per=per, collisions=policy)
+    strength, tau, at = done.settings["log_q_strength"], done.settings["temperature"], done.positions()
+    trained = {user: split.training(events, done.longest) for user, events in enumerate(done.world.events)}
+    targets = {user: each[1] for user, each in trained.items() if each}
+    everywhere = laws.occurrences(targets.values(), done.world.data.catalogue_size)
+    whose = [(user, target) for user in done.batch.users_B.tolist() for target in targets[user]]
+    negatives = []
+    for position, (user, target) in zip(at, whose, strict=True):
+        barred = {target} if policy == "target" else set(done.world.train[user])
+        q = torch.from_numpy(laws.given(laws.in_batch(everywhere, targets[user]), barred))[position.ids]
+        assert (q > 0).all()
+        negatives.append(position.scores / tau - strength * torch.log(len(position.ids) * q))
+    done.agrees_with(losses.corrected_log_q([position.target / tau for position in at], negatives))
 
 
 def test_one_of_the_hardest(log, world_of):

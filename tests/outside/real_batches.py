@@ -1,0 +1,44 @@
+"""Batches of whole sequences of real users, and a model with taste to score them."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from slow import split
+from torch import nn
+
+from negsample import TrainSettings, generator
+from negsample.data.epochs import batches_of
+from negsample.table import DenseTable
+
+LONGEST, DIM = 20, 64
+
+
+def targets_of(world, longest=LONGEST):
+    """Training targets of each user who has any."""
+    trained = {user: split.training(events, longest) for user, events in enumerate(world.events)}
+    return {user: each[1] for user, each in trained.items() if each}
+
+
+def real_batch(world, size=8, policy="target"):
+    settings = TrainSettings(max_length=LONGEST, batch_size=size)
+    return next(iter(batches_of(world.data, settings, policy, rng=generator(5, "order"))))
+
+
+class Taste(nn.Module):
+    """A model that likes what is like the latest ten items: own items score high, as in one that has learned."""
+
+    def __init__(self, items, warmth):
+        super().__init__()
+        self.table, self.max_length, self.warmth = DenseTable(items, DIM, rng=generator(1, "init")), LONGEST, warmth
+        with torch.no_grad():
+            self.table.weight *= 50 / math.sqrt(DIM)  # of length one, about
+
+    def forward(self, vectors_TD, packed, rng=None):
+        states, ends = [], packed.offsets.tolist()
+        for first, last in pairwise(ends):
+            mine = vectors_TD[first:last]
+            states += [self.warmth * mine[max(0, place - 9) : place + 1].sum(0) for place in range(len(mine))]
+        return torch.stack(states)
