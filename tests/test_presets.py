@@ -56,6 +56,12 @@ def test_the_reference_of_amazon_beauty_as_published():
     assert preset.split == "paper"
 
 
+def test_that_adaptive_is_not_the_published_one_is_said_by_either_preset():
+    of_text = remarks(PRESETS["paper"], {"amazon-beauty": "sound"}, ["adaptive"])
+    assert any("random pool" in each and "adaptive-in-batch" in each for each in of_text)
+    assert remarks(PRESETS["paper"], {"amazon-beauty": "sound"}, ["random"]) == []
+
+
 def test_adaptive_draws_from_the_batch_in_the_code_and_at_random_in_the_text():
     assert PRESETS["reference"].methods(["adaptive", "random"]) == ["adaptive-in-batch", "random"]
     assert PRESETS["paper"].methods(["adaptive", "random"]) == ["adaptive", "random"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import replace
 
@@ -13,8 +14,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from negsample import FailedError, InputError, TrainSettings, checkpoint, cli, tuning
+from negsample.cli.commands import train_command
+from negsample.cli.options import settings_of
+from negsample.config import PrepareSettings, checked
 from negsample.course import Epoch
-from negsample.job import Job
+from negsample.job import Job, tuned_job
 from negsample.methods import METHODS, negative_settings
 from negsample.methods.spaces import OF_TRAINING, OneOf, Real
 from negsample.search import STARTUP
@@ -373,6 +377,57 @@ def test_the_command_tunes(data, tmp_path, monkeypatch, capsys):
     assert "trial 2/2" in said
     assert str(out / "best.json") in said
     assert json.loads((out / "best.json").read_text())["trials"] == 2
+
+
+ODD = ["--user", "who is", "--item", "what", "--time", "at", "--split", "paper", "--valid-fraction", 0.1]
+ODD += ["--test-fraction", 0.2, "--min-user-events", 2, "--min-item-events", 2, "--cold", "drop", "--keep-missing-ids"]
+ODD += ["--epochs", 2, "--seed", 3, "--set", "dim=8", "--set", "blocks=1", "--set", "max_length=8"]
+ODD += ["--set", "history=rolling", "--set", "dropout=0.125", "--set", "not_kept=zero", "--set", "filter_seen=true"]
+
+
+def test_the_command_that_is_printed_trains_that_very_model(tmp_path, monkeypatch, capsys):
+    """Columns, split, epochs, every setting and the seed: the run is the best trial, whatever was given."""
+    chance, log = np.random.default_rng(0), tmp_path / "a log.csv"
+    pairs = chance.integers(0, (30, 25), (500, 2))
+    rows = [f"u{user},i{item},{1_600_000_000 + 3600 * place}" for place, (user, item) in enumerate(pairs)]
+    log.write_text("\n".join(["who is,what,at", *rows]) + "\n")
+    out = tmp_path / "tuned"
+    asked = ["tune", log, "--method", "adaptive-mixed", "--trials", 2, "--out", out, *ODD]
+    code, said, wrong = called(monkeypatch, capsys, *asked)
+    assert (code, wrong) == (0, "")
+    (line,) = [each for each in said.splitlines() if each.startswith("Train it: negsample train ")]
+    command = shlex.split(line.removeprefix("Train it: negsample "))
+    assert command[-2:] == ["--out", "RUN"]
+    code, _, wrong = called(monkeypatch, capsys, *command[:-1], tmp_path / "run")
+    assert (code, wrong) == (0, "")
+    best, config = (json.loads((tmp_path / name).read_text()) for name in ("tuned/best.json", "run/config.json"))
+    same = ("dataset", "dataset_fingerprint", "method", "settings", "negatives")
+    assert {key: config[key] for key in same} == {key: best[key] for key in same}
+    assert config["seed"] == tuning.SEED + 3
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["best_epoch"] == best["best_epoch"]
+    log_of_run = [json.loads(each) for each in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert max(each["valid"]["hr@10"] for each in log_of_run) == best["value"]  # the same model, bit for bit
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_command_has_every_setting_that_is_not_the_default(method, data):
+    """Every method, with some settings of training and every searched one changed, through the options' own parser."""
+    space = METHODS[method].space
+    params = {key: each.values[-1] if isinstance(each, OneOf) else each.high for key, each in space.items()}
+    settings = replace_settings(
+        SETTINGS, table="rows", precision="bfloat16", oversampling_factor=3, dropout=0.123456789
+    )
+    job = tuned_job(Job(data, method, 5, settings, negative_settings(method, {})), {**params, "learning_rate": 1 / 3})
+    words = shlex.split(train_command("LOG", checked(PrepareSettings, {}), job))
+    changes = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+    again, negatives = settings_of(int(words[words.index("--epochs") + 1]), changes)
+    assert again == job.settings
+    assert negative_settings(method, negatives) == job.negatives
+    assert words[:3] == ["negsample", "train", "LOG"]
+
+
+def replace_settings(settings, **changes):
+    return checked(TrainSettings, settings.model_dump() | changes)
 
 
 @pytest.mark.parametrize("method", ["PopRec", "random,mixed"])

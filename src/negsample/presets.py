@@ -126,6 +126,11 @@ def remarks(
             )
     if "adaptive" in names and preset.pool != "adaptive":
         found.append(f"adaptive is {preset.pool} in preset {preset.name}, as in the runs behind the paper's table")
+    elif "adaptive" in names:
+        found.append(
+            f"adaptive has a random pool in preset {preset.name}, as in the paper's text; the figures of its table are "
+            "of a pool from the batch (adaptive-in-batch, in preset reference)"
+        )
     return found
 
 

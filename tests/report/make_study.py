@@ -151,6 +151,7 @@ def tuning(dataset: str, method: str, rng: random.Random, trials: int = 14) -> d
         epochs = {"failed": 0, "pruned": 3, "complete": 10}[state]
         found.append({"number": number, "state": state, "params": params, "epochs": epochs})
         found[-1] |= {"value": None if state == "failed" else value * (0.8 if state == "pruned" else 1)}
+        found[-1]["ndcg"] = None if found[-1]["value"] is None else found[-1]["value"] / 2
         found[-1] |= {"best_epoch": epochs or None, "seconds": 1.5 * epochs * len(method)}
     best = max((each for each in found if each["state"] == "complete"), key=lambda each: each["value"])
     about = {

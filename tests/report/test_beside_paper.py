@@ -20,8 +20,8 @@ from negsample.report.tables import study_table
 METHODS = ("random", "adaptive-in-batch", "mixed-log-q", "PopRec")
 
 
-def reproduction(folder, datasets, change=None):
-    make_study(folder, datasets=list(datasets), methods=METHODS, change=change)
+def reproduction(folder, datasets, change=None, methods=METHODS):
+    make_study(folder, datasets=list(datasets), methods=methods, change=change)
     path = folder / "study.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"reproduces": datasets}))
     list_anew(folder)
@@ -114,3 +114,17 @@ def test_words_of_no_trained_method_count_nothing(tmp_path):
     (only,) = beside(popular, [])
     assert only.words == ""
     assert beside_table([]).height == 0
+
+
+def test_a_random_pool_is_shown_beside_a_pool_of_the_batch_and_not_judged(tmp_path):
+    """`adaptive` of the paper's text is another method than that of its table."""
+    methods = ("random", "adaptive", "PopRec")
+    study = read_study(reproduction(tmp_path, {"amazon-beauty": "amazon-beauty"}, as_published(3), methods))
+    found = cells(study, study_table(study))
+    assert {each.verdict for each in found if each.method == "adaptive"} == {"other"}
+    assert {each.verdict for each in found if each.method == "random"} == {"above"}
+    (only,) = beside(found, [])
+    assert only.words.startswith("Of 9 figures of trained methods: 9 above what was published.")
+    assert "adaptive here has a random pool" in only.words
+    (line,) = [each for each in only.methods if each.name == "adaptive"]
+    assert {cell.mark for cell in line.cells} == {""}

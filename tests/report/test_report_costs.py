@@ -115,6 +115,21 @@ def test_own_runs_that_differ_in_more_than_the_factor_are_no_point_of_the_line(f
     assert {row["label"] for row in rows} == {"1", "4", "10"}
 
 
+def test_a_mean_of_many_runs_never_stands_beside_single_ones(folder: Path) -> None:
+    """The other factors were run once: of the study's own runs only that seed is drawn."""
+    about = json.loads((folder / "study.json").read_text())
+    about["oversampling"] = [name for name in about["oversampling"] if name.endswith("-1")]
+    (folder / "study.json").write_text(json.dumps(about))
+    study = read_study(folder)
+    rows = [row for row in rows_of(drawn(oversampling_chart, study)) if row["method"] == "random"]
+    assert [(row["label"], row["runs"]) for row in rows] == [("1", 1), ("4", 1), ("10", 1), ("off", 1)]
+    (own,) = [run for run in study.runs_of("beauty", "random") if run.config["seed"] == 1]
+    assert rows[-1]["y"] == pytest.approx(100 * own.metrics["test"]["ndcg@10"])
+    shutil.rmtree(own.folder)
+    rows = rows_of(drawn(oversampling_chart, read_study(folder)))
+    assert [row["label"] for row in rows if row["method"] == "random"] == ["1", "4", "10"]
+
+
 def test_unfinished_oversampling_runs_are_left_out_and_damage_is_named(folder: Path) -> None:
     names = json.loads((folder / "study.json").read_text())["oversampling"]
     shutil.rmtree(folder / "runs" / names[0])

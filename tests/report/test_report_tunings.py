@@ -190,3 +190,18 @@ def test_hostile_words_of_a_tuning_are_escaped(folder: Path) -> None:
     page = write_report(folder).read_text()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_points_are_ndcg_as_in_the_paper_s_figure_5(folder: Path) -> None:
+    tunings = read_study(folder).tunings_of("beauty")
+    chart = response_chart(tunings, "learning_rate", looks(list(METHODS)))
+    assert chart is not None
+    assert "NDCG@10" in chart.to_dict()["layer"][0]["encoding"]["y"]["title"]
+    shown = [row for layer in layers(read_study(folder), "learning_rate") for row in layer]
+    points = {(row["method"], row["trial"].split(",")[0]): row for row in shown}
+    for tuning in tunings:
+        for trial in tuning.trials:
+            row = points.get((tuning.method, str(trial.number)))
+            assert (row is None) == (trial.state == "failed")
+            if row is not None and trial.ndcg is not None:
+                assert row["ndcg"] == pytest.approx(100 * trial.ndcg)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from negsample.cli.commands import train_command
 from negsample.cli.console import out, say
 from negsample.cli.options import (
     Changes,
@@ -245,7 +246,7 @@ def tune(
     )
     print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     tuned([tuning], 1, LOCAL)
-    print_best(out, tuning, dataset)
+    print_best(out, tuning, train_command(dataset, prepared, tuning.job_of(tuning.best().params)))
     out.plain(f"Best: {write_best(tuning)}")
 
 

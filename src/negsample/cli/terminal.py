@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +144,8 @@ def print_study(out: Console, table: pl.DataFrame, dial: str = "none") -> None:
             out.print(text, highlight=False, markup=False, style="dim", soft_wrap=True)
 
 
-def print_best(out: Console, tuning: Tuning, dataset: str) -> None:
-    """The trials of a search, best first, and how to train by the best."""
+def print_best(out: Console, tuning: Tuning, command: str) -> None:
+    """The trials of a search, best first, and the ``command`` that trains the best one's model."""
     trials = tuning.trials()
     table = _table("trial", *tuning.space, "HR@10", "epoch", "seconds", "")
     for each in sorted(trials, key=lambda trial: (trial.value or 0.0, trial.ndcg or 0.0), reverse=True)[:10]:
@@ -158,9 +157,7 @@ def print_best(out: Console, tuning: Tuning, dataset: str) -> None:
     out.print(table)
     seconds = sum(each.seconds for each in trials)
     out.print(f"{len(trials)} trials, {seconds:.0f} s of training; HR@10 is of validation, %.", highlight=False)
-    changes = " ".join(f"--set {key}={value}" for key, value in tuning.best().params.items())
-    line = f"negsample train {shlex.quote(dataset)} --method {tuning.job.method} {changes} --out RUN"
-    out.print(f"Train by it: {line}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"Train it: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_methods(out: Console) -> None:

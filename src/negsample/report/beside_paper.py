@@ -17,6 +17,8 @@ MEASURES = (*(name_of(scope, kind) for kind in ("hr", "ndcg") for scope in SCOPE
 SPREADS = 2
 """Standard deviations of the published runs that count as their spread."""
 _NAMED = {"adaptive-in-batch": "adaptive"}  # what the runs behind the paper's table call it
+OTHER_POOL = "adaptive"
+"""The method of the paper's text, with a random pool: the published figures are of a pool from the batch."""
 
 
 class Cell(NamedTuple):
@@ -24,8 +26,9 @@ class Cell(NamedTuple):
 
     ``dataset``: the study's; ``published_dataset``: the paper's that it stands beside, ``stand_in``: whether it is
     other data. ``method``: the study's. ``verdict``: ``within`` the published spread, mean +- 2 sd; ``above`` or
-    ``below`` it; ``none``: ours is not defined. For what was published without a spread (PopRec, which is not random)
-    ``equal`` to the digits published, or ``above`` or ``below``.
+    ``below`` it; ``none``: ours is not defined; ``other``: ours is another method (``OTHER_POOL``). For what was
+    published without a spread (PopRec, which is not random) ``equal`` to the digits published, or ``above`` or
+    ``below``.
     """
 
     dataset: str
@@ -113,6 +116,11 @@ def beside_table(found: list[Cell]) -> pl.DataFrame:
 def _cell(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: Figure) -> Cell:
     mean, sd = row[measure], row[f"{measure}_sd"]
     ours = None if mean is None else 100 * mean
+    verdict = _to_the_digits(ours, theirs.mean, 1 if measure == "balance@10" else 2)
+    if row["method"] == OTHER_POOL:
+        verdict = "other"
+    elif theirs.sd is not None:
+        verdict = _by_spread(ours, theirs.mean, theirs.sd)
     return Cell(
         dataset,
         published,
@@ -125,9 +133,7 @@ def _cell(dataset: str, published: str, row: Mapping[str, Any], measure: str, th
         ours,
         None if sd is None else 100 * sd,
         row["runs"],
-        _to_the_digits(ours, theirs.mean, 1 if measure == "balance@10" else 2)
-        if theirs.sd is None
-        else _by_spread(ours, theirs.mean, theirs.sd),
+        verdict,
     )
 
 

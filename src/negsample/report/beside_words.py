@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from negsample.report.beside_paper import SPREADS, Cell, CohortCell
+from negsample.report.beside_paper import OTHER_POOL, SPREADS, Cell, CohortCell
 from negsample.report.formats import listed
 
-_MARKS = {"within": "", "equal": "", "above": "▲", "below": "▼", "none": ""}
+_MARKS = {"within": "", "equal": "", "above": "▲", "below": "▼", "none": "", "other": ""}
 _TOLD = {
     "within": "within the published spread",
     "equal": "as published",
     "above": "above what was published",
     "below": "below what was published",
     "none": "not defined here",
+    "other": "another method than the published one",
 }
 
 
@@ -77,7 +78,12 @@ def _words(cells: Sequence[Cell], cohorts: Sequence[CohortCell]) -> str:
         if first.stand_in
         else ""
     )
-    repeated = [each for each in cells if each.published_sd is not None]
+    if any(each.verdict == "other" for each in cells):
+        other += (
+            f" {OTHER_POOL} here has a random pool, as the paper's text says; the published figures are of a pool from"
+            " the batch (adaptive-in-batch, in preset reference). They are shown, and no verdict is given."
+        )
+    repeated = [each for each in cells if each.published_sd is not None and each.verdict != "other"]
     if not repeated:
         return other.strip()
     counts = Counter(each.verdict for each in repeated)

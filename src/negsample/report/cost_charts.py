@@ -124,16 +124,27 @@ def _ladder(
 
 
 def _by_factor(study: Study, dataset: str) -> dict[tuple[str, int | None], list[Run]]:
-    groups: dict[tuple[str, int | None], list[Run]] = {}
+    """The runs of each method at each factor, of the seeds that all its factors have: else a mean of many runs would
+    stand beside single ones."""
+    found: dict[tuple[str, int | None], list[Run]] = {}
     beside = [run for run in study.oversampling if run.config["dataset"] == dataset]
-    for run in beside:
-        groups.setdefault((run.config["method"], _factor(run)), []).append(run)
     for method in dict.fromkeys(run.config["method"] for run in beside):
         peers = [run for run in beside if run.config["method"] == method]
-        own = study.runs_of(dataset, method)
-        if own and (method, _factor(own[0])) not in groups and _otherwise(own[0]) == _otherwise(peers[0]):
-            groups[method, _factor(own[0])] = own
-    return groups
+        groups: dict[int | None, list[Run]] = {}
+        for run in peers:
+            groups.setdefault(_factor(run), []).append(run)
+        seeds = set.intersection(*({_seed(run) for run in some} for some in groups.values()))
+        own = [run for run in study.runs_of(dataset, method) if _seed(run) in seeds]
+        whole = bool(own) and {_seed(run) for run in own} == seeds
+        if whole and _factor(own[0]) not in groups and _otherwise(own[0]) == _otherwise(peers[0]):
+            groups[_factor(own[0])] = own
+        for factor, some in groups.items():
+            found[method, factor] = [run for run in some if _seed(run) in seeds]
+    return {key: some for key, some in found.items() if some}
+
+
+def _seed(run: Run) -> int:
+    return int(run.config["seed"])
 
 
 def _factor(run: Run) -> int | None:

@@ -144,9 +144,9 @@ def joint_figures(study: Study) -> list[Figure]:
 def _of_tuning(tunings: Sequence[Tuning], look: Mapping[str, Look]) -> list[Drawn]:
     """The paper's Figure 5: one for each setting that was searched."""
     caption = (
-        "A point a trial: full where it was trained to its end, hollow where it was pruned, its value that of fewer"
-        " epochs; a ring marks what was chosen. The line runs through the best complete trials; the other settings"
-        " vary along it."
+        "NDCG@10 on validation, at the epoch with the best HR@10. A point a trial: full where it was trained to its"
+        " end, hollow where it was pruned, after fewer epochs; a ring marks what was chosen, by HR@10. The line runs"
+        " through the best complete trials; the other settings vary along it."
     )
     return [
         (

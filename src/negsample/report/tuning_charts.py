@@ -28,7 +28,9 @@ def responses(tunings: Sequence[Tuning]) -> list[str]:
 
 
 def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Look]) -> alt.LayerChart | None:
-    """Best validation HR@10 of each trial against the setting ``name``: a point a trial, hollow where it was pruned.
+    """Validation NDCG@10 of each trial against the setting ``name``: a point a trial, hollow where it was pruned.
+
+    It is that of the epoch with the best HR@10, by which trials are chosen.
 
     A line runs through the best complete trial at each value; of values that are nearly all distinct, through the
     best of each third of a decade. None if no trial of a method that varied it has a value.
@@ -61,14 +63,15 @@ def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Loo
             scale=alt.Scale(type="log" if min(values) > 0 else "symlog", nice=False, padding=12),
             axis=axis,
         )
-    y = alt.Y("hr:Q", title="validation HR@10, %", scale=alt.Scale(zero=False, padding=10))
+    y = alt.Y("ndcg:Q", title="validation NDCG@10, %", scale=alt.Scale(zero=False, padding=10))
     tint = colour(looks, methods, legend_of(methods, "circle"))
     told = [
         alt.Tooltip(f"{field}:N", title=words)
         for field, words in (
             ("method", "method"),
             ("told", title),
-            ("text", "validation HR@10"),
+            ("text", "validation NDCG@10"),
+            ("hr", "validation HR@10"),
             ("trial", "trial"),
             ("trained", "trained"),
             ("others", "with"),
@@ -107,17 +110,18 @@ def _rows(tuning: Tuning, name: str) -> list[dict[str, Any]]:
         {
             "method": tuning.method,
             "value": trial.params[name],
-            "hr": 100 * trial.value,
+            "ndcg": 100 * trial.ndcg,
+            "hr": percent(trial.value),
             "state": trial.state,
             "taken": trial.number == taken,
             "told": shown(trial.params[name]),
-            "text": percent(trial.value),
+            "text": percent(trial.ndcg),
             "trial": f"{trial.number}, {trial.state}" + (", chosen" if trial.number == taken else ""),
             "trained": _trained(trial),
             "others": ", ".join(f"{key} {shown(value)}" for key, value in trial.params.items() if key != name),
         }
         for trial in tuning.trials
-        if trial.value is not None and trial.state != "failed" and trial.params.get(name) is not None
+        if trial.ndcg is not None and trial.state != "failed" and trial.params.get(name) is not None
     ]
 
 
@@ -127,7 +131,7 @@ def _best(rows: Sequence[dict[str, Any]], tuning: Tuning, thin: bool) -> list[di
         if row["method"] != tuning.method or row["state"] != "complete":
             continue
         key = math.floor(_BINS_A_DECADE * math.log10(row["value"])) if thin and row["value"] > 0 else row["value"]
-        if key not in best or row["hr"] > best[key]["hr"]:
+        if key not in best or row["ndcg"] > best[key]["ndcg"]:
             best[key] = row
     return sorted(best.values(), key=lambda row: in_order(row["value"]))
 

@@ -20,8 +20,8 @@ _CHECKED = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)  # a lat
 
 
 class Trial(BaseModel):
-    """One training of a search. ``value``: best validation HR@10 (fraction), of a pruned one so far; ``epochs``
-    trained; ``seconds`` of training."""
+    """One training of a search. ``value``: best validation HR@10 (fraction), of a pruned one so far; ``ndcg``: NDCG@10
+    at that epoch; ``epochs`` trained; ``seconds`` of training."""
 
     model_config = _CHECKED
 
@@ -29,14 +29,15 @@ class Trial(BaseModel):
     state: Literal["complete", "pruned", "failed"]
     params: dict[str, Value]
     value: float | None = Field(ge=0, le=1)
+    ndcg: float | None = Field(ge=0, le=1)
     best_epoch: int | None = None
     epochs: int = Field(ge=0)
     seconds: float = Field(ge=0)
 
     @model_validator(mode="after")
     def _has_a_value(self) -> Trial:
-        if self.state == "complete" and self.value is None:
-            raise ValueError("a complete trial has a value")
+        if self.state == "complete" and None in (self.value, self.ndcg):
+            raise ValueError("a complete trial has a value and an NDCG@10")
         return self
 
 
