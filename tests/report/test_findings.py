@@ -39,7 +39,7 @@ def test_where_nothing_is_significant_nothing_can_be_told():
     assert [each.verdict for each in found] == ["cannot be told here"] * 3
     for each in found:
         assert "no significant difference from" in each.told
-        assert "smallest detectable difference: 0.4\xa0percentage points" in each.told
+        assert "smallest detectable difference 0.4\xa0percentage points" in each.told
 
 
 def test_where_nothing_was_tested_nothing_can_be_told_either():

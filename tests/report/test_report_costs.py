@@ -120,6 +120,7 @@ def test_a_mean_of_many_runs_never_stands_beside_single_ones(folder: Path) -> No
     about = json.loads((folder / "study.json").read_text())
     about["oversampling"] = [name for name in about["oversampling"] if name.endswith("-1")]
     (folder / "study.json").write_text(json.dumps(about))
+    list_anew(folder)
     study = read_study(folder)
     rows = [row for row in rows_of(drawn(oversampling_chart, study)) if row["method"] == "random"]
     assert [(row["label"], row["runs"]) for row in rows] == [("1", 1), ("4", 1), ("10", 1), ("off", 1)]

@@ -153,7 +153,7 @@ def test_the_words_are_those_of_the_table_of_tests(written: Path, offered: Offer
         assert each.significant
         assert each.difference is not None
         assert each.difference > 0
-    assert "has the highest NDCG@10 holds." in headline
+    assert "has the highest NDCG@10 holds: significantly higher than all 6 others" in headline
     each = found.between("tail_hr@10", tail, first)
     assert each is not None
     assert f"on tail items ({'' if each.significant else 'not '}significant" in grounds["Tail"]

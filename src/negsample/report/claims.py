@@ -11,6 +11,7 @@ from negsample.report.significance import Difference
 Verdict = Literal["holds", "does not hold", "cannot be told here"]
 Way = Literal["higher", "lower"]
 _NAMED = 4  # methods; more are counted
+_TINY = 0.001  # a p below it is not told
 
 
 class Judged(NamedTuple):
@@ -34,7 +35,7 @@ class Judged(NamedTuple):
     @property
     def detectable(self) -> float | None:
         """The smallest difference that would have been found against every method at a level with it."""
-        return max((each.detectable for each in self.level.values() if each.detectable is not None), default=None)
+        return max((each.detectable for each in self.level.values() if each.detectable), default=None)
 
 
 def judged(tests: Mapping[str, Difference | None], way: Way = "higher") -> Judged:
@@ -72,12 +73,15 @@ def told(found: Judged, way: Way = "higher") -> str:
     all_others = not (found.contrary or found.level or found.untested) and len(found.agrees) > _NAMED
     parts = []
     if found.agrees:
-        who = f"all {len(found.agrees)} others{_border(found.agrees)}" if all_others else _names(found.agrees)
-        parts.append(f"significantly {way} than {who}")
+        who = f"all {len(found.agrees)} others" if all_others else _counted(list(found.agrees))
+        parts.append(f"significantly {way} than {who} ({_p(found.agrees)})")
     if found.contrary:
-        parts.append(f"significantly {opposite} than {_names(found.contrary)}")
+        parts.append(f"significantly {opposite} than {_counted(list(found.contrary))} ({_p(found.contrary)})")
     if found.level:
-        parts.append(f"no significant difference from {_names(found.level)}{_reach(found)}")
+        reach = "" if found.detectable is None else f", smallest detectable difference {points(found.detectable)}"
+        parts.append(
+            f"no significant difference from {_counted(list(found.level))} ({_p(found.level, above=True)}{reach})"
+        )
     parts += [f"not tested against {_counted(names)} ({why})" for why, names in found.untested.items()]
     return "; ".join(parts)
 
@@ -89,21 +93,20 @@ def points(fraction: float) -> str:
 
 def p_text(p: float) -> str:
     """``p 0.012``, or ``p below 0.001``."""
-    return f"p below{SPACE}0.001" if p < 0.001 else f"p{SPACE}{p:.2g}"
+    return f"p below{SPACE}{_TINY}" if p < _TINY else f"p{SPACE}{p:.2g}"
 
 
-def _reach(found: Judged) -> str:
-    return "" if found.detectable is None else f" (smallest detectable difference: {points(found.detectable)})"
-
-
-def _names(tests: Mapping[str, Difference]) -> str:
-    """Who, with their p where it is borderline; many are counted."""
-    return _counted(list(tests)) + _border(tests)
-
-
-def _border(tests: Mapping[str, Difference]) -> str:
-    near = [f"`{name}` {p_text(each.p_holm)}" for name, each in tests.items() if each.borderline and each.p_holm]
-    return f" (borderline: {listed(near)})" if near else ""
+def _p(tests: Mapping[str, Difference], above: bool = False) -> str:
+    """The p that is nearest to the 5 % line, which the others are below or ``above``, and who is borderline."""
+    known = {name: each.p_holm for name, each in tests.items() if each.p_holm is not None}
+    nearest = min(known.values()) if above else max(known.values())
+    text = p_text(nearest)
+    if len(known) > 1 and nearest >= _TINY:
+        text += " or more" if above else " or less"
+    near = [f"`{name}`" for name, each in tests.items() if each.borderline]
+    if not near:
+        return text
+    return f"{text}, borderline" if len(known) == 1 else f"{text}, borderline: {listed(near)}"
 
 
 def _counted(names: Sequence[str]) -> str:

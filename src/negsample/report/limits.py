@@ -29,7 +29,7 @@ def baseline(rows: Sequence[Row], tests: Comparisons) -> str:
         return text
     lower = [row["method"] for row in rows if row["method"] in trained and row[ACCURACY] < popular[ACCURACY]]
     if lower:
-        text += f" As in the table, {listed([f'`{method}`' for method in lower])} {_have(lower)} a lower NDCG@10."
+        text += f" In the table {listed([f'`{method}`' for method in lower])} {_have(lower)} a lower NDCG@10."
     found = judged({method: tests.of_table("ndcg@10", "all", POPULAR, method) for method in trained})
     return f"{text} PopRec's NDCG@10 in the table: {told(found)}." if tests else text
 

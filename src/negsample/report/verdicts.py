@@ -62,8 +62,6 @@ def on_test(offered: Offers, tests: Comparisons) -> str:
     if offered.baseline_leads and offered.baseline is not None:
         claim = f"On test, that {called(first)} has a lower NDCG@10 than PopRec"
         found = judged({POPULAR: tests.between(ACCURACY, first, offered.baseline)}, "lower")
-    if found.verdict == "holds":
-        return f"{claim} holds."
     way: Way = "lower" if offered.baseline_leads else "higher"
     return f"{claim} {found.verdict}: {told(found, way)}{repeat(found)}."
 
@@ -77,7 +75,7 @@ def judged_purpose(purpose: Purpose, measure: str, offered: Offers, tests: Compa
 
 def repeat(found: Judged) -> str:
     """What to do where single runs are why nothing is told."""
-    return "; repeat with `--repeats 3` or more" if any("run" in why for why in found.untested) else ""
+    return "; repeat with `--repeats 3` or more" if any(why.startswith("one run") for why in found.untested) else ""
 
 
 def names(rows: Sequence[Row], last: str = "and") -> str:

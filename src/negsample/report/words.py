@@ -43,7 +43,7 @@ def dataset_words(
     elif scored:
         grounds = [
             ("Frontier", _frontier(offered.standings)),
-            ("Accuracy", _accuracy(offered, tests)),
+            ("Accuracy", _accuracy(offered)),
             ("Tail", _tail(offered, tests)),
             ("Balance", _balance(offered, tests)),
             ("Significance", significance(tests, [row for row in rows if row["method"] != POPULAR])),
@@ -53,7 +53,7 @@ def dataset_words(
     return Words(headline, tuple((subject, text) for subject, text in grounds if text))
 
 
-def _accuracy(offered: Offers, tests: Comparisons) -> str:
+def _accuracy(offered: Offers) -> str:
     rows, chosen = offered.accuracy.rows, offered.accuracy.chosen
     best, *others = ranked([row for row in rows if row[ACCURACY] is not None], ACCURACY)
     text = f"{_highest(best, others, ACCURACY, 'NDCG@10')}, HR@10 {percent(best['hr@10'])}, {_evenness(best)}."
@@ -65,7 +65,7 @@ def _accuracy(offered: Offers, tests: Comparisons) -> str:
         text += f" HR@10 is highest for {called(first)}: {percent(first['hr@10'])}."
     if chosen is not None and chosen is not best:
         text += f" {_advised(chosen)} has {below(chosen, best)}."
-    return text + _verdict(offered.accuracy, ACCURACY, "NDCG@10", offered, tests)
+    return text
 
 
 def _tail(offered: Offers, tests: Comparisons) -> str:
@@ -101,8 +101,8 @@ def _balance(offered: Offers, tests: Comparisons) -> str:
     if len(rows) < 2:
         return lack
     if chosen is None:
-        none = f"On validation no setting that keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10 has a Balance above"
-        return f"{none} 33.3{SPACE}%, which is what hits in one cohort alone give. {lack}".strip()
+        none = f"On validation no setting that keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10 has a defined Balance"
+        return f"{none} above 33.3{SPACE}%, which is what hits in one cohort alone give. {lack}".strip()
     able = len(offered.balance.able)
     who = f"of the {able} methods that keep" if able > 1 else "the only method that keeps"
     text = (
