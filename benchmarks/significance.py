@@ -1,16 +1,17 @@
 """`python -m benchmarks.significance`: how often a difference is called significant where there is none, and where
 there is one.
 
-*Nulls.* Studies of methods that all hit by one law: users of one or more events in three cohorts, with a level of their
-own; each (method, user) leans to one side, and each (method, seed) is better or worse by a factor whose standard
-deviation is given (one method may have its own). Counted are studies with any difference below 5 % after Holm's
-correction, family by family.
+*Nulls* (`--nulls 1000`). Studies of methods that all hit by one law: users of one or more events in three cohorts,
+with a level of their own; each (method, user) leans to one side, and each (method, seed) is better or worse by a factor
+whose standard deviation is given (one method may have its own). Counted are studies with any difference below 5 % after
+Holm's correction, family by family.
 
-*Power.* The first method hits more often by a given factor, in a world like the test part of Amazon Beauty: found is
-the share of its differences in total NDCG@10. Beside it what the test before this one would have found: a bootstrap of
-users and Student's t of the seeds with one ratio for all methods, corrected over four scopes together.
+*Power* (`--power 60`). The first method hits more often by a given factor, in a world like the test part of Amazon
+Beauty: found is the share of its differences in total NDCG@10. Beside it what the test before this one would have
+found: a bootstrap of users and Student's t of the seeds with one ratio for all methods, corrected over four scopes
+together.
 
-*A study* (`--study FOLDER`): its `significance.csv` under 20 resampling seeds, and the standard errors of its
+*A real study* (`--study FOLDER`): its `significance.csv` under 20 resampling seeds, and the standard errors of its
 differences by influences against those by resampled users.
 
 Writes `benchmarks/results/significance.json`.
@@ -20,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -195,24 +195,23 @@ def _error_ratios(study: Study, dataset: str, seeds: int) -> list[float]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure the parts that are asked for, print, and put them in the place of those in the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.significance")
-    parser.add_argument("--studies", type=int, default=1000, help="simulated, of each null")
+    parser.add_argument("--nulls", type=int, default=0, help="simulated studies of each null, such as 1000")
+    parser.add_argument("--power", type=int, default=0, help="simulated studies of each difference, such as 60")
     parser.add_argument("--study", type=Path, action="append", default=[], help="a real one; may be given again")
     given = parser.parse_args()
-    began, written = time.perf_counter(), RESULTS / "significance.json"
+    written = RESULTS / "significance.json"
     found: dict[str, Any] = json.loads(written.read_text()) if written.exists() else {}
-    if given.studies:
-        found["studies"] = given.studies
-        found["nulls"] = [_said(world._asdict() | {"called": errors(world, given.studies)}) for world in NULLS]
-        found["power"] = [
-            _said({"better": better} | found_by(BEAUTY._replace(better=better), max(given.studies // 10, 20)))
-            for better in FACTORS
-        ]
-        found["power_world"] = BEAUTY._asdict()
+    if given.nulls:
+        rows = [_said(world._asdict() | {"called": errors(world, given.nulls)}) for world in NULLS]
+        found["nulls"] = {"studies": given.nulls, "worlds": rows}
+    if given.power:
+        worlds = ((better, BEAUTY._replace(better=better)) for better in FACTORS)
+        rows = [_said({"better": better} | found_by(world, given.power)) for better, world in worlds]
+        found["power"] = {"studies": given.power, "world": BEAUTY._asdict(), "differences": rows}
     if given.study:
         found["real"] = [_said(of_study(read_study(folder))) for folder in given.study]
-    found["seconds"] = round(time.perf_counter() - began)
     written.write_text(json.dumps(found, indent=1) + "\n")
 
 
