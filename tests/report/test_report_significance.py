@@ -156,7 +156,7 @@ def test_the_words_are_those_of_the_table_of_tests(written: Path, offered: Offer
     assert "has the highest NDCG@10 holds: significantly higher than all 6 others" in headline
     each = found.between("tail_hr@10", tail, first)
     assert each is not None
-    assert f"on tail items ({'' if each.significant else 'not '}significant" in grounds["Tail"]
+    assert f" % ({'' if each.significant else 'not '}significant" in grounds["Tail"]
     for family in FAMILIES:
         some = [each for each in found.found if each.family == family]
         assert f"{sum(each.significant for each in some)} of {len(some)} in {family}" in grounds["Significance"]

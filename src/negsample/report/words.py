@@ -83,9 +83,9 @@ def _tail(offered: Offers, tests: Comparisons) -> str:
         text += f" {_advised(chosen)} has {percent(chosen[TAIL])} there."
     if accurate is not None and called(chosen) != called(accurate):
         text += (
-            f" Against {called(accurate)}, advised for accuracy, {called(chosen)} has {percent(chosen[TAIL])} and not"
-            f" {percent(accurate[TAIL])} on tail items{_told(tests, TAIL, chosen, accurate)}; in total NDCG@10"
-            f" {percent(chosen[ACCURACY])} and not {percent(accurate[ACCURACY])}"
+            f" {called(chosen)} compared with {called(accurate)}, advised for accuracy: HR@10 on tail items"
+            f" {percent(chosen[TAIL])} against {percent(accurate[TAIL])}{_told(tests, TAIL, chosen, accurate)}, total"
+            f" NDCG@10 {percent(chosen[ACCURACY])} against {percent(accurate[ACCURACY])}"
             f"{_told(tests, ACCURACY, chosen, accurate)}."
         )
     return text + _verdict(offered.tail, TAIL, "tail HR@10", offered, tests)
@@ -115,7 +115,7 @@ def _balance(offered: Offers, tests: Comparisons) -> str:
     if more:
         best = best_of(more, BALANCE)
         text += (
-            f" More Balance has {called(best)}: {percent(best[BALANCE], 1)}, with NDCG@10 {percent(best[ACCURACY])}."
+            f" {called(best)} has more Balance, {percent(best[BALANCE], 1)}, with NDCG@10 {percent(best[ACCURACY])}."
         )
     return f"{text} {lack}".strip()
 
@@ -164,8 +164,11 @@ def _frontier(standings: Sequence[Standing]) -> str:
     if len(ahead) == 1:
         text += f" `{ahead[0].method}` has the highest NDCG@10 at every demand on Balance."
     elif ahead:
-        parts = [f"`{each.method}` at {percent(each.share, 0)}" for each in ahead]
-        text += f" Of the demands on Balance that keep half of the best NDCG@10, the highest has {listed(parts)}."
+        parts = [f"`{each.method}` for {percent(each.share, 0)}" for each in ahead]
+        text += (
+            f" The highest NDCG@10 at a demand on Balance is that of {listed(parts)} of the demands (of those that keep"
+            " half of the best NDCG@10)."
+        )
     behind = [each for each in standings if not each.leads]
     if behind:
         listed_behind = [
