@@ -31,7 +31,7 @@ def train_command(dataset: str, prepared: PrepareSettings, job: Job, folder: str
     if "epochs" in changes:
         parts += ["--epochs", str(changes.pop("epochs"))]
     for key, value in changes.items():
-        parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+        parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value, allow_nan=False)}"]
     return shlex.join([*parts, "--out", folder])
 
 
