@@ -100,8 +100,8 @@ README: Sequence[Claim] = (
     ),
     Measured("with 100 negatives a sequence {} and {} ms.", lambda: _catalogue("random, 100 a sequence")),
     Measured(
-        "The dense table takes {} to {} s, and RecTools needs more than {} GiB of address space. The whole process takes {} GB, of which "
-        "the table and Adam's state are {} GB.",
+        "The dense table takes {} to {} s, and RecTools needs more than {} GiB of address space. The whole process "
+        "takes {} GB, of which the table and Adam's state are {} GB.",
         _ten_million,
     ),
     Measured("takes {} to {} % of a step on Beauty for the paper's six", _drawing),
