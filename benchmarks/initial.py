@@ -72,7 +72,8 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     kept = given.out / "runs.jsonl"
-    rows = [json.loads(line) for line in kept.read_text("utf-8").splitlines()] if kept.exists() else []
+    done = [json.loads(line) for line in kept.read_text("utf-8").splitlines()] if kept.exists() else []
+    rows = [row for row in done if row["seed"] < given.seeds]
     data = {log.name: _data(log, given.data, given.out) for log in LOGS}
     for seed, log, method, initial in itertools.product(range(given.seeds), LOGS, METHODS, CANDIDATES):
         key = {"log": log.name, "method": method, "initial": initial, "seed": seed}
