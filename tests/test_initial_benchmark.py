@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 
 import pytest
 
-from benchmarks.initial import METHODS, Asked, judged, sign_flip, trained
+from benchmarks.common import RESULTS
+from benchmarks.initial import CANDIDATES, LOGS, METHODS, Asked, judged, sign_flip, trained
+from negsample import TrainSettings
 
 
 def rows(*ratios: float) -> list[dict[str, object]]:
@@ -59,3 +63,15 @@ def test_a_run_is_its_best_validation_epoch_and_ranks_no_test_event(world, monke
     assert found["ndcg"] == max(value for _, value in seen)
     assert found["epoch"] == 1 + [value for _, value in seen].index(found["ndcg"])
     assert not math.isnan(found["ndcg"])
+
+
+def test_the_default_is_what_was_chosen():
+    found = json.loads((RESULTS / "initial.json").read_text("utf-8"))
+    again = judged(found["runs"], "normal")
+    assert {key: found[key] for key in again} == json.loads(json.dumps(again))
+    assert found["taken"] == TrainSettings().initial
+    seeds = {run["seed"] for run in found["runs"]}
+    runs = {(run["log"], run["method"], run["initial"], run["seed"]) for run in found["runs"]}
+    logs = [log.name for log in LOGS]
+    assert runs == set(itertools.product(logs, METHODS, CANDIDATES, seeds))  # none left out, none twice
+    assert len(found["runs"]) == len(runs)

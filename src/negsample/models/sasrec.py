@@ -36,9 +36,10 @@ class SASRec(nn.Module):
         blocks: number of blocks.
         heads: attention heads; divides ``dim``.
         dropout: share of activations dropped while training.
-        rng: where the initial values come from; every bias is zero. (How N(0, 0.02) was chosen before the
-            reference's Glorot uniform, and on how little: docs/log.md.)
-        initial: what the initial values of matrices are.
+        rng: where the initial values come from; every bias is zero.
+        initial: what the initial values of matrices are. N(0, 0.02) was first chosen on Beauty's test events
+            (docs/log.md); on validation of four logs it and the reference's Glorot uniform cannot be told apart
+            (``benchmarks/initial.py``).
         table: the items' embeddings, (V + 1, D), made with the same ``rng`` before; None: a dense table.
 
     Raises:
