@@ -13,6 +13,8 @@ from negsample.data.table import describe, seen_train_events
 from negsample.data.windows import training_windows
 from negsample.forecast.needs import positions_of
 from negsample.methods import build_method, catalogue_of, negative_settings
+from negsample.negatives import InBatch
+from negsample.negatives.own import own_targets
 from negsample.proposals import Kept, propose
 from negsample.study import plan
 from negsample.study_files import write_study
@@ -96,8 +98,29 @@ def test_a_batch_that_is_kept_comes_again_as_it_was(data, rng, which):
     for old, new in zip(first, again, strict=True):
         for name in ("targets_T", "users_B", "ends_B", "history_keys"):
             assert torch.equal(getattr(old, name), getattr(new, name)), name
+        assert own_targets(old).totals.tolist() == own_targets(new).totals.tolist()
         assert torch.equal(old.inputs.items_T, new.inputs.items_T)
         assert torch.equal(old.inputs.slots_T, new.inputs.slots_T)
+
+
+@pytest.mark.parametrize("collisions", ["none", "target", "history"])
+def test_the_law_of_in_batch_negatives_is_without_all_windows_of_the_user(data, rng, collisions):
+    """By hand: how often an item is a target of others, over how often anything allowed is."""
+    settings = TrainSettings(windows="all", max_length=8, batch_size=12)
+    counts = catalogue_of(data, 8, windows="all").target_counts
+    for batch in batches_of(data, settings, collisions, rng=rng(0)):
+        ids = torch.arange(1, V + 1).expand(len(batch.targets_T), -1)
+        found = InBatch(3, counts=counts, per="position").log_prob(ids, batch, per="position").exp()
+        for at in range(0, len(ids), 7):
+            user = int(batch.users_B[batch.inputs.rows_T[at]])
+            had = data.items[data.offsets[user] : data.train_ends[user]].tolist()
+            others = counts - torch.bincount(torch.tensor(had[1:]), minlength=V + 1)
+            out = {"none": [], "target": [int(batch.targets_T[at])], "history": had}[collisions]
+            others[out] = 0
+            assert found[at].tolist() == pytest.approx((others[1:] / others.sum()).tolist())
+        part = batch.part(2, 5)
+        own, whole = own_targets(part), own_targets(batch)
+        assert own.totals.tolist() == whole.totals[2:5].tolist()
 
 
 def test_what_is_said_of_it(data, world):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.config import check_word
-from negsample.data.windows import Ints, Windows, longest_first, spans
+from negsample.data.windows import Ints, Which, Windows, longest_first, spans
 
 Collisions = Literal["none", "target", "history"]
 """What must never be a negative: nothing, the position's own target, or all that the user has in train."""
@@ -58,7 +58,8 @@ class Batch:
     ``ends_B``: where each sequence's window ends among the events of its dataset; empty where it is of none.
     ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending.
     ``catalogue_size``: V. ``collisions``: what a sampler must not draw, or the scores must mask: all that the user
-    has (``history``), the position's target (``target``), or nothing (``none``).
+    has (``history``), the position's target (``target``), or nothing (``none``). ``target_keys``: as ``history_keys``,
+    of every training target of each sequence's user, as often as it is one; None: those of the sequence are all.
     """
 
     inputs: Packed
@@ -68,6 +69,7 @@ class Batch:
     history_keys: Tensor
     catalogue_size: int
     collisions: Collisions = "history"
+    target_keys: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuses a policy that is none, which nothing would be left out by."""
@@ -97,6 +99,7 @@ class Batch:
             users_B=upload(self.users_B, device),
             ends_B=upload(self.ends_B, device),
             history_keys=upload(self.history_keys, device),
+            target_keys=None if self.target_keys is None else upload(self.target_keys, device),
         )
 
     def part(self, first: int, last: int) -> Batch:
@@ -108,16 +111,20 @@ class Batch:
             self.inputs.rows_T[start:stop] - first,
             self.inputs.offsets[first : last + 1] - start,
         )
-        width = self.catalogue_size + 1
-        bounds = torch.tensor([first * width, last * width], device=self.device)
-        low, high = torch.searchsorted(self.history_keys, bounds).tolist()
+        bounds = torch.tensor([first, last], device=self.device) * (self.catalogue_size + 1)
+
+        def of_some(keys: Tensor) -> Tensor:
+            low, high = torch.searchsorted(keys, bounds).tolist()
+            return keys[low:high] - bounds[0]
+
         return replace(
             self,
             inputs=inputs,
             targets_T=self.targets_T[start:stop],
             users_B=self.users_B[first:last],
             ends_B=self.ends_B[first:last],
-            history_keys=self.history_keys[low:high] - first * width,
+            history_keys=of_some(self.history_keys),
+            target_keys=None if self.target_keys is None else of_some(self.target_keys),
         )
 
 
@@ -148,14 +155,19 @@ def training_batch(
     max_length: int,
     catalogue_size: int,
     collisions: Collisions = "history",
+    which: Which = "last",
 ) -> Batch:
-    """Inputs are all but the last event of each window, targets all but the first."""
+    """Inputs are all but the last event of each window, targets all but the first; ``which`` windows a user has."""
     windows = longest_first(windows)
     packed = pack(items, Windows(windows.users, windows.starts, windows.stops - 1), max_length)
     targets = items[spans(windows.starts + 1, windows.stops - 1 - windows.starts)].astype(np.int64)
     had_from, had_to = offsets[windows.users], train_ends[windows.users]
     had = items[spans(had_from, had_to - had_from)].astype(np.int64)
     keys = np.repeat(np.arange(len(windows)), had_to - had_from) * (catalogue_size + 1) + had
+    all_targets = None
+    if which == "all":
+        first = np.concatenate([[0], np.cumsum(had_to - had_from)[:-1]])  # no target: nothing was before it
+        all_targets = torch.from_numpy(np.sort(np.delete(keys, first)))
     return Batch(
         inputs=packed,
         targets_T=torch.from_numpy(targets),
@@ -164,4 +176,5 @@ def training_batch(
         history_keys=torch.from_numpy(np.unique(keys)),
         catalogue_size=catalogue_size,
         collisions=collisions,
+        target_keys=all_targets,
     )

@@ -70,6 +70,7 @@ def epoch_batches(
             max_length=max_length,
             catalogue_size=catalogue_size,
             collisions=collisions,
+            which=which,
         )
 
 
@@ -94,6 +95,7 @@ def batches_again(
             max_length=settings.max_length,
             catalogue_size=data.catalogue_size,
             collisions=collisions,
+            which=settings.windows,
         )
 
 

@@ -250,7 +250,7 @@ def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
         scores = drawn.a_score * min(scored * drawn.k, at_once)
         vectors = (3 * distinct if parts else 8 * t) * d
         vectors += 2 * min(ids * d, LOOKED_UP) if own else 0 if parts else 4 * ids * d
-    draw = 64 * ids + 5 * _ID * sizes.history
+    draw = 64 * ids + (5 if settings.windows == "last" else 8) * _ID * sizes.history
     look_up = (48 * looked_up if rows or parts else 0) + (6 * _FLOAT * distinct * d if rows else 0)
     learn = 2 * _ID * looked_up + _FLOAT * (vectors + (4 * distinct * d if rows else 0)) + scores
     return max(draw, look_up, learn + activation_bytes(settings, t, sizes.longest) + draw // 2)

@@ -55,8 +55,11 @@ class Own:
 
 
 def own_targets(batch: Batch) -> Own:
-    """What of the training targets is of each sequence's user: the targets of the sequence itself."""
-    return Own(batch.inputs.rows_T, batch.targets_T, batch.sequences, batch.catalogue_size + 1)
+    """What of the training targets is of each sequence's user: the targets of the sequence, and of their others."""
+    width = batch.catalogue_size + 1
+    if batch.target_keys is not None:
+        return Own(batch.target_keys // width, batch.target_keys % width, batch.sequences, width)
+    return Own(batch.inputs.rows_T, batch.targets_T, batch.sequences, width)
 
 
 def own_among(items_N: Tensor, users_N: Tensor, batch: Batch) -> Own:
