@@ -45,15 +45,17 @@ def score(
     Raises:
         ValueError: the selector needs ``log_q``, and ``proposed`` has none.
     """
-    if "log_q" in needs and proposed.log_q is None:
+    log_q = proposed.log_q if "log_q" in needs else None
+    if "log_q" in needs and log_q is None:
         raise ValueError("the selector needs log_q, which draw() leaves out; take the negatives of sample()")
     return Scored(
         score_targets(states_TD, targets_TD),
         score_negatives(states_TD, vectors, proposed, batch),
-        _per_position(proposed.log_q, batch) if "log_q" in needs and proposed.log_q is not None else None,
+        None if log_q is None else _per_position(log_q, batch),
         pos_log_q_T,
         _per_position(proposed.ids, batch) if "ids" in needs else None,
         masked_T,
+        None if log_q is None else _per_position((log_q > -math.inf).sum(-1, keepdim=True), batch).squeeze(1),
     )
 
 

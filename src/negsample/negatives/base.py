@@ -94,7 +94,8 @@ def with_log_q(sampler: Sampler, drawn: Negatives, batch: Batch) -> Negatives:
     if owner is None:
         return drawn._replace(log_q=sampler.log_prob(ids, batch, per=sampler.per))
     log_q_BK = sampler.log_prob(ids, replace(batch, collisions="none"), per="sequence")
-    log_q_BK = log_q_BK.expand(batch.sequences, -1).clone()
+    if log_q_BK.dim() == 1:
+        log_q_BK = log_q_BK.repeat(batch.sequences, 1)
     log_q_BK[:, : len(owner)].masked_fill_(own_mask(owner, batch), -math.inf)
     return drawn._replace(log_q=log_q_BK)
 

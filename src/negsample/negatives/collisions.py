@@ -73,7 +73,7 @@ def _allowed_total(law: Weights, batch: Batch, per: Per, rows: Tensor | None, ow
         left_N -= own.totals[sequences_N]
     if per == "position" and batch.collisions == "target":
         target_N = taken(batch.targets_T, rows)
-        left_N -= _weight(law, target_N.unsqueeze(1), sequences_N, own).squeeze(1)
+        left_N -= _weight(law, target_N.unsqueeze(1), batch, per, rows, own).squeeze(1)
     return left_N.unsqueeze(1)
 
 
@@ -87,7 +87,7 @@ def log_prob(
     if per == "batch" or (own is None and not excludes(batch, per)):
         return _log_share(law.weight(ids), torch.full((1,), law.total, device=batch.device))
     total_N1 = _allowed_total(law, batch, per, rows, own)
-    weight = _weight(law, ids, taken(rows_of(batch, per), rows), own)
+    weight = _weight(law, ids, batch, per, rows, own)
     if not excludes(batch, per):
         return _log_share(weight, total_N1)
     own_ids = ids if ids.dim() == 2 else ids.expand(len(total_N1), -1)
@@ -95,17 +95,18 @@ def log_prob(
 
 
 def _log_share(weight: Tensor, total: Tensor) -> Tensor:
-    return (weight.double() / total.clamp(min=1)).float().log()
+    return (weight.float() / total.clamp(min=1).float()).log()
 
 
-def _weight(law: Weights, ids: Tensor, sequences_N: Tensor, own: Own | None) -> Tensor:
-    """(K,) or (N, K) weights of ``ids`` for rows of these sequences."""
+def _weight(law: Weights, ids: Tensor, batch: Batch, per: Per, rows: Tensor | None, own: Own | None) -> Tensor:
+    """(K,) or (N, K) weights of ``ids`` for these rows."""
     weight = law.weight(ids)
     if own is None:
         return weight
     if ids.dim() == 2:
-        return (weight - own.count(sequences_N.unsqueeze(1), ids)).clamp_(min=0)
-    return (weight - own.shared(ids)).clamp_(min=0).index_select(0, sequences_N)
+        return (weight - own.count(taken(rows_of(batch, per), rows).unsqueeze(1), ids)).clamp_(min=0)
+    left_BK = (weight.float() - own.shared(ids)).clamp_(min=0)
+    return left_BK if per == "sequence" and rows is None else left_BK[taken(rows_of(batch, per), rows)]
 
 
 def draw_allowed(

@@ -67,9 +67,9 @@ class Mixture:
         total, mixed = torch.zeros(1, device=batch.device), torch.zeros(1, device=batch.device)
         for number, part in enumerate(self.parts):
             there = self._there_for(number, batch, per, rows)
-            mixed = mixed + there * part.log_prob(ids, batch, per=per, rows=rows).exp()
+            mixed = mixed + part.log_prob(ids, batch, per=per, rows=rows).exp_().mul(there)
             total = total + there
-        return (mixed / total.clamp(min=1)).log()
+        return (mixed / total.clamp(min=1)).log_()
 
     def _there_for(self, number: int, batch: Batch, per: Per, rows: Tensor | None) -> Tensor:
         """(1,) or (N, 1) draws of a part that are there for each row."""

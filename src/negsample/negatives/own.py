@@ -30,15 +30,16 @@ class Own:
         return totals.index_add_(0, self.rows_N, torch.ones_like(self.rows_N))
 
     def shared(self, ids_K: Tensor) -> Tensor:
-        """(B, K) how often each sequence has each of ``ids_K``."""
-        counts_BK = torch.zeros(self.sequences, len(ids_K), dtype=torch.int64, device=ids_K.device)
-        if not len(ids_K):
-            return counts_BK
+        """(B, K) how often each sequence has each of ``ids_K``, as float32."""
+        k = len(ids_K)
+        counts = torch.zeros(self.sequences * k, device=ids_K.device)
+        if not k:
+            return counts.view(self.sequences, k)
         ordered_K = ids_K.sort().values
-        first_N = torch.searchsorted(ordered_K, self.items_N).clamp_(max=len(ids_K) - 1)
-        there_N = (ordered_K[first_N] == self.items_N).long()
-        counts_BK.index_put_((self.rows_N, first_N), there_N, accumulate=True)
-        return counts_BK.index_select(1, torch.searchsorted(ordered_K, ids_K))
+        first_N = torch.searchsorted(ordered_K, self.items_N).clamp_(max=k - 1)
+        there_N = (ordered_K[first_N] == self.items_N).float()
+        counts.index_add_(0, self.rows_N * k + first_N, there_N)
+        return counts.view(self.sequences, k).index_select(1, torch.searchsorted(ordered_K, ids_K))
 
     def count(self, rows: Tensor, ids: Tensor) -> Tensor:
         """How often the sequences ``rows`` have ``ids``; of one shape, or broadcast to it."""

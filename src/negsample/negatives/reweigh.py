@@ -9,6 +9,7 @@ import torch
 from negsample.negatives.bank import Cache
 from negsample.negatives.select import NOTHING, Needs, Scored, check_needs
 
+_LOWEST = -1e30  # of a log q that must be finite
 _SMALLEST = 1e-6  # share that what is masked leaves to all other items
 
 
@@ -52,7 +53,7 @@ class Resample:
             # One of its draws from each position stands for all, so that a cache holds several batches.
             first = taken.ids_TK[:, 0]
             self.cache.remember(torch.where(taken.neg_TK[:, 0] > -math.inf, first, 0))
-        drawn_T1 = (log_q_TK > -math.inf).sum(1, keepdim=True).clamp(min=1)
+        drawn_T1 = scored.drawn().unsqueeze(1).clamp(min=1)
         log_total = torch.log(total) + highest - torch.log(drawn_T1)
         log_q = torch.where(taken.neg_TK > -math.inf, taken.neg_TK.detach() - log_total, -math.inf)
         return taken._replace(log_q_TK=log_q.to(weights.dtype))
@@ -107,15 +108,15 @@ class LogQ:
             return scored
         check_needs(self.needs, scored)
         assert scored.log_q_TK is not None
-        log_q_TK, pos_log_q_T = scored.log_q_TK, scored.pos_log_q_T
-        absent = log_q_TK == -math.inf  # never drawn for this position; what is masked at the score was, and counts
-        log_m_T = torch.log((~absent).sum(1).clamp(min=1))
+        pos_log_q_T = scored.pos_log_q_T
+        log_m_T = torch.log(scored.drawn().clamp(min=1))
         if self.without_masked:
             assert scored.masked_T is not None
             present_T = (scored.neg_TK > -math.inf).sum(1).clamp(min=1)
             log_m_T = torch.log(present_T) - torch.log1p(-scored.masked_T.clamp(max=1 - _SMALLEST))
-        correction = (log_q_TK + log_m_T.unsqueeze(1)).masked_fill(absent, 0)
-        corrected = scored._replace(neg_TK=scored.neg_TK - self.strength * correction)
+        log_q_TK = scored.log_q_TK.clamp(min=_LOWEST)  # where absent the score is -inf, and no number would be left
+        by_law_TK = torch.sub(scored.neg_TK, log_q_TK, alpha=self.strength)
+        corrected = scored._replace(neg_TK=by_law_TK - self.strength * log_m_T.unsqueeze(1))
         if not self.positives:
             return corrected
         assert pos_log_q_T is not None

@@ -18,7 +18,8 @@ class Scored(NamedTuple):
     ``pos_T``: of each position's target. ``neg_TK``: of its negatives, ``-inf`` where absent. ``log_q_TK`` and
     ``ids_TK`` of the negatives; ``pos_log_q_T``, the log-probability of the target as any draw of the batch, before
     anything is excluded or a user's own; and ``masked_T``, the probability that a draw is masked when it is scored: all
-    are there when the selector needs them.
+    are there when the selector needs them. ``m_T``: how many negatives each position drew, masked ones included; None:
+    those whose ``log_q`` is above ``-inf``.
     """
 
     pos_T: Tensor
@@ -27,6 +28,14 @@ class Scored(NamedTuple):
     pos_log_q_T: Tensor | None = None
     ids_TK: Tensor | None = None
     masked_T: Tensor | None = None
+    m_T: Tensor | None = None
+
+    def drawn(self) -> Tensor:
+        """(T,) how many negatives each position drew; see ``m_T``."""
+        if self.m_T is not None:
+            return self.m_T
+        assert self.log_q_TK is not None
+        return (self.log_q_TK > -math.inf).sum(1)
 
     def take(self, columns_TN: Tensor) -> Scored:
         """The negatives at these places."""
@@ -35,7 +44,7 @@ class Scored(NamedTuple):
             return None if of is None else torch.gather(of, 1, columns_TN)
 
         neg_TN = torch.gather(self.neg_TK, 1, columns_TN)
-        return self._replace(neg_TK=neg_TN, log_q_TK=taken(self.log_q_TK), ids_TK=taken(self.ids_TK))
+        return self._replace(neg_TK=neg_TN, log_q_TK=taken(self.log_q_TK), ids_TK=taken(self.ids_TK), m_T=None)
 
 
 def check_needs(needs: Needs, scored: Scored) -> None:
