@@ -1,9 +1,12 @@
-"""`python -m benchmarks.methods LOG STUDY`: what each method gave in a study of them all, and what a step of it takes.
+"""`python -m benchmarks.methods LOG STUDY [anew]`: what each method gave in a study of them all, and what a step takes.
 
 STUDY is the folder of `negsample compare LOG --methods all --epochs 20 --repeats 2 --jobs 2 --out STUDY`. Its figures
 are joined with the milliseconds of a step, measured here on LOG, one method after the other on an otherwise idle
 machine (the study's own seconds depend on what ran beside it). Writes `benchmarks/results/methods.json`, from which
 `scripts/methods_page.py` makes `docs/methods.md`.
+
+With `anew` STUDY has only methods whose computation changed: their rows are replaced, with the time of a step as it was
+measured before, and those of the other rows that are `CHANGED` are marked as old.
 """
 
 from __future__ import annotations
@@ -23,23 +26,45 @@ BATCHES = 6
 KEPT = ("hr@10", "ndcg@10", "head_hr@10", "mid_hr@10", "tail_hr@10", "balance@10", "coverage@10")
 
 
-def main(log: str, study: str) -> None:
+CHANGED = (
+    "bpr-max",
+    "in-batch-softmax",
+    "in-batch-log-q",
+    "corrected-log-q",
+    "mixed-log-q",
+    "cross-batch",
+    "batch-mix",
+    "xir",
+    "tron",
+)
+"""Whose shared in-batch draws had a user's own targets among them until these were left out."""
+
+
+def main(log: str, study: str, anew: str | None = None) -> None:
     """Measure, join, write."""
+    file, found = RESULTS / "methods.json", read_study(Path(study))
+    kept = json.loads(file.read_text("utf-8"))
     data = load_dataset(log)
-    steps = {row["method"]: row for row in step_times(data, first_batches(data, BATCHES), METHODS)}
-    found = read_study(Path(study))
-    rows = []
+    if anew is None:
+        times = {each["method"]: each["step_ms"] for each in step_times(data, first_batches(data, BATCHES), METHODS)}
+    else:
+        times = {each["method"]: each["step_ms"] for each in kept["rows"]}
+    made = {}
     for row in study_table(found).iter_rows(named=True):
         figures = {name: row[name] for column in KEPT for name in (column, f"{column}_sd") if name in row}
         own = {"method": row["method"], "runs": row["runs"], "train_seconds": row["train_seconds"]}
-        rows.append(own | {"step_ms": steps[row["method"]]["step_ms"] if row["method"] in steps else None} | figures)
-    about = {
-        "machine": machine(),
-        "dataset": data.name,
-        "items": data.catalogue_size,
-        "settings": found.about["settings"],
-    }
-    (RESULTS / "methods.json").write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
+        made[row["method"]] = own | {"step_ms": times.get(row["method"])} | figures
+    about = {"machine": machine(), "dataset": data.name, "items": data.catalogue_size}
+    about["settings"] = found.about["settings"]
+    if anew is None:
+        rows = list(made.values())
+    else:
+        assert about["settings"] == kept["settings"], "the rows of a table have one setting"
+        about["machine"] = kept["machine"]
+        old = [each for each in kept["rows"] if each["method"] not in made]
+        made |= {each["method"]: each | {"old": each["method"] in CHANGED} for each in old}
+        rows = [made[each["method"]] for each in kept["rows"]]
+    file.write_text(json.dumps(about | {"anew": anew is not None, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -40,11 +40,15 @@ def page() -> str:
         ],
         measured=measured,
         settings=measured["settings"],
+        anew=measured.get("anew", False),
+        old=[row["method"] for row in measured["rows"] if row.get("old")],
         runs=" to ".join(str(each) for each in sorted(runs)),
         results=results(measured["rows"]),
         world=gradient["world"],
         sizes=list(dict.fromkeys(row["m"] for row in gradient["rows"])),
-        gradient=gradient_lines(gradient["rows"]),
+        gradient=gradient_lines(gradient["rows"], ("proposal", "form")),
+        logs=gradient.get("logs"),
+        **real_batches(gradient.get("logs", {}).get("rows", [])),
         fields=NegativeSettings.model_fields,
     )
 
@@ -54,7 +58,7 @@ def results(rows: list[dict[str, Any]]) -> list[list[str]]:
     best = {key: max(row[key] for row in rows if row[key] is not None) for key in BEST_OF}
     return [
         [
-            f"`{row['method']}`",
+            f"`{row['method']}`{' †' if row.get('old') else ''}",
             *(percent(row, key, best, 1 if key == "balance@10" else 2) for key in BEST_OF),
             percent(row, "coverage@10", best, 1),
             "-" if row["step_ms"] is None else f"{row['step_ms']:.1f}",
@@ -73,13 +77,31 @@ def percent(row: dict[str, Any], key: str, best: dict[str, float], digits: int) 
     return text if spread is None or key not in WITH_SPREAD else f"{text} ±{100 * spread:.{digits}f}"
 
 
-def gradient_lines(rows: list[dict[str, Any]]) -> list[list[str]]:
-    """The cells of the study of the gradient: a line a proposal and form."""
-    lines: dict[tuple[str, str], list[str]] = {}
+def gradient_lines(rows: list[dict[str, Any]], by: tuple[str, ...]) -> list[list[str]]:
+    """The cells of the study of the gradient: a line a proposal and what else it is ``by``."""
+    lines: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         cell = f"{100 * row['error']:.1f} ±{100 * row['noise']:.1f}"
-        lines.setdefault((row["proposal"], row["form"]), []).append(cell)
+        lines.setdefault(tuple(row[key] for key in by), []).append(cell)
     return [[*key, *cells] for key, cells in lines.items()]
+
+
+def real_batches(logs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The cells of both tables of real batches."""
+    partition = [
+        [
+            log["dataset"],
+            f"`{row['method']}`",
+            f"{row['ratio']:.3f} ±{row['error']:.3f}",
+            f"{row['before']:.3f} ±{row['before_error']:.3f}",
+            f"{100 * row['out_of_reach']:.1f} %",
+        ]
+        for log in logs
+        for row in log["partition"]
+    ]
+    rows = [row | {"dataset": log["dataset"]} for log in logs for row in log["gradient"]]
+    lines = gradient_lines(rows, ("dataset", "proposal", "law"))
+    return {"partition": partition, "logs_gradient": lines, "logs_sizes": list(dict.fromkeys(r["m"] for r in rows))}
 
 
 def figures(name: str, measured: dict[str, dict[str, Any]]) -> str:

@@ -26,6 +26,7 @@ from negsample.methods import (
 from negsample.methods.about import cost, words
 from negsample.models import GRU4Rec, SASRec
 from negsample.negatives import CrossBatch, InBatch, Mixture
+from negsample.proposals import propose
 
 V = 60
 SMALL = {
@@ -436,9 +437,87 @@ def test_senseless_settings_are_refused(changes, said):
         negative_settings("random", changes)
 
 
-def test_all_targets_cannot_be_drawn_per_position(data):
-    changes = {"in_batch_negatives": "all"}
+def test_all_targets_are_shared_by_the_batch(data):
+    changes = {"in_batch_negatives": "all", "draws_per": "batch"}
     assert built("in-batch", data, changes).sampler.per == "batch"
+    for name in ("in-batch", "mixed", "in-batch-log-q", "xir"):
+        for per in ("sequence", "position"):
+            with pytest.raises(InputError, match=f"got draws_per={per}, which would do nothing; set draws_per=batch"):
+                built(name, data, changes | {"draws_per": per})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("adaptive", {"kept_hardest": 12}, "kept_hardest=12 keeps all of 12 negatives and selects nothing; take fewer"),
+        ("adaptive-mixed", {"kept_hardest": 19}, "keeps all of 19 negatives"),
+        ("adaptive-in-batch", {"kept_hardest": 8, "not_kept": "zero"}, "keeps all of 7 negatives"),
+        ("tron", {"kept_hardest": 400}, "keeps all of 19 negatives"),
+        ("dns-mn", {"picked_from": 13}, "picked_from=13 of random_negatives=12: there are not so many"),
+    ],
+)
+def test_a_selection_of_all_is_refused(name, changes, said, data):
+    with pytest.raises(InputError, match=said):
+        built(name, data, SMALL | changes)
+
+
+OTHER = {
+    "random_negatives": 13,
+    "popularity_negatives": 10,
+    "popularity_exponent": 0.5,
+    "log_uniform_negatives": 12,
+    "in_batch_negatives": 8,
+    "cohort_negatives": 9,
+    "cohort_shares": (0.2, 0.3, 0.5),
+    "own_cohort_share": 0.5,
+    "bank_size": 10,
+    "warm_up": 2,  # the first batch finds the bank empty in any case
+    "cache_negatives": 7,
+    "cache_size": 15,
+    "kept_hardest": 4,
+    "not_kept": "zero",
+    "picked_from": 2,
+    "resampled": 5,
+    "mixed_negatives": 6,
+    "mix_concentration": 2.0,
+    "log_q_strength": 0.5,
+    "temperature": 0.5,
+    "calibration": 0.9,
+    "regularization": 0.7,
+}
+PERS, COLLISIONS = ("batch", "sequence", "position"), ("none", "target", "history")
+
+
+def what_it_does(name, data, changes, rng):
+    """Draws and losses of three steps that learn nothing."""
+    model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
+    with torch.no_grad():
+        model.table.weight[1:].normal_(0, 0.7, generator=rng(9))
+    method, optimizer, found = built(name, data, SMALL | changes), torch.optim.SGD(model.parameters(), lr=0.0), []
+    for batch in batches_of(data, method, rng(1)):
+        proposed = propose(method, batch, rng=rng(5))
+        rngs = {"negatives_rng": rng(6), "dropout_rng": rng(7)}
+        found.append(float(train.step(model, method, batch, optimizer, proposed=proposed, **rngs)))
+        found.append(tuple(proposed.negatives.ids.flatten().tolist()))
+    return tuple(found)
+
+
+@per_method
+def test_every_setting_does_something(name, data, rng):
+    settings = set(METHODS[name].defaults) - {"draws_per", "collisions"}
+    assert settings <= set(OTHER), "a setting that this test does not know"
+    as_it_is = what_it_does(name, data, {}, rng)
+    for key in sorted(settings):
+        assert what_it_does(name, data, {key: OTHER[key]}, rng) != as_it_is, key
+
+
+@per_method
+def test_who_shares_a_draw_and_what_is_excluded_do_something_whatever_the_other(name, data, rng):
+    pers = [{"draws_per": per} for per in PERS] if "draws_per" in METHODS[name].defaults else [{}]
+    ways = [per | {"collisions": each} for per in pers for each in COLLISIONS]
+    found = [what_it_does(name, data, way, rng) for way in ways]
+    alike = [(a, b) for i, a in enumerate(ways) for j, b in enumerate(ways[:i]) if found[i] == found[j]]
+    assert not alike
 
 
 def test_what_cannot_be_is_told_before_any_step():

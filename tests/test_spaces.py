@@ -29,7 +29,10 @@ SETTINGS = TrainSettings().model_dump(mode="json")
 
 def is_itself(name, negatives):
     """Whether ``negatives`` are the method and not another one: by its selector, not by the space."""
-    method = build_method(name, Catalogue(1000, COUNTS, COUNTS), negatives)
+    try:
+        method = build_method(name, Catalogue(1000, COUNTS, COUNTS), negatives)
+    except InputError:
+        return False
     proposed = sum(value for key, value in negatives.items() if key in POOLS)
     steps = method.select.steps if isinstance(method.select, Then) else [method.select]
     for each in steps:

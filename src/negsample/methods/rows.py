@@ -39,8 +39,13 @@ def _uniform(c: Catalogue, n: Chosen) -> Uniform:
 
 
 def _in_batch(c: Catalogue, n: Chosen) -> InBatch:
-    k = n["in_batch_negatives"]
-    return InBatch(k, counts=c.target_counts, per=None if k == "all" else n["draws_per"])
+    k, per = n["in_batch_negatives"], n["draws_per"]
+    if k == "all" and per != "batch":
+        raise ValueError(
+            f"in_batch_negatives=all are shared by the batch, got draws_per={per}, which would do nothing; set "
+            "draws_per=batch too, or give a number of in_batch_negatives"
+        )
+    return InBatch(k, counts=c.target_counts, per=per)
 
 
 def _popularity(c: Catalogue, n: Chosen) -> Popularity:
@@ -55,8 +60,28 @@ def _cohorts(c: Catalogue) -> Tensor:
     return torch.from_numpy(cohorts(c.counts.cpu().numpy())).to(c.counts.device)
 
 
+def _pool(n: Chosen) -> int | None:
+    """Negatives that are selected from; None where the batch says how many."""
+    sizes = [n.get(key, 0) for key in ("random_negatives", "in_batch_negatives")]
+    return None if "all" in sizes else sum(sizes)
+
+
 def _hardest(n: Chosen) -> Hardest:
-    return Hardest(n["kept_hardest"], not_kept=n["not_kept"])
+    kept, pool = n["kept_hardest"], _pool(n)
+    if pool is not None and kept >= pool:
+        raise ValueError(
+            f"kept_hardest={kept} keeps all of {pool} negatives and selects nothing; take fewer than {pool}"
+        )
+    return Hardest(kept, not_kept=n["not_kept"])
+
+
+def _one_of_hardest(n: Chosen) -> OneOfHardest:
+    if n["picked_from"] > n["random_negatives"]:
+        raise ValueError(
+            f"picked_from={n['picked_from']} of random_negatives={n['random_negatives']}: there are not so many; take "
+            f"at most {n['random_negatives']}"
+        )
+    return OneOfHardest(n["picked_from"])
 
 
 def _log_q(n: Chosen, *, positives: bool = False, without_masked: bool = False) -> Then:
@@ -223,7 +248,7 @@ METHODS: dict[str, Row] = {
         paper="DNS(M, N), Shi et al. (WWW)",
         year=2023,
         defaults={"random_negatives": 100, "picked_from": 10, **_OWN},
-        build=lambda c, n: Method(_uniform(c, n), OneOfHardest(n["picked_from"]), bpr),
+        build=lambda c, n: Method(_uniform(c, n), _one_of_hardest(n), bpr),
     ),
     "bpr-max": Row(
         proposes="in-batch and by train count ** exponent, shared",
@@ -322,12 +347,18 @@ METHODS: dict[str, Row] = {
         loses="softmax",
         paper="CBNS, Wang et al. (SIGIR)",
         year=2021,
-        defaults={"in_batch_negatives": 512, "bank_size": 2048, "warm_up": 100, **_CORRECTED, **_SHARED},
+        defaults={
+            "in_batch_negatives": 512,
+            "bank_size": 2048,
+            "warm_up": 100,
+            **_CORRECTED,
+            "collisions": "target",  # a bank is shared by the batch, so there is no draws_per
+        },
         build=_cross_batch,
     ),
     "batch-mix": Row(
         proposes="targets of the batch, shared",
-        selects="all, log-q, and mixtures of two",
+        selects="all, log-q, and mixtures of two (no estimate)",
         loses="softmax",
         paper="BMNS, Fan et al. (CIKM)",
         year=2023,
