@@ -1,9 +1,8 @@
 """`python -m benchmarks.partition LOG ...`: are the log-q methods estimates of full cross-entropy on real batches?
 
-Batches of whole sequences of real logs, and a model trained for 800 steps, whose scores of a
-user's own items are high. For each method: the partition it
-estimates, `sum_j exp(s'_j)`, over the exact one of the items that its law can give, and what of the exact one lies on
-items that it cannot give (nobody else's target). For each proposal: how far the mean gradient of sampled softmax over
+Batches of whole sequences of real logs, and a model trained for 800 steps, whose scores of a user's own items are high.
+For each method: the partition it estimates, `sum_j exp(s'_j)`, over the exact one of the items that its law can give,
+and what of the exact one lies on items that it cannot give (nobody else's target). For each proposal: how far the mean gradient of sampled softmax over
 the batches is from that of full cross-entropy, as m grows.
 
 Beside each, what it was before a user's own targets were left out of in-batch negatives: they are among the negatives,
