@@ -2,8 +2,8 @@
 
 Batches of whole sequences of real logs, and a model trained for 800 steps, whose scores of a user's own items are high.
 For each method: the partition it estimates, `sum_j exp(s'_j)`, over the exact one of the items that its law can give,
-and what of the exact one lies on items that it cannot give (nobody else's target). For each proposal: how far the mean gradient of sampled softmax over
-the batches is from that of full cross-entropy, as m grows.
+and what of the exact one lies on items that it cannot give (nobody else's target). For each proposal: how far the mean
+gradient of sampled softmax over the batches is from that of full cross-entropy, as m grows.
 
 Beside each, what it was before a user's own targets were left out of in-batch negatives: they are among the negatives,
 and `log_q` is their share of all targets. Results go into `benchmarks/results/gradient.json`, under `logs`.
@@ -30,12 +30,12 @@ from negsample.data.batches import Batch, Packed
 from negsample.data.epochs import batches_of
 from negsample.data.sequences import Dataset
 from negsample.losses import sampled_softmax
+from negsample.machine import machine
 from negsample.methods import Catalogue, Method
 from negsample.negatives import CrossBatch, InBatch, LogQ, Mixture, Negatives, Sampler, Uniform
 from negsample.optimizers import optimizer_for
 from negsample.proposals import Proposed, propose
 from negsample.score import score
-from negsample.study_files import machine
 from negsample.train import step
 
 FILE = RESULTS / "gradient.json"
@@ -50,7 +50,7 @@ METHODS = (
     "xir",
 )
 STEPS, BATCHES, POSITIONS = 800, 80, 64  # trained; measured; positions of each batch
-GRADIENT_BATCHES, GRADIENT_POSITIONS, DRAWS = 16, 256, 4  # of the gradient; draws in each of two groups
+FEWEST, GRADIENT_POSITIONS, DRAWS = 16, 256, 4  # batches of the gradient where an epoch has fewer; draws in a group
 SIZES = (64, 256, 1024)
 PROPOSALS = ("uniform", "in-batch", "in-batch + uniform")
 
@@ -177,15 +177,18 @@ def sampler_of(proposal: str, m: int, catalogue: Catalogue) -> Sampler:
     return Mixture(InBatch(m // 2, counts=counts, per="batch"), Uniform(v, m // 2, per="batch"))
 
 
-def gradients(model: SASRec, data: Dataset, catalogue: Catalogue) -> list[dict[str, Any]]:
-    """A row for each proposal and m: distance of the mean gradient from the exact one, and the noise in it."""
+def gradients(model: SASRec, data: Dataset, catalogue: Catalogue, number: int) -> list[dict[str, Any]]:
+    """A row for each proposal and m: how far the mean gradient over so many batches is from the exact one.
+
+    The noise beside it is that of the draws, not of which users are in a batch.
+    """
     kinds = [(each, law) for each in PROPOSALS for law in ("now", "before") if law == "now" or each != "uniform"]
     ways = [(proposal, law, m) for proposal, law in kinds for m in SIZES]
     parameters = list(model.parameters())
     size = sum(each.numel() for each in parameters)
     exact, sums = torch.zeros(size), {way: torch.zeros(2, size) for way in ways}
     chance, picks = generator(3, "negatives"), generator(4, "negatives")
-    for batch in endless(data, seed=3, number=GRADIENT_BATCHES):
+    for batch in endless(data, seed=3, number=number):
         items = model.table.weight
         states_TD = model(items[batch.inputs.items_T], batch.inputs)
         some = some_of(states_TD, batch, GRADIENT_POSITIONS, picks)
@@ -231,7 +234,9 @@ def measure(log: str) -> dict[str, Any]:
     model = trained(data, catalogue)
     rows = partitions(model, data, catalogue)
     print(data.name, json.dumps(rows, indent=1), flush=True)
-    found = {"items": data.catalogue_size, "partition": rows, "gradient": gradients(model, data, catalogue)}
+    number = max(sum(1 for _ in batches_of(data, SETTINGS, "target", rng=generator(0, "order"))), FEWEST)
+    gradient = gradients(model, data, catalogue, number)
+    found = {"items": data.catalogue_size, "partition": rows, "gradient_batches": number, "gradient": gradient}
     print(json.dumps(found["gradient"], indent=1), flush=True)
     return {"dataset": data.name, **found, "seconds": round(time.perf_counter() - began)}
 
@@ -243,7 +248,7 @@ def main(*logs: str) -> None:
         found = measure(log)
         kept = json.loads(FILE.read_text("utf-8"))
         others = [each for each in kept.get("logs", {}).get("rows", []) if each["dataset"] != found["dataset"]]
-        about = {"machine": machine(), "steps": STEPS, "batches": BATCHES, "gradient_batches": GRADIENT_BATCHES}
+        about = {"machine": machine(), "steps": STEPS, "batches": BATCHES}
         kept["logs"] = about | {"batch_size": SETTINGS.batch_size, "rows": [*others, found]}
         FILE.write_text(json.dumps(kept, indent=1) + "\n")
 

@@ -99,8 +99,12 @@ def real_batches(logs: list[dict[str, Any]]) -> dict[str, Any]:
         for log in logs
         for row in log["partition"]
     ]
-    rows = [row | {"dataset": log["dataset"]} for log in logs for row in log["gradient"]]
-    lines = gradient_lines(rows, ("dataset", "proposal", "law"))
+    rows = [
+        row | {"dataset": log["dataset"], "batches": str(log["gradient_batches"])}
+        for log in logs
+        for row in log["gradient"]
+    ]
+    lines = gradient_lines(rows, ("dataset", "batches", "proposal", "law"))
     return {"partition": partition, "logs_gradient": lines, "logs_sizes": list(dict.fromkeys(r["m"] for r in rows))}
 
 
