@@ -7,13 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from slow import cohorts, figures, models, split
-from world import World
+from slow import figures, split
+from world import World, all_figures, counts_of_targets, ranked
 
 from negsample import SASRec, TrainSettings, catalogue_of, dials, evaluate, evaluate_by_dial, generator, log_shares
 
 LONGEST, DIM = 6, 4
-PARTS = {"valid": split.VALID, "test": split.TEST}
 SETTINGS = TrainSettings(max_length=LONGEST, dim=DIM, blocks=1)
 
 
@@ -30,28 +29,9 @@ def model_of(world, *, twins=False):
     return model
 
 
-def slow(world, model, part, rule="frozen", *, filter_seen=False, shift=0.0):
-    """Events with their ranks, and the orders of the catalogue, one a history that is asked for."""
+def slow(world, model, part, rule="frozen", **how):
     weights = {name: value.double() for name, value in model.state_dict().items()}
-    items = weights["table.weight"].numpy()
-    score_of, events, orders = {}, [], []
-    for user, each in enumerate(world.events):
-        for place, (seen, target, known) in enumerate(split.measured(each, PARTS[part], rule, LONGEST)):
-            moment = [event.time for event in each if event.part == PARTS[part]][place]
-            query = {"frozen": user, "rolling": (user, moment), "rolling-basket": (user, place)}[rule]
-            left_out = known if filter_seen else set()
-            if query not in score_of:
-                with torch.no_grad():
-                    state = models.sasrec(weights, seen, LONGEST, blocks=1, heads=1)[-1].numpy()
-                score_of[query] = figures.scores(state, items) + shift
-                orders.append(figures.order(score_of[query], left_out))
-            events.append(figures.Event(target, figures.rank(score_of[query], target, left_out)))
-    return events, orders
-
-
-def slow_figures(world, events, orders):
-    count_of = cohorts.counts(world.train, world.data.catalogue_size)
-    return figures.figures(events, count_of, cohorts.cohorts(count_of), orders)
+    return ranked(world, weights, part, LONGEST, rule, **how)
 
 
 def same(found, expected, but=()):
@@ -66,7 +46,7 @@ def test_ranks_and_figures(log, world_of, part):
     events, orders = slow(world, model, part)
     found = evaluate(model, world.data, part, SETTINGS)
     assert found.ranks_E.tolist() == [event.rank for event in events]
-    same(found.figures, slow_figures(world, events, orders))
+    same(found.figures, all_figures(world, events, orders))
 
 
 def test_ranks_of_items_that_tie(log, world_of):
@@ -77,8 +57,8 @@ def test_ranks_of_items_that_tie(log, world_of):
     found = evaluate(model, world.data, "test", SETTINGS)
     assert found.ranks_E.tolist() == [event.rank for event in events]
     assert sum(event.rank % 3 == 1 for event in events) > 0.5 * len(events)
-    shown = [name for name in slow_figures(world, events, orders) if name.startswith(("coverage", "arp"))]
-    same(found.figures, slow_figures(world, events, orders), but=shown)
+    shown = [name for name in all_figures(world, events, orders) if name.startswith(("coverage", "arp"))]
+    same(found.figures, all_figures(world, events, orders), but=shown)
 
 
 @pytest.mark.parametrize("history", ["rolling", "rolling-basket"])
@@ -89,7 +69,7 @@ def test_rolling_histories(world_of, history):
     events, orders = slow(world, model, "valid", history)
     found = evaluate(model, world.data, "valid", settings)
     assert found.ranks_E.tolist() == [event.rank for event in events]
-    same(found.figures, slow_figures(world, events, orders))
+    same(found.figures, all_figures(world, events, orders))
 
 
 def test_seen_items_are_left_out_and_never_hit(log, world_of):
@@ -99,16 +79,13 @@ def test_seen_items_are_left_out_and_never_hit(log, world_of):
     found = evaluate(model, world.data, "test", settings)
     for rank, event in zip(found.ranks_E.tolist(), events, strict=True):
         assert rank == event.rank or (math.isinf(event.rank) and rank > max(figures.CUTOFFS))
-    same(found.figures, slow_figures(world, events, orders))
+    same(found.figures, all_figures(world, events, orders))
 
 
 def test_the_dial(log, world_of):
     """Ranks by ``s + beta log p``, ``p`` an item's share of the training targets."""
     world = world_of(log)
-    target_counts = [0] * (world.data.catalogue_size + 1)
-    for events in world.events:
-        for item in (split.training(events, LONGEST) or ([], []))[1]:
-            target_counts[item] += 1
+    target_counts = counts_of_targets(world, LONGEST)
     product_counts = catalogue_of(world.data, LONGEST).target_counts
     assert product_counts.tolist() == target_counts
     log_p = figures.log_shares(target_counts)
@@ -118,7 +95,7 @@ def test_the_dial(log, world_of):
     for beta, each in zip(betas, found, strict=True):
         events, orders = slow(world, model, "test", shift=beta * log_p)
         assert each.ranks_E.tolist() == [event.rank for event in events]
-        same(each.figures, slow_figures(world, events, orders))
+        same(each.figures, all_figures(world, events, orders))
 
 
 @pytest.mark.parametrize("history", ["frozen", "rolling"])
@@ -139,4 +116,4 @@ def test_a_repeat_is_no_hit_where_the_catalogue_is_hardly_larger_than_k(dataset_
     model = model_of(world)
     events, orders = slow(world, model, "test", history, filter_seen=True)
     assert sum(math.isinf(event.rank) for event in events) > 80
-    same(evaluate(model, world.data, "test", settings).figures, slow_figures(world, events, orders))
+    same(evaluate(model, world.data, "test", settings).figures, all_figures(world, events, orders))

@@ -35,21 +35,26 @@ def test_every_user_has_their_events_in_their_order_and_parts(log, rows_of, worl
     assert data.manifest["cold_items"] == len(split.cold(found))
 
 
+@pytest.mark.parametrize("which", ["last", "all"])
 @pytest.mark.parametrize("longest", [4, 50])
-def test_an_epoch_trains_every_user_with_two_events_on_their_latest(log, world_of, longest):
+def test_an_epoch_trains_every_user_with_two_events(log, world_of, longest, which):
+    """On their latest events, or on all of them in windows."""
     world = world_of(log, "sound")
-    rng, settings = generator(1, "order"), TrainSettings(max_length=longest, batch_size=37)
-    seen = {}
+    rng, settings = generator(1, "order"), TrainSettings(max_length=longest, batch_size=37, windows=which)
+    seen = []
     for batch in batches_of(world.data, settings, "history", rng=rng):
         inputs, targets, ends = batch.inputs.items_T.tolist(), batch.targets_T.tolist(), batch.inputs.offsets.tolist()
         for row, user in enumerate(batch.users_B.tolist()):
-            assert user not in seen
-            seen[user] = (inputs[ends[row] : ends[row + 1]], targets[ends[row] : ends[row + 1]])
+            seen.append((user, inputs[ends[row] : ends[row + 1]], targets[ends[row] : ends[row + 1]]))
             slots = batch.inputs.slots_T[ends[row] : ends[row + 1]].tolist()
             assert slots == list(range(longest - len(slots), longest))
-    expected = {user: split.training(events, longest) for user, events in enumerate(world.events)}
-    assert seen == {user: each for user, each in expected.items() if each}
-    assert world.data.manifest["trained_users"] == len(seen)
+    expected = []
+    for user, events in enumerate(world.events):
+        last = split.training(events, longest)
+        windows = split.windows(events, longest) if which == "all" else [last] if last else []
+        expected += [(user, *each) for each in windows]
+    assert sorted(seen) == sorted(expected)
+    assert world.data.manifest["trained_users"] == len({user for user, _, _ in seen})
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])

@@ -56,6 +56,15 @@ def training(events: list[Event], longest: int) -> tuple[list[Any], list[Any]] |
     return (items[:-1], items[1:]) if len(items) > 1 else None
 
 
+def windows(events: list[Event], longest: int) -> list[tuple[list[Any], list[Any]]]:
+    """All inputs and targets of a user, the latest first: each train event but the first is a target once."""
+    items, found = of_part(events, TRAIN), []
+    while len(items) > 1:
+        found.append((items[-longest - 1 : -1], items[-longest:] if len(items) > longest else items[1:]))
+        items = items[:-longest]
+    return found
+
+
 def measured(events: list[Event], part: int, history: str, longest: int) -> list[tuple[list[Any], Any, set[Any]]]:
     """(history, target, all that is known of the user) of each event of ``part`` with an earlier part before it.
 
