@@ -24,7 +24,7 @@ from negsample.methods.spaces import OF_TRAINING, OneOf, Real
 from negsample.search import STARTUP
 from negsample.shortage import WAYS_OUT
 from negsample.study import compare, plan
-from negsample.tuning import Tuning, plan_tunings, tune_all, write_best
+from negsample.tuning import Tuning, check_alone, plan_tunings, tune_all, write_best
 
 SETTINGS = TrainSettings(epochs=3, max_length=8, dim=8, blocks=1)
 
@@ -329,6 +329,19 @@ def test_a_study_trains_what_was_found_with_paired_seeds(data, tmp_path):
             assert best["small", config["method"]].items() <= chosen.items()
     assert seeds == {method: [0, 1] for method in methods}
     assert not {search.job.seed for search in searches} & {0, 1}
+
+
+def test_another_search_is_not_put_into_the_same_folder(data, tmp_path):
+    first = tuning_of(data, tmp_path, trials=1)
+    tune_all([first])
+    check_alone(tuning_of(data, tmp_path, trials=9))
+    for given, words in (
+        ({"settings": SETTINGS.model_copy(update={"dim": 4})}, "dim: 8, now 4"),
+        ({"changes": {"draws_per": "batch"}}, "draws_per: sequence, now batch"),
+        ({"method": "in-batch"}, "method: random, now in-batch"),
+    ):
+        with pytest.raises(InputError, match=rf"holds a search by other settings \({words}"):
+            check_alone(tuning_of(data, tmp_path, **given))
 
 
 def test_the_best_is_written_whole(finished):

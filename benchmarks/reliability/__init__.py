@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-NEVER = ("silent", "traceback", "lost")
-"""A wrong number without a word, an error that is no sentence, a result that is gone or other than it would be."""
+NEVER = ("silent", "traceback", "lost", "unnamed")
+"""A wrong number without a word, an error that is no sentence, a result that is gone or other than it would be, a
+damaged file that is not named."""
 
 
 def total(measured: Mapping[str, int | Mapping[str, int]]) -> dict[str, int]:

@@ -33,4 +33,16 @@ def page() -> str:
         outcomes = ", ".join(f"{count:,} {name}" for name, count in found["outcomes"].items())
         run_by = f"`{found['command']}` ({found['date']}); a few in CI: `{found['test']}`"
         lines.append(f"| {found['what']} | {found['tried']:,} | {outcomes} | {run_by} |")
+    for name, found in results().items():
+        if "by_kind" in found:
+            lines += ["", f"## {name.capitalize()}", "", *_by_kind(found)]
     return "\n".join(lines) + "\n"
+
+
+def _by_kind(found: dict[str, Any]) -> list[str]:
+    """A table of the outcomes by the kind of input."""
+    names = list(found["outcomes"])
+    lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    for kind, outcomes in found["by_kind"].items():
+        lines.append(f"| {kind} | {' | '.join(f'{outcomes.get(name, 0):,}' for name in names)} |")
+    return lines

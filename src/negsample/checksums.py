@@ -19,6 +19,7 @@ WAYS_OUT = {
     "run/dial.json": "`negsample evaluate {folder}` makes it again",
     "run/ranks.npz": "`negsample evaluate {folder}` makes it again",
     "dataset": "delete {folder} and prepare it again",
+    "log": "delete {folder}: the same command makes it anew",
     "study": "`negsample report {folder}` makes it again",
     "study/datasets": "the same `negsample compare` makes it again",
     "study/study.json": "delete it and {list}: the same `negsample compare` makes it again, and keeps the runs",

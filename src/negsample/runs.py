@@ -155,14 +155,14 @@ def read_run(folder: Path) -> Run:
 
 def _read_run(listed: Checksums) -> Run:
     folder = listed.folder
+    named = re.search("--([0-9a-f]{12})$", folder.name)
+    if named and named[1] != listed.of:
+        raise listed.damaged(LIST, f"it is of another run, --{listed.of}")
     config, metrics = listed.read_json("config.json"), listed.read_json("metrics.json")
     _check_fields(config, _OF_CONFIG, listed, "config.json")
     _check_fields(metrics, _OF_METRICS, listed, "metrics.json")
     if listed.of != run_fingerprint(config):
         raise listed.damaged(LIST, "it is of another run")
-    named = re.search("--([0-9a-f]{12})$", folder.name)
-    if named and named[1] != listed.of:
-        raise listed.damaged("config.json", f"it is of the run --{listed.of}")
     log = _log(listed) if "log.jsonl" in listed.files else []
     return Run(folder, config, metrics, log)
 

@@ -17,6 +17,7 @@ from negsample.checksums import GROWING, LIST, read_list, settled, sum_of, write
 from negsample.config import FailedError, InputError, TrainSettings, fingerprint
 from negsample.course import SELECTED_BY, Course, Epoch, Fitted, standing
 from negsample.data.sequences import Dataset
+from negsample.earlier import differs
 from negsample.job import Job, build_model, checkpoint_identity, default_device, tuned_job
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
 from negsample.methods.spaces import Space, narrowed
@@ -225,6 +226,8 @@ class Tuning(NamedTuple):
             "method": self.job.method,
             "objective": SELECTED_BY,
             "epochs": self.job.settings.epochs,
+            "settings": self.job.settings.model_dump(mode="json"),
+            "negatives": self.job.negatives,
             "planned": self.planned,
             "seed": self.job.seed,
             "space": {key: str(each) for key, each in self.space.items()},
@@ -343,6 +346,23 @@ def _heeded(
         lost[tunings[number].stem] = said.reason
     else:
         watch(tunings[number], said)
+
+
+def check_alone(tuning: Tuning) -> None:
+    """Refuse a folder that holds another search: its ``best.json`` would be replaced.
+
+    Raises:
+        InputError: names what differs; or a file of the other is damaged.
+    """
+    ours = tuning.job.identity() | {"space": {key: str(each) for key, each in tuning.space.items()}}
+    for path in sorted(tuning.folder.glob(f"*.{LIST}")):
+        name = path.name.removesuffix(f".{LIST}")
+        if name != tuning.stem:
+            other = settled(path, "tuning", lambda listed, name=name: listed.read_json(f"{name}.json"))  # type: ignore[misc]
+            raise InputError(
+                f"{tuning.folder} holds a search by other settings ({differs(other, ours)}); choose another --out, or "
+                "delete it"
+            )
 
 
 def write_best(tuning: Tuning) -> Path:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 
 import polars as pl
@@ -122,7 +123,35 @@ def test_the_archive_and_the_file_in_it_are_the_same_log(tmp_path, cache, name):
     assert {path.name for path in next(folder_of(SOURCES[name]).glob("log-*")).iterdir()} == {
         "log.parquet",
         "about.json",
+        "checksums.json",
     }
+
+
+@pytest.mark.parametrize("file", ["log.parquet", "about.json", "checksums.json"])
+def test_a_damaged_log_of_the_cache_is_named(tmp_path, file):
+    inside, lines, _ = OFFICIAL["movielens-100k"]
+    fetch(SOURCES["movielens-100k"], put(tmp_path / "given" / inside, "\n".join(lines)))
+    (path,) = folder_of(SOURCES["movielens-100k"]).glob(f"log-*/{file}")
+    whole = path.read_bytes()
+    for damaged in (whole[:-5], whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:], b"[" * 100_000):
+        path.write_bytes(damaged)
+        with pytest.raises(
+            InputError, match=rf"{file} is damaged .*delete {path.parent}: the same command makes it anew"
+        ):
+            log_of(SOURCES["movielens-100k"])
+    shutil.rmtree(path.parent)
+    assert rows("movielens-100k")
+
+
+def test_a_fetched_file_that_has_changed_is_named_before_it_is_read(tmp_path):
+    inside, lines, _ = OFFICIAL["movielens-100k"]
+    there = fetch(SOURCES["movielens-100k"], put(tmp_path / "given" / inside, "\n".join(lines)))
+    (log,) = folder_of(SOURCES["movielens-100k"]).glob("log-*")
+    shutil.rmtree(log)
+    whole = there.path.read_bytes()
+    there.path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    with pytest.raises(InputError, match=rf"{there.path.name} is damaged .*delete it, and fetch movielens-100k again"):
+        log_of(SOURCES["movielens-100k"])
 
 
 @pytest.mark.parametrize("name", ["movielens-20m", "amazon-beauty"])

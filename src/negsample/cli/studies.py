@@ -226,7 +226,7 @@ def tune(
     from negsample.data.catalogue import load_dataset
     from negsample.forecast import forecast
     from negsample.methods import POPREC, method_names
-    from negsample.tuning import plan_tunings, write_best
+    from negsample.tuning import check_alone, plan_tunings, write_best
     from negsample.where import LOCAL
 
     names = method_names(method)
@@ -245,6 +245,7 @@ def tune(
         folder=folder,
     )
     print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
+    check_alone(tuning)
     tuned([tuning], 1, LOCAL)
     print_best(out, tuning, train_command(dataset, prepared, tuning.job_of(tuning.best().params)))
     out.plain(f"Best: {write_best(tuning)}")

@@ -64,8 +64,10 @@ def _same_or_refused(folder: Path, manifest: dict[str, Any]) -> Dataset:
 
     if there.fingerprint == manifest["fingerprint"] and made_by(there.manifest) == made_by(manifest):
         return there
+    before, now = made_by(there.manifest), made_by(manifest)
+    told = [f"{key}: {before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
     raise InputError(
-        f"{folder} holds another prepared dataset ({there.name}, {there.fingerprint}); "
+        f"{folder} holds another prepared dataset ({there.name}, {'; '.join(told) or 'of other events'}); "
         f"choose another folder, or delete this one"
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
+from negsample.checksums import LIST, read_list, sum_of, write_list
 from negsample.config import InputError
 from negsample.data.log import Log
 from negsample.data.sources.archive import extract, is_archive
@@ -50,17 +50,20 @@ def convert(source: Source, path: Path, sha256: str, shown: str) -> Converted:
         InputError: it is no such file, a line of it is no row, nothing is left of it, or the cache cannot be written.
     """
     folder = folder_of(source) / f"log-{source.rule}-{sha256[:12]}"
-    about = folder / "about.json"
-    if not about.is_file():
+    if not folder.exists():
+        if sum_of(path).sha256 != sha256:
+            raise InputError(f"{path} is damaged (its checksum is another); delete it, and fetch {source.name} again")
         try:
             with whole_folder(folder) as scratch:
                 _write(source, path, scratch, shown)
         except OSError as error:
-            if not about.is_file():  # else another process was first
+            if not folder.exists():  # else another process was first
                 raise InputError(
                     f"cannot write {folder}: {error.strerror or error}; choose another cache ($NEGSAMPLE_CACHE)"
                 ) from None
-    said = json.loads(about.read_text("utf-8"))
+    listed = read_list(folder / LIST, "log")
+    listed.check("log.parquet")
+    said = listed.read_json("about.json")
     return Converted(folder, said["notes"], Found(**said["file"]))
 
 
@@ -80,6 +83,7 @@ def _write(source: Source, path: Path, folder: Path, shown: str) -> None:
     log.sink_parquet(folder / "log.parquet")
     rows.unlink()
     write_json(folder / "about.json", {"notes": notes, "file": found._asdict()})
+    write_list(folder / LIST, "log", "", ["about.json", "log.parquet"])
 
 
 def _how(source: Source) -> str:

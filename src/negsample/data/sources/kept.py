@@ -56,7 +56,7 @@ def fetched(source: Source) -> Fetched | None:
         found = Fetched(source, folder / about["file"], about["sha256"], about["official"], about["words"])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{folder} is damaged ({ABOUT}); {way_out}") from None
     if not found.path.is_file() or found.path.stat().st_size != about["size"]:
         raise InputError(f"{folder} is damaged ({about['file']}); {way_out}")
