@@ -59,26 +59,27 @@ def test_a_step_in_parts(world_of, name):
     done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
 
 
-CHANGES = [
-    ("random", {"collisions": "target"}),
-    ("random", {"draws_per": "batch"}),
-    ("random", {"draws_per": "position", "collisions": "none"}),
-    ("in-batch", {"collisions": "none"}),
-    ("in-batch", {"draws_per": "position", "collisions": "target"}),
-    ("in-batch", {"draws_per": "batch", "collisions": "history"}),
-    ("mixed-log-q", {"draws_per": "sequence", "collisions": "history"}),
-    ("mixed-log-q", {"draws_per": "position"}),
-    ("log-uniform", {"draws_per": "sequence", "collisions": "none"}),
-    ("sampled-softmax-log-q", {"collisions": "history"}),
-    ("in-batch-log-q", {"draws_per": "sequence"}),
-    ("tron", {"draws_per": "position"}),
-    ("bpr-max", {"draws_per": "sequence", "collisions": "history", "regularization": 0.3}),
+@pytest.mark.parametrize("policy", ["none", "target", "history"])
+@pytest.mark.parametrize("name", list(steps.LOSS))
+def test_a_step_by_who_shares_a_draw_and_what_is_excluded(world_of, name, policy):
+    for per in ("batch", "sequence", "position") if "draws_per" in METHODS[name].defaults else (None,):
+        changes = {"collisions": policy} | ({"draws_per": per} if per else {})
+        done = third_step(world_of("online-retail"), name, **changes)
+        done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
+
+
+SHORT = [
+    ("in-batch", {"in_batch_negatives": 200}),
+    ("in-batch", {"in_batch_negatives": "all", "draws_per": "batch"}),
+    ("mixed-log-q", {"in_batch_negatives": 200, "draws_per": "sequence"}),
+    ("mixed-log-q", {"in_batch_negatives": "all"}),
+    ("in-batch-log-q", {"in_batch_negatives": 200, "draws_per": "position"}),
+    ("cross-batch", {"bank_size": 200}),
 ]
 
 
-@pytest.mark.parametrize(("name", "changes"), CHANGES, ids=lambda value: str(value))
-def test_a_step_with_other_settings(world_of, name, changes):
-    """Who shares a draw, and what is never a negative."""
+@pytest.mark.parametrize(("name", "changes"), SHORT, ids=str)
+def test_a_step_that_asks_for_more_than_the_batch_has(world_of, name, changes):
     done = third_step(world_of("online-retail"), name, **changes)
     done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
 
