@@ -67,5 +67,5 @@ def test_hypervolumes(study):
             curve.append(
                 tuple(frontier.spread([each[name] for each in figures])[0] for name in ("balance@10", "ndcg@10"))
             )
-        grid_of_floors = max(ndcg for _, ndcg in curve) / 300  # the product looks at 201 floors
+        grid_of_floors = max(ndcg for _, ndcg in curve) / 150  # the product looks at 201 floors
         assert standing.hypervolume == pytest.approx(frontier.hypervolume(curve), abs=grid_of_floors), reach.method
