@@ -19,6 +19,7 @@ import jinja2
 import polars as pl
 
 from negsample.report import cells, facts
+from negsample.report.cutoff import cut_off
 from negsample.report.figures import Figure, dataset_figures
 from negsample.report.findings import findings
 from negsample.report.frontier import reaches, standings
@@ -103,7 +104,7 @@ def _section(study: Study, dataset: str, figures: Sequence[Figure]) -> dict[str,
     trained = [row["method"] for row in rows if row["method"] != POPULAR]
     return {
         "dataset": dataset,
-        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested),
+        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested, cut_off(study, dataset)),
         "lines": cells.lines(rows, look, tested),
         "standing": cells.standing_lines(offered.standings, look),
         "findings": findings(rows, tested),

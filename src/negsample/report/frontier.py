@@ -1,4 +1,4 @@
-"""What each method reaches over all settings of the dial, and who is ahead where.
+"""What each method reaches over all settings of the dial, and which method leads where.
 
 A method is compared by its curve of (Balance@10, NDCG@10), not by a point: ``reached(b)`` is the highest NDCG@10 that
 it has with a Balance of at least ``b``, along straight lines between neighbouring settings. Its hypervolume over the
@@ -27,7 +27,7 @@ K = 10
 FLOORS = np.linspace(1 / 3, 1, 201)
 """The demands on Balance, from none to perfection."""
 USEFUL = 0.5
-"""Floors count for who is ahead as long as somebody keeps this share of the best NDCG@10 there."""
+"""Floors count for which method leads as long as somebody keeps this share of the best NDCG@10 there."""
 _BINS, _IN_A_BIN = 12, 80  # of popularity: at most, and test events in one at least
 _LEAST = 1 / 3  # Balance when one cohort has all hits
 
