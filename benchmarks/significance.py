@@ -161,6 +161,7 @@ def of_study(study: Study, seeds: int = 20) -> dict[str, Any]:
             ]
             tables.append(significance_table(found).write_csv())
     ratios = [each for name in study.datasets() for each in _error_ratios(study, name, seeds)]
+    ends = np.quantile(ratios, [0, 0.5, 1]).tolist()
     return {
         "study": study.folder.name,
         "resampling_seeds": seeds,
@@ -170,7 +171,7 @@ def of_study(study: Study, seeds: int = 20) -> dict[str, Any]:
         "borderline": [
             [each.dataset, each.family, each.scope, each.a, each.b, each.p_holm] for each in found if each.borderline
         ],
-        "error_over_resampled": dict(zip(("least", "median", "most"), np.quantile(ratios, [0, 0.5, 1]), strict=True)),
+        "error_over_resampled": dict(zip(("least", "median", "most"), ends, strict=True)),
     }
 
 
