@@ -43,9 +43,10 @@ WHAT = (
 COUNT = 1000
 TEST = "tests/test_reliability.py::test_damaged_files_are_named"
 
-TOLD = "told by the command, by the file's name"
-VERIFIED = "of no number; told by `negsample verify`"
-HARMLESS = "of no number (a state that is gone is made anew, half a line at the end of a journal is cut off)"
+TOLD = "named by the command"
+VERIFIED = "named by `negsample verify`, no number is made of it"
+HARMLESS = "made anew, with the same result"
+"""A state of a training that is gone, or half a line at the end of a journal."""
 
 
 OUTCOMES = (TOLD, VERIFIED, HARMLESS, "silent", "traceback", "unnamed")

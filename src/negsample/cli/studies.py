@@ -244,8 +244,8 @@ def tune(
         given=given_to_training(epochs, changes),
         folder=folder,
     )
-    print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     check_alone(tuning)
+    print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     tuned([tuning], 1, LOCAL)
     print_best(out, tuning, train_command(dataset, prepared, tuning.job_of(tuning.best().params)))
     out.plain(f"Best: {write_best(tuning)}")

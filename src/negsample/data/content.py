@@ -28,7 +28,7 @@ def content_of(path: Path) -> str:
     with readable(path):
         before = _state(path)
         kept = cache_folder() / "contents" / f"{fingerprint({'state': before})}.json"
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             return str(json.loads(kept.read_text("utf-8"))["sha256"])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

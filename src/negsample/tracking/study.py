@@ -145,7 +145,7 @@ class TrackedStudy:
             write_json(path, {"study": uuid.uuid4().hex})
         try:
             return uuid.UUID(json.loads(path.read_text("utf-8"))["study"]).hex
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError(f"{path} is damaged; delete it, and the study is logged as a new one") from None
 
     @cached_property
