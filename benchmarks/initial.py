@@ -85,7 +85,7 @@ def main() -> None:
     rule = " ".join(f"{__doc__}".split("\n\n")[2].split())
     found = {"machine": machine(), "rule": rule} | judged(rows, checked(TrainSettings, {}).initial)
     (RESULTS / "initial.json").write_text(json.dumps(found | {"runs": rows}, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({key: found[key] for key in ("mean_rank", "ratio", "p", "taken")}, indent=1))
+    print(json.dumps({key: found[key] for key in ("mean_rank", "against_default", "taken")}, indent=1))
 
 
 def trained(data: Dataset, log: Asked, method: str, initial: Initial, seed: int) -> dict[str, Any]:
@@ -123,17 +123,22 @@ def judged(rows: Sequence[Mapping[str, Any]], default: str) -> dict[str, Any]:
         spreads[cell] = {each: statistics.stdev(some) if len(some) > 1 else 0.0 for each, some in values.items()}
     ranks = {each: statistics.fmean(_rank(means[cell], each) for cell in cells) for each in candidates}
     first = min(candidates, key=lambda each: (ranks[each], each != default))
-    logs = [math.log(means[cell][first] / means[cell][default]) for cell in cells]
-    p = sign_flip(logs)
+    against = {each: _against(means, each, default) for each in candidates if each != default}
+    taken = first if first == default or against[first]["p"] < LEVEL else default
     return {
         "cells": [{"log": cell[0], "method": cell[1], "mean": means[cell], "sd": spreads[cell]} for cell in cells],
         "mean_rank": ranks,
         "default": default,
         "first": first,
-        "ratio": math.exp(statistics.fmean(logs)),
-        "p": p,
-        "taken": first if p < LEVEL else default,
+        "against_default": against,
+        "taken": taken,
     }
+
+
+def _against(means: Mapping[Any, Mapping[str, float]], candidate: str, default: str) -> dict[str, float]:
+    """The geometric mean of a candidate's ratio to the default over the cells, and its p."""
+    logs = [math.log(cell[candidate] / cell[default]) for cell in means.values()]
+    return {"ratio": math.exp(statistics.fmean(logs)), "p": sign_flip(logs)}
 
 
 def _rank(means: Mapping[str, float], candidate: str) -> float:
