@@ -5,6 +5,8 @@ from benchmarks.reliability.logs import measure
 from benchmarks.reliability.made_logs import slow_read
 from benchmarks.reliability.mutations import MUTATIONS
 
+TRIES_FIRST = True
+
 
 def test_mutated_logs_are_read_right_or_refused_in_one_line():
     by_kind = measure(3 * len(MUTATIONS), 5)

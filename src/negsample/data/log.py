@@ -14,8 +14,9 @@ from negsample.data.columns import choose_columns
 from negsample.data.delimited import DELIMITERS
 from negsample.data.found import IDS, Found, kept, pass_over
 from negsample.data.names import printable, safe_name
-from negsample.data.parts import Column, Part, find_parts, not_read, open_part, stem
+from negsample.data.parts import PARQUET, Column, Part, file_format, find_parts, not_read, open_part, stem
 from negsample.data.refusals import refuse_bad_ids, refuse_no_rows, unit_of
+from negsample.data.tried import try_to_read
 
 
 class Log(NamedTuple):
@@ -59,9 +60,15 @@ def read_log(
     """
     if not str(path):
         raise InputError("the name of the log is empty; give a file, or a folder of parts")
-    path = Path(path)
+    path, asked = Path(path), {"user": user, "item": item, "time": time}
+    if any(file_format(each) == PARQUET for each in find_parts(path)):
+        try_to_read(path, asked | {"keep_missing_ids": keep_missing_ids})
+    return read_here(path, keep_missing_ids=keep_missing_ids, **asked)
+
+
+def read_here(path: Path, *, keep_missing_ids: bool, **asked: str | None) -> Log:
+    """:func:`read_log` in this process, which damage in a Parquet file may end."""
     parts = [open_part(each) for each in find_parts(path)]
-    asked = {"user": user, "item": item, "time": time}
     chosen, notes = choose_columns(parts[0].columns, asked, parts[0].path, parts[0].layout is not None)
     columns = [_columns(part, chosen, parts[0]) for part in parts]
     found = [pass_over(part, each, keep_missing_ids) for part, each in zip(parts, columns, strict=True)]
