@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.arguments import guarded
 from negsample.config import InputError
 from negsample.ranking import Dials
 
@@ -27,6 +28,7 @@ LARGEST = 100.0
 _BEST_BY, _BALANCE = "ndcg@10", "balance@10"
 
 
+@guarded
 def log_shares(target_counts: Tensor | NDArray[np.int64]) -> Tensor:
     """(V + 1,) float64 ``log p`` of each id; an item that is no training target has the share of a single one.
 
@@ -38,6 +40,7 @@ def log_shares(target_counts: Tensor | NDArray[np.int64]) -> Tensor:
     return torch.log(counts.clamp(min=1) / counts.sum().clamp(min=1))
 
 
+@guarded
 def dials(target_counts: Tensor | NDArray[np.int64], betas: Sequence[float] = BETAS) -> Dials:
     """The settings ``betas`` for the items with these counts."""
     return Dials(log_shares(target_counts), tuple(betas))
@@ -118,6 +121,7 @@ def parse_choice(given: str) -> Choice:
     return Choice(number + 0.0)
 
 
+@guarded
 def item_vectors(items_ND: Tensor, log_p_N: Tensor) -> Tensor:
     """(N, D + 1) vectors of items for an index by inner product that serves every dial: the last coordinate is
     ``log p``.
@@ -129,6 +133,7 @@ def item_vectors(items_ND: Tensor, log_p_N: Tensor) -> Tensor:
     return torch.cat([items_ND, log_p_N.to(items_ND).unsqueeze(1)], 1)
 
 
+@guarded
 def query_vectors(states_QD: Tensor, beta: float | Tensor) -> Tensor:
     """(Q, D + 1) queries of such an index: the last coordinate is the dial, chosen request by request.
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.arguments import guarded
 from negsample.config import History, InputError, TrainSettings, check_word
 from negsample.data.batches import Packed, pack
 from negsample.data.sequences import Dataset
@@ -160,6 +161,7 @@ class Evaluation(NamedTuple):
     ranks_E: NDArray[np.float64]
 
 
+@guarded
 def evaluate(
     model: Model,
     data: Dataset,
@@ -182,6 +184,7 @@ def evaluate(
     return found
 
 
+@guarded
 def evaluate_by_dial(
     model: Model,
     data: Dataset,

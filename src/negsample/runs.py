@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -94,11 +95,33 @@ def check_study_folder(folder: Path) -> None:
         str(folder).encode()
     except UnicodeEncodeError:
         raise InputError(f"the name of {folder} is not UTF-8 text; choose another --out") from None
+    check_place(folder)
     if not folder.is_dir() or (folder / "study.json").exists() or (folder / LIST).exists():
         return
-    other = sorted({each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets", "tuning"})
+    other = sorted(
+        {each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets", "tuning", "failed"}
+    )
     if other:
         raise InputError(f"{folder} holds no study but {other[0]}; choose another --out, a new folder")
+
+
+def check_place(folder: Path) -> None:
+    """Refuses a folder that cannot be made or written in, when the work for it is yet to be done.
+
+    Raises:
+        InputError: as it says.
+    """
+    try:
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        if not there.is_dir():
+            raise InputError(f"{there} is a file; choose another --out")
+        if folder != there:
+            with _scratch_beside(folder):
+                pass
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"{folder} cannot be written in; choose another --out")
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
 
 
 def make_folders(folder: Path, *names: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from negsample.arguments import guarded, whole
 from negsample.config import check_word
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Purpose = Literal["init", "order", "negatives", "dropout", "rounding"]
 
 
+@guarded
 def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator for one purpose of a run: the same seed gives two methods the same start and the same order.
 
@@ -23,6 +25,7 @@ def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -
     """
     import torch  # a report resamples without it
 
+    whole("seed", seed, 0, 2**31 - 1)
     check_word("purpose", purpose, get_args(Purpose))
     digest = hashlib.sha256(f"{purpose}/{seed}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from negsample.again import dial_again
+from negsample.arguments import SEEDS, guarded, some, whole
 from negsample.config import FailedError, InputError, TrainSettings, fingerprint
 from negsample.data.sequences import Dataset
 from negsample.dial import parse_choice
 from negsample.forecast import check_fits
 from negsample.job import Job, tuned_job
-from negsample.methods import POPREC, negative_settings
+from negsample.methods import POPREC, method_names, negative_settings
 from negsample.outcomes import Outcomes, Watch
 from negsample.reasons import failed_for
 from negsample.report.page import write_report
@@ -23,7 +24,11 @@ from negsample.unfinished import alone, clear_finished
 from negsample.where import LOCAL, Where
 from negsample.whole import sweep
 
+REPEATS = 1000
+"""The most runs of a method."""
 
+
+@guarded
 def plan(
     datasets: Sequence[Dataset],
     methods: Sequence[str],
@@ -49,8 +54,14 @@ def plan(
             :func:`negsample.tuning.tune_all` and :meth:`negsample.presets.Preset.overrides`.
 
     Raises:
-        InputError: two datasets have one name, or a change concerns no method.
+        InputError: an argument is of another type or out of its range, a method is unknown, two datasets have one
+            name, or a change concerns no method.
     """
+    some("datasets", datasets)
+    some("methods", methods)
+    whole("repeats", repeats, 1, REPEATS)
+    whole("seed", seed, 0, SEEDS)
+    methods = method_names(",".join(methods))
     names = [data.name for data in datasets]
     if len(set(names)) < len(names):
         raise InputError(f"two datasets have the same name among {', '.join(names)}; rename a file or folder")
@@ -88,6 +99,7 @@ def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
     ]
 
 
+@guarded
 def compare(
     jobs: Sequence[Job],
     out: Path,
@@ -133,6 +145,10 @@ def compare(
             written; other models than SASRec are to be trained together; or a run cannot be, see
             :func:`negsample.forecast.check_fits`.
     """
+    some("jobs", jobs)
+    whole("at_once", at_once, 1, 10**6)
+    whole("together", together, 1, 10**6)
+    out = Path(out)
     choice, runs, every = parse_choice(dial), out / "runs", [*jobs, *oversampling]
     hopeless = [(job, why) for job in every if (why := (untuned or {}).get((job.data.name, job.method)))]
     possible = [job for job in every if job.name not in {each.name for each, _ in hopeless}]

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from negsample.arguments import guarded
 from negsample.checkpoint import Checkpoint, State
 from negsample.config import TrainSettings
 from negsample.course import Course, Epoch, Fitted
@@ -113,6 +114,7 @@ def _learn(loss: Tensor, optimizer: Optimizer) -> None:
     optimizer.step()
 
 
+@guarded
 def fit(
     model: Backbone,
     data: Dataset,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from optuna import create_trial
 from optuna.trial import FrozenTrial, TrialState
 
+from negsample.arguments import SEEDS, guarded, some, whole
 from negsample.attempts import Caller
 from negsample.checkpoint import Checkpoint, DamagedError
 from negsample.checksums import GROWING, LIST, read_list, settled, sum_of, write_list
@@ -19,7 +20,7 @@ from negsample.course import SELECTED_BY, Course, Epoch, Fitted, standing
 from negsample.data.sequences import Dataset
 from negsample.earlier import differs
 from negsample.job import Job, build_model, checkpoint_identity, default_device, tuned_job
-from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
+from negsample.methods import METHODS, POPREC, build_method, catalogue_of, method_names, negative_settings
 from negsample.methods.spaces import Space, narrowed
 from negsample.models import PopRec
 from negsample.reasons import failed_by
@@ -35,6 +36,8 @@ from negsample.workers import Lost
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
+TRIALS = 10_000
+"""The most of a search."""
 
 
 class Tuning(NamedTuple):
@@ -249,6 +252,7 @@ class _PrunedError(Exception):
     """A trial is stopped early."""
 
 
+@guarded
 def plan_tunings(
     datasets: Sequence[Dataset],
     methods: Sequence[str],
@@ -277,6 +281,11 @@ def plan_tunings(
     Raises:
         InputError: a method has nothing left to search, or what is given leaves no room for what is searched.
     """
+    some("datasets", datasets)
+    some("methods", methods)
+    whole("trials", trials, 1, TRIALS)
+    whole("seed", seed, 0, SEEDS)
+    folder, methods = Path(folder), method_names(",".join(methods))
     found = []
     for data in datasets:
         for method in (each for each in methods if each != POPREC):
@@ -292,6 +301,7 @@ def plan_tunings(
     return found
 
 
+@guarded
 def tune_all(
     tunings: Sequence[Tuning],
     *,
@@ -316,7 +326,7 @@ def tune_all(
         FailedError: a search found nothing.
         InputError: see :meth:`Tuning.do`.
     """
-    at_once = min(at_once, len(tunings))
+    at_once = min(whole("at_once", at_once, 1, 10**6), len(tunings))
     lost: dict[str, str] = {}
     tried = [each for each in tunings if not each.left]  # told here: no process is worth it
     names = {each.stem for each in tried}

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from negsample.arguments import SEEDS
 from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings, checked
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
@@ -38,12 +39,15 @@ Cold = Annotated[
     typer.Option(help="Items in no train event: stay in the catalogue as tail, or go with their events."),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20, or the preset's)")]
-Seed = Annotated[int, typer.Option(help="Where chance comes from.")]
+Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="Where chance comes from.")]
 Jobs = Annotated[
-    int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process with its share of the cores.")
+    int, typer.Option("--jobs", min=1, max=10**6, help="Runs at a time, each in a process with its share of the cores.")
 ]
 Together = Annotated[
-    int, typer.Option("--together", min=1, help="Seeds of a method trained at once as one batched model, for a GPU.")
+    int,
+    typer.Option(
+        "--together", min=1, max=10**6, help="Seeds of a method trained at once as one batched model, for a GPU."
+    ),
 ]
 On = Annotated[
     str,

@@ -43,7 +43,7 @@ def reproduce(
     preset: Annotated[
         Literal["paper", "reference"], typer.Option(help="What the paper's text says, or what its code did.")
     ] = "reference",
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 20,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each method, from different seeds.")] = 20,
     epochs: Epochs = None,
     seed: Seed = 0,
     osf: Annotated[
@@ -53,7 +53,7 @@ def reproduce(
         ),
     ] = None,
     response: Annotated[
-        int, typer.Option(min=0, help="Trials of Figure 5, on the first dataset; 0 leaves it out.")
+        int, typer.Option(min=0, max=10_000, help="Trials of Figure 5, on the first dataset; 0 leaves it out.")
     ] = 16,
     forecast_only: Annotated[bool, typer.Option("--forecast", help="Say what it will take, and stop.")] = False,
     at_once: Jobs = 1,

@@ -59,13 +59,15 @@ def compare(
         str | None,
         typer.Option(help="Names of `negsample methods`, with commas, or 'all'. (default: the paper's six)"),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each method, from different seeds.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each method, from different seeds.")] = 3,
     epochs: Epochs = None,
     seed: Seed = 0,
     preset: Preset = "default",
     tune_trials: Annotated[
         int | None,
-        typer.Option(min=1, help="First search the settings of each method in so many trials, on validation."),
+        typer.Option(
+            min=1, max=10_000, help="First search the settings of each method in so many trials, on validation."
+        ),
     ] = None,
     oversampling: Annotated[
         str | None,
@@ -192,7 +194,7 @@ def compare(
 def tune(
     dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
-    trials: Annotated[int, typer.Option(min=1, help="Settings that are tried; more of them carry on.")],
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Settings that are tried; more of them carry on.")],
     folder: Annotated[Path, typer.Option("--out", help="The search; an interrupted one is carried on.")],
     epochs: Epochs = None,
     seed: Seed = 0,
@@ -226,12 +228,14 @@ def tune(
     from negsample.data.catalogue import load_dataset
     from negsample.forecast import forecast
     from negsample.methods import POPREC, method_names
+    from negsample.runs import check_place
     from negsample.tuning import check_alone, plan_tunings, write_best
     from negsample.where import LOCAL
 
     names = method_names(method)
     if len(names) > 1 or names == [POPREC]:
         raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")
+    check_place(folder)
     data = load_dataset(dataset, prepared)
     print_dataset(out, data, settings)
     (tuning,) = plan_tunings(

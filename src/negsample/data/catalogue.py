@@ -8,6 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from negsample.arguments import guarded
 from negsample.config import InputError, PrepareSettings, checked, fingerprint
 from negsample.data.cache import cache_folder
 from negsample.data.content import content_of
@@ -42,6 +43,7 @@ BUNDLED = {
 }
 
 
+@guarded
 def load_dataset(
     what: str | Path, settings: PrepareSettings | None = None, *, split: Literal["sound", "paper"] | None = None
 ) -> Dataset:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from negsample.arguments import guarded
 from negsample.config import InputError
 from negsample.data import ids, times
 from negsample.data.columns import choose_columns
@@ -33,6 +34,7 @@ class Log(NamedTuple):
     source: str = ""
 
 
+@guarded
 def read_log(
     path: str | Path,
     *,

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.arguments import guarded
 from negsample.checksums import LIST, write_list
 from negsample.config import InputError, PrepareSettings
 from negsample.data.by_user import by_user
@@ -27,6 +28,7 @@ from negsample.data.split import parts_by_block
 from negsample.runs import whole_folder, write_json
 
 
+@guarded
 def prepare(log: Log, settings: PrepareSettings, folder: str | Path) -> Dataset:
     """Filters, splits, numbers and sorts the events of ``log``, and writes them to ``folder``.
 

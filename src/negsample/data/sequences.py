@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.arguments import guarded
 from negsample.checksums import LIST, Checksums, read_list
 from negsample.config import InputError
 from negsample.data.names import safe_name
@@ -145,6 +146,7 @@ def is_prepared(folder: Path) -> bool:
     return (folder / MANIFEST).exists() or (folder / LIST).exists()
 
 
+@guarded
 def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
     """The prepared dataset in ``folder``, mapped.
 

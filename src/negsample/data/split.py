@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from negsample.arguments import guarded
 from negsample.config import InputError
 from negsample.data.blocks import stretches
 
@@ -34,6 +35,7 @@ class Cuts(NamedTuple):
     test: Cut
 
 
+@guarded
 def split_by_time(
     times: NDArray[np.int64],
     *,
@@ -62,6 +64,9 @@ def split_by_time(
     Raises:
         InputError: train would come out empty, or a row has no time (NaN, NaT, infinity).
     """
+    for name, share in (("valid_fraction", valid_fraction), ("test_fraction", test_fraction)):
+        if not 0 < share < 1:
+            raise InputError(f"{name} must be above 0 and below 1, got {share}")
     _refuse_no_times(times)
     if times.dtype != np.int64:
         times = np.unique(times, return_inverse=True)[1]  # as good as the times: in the same order

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from negsample.arguments import guarded
 from negsample.config import InputError, NegativeSettings, checked
 from negsample.methods.rows import METHODS
 from negsample.methods.seats import Catalogue, Method
@@ -37,6 +38,7 @@ def method_names(given: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+@guarded
 def negative_settings(method: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of ``method``: its row's defaults with those of ``changes`` that it has.
 
@@ -46,6 +48,7 @@ def negative_settings(method: str, changes: Mapping[str, Any]) -> dict[str, Any]
     changed = _plain(changes)
     if method == POPREC:
         return {}
+    _known(method)
     defaults = _plain(METHODS[method].defaults)
     return defaults | {key: value for key, value in changed.items() if key in defaults}
 
@@ -55,12 +58,26 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     return checked(NegativeSettings, settings).model_dump(exclude_none=True, mode="json")
 
 
+def _known(method: str) -> None:
+    if method not in METHODS:
+        method_names(method)  # says which there are
+        raise InputError(f"one method that is trained is needed, got {method!r}")
+
+
+@guarded
 def build_method(method: str, catalogue: Catalogue, negatives: Mapping[str, Any]) -> Method:
     """``method`` of the table with the settings ``negatives`` (all that its row names).
 
     Raises:
         InputError: settings that are right each by itself do not go together, or not with the data.
     """
+    _known(method)
+    lacking = [key for key in METHODS[method].defaults if negatives.get(key) is None]
+    other = [key for key in negatives if key not in METHODS[method].defaults]
+    if lacking or other:
+        what = f"has no setting {other[0]}" if other else f"needs a {lacking[0]}"
+        raise InputError(f"method {method} {what}; negative_settings({method!r}, changes) gives all that it needs")
+    checked(NegativeSettings, negatives)
     try:
         built = METHODS[method].build(catalogue, negatives)
     except ValueError as error:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negsample.arguments import guarded, whole
 from negsample.data.batches import Collisions
 from negsample.data.epochs import target_counts
 from negsample.data.sequences import Dataset
@@ -82,10 +83,12 @@ class Row(NamedTuple):
         return space_of(self.defaults, self.search)
 
 
+@guarded
 def catalogue_of(
     data: Dataset, max_length: int, device: torch.device | str = "cpu", *, windows: Which = "last"
 ) -> Catalogue:
     """What proposals may know of ``data``, when sequences are cut to ``max_length`` inputs, into one window or all."""
+    whole("max_length", max_length, 1, 2**31 - 1)
     counts = np.array(data.train_counts)
     targets = target_counts(
         data.items,

@@ -14,6 +14,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from negsample.arguments import guarded
 from negsample.checksums import rewriting
 from negsample.report import cells, facts
 from negsample.report.beside_paper import beside_table, cohort_cells, reproduced
@@ -40,6 +41,7 @@ _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
+@guarded
 def write_report(folder: Path, tell: Callable[[str], None] = lambda line: None) -> Path:
     """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``;
     of a reproduction ``reproduction.csv`` too, its figures beside the published ones.
@@ -56,6 +58,7 @@ def write_report(folder: Path, tell: Callable[[str], None] = lambda line: None) 
     Raises:
         InputError: there is no study, or it is damaged.
     """
+    folder = Path(folder)
     study = read_study(folder)
     table = study_table(study)
     found = {dataset: reaches(study, dataset) for dataset in study.datasets()}
