@@ -1,5 +1,5 @@
 # make compare   install, run the main job on the bundled dataset, print where the report is
-# make test      install, run the tests
+# make test      install, run the tests, a file of them on each core (4 at most)
 # make bench     install, also RecTools and RecBole into environments of their own, and measure; LOG= another log
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ compare: install
 install: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from negsample import InputError, TrainSettings, compare, plan
 from negsample.cli import main
 from negsample.shared import check_seen, shown, unseen
 from negsample.where import LOCAL, Where, parse_where
+from negsample.workers import Lost
 
 ray = pytest.importorskip("ray", reason="Ray is an extra")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
