@@ -50,7 +50,7 @@ METHODS = (
     "xir",
 )
 STEPS, BATCHES, POSITIONS = 800, 80, 64  # trained; measured; positions of each batch
-FEWEST, GRADIENT_POSITIONS, DRAWS = 16, 256, 4  # batches of the gradient where an epoch has fewer; draws in a group
+GRADIENT_BATCHES, GRADIENT_POSITIONS, DRAWS = 16, 256, 4  # of the gradient; draws in each of two groups
 SIZES = (64, 256, 1024)
 PROPOSALS = ("uniform", "in-batch", "in-batch + uniform")
 
@@ -177,13 +177,15 @@ def sampler_of(proposal: str, m: int, catalogue: Catalogue) -> Sampler:
     return Mixture(InBatch(m // 2, counts=counts, per="batch"), Uniform(v, m // 2, per="batch"))
 
 
-def gradients(model: SASRec, data: Dataset, catalogue: Catalogue, number: int) -> list[dict[str, Any]]:
+def gradients(
+    model: SASRec, data: Dataset, catalogue: Catalogue, number: int, sizes: Sequence[int], draws: int
+) -> list[dict[str, Any]]:
     """A row for each proposal and m: how far the mean gradient over so many batches is from the exact one.
 
     The noise beside it is that of the draws, not of which users are in a batch.
     """
     kinds = [(each, law) for each in PROPOSALS for law in ("now", "before") if law == "now" or each != "uniform"]
-    ways = [(proposal, law, m) for proposal, law in kinds for m in SIZES]
+    ways = [(proposal, law, m) for proposal, law in kinds for m in sizes]
     parameters = list(model.parameters())
     size = sum(each.numel() for each in parameters)
     exact, sums = torch.zeros(size), {way: torch.zeros(2, size) for way in ways}
@@ -200,7 +202,7 @@ def gradients(model: SASRec, data: Dataset, catalogue: Catalogue, number: int) -
             method = Method(sampler, LogQ(), sampled_softmax, collisions="target")
             for group in range(2):
                 losses = []
-                for _ in range(DRAWS):
+                for _ in range(draws):
                     proposed = propose(method, batch, rng=chance) if law == "now" else as_before(method, batch, chance)
                     scored = score(
                         some.states_SD,
@@ -227,6 +229,12 @@ def _gradient(loss: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     return torch.cat([(torch.zeros_like(of) if each is None else each).flatten() for each, of in pairs])
 
 
+def epoch_of(model: SASRec, data: Dataset, catalogue: Catalogue) -> dict[str, Any]:
+    """The gradient's errors over all batches of an epoch, at the largest m."""
+    number = sum(1 for _ in batches_of(data, SETTINGS, "target", rng=generator(0, "order")))
+    return {"epoch_batches": number, "epoch": gradients(model, data, catalogue, number, SIZES[-1:], 1)}
+
+
 def measure(log: str) -> dict[str, Any]:
     """Both tables of a log."""
     data, began = load_dataset(log), time.perf_counter()
@@ -234,9 +242,9 @@ def measure(log: str) -> dict[str, Any]:
     model = trained(data, catalogue)
     rows = partitions(model, data, catalogue)
     print(data.name, json.dumps(rows, indent=1), flush=True)
-    number = max(sum(1 for _ in batches_of(data, SETTINGS, "target", rng=generator(0, "order"))), FEWEST)
-    gradient = gradients(model, data, catalogue, number)
-    found = {"items": data.catalogue_size, "partition": rows, "gradient_batches": number, "gradient": gradient}
+    found: dict[str, Any] = {"items": data.catalogue_size, "partition": rows}
+    found["gradient"] = gradients(model, data, catalogue, GRADIENT_BATCHES, SIZES, DRAWS)
+    found |= epoch_of(model, data, catalogue)
     print(json.dumps(found["gradient"], indent=1), flush=True)
     return {"dataset": data.name, **found, "seconds": round(time.perf_counter() - began)}
 
@@ -248,7 +256,7 @@ def main(*logs: str) -> None:
         found = measure(log)
         kept = json.loads(FILE.read_text("utf-8"))
         others = [each for each in kept.get("logs", {}).get("rows", []) if each["dataset"] != found["dataset"]]
-        about = {"machine": machine(), "steps": STEPS, "batches": BATCHES}
+        about = {"machine": machine(), "steps": STEPS, "batches": BATCHES, "gradient_batches": GRADIENT_BATCHES}
         kept["logs"] = about | {"batch_size": SETTINGS.batch_size, "rows": [*others, found]}
         FILE.write_text(json.dumps(kept, indent=1) + "\n")
 

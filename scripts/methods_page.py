@@ -99,13 +99,20 @@ def real_batches(logs: list[dict[str, Any]]) -> dict[str, Any]:
         for log in logs
         for row in log["partition"]
     ]
-    rows = [
-        row | {"dataset": log["dataset"], "batches": str(log["gradient_batches"])}
+    rows = [row | {"dataset": log["dataset"]} for log in logs for row in log["gradient"]]
+    lines = gradient_lines(rows, ("dataset", "proposal", "law"))
+    epochs = [
+        row | {"dataset": log["dataset"], "batches": str(log["epoch_batches"])}
         for log in logs
-        for row in log["gradient"]
+        for row in log.get("epoch", [])
     ]
-    lines = gradient_lines(rows, ("dataset", "batches", "proposal", "law"))
-    return {"partition": partition, "logs_gradient": lines, "logs_sizes": list(dict.fromkeys(r["m"] for r in rows))}
+    in_epochs = gradient_lines(epochs, ("dataset", "batches", "proposal", "law"))
+    return {
+        "epochs": in_epochs,
+        "partition": partition,
+        "logs_gradient": lines,
+        "logs_sizes": list(dict.fromkeys(r["m"] for r in rows)),
+    }
 
 
 def figures(name: str, measured: dict[str, dict[str, Any]]) -> str:

@@ -152,10 +152,12 @@ def test_corrected_log_q_whatever_share_is_masked(per, collisions, share, items,
     assert float(sums[0]) == pytest.approx(items, rel=1e-4)
 
 
-@pytest.mark.parametrize("again", ["shuffled", "drawn"])
+@pytest.mark.parametrize(
+    ("batches", "which", "max_length"), [("shuffled", "last", 50), ("drawn", "last", 50), ("shuffled", "all", 4)]
+)
 @pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch", "xir"])
-def test_over_the_batches_of_an_epoch_too(name, again, dataset_of, rng):
-    """Users with favourites, some with long sequences, in batches of some of them, the same user twice or not."""
+def test_over_the_batches_of_an_epoch_too(name, batches, which, max_length, dataset_of, rng):
+    """Users with favourites, some with long sequences, some in a batch; the same user twice, or in windows."""
     chance = rng(3)
     users = []
     for user in range(120):
@@ -163,29 +165,30 @@ def test_over_the_batches_of_an_epoch_too(name, again, dataset_of, rng):
         liked = torch.randint(1, 41, (3,), generator=chance)
         users.append((liked[torch.randint(3, (length,), generator=chance)].tolist(), [1], [2]))
     data = dataset_of(users, 40)
-    catalogue = catalogue_of(data, 50)
+    catalogue = catalogue_of(data, max_length, windows=which)
+    own = torch.zeros(120, 41)
+    for user, (items, *_) in enumerate(users):
+        own[user] += torch.bincount(torch.tensor(items[1:]), minlength=41)
     method = build_method(name, catalogue, negative_settings(name, {"warm_up": 0, "bank_size": 64}))
     ratios, one = [], rng(4)
     can_be = (catalogue.target_counts > 0).sum()
     only_targets = name in ("corrected-log-q", "cross-batch")
     for _ in range(12):
-        batches = epoch_batches(
+        found = epoch_batches(
             data.items,
             data.offsets,
             data.train_ends,
             batch_size=30,
-            max_length=50,
+            max_length=max_length,
             catalogue_size=40,
             collisions=method.collisions,
-            batches=again,
+            batches=batches,
+            which=which,
             rng=one,
         )
-        for batch in batches:
+        for batch in found:
             if only_targets:  # less the items that are a user's alone
-                own = torch.zeros(batch.sequences, 41).index_put_(
-                    (batch.inputs.rows_T, batch.targets_T), torch.ones(()), accumulate=True
-                )
-                left = (catalogue.target_counts - own > 0)[batch.inputs.rows_T]
+                left = catalogue.target_counts - own[batch.position_users] > 0
                 left[torch.arange(len(left)), batch.targets_T] = False
                 truth = left.sum(1)
             else:
