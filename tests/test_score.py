@@ -155,7 +155,7 @@ def test_score_hands_over_what_is_needed_for_each_position(per, rng):
     proposed, pos_log_q = Negatives(ids, -ids.float()), torch.randn(len(states), generator=rng(3))
     targets, vectors = table.lookup(batch.targets_T, ids)
     bare = score(states, targets, vectors, proposed, batch)
-    assert bare[2:] == (None, None, None, None)
+    assert bare[2:] == (None,) * 5
     assert torch.equal(bare.pos_T, score_targets(states, targets))
     assert torch.equal(bare.neg_TK, score_negatives(states, vectors, Negatives(ids), batch))
     needs = frozenset(("log_q", "ids", "pos_log_q"))
@@ -165,6 +165,9 @@ def test_score_hands_over_what_is_needed_for_each_position(per, rng):
     assert torch.equal(full.ids_TK, expected[per]())
     assert torch.equal(full.log_q_TK, -full.ids_TK.float())
     assert full.pos_log_q_T is pos_log_q
+    assert full.m_T.tolist() == [4] * len(states)
+    gone = Negatives(ids, (-ids.float()).index_fill_(-1, torch.tensor([1, 3]), -INF))
+    assert score(states, targets, vectors, gone, batch, needs=needs).m_T.tolist() == [2] * len(states)
     assert score(states, targets, vectors, proposed, batch, needs=frozenset(("ids",))).log_q_TK is None
     if per == "batch":  # seen by every position, copied for none
         assert full.ids_TK.data_ptr() == ids.data_ptr()

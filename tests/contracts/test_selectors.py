@@ -127,7 +127,7 @@ def assert_same(first, second):
 @pytest.mark.parametrize("k", [0, 1, 2, K])
 def test_shapes_and_types_and_no_nan(name, k, dtype, scored_of, rng):
     case = SELECTORS[name]
-    pos, neg, log_q, _, ids, _ = case.make()(scored_of(k, dtype), rng=rng(0))
+    pos, neg, log_q, _, ids, *_ = case.make()(scored_of(k, dtype), rng=rng(0))
     assert pos.shape == (T,)
     assert neg.shape == (T, case.width(k)), "also of fewer than asked for"
     assert pos.dtype == neg.dtype == dtype
