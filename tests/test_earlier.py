@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from negsample import cli, study
 from negsample import job as job_room
-from negsample import study
 from negsample.config import InputError, PrepareSettings, TrainSettings
 from negsample.data.prepare import prepare
 from negsample.report.reading import read_study
@@ -176,3 +176,27 @@ def test_a_checkpoint_is_not_thrown_away_without_a_question(data, tmp_path):
         compare(grid(data, epochs=2), tmp_path)
     compare(grid(data, epochs=2), tmp_path, replace=True)
     assert not list(tmp_path.rglob(".*"))
+
+
+def called(monkeypatch, capsys, *arguments):
+    """Exit code, and what is said on stderr."""
+    monkeypatch.setattr("sys.argv", ["negsample", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code or 0, capsys.readouterr().err
+
+
+def test_the_command_refuses_before_it_tunes_and_replaces_when_asked(data, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "study"
+    small = ("--methods", "random", "--repeats", 1, "--epochs", 1, "--set", "dim=8", "--set", "max_length=8")
+    command = ("compare", data.folder, "--out", out, *small)
+    assert called(monkeypatch, capsys, *command) == (0, "")
+    before = stamps(out)
+    code, said = called(monkeypatch, capsys, *command, "--set", "dropout=0.5", "--tune-trials", 9)
+    assert code == 2
+    assert "holds a study of other settings (tune_trials: none, now 9; dropout: 0.2, now 0.5)" in said
+    assert not (out / "tuning").exists()
+    assert called(monkeypatch, capsys, *command, "--dial", "auto", "--repeats", 2)[0] == 0
+    assert before.items() <= stamps(out).items()
+    assert called(monkeypatch, capsys, *command, "--set", "dropout=0.5", "--replace") == (0, "")
+    assert not before.keys() & stamps(out).keys()
