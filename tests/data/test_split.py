@@ -86,5 +86,5 @@ def test_nothing_before_the_validation_tie():
 
 
 def test_unknown_rule():
-    with pytest.raises(InputError, match=r"unknown split rule 'random'; the rules are: sound, paper"):
+    with pytest.raises(InputError, match="rule must be 'sound' or 'paper', got 'random'"):
         parts(range(20), "random")

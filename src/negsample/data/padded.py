@@ -8,14 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.arguments import guarded, whole
 from negsample.config import InputError
 from negsample.data.batches import NOBODY, Batch, Collisions, Packed
 
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
-@guarded
 def padded_batch(
     inputs_BL: Tensor,
     targets_BL: Tensor,
@@ -42,7 +40,6 @@ def padded_batch(
         ValueError: the tensors are no ids in ``0..V`` of one shape on one device, a row has no target, a gap among its
             inputs, or a target where it has no input.
     """
-    whole("catalogue_size", catalogue_size, 1, 2**31 - 1)
     given = {"inputs": inputs_BL, "targets": targets_BL} | ({} if history_BH is None else {"history": history_BH})
     _check_ids(given, catalogue_size)
     inputs, targets, *history = (each.long() for each in given.values())
@@ -68,7 +65,7 @@ def padded_batch(
 
 def _check_ids(given: Mapping[str, Tensor], catalogue_size: int) -> None:
     """Refuses what are no ids of a catalogue, in (B, L) and (B, H)."""
-    if isinstance(catalogue_size, bool) or not isinstance(catalogue_size, int) or catalogue_size < 1:
+    if isinstance(catalogue_size, bool) or not isinstance(catalogue_size, int) or not 0 < catalogue_size < 2**31:
         raise InputError(f"catalogue_size must be V, a whole number from 1 on, got {catalogue_size!r}")
     for name, each in given.items():
         if not isinstance(each, Tensor):
