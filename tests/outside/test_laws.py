@@ -120,3 +120,27 @@ def test_in_batch_draws_follow_the_law_over_all_batches_that_a_user_is_in(log, w
     mean, error = np.mean(shares, 0), np.std(shares, 0) / math.sqrt(len(shares))
     for found, wide, group in zip(mean, error, groups, strict=True):
         assert abs(found - law[group].sum()) <= 4.5 * wide + 0.02 * law[group].sum()
+
+
+@pytest.mark.parametrize("per", PER)
+def test_log_q_where_a_user_comes_in_several_windows(world_of, per):
+    """All windows of a user are their own: none of their targets is drawn for them, and the law is without them all."""
+    world, longest = world_of("online-retail"), 5
+    settings = TrainSettings(max_length=longest, batch_size=60, windows="all")
+    batch = next(iter(batches_of(world.data, settings, "none", rng=generator(5, "order"))))
+    assert len(set(batch.users_B.tolist())) < batch.sequences - 10
+    targets = {user: items[1:] for user, items in world.train.items()}
+    everywhere = laws.occurrences(targets.values(), world.data.catalogue_size)
+    counts = catalogue_of(world.data, longest, windows="all").target_counts
+    assert counts.tolist() == everywhere.tolist()
+    drawn, place = InBatch(25, counts=counts, per=per).sample(batch, rng=generator(1, "negatives")), 0
+    ends = batch.inputs.offsets.tolist()
+    for sequence, user in enumerate(batch.users_B.tolist()):
+        law = laws.given(laws.in_batch(everywhere, targets[user]), set())
+        for _ in range(ends[sequence], ends[sequence + 1]):
+            ids = drawn.ids if per == "batch" else drawn.ids[sequence if per == "sequence" else place]
+            log_q = drawn.log_q[place if per == "position" else sequence]
+            for column, (item, mine) in enumerate(zip(ids.tolist(), log_q.tolist(), strict=True)):
+                own = drawn.owner is not None and int(drawn.owner[column]) == user
+                assert mine == (-math.inf if own or not item else pytest.approx(math.log(law[item]), abs=1e-5))
+            place += 1
