@@ -28,6 +28,7 @@ History = Literal["frozen", "rolling", "rolling-basket"]
 """What a model knows when it is measured; see :func:`negsample.evaluation.queries`."""
 W = TypeVar("W", bound=str)
 _LARGEST = 2**31 - 1  # of a whole number
+_LEAST, _MOST = 1e-37, 1e38  # of any other
 ROWS_FROM = 50_000  # items: from here on a step over the rows of a batch is the faster one
 
 
@@ -49,7 +50,7 @@ class FailedError(Exception):
 
 
 class Settings(BaseModel):
-    """Frozen, all keys known, and numbers that are numbers: finite, of 32 bits where whole, never true or false."""
+    """Frozen, all keys known, and numbers that are numbers: finite, of 32 bits, never true or false."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -60,6 +61,15 @@ class Settings(BaseModel):
             raise ValueError("input should not be true or false")
         if isinstance(value, int) and abs(value) > _LARGEST:
             raise ValueError(f"input should be at most {_LARGEST}")
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_of_32_bits(cls, value: Any) -> Any:
+        """What is computed with them is float32, where a larger number is infinite and a smaller one is 0."""
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, float) and each and not _LEAST <= abs(each) <= _MOST:
+                raise ValueError(f"input should be 0 or of a size from {_LEAST} to {_MOST}")
         return value
 
 

@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.memory import peak_bytes
 from negsample.config import TrainSettings
+from negsample.data.epochs import batches_of
 from negsample.dial import dials
 from negsample.evaluation import evaluate_by_dial
 from negsample.forecast.needs import (
@@ -17,10 +18,11 @@ from negsample.forecast.needs import (
     needs_of,
     positions_of,
     rest_bytes,
+    step_bytes,
     table_bytes,
 )
 from negsample.job import Job
-from negsample.methods import METHODS, POPREC, negative_settings
+from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
 from negsample.models import SASRec
 
 
@@ -90,6 +92,13 @@ def test_what_is_drawn(job_of):
     assert large - small == 630
 
 
+@pytest.mark.parametrize(("method", "setting"), [("batch-mix", "mixed_negatives"), ("xir", "resampled")])
+def test_scores_that_a_selector_makes_are_counted(job_of, method, setting):
+    """Two thousand million of them were not refused, and no memory was left."""
+    small, large = (needs_of(job_of(method, {setting: number})) for number in (64, 10**6))
+    assert large.step - small.step > 16 * 10**6 * 6
+
+
 def test_more_together_need_more(job_of):
     one, three = (needs_of(job_of(), together) for together in (1, 3))
     assert (three.table, three.rest, three.step) == (3 * one.table, 3 * one.rest, 3 * one.step)
@@ -108,3 +117,18 @@ def test_scores_take_no_more_than_their_memory(job_of):
     whole, parts = (needs_of(job_of("random", many, score_memory=limit)) for limit in (1024, 1))
     assert whole.step > 16e6 * 7
     assert parts.step < whole.step
+
+
+@pytest.mark.parametrize("k", [5, 60, 500])
+@pytest.mark.parametrize("per", ["sequence", "position"])
+def test_drawing_targets_of_the_batch_takes_no_more_than_was_said(dataset_of, k, per):
+    """For each position it took three times what was said."""
+    chance = np.random.default_rng(0)
+    data = dataset_of([(chance.integers(1, 401, 31).tolist(), [1], [1]) for _ in range(30)], 400)
+    settings = TrainSettings(dim=8, batch_size=30)
+    job = Job(data, "in-batch", 0, settings, negative_settings("in-batch", {"in_batch_negatives": k, "draws_per": per}))
+    method = build_method("in-batch", catalogue_of(data, 50), job.negatives)
+    (batch,) = batches_of(data, settings, "history", rng=torch.Generator().manual_seed(0))
+    tensors, _ = peak_bytes(lambda: method.sampler.draw(batch, rng=torch.Generator().manual_seed(1)))
+    sizes = positions_of(job)
+    assert tensors < step_bytes(job, sizes, drawn_by(job, sizes.likely))

@@ -16,7 +16,18 @@ from negsample.evaluation import ENCODE_BLOCK, QUERIES_AT_ONCE
 from negsample.job import Job
 from negsample.losses import bpr_max
 from negsample.methods import POPREC, Catalogue, Method, build_method
-from negsample.negatives import BatchMix, CrossBatch, Hardest, InBatch, Mixture, OneOfHardest, Sampler, Then
+from negsample.negatives import (
+    BatchMix,
+    CrossBatch,
+    Hardest,
+    InBatch,
+    Mixture,
+    OneOfHardest,
+    Resample,
+    Sampler,
+    Then,
+)
+from negsample.negatives.in_batch import MARKS
 from negsample.negatives.select import Needs as SelectorNeeds
 from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK
 from negsample.score import BYTES_A_SCORE, LOOKED_UP, MERGED, MIB
@@ -130,7 +141,8 @@ def _likely(sizes: np.ndarray, b: int) -> int:
 class Drawn(NamedTuple):
     """Negatives of a method: ``k`` for each ``per``; ``merged``: never all scored at once; what its selector needs;
     bytes that a score takes at the peak, its gradient and what its loss keeps included; ``owned``: some are targets of
-    users, so that ``log_q`` of shared ones differs by sequence."""
+    users, so that ``log_q`` of shared ones differs by sequence; ``made``: bytes a position of scores that its selector
+    makes of the proposed."""
 
     k: int
     per: Literal["batch", "sequence", "position"]
@@ -138,10 +150,15 @@ class Drawn(NamedTuple):
     needs: SelectorNeeds
     a_score: int
     owned: bool
+    made: int
 
     def ids(self, positions: int, sequences: int) -> int:
         """Of a batch."""
-        return self.k * {"batch": 1, "sequence": sequences, "position": positions}[self.per]
+        return self.k * self.rows(positions, sequences)
+
+    def rows(self, positions: int, sequences: int) -> int:
+        """Of draws."""
+        return {"batch": 1, "sequence": sequences, "position": positions}[self.per]
 
     def log_qs(self, positions: int, sequences: int) -> int:
         """Of a batch, and whose each is."""
@@ -164,7 +181,8 @@ def drawn_by(job: Job, positions: int) -> Drawn:
     method = build_method(job.method, Catalogue(_PROBE, counts, counts), job.negatives)
     k = job.data.catalogue_size if method.merged else _k(method, positions)
     owned = any(isinstance(part, InBatch | CrossBatch) for part in _parts(method))
-    return Drawn(k, method.sampler.per, method.merged, method.select.needs, _a_score(method, owned), owned)
+    a_score = _a_score(method, owned)
+    return Drawn(k, method.sampler.per, method.merged, method.select.needs, a_score, owned, _made(method))
 
 
 def _parts(method: Method) -> list[Sampler]:
@@ -176,10 +194,15 @@ def _a_score(method: Method, owned: bool) -> int:
     if isinstance(method.select, Hardest | OneOfHardest):
         return 10
     extra = sum(size for name, size in (("log_q", 10 if owned else 6), ("ids", 16)) if name in method.select.needs)
-    steps = method.select.steps if isinstance(method.select, Then) else [method.select]
-    mixes = any(isinstance(each, BatchMix) for each in steps)
     loss = getattr(method.loss, "func", method.loss)
-    return BYTES_A_SCORE + extra + (35 if loss is bpr_max else 0) + (16 if mixes else 0)
+    return BYTES_A_SCORE + extra + (35 if loss is bpr_max else 0)
+
+
+def _made(method: Method) -> int:
+    """20 bytes a mixture of two, 48 one drawn again."""
+    steps = method.select.steps if isinstance(method.select, Then) else [method.select]
+    mixed = sum(each.n for each in steps if isinstance(each, BatchMix))
+    return 20 * mixed + 48 * sum(each.k for each in steps if isinstance(each, Resample))
 
 
 def _k(method: Method, positions: int) -> int:
@@ -227,7 +250,8 @@ def activation_bytes(settings: TrainSettings, positions: int, longest: int) -> i
 def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
     """The most that a step takes beside the table, the model and their state.
 
-    Of R = 2 T + ids looked-up rows, n distinct (at most V): to draw, 64 bytes an id; to look up a table of rows,
+    Of R = 2 T + ids looked-up rows, n distinct (at most V): to draw, 64 bytes an id, and for targets
+    of the batch 16 for each row and target up to 4 million; to look up a table of rows,
     48 bytes an id and 6 n D values; then, until the gradient is there, 16 bytes an id, the activations, the vectors
     and their gradients, of a table of rows 4 n D values more, and the scores. Vectors: 4 R D values; of negatives for
     each position no more than 8 million twice. Scores above ``score_memory`` are computed in parts: then vectors are
@@ -248,9 +272,11 @@ def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
     else:
         scored = t if settings.padding == "omit" else sizes.sequences * settings.max_length
         scores = drawn.a_score * min(scored * drawn.k, at_once)
+        scores += drawn.made * min(scored, max(at_once // max(drawn.k, 1), sizes.longest))
         vectors = (3 * distinct if parts else 8 * t) * d
         vectors += 2 * min(ids * d, LOOKED_UP) if own else 0 if parts else 4 * ids * d
-    draw = 64 * ids + (5 if settings.windows == "last" else 8) * _ID * sizes.history
+    marks = 2 * _ID * min(MARKS, drawn.rows(t, sizes.sequences) * t) if drawn.owned and drawn.per != "batch" else 0
+    draw = marks + 64 * ids + (5 if settings.windows == "last" else 8) * _ID * sizes.history
     look_up = (48 * looked_up if rows or parts else 0) + (6 * _FLOAT * distinct * d if rows else 0)
     learn = 2 * _ID * looked_up + _FLOAT * (vectors + (4 * distinct * d if rows else 0)) + scores
     return max(draw, look_up, learn + activation_bytes(settings, t, sizes.longest) + draw // 2)

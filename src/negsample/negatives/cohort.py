@@ -53,6 +53,7 @@ class Cohort:
         self._laws = [self._law(row, counts) for row in rows]
 
     def _law(self, shares: Tensor, counts: Tensor) -> Line:
+        shares = shares / shares.max().clamp(min=torch.finfo(shares.dtype).tiny)  # whose sum would be infinite
         weights = torch.where(counts > 0, shares.to(counts.device) / counts.clamp(min=1), 0.0)
         if not bool((weights > 0).any()):
             raise ValueError(f"no item can be drawn: the cohorts with a share have no items, shares {shares.tolist()}")

@@ -14,7 +14,7 @@ from negsample.negatives.collisions import excluded, log_prob, rows_of, taken
 from negsample.negatives.law import Line, Occurrences, check_counts
 from negsample.negatives.own import own_among, own_targets
 
-_MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
+MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
 
 
 class InBatch:
@@ -114,7 +114,7 @@ def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
     """(N, M) whether no equal value (all in ``[0, below)``) stands before it in its row."""
     at = torch.arange(values_NM.shape[1], device=values_NM.device)
     parts = []
-    for values in torch.split(values_NM, max(1, _MARKS // below)):
+    for values in torch.split(values_NM, max(1, MARKS // below)):
         first = values.new_full((len(values), below), values.shape[1])
         first.scatter_reduce_(1, values, at.expand(len(values), -1), "amin")
         parts.append(torch.gather(first, 1, values) == at)
