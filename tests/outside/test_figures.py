@@ -117,3 +117,16 @@ def test_a_repeat_is_no_hit_where_the_catalogue_is_hardly_larger_than_k(dataset_
     events, orders = slow(world, model, "test", history, filter_seen=True)
     assert sum(math.isinf(event.rank) for event in events) > 80
     same(evaluate(model, world.data, "test", settings).figures, all_figures(world, events, orders))
+
+
+def test_the_dial_where_seen_items_are_left_out_and_histories_grow(world_of):
+    """All three at once: each event has its own history, its own seen items, and every setting its own order."""
+    world = world_of("online-retail")
+    settings = SETTINGS.model_copy(update={"filter_seen": True, "history": "rolling"})
+    grid = dials(catalogue_of(world.data, LONGEST).target_counts, (-0.5, 0.5))
+    log_p = figures.log_shares(counts_of_targets(world, LONGEST))
+    model = model_of(world)
+    for beta, each in zip((-0.5, 0.5), evaluate_by_dial(model, world.data, "test", settings, grid), strict=True):
+        events, orders = slow(world, model, "test", "rolling", filter_seen=True, shift=beta * log_p)
+        assert any(math.isinf(event.rank) for event in events)
+        same(each.figures, all_figures(world, events, orders))
