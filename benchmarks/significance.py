@@ -34,8 +34,8 @@ from benchmarks.common import RESULTS
 from negsample.report.offers import offers
 from negsample.report.reading import POPULAR, Study, read_study
 from negsample.report.samples import SCOPES, Entry, Sums, sample, sums_by_user
-from negsample.report.significance import FAMILIES, differences, significance_table
-from negsample.stats import Sample, compare, draws, holm
+from negsample.report.significance import FAMILIES, differences, significance_table, tested
+from negsample.stats import Sample, draws, holm
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05
@@ -100,7 +100,7 @@ def adjusted(sums: Sums, family: str) -> Floats:
     """The corrected p of every pair of methods in ``family``; NaN where it is not tested."""
     entries = list(sums.gains)
     pairs = list(combinations(range(len(entries)), 2))
-    p = [each.p for key in FAMILIES[family] for each in compare([sample(sums, e, *key) for e in entries], pairs)]
+    p = [each.p for key in FAMILIES[family] for each in tested(sums, family, key, entries, pairs)]
     return holm(np.array(p))
 
 
@@ -206,7 +206,7 @@ def main() -> None:
     found: dict[str, Any] = json.loads(written.read_text()) if written.exists() else {}
     if given.nulls:
         rows = [_said(world._asdict() | {"called": errors(world, given.nulls)}) for world in NULLS]
-        found["nulls"] = {"studies": given.nulls, "worlds": rows}
+        found["nulls"] = {"studies": dict.fromkeys(_FAMILIES, given.nulls), "worlds": rows}
     if given.power:
         worlds = ((better, BEAUTY._replace(better=better)) for better in FACTORS)
         rows = [_said({"better": better} | found_by(world, given.power)) for better, world in worlds]

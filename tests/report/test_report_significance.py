@@ -170,6 +170,7 @@ def test_a_large_difference_is_significant_and_equal_ranks_are_not(tmp_path: Pat
     for seed in range(4):
         for name in ("ranks.npz", "dial.json", "metrics.json"):
             shutil.copy(folder / "runs" / f"0-random-{seed}" / name, folder / "runs" / f"0-mixed-{seed}" / name)
+    list_anew(folder)
     tests = compared_in(folder)
     same = tests.of_table("hr@10", "all", "random", "mixed")
     assert same is not None

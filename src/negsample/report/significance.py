@@ -19,7 +19,7 @@ import polars as pl
 from negsample.report.offers import ACCURACY, BALANCE, TAIL, Offers, Row
 from negsample.report.reading import POPULAR, Study
 from negsample.report.samples import SCOPES, Entry, Sums, sample, sums_by_user, users_of
-from negsample.stats import Compared, compare, holm, quantile
+from negsample.stats import Compared, compare, holm, quantile, seed_ratio
 
 LEVEL = 0.05
 LEAST_USERS = 30
@@ -176,8 +176,7 @@ def compared(sums: Sums, dataset: str, pairs: Mapping[Key, Iterable[Pair]]) -> l
     """All ``pairs``, family by family."""
     found = []
     for family, keys in FAMILIES.items():
-        tested = [each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))]
-        found += _corrected(tested)
+        found += _corrected([each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))])
     return found
 
 
@@ -195,20 +194,27 @@ def _dials(entry: Entry) -> tuple[float | None, ...]:
 def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pair]) -> list[Difference]:
     """The comparisons of one measure in one scope, not yet corrected."""
     entries = list(dict.fromkeys(entry for pair in pairs for entry in pair))
-    samples = [sample(sums, entry, *key) for entry in entries]
+    tests = tested(sums, family, key, entries, [(entries.index(a), entries.index(b)) for a, b in pairs])
     users = users_of(sums, *key)
     found = []
-    for (a, b), each in zip(
-        pairs, compare(samples, [(entries.index(a), entries.index(b)) for a, b in pairs]), strict=True
-    ):
+    for (a, b), each in zip(pairs, tests, strict=True):
         runs = min((len(sums.gains[entry]) for entry in (a, b) if entry[0] != POPULAR), default=1)
         difference = None if np.isnan(each.difference) else each.difference
         why = _why(users, runs, each)
         error, freedom, p = (None, None, None) if why else (each.error, each.freedom, each.p)
         named = (a[0], dial_text(_dials(a)), b[0], dial_text(_dials(b)))
-        tested = (error, freedom, None, None, p, None, None)
-        found.append(Difference(dataset, family, *key, *named, difference, *tested, users, runs, why))
+        known = (error, freedom, None, None, p, None, None)
+        found.append(Difference(dataset, family, *key, *named, difference, *known, users, runs, why))
     return found
+
+
+def tested(
+    sums: Sums, family: str, key: Key, entries: Sequence[Entry], pairs: Sequence[tuple[int, int]]
+) -> list[Compared]:
+    """The tests of ``pairs`` of ``entries`` in one scope; how their runs scatter is asked of the whole family."""
+    samples = {each: [sample(sums, entry, *each) for entry in entries] for each in FAMILIES[family]}
+    least = [float(np.mean([seed_ratio(samples[each][number]) for each in samples])) for number in range(len(entries))]
+    return compare(samples[key], pairs, least)
 
 
 def _why(users: int, runs: int, each: Compared) -> str:

@@ -1,6 +1,6 @@
 """Statistics of figures: users and seeds drawn again, the test of a difference, Holm's correction."""
 
-from negsample.stats.pairs import Compared, Sample, compare, holm
+from negsample.stats.pairs import Compared, Sample, compare, holm, seed_ratio
 from negsample.stats.resampling import REPLICATES, draws, groups_of, interval, picks, sums_of
 from negsample.stats.student import quantile, two_sided
 
@@ -15,6 +15,7 @@ __all__ = [
     "interval",
     "picks",
     "quantile",
+    "seed_ratio",
     "sums_of",
     "two_sided",
 ]

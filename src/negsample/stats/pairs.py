@@ -59,7 +59,9 @@ class _Pool(NamedTuple):
     others: list[float]
 
 
-def compare(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> list[Compared]:
+def compare(
+    samples: Sequence[Sample], pairs: Sequence[tuple[int, int]], least: Sequence[float] | None = None
+) -> list[Compared]:
     """The difference ``D`` of each of ``pairs`` of ``samples``, tested by Student's t.
 
     ``D`` varies with the users and with the seeds. The means over the runs of a method vary user by user, and in that
@@ -82,12 +84,17 @@ def compare(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> list
     method with one run is not tested: nothing is known of its seeds. Two settings of one method have the same runs:
     their differences, run by run, are one sample, which stands for itself.
 
+    ``least``: of each sample, the mean of :func:`seed_ratio` over the figures that are tested with this one (its other
+    cohorts); its own ratio is taken for no less. Three runs can look alike in one cohort, hardly in all of them.
+
     What this gives under simulated studies without a difference, and what it can find, is measured by
     ``benchmarks/significance.py``. Seeds are taken for independent between methods; where the same seed helps both,
     that is cautious.
     """
     scatters = [_scatter(each) for each in samples]
     pool = _pooled(samples, scatters)
+    if least is not None:
+        scatters = [each._replace(ratio=max(each.ratio, ratio)) for each, ratio in zip(scatters, least, strict=True)]
     tests = [_difference(samples, scatters, pair, pool) for pair in pairs]
     if not tests:
         return []
@@ -100,6 +107,11 @@ def compare(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> list
     error_P, freedom_P = (np.where(known_P, each, np.nan) for each in (error_P, freedom_P))
     columns = (difference_P, error_P, freedom_P, p_P)
     return [Compared(*(float(value) for value in row)) for row in zip(*columns, strict=True)]
+
+
+def seed_ratio(of: Sample) -> float:
+    """How much more the figures of a sample's runs scatter than chance at each user explains; 0 where none is known."""
+    return _scatter(of).ratio
 
 
 def _difference(
