@@ -25,6 +25,7 @@ FEW = {
     "cache_size": 64,
     "cache_negatives": 8,
     "kept_hardest": 2,
+    "picked_from": 4,
 }
 
 

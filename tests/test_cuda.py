@@ -20,7 +20,14 @@ from negsample.train import fit, fit_together, step
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=12, learning_rate=5e-3)
-CHANGES = {"random_negatives": 12, "in_batch_negatives": 6, "bank_size": 20, "warm_up": 0, "cache_size": 30}
+CHANGES = {
+    "random_negatives": 12,
+    "in_batch_negatives": 6,
+    "bank_size": 20,
+    "warm_up": 0,
+    "cache_size": 30,
+    "kept_hardest": 5,
+}
 WAITING = {"in-batch", "mixed", "adaptive-mixed", "adaptive-in-batch", "own-cohort", "cross-batch", "xir", "full-ce"}
 """Draws without replacement, within a cohort, with a memory, or in chunks: they ask the GPU for a number."""
 

@@ -17,7 +17,14 @@ from negsample.train import fit, fit_together
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=12, dropout=0.2, learning_rate=5e-3)
-CHANGES = {"random_negatives": 12, "in_batch_negatives": 6, "bank_size": 20, "warm_up": 1, "cache_size": 30}
+CHANGES = {
+    "random_negatives": 12,
+    "in_batch_negatives": 6,
+    "bank_size": 20,
+    "warm_up": 1,
+    "cache_size": 30,
+    "kept_hardest": 5,
+}
 OTHERWISE = {
     "rows": {"table": "rows"},
     "rows of bfloat16 by adagrad": {"table": "rows", "table_dtype": "bfloat16", "table_optimizer": "adagrad"},
