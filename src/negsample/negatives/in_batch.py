@@ -114,8 +114,10 @@ def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
     """(N, M) whether no equal value (all in ``[0, below)``) stands before it in its row."""
     at = torch.arange(values_NM.shape[1], device=values_NM.device)
     parts = []
-    for values in torch.split(values_NM, max(1, MARKS // below)):
-        first = values.new_full((len(values), below), values.shape[1])
+    rows = min(max(1, MARKS // below), len(values_NM))
+    marks = values_NM.new_empty(rows, below)  # one for all blocks: of new ones each lies beside the results so far
+    for values in torch.split(values_NM, max(1, rows)):
+        first = marks[: len(values)].fill_(values.shape[1])
         first.scatter_reduce_(1, values, at.expand(len(values), -1), "amin")
         parts.append(torch.gather(first, 1, values) == at)
     return torch.cat(parts)
