@@ -58,6 +58,7 @@ def test_a_log_of_that_name(tmp_path, monkeypatch, name):
 def test_a_log_made_by_hand(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(LOG)
-    log = read_log(path)._replace(name="a\x00/b", source="x\ny")
+    log = read_log(path)._replace(name="a\x00/b", source="x\ny", notes=["of a\x00/b"])
     data = prepare(log, PrepareSettings(), tmp_path / "data")
     assert (data.name, data.manifest["source"]) == ("a__b", "x\\ny")
+    assert "of a\\x00/b" in data.manifest["notes"]

@@ -85,7 +85,7 @@ def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
         "fingerprint": content_fingerprint(arrays, user_ids, item_ids),
         "source": printable(log.source or log.name),
         "settings": settings.model_dump(mode="json"),
-        "notes": [*log.notes, *chosen.notes],
+        "notes": [printable(note) for note in (*log.notes, *chosen.notes)],
         **describe_events(arrays),
         **chosen.facts,
     }
