@@ -15,6 +15,7 @@ from benchmarks.reliability.mutations import MUTATIONS
 from negsample import InputError
 from negsample.config import PrepareSettings
 from negsample.data.log import read_here, read_log
+from negsample.data.parts import readable
 from negsample.data.prepare import prepare
 
 WHAT = f"Logs in CSV, TSV and Parquet, each changed in one of {len(MUTATIONS)} ways: cut, bits flipped, two units"
@@ -57,7 +58,9 @@ def _read(made: Made, path: Path) -> str:
     # The process of its own that Parquet files are tried in takes a second; only flipped bits may need it.
     asked: dict[str, str | None] = dict.fromkeys(("user", "item", "time"))
     log = read_log(path) if made.note == "damage" else read_here(path, keep_missing_ids=False, **asked)
-    events = [(str(user), str(item), moment) for user, item, moment in log.frame.collect().rows()]
+    with readable(path):  # as the preparation of a dataset does
+        frame = log.frame.collect(engine="streaming")
+    events = [(str(user), str(item), moment) for user, item, moment in frame.rows()]
     if events not in (made.expect, made.unchanged):
         return "damage that nothing tells" if made.note == "damage" else _wrong(made, events, path)
     told = made.note not in ("", "damage")

@@ -202,7 +202,8 @@ def _other_delimiter(made: Made, chance: random.Random) -> Made:
 
 def _twice(made: Made, chance: random.Random) -> Made:
     rows = [*made.rows, *made.rows]
-    return replace(made, rows=rows, expect=[*(made.expect or []), *(made.expect or [])]).written()
+    twice = replace(made, rows=rows, expect=[*(made.expect or []), *(made.expect or [])], must_read=False)
+    return twice.written()  # to be prepared, which may find too little in it
 
 
 def _parts(made: Made, chance: random.Random) -> Made:
