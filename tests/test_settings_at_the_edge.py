@@ -50,12 +50,12 @@ def test_numbers_that_float32_or_the_memory_cannot_hold_are_refused(method, door
     assert outcome(Try(door, method, TOO_LARGE[method]), data, tmp_path / "run") == REFUSED
 
 
-@pytest.mark.parametrize("size", [1e-38, 1.1e38, -1e308, 5e-324, "1e308"])
+@pytest.mark.parametrize("size", [1e-45, 1.1e38, -1e308, 5e-324, "1e308"])
 def test_a_size_that_float32_does_not_have_is_named(size):
-    with pytest.raises(InputError, match=r"popularity_exponent=.*: input should be 0 or of a size from 1e-37 to 1e"):
+    with pytest.raises(InputError, match=r"popularity_exponent=.*: input should be 0 or of a size from 1.5e-45 to 1e"):
         checked(NegativeSettings, {"popularity_exponent": size})
     assert checked(NegativeSettings, {"popularity_exponent": 0}).popularity_exponent == 0
-    assert checked(TrainSettings, {"learning_rate": 1e-37}).learning_rate == 1e-37
+    assert checked(TrainSettings, {"learning_rate": 1e-44}).learning_rate == 1e-44
 
 
 def test_shares_of_any_size_are_shares(rng, batch_of):

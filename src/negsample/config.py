@@ -28,7 +28,7 @@ History = Literal["frozen", "rolling", "rolling-basket"]
 """What a model knows when it is measured; see :func:`negsample.evaluation.queries`."""
 W = TypeVar("W", bound=str)
 _LARGEST = 2**31 - 1  # of a whole number
-_LEAST, _MOST = 1e-37, 1e38  # of any other
+_LEAST, _MOST = 1.5e-45, 1e38  # of any other
 ROWS_FROM = 50_000  # items: from here on a step over the rows of a batch is the faster one
 
 

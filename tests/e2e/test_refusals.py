@@ -93,6 +93,16 @@ def test_a_training_that_diverges(negsample, log, small, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_training_that_diverges_after_its_first_step(negsample, log, small, tmp_path):
+    """Neither the forecast's own steps nor the ranking end the command before its failure is told."""
+    study = ("compare", log, "--out", tmp_path / "study", "--methods", "random", "--repeats", 1)
+    finished = negsample(*study, "--epochs", 1, "--set", "learning_rate=1e30", *small)
+    assert finished.returncode == 3, finished.stderr
+    assert finished.stderr.startswith("failed: retail random seed 0: training diverged")
+    assert "the setting most likely at fault is learning_rate=1e+30" in finished.stderr
+    assert (tmp_path / "study" / "report.html").exists()
+
+
 def test_a_study_of_which_something_fails(negsample, log, small, tmp_path):
     study = ("compare", log, "--out", tmp_path / "study", "--methods", "random,sampled-softmax", "--repeats", 2)
     finished = negsample(*study, "--epochs", 1, "--set", "temperature=1e-44", *small)

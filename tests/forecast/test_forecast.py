@@ -209,6 +209,14 @@ def test_a_busy_machine_is_told_and_one_thread_is_tried_there(small, monkeypatch
         assert ("On a free machine it takes less time. Set OMP_NUM_THREADS=1" in words) is (alone is not None)
 
 
+@pytest.mark.parametrize("table", ["dense", "rows"])
+def test_a_training_that_diverges_is_forecast_as_any_other(small, table):
+    """Its failure is the run's, told when it comes, and ends no study before it begins."""
+    jobs = jobs_on(small, ["random"], repeats=1, table=table, learning_rate=1e30)
+    (line,) = forecast(groups(jobs, 1)).lines
+    assert line.seconds > 0
+
+
 def test_what_others_use_is_what_all_use_but_this_process(tmp_path, monkeypatch):
     stat, used = tmp_path / "stat", [100, 0]
 

@@ -63,8 +63,9 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     method = build_method(job.method, catalogue, job.negatives)
     model, optimizer = _model(job, device)
     with _on(threads):
-        taken = list(_steps(job, method, model, optimizer, device))
+        # Before the steps, after which the numbers of a training that diverges cannot be ranked.
         encoding, ranking, with_top = _evaluation(job, model, device)
+        taken = list(_steps(job, method, model, optimizer, device))
     valid, test = (asked.queries for asked in asked_of(job))
     return Pace(
         step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
