@@ -36,9 +36,10 @@ def cut_off_words(found: CutOff | None) -> str:
     """What that means for the advice, and what to do; empty where there is nothing to say."""
     if found is None:
         return ""
+    where = "the last" if found.last == 1 else f"among the last {found.last}"
     text = (
-        f"Training was cut off: in {found.late} of {found.runs} runs the best epoch on validation is among the last"
-        f" {found.last} of {found.epochs}, so more epochs could change figures and order."
+        f"Training was cut off: in {found.late} of {found.runs} runs the best epoch on validation is {where}"
+        f" of {found.epochs}, so more epochs could change figures and order."
         f" Train longer (`--epochs {2 * found.epochs}`)"
     )
     text += "." if found.tuned else " or tune each method first (`--tune-trials 20`)."
