@@ -183,7 +183,8 @@ def compare(
                 dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
         page = write_report(out, tell) if any(is_run(runs / name) for name in listed_now) else None
     if outcomes.failures:
-        raise FailedError([each.line for each in outcomes.failures.values()], page)
+        failed = [outcomes.failures[job.name] for job in every if job.name in outcomes.failures]
+        raise FailedError([each.line for each in failed], page)
     assert page is not None, "what did not fail is finished"
     return page
 

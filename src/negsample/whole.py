@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -68,8 +69,8 @@ def replacing_files(folder: Path) -> Iterator[Path]:
             try:
                 scratch.rename(folder / _COMMITTED)
                 break
-            except OSError:
-                if not (folder / _COMMITTED).exists():  # nobody else has just committed
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # somebody else has just committed: theirs first
                     raise
     settle(folder)
 
@@ -81,16 +82,15 @@ def settle(folder: Path) -> None:
         OSError: the system forbids it.
     """
     committed = folder / _COMMITTED
-    if not committed.is_dir():
-        return
-    waiting = sorted(path for path in committed.rglob("*") if not path.is_dir())
-    for path in sorted(waiting, key=lambda each: each.name.endswith(LAST)):
+    waiting = [Path(where) / name for where, _, names in os.walk(committed) for name in names]
+    for path in sorted(waiting, key=lambda each: (each.name.endswith(LAST), each)):
         target = folder / path.relative_to(committed)
         with suppress(FileNotFoundError):  # another process put it there
             target.parent.mkdir(exist_ok=True)
             path.replace(target)
-    if not any(not path.is_dir() for path in committed.rglob("*")):
-        shutil.rmtree(committed, ignore_errors=True)
+    for where, _, _ in os.walk(committed, topdown=False):
+        with suppress(OSError):  # gone, or somebody has committed there since: only what is empty may go
+            os.rmdir(where)
 
 
 def is_settled(folder: Path) -> bool:
