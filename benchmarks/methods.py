@@ -6,7 +6,8 @@ machine (the study's own seconds depend on what ran beside it). Writes `benchmar
 `scripts/methods_page.py` makes `docs/methods.md`.
 
 With `anew` STUDY has only methods whose computation changed: their rows are replaced, with the time of a step as it was
-measured before, and those of the other rows that are `CHANGED` are marked as old.
+measured before, and those of the other rows that are `CHANGED` are marked as old. A method with fewer repeats than the
+table has is not taken.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.common import RESULTS, first_batches
 from benchmarks.step import step_times
-from negsample import METHODS, load_dataset
+from negsample import METHODS, TrainSettings, load_dataset
 from negsample.machine import machine
 from negsample.report.reading import read_study
 from negsample.report.tables import study_table
@@ -50,7 +51,10 @@ def main(log: str, study: str, anew: str | None = None) -> None:
     else:
         times = {each["method"]: each["step_ms"] for each in kept["rows"]}
     made = {}
+    repeats = 1 if anew is None else max(each["runs"] for each in kept["rows"])
     for row in study_table(found).iter_rows(named=True):
+        if row["runs"] < repeats:  # PopRec, and what of the study is not done yet
+            continue
         figures = {name: row[name] for column in KEPT for name in (column, f"{column}_sd") if name in row}
         own = {"method": row["method"], "runs": row["runs"], "train_seconds": row["train_seconds"]}
         made[row["method"]] = own | {"step_ms": times.get(row["method"])} | figures
@@ -59,7 +63,8 @@ def main(log: str, study: str, anew: str | None = None) -> None:
     if anew is None:
         rows = list(made.values())
     else:
-        assert about["settings"] == kept["settings"], "the rows of a table have one setting"
+        ours, theirs = (TrainSettings(**each["settings"]) for each in (about, kept))  # which may lack newer settings
+        assert ours == theirs, "the rows of a table have one setting"
         about["machine"] = kept["machine"]
         old = [each for each in kept["rows"] if each["method"] not in made]
         made |= {each["method"]: each | {"old": each["method"] in CHANGED} for each in old}
