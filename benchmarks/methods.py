@@ -63,8 +63,8 @@ def main(log: str, study: str, anew: str | None = None) -> None:
     if anew is None:
         rows = list(made.values())
     else:
-        ours, theirs = (TrainSettings(**each["settings"]) for each in (about, kept))  # which may lack newer settings
-        assert ours == theirs, "the rows of a table have one setting"
+        both = (TrainSettings(**each) for each in (found.about["settings"], kept["settings"]))  # older ones lack some
+        assert len(set(both)) == 1, "the rows of a table have one setting"
         about["machine"] = kept["machine"]
         old = [each for each in kept["rows"] if each["method"] not in made]
         made |= {each["method"]: each | {"old": each["method"] in CHANGED} for each in old}
