@@ -13,7 +13,7 @@ from types import ModuleType
 from benchmarks import catalogue_size, evaluation, forecast, prepare, step
 from benchmarks.common import RESULTS, of_machine
 from benchmarks.peers import compare
-from negsample.machine import machine
+from negsample.runs.machine import machine
 
 PARTS: dict[str, ModuleType] = {
     "step": step,

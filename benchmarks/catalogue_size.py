@@ -24,13 +24,13 @@ from benchmarks.common import RESULTS
 from benchmarks.sampling import BATCH, LENGTH, batches_of, log_of
 from benchmarks.timed import UNCOUNTED, LimitError, peer, time_steps, timed
 from negsample import Catalogue, SASRec, TrainSettings, build_method, generator, negative_settings
-from negsample.config import checked
-from negsample.data.epochs import target_counts
+from negsample.batches.epochs import target_counts
 from negsample.models import Backbone
-from negsample.optimizers import Optimizer, optimizer_for
+from negsample.models.item_table import RowsTable
+from negsample.optim import Optimizer, optimizer_for
 from negsample.report.palette import PAPER, looks
-from negsample.table import RowsTable
-from negsample.train import step
+from negsample.settings import checked
+from negsample.training.loop import step
 
 STEPS = {10**4: 40, 10**5: 40, 10**6: 12, 10**7: 12}
 """Steps counted, by items."""
@@ -44,7 +44,7 @@ RECTOOLS_NEGATIVES = (100, 1)
 
 
 def dense(items: int) -> tuple[Backbone, Optimizer]:
-    """A model whose table is one dense parameter, and its optimiser, as `negsample.train.fit` has them."""
+    """A model whose table is one dense parameter, and its optimiser, as `negsample.training.loop.fit` has them."""
     model = SASRec(items, dim=DIM, max_length=LENGTH, rng=generator(0, "init"))
     return model, optimizer_for(model, checked(TrainSettings, {}))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from negsample import TrainSettings, generator
-from negsample.config import checked
-from negsample.data.batches import Batch
-from negsample.data.epochs import batches_of
-from negsample.data.sequences import Dataset
+from negsample.batches.epochs import batches_of
+from negsample.batches.packed import Batch
+from negsample.data.dataset import Dataset
+from negsample.settings import checked
 
 RESULTS = Path(__file__).parent / "results"
 SETTINGS = checked(TrainSettings, {})

@@ -19,12 +19,12 @@ import torch
 
 from benchmarks.common import RESULTS
 from negsample import SASRec, TrainSettings, generator, load_dataset
-from negsample.data.sequences import Dataset
-from negsample.dial import dials
-from negsample.evaluation import encode, evaluate, queries
-from negsample.machine import machine
-from negsample.metrics import CUTOFFS
-from negsample.ranking import rank_by_dial
+from negsample.data.dataset import Dataset
+from negsample.evaluation.evaluate import encode, evaluate, queries
+from negsample.evaluation.metrics import CUTOFFS
+from negsample.evaluation.ranks import rank_by_dial
+from negsample.runs.machine import machine
+from negsample.scoring.dial import dials
 
 CPU = torch.device("cpu")
 

@@ -14,12 +14,12 @@ import torch
 from benchmarks.common import SETTINGS, median_ms
 from benchmarks.memory import peak_bytes
 from negsample import SASRec, generator, load_dataset
-from negsample.data.windows import Ints
-from negsample.dial import dials
-from negsample.evaluation import encode, queries
-from negsample.ranking import ITEM_BLOCK, QUERY_BLOCK, rank, rank_by_dial
-from negsample.seen import Seen
-from negsample.table import DenseTable
+from negsample.batches.windows import Ints
+from negsample.evaluation.evaluate import encode, queries
+from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK, rank, rank_by_dial
+from negsample.evaluation.seen import Seen
+from negsample.models.item_table import DenseTable
+from negsample.scoring.dial import dials
 
 _PRODUCT_BLOCKS = [(QUERY_BLOCK, ITEM_BLOCK), (256, 4096), (512, 2048), (1024, 2048)]
 _SEEN = 10  # items a query that the filter leaves out

@@ -17,8 +17,8 @@ import polars as pl
 
 from benchmarks.prepare import watched
 from negsample import PrepareSettings, load_dataset, plan, prepare, read_log
-from negsample.config import TrainSettings, checked
-from negsample.forecast import forecast, in_bytes, in_time
+from negsample.settings import TrainSettings, checked
+from negsample.studies.forecast import forecast, in_bytes, in_time
 
 ITEMS, EVENTS_AN_ITEM, EVENTS_A_USER = 500_000, 3, 30
 SPLIT = {"valid_fraction": 0.001, "test_fraction": 0.001}  # of the synthetic log: ranks over so many items take long

@@ -19,15 +19,15 @@ import numpy as np
 
 from benchmarks.common import RESULTS, of_machine
 from negsample import TrainSettings, compare, load_dataset, plan
-from negsample.data.sequences import Dataset
-from negsample.machine import machine
+from negsample.analysis.frontier import FLOORS, Reach, reaches, standings
+from negsample.analysis.reading import Study, read_study
+from negsample.analysis.statistics import interval
+from negsample.analysis.tables import dialled_rows, study_table
+from negsample.data.dataset import Dataset
 from negsample.report.figures import Figure, dataset_figures, write_figures
-from negsample.report.frontier import FLOORS, Reach, reaches, standings
 from negsample.report.frontier_charts import frontier_chart
 from negsample.report.palette import looks
-from negsample.report.reading import Study, read_study
-from negsample.report.tables import dialled_rows, study_table
-from negsample.stats import interval
+from negsample.runs.machine import machine
 
 METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "mixed-log-q")
 TUNED = "mixed-log-q"

@@ -21,13 +21,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from negsample.data.batches import Batch
-from negsample.data.padded import padded_batch
+from negsample.batches.packed import Batch
+from negsample.batches.padded import padded_batch
 from negsample.losses import corrected_log_q, sampled_softmax
-from negsample.machine import machine
-from negsample.negatives import InBatch, KeepAll, LogQ, Mixture, Negatives, Popularity, Sampler, Select, Then, Uniform
+from negsample.miners import KeepAll, LogQ, Select, Then
 from negsample.report.palette import PAPER
-from negsample.score import score
+from negsample.runs.machine import machine
+from negsample.samplers import InBatch, Mixture, Negatives, Popularity, Sampler, Uniform
+from negsample.training.score import score
 
 HERE = Path(__file__).parent
 RESULTS, IMAGE = HERE / "results" / "gradient.json", HERE.parent / "docs" / "images" / "log-q.svg"

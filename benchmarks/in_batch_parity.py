@@ -22,11 +22,11 @@ from benchmarks import plain_reference as plain
 from benchmarks.common import RESULTS
 from benchmarks.parity import reference_runs
 from negsample import Dataset, TrainSettings, build_method, catalogue_of, evaluate, fit, load_dataset, negative_settings
-from negsample.course import Epoch
-from negsample.job import Job, build_model
-from negsample.machine import machine
 from negsample.models import PopRec
-from negsample.presets import PRESETS
+from negsample.paper.presets import PRESETS
+from negsample.runs.job import Job, build_model
+from negsample.runs.machine import machine
+from negsample.training.state import Epoch
 
 METHOD = "in-batch"
 FIGURES = ("hr@10", "ndcg@10", "head_hr@10", "mid_hr@10", "tail_hr@10")

@@ -28,13 +28,13 @@ import torch
 
 from benchmarks.common import RESULTS
 from negsample import TrainSettings, build_method, catalogue_of, fit, load_dataset, negative_settings
-from negsample.config import PrepareSettings, checked
-from negsample.course import Epoch
-from negsample.data.sequences import Dataset
-from negsample.initial import Initial
-from negsample.job import Job, build_model
-from negsample.machine import machine
+from negsample.data.dataset import Dataset
 from negsample.models import PopRec
+from negsample.models.init import Initial
+from negsample.runs.job import Job, build_model
+from negsample.runs.machine import machine
+from negsample.settings import PrepareSettings, checked
+from negsample.training.state import Epoch
 
 METHODS = ("random", "mixed-log-q")
 CANDIDATES: tuple[Initial, ...] = get_args(Initial)

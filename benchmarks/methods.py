@@ -19,9 +19,9 @@ from pathlib import Path
 from benchmarks.common import RESULTS, first_batches
 from benchmarks.step import step_times
 from negsample import METHODS, TrainSettings, load_dataset
-from negsample.machine import machine
-from negsample.report.reading import read_study
-from negsample.report.tables import study_table
+from negsample.analysis.reading import read_study
+from negsample.analysis.tables import study_table
+from negsample.runs.machine import machine
 
 BATCHES = 6
 KEPT = ("hr@10", "ndcg@10", "head_hr@10", "mid_hr@10", "tail_hr@10", "balance@10", "coverage@10")

@@ -22,11 +22,11 @@ from typing import Any
 from benchmarks.common import RESULTS
 from benchmarks.parity_page import EVERY, FIGURES, beside, curve, lines, picture, their_curve
 from negsample import TrainSettings, compare, load_dataset, plan
-from negsample.data.sequences import Dataset
-from negsample.machine import machine
+from negsample.analysis.reading import Study, read_study
+from negsample.data.dataset import Dataset
 from negsample.methods import POPREC
-from negsample.presets import PRESETS, whose
-from negsample.report.reading import Study, read_study
+from negsample.paper.presets import PRESETS, whose
+from negsample.runs.machine import machine
 
 PRESET = PRESETS["reference"]
 INGREDIENTS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -10,12 +10,12 @@ from typing import Any
 import altair as alt
 
 from benchmarks.common import of_machine
-from negsample.presets import PRESETS
-from negsample.published import table3
-from negsample.report.beside_paper import SPREADS
+from negsample.analysis.tables import COHORTS
+from negsample.paper.beside_paper import SPREADS
+from negsample.paper.presets import PRESETS
+from negsample.paper.published import table3
 from negsample.report.figures import Figure, write_figures
 from negsample.report.palette import looks
-from negsample.report.tables import COHORTS
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 FIGURES = ("hr@10", "ndcg@10", *(f"{cohort}_hr@10" for cohort in COHORTS), "balance@10")

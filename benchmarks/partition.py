@@ -25,18 +25,19 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS
 from negsample import SASRec, build_method, catalogue_of, generator, load_dataset, negative_settings
-from negsample.config import TrainSettings, checked
-from negsample.data.batches import Batch, Packed
-from negsample.data.epochs import batches_of
-from negsample.data.sequences import Dataset
+from negsample.batches.epochs import batches_of
+from negsample.batches.packed import Batch, Packed
+from negsample.data.dataset import Dataset
 from negsample.losses import sampled_softmax
-from negsample.machine import machine
 from negsample.methods import Catalogue, Method
-from negsample.negatives import CrossBatch, InBatch, LogQ, Mixture, Negatives, Sampler, Uniform
-from negsample.optimizers import optimizer_for
-from negsample.proposals import Proposed, propose
-from negsample.score import score
-from negsample.train import step
+from negsample.miners import LogQ
+from negsample.optim import optimizer_for
+from negsample.runs.machine import machine
+from negsample.samplers import CrossBatch, InBatch, Mixture, Negatives, Sampler, Uniform
+from negsample.settings import TrainSettings, checked
+from negsample.training.loop import step
+from negsample.training.proposals import Proposed, propose
+from negsample.training.score import score
 
 FILE = RESULTS / "gradient.json"
 SETTINGS = checked(TrainSettings, {"batch_size": 128, "learning_rate": 3e-3})

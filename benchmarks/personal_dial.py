@@ -24,21 +24,22 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS, of_machine
 from negsample import TrainSettings
-from negsample.config import checked
+from negsample.analysis.statistics import REPLICATES, draws, groups_of, interval, sums_of
+from negsample.batches.windows import Ints, spans
+from negsample.data.dataset import Dataset, open_dataset
 from negsample.data.popularity import COHORTS
-from negsample.data.sequences import Dataset, open_dataset
-from negsample.data.windows import Ints, spans
-from negsample.dial import BETAS, log_shares
-from negsample.evaluation import Model, Queries, encode, queries
-from negsample.job import Job, build_model
-from negsample.machine import machine
+from negsample.evaluation.evaluate import Model, Queries, encode, queries
+from negsample.evaluation.metrics import balances, hit, ndcg
+from negsample.evaluation.ranks import Ranking, Table, rank
+from negsample.evaluation.seen import Seen
+from negsample.files.folders import write_json
 from negsample.methods import catalogue_of
-from negsample.metrics import balances, hit, ndcg
-from negsample.ranking import Ranking, Table, rank
-from negsample.runs import Run, read_run, write_json
-from negsample.seeds import resampling
-from negsample.seen import Seen
-from negsample.stats import REPLICATES, draws, groups_of, interval, sums_of
+from negsample.random import resampling
+from negsample.runs.folder import Run, read_run
+from negsample.runs.job import Job, build_model
+from negsample.runs.machine import machine
+from negsample.scoring.dial import BETAS, log_shares
+from negsample.settings import checked
 
 Floats = NDArray[np.float64]
 Part = Literal["valid", "test"]

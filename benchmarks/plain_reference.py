@@ -2,7 +2,7 @@
 
 Of the package only the split, the cohorts and the published settings are used; model, negatives, loss, Adam, reuse of
 batches and ranks are written out here from what the published code does. `benchmarks.in_batch_parity` runs it, and
-`tests/test_plain_reference.py` holds `--preset reference` against it.
+`tests/benchmarks/test_plain_reference.py` holds `--preset reference` against it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from negsample import Dataset
-from negsample.published import settings_of
+from negsample.paper.published import settings_of
 
 BLOCKS, KEPT_EPOCHS, EPOCHS, EVERY = 2, 30, 100, 20
 BETAS, EPS, NORM_EPS = (0.9, 0.98), 1e-8, 1e-8

@@ -17,12 +17,12 @@ import torch
 
 from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
-from negsample.data.batches import Batch, Collisions
-from negsample.data.epochs import epoch_batches, target_counts
-from negsample.machine import machine
+from negsample.batches.epochs import epoch_batches, target_counts
+from negsample.batches.packed import Batch, Collisions
 from negsample.methods import Method
-from negsample.proposals import propose
-from negsample.train import step
+from negsample.runs.machine import machine
+from negsample.training.loop import step
+from negsample.training.proposals import propose
 
 SIZES = (10**5, 10**7)
 BATCH, LENGTH, USERS, MEAN_EVENTS = 128, 50, 20_000, 9.2  # of Beauty 5-core: inputs of 8.2 items on average

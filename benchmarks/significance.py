@@ -31,11 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS
-from negsample.report.offers import offers
-from negsample.report.reading import POPULAR, Study, read_study
-from negsample.report.samples import SCOPES, Entry, Sums, sample, sums_by_user
-from negsample.report.significance import FAMILIES, differences, significance_table, tested
-from negsample.stats import Sample, draws, holm
+from negsample.analysis.offers import offers
+from negsample.analysis.reading import POPULAR, Study, read_study
+from negsample.analysis.samples import SCOPES, Entry, Sums, sample, sums_by_user
+from negsample.analysis.significance import FAMILIES, differences, significance_table, tested
+from negsample.analysis.statistics import Sample, draws, holm
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05
@@ -155,7 +155,7 @@ def of_study(study: Study, seeds: int = 20) -> dict[str, Any]:
     """Verdicts of a study under so many resampling seeds, and errors by influences over those by resampled users."""
     tables, found = [], []
     for seed in range(seeds):
-        with patch("negsample.seeds.resampling", lambda of, seed=seed: np.random.default_rng([seed, len(of)])):
+        with patch("negsample.random.resampling", lambda of, seed=seed: np.random.default_rng([seed, len(of)])):
             found = [
                 each for name in study.datasets() for each in differences(study, name, offers(study, name, ())).found
             ]

@@ -22,8 +22,8 @@ from typing import Any
 
 import torch
 
-from negsample.data.batches import Batch
-from negsample.workers import cores
+from negsample.batches.packed import Batch
+from negsample.runs.machine import cores
 
 ROOT = Path(__file__).parents[1]
 UNCOUNTED = 3  # first steps of a process: they allocate

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from negsample.data.padded import padded_batch
+from negsample.batches.padded import padded_batch
 from negsample.losses import sampled_softmax
-from negsample.negatives import InBatch, LogQ, Mixture, Uniform
-from negsample.score import score
+from negsample.miners import LogQ
+from negsample.samplers import InBatch, Mixture, Uniform
+from negsample.training.score import score
 
 V, USERS, LENGTH, D = 1000, 2000, 20, 32  # items are 1..V; 0 is padding
 rng = torch.Generator().manual_seed(0)

@@ -8,9 +8,9 @@ from typing import Any
 
 import jinja2
 
-from negsample.config import NegativeSettings
 from negsample.methods import METHODS, PAPER_SIX, POPREC
 from negsample.methods.about import cost, words
+from negsample.settings import NegativeSettings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "methods.md"

@@ -18,16 +18,16 @@ from typing import Any
 import jinja2
 import polars as pl
 
+from negsample.analysis.cutoff import cut_off
+from negsample.analysis.frontier import reaches, standings
+from negsample.analysis.offers import offers
+from negsample.analysis.reading import POPULAR, Study, read_study
+from negsample.analysis.significance import differences
+from negsample.analysis.tables import study_table
+from negsample.paper.findings import findings
 from negsample.report import cells, facts
-from negsample.report.cutoff import cut_off
 from negsample.report.figures import Figure, dataset_figures
-from negsample.report.findings import findings
-from negsample.report.frontier import reaches, standings
-from negsample.report.offers import offers
 from negsample.report.palette import looks
-from negsample.report.reading import POPULAR, Study, read_study
-from negsample.report.significance import differences
-from negsample.report.tables import study_table
 from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
 

@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 import torch
 
-from negsample.config import PrepareSettings
-from negsample.data.batches import Batch, training_batch
-from negsample.data.log import Log
-from negsample.data.prepare import prepare
-from negsample.data.sequences import Dataset
-from negsample.data.windows import training_windows
+from negsample.batches.packed import Batch, training_batch
+from negsample.batches.windows import training_windows
+from negsample.data.dataset import Dataset
+from negsample.data.log.read import Log
+from negsample.data.prepare.pipeline import prepare
+from negsample.settings import PrepareSettings
 
 torch.set_num_threads(1)
 
@@ -107,3 +107,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
         return prepare(Log(frame, name, []), settings, tmp_path_factory.mktemp("world") / name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two datasets, seven methods, three seeds; read it, and write a report into a copy."""
+    from make_study import make_study
+
+    return make_study(tmp_path_factory.mktemp("whole") / "study")

@@ -8,17 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from negsample.losses import (
-    LOSSES,
-    bce,
-    bpr,
-    bpr_max,
-    corrected_log_q,
-    gbce,
-    gbce_beta,
-    of_parts,
-    sampled_softmax,
-)
+from negsample.losses import LOSSES, bce, bpr, bpr_max, corrected_log_q, gbce, gbce_beta, of_parts, sampled_softmax
 
 INF = math.inf
 LOG_2 = 0.6931471805599453

@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pytest
-
 import negsample
 
 SRC = Path(negsample.__file__).parent
@@ -17,7 +15,7 @@ BASES |= {"Exception", "InputError", "JournalFileOpenLock"}
 DRAWS = {"rand", "randn", "randint", "randperm", "normal_", "random_", "bernoulli_", "uniform_", "bernoulli"}
 DRAWS |= {"multinomial", "exponential_", "geometric_", "log_normal_", "cauchy_", "normal", "trunc_normal_"}
 WITHOUT_GENERATOR = {"rand_like", "randn_like", "randint_like", "dropout"}  # PyTorch's take none: never
-SIBLINGS = {"models", "losses", "metrics", "negatives"}
+SIBLINGS = {"models", "losses", "samplers"}
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
@@ -54,12 +52,12 @@ def where(name: str) -> list[str]:
 
 
 def test_there_is_one_backward():
-    assert where("backward") == ["train.py"]
+    assert where("backward") == ["training/loop.py"]
 
 
 def test_seeds_are_set_in_one_room():
-    assert set(where("manual_seed")) == {"seeds.py"}
-    assert set(where("default_rng")) == {"seeds.py"}
+    assert set(where("manual_seed")) == {"random.py"}
+    assert set(where("default_rng")) == {"random.py"}
     assert not {path for name in ("seed", "manual_seed_all") for path in where(name)}
 
 
@@ -84,43 +82,44 @@ def test_siblings_never_import_one_another():
         assert not rooms_imported(TREES[path]) & (SIBLINGS - {room(path)}), path
 
 
-@pytest.mark.parametrize(
-    ("who", "allowed"),
-    [
-        ("config", set()),
-        ("arguments", {"config"}),
-        ("seeds", {"arguments", "config"}),
-        ("losses", set()),
-        ("whole", set()),
-        ("checksums", {"config", "whole"}),
-        ("runs", {"checksums", "config", "whole"}),
-        ("data", {"arguments", "checksums", "config", "data", "runs"}),
-        ("initial", {"config"}),
-        ("table", {"config", "initial", "pages"}),
-        ("negatives", {"negatives", "data"}),
-        ("models", {"config", "data", "initial", "models", "table"}),
-        ("metrics", {"metrics", "data"}),
-        ("score", {"data", "negatives", "table"}),
-        ("optimizers", {"optimizers", "config", "models", "pages", "table"}),
-        ("methods", {"arguments", "config", "data", "losses", "methods", "negatives"}),
-        ("published", {"published"}),
-        (
-            "report",
-            {"arguments", "checksums", "config", "failed", "metrics"}
-            | {"published", "report", "runs", "seeds", "stats", "whole"},
-        ),
-        ("stats", {"stats"}),
-        ("tracking", {"tracking", "checksums", "config", "course", "failed", "job", "outcomes", "runs", "study"}),
-    ],
+LAYERS = (
+    {"cli"},
+    {"tracking", "paper"},
+    {"comparison"},
+    {"report"},
+    {"studies", "analysis"},
+    {"execution"},
+    {"runs"},
+    {"training"},
+    {"evaluation"},
+    {"methods", "scoring"},
+    {"miners", "optim"},
+    {"samplers", "models", "losses"},
+    {"batches"},
+    {"data"},
+    {"files", "random"},
+    {"settings"},
+    {"errors"},
 )
-def test_imports_point_down(who, allowed):
-    for path in files(who):
-        assert rooms_imported(TREES[path]) <= allowed, path
+"""From the top down: a package imports from the layers below its own."""
 
 
-def test_training_and_evaluation_know_nothing_of_studies():
-    for path in files("train", "evaluation"):
-        assert not rooms_imported(TREES[path]) & {"job", "study", "report", "cli"}, path
+def test_imports_point_down():
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    assert set(level) == {room(path) for path in TREES} - {"__init__", "__main__"}
+    up = [
+        f"{path} imports {other}"
+        for path, tree in TREES.items()
+        if room(path) in level
+        for other in rooms_imported(tree) - {room(path)}
+        if level[other] <= level[room(path)]
+    ]
+    assert up == ["report/page.py imports paper"]
+
+
+def test_what_shows_a_study_does_not_train():
+    for path in files("analysis", "report"):
+        assert not rooms_imported(TREES[path]) & {"training", "execution", "studies"}, path
 
 
 def test_nobody_imports_the_command_line():

@@ -23,8 +23,8 @@ import numpy as np
 from benchmarks.common import SETTINGS
 from benchmarks.timed import UNCOUNTED, peer, timed
 from negsample import load_dataset
-from negsample.data.sequences import Dataset
-from negsample.data.windows import spans, training_windows
+from negsample.batches.windows import spans, training_windows
+from negsample.data.dataset import Dataset
 
 HERE = Path(__file__).parent
 NEGATIVES, ROUNDS, STEPS = (1, 5, 100), 5, 40 + UNCOUNTED

@@ -10,9 +10,9 @@ import torch
 
 from benchmarks.timed import time_steps
 from negsample import SASRec, build_method, catalogue_of, generator, load_dataset, negative_settings
-from negsample.data.epochs import epoch_batches
-from negsample.optimizers import DenseAdam
-from negsample.train import step
+from negsample.batches.epochs import epoch_batches
+from negsample.optim import DenseAdam
+from negsample.training.loop import step
 
 
 def main(asked: dict[str, Any]) -> None:

@@ -18,30 +18,32 @@ import numpy as np
 import torch
 
 from benchmarks.reliability.small import SETTINGS, write_log
-from negsample import checkpoint
-from negsample.again import measure_again
-from negsample.attempts import do, do_together
-from negsample.checksums import GROWING, LIST
-from negsample.config import InputError, PrepareSettings, TrainSettings, checked
-from negsample.data.catalogue import load_dataset
-from negsample.data.log import read_log
-from negsample.data.prepare import prepare
-from negsample.data.sequences import ARRAYS
-from negsample.job import Job
-from negsample.report.reading import read_study
-from negsample.report.tables import study_table
-from negsample.runs import read_ranks
-from negsample.study import compare, plan
-from negsample.tuning import plan_tunings, tune_all
-from negsample.unfinished import place_of
-from negsample.verify import verify
+from negsample.analysis.reading import read_study
+from negsample.analysis.tables import study_table
+from negsample.comparison import compare
+from negsample.data.dataset import ARRAYS
+from negsample.data.load import load_dataset
+from negsample.data.log.read import read_log
+from negsample.data.prepare.pipeline import prepare
+from negsample.errors import InputError
+from negsample.execution.attempts import do, do_together
+from negsample.files.checksums import GROWING, LIST
+from negsample.files.claims import place_of
+from negsample.runs.folder import read_ranks
+from negsample.runs.job import Job
+from negsample.runs.remeasure import measure_again
+from negsample.settings import PrepareSettings, TrainSettings, checked
+from negsample.studies.study import plan
+from negsample.studies.tuning import plan_tunings, tune_all
+from negsample.studies.verify import verify
+from negsample.training import checkpoint
 
 WHAT = (
     "a file of a prepared dataset, a study, a run, a tuning or a stopped training is damaged (a bit, a digit, a header,"
     " the end, all of it; nested or endless JSON; the same file of another run in its place) and read again"
 )
 COUNT = 1000
-TEST = "tests/test_reliability.py::test_damaged_files_are_named"
+TEST = "tests/benchmarks/test_reliability.py::test_damaged_files_are_named"
 
 TOLD = "named by the command"
 VERIFIED = "named by `negsample verify`, no number is made of it"

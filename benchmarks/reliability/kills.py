@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.reliability.small import OPTIONS, write_log
-from negsample.verify import verify
+from negsample.studies.verify import verify
 
 WHAT = (
     "`prepare`, `train`, `tune`, `compare` (with tuning; with `--jobs 2`), `report` and `evaluate` are killed at a"
     " random moment, and the same command is given again"
 )
 COUNT = 100
-TEST = "tests/test_reliability.py::test_killed_commands_end_with_the_same_numbers"
+TEST = "tests/benchmarks/test_reliability.py::test_killed_commands_end_with_the_same_numbers"
 
 _OF_TIME = ("seconds", "memory", "created", "command")
 _UNCOMPARED = (".html", ".svg", ".tex", ".log")  # they tell times, or what the others tell
@@ -160,11 +160,11 @@ def _import_everything() -> None:
     import negsample.cli
     import negsample.cli.progress
     import negsample.cli.terminal
-    import negsample.data.catalogue
-    import negsample.forecast
+    import negsample.data.load
     import negsample.report.page
-    import negsample.study
-    import negsample.tuning  # noqa: F401
+    import negsample.studies.forecast
+    import negsample.studies.study
+    import negsample.studies.tuning  # noqa: F401
 
     torch.set_num_threads(1)
 

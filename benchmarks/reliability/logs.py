@@ -13,14 +13,14 @@ from typing import Any
 from benchmarks.reliability.made_logs import Event, Made, valid_log
 from benchmarks.reliability.mutations import MUTATIONS
 from negsample import InputError
-from negsample.config import PrepareSettings
-from negsample.data.log import read_here, read_log
-from negsample.data.parts import readable
-from negsample.data.prepare import prepare
+from negsample.data.log.parts import readable
+from negsample.data.log.read import read_here, read_log
+from negsample.data.prepare.pipeline import prepare
+from negsample.settings import PrepareSettings
 
 WHAT = f"Logs in CSV, TSV and Parquet, each changed in one of {len(MUTATIONS)} ways: cut, bits flipped, two units"
 COUNT = 10_000
-TEST = "tests/data/test_mutated_logs.py::test_mutated_logs_are_read_right_or_refused_in_one_line"
+TEST = "tests/data/log/test_mutated_logs.py::test_mutated_logs_are_read_right_or_refused_in_one_line"
 _SLOW = 30.0  # seconds
 
 

@@ -26,18 +26,19 @@ import polars as pl
 import torch
 
 from negsample import Dataset, PrepareSettings, evaluate, fit, plan, prepare, read_log
-from negsample.attempts import do
 from negsample.cli.options import settings_of
-from negsample.config import FailedError, NegativeSettings, TrainSettings, checked
-from negsample.diverged import DivergedError
-from negsample.forecast import check_fits
-from negsample.job import Job, build_model
+from negsample.errors import FailedError
+from negsample.execution.attempts import do
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
-from negsample.runs import read_run
+from negsample.runs.folder import read_run
+from negsample.runs.job import Job, build_model
+from negsample.settings import NegativeSettings, TrainSettings, checked
+from negsample.studies.forecast import check_fits
+from negsample.training.divergence import DivergedError
 
 WHAT = "settings of training and of all methods: usual values, edges of numbers, wrong types; by command and by Python"
 COUNT = 2000
-TEST = "tests/test_settings_at_the_edge.py::test_settings_end_in_a_result_or_in_one_line"
+TEST = "tests/benchmarks/test_settings_at_the_edge.py::test_settings_end_in_a_result_or_in_one_line"
 
 DONE, REFUSED, FAILED = "trained and measured", "refused in one line", "failed in training, and said so"
 ILL = ("traceback", "silent (a figure or weight that is no number)", "lost (it died, or took over 20 s)")

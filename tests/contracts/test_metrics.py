@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from negsample.metrics import METRICS
+from negsample.evaluation.metrics import METRICS
 
 RANKS = np.arange(0, 40, 0.5)
 per_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)

@@ -11,12 +11,13 @@ from collections import Counter
 import pytest
 import torch
 
-from negsample.data.epochs import epoch_batches
-from negsample.data.padded import padded_batch
+from negsample.batches.epochs import epoch_batches
+from negsample.batches.padded import padded_batch
 from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
-from negsample.negatives import CrossBatch, InBatch, LogQ, Mixture
-from negsample.proposals import propose
-from negsample.score import score
+from negsample.miners import LogQ
+from negsample.samplers import CrossBatch, InBatch, Mixture
+from negsample.training.proposals import propose
+from negsample.training.score import score
 
 V = 14
 # All users' targets: of different lengths, items twice within and between users; 13 is one user's alone, 14 nobody's.

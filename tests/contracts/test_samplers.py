@@ -13,9 +13,9 @@ import pytest
 import scipy.stats
 import torch
 
-from negsample.data.epochs import epoch_batches
-from negsample.data.padded import padded_batch
-from negsample.negatives import (
+from negsample.batches.epochs import epoch_batches
+from negsample.batches.padded import padded_batch
+from negsample.samplers import (
     Cache,
     Cohort,
     CrossBatch,
@@ -27,7 +27,7 @@ from negsample.negatives import (
     WholeCatalogue,
     own_cohort,
 )
-from negsample.negatives.base import PER
+from negsample.samplers.base import PER
 
 V = 12
 HISTORIES = [

@@ -11,18 +11,8 @@ import pytest
 import torch
 
 from negsample.losses import LOSSES
-from negsample.negatives import (
-    BatchMix,
-    Cache,
-    Hardest,
-    KeepAll,
-    LogQ,
-    OneOfHardest,
-    Resample,
-    Scored,
-    Temper,
-    Then,
-)
+from negsample.miners import BatchMix, Hardest, KeepAll, LogQ, OneOfHardest, Resample, Scored, Temper, Then
+from negsample.samplers import Cache
 
 INF = math.inf
 T, K, V = 7, 9, 60

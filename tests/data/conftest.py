@@ -2,7 +2,7 @@
 
 import pytest
 
-from negsample.data import log
+from negsample.data.log import read as log
 
 
 @pytest.fixture(autouse=True)

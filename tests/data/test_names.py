@@ -2,11 +2,11 @@
 
 import pytest
 
-from negsample.config import PrepareSettings
-from negsample.data.catalogue import load_dataset
-from negsample.data.log import read_log
+from negsample.data.load import load_dataset
+from negsample.data.log.read import read_log
 from negsample.data.names import printable, safe_name
-from negsample.data.prepare import prepare
+from negsample.data.prepare.pipeline import prepare
+from negsample.settings import PrepareSettings
 
 LOG = "user,item,time\n" + "".join(f"{n % 3},{n % 4},{10**9 + n}\n" for n in range(100))
 

@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from negsample.checksums import LIST, write_list
-from negsample.config import InputError, PrepareSettings
-from negsample.data.log import Log
-from negsample.data.prepare import prepare
-from negsample.data.sequences import ARRAYS, open_dataset
+from negsample.data.dataset import ARRAYS, open_dataset
+from negsample.data.log.read import Log
+from negsample.data.prepare.pipeline import prepare
+from negsample.errors import InputError
+from negsample.files.checksums import LIST, write_list
+from negsample.settings import PrepareSettings
 
 
 @pytest.fixture

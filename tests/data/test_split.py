@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from negsample.config import InputError
 from negsample.data.split import split_by_time
+from negsample.errors import InputError
 
 
 def parts(times, rule, valid=0.05, test=0.05):

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from negsample.checkpoint import Checkpoint
+from negsample.training.checkpoint import Checkpoint
 
 _after_epoch = Checkpoint.after_epoch
 
@@ -74,11 +74,11 @@ def serve() -> None:
     import negsample.cli
     import negsample.cli.progress
     import negsample.cli.terminal
-    import negsample.data.catalogue
-    import negsample.forecast
+    import negsample.data.load
     import negsample.report.page
-    import negsample.study
-    import negsample.tuning  # noqa: F401
+    import negsample.studies.forecast
+    import negsample.studies.study
+    import negsample.studies.tuning  # noqa: F401
 
     torch.set_num_threads(1)
     while line := os.read(0, 65536):  # not through a buffer, which a fork would share

@@ -17,9 +17,9 @@ import pytest
 from make_study import list_anew
 from mlflow_server import Wire, free_port, mlflow_server
 
-from negsample.again import dial_again
-from negsample.config import InputError
-from negsample.dial import parse_choice
+from negsample.errors import InputError
+from negsample.runs.remeasure import dial_again
+from negsample.scoring.dial import parse_choice
 from negsample.tracking import track, tracked
 from negsample.tracking.entry import entry_of, metric_name
 from negsample.tracking.server import briefly, connect

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.data.batches import pack
-from negsample.data.windows import Windows
+from negsample.batches.packed import pack
+from negsample.batches.windows import Windows
 from negsample.models import GRU4Rec
 
 V, D, L = 30, 12, 60

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.config import TrainSettings
 from negsample.data.popularity import popularity_order
-from negsample.evaluation import evaluate
+from negsample.evaluation.evaluate import evaluate
+from negsample.evaluation.ranks import rank
 from negsample.models import PopRec
-from negsample.ranking import rank
+from negsample.settings import TrainSettings
 
 COUNTS = np.array([0, 3, 9, 0, 3, 7, 0])  # in order: 2, 5, then 1 and 4 tied, then 3 and 6 tied
 

@@ -7,10 +7,10 @@ import torch
 from slow import models, split, steps
 
 from negsample import SASRec, TrainSettings, build_method, catalogue_of, generator, negative_settings
-from negsample.data.epochs import batches_of
-from negsample.proposals import propose
-from negsample.table import DenseTable, RowsTable
-from negsample.train import step
+from negsample.batches.epochs import batches_of
+from negsample.models.item_table import DenseTable, RowsTable
+from negsample.training.loop import step
+from negsample.training.proposals import propose
 
 LONGEST, USERS = 5, 5
 SMALL = {

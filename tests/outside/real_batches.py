@@ -10,8 +10,8 @@ from slow import split
 from torch import nn
 
 from negsample import TrainSettings, generator
-from negsample.data.epochs import batches_of
-from negsample.table import DenseTable
+from negsample.batches.epochs import batches_of
+from negsample.models.item_table import DenseTable
 
 LONGEST, DIM = 20, 64
 

@@ -12,7 +12,7 @@ from scipy import stats as known
 from slow import cohorts, laws
 
 from negsample import Cohort, InBatch, LogUniform, Popularity, TrainSettings, Uniform, catalogue_of, generator
-from negsample.data.epochs import batches_of
+from negsample.batches.epochs import batches_of
 
 SHARES = (0.5, 0.2, 0.3)
 PER, POLICIES = ("batch", "sequence", "position"), ("none", "target", "history")

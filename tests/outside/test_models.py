@@ -7,7 +7,7 @@ import torch
 from slow import models, split
 
 from negsample import GRU4Rec, SASRec, TrainSettings, generator
-from negsample.data.epochs import batches_of
+from negsample.batches.epochs import batches_of
 
 LONGEST = 40
 

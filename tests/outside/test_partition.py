@@ -12,9 +12,9 @@ from real_batches import LONGEST, Taste, real_batch, targets_of
 from slow import laws
 
 from negsample import TrainSettings, build_method, catalogue_of, generator, negative_settings
-from negsample.data.epochs import batches_of
-from negsample.proposals import propose
-from negsample.train import step
+from negsample.batches.epochs import batches_of
+from negsample.training.loop import step
+from negsample.training.proposals import propose
 
 
 def corrected(world, settings, warmth=0.0, **how):

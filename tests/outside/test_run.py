@@ -10,8 +10,8 @@ from slow import figures, files
 from world import all_figures, counts_of_targets, ranked
 
 from negsample import SASRec, TrainSettings, generator, plan
-from negsample.attempts import do
-from negsample.dial import parse_choice
+from negsample.execution.attempts import do
+from negsample.scoring.dial import parse_choice
 
 LONGEST = 6
 SETTINGS = TrainSettings(epochs=4, dim=8, blocks=1, max_length=LONGEST, batch_size=16, learning_rate=0.02)

@@ -10,7 +10,7 @@ from scipy import stats as known
 from slow import steps
 
 from negsample import BatchMix, OneOfHardest, Resample, generator
-from negsample.negatives import Scored
+from negsample.miners import Scored
 
 TIMES = 3000
 

@@ -7,8 +7,8 @@ import pytest
 from slow import logs, split
 
 from negsample import TrainSettings, generator, split_by_time
-from negsample.data.epochs import batches_of
-from negsample.evaluation import queries
+from negsample.batches.epochs import batches_of
+from negsample.evaluation.evaluate import queries
 
 
 @pytest.mark.parametrize("rule", ["paper", "sound"])

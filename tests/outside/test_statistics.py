@@ -13,10 +13,10 @@ from make_study import make_study
 from scipy import stats as known
 from slow import figures, nulls, split
 
-from negsample.report import read_study
-from negsample.report.offers import offers
-from negsample.report.significance import differences, significance_table
-from negsample.stats import Sample, compare, holm
+from negsample.analysis.offers import offers
+from negsample.analysis.reading import read_study
+from negsample.analysis.significance import differences, significance_table
+from negsample.analysis.statistics import Sample, compare, holm
 
 LEVEL, STUDIES = 0.05, 150
 WORLDS = [

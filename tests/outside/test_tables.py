@@ -8,9 +8,9 @@ import pytest
 from make_study import make_study
 from slow import frontier
 
-from negsample.report import read_study, study_table
-from negsample.report.frontier import reaches, standings
-from negsample.report.tables import frontier_table
+from negsample.analysis.frontier import reaches, standings
+from negsample.analysis.reading import read_study
+from negsample.analysis.tables import frontier_table, study_table
 
 METHODS = ("random", "in-batch", "adaptive-mixed", "PopRec")
 

@@ -8,9 +8,9 @@ from one_step import LONGEST, Steps
 from slow import adam, steps
 
 from negsample import TrainSettings, generator
-from negsample.data.epochs import batches_of
-from negsample.optimizers import RowAdam, optimizer_for
-from negsample.table import RowsTable
+from negsample.batches.epochs import batches_of
+from negsample.models.item_table import RowsTable
+from negsample.optim import RowAdam, optimizer_for
 
 RATE = 0.02
 

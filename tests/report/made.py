@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
-from negsample.report.significance import FAMILIES, Comparisons, Difference
+from negsample.analysis.significance import FAMILIES, Comparisons, Difference
 
 SIGNIFICANT, LEVEL = 0.001, 0.5
 

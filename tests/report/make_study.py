@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from negsample.checksums import LIST, write_list
-from negsample.config import fingerprint
+from negsample.files.checksums import LIST, write_list
+from negsample.settings import fingerprint
 
 METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "PopRec")
 SETTINGS = {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from make_study import make_study
 
-from negsample.checksums import LIST
+from negsample.files.checksums import LIST
 from negsample.report import drawing, write_report
 from negsample.report.drawing import Drawing
 

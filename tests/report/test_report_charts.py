@@ -7,16 +7,17 @@ import polars as pl
 import pytest
 from make_study import METHODS, make_study, manifest
 
-from negsample.report import labels, read_study, study_table
+from negsample.analysis.frontier import hits_by_popularity, reaches
+from negsample.analysis.reading import read_study
+from negsample.analysis.tables import dialled_rows, study_table
+from negsample.report import labels
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.curves import training_curves
 from negsample.report.encodings import shade
 from negsample.report.figures import dataset_figures, write_figures
-from negsample.report.frontier import hits_by_popularity, reaches
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import looks
 from negsample.report.popularity_charts import popularity_curve
-from negsample.report.tables import dialled_rows
 
 
 def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> None:

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 from make_study import list_anew, make_study
 
-from negsample.config import InputError
-from negsample.report import read_study, study_table, write_report
+from negsample.analysis.reading import Study, read_study
+from negsample.analysis.tables import study_table
+from negsample.errors import InputError
+from negsample.report import write_report
 from negsample.report.cost_charts import memory_chart, oversampling_chart, seconds_to_best, time_chart
 from negsample.report.palette import looks
-from negsample.report.reading import Study
 
 METHODS = ("random", "in-batch", "mixed", "PopRec")
 

@@ -12,12 +12,13 @@ import polars as pl
 import pytest
 from make_study import BETAS, METHODS, list_anew, make_study
 
-from negsample.metrics import balance, balances
-from negsample.report import read_study, write_report
-from negsample.report.frontier import FLOORS, Reach, _edges, hits_by_popularity, reaches, standings
-from negsample.report.offers import offers
-from negsample.report.significance import Comparisons
-from negsample.report.tables import dialled_rows
+from negsample.analysis.frontier import FLOORS, Reach, _edges, hits_by_popularity, reaches, standings
+from negsample.analysis.offers import offers
+from negsample.analysis.reading import read_study
+from negsample.analysis.significance import Comparisons
+from negsample.analysis.tables import dialled_rows
+from negsample.evaluation.metrics import balance, balances
+from negsample.report import write_report
 from negsample.report.words import dataset_words
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from make_study import list_anew, make_study
 
-from negsample.config import InputError
-from negsample.report import read_study, write_report
+from negsample.analysis.reading import Study, read_study
+from negsample.errors import InputError
+from negsample.report import write_report
 from negsample.report.palette import looks
-from negsample.report.reading import Study
 from negsample.report.tuning_charts import response_chart, responses
 from negsample.report.tuning_words import budget_words, tuned_lines
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from made import LEVEL, SIGNIFICANT, comparisons, once, popular, row
 
+from negsample.analysis.cutoff import CutOff
+from negsample.analysis.offers import chosen_on
+from negsample.analysis.significance import Comparisons
 from negsample.report.cells import COLUMNS, lines
-from negsample.report.cutoff import CutOff
-from negsample.report.offers import chosen_on
 from negsample.report.palette import looks
-from negsample.report.significance import Comparisons
 from negsample.report.words import Words, dataset_words
 
 EVENTS = {"events": 1000, "cold_events": 263, "left_out_events": 0}

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import pytest
 from make_study import EVENTS, list_anew, make_study, measures
 
+from negsample.analysis.offers import offers
+from negsample.analysis.reading import Study, read_study
+from negsample.analysis.significance import Comparisons, Difference, differences
+from negsample.analysis.tables import dialled_rows, study_table
+from negsample.paper.findings import findings
 from negsample.report.cells import COLUMNS, lines
-from negsample.report.findings import findings
-from negsample.report.offers import offers
 from negsample.report.palette import looks
-from negsample.report.reading import Study, read_study
-from negsample.report.significance import Comparisons, Difference, differences
-from negsample.report.tables import dialled_rows, study_table
 from negsample.report.words import dataset_words
 
 SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "PopRec")

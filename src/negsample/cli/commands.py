@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from negsample.config import PrepareSettings, TrainSettings, checked
+from negsample.settings import PrepareSettings, TrainSettings, checked
 
 if TYPE_CHECKING:
-    from negsample.job import Job
+    from negsample.runs.job import Job
 
 
 def train_command(dataset: str, prepared: PrepareSettings, job: Job, folder: str = "RUN") -> str:

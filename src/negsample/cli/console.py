@@ -10,9 +10,9 @@ from contextlib import suppress
 import typer
 from rich.console import Console
 
-from negsample.config import FailedError, InputError
 from negsample.data.names import printable
-from negsample.shortage import WAYS_OUT, is_shortage
+from negsample.errors import FailedError, InputError
+from negsample.runs.shortage import WAYS_OUT, is_shortage
 
 
 class Output(Console):

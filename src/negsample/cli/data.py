@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from negsample.cli.console import out
-from negsample.config import InputError
+from negsample.errors import InputError
 
 if TYPE_CHECKING:
     from negsample.data.sources.base import Source
@@ -23,7 +23,7 @@ def list_known() -> None:
     from rich import box
     from rich.table import Table
 
-    from negsample.data.catalogue import BUNDLED
+    from negsample.data.load import BUNDLED
     from negsample.data.sources.known import SOURCES
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
@@ -51,7 +51,7 @@ def fetch(
 ) -> None:
     """Download a public dataset, or take it from a file; size and checksum are compared."""
     from negsample.cli.progress import coming
-    from negsample.data.catalogue import BUNDLED, public_dataset
+    from negsample.data.load import BUNDLED, public_dataset
     from negsample.data.sources.fetch import fetch as fetch_source
     from negsample.data.sources.kept import fetched
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from negsample.arguments import SEEDS
-from negsample.config import InputError, NegativeSettings, PrepareSettings, TrainSettings, checked
+from negsample.errors import SEEDS, InputError
+from negsample.settings import NegativeSettings, PrepareSettings, TrainSettings, checked
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]

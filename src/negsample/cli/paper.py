@@ -22,7 +22,7 @@ from negsample.cli.options import (
     whole_numbers,
 )
 from negsample.cli.studies import carry_out, command_line, tuned
-from negsample.config import FailedError
+from negsample.errors import FailedError
 
 
 def reproduce(
@@ -64,17 +64,17 @@ def reproduce(
     changes: Changes = None,
 ) -> None:
     """The paper again: its datasets, six methods, tables and figures, beside what was published."""
-    from negsample import study
     from negsample.cli.terminal import print_dataset, print_forecast
-    from negsample.data.catalogue import load_dataset
-    from negsample.earlier import check_adds, read_earlier
-    from negsample.forecast import check_fits, forecast
+    from negsample.data.load import load_dataset
+    from negsample.execution.backend import parse_where
     from negsample.methods import PAPER_SIX
-    from negsample.presets import PRESETS, remarks
-    from negsample.reproduce import FACTORS, note_of, plan_reproduction, what_is_missing, which_data
-    from negsample.runs import check_study_folder
+    from negsample.paper.presets import PRESETS, remarks
+    from negsample.paper.reproduce import FACTORS, note_of, plan_reproduction, what_is_missing, which_data
+    from negsample.studies import study
+    from negsample.studies.earlier import check_adds, read_earlier
+    from negsample.studies.files import check_study_folder
+    from negsample.studies.forecast import check_fits, forecast
     from negsample.tracking import track
-    from negsample.where import parse_where
 
     chosen = PRESETS[preset]
     settings, negatives = settings_of(epochs, changes, chosen.training)

@@ -19,10 +19,10 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 
 if TYPE_CHECKING:
-    from negsample.course import Epoch
-    from negsample.failed import Failed
-    from negsample.job import Job
-    from negsample.tuning import Tuning
+    from negsample.runs.failed import Failed
+    from negsample.runs.job import Job
+    from negsample.studies.tuning import Tuning
+    from negsample.training.state import Epoch
 
 
 def _bar(out: Console) -> RichProgress:
@@ -74,8 +74,8 @@ class Progress:
     """A live line over all jobs of a study, with the time left; a line for each that is done."""
 
     def __init__(self, bar: RichProgress, jobs: Sequence[Job]) -> None:
-        from negsample.course import SELECTED_BY
         from negsample.methods import METHODS
+        from negsample.training.state import SELECTED_BY
 
         self._bar = bar
         self._selected_by = SELECTED_BY
@@ -88,7 +88,7 @@ class Progress:
 
     def watch(self, job: Job, epoch: Epoch | Failed | None) -> None:
         """An epoch of ``job`` is over, or with None the job; or it failed."""
-        from negsample.failed import Failed
+        from negsample.runs.failed import Failed
 
         if isinstance(epoch, Failed):
             trained = self._last[job.name].epoch if job.name in self._last else 0
@@ -138,7 +138,7 @@ class TuningProgress:
 
     def watch(self, tuning: Tuning, said: Any) -> None:
         """An epoch of a trial is over, or with a trial that, or with None the search."""
-        from negsample.search import Trial
+        from negsample.studies.search import Trial
 
         epochs, what = tuning.job.settings.epochs, f"{tuning.job.data.name} {tuning.job.method}"
         if said is None:
@@ -167,7 +167,7 @@ class TuningProgress:
 
 
 def _work(job: Job) -> float:
-    from negsample.data.table import seen_train_events
+    from negsample.data.description import seen_train_events
 
     return float(job.settings.epochs * seen_train_events(job.data, job.settings))
 

@@ -28,7 +28,7 @@ from negsample.cli.options import (
     prepare_settings,
     settings_of,
 )
-from negsample.config import InputError
+from negsample.errors import InputError
 
 
 def prepare(
@@ -47,8 +47,8 @@ def prepare(
 ) -> None:
     """Turn a log into a dataset: split by time, ids made, arrays on disk."""
     from negsample.cli.terminal import print_dataset
-    from negsample.data.log import read_log
-    from negsample.data.prepare import prepare as prepare_log
+    from negsample.data.log.read import read_log
+    from negsample.data.prepare.pipeline import prepare as prepare_log
 
     settings = prepare_settings(
         user,
@@ -88,7 +88,7 @@ def train(
     cold: Cold = "keep",
 ) -> None:
     """Train one model by one method, and measure it."""
-    from negsample.presets import PRESETS, remarks, whose
+    from negsample.paper.presets import PRESETS, remarks, whose
 
     chosen_preset = PRESETS[preset]
     settings, negatives = settings_of(epochs, changes, chosen_preset.training)
@@ -104,17 +104,18 @@ def train(
         test_fraction,
         cold,
     )
-    from negsample.again import dial_again
-    from negsample.attempts import do
     from negsample.cli.progress import progress_of
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
-    from negsample.data.catalogue import load_dataset
-    from negsample.dial import parse_choice
-    from negsample.earlier import differs
-    from negsample.forecast import check_fits, forecast
+    from negsample.data.load import load_dataset
+    from negsample.execution.attempts import do
+    from negsample.files.folders import check_new_folder
     from negsample.methods import POPREC, method_names
-    from negsample.runs import check_new_folder, is_run, read_run
-    from negsample.study import plan
+    from negsample.runs.folder import is_run, read_run
+    from negsample.runs.remeasure import dial_again
+    from negsample.scoring.dial import parse_choice
+    from negsample.studies.earlier import differs
+    from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.study import plan
 
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
@@ -155,11 +156,11 @@ def evaluate(
 ) -> None:
     """Measure a finished run again, from its saved model."""
     from negsample.cli.terminal import print_metrics
-    from negsample.runs import read_run
+    from negsample.runs.folder import read_run
 
     method = read_run(run).config["method"]
-    from negsample.again import measure_again
-    from negsample.dial import parse_choice
+    from negsample.runs.remeasure import measure_again
+    from negsample.scoring.dial import parse_choice
 
     measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
     print_metrics(out, method, read_run(run).metrics)
@@ -169,7 +170,7 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="A prepared dataset, a run, a study or a tuning.")],
 ) -> None:
     """Compare every file with the checksums that were written with it."""
-    from negsample.verify import verify as verify_folder
+    from negsample.studies.verify import verify as verify_folder
 
     damaged = 0
     for found in verify_folder(folder):

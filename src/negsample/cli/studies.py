@@ -39,14 +39,14 @@ from negsample.cli.options import (
     settings_of,
     whole_numbers,
 )
-from negsample.config import FailedError, InputError
+from negsample.errors import FailedError, InputError
 
 if TYPE_CHECKING:
-    from negsample.job import Job
-    from negsample.report.reading import Study
+    from negsample.analysis.reading import Study
+    from negsample.execution.backend import Where
+    from negsample.runs.job import Job
+    from negsample.studies.tuning import Tuning
     from negsample.tracking.study import TrackedStudy
-    from negsample.tuning import Tuning
-    from negsample.where import Where
 
 
 def compare(
@@ -92,7 +92,7 @@ def compare(
     cold: Cold = "keep",
 ) -> None:
     """Compare methods on the same data: the main job. PopRec comes along."""
-    from negsample.presets import PRESETS, check_untuned, remarks, whose
+    from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
 
     chosen_preset = PRESETS[preset]
     check_untuned(chosen_preset, tune_trials)
@@ -109,18 +109,18 @@ def compare(
         test_fraction,
         cold,
     )
-    from negsample import study
     from negsample.cli.terminal import print_dataset, print_forecast
-    from negsample.data.catalogue import load_dataset
-    from negsample.dial import parse_choice
-    from negsample.earlier import check_adds, read_earlier
-    from negsample.forecast import check_fits, forecast
+    from negsample.data.load import load_dataset
+    from negsample.execution.backend import parse_where
     from negsample.methods import PAPER_SIX, POPREC, method_names
     from negsample.report.facts import unreached_words
-    from negsample.runs import check_study_folder
+    from negsample.scoring.dial import parse_choice
+    from negsample.studies import study
+    from negsample.studies.earlier import check_adds, read_earlier
+    from negsample.studies.files import check_study_folder
+    from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.tuning import plan_tunings
     from negsample.tracking import track
-    from negsample.tuning import plan_tunings
-    from negsample.where import parse_where
 
     tracking = track(mlflow, folder)
     asked = list(PAPER_SIX) if methods is None else method_names(methods)
@@ -225,12 +225,12 @@ def tune(
         cold,
     )
     from negsample.cli.terminal import print_best, print_dataset, print_forecast
-    from negsample.data.catalogue import load_dataset
-    from negsample.forecast import forecast
+    from negsample.data.load import load_dataset
+    from negsample.execution.backend import LOCAL
+    from negsample.files.folders import check_place
     from negsample.methods import POPREC, method_names
-    from negsample.runs import check_place
-    from negsample.tuning import check_alone, plan_tunings, write_best
-    from negsample.where import LOCAL
+    from negsample.studies.forecast import forecast
+    from negsample.studies.tuning import check_alone, plan_tunings, write_best
 
     names = method_names(method)
     if len(names) > 1 or names == [POPREC]:
@@ -257,8 +257,8 @@ def tune(
 
 def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
     """Write a study's report again, from its folders alone."""
+    from negsample.analysis.reading import read_study
     from negsample.report.page import write_report
-    from negsample.report.reading import read_study
 
     page = write_report(folder, say)
     _say_study(read_study(folder), page)
@@ -283,15 +283,15 @@ def carry_out(
     Raises:
         FailedError: nothing is finished.
     """
-    from negsample import study
+    from negsample.analysis.reading import read_study
     from negsample.cli.progress import progress_of
-    from negsample.report.reading import read_study
+    from negsample.comparison import compare as run_study
     from negsample.tracking import tracked
 
     failures: list[str] = []
     with tracked(tracking, say) as logging, progress_of(out, [*jobs, *oversampling]) as progress:
         try:
-            page = study.compare(
+            page = run_study(
                 jobs,
                 folder,
                 oversampling=oversampling,
@@ -315,8 +315,8 @@ def carry_out(
 
 
 def _say_study(study: Study, page: Path) -> None:
+    from negsample.analysis.tables import whole_table
     from negsample.cli.terminal import print_study
-    from negsample.report.tables import whole_table
 
     print_study(out, whole_table(study), study.about.get("dial", "none"))
     out.plain(f"Report: {page}")
@@ -325,10 +325,11 @@ def _say_study(study: Study, page: Path) -> None:
 def tuned(
     tunings: list[Tuning], at_once: int, where: Where, failed: dict[tuple[str, str], str] | None = None
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """Do what is left of ``tunings``, seen on the terminal; ``failed`` as of :func:`negsample.tuning.tune_all`."""
+    """Do what is left of ``tunings``, seen on the terminal; ``failed`` as of
+    :func:`negsample.studies.tuning.tune_all`."""
     from negsample.cli.progress import progress_of_searches
-    from negsample.forecast import check_fits
-    from negsample.tuning import tune_all
+    from negsample.studies.forecast import check_fits
+    from negsample.studies.tuning import tune_all
 
     check_fits([[tuning.job] for tuning in tunings], at_once, memory=where.here)
     with progress_of_searches(out, tunings) as progress:

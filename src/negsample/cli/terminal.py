@@ -12,14 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from negsample.cli.console import Output
+from negsample.data.dataset import Dataset
+from negsample.data.description import describe
 from negsample.data.popularity import COHORTS
-from negsample.data.sequences import Dataset
-from negsample.data.table import describe
 
 if TYPE_CHECKING:
-    from negsample.config import TrainSettings
-    from negsample.forecast import Forecast
-    from negsample.tuning import Tuning
+    from negsample.settings import TrainSettings
+    from negsample.studies.forecast import Forecast
+    from negsample.studies.tuning import Tuning
 
 _STUDY_COLUMNS = {
     "method": "method",
@@ -51,7 +51,7 @@ def print_dataset(out: Console, data: Dataset, settings: TrainSettings | None = 
 def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
     """What the runs and trials that are left will take, and how the item table is kept; nothing, if there are none.
     ``here``: they will be done on this machine, with these threads."""
-    from negsample.forecast import in_bytes, in_time
+    from negsample.studies.forecast import in_bytes, in_time
 
     if not ahead.lines:
         return
@@ -178,9 +178,10 @@ def print_methods(out: Console) -> None:
 
 def print_method(out: Console, given: str) -> None:
     """All that is said of one method."""
-    from negsample.config import InputError, NegativeSettings
+    from negsample.errors import InputError
     from negsample.methods import METHODS, POPREC, method_names
     from negsample.methods.about import cost, words
+    from negsample.settings import NegativeSettings
 
     names = method_names(given)
     if len(names) != 1 or names[0] == POPREC:

@@ -9,10 +9,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from negsample.config import InputError, fingerprint
 from negsample.data.cache import cache_folder
-from negsample.data.parts import readable
-from negsample.runs import write_json
+from negsample.data.log.parts import readable
+from negsample.errors import InputError
+from negsample.files.folders import write_json
+from negsample.settings import fingerprint
 
 _SETTLED = 2 * 10**9  # nanoseconds after which a further change shows in the time of the change, on any file system
 

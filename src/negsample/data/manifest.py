@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.config import History, InputError, PrepareSettings
 from negsample.data import blocks
 from negsample.data.popularity import COHORTS, cohorts, median_percent, users_of_items
 from negsample.data.split import TEST, TRAIN, VALID
+from negsample.errors import InputError
+from negsample.settings import History, PrepareSettings
 
 HISTORIES: tuple[str, ...] = get_args(History)
 _MANY_USERS, _LARGE = 20, 0.1  # share of the events that no one user of so many has
@@ -39,7 +40,7 @@ def content_fingerprint(arrays: Arrays, user_ids: pl.Series, item_ids: pl.Series
 
 
 def describe_events(arrays: Arrays) -> dict[str, Any]:
-    """The counts of a dataset, from its arrays (see :class:`~negsample.data.sequences.Dataset`).
+    """The counts of a dataset, from its arrays (see :class:`~negsample.data.dataset.Dataset`).
 
     ``trained_users`` have two train events or more. ``cold_*``: items in no train event, and the events on
     them. ``*_without_history``: events of users with none in an earlier part. ``tie_share``: share of the

@@ -11,9 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from negsample.arguments import guarded
-from negsample.config import InputError
 from negsample.data.blocks import stretches
+from negsample.errors import InputError, guarded
 
 TRAIN, VALID, TEST = 0, 1, 2
 Rule = Literal["sound", "paper"]

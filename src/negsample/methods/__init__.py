@@ -1,8 +1,8 @@
 """The table of methods: a published name -> the three seats, with paper and year."""
 
 from negsample.methods.names import POPREC, build_method, method_names, negative_settings
+from negsample.methods.parts import Catalogue, Method, Row, catalogue_of
 from negsample.methods.rows import METHODS, PAPER_SIX
-from negsample.methods.seats import Catalogue, Method, Row, catalogue_of
 
 __all__ = [
     "METHODS",

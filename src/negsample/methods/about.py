@@ -10,9 +10,10 @@ from typing import NamedTuple
 import torch
 
 from negsample.methods.names import build_method
+from negsample.methods.parts import Catalogue
 from negsample.methods.rows import METHODS
-from negsample.methods.seats import Catalogue
-from negsample.negatives import CrossBatch, Mixture, Scored
+from negsample.miners import Scored
+from negsample.samplers import CrossBatch, Mixture
 
 
 class Words(NamedTuple):

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from negsample.arguments import guarded
-from negsample.config import InputError, NegativeSettings, checked
+from negsample.errors import InputError, guarded
+from negsample.methods.parts import Catalogue, Method
 from negsample.methods.rows import METHODS
-from negsample.methods.seats import Catalogue, Method
+from negsample.settings import NegativeSettings, checked
 
 POPREC = "PopRec"
 

@@ -10,24 +10,17 @@ from torch import Tensor
 
 from negsample.data.popularity import cohorts
 from negsample.losses import bce, bpr, bpr_max, corrected_log_q, gbce, gbce_beta, sampled_softmax
-from negsample.methods.seats import Catalogue, Chosen, Method, Row
+from negsample.methods.parts import Catalogue, Chosen, Method, Row
 from negsample.methods.spaces import Whole
-from negsample.negatives import (
-    BatchMix,
+from negsample.miners import BatchMix, Hardest, KeepAll, LogQ, OneOfHardest, Resample, Temper, Then
+from negsample.samplers import (
     Cache,
     Cohort,
     CrossBatch,
-    Hardest,
     InBatch,
-    KeepAll,
-    LogQ,
     LogUniform,
     Mixture,
-    OneOfHardest,
     Popularity,
-    Resample,
-    Temper,
-    Then,
     Uniform,
     WholeCatalogue,
     own_cohort,

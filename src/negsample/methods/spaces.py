@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from negsample.config import InputError
+from negsample.errors import InputError
 
 
 class Whole(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import torch
 
-from negsample.config import TrainSettings
 from negsample.models.backbone import Backbone
 from negsample.models.gru4rec import GRU4Rec
+from negsample.models.item_table import DenseTable, ItemTable, RowsTable
 from negsample.models.sasrec import SASRec
-from negsample.table import DenseTable, ItemTable, RowsTable
+from negsample.settings import TrainSettings
 
 _NAMES = {SASRec: "sasrec", GRU4Rec: "gru4rec"}
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.data.batches import Packed, upload
-from negsample.data.windows import Ints, spans
+from negsample.batches.packed import Packed, upload
+from negsample.batches.windows import Ints, spans
 
 _MIN_WIDTH = 32  # below this, more bins cost more than they save
 

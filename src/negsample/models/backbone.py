@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from negsample.data.batches import Packed
-from negsample.table import ItemTable
+from negsample.batches.packed import Packed
+from negsample.models.item_table import ItemTable
 
 
 class Backbone(Protocol):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from negsample.data.batches import Packed, upload
+from negsample.batches.packed import Packed, upload
 from negsample.models.dropout import dropout
-from negsample.table import DenseTable, RowsTable, table_for
+from negsample.models.item_table import DenseTable, RowsTable, table_for
 
 
 class GRU4Rec(nn.Module):

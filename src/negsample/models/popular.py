@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from negsample.data.batches import Packed
+from negsample.batches.packed import Packed
 
 
 class PopRec(nn.Module):

@@ -9,11 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from negsample.data.batches import Packed
-from negsample.initial import Initial, fill
+from negsample.batches.packed import Packed
 from negsample.models.attention import Bins, attend, lay_in_bins
 from negsample.models.dropout import dropout
-from negsample.table import DenseTable, RowsTable, table_for
+from negsample.models.init import Initial, fill
+from negsample.models.item_table import DenseTable, RowsTable, table_for
 
 NORM_EPS = 1e-8
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from negsample.data.batches import Packed, upload
+from negsample.batches.packed import Packed, upload
 from negsample.models.attention import Bins, bins_of, lay
 from negsample.models.dropout import Piece, dropout_by_piece
 from negsample.models.sasrec import NORM_EPS, Block, SASRec, encode

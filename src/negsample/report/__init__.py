@@ -1,7 +1,7 @@
 """The report: a study's table, figures, words and page, from its folders alone; nothing here trains."""
 
+from negsample.analysis.reading import Study, read_study
+from negsample.analysis.tables import study_table, write_table
 from negsample.report.page import write_report
-from negsample.report.reading import Study, read_study
-from negsample.report.tables import study_table, write_table
 
 __all__ = ["Study", "read_study", "study_table", "write_report", "write_table"]

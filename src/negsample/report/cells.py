@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from negsample.report.formats import whole
-from negsample.report.frontier import Standing
-from negsample.report.offers import Row
+from negsample.analysis.formats import whole
+from negsample.analysis.frontier import Standing
+from negsample.analysis.offers import Row
+from negsample.analysis.significance import Comparisons
 from negsample.report.palette import Look
-from negsample.report.significance import Comparisons
 
 
 class Column(NamedTuple):

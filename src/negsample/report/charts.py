@@ -8,6 +8,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from negsample.analysis.formats import spread
+from negsample.analysis.offers import Row
+from negsample.analysis.tables import COHORTS
 from negsample.report import labels
 from negsample.report.encodings import (
     CHOSEN,
@@ -22,10 +25,7 @@ from negsample.report.encodings import (
     sized,
     whisker,
 )
-from negsample.report.formats import spread
-from negsample.report.offers import Row
 from negsample.report.palette import Look
-from negsample.report.tables import COHORTS
 
 _NAMED = (380.0, 300.0)
 """The smallest plot, in pixels, that names its points; a smaller one leaves the naming to the legend."""

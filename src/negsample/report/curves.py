@@ -8,11 +8,11 @@ from typing import Any
 
 import altair as alt
 
+from negsample.analysis.formats import spread
+from negsample.analysis.reading import POPULAR
 from negsample.report.encodings import CHOSEN, colour, dash, highlighted, legend_of, shade, sized
-from negsample.report.formats import spread
 from negsample.report.palette import Look
-from negsample.report.reading import POPULAR
-from negsample.runs import Run
+from negsample.runs.folder import Run
 
 _TICKS = 8  # that many looks each have a tick; over more epochs whole numbers come by themselves
 

@@ -11,7 +11,7 @@ from selectors import EVENT_READ, DefaultSelector
 from types import TracebackType
 from typing import Any
 
-from negsample.runs import finite
+from negsample.files.folders import finite
 
 _RENDERER = Path(__file__).with_name("renderer.py")
 _SECONDS = 60.0  # a chart takes a tenth of one

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from negsample.config import TrainSettings, checked
-from negsample.report.formats import listed, memory, percent, seconds, share, when, whole
-from negsample.report.reading import POPULAR, Study
-from negsample.report.tables import COHORTS
+from negsample.analysis.formats import listed, memory, percent, seconds, share, when, whole
+from negsample.analysis.reading import POPULAR, Study
+from negsample.analysis.tables import COHORTS
+from negsample.settings import TrainSettings, checked
 
 Facts = list[tuple[str, str]]
 """(term, description), in the order they are shown."""

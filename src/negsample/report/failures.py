@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from negsample.report.reading import Study
+from negsample.analysis.reading import Study
 
 
 class FailureLine(NamedTuple):

@@ -10,21 +10,21 @@ from typing import Any, Literal, NamedTuple
 import altair as alt
 import polars as pl
 
+from negsample.analysis.formats import listed, whole
+from negsample.analysis.frontier import Reach, hits_by_popularity
+from negsample.analysis.reading import Study
+from negsample.analysis.tables import dialled_rows
+from negsample.analysis.tunings import Tuning
+from negsample.files.atomic import replacing
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.curves import training_curves
 from negsample.report.drawing import Drawing
 from negsample.report.encodings import MANY
-from negsample.report.formats import listed, whole
-from negsample.report.frontier import Reach, hits_by_popularity
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, Look, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_curve
-from negsample.report.reading import Study
-from negsample.report.tables import dialled_rows
 from negsample.report.tuning_charts import response_chart, responses
-from negsample.report.tunings import Tuning
-from negsample.whole import replacing
 
 Place = Literal["dial", "more", "tuning", "cost", "together"]
 Drawn = tuple[Place, str, str, str, alt.LayerChart | None]

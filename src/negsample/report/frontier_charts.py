@@ -8,6 +8,11 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from negsample.analysis.formats import percent
+from negsample.analysis.frontier import FLOORS, Reach
+from negsample.analysis.offers import Row
+from negsample.analysis.reading import POPULAR
+from negsample.analysis.statistics import interval
 from negsample.report.encodings import (
     CHOSEN,
     DIAL,
@@ -21,12 +26,7 @@ from negsample.report.encodings import (
     shape,
     sized,
 )
-from negsample.report.formats import percent
-from negsample.report.frontier import FLOORS, Reach
-from negsample.report.offers import Row
 from negsample.report.palette import Look
-from negsample.report.reading import POPULAR
-from negsample.stats import interval
 
 _THIN = 3  # every so many floors of a band are drawn
 
@@ -80,7 +80,7 @@ def frontier_chart(found: Sequence[Reach], rows: Sequence[Row], looks: Mapping[s
 def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]) -> alt.LayerChart | None:
     """HR@10 by how popular the item is, a line a method, at the setting of the dial that is shown.
 
-    ``rows``: from :func:`negsample.report.frontier.hits_by_popularity`. None if there are none.
+    ``rows``: from :func:`negsample.analysis.frontier.hits_by_popularity`. None if there are none.
     """
     if not rows:
         return None

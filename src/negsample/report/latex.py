@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from negsample.analysis.formats import SPACE
+from negsample.analysis.reading import Study
 from negsample.report.cells import COLUMNS, Cell, Line
 from negsample.report.facts import dial_words
-from negsample.report.formats import SPACE
-from negsample.report.reading import Study
 
 _SHOWN = COLUMNS[:9]  # the paper's Table 3: HR and NDCG by cohort, and Balance
 _ESCAPED = {

@@ -14,28 +14,28 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from negsample.arguments import guarded
-from negsample.checksums import rewriting
+from negsample.analysis.cutoff import cut_off
+from negsample.analysis.formats import listed, when
+from negsample.analysis.frontier import reaches, standings
+from negsample.analysis.offers import Offers, offers
+from negsample.analysis.reading import POPULAR, Study, is_of_study, read_study
+from negsample.analysis.significance import Comparisons, differences, significance_table
+from negsample.analysis.tables import dialled_rows, frontier_table, study_table, whole_table, write_table
+from negsample.errors import guarded
+from negsample.files.checksums import rewriting
+from negsample.files.folders import finite
+from negsample.paper.beside_paper import beside_table, cohort_cells, reproduced
+from negsample.paper.beside_paper import cells as beside_cells
+from negsample.paper.beside_words import Beside, beside
+from negsample.paper.findings import findings
 from negsample.report import cells, facts
-from negsample.report.beside_paper import beside_table, cohort_cells, reproduced
-from negsample.report.beside_paper import cells as beside_cells
-from negsample.report.beside_words import Beside, beside
-from negsample.report.cutoff import cut_off
 from negsample.report.failures import failure_lines
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures, write_text
-from negsample.report.findings import findings
-from negsample.report.formats import listed, when
-from negsample.report.frontier import reaches, standings
 from negsample.report.latex import latex_table
-from negsample.report.offers import Offers, offers
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
-from negsample.report.reading import POPULAR, Study, is_of_study, read_study
-from negsample.report.significance import Comparisons, differences, significance_table
 from negsample.report.significance_words import cells_not_tested
-from negsample.report.tables import dialled_rows, frontier_table, study_table, whole_table, write_table
 from negsample.report.tuning_words import budget_words, tuned_lines
 from negsample.report.words import dataset_words
-from negsample.runs import finite
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "saving.js", "sorting.js")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from negsample.report.claims import p_text
-from negsample.report.formats import SPACE, listed, whole
-from negsample.report.offers import Row
-from negsample.report.significance import FAMILIES, Comparisons, Difference
+from negsample.analysis.claims import p_text
+from negsample.analysis.formats import SPACE, listed, whole
+from negsample.analysis.offers import Row
+from negsample.analysis.significance import FAMILIES, Comparisons, Difference
 
 
 def significance(tests: Comparisons, trained: Sequence[Row]) -> str:

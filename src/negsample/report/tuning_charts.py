@@ -8,10 +8,10 @@ from typing import Any
 
 import altair as alt
 
+from negsample.analysis.formats import percent, seconds
+from negsample.analysis.tunings import Trial, Tuning, in_order
 from negsample.report.encodings import CHOSEN, colour, highlighted, legend_of, sized
-from negsample.report.formats import percent, seconds
 from negsample.report.palette import Look
-from negsample.report.tunings import Trial, Tuning, in_order
 
 RATE = "learning_rate"
 _OTHERS = ("kept_hardest", "batch_size")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from negsample.report.formats import listed, percent, seconds
+from negsample.analysis.formats import listed, percent, seconds
+from negsample.analysis.tunings import Tuning
 from negsample.report.tuning_charts import shown
-from negsample.report.tunings import Tuning
 
 
 class Tuned(NamedTuple):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from negsample.report import limits
-from negsample.report.claims import told
-from negsample.report.cutoff import CutOff, cut_off_words
-from negsample.report.formats import SPACE, listed, percent, seconds
-from negsample.report.frontier import Standing
-from negsample.report.offers import ACCEPTABLE, ACCURACY, BALANCE, TAIL, Offers, Purpose, Row
-from negsample.report.reading import POPULAR
-from negsample.report.significance import Comparisons
+from negsample.analysis import limits
+from negsample.analysis.claims import told
+from negsample.analysis.cutoff import CutOff, cut_off_words
+from negsample.analysis.formats import SPACE, listed, percent, seconds
+from negsample.analysis.frontier import Standing
+from negsample.analysis.offers import ACCEPTABLE, ACCURACY, BALANCE, TAIL, Offers, Purpose, Row
+from negsample.analysis.reading import POPULAR
+from negsample.analysis.significance import Comparisons
+from negsample.analysis.verdicts import advice, below, best_of, called, judged_purpose, names, on_test, ranked, repeat
 from negsample.report.significance_words import significance
-from negsample.report.verdicts import advice, below, best_of, called, judged_purpose, names, on_test, ranked, repeat
 
 
 class Words(NamedTuple):

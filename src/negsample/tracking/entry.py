@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from negsample.runs import Run, read_run
+from negsample.runs.folder import Run, read_run
 
 _OF_TRAINING = ("config.json", "log.jsonl")
 _FILES = (*_OF_TRAINING, "metrics.json")

@@ -10,7 +10,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from negsample.config import InputError
+from negsample.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

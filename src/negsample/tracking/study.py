@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from negsample.config import InputError
-from negsample.runs import write_json
+from negsample.errors import InputError
+from negsample.files.folders import write_json
 from negsample.tracking.entry import Entry, Point, entry_of, text
 from negsample.tracking.server import briefly
 

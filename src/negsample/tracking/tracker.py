@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from negsample.checksums import LIST, settled
-from negsample.runs import is_run
+from negsample.files.checksums import LIST, settled
+from negsample.runs.folder import is_run
 from negsample.tracking.server import connect, reason
 from negsample.tracking.study import TrackedStudy, experiment_of
 
 if TYPE_CHECKING:
-    from negsample.course import Epoch
-    from negsample.failed import Failed
-    from negsample.job import Job
-    from negsample.outcomes import Watch
+    from negsample.execution.outcomes import Watch
+    from negsample.runs.failed import Failed
+    from negsample.runs.job import Job
+    from negsample.training.state import Epoch
 
 _ATTEMPTS = 2  # a connection that was closed meanwhile is the usual reason of a failure
 

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from negsample.config import InputError
+from negsample.errors import InputError
 
 
 def is_archive(path: Path) -> bool:

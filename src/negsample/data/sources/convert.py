@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import polars as pl
 
-from negsample.checksums import LIST, read_list, sum_of, write_list
-from negsample.config import InputError
-from negsample.data.log import Log
+from negsample.data.log.read import Log
 from negsample.data.sources.archive import extract, is_archive
 from negsample.data.sources.base import Source
 from negsample.data.sources.kept import fetched, folder_of
 from negsample.data.sources.official import Found, look_at
 from negsample.data.sources.rows import write_rows
-from negsample.runs import whole_folder, write_json
+from negsample.errors import InputError
+from negsample.files.checksums import LIST, read_list, sum_of, write_list
+from negsample.files.folders import whole_folder, write_json
 
 
 class Converted(NamedTuple):

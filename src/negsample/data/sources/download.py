@@ -9,7 +9,7 @@ from typing import cast
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from negsample.config import InputError
+from negsample.errors import InputError
 
 Watch = Callable[[int, int | None], None]
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from negsample.config import InputError
-from negsample.data.parts import readable
+from negsample.data.log.parts import readable
 from negsample.data.sources.archive import is_archive
 from negsample.data.sources.base import Source
 from negsample.data.sources.convert import convert
@@ -18,6 +17,7 @@ from negsample.data.sources.download import Watch, download
 from negsample.data.sources.kept import Fetched, fetched, folder_of, keep
 from negsample.data.sources.known import SOURCES
 from negsample.data.sources.official import Found, difference, is_official, look_at
+from negsample.errors import InputError
 
 
 def fetch(source: Source, given: Path | None = None, *, watch: Watch = lambda done, whole: None) -> Fetched:

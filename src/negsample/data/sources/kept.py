@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from negsample.config import InputError
 from negsample.data.cache import cache_folder
 from negsample.data.sources.base import Source
 from negsample.data.sources.official import Found
-from negsample.runs import write_json
+from negsample.errors import InputError
+from negsample.files.folders import write_json
 
 ABOUT = "fetched.json"
 _FACTS = {"file": str, "size": int, "sha256": str, "words": str}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from negsample.config import InputError
-from negsample.data.parts import ROW, readable
+from negsample.data.log.parts import ROW, readable
+from negsample.data.log.times import UNITS, within
 from negsample.data.sources.base import Form
-from negsample.data.times import UNITS, within
+from negsample.errors import InputError
 
 _SHOWN = 80  # letters of a bad line
 

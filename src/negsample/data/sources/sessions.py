@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from negsample.config import InputError
+from negsample.errors import InputError
 
 LEAST_LENGTH, LEAST_COUNT = 2, 5  # events of a sequence, of an item
 

@@ -1,0 +1,1 @@
+"""What the runs of a study show: tables, frontiers, significance and verdicts."""

@@ -1,0 +1,259 @@
+"""Which differences between methods are significant: one table of p-values, from which all words and marks are read.
+
+Five families of comparisons a dataset, one for each claim: NDCG@10 in total, HR@10 in total, NDCG@10 by cohort, HR@10
+by cohort, and Balance. In each are all pairs of methods as the table shows them (each run at its chosen dial), and what
+the advice says: the advised method against every other, each at the dial that validation prefers for the purpose, and
+the advised method for the tail against the one for accuracy. A comparison stands in its family once, so it has one p
+and one adjusted p; Holm's correction is over all of a family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from negsample.analysis.offers import ACCURACY, BALANCE, TAIL, Offers, Row
+from negsample.analysis.reading import POPULAR, Study
+from negsample.analysis.samples import SCOPES, Entry, Sums, sample, sums_by_user, users_of
+from negsample.analysis.statistics import Compared, compare, holm, quantile, seed_ratio
+
+LEVEL = 0.05
+LEAST_USERS = 30
+"""Fewer users with an event in a scope are not tested: a handful says nothing."""
+POWER = 0.8
+"""With which the smallest detectable difference would have been found."""
+_BORDER = 0.2  # of LEVEL: how near to it an adjusted p may be for another approximation to fall on the other side
+
+Pair = tuple[Entry, Entry]
+Key = tuple[str, str]
+"""Measure and scope: ``ndcg@10``, ``hr@10`` or ``balance@10``, in one of SCOPES."""
+_KEYS: Mapping[str, Key] = {ACCURACY: ("ndcg@10", "all"), TAIL: ("hr@10", "tail"), BALANCE: ("balance@10", "all")}
+FAMILIES: Mapping[str, tuple[Key, ...]] = {
+    "NDCG@10 in total": (("ndcg@10", "all"),),
+    "HR@10 in total": (("hr@10", "all"),),
+    "NDCG@10 by cohort": tuple(("ndcg@10", scope) for scope in SCOPES[1:]),
+    "HR@10 by cohort": tuple(("hr@10", scope) for scope in SCOPES[1:]),
+    "Balance": (("balance@10", "all"),),
+}
+
+
+class Difference(NamedTuple):
+    """``a`` less ``b``, in fractions, on test. ``dial_a``, ``dial_b``: as of :func:`dial_text`.
+
+    ``error``: its standard error, with ``freedom`` degrees of freedom (:func:`negsample.analysis.statistics.compare`).
+    ``low``, ``high``: the 95 % interval, and ``p``, of this difference alone; ``p_holm``: over its family. All are None
+    where nothing was tested, and ``untested`` says why. ``detectable``: the smallest difference that would have been
+    found with a probability of 80 %, at 5 % after Holm's first step. ``users`` with an event in the scope; ``runs`` of
+    the method that has fewer.
+    """
+
+    dataset: str
+    family: str
+    measure: str
+    scope: str
+    a: str
+    dial_a: str
+    b: str
+    dial_b: str
+    difference: float | None
+    error: float | None
+    freedom: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    detectable: float | None
+    users: int
+    runs: int
+    untested: str
+
+    @property
+    def significant(self) -> bool:
+        """At 5 %, after Holm's correction."""
+        return self.p_holm is not None and self.p_holm < LEVEL
+
+    @property
+    def borderline(self) -> bool:
+        """Whether the adjusted p is so near to 5 % that another approximation could fall on the other side."""
+        return self.p_holm is not None and abs(self.p_holm - LEVEL) <= _BORDER * LEVEL
+
+    @property
+    def verdict(self) -> str:
+        """In words, for the file."""
+        if self.p_holm is None:
+            return f"not tested: {self.untested}"
+        return ("significant" if self.significant else "not significant") + (", borderline" if self.borderline else "")
+
+    @property
+    def turned(self) -> Difference:
+        """``b`` less ``a``."""
+        less = {
+            name: None if (each := getattr(self, name)) is None else -each for name in ("difference", "low", "high")
+        }
+        return self._replace(
+            a=self.b,
+            dial_a=self.dial_b,
+            b=self.a,
+            dial_b=self.dial_a,
+            difference=less["difference"],
+            low=less["high"],
+            high=less["low"],
+        )
+
+
+class Comparisons:
+    """What was tested on one dataset, to be asked for. ``dials``: by method, of its runs in the table."""
+
+    def __init__(
+        self, found: Sequence[Difference] = (), dials: Mapping[str, Sequence[float | None]] | None = None
+    ) -> None:
+        self.found = list(found)
+        self._dials = {method: dial_text(some) for method, some in (dials or {}).items()}
+        self._known = {
+            (each.measure, each.scope, each.a, each.dial_a, each.b, each.dial_b): each
+            for one in self.found
+            for each in (one, one.turned)
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def between(self, measure: str, a: Row, b: Row) -> Difference | None:
+        """``a`` less ``b``, rows at the dial that they name, by the measure of a purpose; None where not compared."""
+        return self._known.get((*_KEYS[measure], a["method"], _of_row(a), b["method"], _of_row(b)))
+
+    def of_table(self, measure: str, scope: str, a: str, b: str) -> Difference | None:
+        """The same of two methods as the table shows them."""
+        if a not in self._dials or b not in self._dials:
+            return None
+        return self._known.get((measure, scope, a, self._dials[a], b, self._dials[b]))
+
+
+def dial_text(dials: Sequence[float | None]) -> str:
+    """``0.5``, or of runs at several settings ``0 0.5 0.5``; empty for what has no dial."""
+    texts = ["" if dial is None else f"{dial:g}" for dial in dials]
+    return texts[0] if len(set(texts)) == 1 else " ".join(texts)
+
+
+def _of_row(row: Row) -> str:
+    return dial_text([None if row["method"] == POPULAR else row["dial"]])
+
+
+def differences(study: Study, dataset: str, offered: Offers) -> Comparisons:
+    """All that is compared on ``dataset``; empty where a run has no ranks by event, or there is nothing to compare."""
+    events = study.events.get(dataset)
+    methods = study.methods_of(dataset)
+    if events is None or not len(events["user_E"]) or len(methods) < 2:
+        return Comparisons()
+    runs = {method: study.runs_of(dataset, method) for method in methods}
+    own = {method: (method, tuple(run.metrics.get("dial", 0.0) for run in runs[method])) for method in methods}
+
+    def at(row: Row) -> Entry:
+        return row["method"], (row["dial"] or 0.0,) * len(runs[row["method"]])
+
+    pairs: dict[Key, dict[Pair, None]] = {
+        key: dict.fromkeys(combinations(own.values(), 2)) for keys in FAMILIES.values() for key in keys
+    }
+    for measure, purpose in ((ACCURACY, offered.accuracy), (TAIL, offered.tail), (BALANCE, offered.balance)):
+        rivals = offered.rivals(purpose)
+        _add(pairs[_KEYS[measure]], [(at(purpose.chosen), at(row)) for row in rivals] if purpose.chosen else [])
+    accurate, tail = offered.accuracy.chosen, offered.tail.chosen
+    if accurate is not None and tail is not None:
+        for measure in (ACCURACY, TAIL):
+            _add(pairs[_KEYS[measure]], [(at(tail), at(accurate))])
+    entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
+    sums = sums_by_user(study, dataset, entries)
+    if sums is None:
+        return Comparisons()
+    return Comparisons(compared(sums, dataset, pairs), {method: _dials(own[method]) for method in methods})
+
+
+def compared(sums: Sums, dataset: str, pairs: Mapping[Key, Iterable[Pair]]) -> list[Difference]:
+    """All ``pairs``, family by family."""
+    found = []
+    for family, keys in FAMILIES.items():
+        found += _corrected([each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))])
+    return found
+
+
+def _add(known: dict[Pair, None], pairs: Iterable[Pair]) -> None:
+    """What is not yet compared, either way round, nor one thing with itself."""
+    for a, b in pairs:
+        if a != b and (b, a) not in known:
+            known[a, b] = None
+
+
+def _dials(entry: Entry) -> tuple[float | None, ...]:
+    return (None,) if entry[0] == POPULAR else entry[1]
+
+
+def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pair]) -> list[Difference]:
+    """The comparisons of one measure in one scope, not yet corrected."""
+    entries = list(dict.fromkeys(entry for pair in pairs for entry in pair))
+    tests = tested(sums, family, key, entries, [(entries.index(a), entries.index(b)) for a, b in pairs])
+    users = users_of(sums, *key)
+    found = []
+    for (a, b), each in zip(pairs, tests, strict=True):
+        runs = min((len(sums.gains[entry]) for entry in (a, b) if entry[0] != POPULAR), default=1)
+        difference = None if np.isnan(each.difference) else each.difference
+        why = _why(users, runs, each)
+        error, freedom, p = (None, None, None) if why else (each.error, each.freedom, each.p)
+        named = (a[0], dial_text(_dials(a)), b[0], dial_text(_dials(b)))
+        known = (error, freedom, None, None, p, None, None)
+        found.append(Difference(dataset, family, *key, *named, difference, *known, users, runs, why))
+    return found
+
+
+def tested(
+    sums: Sums, family: str, key: Key, entries: Sequence[Entry], pairs: Sequence[tuple[int, int]]
+) -> list[Compared]:
+    """The tests of ``pairs`` of ``entries`` in one scope; how their runs scatter is asked of the whole family."""
+    samples = {each: [sample(sums, entry, *each) for entry in entries] for each in FAMILIES[family]}
+    least = [float(np.mean([seed_ratio(samples[each][number]) for each in samples])) for number in range(len(entries))]
+    return compare(samples[key], pairs, least)
+
+
+def _why(users: int, runs: int, each: Compared) -> str:
+    """Why a comparison is not tested; empty where it is."""
+    if np.isnan(each.difference):
+        return "undefined in a run"
+    if runs < 2:
+        return "one run of a method"
+    if users < LEAST_USERS:
+        return f"fewer than {LEAST_USERS} users"
+    return "no variance" if np.isnan(each.p) else ""
+
+
+def _corrected(found: Sequence[Difference]) -> list[Difference]:
+    """A whole family: with adjusted p, interval, and the smallest detectable difference."""
+    tested = [each for each in found if each.p is not None]
+    if not tested:
+        return list(found)
+    freedom = np.array([each.freedom for each in tested])
+    error = np.array([each.error for each in tested])
+    reach = quantile(LEVEL, freedom) * error
+    seen = (quantile(LEVEL / len(tested), freedom) + quantile(2 * (1 - POWER), freedom)) * error
+    adjusted = holm(np.array([each.p for each in tested]))
+    filled = iter(
+        each._replace(
+            low=(each.difference or 0.0) - float(far),
+            high=(each.difference or 0.0) + float(far),
+            p_holm=float(p),
+            detectable=float(least),
+        )
+        for each, far, p, least in zip(tested, reach, adjusted, seen, strict=True)
+    )
+    return [each if each.p is None else next(filled) for each in found]
+
+
+def significance_table(found: Sequence[Difference]) -> pl.DataFrame:
+    """One row a comparison, fractions."""
+    text = ("dataset", "family", "measure", "scope", "a", "dial_a", "b", "dial_b", "untested")
+    kinds: dict[str, type[pl.DataType]] = dict.fromkeys(Difference._fields, pl.Float64)
+    kinds |= dict.fromkeys(text, pl.String) | dict.fromkeys(("users", "runs"), pl.Int64)
+    kinds["verdict"] = pl.String
+    return pl.DataFrame([each._asdict() | {"verdict": each.verdict} for each in found], schema=kinds, orient="row")

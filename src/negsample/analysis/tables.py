@@ -1,0 +1,141 @@
+"""The study's table: one row a (dataset, method), averaged over its runs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from negsample.analysis.reading import POPULAR, Study
+from negsample.errors import InputError
+from negsample.files.atomic import replacing
+from negsample.runs.folder import Run
+
+COHORTS = ("head", "mid", "tail")
+SPREAD = (
+    "hr@10",
+    "ndcg@10",
+    *(f"{cohort}_hr@10" for cohort in COHORTS),
+    *(f"{cohort}_ndcg@10" for cohort in COHORTS),
+    "balance@10",
+)
+"""The measures that are shown with their standard deviation."""
+EXTRA = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
+
+
+def study_table(study: Study) -> pl.DataFrame:
+    """One row a (dataset, method) with a finished run, in the study's order; ``failed``: how many of its runs failed.
+
+    Fractions, not %. A measure is the mean over the runs where it is defined, ``_sd`` the sample standard
+    deviation over the same runs (null with fewer than two). Both are null where it is defined in no run.
+
+    Raises:
+        InputError: a run's metrics lack one of the columns.
+    """
+    rows = [
+        {"dataset": dataset, "method": method, "failed": _failed(study, dataset, method)}
+        | averaged(study.runs_of(dataset, method))
+        for dataset in study.datasets()
+        for method in study.methods_of(dataset)
+    ]
+    return pl.DataFrame(rows, schema=_schema(), orient="row")
+
+
+def whole_table(study: Study) -> pl.DataFrame:
+    """The same with a row of no figures for each method of which every run that was tried failed."""
+    found = {(row["dataset"], row["method"]): row for row in study_table(study).to_dicts()}
+    rows = []
+    for dataset in study.manifests:
+        for method in study.about["methods"]:
+            failed = _failed(study, dataset, method)
+            row = {"dataset": dataset, "method": method, "runs": 0, "failed": failed} if failed else None
+            rows.append(found.get((dataset, method), row))
+    return pl.DataFrame([row for row in rows if row is not None], schema=_schema(), orient="row")
+
+
+def _failed(study: Study, dataset: str, method: str) -> int:
+    return sum(each.method == method for each in study.failures_of(dataset))
+
+
+def write_table(table: pl.DataFrame, path: Path) -> Path:
+    """``table`` as CSV, in place of what was there in one step."""
+    with replacing(path) as temporary:
+        table.write_csv(temporary)
+    return path
+
+
+def frontier_table(study: Study) -> pl.DataFrame:
+    """One row a (dataset, method, seed, dial): every measure on test, at each setting that the run was measured at.
+
+    Fractions, not %. ``chosen``: whether the run's own dial stands there; ``valid_ndcg@10`` and ``valid_balance@10``:
+    what a choice goes by.
+    """
+    names = (*SPREAD, "coverage@10")
+    seen = {f"valid_{name}": name for name in ("ndcg@10", "balance@10")}
+    rows = []
+    for dataset in study.datasets():
+        for run in (run for method in study.methods_of(dataset) for run in study.runs_of(dataset, method)):
+            valid = study.figures(run, "valid")
+            key = {"dataset": dataset, "method": run.config["method"], "seed": run.config["seed"]}
+            for beta, test in study.figures(run, "test").items():
+                row = key | {"dial": beta, "chosen": beta == run.metrics.get("dial", 0.0)}
+                row |= {name: test[name] for name in names}
+                rows.append(row | {column: valid[beta][name] for column, name in seen.items()})
+    kinds = {"dataset": pl.String, "method": pl.String, "seed": pl.Int64, "dial": pl.Float64, "chosen": pl.Boolean}
+    return pl.DataFrame(rows, schema=kinds | dict.fromkeys([*names, *seen], pl.Float64), orient="row")
+
+
+def common_betas(study: Study, runs: Sequence[Run]) -> tuple[float, ...]:
+    """The settings of the dial that all of ``runs`` were measured at, ascending."""
+    return tuple(sorted(set.intersection(*(set(study.figures(run, "test")) for run in runs))))
+
+
+def dialled_rows(study: Study, dataset: str, part: str = "test") -> list[dict[str, Any]]:
+    """A row a (method, dial) of ``dataset``, as of the table; ``dial`` is None for what has no dial."""
+    rows = []
+    for method in study.methods_of(dataset):
+        runs = study.runs_of(dataset, method)
+        for beta in common_betas(study, runs):
+            figures = [study.figures(run, part)[beta] for run in runs]
+            key = {"dataset": dataset, "method": method}
+            rows.append(key | averaged(runs, figures) | {"dial": None if method == POPULAR else beta})
+    return rows
+
+
+def averaged(runs: list[Run], figures: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """The columns of a row: means over ``runs``, of what stands in their metrics for test, or of ``figures``."""
+    given = [run.metrics["test"] for run in runs] if figures is None else figures
+    row: dict[str, Any] = {"runs": len(runs)}
+    for name in SPREAD:
+        values = _defined(runs, given, name)
+        row[name] = statistics.fmean(values) if values else None
+        row[f"{name}_sd"] = statistics.stdev(values) if len(values) > 1 else None
+    for name in ("coverage@10", *EXTRA):
+        values = _defined(runs, given, name)
+        row[name] = statistics.fmean(values) if values else None
+    for name in ("train_seconds", "steps_per_second", "best_epoch", "dial", "peak_memory_bytes"):
+        values = [float(run.metrics[name]) for run in runs if run.metrics.get(name) is not None]
+        row[name] = statistics.fmean(values) if values else None
+    return row
+
+
+def _defined(runs: list[Run], figures: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    for run, each in zip(runs, figures, strict=True):
+        if name not in each:
+            raise InputError(f"{run.folder / 'metrics.json'} has no '{name}' for test; delete the run, run again")
+    return [float(value) for each in figures if (value := each[name]) is not None]
+
+
+def _schema() -> dict[str, pl.DataType | type[pl.DataType]]:
+    names = [column for name in SPREAD for column in (name, f"{name}_sd")]
+    names += ["coverage@10", "train_seconds", "steps_per_second", *EXTRA, "best_epoch", "dial", "peak_memory_bytes"]
+    return {
+        "dataset": pl.String,
+        "method": pl.String,
+        "runs": pl.Int64,
+        **dict.fromkeys(names, pl.Float64),
+        "failed": pl.Int64,
+    }

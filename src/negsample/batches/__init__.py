@@ -1,0 +1,1 @@
+"""Which users and positions a training step sees."""

@@ -1,0 +1,117 @@
+"""The batches of an epoch: in what order users come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from negsample.batches.packed import Batch, Collisions, training_batch
+from negsample.batches.windows import Ints, Which, spans, training_windows, windows_to
+from negsample.data import blocks
+from negsample.data.dataset import Dataset
+from negsample.settings import TrainSettings
+
+Order = Literal["shuffled", "drawn"]
+"""How an epoch's batches come about: each window once, or windows drawn with replacement."""
+
+
+def target_counts(
+    items: NDArray[np.int32], offsets: Ints, train_ends: Ints, *, max_length: int, width: int, which: Which = "last"
+) -> Ints:
+    """(width,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
+    windows = training_windows(offsets, train_ends, max_length, which)
+    counts = np.zeros(width, np.int64)
+    at_once = max(blocks.BLOCK // max_length, 1)
+    for first in range(0, len(windows), at_once):
+        some = slice(first, first + at_once)
+        starts, stops = windows.starts[some], windows.stops[some]
+        np.add.at(counts, items[spans(starts + 1, stops - 1 - starts)], 1)
+    return counts
+
+
+def epoch_batches(
+    items: NDArray[np.int32],
+    offsets: Ints,
+    train_ends: Ints,
+    *,
+    batch_size: int,
+    max_length: int,
+    catalogue_size: int,
+    collisions: Collisions = "history",
+    batches: Order = "shuffled",
+    which: Which = "last",
+    rng: torch.Generator,
+) -> Iterator[Batch]:
+    """One pass over the training windows (one of each trained user, or all) in random order, ``batch_size`` a batch.
+
+    With ``drawn`` batches as many windows each drawn uniformly with replacement, ``n // batch_size`` times (once at
+    least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
+    """
+    windows = training_windows(offsets, train_ends, max_length, which)
+    if not len(windows):
+        return
+    if batches == "shuffled":
+        taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
+    else:
+        idle = int((train_ends - offsets[:-1] < 2).sum())
+        steps = steps_an_epoch(len(windows), idle, batch_size, batches)
+        taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
+    for some in taken:
+        yield training_batch(
+            items,
+            offsets,
+            train_ends,
+            windows.take(some.numpy()),
+            max_length=max_length,
+            catalogue_size=catalogue_size,
+            collisions=collisions,
+            which=which,
+        )
+
+
+def steps_an_epoch(windows: int, idle: int, batch_size: int, batches: Order) -> int:
+    """How many batches :func:`epoch_batches` gives of so many windows, with ``idle`` users who have none."""
+    return -(-windows // batch_size) if batches == "shuffled" else max((windows + idle) // batch_size, 1)
+
+
+def batches_again(
+    data: Dataset, settings: TrainSettings, collisions: Collisions, ends: Iterable[Tensor]
+) -> Iterator[Batch]:
+    """The batches whose windows end at ``ends``, their ``ends_B``, as they were."""
+    offsets = np.asarray(data.offsets)
+    for ends_B in ends:
+        stops = ends_B.cpu().numpy()
+        windows = windows_to(np.searchsorted(offsets, stops, "left") - 1, stops, offsets, settings.max_length)
+        yield training_batch(
+            data.items,
+            data.offsets,
+            data.train_ends,
+            windows,
+            max_length=settings.max_length,
+            catalogue_size=data.catalogue_size,
+            collisions=collisions,
+            which=settings.windows,
+        )
+
+
+def batches_of(
+    data: Dataset, settings: TrainSettings, collisions: Collisions, *, rng: torch.Generator
+) -> Iterator[Batch]:
+    """:func:`epoch_batches` of a dataset, as ``settings`` say."""
+    return epoch_batches(
+        data.items,
+        data.offsets,
+        data.train_ends,
+        batch_size=settings.batch_size,
+        max_length=settings.max_length,
+        catalogue_size=data.catalogue_size,
+        collisions=collisions,
+        batches=settings.batches,
+        which=settings.windows,
+        rng=rng,
+    )

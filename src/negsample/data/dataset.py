@@ -1,0 +1,224 @@
+"""A prepared dataset: every user's events as flat, memory-mapped arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from negsample.data.names import safe_name
+from negsample.data.popularity import cohorts
+from negsample.errors import InputError, guarded
+from negsample.files.checksums import LIST, Checksums, read_list
+
+FORMAT = 2
+MANIFEST = "manifest.json"
+ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
+    "items": np.int32,
+    "times": np.int64,
+    "offsets": np.int64,
+    "train_ends": np.int64,
+    "valid_ends": np.int64,
+    "train_counts": np.int64,
+}
+_TEXTS = ("name", "fingerprint", "source", "first_time", "last_time", "valid_start", "test_start")
+_COUNTS = (
+    "events",
+    "users",
+    "items",
+    "train_events",
+    "valid_events",
+    "test_events",
+    "trained_users",
+    "cold_items",
+    "cold_test_events",
+    "test_events_without_history",
+    "dropped_cold_items",
+    "dropped_cold_events",
+    "duplicate_events",
+)
+_OTHERS: dict[str, type] = {"notes": list, "settings": dict, "cohorts": dict, "tie_share": float}
+_OTHERS |= {"repeat_test_events": dict}
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """U users' events, flat: user ``u`` has ``[offsets[u], offsets[u + 1])``, in the order of time.
+
+    Of these ``[offsets[u], train_ends[u])`` are train, ``[train_ends[u], valid_ends[u])`` validation and the
+    rest test: the split is global in time, so a user's parts never interleave.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what was prepared from what, and the counts of it.
+        items: (N,) int32, ids ``1..V``.
+        times: (N,) int64, microseconds since 1970.
+        offsets: (U + 1,) int64.
+        train_ends: (U,) int64, places in ``items``.
+        valid_ends: (U,) int64, places in ``items``.
+        train_counts: (V + 1,) int64, train events of each item; 0 at index 0.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    items: NDArray[np.int32]
+    times: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    train_ends: NDArray[np.int64]
+    valid_ends: NDArray[np.int64]
+    train_counts: NDArray[np.int64]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes the folder, and the arrays are mapped there."""
+        return _opened_again, (self.folder.absolute(),)
+
+    @property
+    def manifest_path(self) -> Path:
+        """The file that says what it is, its fingerprint among it."""
+        return self.folder / MANIFEST
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return str(self.manifest["name"])
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of its content, wherever it lies."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def split(self) -> str:
+        """How its log was cut: ``sound`` or ``paper``."""
+        return str(self.manifest["settings"]["split"])
+
+    @property
+    def users(self) -> int:
+        """U."""
+        return len(self.offsets) - 1
+
+    @property
+    def catalogue_size(self) -> int:
+        """V."""
+        return len(self.train_counts) - 1
+
+    @cached_property
+    def cohorts(self) -> NDArray[np.int8]:
+        """(V + 1,) 0 head, 1 mid, 2 tail; -1 at index 0."""
+        return cohorts(self.train_counts)
+
+    def user_ids(self) -> pl.Series:
+        """(U,) the log's id of each user."""
+        return self._ids("user", self.users)
+
+    def item_ids(self) -> pl.Series:
+        """(V,) the log's id of each item; that of item ``i`` at ``i - 1``."""
+        return self._ids("item", self.catalogue_size)
+
+    def _ids(self, role: str, expected: int) -> pl.Series:
+        path = ids_path(self.folder, role)
+        listed = read_list(self.folder / LIST, "dataset")
+        content = listed.read(path.name)
+        try:
+            ids = pl.read_parquet(BytesIO(content))[role]
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise listed.damaged(path.name, error) from None
+        if len(ids) != expected:
+            raise listed.damaged(path.name, f"{len(ids)} ids, the dataset has {expected}")
+        return ids
+
+
+def ids_path(folder: Path, role: str) -> Path:
+    """Where the log's ids of ``role`` (user or item) lie."""
+    return folder / f"{role}_ids.parquet"
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether ``folder`` holds a prepared dataset, whole or damaged."""
+    return (folder / MANIFEST).exists() or (folder / LIST).exists()
+
+
+@guarded
+def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
+    """The prepared dataset in ``folder``, mapped.
+
+    Args:
+        folder: where it lies.
+        whole: compare the checksums of all its files, which reads them once (about a second for 10^8 events); else
+            sizes, headers, and what must be true of the arrays that have one value a user or item.
+
+    Raises:
+        InputError: there is none, it is of another version, or a file of it is damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir() or not is_prepared(folder):
+        raise InputError(f"{folder} holds no prepared dataset ({MANIFEST}); make one with `negsample prepare`")
+    listed = read_list(folder / LIST, "dataset")
+    manifest = _read_manifest(listed)
+    for name in listed.files:
+        (listed.check if whole else listed.check_size)(name)
+    events, users, items = (manifest[key] for key in ("events", "users", "items"))
+    lengths = {
+        "items": events,
+        "times": events,
+        "offsets": users + 1,
+        "train_ends": users,
+        "valid_ends": users,
+        "train_counts": items + 1,
+    }
+    arrays = {name: _mapped(listed, f"{name}.npy", dtype, lengths[name]) for name, dtype in ARRAYS.items()}
+    _check_together(arrays, manifest, listed)
+    return Dataset(folder, manifest, **arrays)
+
+
+def _opened_again(folder: Path) -> Dataset:
+    """In another process, what this one has compared."""
+    return open_dataset(folder, whole=False)
+
+
+def _check_together(arrays: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any], listed: Checksums) -> None:
+    offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
+    if offsets[0] != 0 or offsets[-1] != manifest["events"] or (np.diff(offsets) < 0).any():
+        raise listed.damaged("offsets.npy", "they do not ascend from 0 to the number of events")
+    if (train_ends < offsets[:-1]).any() or (train_ends > valid_ends).any():
+        raise listed.damaged("train_ends.npy", "a user's train events end before they begin or after validation's")
+    if (valid_ends > offsets[1:]).any():
+        raise listed.damaged("valid_ends.npy", "a user's validation events end after all of the user's")
+    counts = arrays["train_counts"]
+    if counts[0] != 0 or (counts < 0).any() or counts.sum() != manifest["train_events"]:
+        raise listed.damaged("train_counts.npy", "they are no counts of the train events")
+
+
+def _read_manifest(listed: Checksums) -> dict[str, Any]:
+    manifest = listed.read_json(MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        raise listed.damaged(MANIFEST, f"format {found}, this version reads {FORMAT}")
+    lacking = [key for key in (*_TEXTS, *_COUNTS, *_OTHERS) if key not in manifest]
+    if lacking:
+        raise listed.damaged(MANIFEST, f"it lacks {', '.join(lacking)}")
+    kinds = dict.fromkeys(_TEXTS, str) | dict.fromkeys(_COUNTS, int) | _OTHERS
+    for key, kind in kinds.items():
+        if not isinstance(manifest[key], kind) or (key == "name" and safe_name(manifest[key]) != manifest[key]):
+            raise listed.damaged(MANIFEST, f"{key} is {manifest[key]!r}")
+    return manifest
+
+
+def _mapped(listed: Checksums, name: str, dtype: type[np.signedinteger[Any]], length: int) -> NDArray[Any]:
+    listed.check_size(name)
+    try:
+        array: NDArray[Any] = np.load(listed.folder / name, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # of a header that is flipped, of any kind
+        raise listed.damaged(name, error) from None
+    if array.dtype != dtype or array.ndim != 1:
+        raise listed.damaged(name, f"{array.dtype} of shape {array.shape}, not a row of {np.dtype(dtype)}")
+    if len(array) != length:
+        raise listed.damaged(name, f"{len(array)} values, the manifest says {length}")
+    return array

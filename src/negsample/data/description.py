@@ -1,0 +1,102 @@
+"""A dataset in figures, as the paper's Table 2 has them: text for people, printed elsewhere."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from negsample.data.dataset import Dataset
+from negsample.data.popularity import COHORTS
+from negsample.settings import TrainSettings, checked
+
+
+class CohortRow(NamedTuple):
+    """One cohort, as text.
+
+    ``items``, ``items_percent`` (of the catalogue), ``mpu_percent``, ``test_percent`` (of all test events).
+    """
+
+    cohort: str
+    items: str
+    items_percent: str
+    mpu_percent: str
+    test_percent: str
+
+
+class Description(NamedTuple):
+    """``facts``: (label, value) in the order to print them; ``cohorts``: head, mid, tail."""
+
+    facts: list[tuple[str, str]]
+    cohorts: list[CohortRow]
+
+
+def describe(dataset: Dataset, settings: TrainSettings | None = None) -> Description:
+    """The figures of ``dataset``, and of what a model with ``settings`` (None: the defaults) sees of it."""
+    about, model = dataset.manifest, settings or checked(TrainSettings, {})
+    measured = about["test_events"] - about["test_events_without_history"]
+    seen = _of(seen_train_events(dataset, model), about["train_events"])
+    repeats = _of(about["repeat_test_events"][model.history], measured)
+    events, tests = about["events"], about["test_events"]
+    facts = [
+        ("users", f"{about['users']:,}"),
+        ("items", f"{about['items']:,}"),
+        ("events", f"{events:,}"),
+        ("time", f"{_day(about['first_time'])} to {_day(about['last_time'])}"),
+        ("train events", f"{about['train_events']:,} before {_moment(about['valid_start'])}"),
+        ("validation events", f"{about['valid_events']:,} from {_moment(about['valid_start'])}"),
+        ("test events", f"{tests:,} from {_moment(about['test_start'])}"),
+        ("train events seen in training", f"{seen} at {_model(model)}"),
+        ("users trained on", f"{about['trained_users']:,} with two train events or more"),
+        ("test events of users without history", _of(about["test_events_without_history"], tests)),
+        ("cold items", f"{_of(about['cold_items'], about['items'])} in no train event"),
+        ("test events on cold items", f"{_of(about['cold_test_events'], tests)}, whose vectors are not trained"),
+        ("test events that are repeats", f"{repeats} of those with history, on an item that their user had"),
+        ("events that tie with another of their user", _of(round(about["tie_share"] * events), events)),
+    ]
+    if about["dropped_cold_events"]:
+        dropped = f"{about['dropped_cold_events']:,} on {about['dropped_cold_items']:,} items"
+        facts.append(("cold events dropped", dropped))
+    return Description(facts, [_cohort(name, about["cohorts"][name], tests) for name in COHORTS])
+
+
+def seen_train_events(data: Dataset, settings: TrainSettings) -> int:
+    """How many train events are an input or a target when a model with ``settings`` is trained."""
+    events = np.asarray(data.train_ends) - np.asarray(data.offsets[:-1])
+    most = settings.max_length + 1 if settings.windows == "last" else np.iinfo(np.int64).max
+    return int(np.minimum(events[events >= 2], most).sum())
+
+
+def _model(settings: TrainSettings) -> str:
+    return f"max_length {settings.max_length}" + (", windows all" if settings.windows == "all" else "")
+
+
+def _cohort(name: str, facts: dict[str, float | None], tests: int) -> CohortRow:
+    mpu = facts["mpu"]
+    return CohortRow(
+        cohort=name,
+        items=f"{facts['items']:,}",
+        items_percent=_significant(100 * (facts["item_share"] or 0)),
+        mpu_percent="none" if mpu is None else _significant(mpu),
+        test_percent=_significant(100 * (facts["test_events"] or 0) / tests),
+    )
+
+
+def _of(count: int, total: int) -> str:
+    return f"{count:,} ({_significant(100 * count / total)} %)"
+
+
+def _significant(value: float, digits: int = 2) -> str:
+    """``value`` in plain decimals: to one decimal from 1 up, to ``digits`` meaning ones below."""
+    if value == 0 or value >= 1:
+        return f"{value:.1f}" if value else "0"
+    return f"{value:.{digits - 1 - math.floor(math.log10(value))}f}"
+
+
+def _day(moment: str) -> str:
+    return moment.split("T")[0]
+
+
+def _moment(moment: str) -> str:
+    return moment.removesuffix("T00:00:00").replace("T", " ")

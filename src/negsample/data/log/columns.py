@@ -1,0 +1,104 @@
+"""Which columns of a log hold user, item and time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from negsample.errors import InputError
+
+# Earlier names win; compared in lower case without "_", "-", "." and spaces.
+USUAL_NAMES: dict[str, tuple[str, ...]] = {
+    "user": (
+        "user", "userid", "uid", "visitorid", "customerid", "customer", "reviewerid", "memberid", "accountid",
+        "clientid", "buyerid", "username", "userkey", "useridx", "sessionid", "session",
+    ),
+    "item": (
+        "item", "itemid", "iid", "movieid", "productid", "asin", "parentasin", "stockcode",
+        "articleid", "clickarticleid", "trackid", "songid", "artistid", "bookid", "isbn", "businessid",
+        "newsid", "videoid", "gameid", "sku", "adid", "itemkey", "itemidx", "product", "movie", "article",
+        "track", "song",
+    ),
+    "time": (
+        "timestamp", "time", "ts", "datetime", "date", "unixreviewtime", "unixtime", "eventtime",
+        "eventtimestamp", "createdat", "created", "invoicedate", "clicktimestamp", "orderdate",
+        "purchasedate", "reviewtime",
+    ),
+}  # fmt: skip
+
+_VALUE = re.compile(r"\s*[+-]?\d[\d\s.,:/TZ+-]*$")  # a number, a date or a time
+
+
+def plain(name: str) -> str:
+    """``name`` as names are compared: lower case, without ``_ - .`` and spaces."""
+    return "".join(letter for letter in name.lower() if letter not in "_-. ")
+
+
+def choose_columns(
+    columns: Sequence[str], asked: Mapping[str, str | None], path: Path, header: bool
+) -> tuple[dict[str, str], list[str]]:
+    """The column of each role, and a sentence on those that were guessed.
+
+    Args:
+        columns: the column names of the file, in its order.
+        asked: for each role (user, item, time) the column a person named, or None.
+        path: named in errors.
+        header: the names come from the first line of a text file, which may be a row.
+
+    Raises:
+        InputError: a column is not there, is there twice, or would serve two roles, or the names are a row.
+    """
+    if header:
+        _refuse_data(columns, asked, path)
+    chosen = {role: asked.get(role) or _guess(role, columns, path) for role in USUAL_NAMES}
+    for role, column in chosen.items():
+        if column not in columns:
+            raise InputError(
+                f"{path} has no column '{column}' for the {role}; its columns are: {_listed(columns)}; "
+                f"name one of them with --{role} COL"
+            )
+        if list(columns).count(column) > 1:
+            raise InputError(f"{path} has {list(columns).count(column)} columns '{column}'; rename all but one")
+        other = next(each for each in chosen if chosen[each] == column)
+        if other != role:
+            raise InputError(
+                f"column '{column}' of {path} would be both the {other} and the {role}; "
+                f"its columns are: {_listed(columns)}; name one for each with --{other} COL and --{role} COL"
+            )
+    guessed = [f"{role} from column '{chosen[role]}'" for role in chosen if not asked.get(role)]
+    named = [f"{role} from column '{chosen[role]}'" for role in chosen if asked.get(role)]
+    notes = [f"Guessed from the names: {', '.join(guessed)}."] if guessed else []
+    return chosen, notes + ([f"As named: {', '.join(named)}."] if named else [])
+
+
+def _refuse_data(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> None:
+    """Refuses a first line that is a row: named as columns, its values would be lost."""
+    named = {column for column in asked.values() if column}
+    known = {name for names in USUAL_NAMES.values() for name in names}
+    values = [column for column in columns if _VALUE.match(column)]
+    if values and (named & set(values) or not any(plain(column) in known for column in columns)):
+        shown = ",".join(dict.fromkeys([*asked][: len(columns)]))
+        raise InputError(
+            f"the first line of {path} is data and no header (it holds '{values[0]}'); its columns are: "
+            f"{_listed(columns)}; put a line before it that names all {len(columns)}, such as {shown}"
+            f"{',...' if len(columns) > len(asked) else ''}"
+        )
+
+
+def _guess(role: str, columns: Sequence[str], path: Path) -> str:
+    by_plain_name: dict[str, str] = {}
+    for column in columns:
+        by_plain_name.setdefault(plain(column), column)
+    for name in USUAL_NAMES[role]:
+        if name in by_plain_name:
+            return by_plain_name[name]
+    raise InputError(
+        f"{path} has no column that looks like the {role} (sought: {', '.join(USUAL_NAMES[role][:8])}, ...); "
+        f"its columns are: {_listed(columns)}; name one of them with --{role} COL"
+    )
+
+
+def _listed(columns: Sequence[str], most: int = 20) -> str:
+    shown = ", ".join(column if len(column) <= 40 else f"{column[:37]}..." for column in columns[:most])
+    return shown + (f" and {len(columns) - most} more" if len(columns) > most else "")

@@ -1,0 +1,117 @@
+"""A column of times, in whatever form, as microseconds since 1970.
+
+What people do lies between 1980 and now. No number of one unit in that span is in it in another unit, so that each
+number tells its unit, or that it is no time.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import polars as pl
+
+from negsample.data.log.ids import exact_to
+from negsample.data.log.parts import Column
+from negsample.errors import InputError
+
+FORMS = (
+    "a number of seconds, milliseconds, microseconds or nanoseconds since 1970, or ISO text such as "
+    "2011-12-09T12:50:00, 2011-12-09 12:50+02:00 or 2011-12-09, the same for all rows"
+)
+UNITS = {"seconds": 10**0, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+"""How many of each are a second."""
+_FIRST = 315_532_800  # 1980-01-01, in seconds
+_AHEAD = 86_400  # seconds that a time may be ahead of this machine's clock: a zone's worth
+_LARGEST = 9.2e18  # of Int64
+_ROUNDED = r"^[+-]?\d(?:\.(\d+))?[eE]\+?(\d{1,2})$"
+_ISO = (
+    r"^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)?)?"
+    r" ?(?:[Zz]|UTC|([+-])(\d{2}):?(\d{2})?)?$"
+)
+
+
+def check_type(column: Column, path: Path) -> None:
+    """Refuses a column that no reading could take.
+
+    Raises:
+        InputError: with the type found and the forms that are read.
+    """
+    if not (column.dtype.is_numeric() or _is_text(column) or _is_calendar(column)):
+        raise InputError(f"column '{column.name}' of {path} is of type {column.dtype}; a time is {FORMS}")
+
+
+def within(microseconds: pl.Expr) -> pl.Expr:
+    """Whether it lies between 1980 and now."""
+    return microseconds.is_between(_FIRST * 10**6, int((time.time() + _AHEAD) * 10**6))
+
+
+def within_as(number: pl.Expr, unit: str) -> pl.Expr:
+    """Whether a number since 1970 lies between 1980 and now when read as ``unit``."""
+    return number.is_between(_FIRST * UNITS[unit], (time.time() + _AHEAD) * UNITS[unit])
+
+
+def number(column: Column) -> pl.Expr:
+    """As Float64; null where it is no finite number that Int64 could hold, or one that lost digits in ``1.3E+09``."""
+    if _is_calendar(column):
+        return pl.lit(None, dtype=pl.Float64)
+    value = _stripped(column).cast(pl.Float64, strict=False)
+    fits = value.is_finite() & (value.abs() < _LARGEST)
+    if _is_text(column):
+        parts = _stripped(column).str.extract_groups(_ROUNDED).struct
+        fits &= (parts.field("1").fill_null("").str.len_chars() >= parts.field("2").cast(pl.Int64)).fill_null(True)
+    return pl.when(fits).then(value)
+
+
+def inexact(column: Column) -> pl.Expr:
+    """Where a float is so large that its neighbours are the same float."""
+    most = exact_to(column)
+    return pl.lit(False) if most is None else (column.expr.abs().cast(pl.Float64) > most).fill_null(False)
+
+
+def from_number(column: Column, unit: str) -> pl.Expr:
+    """Numbers of ``unit`` as Int64 microseconds: exact for integers, rounded down from nanoseconds."""
+    a_second = UNITS[unit]
+    whole = _stripped(column).cast(pl.Int64, strict=False)
+    exact = whole // 1000 if a_second > 10**6 else whole * (10**6 // a_second)
+    rounded = (number(column) * (10**6 / a_second)).round().cast(pl.Int64, strict=False)
+    return pl.coalesce(exact, rounded) if column.dtype.is_integer() or _is_text(column) else rounded
+
+
+def from_calendar(column: Column) -> pl.Expr:
+    """Dates as Int64 microseconds, UTC where no zone is given; null where it is no ISO date or time."""
+    if _is_calendar(column):
+        return column.expr.cast(pl.Datetime("us", getattr(column.dtype, "time_zone", None))).dt.epoch("us")
+    if not _is_text(column):
+        return pl.lit(None, dtype=pl.Int64)
+    fields = _stripped(column).str.extract_groups(_ISO)
+
+    def field(group: int, highest: int) -> pl.Expr:
+        value = fields.struct.field(str(group)).cast(pl.Int64)
+        return pl.when(value.is_null()).then(0).when(value <= highest).then(value)
+
+    midnight = fields.struct.field("1").str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    second = field(2, 23) * 3600 + field(3, 59) * 60 + field(4, 59)
+    fraction = fields.struct.field("5").str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
+    east = pl.when(fields.struct.field("6") == "-").then(-1).otherwise(1)
+    offset = east * (field(7, 23) * 3600 + field(8, 59) * 60)
+    return midnight.dt.epoch("us") + (second - offset) * 10**6 + fraction
+
+
+def zoned(column: Column) -> pl.Expr:
+    """Where a date has a zone of its own."""
+    if not _is_text(column):
+        return pl.lit(False)
+    return _stripped(column).str.contains(r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$").fill_null(False)
+
+
+def _is_calendar(column: Column) -> bool:
+    return isinstance(column.dtype, pl.Date | pl.Datetime)
+
+
+def _is_text(column: Column) -> bool:
+    return isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def _stripped(column: Column) -> pl.Expr:
+    return column.expr.cast(pl.String).str.strip_chars() if _is_text(column) else column.expr

@@ -1,0 +1,136 @@
+"""A log's events as flat files in a scratch folder, their ids as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from negsample.data import blocks
+from negsample.data.log.parts import readable
+from negsample.data.log.read import Log
+from negsample.errors import InputError
+
+DTYPES = {"users": np.uint32, "items": np.uint32, "times": np.int64}
+_LARGEST = 2**31 - 1  # distinct ids
+
+
+class Events(NamedTuple):
+    """n events: ``users`` and ``items`` as whole numbers, ``times`` in microseconds since 1970."""
+
+    users: NDArray[np.uint32]
+    items: NDArray[np.uint32]
+    times: NDArray[np.int64]
+
+    def take(self, which: Any) -> Events:
+        """Those at ``which``: a slice, a mask or indices."""
+        return Events(self.users[which], self.items[which], self.times[which])
+
+    def blocks(self) -> Iterator[Events]:
+        """All of them, a stretch at a time."""
+        return (self.take(block) for block in blocks.stretches(len(self.times)))
+
+
+class Codes:
+    """A dictionary from the ids of a column to codes ``0, 1, ...``, in whatever order they come."""
+
+    def __init__(self, role: str, dtype: pl.DataType) -> None:
+        self._role, self._dtype = role, dtype
+        self._categorical = pl.Categorical(pl.Categories.random(role))
+        self._kept = pl.Series([], dtype=self._categorical)  # Polars forgets categories that nobody holds
+
+    def expr(self) -> pl.Expr:
+        """The codes of the column, as UInt32."""
+        return pl.col(self._role).cast(pl.String).cast(self._categorical).to_physical()
+
+    def ids(self, codes: int) -> pl.Series:
+        """(codes,) the id of each code."""
+        if codes > _LARGEST:
+            raise InputError(f"{codes:,} distinct {self._role}s; at most {_LARGEST:,} can be numbered")
+        text = pl.Series(np.arange(codes, dtype=np.uint32)).cat.to(self._categorical).cast(pl.String)
+        return text.cast(self._dtype).alias("id")
+
+
+def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
+    """One pass over ``log`` into flat files in ``folder``; held are a block of events and the distinct ids.
+
+    Returns:
+        The events in file order, mapped; users and items are codes, in no order. And the log's id (Int64 or
+        String) of each code, of users and of items.
+
+    Raises:
+        InputError: the log cannot be read, or is not what :class:`~negsample.data.log.read.Log` says.
+        OSError: ``folder`` cannot be written.
+    """
+    frame = log.frame.select("user", "item", "time")
+    source = Path(log.source or log.name)
+    with readable(source):
+        schema = frame.collect_schema()
+    _check(log, schema, nulls=(0, 0, 0))
+    users, items = Codes("user", schema["user"]), Codes("item", schema["item"])
+    nulls, largest = np.zeros(3, np.int64), np.full(2, -1)
+    failures: list[OSError] = []
+
+    def keep(batch: pl.DataFrame) -> bool:
+        """Whether to stop, as what is wrong can be told."""
+        nulls[:] += batch.null_count().row(0)
+        if len(batch) and not nulls.any():
+            some = Events(*(column.to_numpy() for column in batch))
+            largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
+            try:
+                append(some)
+            except OSError as error:  # of the folder, not of the log
+                failures.append(error)
+        return bool(failures)
+
+    with new_events(folder) as append, readable(source):
+        # Not collect_batches: it takes a panic, as of a file cut short, for the end of the log.
+        frame.select(users.expr(), items.expr(), "time").sink_batches(
+            keep, chunk_size=blocks.BLOCK, maintain_order=True, engine="streaming"
+        )
+    if failures:
+        raise failures[0]
+    _check(log, schema, nulls=tuple(nulls))
+    return map_events(folder), users.ids(int(largest[0]) + 1), items.ids(int(largest[1]) + 1)
+
+
+def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
+    if any(nulls[:2]) or any(schema[role] not in (pl.Int64, pl.String) for role in ("user", "item")):
+        raise InputError(f"log {log.name}: user and item must be Int64 or String without nulls, got {schema}")
+    if nulls[2] or schema["time"] != pl.Int64:
+        raise InputError(f"log {log.name}: time must be Int64 microseconds without nulls, got {schema['time']}")
+
+
+@contextmanager
+def new_events(folder: Path) -> Iterator[Callable[[Events], None]]:
+    """What appends events to new flat files in ``folder``; :func:`map_events` maps them when the block ends.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
+
+        def append(events: Events) -> None:
+            for file, column, dtype in zip(files, events, DTYPES.values(), strict=True):
+                file.write(np.ascontiguousarray(column, dtype).data)
+
+        yield append
+
+
+def map_events(folder: Path) -> Events:
+    """The events in the flat files of ``folder``."""
+    if not (folder / "times").stat().st_size:  # nothing can be mapped
+        return Events(*(np.zeros(0, dtype) for dtype in DTYPES.values()))
+    return Events(*(np.memmap(folder / name, dtype, mode="r") for name, dtype in DTYPES.items()))
+
+
+def new_folder(folder: Path) -> Path:
+    """``folder``, made."""
+    folder.mkdir()
+    return folder

@@ -1,0 +1,154 @@
+"""A log becomes a prepared dataset: flat arrays and a manifest in a folder, written whole or not at all.
+
+Held in memory are what there is one of for each user or item, and a block of events; the rest lies in files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from negsample.data.dataset import ARRAYS, FORMAT, MANIFEST, Dataset, ids_path, is_prepared, open_dataset
+from negsample.data.log.read import Log
+from negsample.data.manifest import content_fingerprint, describe_events, duplicates_note, largest_note, refuse_useless
+from negsample.data.names import printable, safe_name
+from negsample.data.prepare.by_user import by_user
+from negsample.data.prepare.events import Events, new_folder
+from negsample.data.prepare.selection import Selection, select
+from negsample.data.split import parts_by_block
+from negsample.errors import InputError, guarded
+from negsample.files.checksums import LIST, write_list
+from negsample.files.folders import whole_folder, write_json
+from negsample.settings import PrepareSettings
+
+
+@guarded
+def prepare(log: Log, settings: PrepareSettings, folder: str | Path) -> Dataset:
+    """Filters, splits, numbers and sorts the events of ``log``, and writes them to ``folder``.
+
+    A folder that already holds this very dataset is opened as it is; any other folder that exists and holds
+    something is left alone.
+
+    Raises:
+        InputError: the folder holds something else, or the log leaves nothing to train on or to measure on.
+    """
+    folder = Path(folder)
+    if folder.exists() and not is_prepared(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is no prepared dataset; choose another folder, or empty this one")
+    manifest: dict[str, Any] = {}
+    try:
+        with whole_folder(folder) as scratch:
+            manifest = _write(log, settings, scratch)
+    except OSError as error:
+        if manifest and is_prepared(folder):  # it was before, or another process was first
+            return _same_or_refused(folder, manifest)
+        raise InputError(
+            f"cannot write {folder}: {error.strerror or error}; choose another folder (for the cache: $NEGSAMPLE_CACHE)"
+        ) from None
+    return open_dataset(folder, whole=False)
+
+
+def _same_or_refused(folder: Path, manifest: dict[str, Any]) -> Dataset:
+    there = open_dataset(folder)
+
+    def made_by(found: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: value
+            for key, value in found["settings"].items()
+            if key not in ("user", "item", "time", "keep_missing_ids")
+        }
+
+    if there.fingerprint == manifest["fingerprint"] and made_by(there.manifest) == made_by(manifest):
+        return there
+    before, now = made_by(there.manifest), made_by(manifest)
+    told = [f"{key}: {before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
+    raise InputError(
+        f"{folder} holds another prepared dataset ({there.name}, {'; '.join(told) or 'of other events'}); "
+        f"choose another folder, or delete this one"
+    )
+
+
+def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
+    """The dataset's files in ``folder``; returns the manifest."""
+    with TemporaryDirectory(dir=folder) as scratch:
+        chosen = select(log, settings, Path(scratch))
+        arrays, user_ids, item_ids = _flatten(chosen, folder, Path(scratch))
+    manifest = {
+        "format": FORMAT,
+        "name": safe_name(log.name),
+        "fingerprint": content_fingerprint(arrays, user_ids, item_ids),
+        "source": printable(log.source or log.name),
+        "settings": settings.model_dump(mode="json"),
+        "notes": [printable(note) for note in (*log.notes, *chosen.notes)],
+        **describe_events(arrays),
+        **chosen.facts,
+    }
+    manifest["notes"] += [*duplicates_note(manifest), *largest_note(arrays["offsets"], user_ids)]
+    refuse_useless(manifest, settings)
+    for role, ids in (("user", user_ids), ("item", item_ids)):
+        ids.alias(role).to_frame().write_parquet(ids_path(folder, role))
+    write_json(folder / MANIFEST, manifest)
+    write_list(folder / LIST, "dataset", manifest["fingerprint"], {path.name for path in folder.iterdir()} - {"lock"})
+    return manifest
+
+
+def _flatten(
+    chosen: Selection, folder: Path, scratch: Path
+) -> tuple[dict[str, NDArray[np.signedinteger[Any]]], pl.Series, pl.Series]:
+    """The arrays of a :class:`~negsample.data.dataset.Dataset`, saved in ``folder`` and mapped, and the ids."""
+    parts_UP = np.zeros((len(chosen.user_ids), 3), np.int64)
+    items_kept = np.zeros(len(chosen.item_ids), np.int64)
+    for block, part in parts_by_block(chosen.events.times, chosen.cuts):
+        stays = chosen.kept[chosen.events.items[block]]
+        np.add.at(parts_UP.ravel(), 3 * chosen.events.users[block][stays].astype(np.int64) + part[stays], 1)
+        np.add.at(items_kept, chosen.events.items[block][stays], 1)
+    users, items = _in_order(chosen.user_ids, parts_UP.sum(1) > 0), _in_order(chosen.item_ids, items_kept > 0)
+    parts_UP = parts_UP[users]
+    offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
+    _write_events(
+        by_user(_numbered(chosen, users, items), offsets, new_folder(scratch / "dealt")), int(offsets[-1]), folder
+    )
+    train_ends = offsets[:-1] + parts_UP[:, 0]
+    small = {
+        "offsets": offsets,
+        "train_ends": train_ends,
+        "valid_ends": train_ends + parts_UP[:, 1],
+        "train_counts": np.append(0, chosen.train_counts[items]),
+    }
+    for name, array in small.items():
+        np.save(folder / f"{name}.npy", array)
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+    return arrays, chosen.user_ids.gather(users), chosen.item_ids.gather(items)
+
+
+def _in_order(ids: pl.Series, used: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """The codes in use, by their ids: numbers by value, text by bytes."""
+    order: NDArray[np.uint32] = ids.arg_sort().to_numpy()
+    return order[used[order]]
+
+
+def _numbered(chosen: Selection, users: NDArray[np.uint32], items: NDArray[np.uint32]) -> Iterator[Events]:
+    """The rows that stay; for codes the places in ``users`` and ``items``, from 0 and from 1."""
+    number_U, number_V = np.zeros(len(chosen.user_ids), np.uint32), np.zeros(len(chosen.item_ids), np.uint32)
+    number_U[users] = np.arange(len(users))
+    number_V[items] = np.arange(1, len(items) + 1)
+    for some in chosen.events.blocks():
+        stay = some.take(chosen.kept[some.items])
+        yield Events(number_U[stay.users], number_V[stay.items], stay.times)
+
+
+def _write_events(events: Iterator[Events], n: int, folder: Path) -> None:
+    """``items.npy`` and ``times.npy``, as ``np.save`` writes them, some events at a time."""
+    with (folder / "items.npy").open("xb") as items_file, (folder / "times.npy").open("xb") as times_file:
+        for name, file in (("items", items_file), ("times", times_file)):
+            header = {"descr": np.dtype(ARRAYS[name]).str, "fortran_order": False, "shape": (n,)}
+            np.lib.format.write_array_header_1_0(file, header)
+        for some in events:
+            items_file.write(some.items.astype(np.int32).data)
+            times_file.write(some.times.data)

@@ -1,0 +1,93 @@
+"""Which rows of a log stay, and where the split cuts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from negsample.data.blocks import tally
+from negsample.data.log.read import Log
+from negsample.data.manifest import iso
+from negsample.data.prepare.events import Events, map_events, new_events, new_folder, read_events
+from negsample.data.split import TRAIN, Cuts, find_cuts, parts_by_block
+from negsample.errors import InputError
+from negsample.settings import PrepareSettings
+
+Ints = NDArray[np.int64]
+
+
+class Selection(NamedTuple):
+    """The rows that stay are those of ``events`` whose item is ``kept``; users and items are codes.
+
+    ``kept``: by item code. ``train_counts``: train events by item code. ``user_ids`` and ``item_ids``: by code, of
+    all that the log has. ``notes``: on rows that do not stay. ``facts``: for the manifest.
+    """
+
+    events: Events
+    cuts: Cuts
+    kept: NDArray[np.bool_]
+    train_counts: Ints
+    user_ids: pl.Series
+    item_ids: pl.Series
+    notes: list[str]
+    facts: dict[str, Any]
+
+
+def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
+    """Reads ``log`` into flat files in ``scratch``, leaves out what is rare or cold, and finds the cuts of the split.
+
+    Raises:
+        InputError: the log cannot be read, or leaves nothing or too little to split.
+        OSError: the disk is full.
+    """
+    events, user_ids, item_ids = read_events(log, new_folder(scratch / "read"))
+    events, notes = _frequent(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
+    cuts = find_cuts(
+        events.times,
+        rule=settings.split,
+        valid_fraction=settings.valid_fraction,
+        test_fraction=settings.test_fraction,
+    )
+    train_counts = np.zeros(len(item_ids), np.int64)
+    for block, part in parts_by_block(events.times, cuts):
+        np.add.at(train_counts, events.items[block][part == TRAIN], 1)
+    kept = np.ones(len(item_ids), bool) if settings.cold == "keep" else train_counts > 0
+    dropped = tally(events.items, len(item_ids))[~kept]
+    facts = {
+        "valid_start": iso(cuts.valid.time),
+        "test_start": iso(cuts.test.time),
+        "dropped_cold_items": int((dropped > 0).sum()),
+        "dropped_cold_events": int(dropped.sum()),
+    }
+    return Selection(events, cuts, kept, train_counts, user_ids, item_ids, notes, facts)
+
+
+def _frequent(
+    events: Events, sizes: tuple[int, int], settings: PrepareSettings, name: str, scratch: Path
+) -> tuple[Events, list[str]]:
+    """The events of frequent users and items, and a note on the others if there are any."""
+    n = len(events.times)
+    users, items = tally(events.users, sizes[0]), tally(events.items, sizes[1])
+    rare_U, rare_V = users < settings.min_user_events, items < settings.min_item_events
+    notes = []
+    if users[rare_U].any() or items[rare_V].any():
+        with new_events(new_folder(scratch / "frequent")) as append:
+            for some in events.blocks():
+                append(some.take(~(rare_U[some.users] | rare_V[some.items])))
+        events = map_events(scratch / "frequent")
+        notes.append(
+            f"{n - len(events.times):,} of {n:,} events left out: of users with fewer than "
+            f"{settings.min_user_events} events or items with fewer than {settings.min_item_events}, "
+            f"both counted once over the whole log."
+        )
+    if not len(events.times):
+        raise InputError(
+            f"no event of {name} is left: none of its {n:,} events has a user with at least "
+            f"{settings.min_user_events} events (min_user_events) and an item with at least "
+            f"{settings.min_item_events} (min_item_events); lower them"
+        )
+    return events, notes

@@ -1,0 +1,22 @@
+"""Functions of ranks: a number an event, averaged once."""
+
+from negsample.evaluation.metrics.balance import balance, balance_slopes, balances, gini
+from negsample.evaluation.metrics.catalogue import coverage, event_percentiles, popularity_percentiles
+from negsample.evaluation.metrics.ranking import METRICS, hit, ndcg, reciprocal_rank
+from negsample.evaluation.metrics.summary import CUTOFFS, summarise
+
+__all__ = [
+    "CUTOFFS",
+    "METRICS",
+    "balance",
+    "balance_slopes",
+    "balances",
+    "coverage",
+    "event_percentiles",
+    "gini",
+    "hit",
+    "ndcg",
+    "popularity_percentiles",
+    "reciprocal_rank",
+    "summarise",
+]

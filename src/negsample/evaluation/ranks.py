@@ -1,0 +1,244 @@
+"""Exact ranks over the whole catalogue, block by block."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from negsample.batches.windows import Ints
+from negsample.errors import InputError
+from negsample.evaluation.running_top_k import Best
+from negsample.evaluation.seen import Seen
+from negsample.evaluation.sorted_ranks import SORTED_FROM, in_turns
+from negsample.scoring.dial import NO_DIAL, Dials
+
+QUERY_BLOCK = 128  # queries scored at once
+ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
+_COUNTABLE = 2**24  # ones that a sum in float32 counts
+
+
+class NotFiniteError(InputError):
+    """What is to be ranked is no number."""
+
+
+class Table(Protocol):
+    """What evaluation needs of an item table."""
+
+    @property
+    def items(self) -> int:
+        """V."""
+        ...
+
+    def lookup(self, *ids: Tensor) -> list[Tensor]:
+        """Rows of ids."""
+        ...
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """Rows of a stretch of ids."""
+        ...
+
+
+class Ranking(NamedTuple):
+    """``ranks_E``: rank of each target from 0, mean of ties; infinite for one that is left out of the ranking, so that
+    it is no hit at any k. ``top_QK``: ids of the first K of each query, 0 where fewer are left, or None."""
+
+    ranks_E: NDArray[np.float64]
+    top_QK: NDArray[np.int64] | None
+
+
+def rank(
+    states_QD: Tensor,
+    table: Table,
+    query_E: Ints,
+    targets_E: Ints,
+    *,
+    top_k: int = 0,
+    seen: Seen | None = None,
+    query_block: int = QUERY_BLOCK,
+    item_block: int = ITEM_BLOCK,
+) -> Ranking:
+    """Rank of every event's target among all V items: ``#(score > s) + (#(score == s) - 1) / 2``.
+
+    Scores closer than the rounding error of their products are equal. The catalogue is read once, a block at a time,
+    and a rank is a sum over blocks. Whatever V, what is held beside the arguments is at most
+    ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + Q K)``.
+
+    Args:
+        states_QD: one state a query.
+        table: the items; its blocks are taken to the states' type.
+        query_E: query of each event, ascending.
+        targets_E: item of each event.
+        top_k: also give the ids of this many highest scores a query, in the same pass.
+        seen: what each query leaves out of the ranking; such a target has no rank among the others: it is infinite.
+        query_block: queries scored at once, and events compared at once.
+        item_block: items scored at once.
+
+    Raises:
+        NotFiniteError: a state, an item or a target's score is not finite (the training diverged).
+    """
+    (ranking,) = rank_by_dial(
+        states_QD,
+        table,
+        query_E,
+        targets_E,
+        NO_DIAL,
+        top_k=top_k,
+        seen=seen,
+        query_block=query_block,
+        item_block=item_block,
+    )
+    return ranking
+
+
+@torch.no_grad()
+def rank_by_dial(
+    states_QD: Tensor,
+    table: Table,
+    query_E: Ints,
+    targets_E: Ints,
+    dials: Dials,
+    *,
+    top_k: int = 0,
+    seen: Seen | None = None,
+    query_block: int = QUERY_BLOCK,
+    item_block: int = ITEM_BLOCK,
+) -> list[Ranking]:
+    """A :class:`Ranking` for each of ``dials.betas``, in one pass over the catalogue: products are computed once.
+
+    Arguments, memory and errors as of :func:`rank` (with one block of scores more, and ``O(E + Q K)`` for each beta).
+    """
+    queries, v, device = len(states_QD), table.items, states_QD.device
+    width = -(-v // -(-v // min(item_block, _COUNTABLE)))
+    query_block = max(min(query_block, queries), 1)
+    _check(states_QD)
+    bounds = _bounds(states_QD, table, query_E, targets_E, dials, max(item_block // 8, 1))
+    sorts = device.type == "cpu" and states_QD.dtype in (torch.float32, torch.float64)
+    query_Q, event_E, turns = in_turns(query_E, queries, query_block, SORTED_FROM if sorts else None)
+    asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
+    turned = [
+        _Dial(
+            dials.log_p_V.to(device).mul(beta).to(states_QD.dtype) if beta else None,
+            low_E[event_t].unsqueeze(1),
+            high_E[event_t].unsqueeze(1),
+            torch.zeros(len(query_E), dtype=torch.float64, device=device),
+            Best(queries, min(top_k, v), states_QD),
+        )
+        for beta, (low_E, high_E) in zip(dials.betas, bounds, strict=True)
+    ]
+    cells, flags = states_QD.new_empty(2, query_block * width)
+    shifted = states_QD.new_empty(query_block * width if any(dials.betas) else 0)
+    for start in range(1, v + 1, width):
+        block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
+        for first, of_block in zip(range(0, queries, query_block), turns, strict=True):
+            states = states_QD.index_select(0, asking_Q[first : first + query_block])
+            scores = torch.mm(states, block.T, out=_matrix(cells, len(states), len(block)))
+            if first == 0:
+                _check(scores[0])  # an item that is not finite gives any state a score that is not
+            if seen is not None:
+                for rows_N, items_N in seen.among(query_Q[first : first + query_block], start, start + len(block)):
+                    at = torch.from_numpy(rows_N * len(block) + items_N - start).to(device)
+                    scores.view(-1).index_fill_(0, at, -math.inf)
+            for dial in turned:
+                dialled = scores
+                if dial.shift_V is not None:
+                    shift = dial.shift_V[start : start + len(block)]
+                    dialled = torch.add(scores, shift, out=_matrix(shifted, len(states), len(block)))
+                for turn, rows in of_block:
+                    if isinstance(rows, int):
+                        dial.twice_E[turn] += _looked_up(dialled[rows], dial.low_E1[turn], dial.high_E1[turn])
+                        continue
+                    size = turn.stop - turn.start
+                    flag = _matrix(flags, size, len(block))
+                    if isinstance(rows, slice):
+                        asked = dialled[rows]
+                    else:
+                        spare = _matrix(flags[flag.numel() :], size, len(block))
+                        asked = torch.index_select(dialled, 0, rows.to(device), out=spare)
+                    twice = dial.twice_E[turn]
+                    twice += torch.ge(asked, dial.high_E1[turn], out=flag).sum(1)
+                    twice += torch.gt(asked, dial.low_E1[turn], out=flag).sum(1)
+                if top_k:
+                    dial.best.see(dialled, first, start)
+    left_out_E = None if seen is None else seen.holds(query_E, targets_E)
+    return [_ranking(dial, query_Q, event_E, left_out_E, top_k) for dial in turned]
+
+
+def _looked_up(scores_V: Tensor, low_E1: Tensor, high_E1: Tensor) -> Tensor:
+    """(E,) how many scores are at least ``high``, and above ``low``, added up."""
+    ascending = np.sort(scores_V.numpy())
+    below = np.searchsorted(ascending, high_E1[:, 0].numpy(), "left")
+    below = below + np.searchsorted(ascending, low_E1[:, 0].numpy(), "right")
+    return torch.from_numpy(2 * len(ascending) - below)
+
+
+class _Dial(NamedTuple):
+    """What is known so far at one setting; ``shift_V``: what is added to the scores of the items."""
+
+    shift_V: Tensor | None
+    low_E1: Tensor
+    high_E1: Tensor
+    twice_E: Tensor
+    best: Best
+
+
+def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.bool_] | None, top_k: int) -> Ranking:
+    ranks_E = np.empty(len(event_E))
+    ranks_E[event_E] = ((dial.twice_E - 1) / 2).cpu().numpy()
+    if left_out_E is not None:
+        ranks_E[left_out_E] = math.inf
+    if not top_k:
+        return Ranking(ranks_E, None)
+    values, ids = dial.best.ordered()
+    top_QK = np.empty(ids.shape, np.int64)
+    top_QK[query_Q] = torch.where(values > -math.inf, ids, 0).cpu().numpy()
+    return Ranking(ranks_E, top_QK)
+
+
+def _check(numbers: Tensor) -> None:
+    if not bool(torch.isfinite(numbers).all()):
+        raise NotFiniteError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
+
+
+def _matrix(cells: Tensor, rows: int, columns: int) -> Tensor:
+    return cells[: rows * columns].view(rows, columns)
+
+
+def _bounds(
+    states: Tensor,
+    table: Table,
+    query_E: Ints,
+    targets_E: Ints,
+    dials: Dials,
+    chunk: int,
+) -> list[tuple[Tensor, Tensor]]:
+    """(E,) twice for each beta: scores strictly between them are equal to the target's.
+
+    They lie ``(1 + sqrt(D) / 2) eps |state| |item|`` on either side of it. A product's last bits depend on where in a
+    matrix it is computed. Without the margin a collapsed model, whose scores are all equal, would rank its targets by
+    those bits, instead of in the middle.
+    What a dial adds is rounded as it is added: ``2 eps (|score| + |added|)`` more.
+    """
+    found = [(*states.new_empty(2, len(query_E)),) for _ in dials.betas]
+    kind = torch.finfo(states.dtype)
+    for start in range(0, len(query_E), chunk):
+        part = slice(start, start + chunk)
+        query, targets = (torch.from_numpy(each[part]).to(states.device) for each in (query_E, targets_E))
+        asking, vectors = states.index_select(0, query).double(), table.lookup(targets)[0].double()
+        own = (asking * vectors).sum(1)
+        margin = torch.linalg.vector_norm(asking, dim=1) * torch.linalg.vector_norm(vectors, dim=1)
+        margin = (margin * (1 + math.sqrt(states.shape[1]) / 2) * kind.eps).clamp_(min=kind.tiny)
+        for (low_E, high_E), beta in zip(found, dials.betas, strict=True):
+            middle, room = own, margin
+            if beta:
+                added = beta * dials.log_p_V.to(states.device).index_select(0, targets)
+                middle, room = own + added, margin + 2 * kind.eps * (own.abs() + added.abs())
+            low_E[part], high_E[part] = middle - room, middle + room
+    for low_E, high_E in found:
+        _check(low_E)
+        _check(high_E)
+    return [(low_E, high_E) for low_E, high_E in found]

@@ -1,0 +1,1 @@
+"""Where and in which processes the work of a study is done."""

@@ -1,0 +1,150 @@
+"""Runs done for good: each claimed, made whole or not at all, and said to have failed where it cannot be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from negsample.errors import FailedError, InputError
+from negsample.files.claims import claimed, clear, empty
+from negsample.files.folders import check_new_folder
+from negsample.runs.failed import Failed
+from negsample.runs.folder import is_run, read_run
+from negsample.runs.job import Job, make_runs
+from negsample.runs.reasons import failed_by
+from negsample.runs.shortage import is_of_the_system
+from negsample.scoring.dial import NONE, Choice
+from negsample.training.divergence import DivergedError
+from negsample.training.state import Epoch
+
+
+def _raising(job: Job, failed: Failed) -> None:
+    raise FailedError([failed.line])
+
+
+def do(job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
+    """Train and measure ``job``, and choose its dial; ``folder`` appears whole when it is done, or not at all.
+
+    Until then there is a hidden folder beside it, from which the same job is carried on when it was stopped.
+    When another process has finished the same job there meanwhile, its run stays.
+
+    Raises:
+        InputError: the folder cannot be written (told before any work), another process does this job, or its settings
+            do not go together.
+        FailedError: the training diverged, or memory ran out.
+        RuntimeError: it failed in another way; with its traceback.
+    """
+    failures: list[Failed] = []
+    if not do_together(
+        [job], [folder], dial=dial, watch=lambda _, epoch: watch(epoch), failing=lambda _, why: failures.append(why)
+    ):
+        raise InputError(f"another process is making {folder}; wait for it, or choose another --out")
+    for failed in failures:
+        if failed.kind == "refused":
+            raise InputError(failed.reason)
+        if failed.kind == "unexpected":
+            raise RuntimeError(f"{folder} failed:\n{failed.facts['traceback']}")
+        raise FailedError([failed.line])
+
+
+def do_together(
+    jobs: Sequence[Job],
+    folders: Sequence[Path],
+    *,
+    dial: Choice = NONE,
+    watch: Callable[[Job, Epoch], None] = lambda job, epoch: None,
+    failing: Callable[[Job, Failed], None] = _raising,
+) -> bool:
+    """The same for jobs that differ in their seeds alone, trained as one batched model.
+
+    When one of them fails, the others are trained again without it: all that are left where it is known which failed,
+    as when it diverged, else each alone.
+
+    Args:
+        jobs: that differ in their seeds alone.
+        folders: of each.
+        dial: how it is chosen.
+        watch: called after each epoch; what it raises ends the work.
+        failing: called with each job that failed, and why. (default: that is an error)
+
+    Returns:
+        Whether they are done or failed; False: another process does one of them.
+
+    Raises:
+        InputError: a folder cannot be written.
+        OSError: the system forbids it, or the disk is full.
+        ValueError: there are several and they are no SASRec.
+    """
+    with claimed(folders) as places:
+        if places is None:
+            return False
+        pieces = [_Piece(*each) for each in zip(jobs, folders, places, strict=True)]
+        todo = [each for each in pieces if not (is_run(each.folder) and each.job.made(read_run(each.folder).config))]
+        for piece in todo:
+            check_new_folder(piece.folder)
+        groups, kept = [todo] if todo else [], set()
+        while groups:
+            group = groups.pop(0)
+            failures = _attempt(group, dial, watch)
+            if failures is None:
+                groups += [[piece] for piece in group]
+                continue
+            for piece, failed in failures:
+                failing(piece.job, failed)
+                kept |= set() if failed.kind == "diverged" else {piece.place}
+            failed_places = {piece.place for piece, _ in failures}
+            left = [piece for piece in group if piece.place not in failed_places]
+            groups += [left] if failures and left else []
+        for place in places:
+            if place not in kept:
+                clear(place)
+    return True
+
+
+class _Piece(NamedTuple):
+    """A job, the folder of its run, and the place of what lies of it until then."""
+
+    job: Job
+    folder: Path
+    place: Path
+
+
+def _attempt(
+    group: Sequence[_Piece], dial: Choice, watch: Callable[[Job, Epoch], None]
+) -> list[tuple[_Piece, Failed]] | None:
+    """Do a group; returns what failed of it. None: it is not known whose fault it was, each is to be tried alone."""
+    caller = Caller(watch)
+    try:
+        make_runs(
+            [each.job for each in group],
+            [each.folder for each in group],
+            [each.place for each in group],
+            dial,
+            caller.tell,
+        )
+    except Exception as error:
+        if error is caller.error or is_of_the_system(error):
+            raise
+        if isinstance(error, DivergedError):
+            for piece in group:
+                empty(piece.place)
+            return [(group[number], failed_by(group[number].job, error)) for number in error.courses]
+        return None if len(group) > 1 else [(group[0], failed_by(group[0].job, error))]
+    return []
+
+
+class Caller:
+    """Who is told of what happens; what they raise is theirs, and no failure of a run."""
+
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+        self.error: Exception | None = None
+
+    def tell(self, *what: Any) -> None:
+        """Tell them."""
+        try:
+            self._tell(*what)
+        except Exception as error:
+            self.error = error
+            raise

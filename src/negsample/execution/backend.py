@@ -1,0 +1,58 @@
+"""Where the tasks of a study are done: on this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from negsample.errors import InputError
+
+
+class Where(NamedTuple):
+    """``ray``: on Ray. ``address``: of the cluster; None: Ray's choice, a running cluster or a new one of this machine.
+
+    Made by :func:`parse_where`.
+    """
+
+    ray: bool = False
+    address: str | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether this machine's memory says what fits: it does the work, or is part of what does."""
+        return self.address in (None, "local")
+
+
+LOCAL = Where()
+
+
+def parse_where(text: str) -> Where:
+    """What ``--on`` says: ``local``, ``ray`` or ``ray=ADDRESS``.
+
+    ``ray`` takes the cluster at ``$RAY_ADDRESS``, else one that runs on this machine, else it starts one and stops it
+    at the end. An address is ``HOST:PORT``, ``auto`` (a running cluster, which must be there) or ``local`` (a new one).
+
+    Raises:
+        InputError: it is none of these, or Ray is not installed.
+    """
+    kind, equals, given = text.partition("=")
+    if text == "local":
+        return LOCAL
+    if kind != "ray" or (equals and not given):
+        raise InputError(f"--on takes local, ray or ray=HOST:PORT, got '{text}'")
+    address = given or os.environ.get("RAY_ADDRESS") or None
+    if address is not None and not _is_address(address):
+        source = f"--on {text}" if given else f"RAY_ADDRESS={address}"
+        raise InputError(
+            f"{source} is no address of a Ray cluster: take HOST:PORT, auto or local (a Ray Client, ray://, cannot "
+            "say how far a run is; start negsample on a machine of the cluster)"
+        )
+    if find_spec("ray") is None:
+        raise InputError(f"--on {text} needs Ray, which is not installed: pip install 'negsample[ray]'")
+    return Where(True, address)
+
+
+def _is_address(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    return text in ("auto", "local") or bool(host and colon and "/" not in host and port.isdecimal())

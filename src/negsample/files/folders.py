@@ -1,0 +1,126 @@
+"""Folders and the plain files in them: made, checked before work begins, written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from negsample.errors import InputError
+from negsample.files.atomic import place_beside, replacing
+from negsample.files.checksums import Checksums
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """``value`` as JSON, in place of what was there in one step; NaN is written as null."""
+    text = json.dumps(finite(value), indent=1, allow_nan=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """``arrays`` compressed in one ``.npz``, in place of what was there in one step."""
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **dict(arrays))  # type: ignore[arg-type]
+
+
+def finite(value: Any) -> Any:
+    """``value`` with None for every number that JSON cannot say: NaN (a figure that is undefined) and infinity."""
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuses a folder that could not be written later, when the work for it is done.
+
+    Raises:
+        InputError: something else is there, or the system forbids it.
+    """
+    try:
+        if folder.exists() and (folder.samefile(Path.cwd()) or not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} exists already; choose another --out, a new folder")
+        with _scratch_beside(folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
+
+
+def check_place(folder: Path) -> None:
+    """Refuses a folder that cannot be made or written in, when the work for it is yet to be done.
+
+    Raises:
+        InputError: as it says.
+    """
+    try:
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        if not there.is_dir():
+            raise InputError(f"{there} is a file; choose another --out")
+        if folder != there:
+            with _scratch_beside(folder):
+                pass
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"{folder} cannot be written in; choose another --out")
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
+
+
+def make_folders(folder: Path, *names: str) -> None:
+    """Make ``folder`` and those in it, where they are not there yet.
+
+    Raises:
+        InputError: the system forbids it.
+    """
+    try:
+        for name in names:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+
+
+@contextmanager
+def _scratch_beside(folder: Path) -> Iterator[Path]:
+    made = [each for each in folder.parents if not each.exists()]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with place_beside(folder) as place:
+            scratch = place / "whole"
+            scratch.mkdir()
+            yield scratch
+    finally:
+        with suppress(OSError):  # what has something in it stays
+            for each in made:
+                each.rmdir()
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A scratch folder beside ``folder`` that becomes it when the block ends well, and vanishes otherwise."""
+    with _scratch_beside(folder) as scratch:
+        yield scratch
+        scratch.rename(folder)
+
+
+def arrays_of(listed: Checksums, file: str, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The arrays ``names`` of an ``.npz``.
+
+    Raises:
+        DamagedError: the file is damaged, or lacks one.
+    """
+    content = listed.read(file)
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in names}
+    except Exception as error:  # zipfile, zlib and numpy each have errors of their own
+        raise listed.damaged(file, error) from None

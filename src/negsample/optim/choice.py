@@ -1,0 +1,102 @@
+"""Which optimiser a model learns by, and what training asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from negsample.models import Backbone
+from negsample.models.agreement import check_table
+from negsample.models.item_table import ItemTable, RowsTable
+from negsample.optim.dense import DenseAdam
+from negsample.optim.rows import RowAdagrad, RowAdam
+from negsample.settings import TrainSettings
+
+
+class Optimizer(Protocol):
+    """What a step needs: any of PyTorch's will do for a model whose every parameter is dense."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        ...
+
+    def step(self) -> object:
+        """Learn from them."""
+        ...
+
+
+class TablesAndRest:
+    """One optimiser of several: the rows of tables by their rules, everything else by Adam."""
+
+    def __init__(self, rules: Sequence[RowAdam | RowAdagrad], rest: Iterable[nn.Parameter], *, lr: float) -> None:
+        self.rules, self.rest = rules, DenseAdam(rest, lr=lr)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self.rest.zero_grad()
+        for rule in self.rules:
+            rule.zero_grad()
+
+    def step(self) -> None:
+        """Learn from them."""
+        self.rest.step()
+        for rule in self.rules:
+            rule.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been gathered so far, between two steps; the values themselves are the model's."""
+        return {"rules": [rule.state_dict() for rule in self.rules], "rest": self.rest.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of an optimiser of the same models by the same settings."""
+        for rule, kept in zip(self.rules, state["rules"], strict=True):
+            rule.load_state_dict(kept)
+        self.rest.load_state_dict(state["rest"])
+
+    def settle(self) -> None:
+        """Bring every row up to date, so that the tables can be read as a whole."""
+        for rule in self.rules:
+            rule.settle()
+
+
+def optimizer_for(
+    model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
+) -> TablesAndRest:
+    """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest.
+
+    Raises:
+        ValueError: ``settings`` are of another table.
+    """
+    return optimizer_of([model.table], model.parameters(), settings, [rounding_rng])
+
+
+def optimizer_of(
+    tables: Sequence[ItemTable],
+    parameters: Iterable[nn.Parameter],
+    settings: TrainSettings,
+    rounding_rngs: Sequence[torch.Generator | None],
+) -> TablesAndRest:
+    """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them.
+
+    Raises:
+        ValueError: ``settings`` are of another table.
+    """
+    for table in tables:
+        check_table(table, settings)
+    lr = settings.table_learning_rate or settings.learning_rate
+    rule_of = RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam
+    rules = [
+        rule_of(table, lr=lr, rng=rng)
+        for table, rng in zip(tables, rounding_rngs, strict=True)
+        if isinstance(table, RowsTable)
+    ]
+    return TablesAndRest(rules, parameters, lr=settings.learning_rate)
+
+
+def release(model: Backbone) -> None:
+    """Let go of the state that the rows of a model's table learned by; the table is only read from then on."""
+    if isinstance(model.table, RowsTable):
+        model.table.rule = None

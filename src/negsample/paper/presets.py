@@ -1,0 +1,146 @@
+"""Whole sets of settings by one name: what the paper's text says, and what its code did."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from negsample.errors import InputError
+from negsample.methods import METHODS, PAPER_SIX
+from negsample.paper.published import DATASETS, settings_of
+
+Name = Literal["default", "paper", "reference"]
+STANDS_IN = "amazon-beauty"
+"""Whose published settings are taken for data that the paper does not have."""
+
+_COMMON = {"epochs": 200, "eval_every": 25, "oversampling_factor": 30}
+
+
+class Preset(NamedTuple):
+    """A set of settings.
+
+    ``split``: how a log is cut. ``training``: settings that all its runs have. ``pool``: the method that is its
+    ``adaptive``. ``published``: whether the paper's settings for each dataset and method come with it.
+    """
+
+    name: str
+    split: Literal["sound", "paper"]
+    training: Mapping[str, Any]
+    pool: Literal["adaptive", "adaptive-in-batch"] = "adaptive"
+    published: bool = True
+
+    def methods(self, names: Sequence[str]) -> list[str]:
+        """The rows of the table of methods that ``names`` mean here."""
+        return list(dict.fromkeys(self.pool if name == "adaptive" else name for name in names))
+
+    def settings(self, published: str, method: str) -> dict[str, Any]:
+        """Those that the paper published for one of its datasets and a row of the table of methods.
+
+        A method that is none of the paper's has the length and the dropout of the dataset alone.
+        """
+        if not self.published:
+            return {}
+        asked = "adaptive" if method == self.pool else method
+        if asked not in PAPER_SIX:
+            of_random = settings_of(published, "random").training
+            return {key: of_random[key] for key in ("max_length", "dropout")}
+        training, negatives = settings_of(published, asked)
+        if method == "adaptive":  # published over a pool of the batch; the text draws as many at random
+            negatives = {"random_negatives": negatives["in_batch_negatives"], "kept_hardest": negatives["kept_hardest"]}
+        unused = {"not_kept": "zero"} if "not_kept" in METHODS[method].defaults else {}
+        return dict(training) | dict(negatives) | unused
+
+    def overrides(
+        self, datasets: Mapping[str, str], methods: Sequence[str], given: Sequence[str]
+    ) -> dict[tuple[str, str], dict[str, Any]]:
+        """:meth:`settings` of each dataset and method, but for those that a person has ``given``.
+
+        Args:
+            datasets: by name, each with the paper's dataset whose settings it takes (see :func:`whose`).
+            methods: rows of the table of methods.
+            given: names of settings.
+        """
+        return {
+            (dataset, method): {
+                key: value for key, value in self.settings(published, method).items() if key not in given
+            }
+            for dataset, published in datasets.items()
+            for method in methods
+        }
+
+
+class Whose(NamedTuple):
+    """The paper's dataset whose settings are taken for another. ``known``: by its name, and not for want of one."""
+
+    published: str
+    known: bool
+
+
+def whose(dataset: str) -> Whose:
+    """The one of the paper's datasets whose name ``dataset`` begins with, as ``amazon-beauty-5core`` does.
+
+    Data of any other name get the settings of Amazon Beauty: who calls says so.
+    """
+    found = [each for each in DATASETS if dataset.lower().startswith(each)]
+    return Whose(found[0], True) if found else Whose(STANDS_IN, False)
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "default": Preset("default", "sound", {}, published=False),
+        "paper": Preset("paper", "sound", _COMMON),
+        "reference": Preset(
+            "reference",
+            "paper",
+            _COMMON | {"table": "dense", "initial": "glorot", "batches": "drawn", "padding": "count"},
+            pool="adaptive-in-batch",
+        ),
+    }
+)
+"""``default``: what we advise. ``paper``: what the text says, a cut in time and an adaptive pool at random included.
+``reference``: what its code did: a cut by rows, padding in the means, users drawn with replacement, Glorot, and an
+adaptive pool of the batch."""
+
+
+def remarks(
+    preset: Preset, datasets: Mapping[str, str], names: Sequence[str], stand_ins: Collection[str] = ()
+) -> list[str]:
+    """What a person should know of ``preset`` on these ``datasets`` (name: split) and methods, a line each.
+
+    ``stand_ins``: datasets whose settings are not taken by their name.
+    """
+    if not preset.published:
+        return []
+    found = []
+    for dataset, split in datasets.items():
+        if dataset not in stand_ins and not whose(dataset).known:
+            found.append(
+                f"{dataset} is none of the paper's datasets: the settings published for {STANDS_IN} are taken "
+                "(--set changes any)"
+            )
+        if split != preset.split:
+            found.append(
+                f"{dataset} was prepared with --split {split}; preset {preset.name} would cut it with "
+                f"--split {preset.split}"
+            )
+    if "adaptive" in names and preset.pool != "adaptive":
+        found.append(f"adaptive is {preset.pool} in preset {preset.name}, as in the runs behind the paper's table")
+    elif "adaptive" in names:
+        found.append(
+            f"adaptive has a random pool in preset {preset.name}, as in the paper's text; the figures of its table are "
+            "of a pool from the batch (adaptive-in-batch, in preset reference)"
+        )
+    return found
+
+
+def check_untuned(preset: Preset, tune_trials: int | None) -> None:
+    """A preset with published settings is not tuned anew.
+
+    Raises:
+        InputError: it would be.
+    """
+    if preset.published and tune_trials is not None:
+        raise InputError(
+            f"--preset {preset.name} has settings that were tuned already; leave out --tune-trials, or the preset"
+        )

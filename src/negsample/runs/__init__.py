@@ -1,0 +1,1 @@
+"""What one training is, from its settings to its folder and back."""

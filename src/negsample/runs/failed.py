@@ -1,0 +1,75 @@
+"""A run of a study that failed: why, kept in the study's folder beside its runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from negsample.errors import InputError
+from negsample.files.folders import write_json
+from negsample.runs.folder import is_run
+
+_FOLDER = "failed"
+_FIELDS = {"run": str, "dataset": str, "method": str, "seed": int, "reason": str, "config": dict, "facts": dict}
+
+Kind = Literal["diverged", "memory", "killed", "untuned", "refused", "unexpected"]
+"""How: numbers overflowed, memory ran out, its process was killed, its method's tuning found nothing, an input was
+wrong, or an error that nobody foresaw."""
+
+
+class Failed(NamedTuple):
+    """One failed run.
+
+    ``run``: its name. ``dataset``, ``method``, ``seed``. ``kind`` and ``reason``: a word and a sentence. ``config``:
+    what determines the run, as in ``config.json``. ``facts``: what is known of the failure: ``epoch`` and ``step``,
+    ``setting`` most likely at fault, ``users`` of the batch, ``traceback``; each only where it is known.
+    """
+
+    run: str
+    dataset: str
+    method: str
+    seed: int
+    kind: Kind
+    reason: str
+    config: dict[str, Any]
+    facts: dict[str, Any]
+
+    @property
+    def line(self) -> str:
+        """What a person is told."""
+        return f"{self.dataset} {self.method} seed {self.seed}: {self.reason}"
+
+
+def write_failed(out: Path, failed: Failed) -> None:
+    """Keep ``failed`` in the study in ``out``; the record of an earlier attempt is replaced."""
+    (out / _FOLDER).mkdir(exist_ok=True)
+    write_json(out / _FOLDER / f"{failed.run}.json", failed._asdict())
+
+
+def read_failed(out: Path, names: Sequence[str]) -> list[Failed]:
+    """Of the runs ``names`` of the study in ``out`` those that failed when they were last tried, in that order.
+
+    Raises:
+        InputError: a record is damaged.
+    """
+    paths = [out / _FOLDER / f"{name}.json" for name in names if not is_run(out / "runs" / name)]
+    return [_read(path) for path in paths if path.is_file()]
+
+
+def forget_failed(out: Path, name: str) -> None:
+    """Delete the record of a run that is finished by now."""
+    (out / _FOLDER / f"{name}.json").unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Failed:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+        found = Failed(**value)
+        sound = all(isinstance(value[key], kind) for key, kind in _FIELDS.items()) and found.kind in get_args(Kind)
+    except (ValueError, TypeError, OSError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it") from None
+    if not sound:
+        raise InputError(f"{path} is damaged (a field has another type); delete it")
+    return found

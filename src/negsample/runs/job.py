@@ -1,0 +1,192 @@
+"""One run of a study: from settings to a folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from negsample.data.dataset import Dataset
+from negsample.data.popularity import popularity_order
+from negsample.files.checksums import LIST, write_list
+from negsample.files.claims import scratch_in
+from negsample.files.folders import write_json
+from negsample.methods import POPREC, build_method, catalogue_of
+from negsample.models import GRU4Rec, PopRec, SASRec
+from negsample.models.item_table import DenseTable, RowsTable
+from negsample.random import generator
+from negsample.runs.folder import is_run, read_run, run_fingerprint
+from negsample.runs.machine import machine
+from negsample.runs.measure import measure, write_measured
+from negsample.runs.memory import forget_peak, peak_memory
+from negsample.scoring.dial import Choice
+from negsample.settings import NegativeSettings, TrainSettings, canonical_json, checked
+from negsample.training.checkpoint import Checkpoint
+from negsample.training.loop import fit_together
+from negsample.training.state import Course, Epoch, Fitted
+
+_MAX_NAME = 100  # bytes; file systems allow 255 for the whole
+
+
+class Job(NamedTuple):
+    """What determines a run. ``negatives``: all the settings that the method's row names, by name."""
+
+    data: Dataset
+    method: str
+    seed: int
+    settings: TrainSettings
+    negatives: dict[str, Any]
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same run, whatever machine and folder."""
+        return {
+            "dataset": self.data.name,
+            "dataset_fingerprint": self.data.fingerprint,
+            "method": self.method,
+            "seed": self.seed,
+            "settings": self.settings.model_dump(mode="json"),
+            "negatives": self.negatives,
+        }
+
+    def made(self, config: Mapping[str, Any]) -> bool:
+        """Whether ``config`` is that of a run of this job."""
+        return all(config.get(key) == value for key, value in self.identity().items())
+
+    @property
+    def name(self) -> str:
+        """The folder's name in a study; a long dataset name is cut, the fingerprint keeps it apart."""
+        name = self.data.name.encode()[:_MAX_NAME].decode(errors="ignore")
+        return f"{name}--{self.method}--seed-{self.seed}--{run_fingerprint(self.identity())}"
+
+
+def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
+    """``job`` with ``params`` among its settings, those of training and those of its method.
+
+    Raises:
+        InputError: one of them breaks its rule.
+    """
+    of_training = {key: value for key, value in params.items() if key in TrainSettings.model_fields}
+    of_method = {key: value for key, value in params.items() if key not in of_training}
+    settings = checked(TrainSettings, job.settings.model_dump(mode="json") | of_training)
+    changed = checked(NegativeSettings, job.negatives | of_method).model_dump(exclude_none=True, mode="json")
+    return job._replace(settings=settings, negatives=changed)
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_runs(
+    jobs: Sequence[Job],
+    folders: Sequence[Path],
+    places: Sequence[Path],
+    dial: Choice,
+    watch: Callable[[Job, Epoch], None],
+) -> None:
+    """Train and measure ``jobs``, which differ in their seeds alone, and write their ``folders``.
+
+    ``places``: where what lies of each until then; what is there of the same training is carried on. See
+    :func:`negsample.execution.attempts.do_together`.
+    """
+    device = default_device()
+    forget_peak(device)
+    models = [build_model(job, device) for job in jobs]
+    courses = []
+    trained = [model for model in models if not isinstance(model, PopRec)]
+    catalogue = (
+        catalogue_of(jobs[0].data, jobs[0].settings.max_length, device, windows=jobs[0].settings.windows)
+        if trained
+        else None
+    )
+    for job, place, model in zip(jobs, places, models, strict=True):
+        if not isinstance(model, PopRec) and catalogue is not None:
+            method = build_method(job.method, catalogue, job.negatives)
+            courses.append(Course(model, method, seed=job.seed, watch=partial(watch, job), keep=place))
+    checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device))
+    fitted = (
+        fit_together(courses, jobs[0].data, jobs[0].settings, checkpoint) if courses else [Fitted([], 0)] * len(jobs)
+    )
+    counts = None if catalogue is None else catalogue.target_counts
+    scratches = [scratch_in(place) for place in places]
+    for job, scratch, model, result in zip(jobs, scratches, models, fitted, strict=True):
+        _write(job, model, result, scratch, dial, counts, device)
+    for job, folder, scratch in zip(jobs, folders, scratches, strict=True):  # at once: they are carried on together
+        try:
+            scratch.rename(folder)
+        except OSError:
+            if not is_run(folder) or not job.made(read_run(folder).config):
+                raise
+
+
+def checkpoint_identity(jobs: Sequence[Job], device: torch.device) -> str:
+    """What a training must have in common with one that was stopped, to go on from there with the same numbers."""
+    of = {"jobs": [job.identity() for job in jobs], "device": device.type}
+    return canonical_json(of | {name: version(name) for name in ("negsample", "torch")})
+
+
+def _write(
+    job: Job,
+    model: SASRec | GRU4Rec | PopRec,
+    fitted: Fitted,
+    scratch: Path,
+    dial: Choice,
+    target_counts: torch.Tensor | None,
+    device: torch.device,
+) -> None:
+    versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
+    config = job.identity() | {
+        "dataset_folder": str(job.data.folder.resolve()),
+        "versions": versions | {"python": platform.python_version()},
+        "device": str(device),
+        "machine": machine(),
+    }
+    write_json(scratch / "config.json", config)
+    lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in fitted.log]
+    (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    save_file(model.state_dict(), scratch / "model.safetensors")
+    (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
+    write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
+    measured = measure(model, job.data, job.settings, target_counts, dial, device=device)
+    took = _pace(fitted.log) | {"peak_memory_bytes": peak_memory(device)}
+    write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | took)
+
+
+def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
+    """The untrained model of ``job``."""
+    if job.method == POPREC:
+        order = torch.from_numpy(popularity_order(np.asarray(job.data.train_counts)))
+        return PopRec(order, max_length=job.settings.max_length).to(device)
+    settings = job.settings
+    rng = generator(job.seed, "init")
+    table: DenseTable | RowsTable
+    if settings.table_at(job.data.catalogue_size) == "rows":
+        dtype = torch.bfloat16 if settings.table_dtype == "bfloat16" else torch.float32
+        table = RowsTable(job.data.catalogue_size, settings.dim, rng=rng, dtype=dtype, initial=settings.initial)
+    else:
+        table = DenseTable(job.data.catalogue_size, settings.dim, rng=rng, initial=settings.initial)
+    common: dict[str, Any] = {
+        "dim": settings.dim,
+        "max_length": settings.max_length,
+        "blocks": settings.blocks,
+        "dropout": settings.dropout,
+        "rng": rng,
+        "table": table,
+    }
+    if settings.model == "gru4rec":
+        return GRU4Rec(job.data.catalogue_size, **common).to(device)
+    return SASRec(job.data.catalogue_size, heads=settings.heads, initial=settings.initial, **common).to(device)
+
+
+def _pace(log: list[Epoch]) -> dict[str, Any]:
+    if not log:
+        return {"train_seconds": 0.0, "steps_per_second": None}
+    return {"train_seconds": log[-1].seconds, "steps_per_second": log[-1].steps / log[-1].seconds}

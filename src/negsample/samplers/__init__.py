@@ -1,0 +1,25 @@
+"""Which items are proposed as negatives, before any score is known."""
+
+from negsample.samplers.base import Negatives, Per, Sampler
+from negsample.samplers.cohort import Cohort, own_cohort
+from negsample.samplers.in_batch import InBatch
+from negsample.samplers.memory_bank import Cache, CrossBatch
+from negsample.samplers.mixture import Mixture
+from negsample.samplers.unigram import LogUniform, Popularity, Uniform
+from negsample.samplers.whole_catalogue import WholeCatalogue
+
+__all__ = [
+    "Cache",
+    "Cohort",
+    "CrossBatch",
+    "InBatch",
+    "LogUniform",
+    "Mixture",
+    "Negatives",
+    "Per",
+    "Popularity",
+    "Sampler",
+    "Uniform",
+    "WholeCatalogue",
+    "own_cohort",
+]

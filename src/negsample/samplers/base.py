@@ -1,0 +1,112 @@
+"""The first seat: what a proposal of negatives is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import Batch
+
+Per = Literal["batch", "sequence", "position"]
+"""Who shares a draw: ids are (K,) for the whole batch, (B, K) a sequence, or (T, K) a position."""
+PER: tuple[Per, ...] = ("batch", "sequence", "position")  # from coarse to fine
+
+
+class Negatives(NamedTuple):
+    """Item ids that a proposal drew, with what a correction and a mask must know of them.
+
+    ``ids``: (K,) shared by the batch, (B, K) per sequence or (T, K) per position, items ``1..V``; ``0`` where nothing
+    was left to draw: absent, its score is ``-inf``.
+
+    ``log_q``: log-probability that one draw of this proposal gives the id, after what is excluded at the draw (for a
+    mixture: the mixture's); ``-inf`` where absent. Its shape is that of ``ids``, but (B, K) for shared ids of which
+    some are a sequence's own. None where only ids were asked for.
+
+    ``owner``: (N,) for the first N of shared ids whose occurrence each is, as in ``batch.users_B``; ``NOBODY`` (-1): of
+    no user that is known. What is a user's own is never a negative for them. None: all ids are of nobody.
+    """
+
+    ids: Tensor
+    log_q: Tensor | None = None
+    owner: Tensor | None = None
+
+
+class Sampler(Protocol):
+    """Proposes negatives from the batch and the data alone, never from scores."""
+
+    @property
+    def k(self) -> int | Literal["all"]:
+        """Draws for each batch, sequence or position; ``"all"``: as many as the batch has targets."""
+        ...
+
+    @property
+    def per(self) -> Per:
+        """Who shares a draw."""
+        ...
+
+    @property
+    def frozen(self) -> int:
+        """How many ids at the end of the last draw take no gradient."""
+        ...
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Without ``log_q``; ``rng`` lives on the batch's device."""
+        ...
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """What :meth:`draw` gives with its ``log_q``, for losses and selectors that correct for it."""
+        ...
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+        """Log-probability of one draw of ``ids`` in the granularity ``per``, after what is excluded there.
+
+        With ``per="batch"`` it is the law for nobody in particular: nothing is excluded, and nothing is anybody's own.
+        A proposal with a memory, or a mixture, speaks of what it drew last.
+
+        Args:
+            ids: (N, K) for the N rows of that granularity, or (K,), the same for each.
+            batch: whose rows they are.
+            per: see above.
+            rows: (N,) which rows, sequences or positions by ``per``; None: all.
+
+        Returns:
+            of the shape of ``ids``, or (N, K) where rows differ.
+        """
+        ...
+
+
+def own_mask(owner_N: Tensor, batch: Batch) -> Tensor:
+    """(B, N) whether a shared id is an occurrence of the sequence's own user."""
+    return owner_N == batch.users_B.unsqueeze(1)
+
+
+def with_log_q(sampler: Sampler, drawn: Negatives, batch: Batch) -> Negatives:
+    """What ``sampler`` drew, with its ``log_q``.
+
+    A shared draw is another one for each sequence where some of it is its own: what is left of it for a user are draws
+    from the law without what is theirs.
+    """
+    ids, owner = drawn.ids, drawn.owner
+    if owner is None:
+        return drawn._replace(log_q=sampler.log_prob(ids, batch, per=sampler.per))
+    log_q_BK = sampler.log_prob(ids, replace(batch, collisions="none"), per="sequence")
+    if log_q_BK.dim() == 1:
+        log_q_BK = log_q_BK.repeat(batch.sequences, 1)
+    log_q_BK[:, : len(owner)].masked_fill_(own_mask(owner, batch), -math.inf)
+    return drawn._replace(log_q=log_q_BK)
+
+
+def check_draws(k: int, per: Per) -> None:
+    """Refuses a senseless number of draws or granularity.
+
+    Raises:
+        ValueError: as it says.
+    """
+    if k < 1:
+        raise ValueError(f"k must be >= 1, got {k}")
+    if per not in PER:
+        raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}")

@@ -1,0 +1,178 @@
+"""What must not be drawn: who is a member, and draws that leave it out exactly.
+
+Exclusion is never by trial and error. A law over the catalogue is a line of integer weights; leaving out a user's
+items cuts their stretches from it. A draw falls on the shortened line and is moved past the stretches before it, so
+its law is exactly the stated one, given that it is none of them. Where nothing is left there is nothing: id ``0``.
+
+What can be left out at the draw depends on who shares it. ``history``: for draws per sequence and per position; what
+the batch shares is masked when it is scored. ``target``: for draws per position; else masked when scored.
+
+Laws of in-batch draws are moreover without what is a row's own (:class:`~negsample.samplers.own_items.Own`), under
+every policy.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import Batch
+from negsample.samplers.base import Per
+from negsample.samplers.distribution import Law, Weights
+from negsample.samplers.own_items import Own
+
+_LARGEST_KEY = 1 << 62  # of (row, weight) as one number; more rows are drawn for group by group
+
+
+def contains(sorted_keys: Tensor, keys: Tensor) -> Tensor:
+    """Whether each of ``keys`` (any shape) is among ``sorted_keys`` (1-D, ascending)."""
+    if len(sorted_keys) == 0:
+        return torch.zeros_like(keys, dtype=torch.bool)
+    at = torch.searchsorted(sorted_keys, keys.contiguous()).clamp_(max=len(sorted_keys) - 1)
+    return sorted_keys[at] == keys
+
+
+def in_history(ids_NK: Tensor, rows_N: Tensor, batch: Batch) -> Tensor:
+    """(N, K) whether the user of sequence ``rows_N[n]`` has ``ids_NK[n, k]``."""
+    return contains(batch.history_keys, rows_N.unsqueeze(1) * (batch.catalogue_size + 1) + ids_NK)
+
+
+def rows_of(batch: Batch, per: Per) -> Tensor:
+    """The sequence of each row of draws: (B,) or (T,)."""
+    return batch.inputs.rows_T if per == "position" else torch.arange(batch.sequences, device=batch.device)
+
+
+def excludes(batch: Batch, per: Per) -> bool:
+    """Whether anything is left out at the draw in the granularity ``per``."""
+    return per == "position" if batch.collisions == "target" else per != "batch" and batch.collisions == "history"
+
+
+def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
+    """Whether each of ``ids``, in the granularity ``per``, is left out at the draw; ``rows``: for these rows alone."""
+    if per != "batch" and batch.collisions == "history":
+        return in_history(ids, taken(rows_of(batch, per), rows), batch)
+    if per == "position" and batch.collisions == "target":
+        return ids == taken(batch.targets_T, rows).unsqueeze(1)
+    return torch.zeros_like(ids, dtype=torch.bool)
+
+
+def _allowed_total(law: Weights, batch: Batch, per: Per, rows: Tensor | None, own: Own | None) -> Tensor:
+    """(N, 1) weight of ``law`` that is left for each row of draws."""
+    sequences_N = taken(rows_of(batch, per), rows)
+    if batch.collisions == "history":
+        users, items = split_keys(batch)
+        had_B = torch.zeros(batch.sequences, dtype=torch.int64, device=batch.device)
+        had_B.index_add_(0, users, law.weight(items))
+        if own is not None:  # what of it is not in the history that was given
+            had_B += own.only(~contains(batch.history_keys, own.rows_N * own.width + own.items_N)).totals
+        return (law.total - had_B)[sequences_N].unsqueeze(1)
+    left_N = torch.full((len(sequences_N),), law.total, device=batch.device)
+    if own is not None:
+        left_N -= own.totals[sequences_N]
+    if per == "position" and batch.collisions == "target":
+        target_N = taken(batch.targets_T, rows)
+        left_N -= _weight(law, target_N.unsqueeze(1), batch, per, rows, own).squeeze(1)
+    return left_N.unsqueeze(1)
+
+
+def log_prob(
+    law: Weights, ids: Tensor, batch: Batch, per: Per, *, rows: Tensor | None = None, own: Own | None = None
+) -> Tensor:
+    """Log-probability of one draw of ``ids`` from ``law`` after exclusion; ``-inf`` for what cannot be drawn.
+
+    ``ids``: (N, K) for N rows, or (K,), the same for each. ``own``: what the law of each row is without.
+    """
+    if per == "batch" or (own is None and not excludes(batch, per)):
+        return _log_share(law.weight(ids), torch.full((1,), law.total, device=batch.device))
+    total_N1 = _allowed_total(law, batch, per, rows, own)
+    weight = _weight(law, ids, batch, per, rows, own)
+    if not excludes(batch, per):
+        return _log_share(weight, total_N1)
+    own_ids = ids if ids.dim() == 2 else ids.expand(len(total_N1), -1)
+    return _log_share(weight, total_N1).masked_fill(excluded(own_ids, batch, per, rows), -math.inf)
+
+
+def _log_share(weight: Tensor, total: Tensor) -> Tensor:
+    return (weight.float() / total.clamp(min=1).float()).log()
+
+
+def _weight(law: Weights, ids: Tensor, batch: Batch, per: Per, rows: Tensor | None, own: Own | None) -> Tensor:
+    """(K,) or (N, K) weights of ``ids`` for these rows."""
+    weight = law.weight(ids)
+    if own is None:
+        return weight
+    if ids.dim() == 2:
+        return (weight - own.count(taken(rows_of(batch, per), rows).unsqueeze(1), ids)).clamp_(min=0)
+    left_BK = (weight.float() - own.shared(ids)).clamp_(min=0)
+    return left_BK if per == "sequence" and rows is None else left_BK[taken(rows_of(batch, per), rows)]
+
+
+def draw_allowed(
+    law: Law, batch: Batch, k: int, per: Per, *, rng: torch.Generator, rows: Tensor | None = None
+) -> Tensor:
+    """Independent draws from ``law`` given that they are not left out; 0 where nothing is left.
+
+    ``rows``: for these rows of draws alone, sequences or positions by ``per``.
+    """
+    of_row = taken(rows_of(batch, per), rows)
+    if per != "batch" and batch.collisions == "history":
+        return _draw_without_history(law, batch, k, of_row, rng)
+    shape = [k] if per == "batch" else [len(of_row), k]
+    uniform = torch.rand(shape, generator=rng, dtype=torch.float64, device=batch.device)
+    if per == "position" and batch.collisions == "target":
+        target = taken(batch.targets_T, rows).unsqueeze(1)
+        left = law.total - law.weight(target)
+        points = torch.minimum((uniform * left).long(), left - 1)
+        points = points + torch.where(points >= law.before(target), law.weight(target), 0)
+        return torch.where(left > 0, law.locate(points.clamp_(0, law.total - 1)), 0)
+    return law.locate((uniform * law.total).long().clamp_(max=law.total - 1))
+
+
+def taken(values: Tensor, rows: Tensor | None) -> Tensor:
+    """``values`` of these rows, or all."""
+    return values if rows is None else values[rows]
+
+
+def _draw_without_history(law: Law, batch: Batch, k: int, of_row: Tensor, rng: torch.Generator) -> Tensor:
+    """``of_row``: the sequence of each row of draws, ascending."""
+    rows, items = split_keys(batch)
+    most = max(1, _LARGEST_KEY // (law.total + 1))
+    if batch.sequences <= most:
+        return _draw_rows(law, rows, items, batch.sequences, of_row, k, rng)
+    drawn = []
+    for start in range(0, batch.sequences, most):
+        stop = min(start + most, batch.sequences)
+        keys = (rows >= start) & (rows < stop)
+        mine = (of_row >= start) & (of_row < stop)
+        drawn.append(_draw_rows(law, rows[keys] - start, items[keys], stop - start, of_row[mine] - start, k, rng))
+    return torch.cat(drawn)
+
+
+def _draw_rows(
+    law: Law, rows: Tensor, items: Tensor, sequences: int, of_row: Tensor, k: int, rng: torch.Generator
+) -> Tensor:
+    """Draws for the sequences ``0 .. sequences - 1``, of which ``rows[i]`` has ``items[i]``; both ascending."""
+    weights = law.weight(items)
+    cut = torch.cumsum(weights, 0)
+    first = torch.searchsorted(rows, torch.arange(sequences + 1, device=rows.device))
+    cut_until = torch.cat([cut.new_zeros(1), cut])  # weight cut by all items before each
+    # Where each cut lies on its user's shortened line; ascending within a row, so (row, place) is sorted.
+    places = law.before(items) - (cut_until[:-1] - cut_until[first[rows]])
+    keys = rows * (law.total + 1) + places
+    of_row = of_row.unsqueeze(1)
+    cut_before_row = cut_until[first[of_row]]
+    left = law.total - (cut_until[first[of_row + 1]] - cut_before_row)
+    uniform = torch.rand(len(of_row), k, generator=rng, dtype=torch.float64, device=rows.device)
+    points = torch.minimum((uniform * left).long(), left - 1)
+    passed = torch.searchsorted(keys, of_row * (law.total + 1) + points, right=True)
+    points = points + cut_until[passed] - cut_before_row
+    return torch.where(left > 0, law.locate(points.clamp_(0, law.total - 1)), 0)
+
+
+def split_keys(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Of what users have: the sequence and the item of each."""
+    width = batch.catalogue_size + 1
+    rows = torch.div(batch.history_keys, width, rounding_mode="floor")
+    return rows, batch.history_keys - rows * width

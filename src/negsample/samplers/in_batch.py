@@ -1,0 +1,134 @@
+"""Proposals from the batch itself: the targets of all its sequences."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import NOBODY, Batch
+from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
+from negsample.samplers.distribution import Line, Occurrences, check_counts
+from negsample.samplers.exclusion import excluded, log_prob, rows_of, taken
+from negsample.samplers.own_items import own_among, own_targets
+
+MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
+
+
+class InBatch:
+    """Targets of the batch, so in proportion to their occurrence in it, without the excluded ones.
+
+    **An in-batch negative is a target of another user's sequence.** A batch is made of whole sequences, so a user's
+    own targets are far more likely in it than their share of all targets. They are therefore never that user's
+    negatives, whatever the policy; the same item may still come from another user. With a number ``k``: K positions
+    drawn without replacement from the flattened targets (an item that is the target of two positions can come twice);
+    ``0`` where fewer than K are allowed. With ``"all"``: every target, (T,) ids shared by the batch. Draws per sequence
+    or position leave out the user's own; shared ones carry whose they are (``owner``) and are masked when scored.
+
+    ``log_q`` is the law of one draw for a user u. With ``counts`` it is the law over all batches that u is in:
+    ``q_u(i) = (n_i - c_u(i)) / (N - N_u)``, n the counts, c_u the user's own, N and N_u their sums, then without what
+    is excluded. A log-q correction needs that. Without ``counts`` it is the law within this batch: the occurrences of
+    others over all of others.
+
+    What sampling within a batch does to it. Draws without replacement each have the law of one draw, so the mean over
+    them estimates what it would with replacement, with less variance. The other users of a batch are a sample of
+    users, and the mean is one over their targets: a ratio, whose bias is of the order of 1 / B (long sequences
+    count a little less). On real logs with B = 128 it is below what can be measured: see docs/methods.md.
+
+    Args:
+        k: K, or ``"all"``.
+        counts: (V + 1,) how often each id is a target in training; ``counts[0]`` is 0.
+        per: who shares the draws; ``"all"`` is shared by the batch.
+    """
+
+    frozen = 0
+
+    def __init__(self, k: int | Literal["all"], *, counts: Tensor | None = None, per: Per | None = None) -> None:
+        if k != "all" and k < 1:
+            raise ValueError(f"k must be >= 1 or 'all', got {k}")
+        if k == "all" and per not in (None, "batch"):
+            raise ValueError(f"all targets are shared by the batch, got per={per!r}; leave it out or give a number k")
+        self.k: int | Literal["all"] = k
+        self.per: Per = "batch" if k == "all" else per or "sequence"
+        check_draws(1 if k == "all" else k, self.per)
+        if counts is not None:
+            check_counts(counts)
+        self._law = None if counts is None else Line(counts)
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Ids, with their owners where they are shared."""
+        if self.k == "all":
+            return Negatives(batch.targets_T, owner=batch.position_users)
+        positions = _without_replacement(batch, self.k, self.per, rng)
+        there, at = positions >= 0, positions.clamp(min=0)
+        ids = torch.where(there, batch.targets_T[at], 0)
+        return Negatives(
+            ids, owner=torch.where(there, batch.position_users[at], NOBODY) if self.per == "batch" else None
+        )
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Draws with their ``log_q``; see the class."""
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+        """See :class:`~negsample.samplers.base.Sampler`."""
+        if self._law is not None:
+            return log_prob(self._law, ids, batch, per, rows=rows, own=own_targets(batch))
+        own = own_among(batch.targets_T, batch.position_users, batch)
+        return log_prob(Occurrences(batch.targets_T), ids, batch, per, rows=rows, own=own)
+
+
+def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -> Tensor:
+    """(K,), (B, K) or (T, K) positions, uniform without replacement over those allowed; -1 where none is left.
+
+    Uniform draws with replacement, of which repeats and forbidden ones are passed over, are draws without
+    replacement. Rows for which a fixed number of draws was not enough are drawn by sorting T random keys.
+    """
+    t = len(batch.targets_T)
+    rows = {"batch": 1, "sequence": batch.sequences, "position": t}[per]
+    tries = min(2 * k + 16, 4 * t)
+    tried = torch.randint(t, (rows, tries), generator=rng, device=batch.device)
+    good = _first_of_its_kind(tried, t) & ~_forbidden(tried, batch, per)
+    place = torch.cumsum(good, 1) - 1  # the place of each good draw among the good ones of its row
+    chosen = torch.full((rows, k + 1), -1, dtype=torch.int64, device=batch.device)
+    chosen.scatter_(1, torch.where(good & (place < k), place, k), tried)
+    chosen = chosen[:, :k]
+    short = torch.nonzero(place[:, -1] + 1 < k).flatten()
+    if len(short):
+        chosen[short] = _by_sorting(batch, short, k, per, rng)
+    return chosen[0] if per == "batch" else chosen
+
+
+def _forbidden(positions_NM: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
+    """Whether the target of a position may not be drawn for each row: it is excluded there, or the user's own."""
+    left_out = excluded(batch.targets_T[positions_NM], batch, per, rows)
+    if per == "batch":
+        return left_out
+    users_N1 = batch.users_B[taken(rows_of(batch, per), rows)].unsqueeze(1)
+    return left_out | (batch.position_users[positions_NM] == users_N1)
+
+
+def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
+    """(N, M) whether no equal value (all in ``[0, below)``) stands before it in its row."""
+    at = torch.arange(values_NM.shape[1], device=values_NM.device)
+    parts = []
+    rows = min(max(1, MARKS // below), len(values_NM))
+    marks = values_NM.new_empty(rows, below)  # one for all blocks: of new ones each lies beside the results so far
+    for values in torch.split(values_NM, max(1, rows)):
+        first = marks[: len(values)].fill_(values.shape[1])
+        first.scatter_reduce_(1, values, at.expand(len(values), -1), "amin")
+        parts.append(torch.gather(first, 1, values) == at)
+    return torch.cat(parts)
+
+
+def _by_sorting(batch: Batch, rows: Tensor, k: int, per: Per, rng: torch.Generator) -> Tensor:
+    t = len(batch.targets_T)
+    keys = torch.rand(len(rows), t, generator=rng, dtype=torch.float64, device=batch.device)
+    everywhere = torch.arange(t, device=batch.device).expand(len(rows), -1)
+    keys.masked_fill_(_forbidden(everywhere, batch, per, rows), math.inf)
+    least = torch.topk(keys, min(k, t), dim=1, largest=False)
+    chosen = torch.full((len(rows), k), -1, dtype=torch.int64, device=batch.device)
+    chosen[:, : min(k, t)] = torch.where(torch.isfinite(least.values), least.indices, -1)
+    return chosen

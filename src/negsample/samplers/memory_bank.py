@@ -1,0 +1,169 @@
+"""Proposals with a memory: what earlier batches had, and what was hard in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import NOBODY, Batch
+from negsample.samplers.base import Negatives, Per, with_log_q
+from negsample.samplers.distribution import Even, Line, Occurrences, check_counts
+from negsample.samplers.exclusion import log_prob
+from negsample.samplers.own_items import own_among, own_targets
+
+
+class CrossBatch:
+    """The last ``size`` targets of earlier batches, first in first out, shared by the batch (CBNS, SIGIR'21).
+
+    A batch's targets go in in random order, so that what is left of the oldest batch is of all its sequences alike:
+    batches lie longest first. A user's own targets, which may still be there from an epoch before, are never negatives
+    for them; ``log_q`` is that of :class:`~negsample.samplers.in_batch.InBatch`.
+
+    They teach the state and take no gradient themselves (``frozen``); for the batch's own targets beside them:
+    ``Mixture(InBatch("all"), CrossBatch(...))``. During the warm-up nothing is proposed while the bank fills, since
+    what a young model learns moves fast. CBNS keeps the vectors as they were when they were computed, to save an
+    encoder's work; here the bank keeps ids, and their vectors are read from the item table as they are now: the
+    same items, never stale.
+
+    The bank changes with each draw, so one object serves one training.
+
+    Args:
+        size: ids kept.
+        warm_up: batches before it is used.
+        counts: (V + 1,) how often each id is a target in training: ``log_q`` is the item's share, the law over all
+            batches. Without them ``log_q`` is the law of one draw from what is in the bank.
+    """
+
+    per: Per = "batch"
+
+    def __init__(self, size: int, *, warm_up: int = 0, counts: Tensor | None = None) -> None:
+        if size < 1:
+            raise ValueError(f"the bank's size must be >= 1, got {size}")
+        if warm_up < 0:
+            raise ValueError(f"warm_up must be >= 0 batches, got {warm_up}")
+        if counts is not None:
+            check_counts(counts)
+        self.size, self.warm_up = size, warm_up
+        self._law = None if counts is None else Line(counts)
+        self._kept = torch.empty(2, 0, dtype=torch.int64)  # ids, and whose they are
+        self._drawn = self._kept
+        self._batches = 0
+
+    @property
+    def k(self) -> int | Literal["all"]:
+        """Ids of the last draw."""
+        return self._drawn.shape[1]
+
+    @property
+    def frozen(self) -> int:
+        """All of them: a bank takes no gradient."""
+        return self._drawn.shape[1]
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """(at most size,) ids: the bank as it was before this batch's targets go in."""
+        kept = self._kept.to(batch.device)
+        self._drawn = kept if self._batches >= self.warm_up else kept[:, :0]
+        self._batches += 1
+        order = torch.randperm(len(batch.targets_T), generator=rng, device=batch.device)[: self.size]
+        into = torch.stack([batch.targets_T, batch.position_users.clamp(min=NOBODY)])[:, order]
+        self._kept = torch.cat([kept, into], 1)[:, -self.size :]
+        ids, owner = self._drawn
+        return Negatives(ids, owner=owner)
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """The bank with its ``log_q``."""
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers between two batches."""
+        return {"kept": self._kept, "batches": self._batches}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of a bank of the same size."""
+        self._kept, self._batches = state["kept"].clone(), state["batches"]
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+        """See :class:`~negsample.samplers.base.Sampler`; without ``counts``, of the bank that was drawn last."""
+        drawn, users = self._drawn
+        own = own_among(drawn, users, batch) if self._law is None else own_targets(batch)
+        return log_prob(self._law or Occurrences(drawn), ids, batch, per, rows=rows, own=own)
+
+
+class Cache:
+    """``K`` draws from the last ``size`` negatives that a selection chose, shared by the batch (XIR, NeurIPS'22).
+
+    What was informative is proposed again: :class:`~negsample.miners.correction.Resample` with this cache tells it
+    what it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is that law,
+    exactly. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first out.
+
+    The cache changes with each selection, so one object serves one training.
+
+    Args:
+        items: V.
+        k: K, draws with replacement.
+        size: choices kept.
+    """
+
+    per: Per = "batch"
+    frozen = 0
+
+    def __init__(self, items: int, k: int, *, size: int) -> None:
+        if items < 1 or k < 1 or size < 1:
+            raise ValueError(f"items, k and size must be >= 1, got items {items}, k {k} and size {size}")
+        self.k, self.size = k, size
+        self._even = Even(items)
+        self._kept = torch.empty(0, dtype=torch.int64)
+        self._proposed_from = self._kept
+
+    def remember(self, ids: Tensor) -> None:
+        """Keep ``ids`` (any shape; 0 is nothing), the latest ones of a call at the end; evenly thinned if too many."""
+        chosen = ids.flatten()
+        chosen = chosen[chosen > 0]
+        self._kept = torch.cat([self._kept.to(chosen.device), _thinned(chosen, self.size)])[-self.size :]
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """(K,) ids, occurrences of nobody: what was chosen stands for itself."""
+        self._proposed_from = self._kept.to(batch.device)
+        place = torch.randint(self.size, (self.k,), generator=rng, device=batch.device)
+        anywhere = torch.randint(1, self._even.total + 1, (self.k,), generator=rng, device=batch.device)
+        known = len(self._proposed_from)
+        if not known:
+            return Negatives(anywhere)
+        return Negatives(torch.where(place < known, self._proposed_from[place.clamp(max=known - 1)], anywhere))
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """(K,) draws with their ``log_q``."""
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers between two batches."""
+        return {"kept": self._kept}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, of a cache of the same size."""
+        self._kept = state["kept"].clone()
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+        """See :class:`~negsample.samplers.base.Sampler`; of the cache as it was at the last draw."""
+        return log_prob(_Cached(Occurrences(self._proposed_from), self._even, self.size), ids, batch, per, rows=rows)
+
+
+def _thinned(ids: Tensor, most: int) -> Tensor:
+    """``ids``, or ``most`` of them from all over: those at the end of a batch are of its short sequences."""
+    if len(ids) <= most:
+        return ids
+    return ids[torch.arange(most, device=ids.device) * len(ids) // most]
+
+
+class _Cached:
+    """``occurrences`` of ``size`` places, of which the empty ones are the catalogue evenly; in units of 1 / V."""
+
+    def __init__(self, occurrences: Occurrences, even: Even, size: int) -> None:
+        self._occurrences, self._even, self._empty = occurrences, even, size - occurrences.total
+        self.total = size * even.total
+
+    def weight(self, ids: Tensor) -> Tensor:
+        return self._occurrences.weight(ids) * self._even.total + self._even.weight(ids) * self._empty

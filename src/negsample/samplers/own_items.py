@@ -1,0 +1,69 @@
+"""What is a sequence's own: occurrences that are never its negatives, and that its law is without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import Batch
+
+
+@dataclass(frozen=True)
+class Own:
+    """Occurrences of items by sequence: ``items_N[n]`` is one of sequence ``rows_N[n]``, as often as it is there.
+
+    ``sequences``: B. ``width``: V + 1.
+    """
+
+    rows_N: Tensor
+    items_N: Tensor
+    sequences: int
+    width: int
+
+    @cached_property
+    def totals(self) -> Tensor:
+        """(B,) occurrences of each sequence."""
+        totals = torch.zeros(self.sequences, dtype=torch.int64, device=self.rows_N.device)
+        return totals.index_add_(0, self.rows_N, torch.ones_like(self.rows_N))
+
+    def shared(self, ids_K: Tensor) -> Tensor:
+        """(B, K) how often each sequence has each of ``ids_K``, as float32."""
+        k = len(ids_K)
+        counts = torch.zeros(self.sequences * k, device=ids_K.device)
+        if not k:
+            return counts.view(self.sequences, k)
+        ordered_K = ids_K.sort().values
+        first_N = torch.searchsorted(ordered_K, self.items_N).clamp_(max=k - 1)
+        there_N = (ordered_K[first_N] == self.items_N).float()
+        counts.index_add_(0, self.rows_N * k + first_N, there_N)
+        return counts.view(self.sequences, k).index_select(1, torch.searchsorted(ordered_K, ids_K))
+
+    def count(self, rows: Tensor, ids: Tensor) -> Tensor:
+        """How often the sequences ``rows`` have ``ids``; of one shape, or broadcast to it."""
+        keys = (rows * self.width + ids).contiguous()
+        return torch.searchsorted(self._keys, keys, right=True) - torch.searchsorted(self._keys, keys)
+
+    def only(self, keep_N: Tensor) -> Own:
+        """Some of them."""
+        return replace(self, rows_N=self.rows_N[keep_N], items_N=self.items_N[keep_N])
+
+    @cached_property
+    def _keys(self) -> Tensor:
+        return (self.rows_N * self.width + self.items_N).sort().values
+
+
+def own_targets(batch: Batch) -> Own:
+    """What of the training targets is of each sequence's user: the targets of the sequence, and of their others."""
+    width = batch.catalogue_size + 1
+    if batch.target_keys is not None:
+        return Own(batch.target_keys // width, batch.target_keys % width, batch.sequences, width)
+    return Own(batch.inputs.rows_T, batch.targets_T, batch.sequences, width)
+
+
+def own_among(items_N: Tensor, users_N: Tensor, batch: Batch) -> Own:
+    """What of ``items_N``, occurrences of the users ``users_N``, is of each sequence's user."""
+    rows, at = torch.nonzero(batch.users_B.unsqueeze(1) == users_N, as_tuple=True)
+    return Own(rows, items_N[at], batch.sequences, batch.catalogue_size + 1)

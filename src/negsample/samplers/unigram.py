@@ -1,0 +1,119 @@
+"""Proposals by a fixed weight an item: uniform, a power of popularity, log-uniform by rank."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import Batch
+from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
+from negsample.samplers.distribution import Even, Line, check_counts, power_weights, scaled
+from negsample.samplers.exclusion import draw_allowed, log_prob
+
+
+class Uniform:
+    """``K`` items, each equally likely among those that are not excluded.
+
+    Args:
+        items: V, the catalogue's size.
+        k: K, draws with replacement.
+        per: who shares them.
+    """
+
+    frozen = 0
+
+    def __init__(self, items: int, k: int, *, per: Per = "sequence") -> None:
+        if items < 1:
+            raise ValueError(f"items must be >= 1, got {items}")
+        check_draws(k, per)
+        self.k, self.per = k, per
+        self._law = Even(items)
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Ids."""
+        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Draws; ``log_q = -log(V - items excluded)``."""
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+        """See :class:`~negsample.samplers.base.Sampler`."""
+        return log_prob(self._law, ids, batch, per, rows=rows)
+
+
+class Popularity:
+    """``K`` items with probability proportional to ``count ** exponent``, the excluded ones left out.
+
+    Items without a train event have no popularity and are never drawn, unless the exponent is 0 (uniform).
+    The weights are integers: the counts themselves for exponent 1, else scaled to a total of about 2^53, so that a
+    probability ``p`` is off by at most ``(1 + V p) / 2^53``, the resolution of a double. A draw is O(1), or O(log V)
+    at worst.
+
+    Args:
+        counts: (V + 1,) train count of each id; ``counts[0]`` is 0.
+        k: K, draws with replacement.
+        exponent: 1 popularity (Mikolov et al., 2013, have 0.75), 0 uniform, -1 inverse.
+        per: who shares them.
+    """
+
+    frozen = 0
+
+    def __init__(self, counts: Tensor, k: int, *, exponent: float = 1.0, per: Per = "sequence") -> None:
+        check_draws(k, per)
+        if not math.isfinite(exponent):
+            raise ValueError(f"popularity exponent must be a finite number, got {exponent}")
+        check_counts(counts)
+        self.k, self.per = k, per
+        self._law = Line(power_weights(counts, exponent))
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Ids."""
+        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Draws; ``log_q`` = log of the item's share of the weight that is not excluded."""
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+        """See :class:`~negsample.samplers.base.Sampler`."""
+        return log_prob(self._law, ids, batch, per, rows=rows)
+
+
+class LogUniform:
+    """``K`` items with ``q(r) = log((r + 2) / (r + 1)) / log(V + 1)``, ``r`` the popularity rank from 0 (Zipf's law).
+
+    TensorFlow's ``log_uniform_candidate_sampler``, without its need that ids be sorted by popularity. Every item can
+    be drawn, those without train events too. Weights are integers of a total of about 2^53.
+
+    Args:
+        counts: (V + 1,) train count of each id; ``counts[0]`` is 0. Ties are ranked by id.
+        k: K, draws with replacement.
+        per: who shares them.
+    """
+
+    frozen = 0
+
+    def __init__(self, counts: Tensor, k: int, *, per: Per = "sequence") -> None:
+        check_draws(k, per)
+        check_counts(counts)
+        self.k, self.per = k, per
+        order = torch.argsort(counts[1:], descending=True, stable=True) + 1
+        rank = torch.arange(len(order), dtype=torch.float64, device=counts.device)
+        shares = torch.zeros(len(counts), dtype=torch.float64, device=counts.device)
+        shares[order] = torch.log1p(1 / (rank + 1))
+        self._law = Line(scaled(shares))
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Ids."""
+        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
+
+    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """Draws; ``log_q`` = log of the item's share of what is not excluded."""
+        return with_log_q(self, self.draw(batch, rng=rng), batch)
+
+    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+        """See :class:`~negsample.samplers.base.Sampler`."""
+        return log_prob(self._law, ids, batch, per, rows=rows)

@@ -1,0 +1,128 @@
+"""What a study's folder says of it, for the report: ``study.json``, manifests, and what ranks were measured on."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from negsample.data.dataset import Dataset
+from negsample.data.description import seen_train_events
+from negsample.data.popularity import COHORTS, popularity_order
+from negsample.errors import InputError
+from negsample.evaluation.evaluate import queries
+from negsample.evaluation.metrics import event_percentiles
+from negsample.files.checksums import LIST, rewriting
+from negsample.files.folders import check_place, write_arrays, write_json
+from negsample.methods import POPREC
+from negsample.runs.job import Job
+from negsample.runs.machine import machine
+from negsample.studies.earlier import check_adds, has_work, is_another, read_earlier, remove_earlier
+
+_CURVE_POINTS = 400
+
+
+def write_study(
+    jobs: Sequence[Job], out: Path, note: Mapping[str, Any], *, oversampling: Sequence[Job] = (), replace: bool = False
+) -> list[str]:
+    """``study.json`` and the manifests, of ``jobs`` and what earlier commands added.
+
+    Args:
+        jobs: of the table.
+        out: the study's folder, which this process has.
+        note: more to keep in ``study.json``.
+        oversampling: jobs beside them.
+        replace: a study of other settings is deleted.
+
+    Returns:
+        The names of the study's runs, finished or not.
+
+    Raises:
+        InputError: there is a study of other settings, or a file of it is damaged.
+    """
+    every, earlier = [*jobs, *oversampling], read_earlier(out)
+    if is_another(earlier, every, note) and (replace or not has_work(out, earlier)):
+        remove_earlier(out, earlier, every)
+        earlier = read_earlier(out)
+    check_adds(out, earlier, every, note)
+    before = earlier.runs | earlier.still_failed(jobs)
+    configs = [job.identity() for job in jobs] + list(before.values())
+    seeds = {each["seed"] for each in configs if each["method"] != POPREC}
+    methods = list(dict.fromkeys(each["method"] for each in configs if each["method"] != POPREC))
+    datasets = {job.data.name: job.data for job in jobs}
+    runs = list(dict.fromkeys([*(job.name for job in jobs), *before]))
+    about = {
+        "format": 1,
+        "negsample": version("negsample"),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "datasets": list(dict.fromkeys([*datasets, *earlier.manifests])),
+        "methods": [*methods, POPREC],
+        "repeats": max(len(seeds), 1),
+        "settings": jobs[0].settings.model_dump(mode="json"),
+        "runs": runs,
+        "oversampling": list(dict.fromkeys([*(job.name for job in oversampling), *earlier.oversampling])),
+        "machine": machine(),
+    }
+    tunings = list(dict.fromkeys([*note.get("tunings", []), *earlier.about.get("tunings", [])]))
+    with rewriting(out, "study", keep=lambda name: name.startswith("datasets/")) as scratch:
+        (scratch / "datasets").mkdir()
+        for data in datasets.values():
+            own = next(job.settings for job in jobs if job.data.name == data.name)
+            seen = own.model_dump(include={"max_length", "windows"}) | {"events": seen_train_events(data, own)}
+            facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data), "seen": seen}
+            write_json(scratch / "datasets" / f"{data.name}.json", facts)
+            write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
+        write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))
+    return runs
+
+
+def test_events(data: Dataset) -> dict[str, NDArray[Any]]:
+    """What a report needs of the E measured test events, in the order of their ranks.
+
+    Returns:
+        ``user_E``: a number a user, ascending; ``cohort_E``; ``percentile_E``: share of the train events
+        that are of items less popular than this one.
+    """
+    asked = queries(data, "test", history="frozen", max_length=1)
+    return {
+        "user_E": asked.query_E.astype(np.int32),
+        "cohort_E": np.asarray(data.cohorts)[asked.targets_E],
+        "percentile_E": event_percentiles(np.asarray(data.train_counts))[asked.targets_E].astype(np.float32),
+    }
+
+
+def popularity_curve(data: Dataset) -> dict[str, list[Any]]:
+    """Train count against popularity rank (from 1), thinned to a few hundred ranks, with cohorts."""
+    order = popularity_order(np.asarray(data.train_counts))
+    ranks = np.unique(np.geomspace(1, len(order), _CURVE_POINTS).round().astype(np.int64))
+    items = order[ranks - 1]
+    return {
+        "rank": ranks.tolist(),
+        "count": np.asarray(data.train_counts)[items].tolist(),
+        "cohort": [COHORTS[cohort] for cohort in data.cohorts[items]],
+    }
+
+
+def check_study_folder(folder: Path) -> None:
+    """Refuses a folder that holds something else than a study, or a part of one, or whose name is no text.
+
+    Raises:
+        InputError: as it says.
+    """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {folder} is not UTF-8 text; choose another --out") from None
+    check_place(folder)
+    if not folder.is_dir() or (folder / "study.json").exists() or (folder / LIST).exists():
+        return
+    other = sorted(
+        {each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets", "tuning", "failed"}
+    )
+    if other:
+        raise InputError(f"{folder} holds no study but {other[0]}; choose another --out, a new folder")

@@ -1,0 +1,239 @@
+"""What a study will need, said before it begins; what cannot fit is refused before any work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from negsample.errors import InputError
+from negsample.execution.processes import threads_of
+from negsample.methods import POPREC, Catalogue, catalogue_of
+from negsample.runs.job import Job, default_device
+from negsample.settings import ROWS_FROM
+from negsample.studies.forecast.busy import Busy, watch_others
+from negsample.studies.forecast.memory import available_memory
+from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
+from negsample.studies.forecast.pace import Pace, pace_of
+from negsample.training.forward import check_whole
+from negsample.training.score import MIB
+
+__all__ = [
+    "Busy",
+    "Forecast",
+    "Line",
+    "Needs",
+    "Pace",
+    "check_fits",
+    "forecast",
+    "in_bytes",
+    "in_time",
+    "needs_of",
+    "pace_of",
+]
+
+Group = Sequence[Job]
+"""Jobs that are trained together; often one."""
+
+Search = tuple[Job, int]
+"""What a trial of a search is, and how many there are to do."""
+
+_START = 3.0  # seconds until a process of its own works
+
+
+class Line(NamedTuple):
+    """Of one method on one dataset: how many runs and trials there are to do, bytes of the process of one (or of those
+    that are trained together), seconds of a step, of a run and of a trial that is not stopped early."""
+
+    dataset: str
+    method: str
+    runs: int
+    trials: int
+    memory: int
+    pace: Pace
+    seconds: float
+    trial_seconds: float
+
+
+class Forecast(NamedTuple):
+    """``tables``: of each dataset, in words. ``memory``: bytes of all processes. ``seconds``: until all is done, those
+    of the searches included, which take ``searching`` at most. ``threads``: with which a step was measured, and a run
+    will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of the first line with one thread,
+    measured where the machine was busy and there are more."""
+
+    tables: list[str]
+    lines: list[Line]
+    memory: int
+    seconds: float
+    searching: float
+    threads: int
+    busy: Busy | None
+    alone: float | None
+
+
+def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
+    """Refuse, before any work, runs that cannot be: for lack of memory, or as their settings do not go together.
+
+    Takes the largest peak times the groups at a time, less this process where it does the work itself. On a GPU: its
+    free memory for all but the process, which stays with the CPU. (Where the system does not say what memory there
+    is, nothing is refused for lack of it.) ``memory``: False for work that other machines do.
+
+    Raises:
+        InputError: what is wrong; for memory what is largest, what there is, and what would help.
+    """
+    needs = []
+    for group in _unlike(groups):
+        job = group[0]
+        needs.append((group, needs_of(job, len(group))))
+        if job.method != POPREC:
+            sizes = positions_of(job)
+            drawn = drawn_by(job, sizes.likely)
+            check_whole(sizes.likely, drawn.k, drawn.needs, job.settings.score_memory * MIB // len(group))
+    if not needs or not memory:
+        return
+    at_once = min(at_once, len(groups))
+    group, most = max(needs, key=lambda pair: pair[1].peak)
+    if default_device().type == "cuda":
+        there: int | None = torch.cuda.mem_get_info()[0]
+        needed, where = at_once * most.peak, "of the GPU's memory "
+    else:
+        there, where = available_memory(), ""
+        needed = at_once * most.peak + (at_once * PROCESS if at_once > 1 else 0)
+    if there is None or needed <= there:
+        return
+    several = f" ({at_once} at once)" if at_once > 1 else ""
+    several = f" ({len(group)} runs together{several})" if len(group) > 1 else several
+    name = most.largest()
+    raise InputError(
+        f"not enough memory: {group[0].method} on {group[0].data.name} needs about {in_bytes(needed)}{several} and "
+        f"{in_bytes(there)} {where}is available; the largest part is {_PARTS[name]}: {in_bytes(getattr(most, name))}; "
+        f"take {', or '.join(_ways_out(group, name, at_once))}"
+    )
+
+
+_PARTS = {
+    "table": "the item table and what it learns by",
+    "rest": "the rest of the model",
+    "step": "a step",
+    "evaluation": "evaluation",
+    "kept": "kept batches",
+}
+
+
+def _ways_out(group: Group, part: str, at_once: int) -> list[str]:
+    settings = group[0].settings
+    ways = ["fewer --jobs"] if at_once > 1 else []
+    ways += ["a lower --together"] if len(group) > 1 else []
+    if part == "table":
+        least = settings.table_optimizer == "adagrad" and settings.table_dtype == "bfloat16"
+        ways += [] if least else ["table=rows table_optimizer=adagrad table_dtype=bfloat16"]
+        ways += ["a smaller dim"]
+    elif part == "step":
+        ways += ["a smaller batch_size, max_length or dim"]
+        ways += ["fewer negatives", "a lower score_memory"] if group[0].method != "full-ce" else []
+    elif part == "kept":
+        ways += ["a smaller oversampling_factor"]
+    elif part == "rest":
+        ways += ["a smaller dim", "fewer blocks"]
+    else:
+        ways += ["a smaller dim" if settings.history == "frozen" else "history=frozen"]
+    return ways
+
+
+def forecast(
+    groups: Sequence[Group], at_once: int = 1, *, searches: Sequence[Search] = (), searches_at_once: int = 1
+) -> Forecast:
+    """What is to be said of ``groups``; each method is tried for about a second on each dataset.
+
+    It is tried with the threads that a run will have (:func:`negsample.execution.processes.threads_of`).
+
+    Args:
+        groups: what is left to do.
+        at_once: how many of the whole study are done at a time, however few are left.
+        searches: trials before them; one after another within each.
+        searches_at_once: how many searches are done at a time.
+
+    Raises:
+        InputError: settings do not go together, or there is nothing to measure on.
+    """
+    threads = threads_of(at_once if groups else searches_at_once)
+    catalogue: tuple[str, Catalogue] | None = None  # of the last dataset, which is usually that of the next method
+    found: dict[tuple[str, str], Line] = {}
+    tables: dict[str, str] = {}
+    others, alone = watch_others(), None
+    todo = [(group[0], len(group), 0) for group in groups] + [(job, 0, trials) for job, trials in searches]
+    for job, runs, trials in todo:
+        key = job.data.name, job.method
+        if job.method == POPREC:
+            continue
+        if key not in found:
+            if catalogue is None or catalogue[0] != job.data.name:
+                catalogue = (
+                    job.data.name,
+                    catalogue_of(job.data, job.settings.max_length, default_device(), windows=job.settings.windows),
+                )
+            tables[job.data.name] = _table(job)
+            pace = pace_of(job, catalogue[1], threads=threads)
+            if not found and threads > 1 and (busy := others()) is not None and busy.much:
+                alone = pace_of(job, catalogue[1], threads=1).step
+            found[key] = Line(*key, 0, 0, 0, pace, pace.run(job.settings), pace.run(job.settings) - pace.end)
+        line, memory = found[key], PROCESS + needs_of(job, max(runs, 1)).peak
+        found[key] = line._replace(runs=line.runs + runs, trials=line.trials + trials, memory=max(line.memory, memory))
+    of_groups = [len(group) * found[_key(group)].seconds for group in groups if _key(group) in found]
+    of_searches = [trials * found[job.data.name, job.method].trial_seconds for job, trials in searches]
+    memory = max((line.memory for line in found.values()), default=PROCESS)
+    together = max(min(at_once, len(groups)), min(searches_at_once, len(searches)))
+    searching = _shared(of_searches, searches_at_once)
+    return Forecast(
+        list(tables.values()),
+        list(found.values()),
+        together * memory + PROCESS if together > 1 else memory,
+        searching + _shared(of_groups, at_once),
+        searching,
+        threads,
+        others(),
+        alone,
+    )
+
+
+def _shared(seconds: Sequence[float], at_once: int) -> float:
+    """Until all is done, ``at_once`` at a time."""
+    at_once = max(min(at_once, len(seconds)), 1)
+    most = max(sum(seconds) / at_once, max(seconds, default=0.0))
+    return most + _START if at_once > 1 else most
+
+
+def _key(group: Group) -> tuple[str, str]:
+    return group[0].data.name, group[0].method
+
+
+def _unlike(groups: Sequence[Group]) -> list[Group]:
+    """One group of each method, dataset and size."""
+    return list({(*_key(group), len(group)): group for group in groups}.values())
+
+
+def _table(job: Job) -> str:
+    settings, items = job.settings, job.data.catalogue_size
+    kind = settings.table_at(items)
+    if settings.table is not None:
+        why = "as set"
+    else:
+        why = f"{'fewer than' if kind == 'dense' else 'at least'} {ROWS_FROM:,} items"
+    what = kind if kind == "dense" else f"rows by {settings.table_optimizer}, {settings.table_dtype}"
+    return f"{job.data.name}: table {what} ({why}), {in_bytes(sum(table_bytes(settings, items)))}"
+
+
+def in_bytes(size: int) -> str:
+    """``size`` for a person: MB or GB of powers of ten."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+
+
+def in_time(seconds: float) -> str:
+    """``seconds`` for a person, to about two digits."""
+    if seconds < 100:
+        return f"{math.ceil(seconds):.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 10 * 3600 else f"{seconds / 3600:,.0f} h"

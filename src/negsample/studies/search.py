@@ -1,0 +1,171 @@
+"""Which settings are tried next, and where trials are written down: Optuna, so that its tools can look at them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+from torch.quasirandom import SobolEngine
+
+from negsample.errors import InputError
+from negsample.methods.spaces import OneOf, Real, Space, narrowed
+
+STARTUP = 5
+"""Trials before the search learns from them."""
+_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+class Trial(NamedTuple):
+    """One try. ``value``: its best HR@10 on validation, ``ndcg``: the NDCG@10 there, which tells equal ones apart;
+    ``epochs``: how many it trained; ``error``: why it failed."""
+
+    number: int
+    state: str
+    params: dict[str, Any]
+    value: float | None
+    ndcg: float | None
+    best_epoch: int | None
+    epochs: int
+    seconds: float
+    error: str | None = None
+
+
+def next_trial(
+    kept: Sequence[FrozenTrial], space: Mapping[str, Space], given: Mapping[str, Any], *, seed: int, epochs: int
+) -> optuna.Trial:
+    """What comes after the trials ``kept``: a function of these arguments, so that it can be found again.
+
+    No setting leaves what the others allow it (:func:`negsample.methods.spaces.narrowed`).
+    First what is ``given``, as near to it as the space allows; then points of a scrambled Sobol' sequence, which leave
+    no part of the space out; then what Optuna's TPE proposes (Bergstra et al., NeurIPS'11). Its median pruner watches.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    digest = hashlib.sha256(f"tuning/{seed}/{len(kept)}".encode()).digest()
+    sampler = optuna.samplers.TPESampler(seed=int.from_bytes(digest[:4], "big"), n_startup_trials=STARTUP)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP - 1, n_warmup_steps=max(epochs // 3, 2))
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    study.add_trials(kept)
+    if not kept:
+        study.enqueue_trial(_chosen(space, given, lambda key, each: _nearest(given[key], each)))
+    elif len(kept) < STARTUP:
+        sobol = SobolEngine(len(space), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+        points = sobol.draw(STARTUP - 1, dtype=torch.float64)
+        point = dict(zip(space, points[len(kept) - 1].tolist(), strict=True))
+        study.enqueue_trial(_chosen(space, given, lambda key, each: _at(point[key], each)))
+    trial = study.ask()
+    _chosen(space, given, partial(_suggested, trial))
+    return trial
+
+
+def _chosen(space: Mapping[str, Space], given: Mapping[str, Any], pick: Callable[[str, Space], Any]) -> dict[str, Any]:
+    """A value of each setting, picked one after another: each from what the earlier ones leave of its range."""
+    found: dict[str, Any] = {}
+    fixed = {key: value for key, value in given.items() if key not in space}
+    for key in space:
+        found[key] = pick(key, narrowed(key, space, fixed | found))
+    return found
+
+
+def kept_trials(journal: Path, name: str) -> list[FrozenTrial]:
+    """The trials in ``journal``, in their order; none where there is no journal.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if not journal.exists():
+        return []
+    try:
+        stored = _stored(journal, name)
+        kept = [] if stored is None else stored.get_trials(deepcopy=False)
+        for each in kept:
+            as_trial(each)
+        return kept
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+        raise InputError(
+            f"{journal} is damaged ({error}); delete the files of its name, and the search starts anew"
+        ) from None
+
+
+def keep_trial(journal: Path, name: str, trial: FrozenTrial) -> None:
+    """Write ``trial`` down, whole or not at all; by the one process that has the search."""
+    drop_half_line(journal)
+    stored = _stored(journal, name)
+    if stored is None:
+        stored = optuna.create_study(study_name=name, storage=_storage(journal), direction="maximize")
+    stored.add_trial(trial)
+
+
+def drop_half_line(journal: Path) -> None:
+    """Cut off a last line without an end, which a killed process was writing; by who has the search."""
+    if journal.exists():
+        os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
+
+
+class _NoLock(JournalFileOpenLock):
+    """For who has the search already. A lock of Optuna's is a file, which outlives a killed process by 30 s."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _storage(journal: Path) -> JournalStorage:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=_NoLock(str(journal))))
+
+
+def _stored(journal: Path, name: str) -> optuna.Study | None:
+    """What is in ``journal``, which is not changed; None: nothing yet."""
+    storage = _storage(journal)
+    if name not in {each.study_name for each in storage.get_all_studies()}:
+        return None
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def _at(share: float, space: Space) -> Any:
+    """What stands at ``share`` of ``space``, in [0, 1)."""
+    if isinstance(space, OneOf):
+        return space.values[int(share * len(space.values))]
+    value = space.low * (space.high / space.low) ** share
+    return value if isinstance(space, Real) else min(max(round(value), space.low), space.high)
+
+
+def _suggested(trial: optuna.Trial, key: str, space: Space) -> Any:
+    if isinstance(space, OneOf):
+        return trial.suggest_categorical(key, space.values)
+    if isinstance(space, Real):
+        return trial.suggest_float(key, *space, log=True)
+    return trial.suggest_int(key, *space, log=True)
+
+
+def _nearest(value: Any, space: Space) -> Any:
+    if isinstance(space, OneOf):
+        return min(space.values, key=lambda each: abs(each - value))
+    return min(max(value, space.low), space.high)
+
+
+def as_trial(kept: FrozenTrial) -> Trial:
+    """What is told of ``kept``."""
+    about = kept.user_attrs
+    return Trial(
+        about["number"],
+        _STATES[kept.state],
+        dict(kept.params),
+        kept.value,
+        about["ndcg"],
+        about["best_epoch"],
+        about["epochs"],
+        about["seconds"],
+        about["error"],
+    )

@@ -1,0 +1,117 @@
+"""A study: a grid of runs minus the finished ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from negsample.data.dataset import Dataset
+from negsample.errors import SEEDS, InputError, guarded, some, whole
+from negsample.methods import POPREC, method_names, negative_settings
+from negsample.runs.folder import is_run
+from negsample.runs.job import Job, tuned_job
+from negsample.settings import TrainSettings, fingerprint
+
+REPEATS = 1000
+"""The most runs of a method."""
+
+
+@guarded
+def plan(
+    datasets: Sequence[Dataset],
+    methods: Sequence[str],
+    *,
+    repeats: int,
+    seed: int,
+    settings: TrainSettings,
+    changes: Mapping[str, Any] | None = None,
+    tuned: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+) -> list[Job]:
+    """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, and PopRec once a dataset.
+
+    The outer loop is over seeds, so that an interrupted study has compared all methods some times.
+
+    Args:
+        datasets: each by a name of its own.
+        methods: names of the table; PopRec is added (nothing in it is random: its seed is 0).
+        repeats: runs of each method.
+        seed: the first.
+        settings: of model and training, the same for all.
+        changes: to the methods' negative settings; each applies to the methods that have it.
+        tuned: settings of a dataset and a method by themselves, as a tuning found or a preset has them; see
+            :func:`negsample.studies.tuning.tune_all` and :meth:`negsample.paper.presets.Preset.overrides`.
+
+    Raises:
+        InputError: an argument is of another type or out of its range, a method is unknown, two datasets have one
+            name, or a change concerns no method.
+    """
+    some("datasets", datasets)
+    some("methods", methods)
+    whole("repeats", repeats, 1, REPEATS)
+    whole("seed", seed, 0, SEEDS)
+    methods = method_names(",".join(methods))
+    names = [data.name for data in datasets]
+    if len(set(names)) < len(names):
+        raise InputError(f"two datasets have the same name among {', '.join(names)}; rename a file or folder")
+    changes = dict(changes or {})
+    trained = [method for method in methods if method != POPREC]
+    negatives = {method: negative_settings(method, changes) for method in trained}
+    for key in changes:
+        if not any(key in each for each in negatives.values()):
+            raise InputError(f"setting {key} does nothing: none of {', '.join(trained) or POPREC} has it")
+    found = tuned or {}
+    grid = [
+        tuned_job(Job(data, method, seed + repeat, settings, negatives[method]), found.get((data.name, method), {}))
+        for repeat in range(repeats)
+        for data in datasets
+        for method in trained
+    ]
+    baselines = [tuned_job(Job(data, POPREC, 0, settings, {}), found.get((data.name, POPREC), {})) for data in datasets]
+    return baselines + grid
+
+
+def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
+    """The trained ones of ``jobs`` at each oversampling factor: batches of so many epochs, drawn again and again.
+
+    One that has a factor already stands for itself there.
+
+    Raises:
+        InputError: a factor breaks its rule.
+    """
+    trained = [job for job in jobs if job.method != POPREC]
+    return [
+        tuned_job(job, {"oversampling_factor": factor})
+        for factor in factors
+        for job in trained
+        if job.settings.oversampling_factor != factor
+    ]
+
+
+def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[Job]]:
+    """What :func:`compare` would do, in its order: the jobs that ``out`` has not finished, in their groups.
+
+    Raises:
+        InputError: other models than SASRec are to be trained together.
+    """
+    if together > 1 and jobs[0].settings.model != "sasrec":
+        raise InputError(f"--together {together} is for sasrec, got model={jobs[0].settings.model}; leave it out")
+    return groups([job for job in jobs if not is_run(out / "runs" / job.name)], together)
+
+
+def at_a_time(jobs: Sequence[Job], at_once: int, together: int = 1) -> int:
+    """How many of ``jobs`` are done at a time: of all, not of those that are left, since it decides their threads."""
+    return min(at_once, len(groups(jobs, together)))
+
+
+def groups(jobs: Sequence[Job], together: int) -> list[list[Job]]:
+    """``jobs`` in groups of up to ``together`` that differ in their seeds alone, by the first of each group."""
+    of: dict[str, list[list[Job]]] = {}
+    found: list[list[Job]] = []
+    for job in jobs:
+        alike = of.setdefault(fingerprint(job.identity() | {"seed": None}), [])
+        if not alike or len(alike[-1]) == together:
+            alike.append([])
+            found.append(alike[-1])
+        alike[-1].append(job)
+    return found

@@ -1,0 +1,1 @@
+"""How a model is trained: the loop, its step, and what is saved to go on later."""

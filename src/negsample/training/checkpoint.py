@@ -1,0 +1,112 @@
+"""What is kept of a training while it lasts, so that it can be carried on where it was stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from negsample.files.atomic import settle
+from negsample.files.checksums import LIST, read_list, rewriting
+from negsample.files.checksums import DamagedError as DamagedError  # what cannot be used is left as it is
+
+State = dict[str, Any]
+_FILE = "state.pt"
+_SHARE = 20  # a state is kept again when this many times as long has passed as keeping the last one took
+
+
+class Checkpoint:
+    """The state of one training in a folder, with its checksum; a newer one takes the older's place in one step.
+
+    It is kept after an epoch if at least 20 times as long has passed since the last time as keeping it took then: so
+    it costs at most a twentieth of the time, and a training of short epochs loses seconds when it is stopped.
+
+    Args:
+        folder: where it lies; there is one already.
+        identity: what the training is, machine and versions included where they change its numbers. A state of another
+            training is as good as none.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self._path, self._identity = folder / _FILE, identity
+        self._next = 0.0
+
+    def load(self) -> State | None:
+        """The state that was kept last, of this very training, or None.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        settle(self._path.parent)
+        if not self._path.exists():
+            return None
+        listed = read_list(self._path.with_name(LIST), "training")
+        listed.check(_FILE)
+        try:
+            state = torch.load(self._path, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # torch and its unpickler each have errors of their own
+            raise listed.damaged(_FILE, error) from None
+        return state if isinstance(state, dict) and state.get("identity") == self._identity else None
+
+    def after_epoch(self, state: Callable[[], State]) -> bool:
+        """Keep ``state()`` if it is time to; returns whether it was."""
+        began = time.monotonic()
+        if began < self._next:
+            return False
+        with rewriting(self._path.parent, "training", keep=lambda name: False) as scratch:
+            write_whole(state() | {"identity": self._identity}, scratch / _FILE)
+        ended = time.monotonic()
+        self._next = ended + _SHARE * (ended - began)
+        return True
+
+
+def save(state: Any, file: IO[bytes]) -> None:
+    """``state`` as PyTorch saves it, without what its tensors' storages hold beside them.
+
+    PyTorch saves a storage whole: of a model among several that are trained together, whose parameters are views of
+    common ones, it would save all of them.
+    """
+    used: Counter[int] = Counter()
+    for each in _tensors(state):
+        used[each.untyped_storage().data_ptr()] += each.nbytes
+    torch.save(_compact(state, used), file)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(each)
+
+
+def _compact(value: Any, used: Mapping[int, int]) -> Any:
+    if isinstance(value, Tensor):
+        storage = value.untyped_storage()
+        return value if storage.nbytes() <= used[storage.data_ptr()] else value.clone()
+    if isinstance(value, Mapping):
+        return {key: _compact(each, used) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_compact(each, used) for each in value)
+    return value
+
+
+def write_whole(state: Any, path: Path) -> None:
+    """``state`` as PyTorch saves it, on the disk and in place of what was there in one step."""
+    temporary = path.with_name(f"{path.name}.new")
+    with temporary.open("wb") as file:
+        save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def damaged(path: Path, error: object) -> DamagedError:
+    """What to raise when ``path``, of a training that was stopped, cannot be used."""
+    return DamagedError(f"{path} is damaged ({error}); delete {path.parent} and this training starts anew")

@@ -1,0 +1,31 @@
+"""A few of what `benchmarks/reliability` tries by the thousand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.reliability import corruptions, faults, total
+
+
+def test_damaged_files_are_named():
+    outcomes = total(corruptions.measure(40, seed=1))
+    assert sum(outcomes.values()) == 40
+    assert not faults(outcomes), outcomes
+    assert outcomes[corruptions.TOLD] > 20
+
+
+def test_killed_commands_end_with_the_same_numbers():
+    """In a process of its own, since it forks; `tests/e2e/test_kills.py` has more of studies."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.reliability", "kills", "--count", "3"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout[done.stdout.index("{\n") :])
+    assert found["outcomes"] == {"ended with the same numbers": 3, "lost": 0}

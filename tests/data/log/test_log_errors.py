@@ -1,0 +1,212 @@
+"""Every bad input is refused in one clear line: where, what was found, what would be right."""
+
+import gzip
+
+import polars as pl
+import pytest
+
+from negsample.data.log.read import read_log
+from negsample.errors import InputError
+
+
+def put(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refusal(path, **columns):
+    with pytest.raises(InputError) as caught:
+        read_log(path, **columns).frame.collect()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "polars" not in message.lower()
+    assert len(message) < 600
+    return message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.csv", "", ["is empty", "names its columns"]),
+        ("empty.parquet", "", ["cannot be read"]),
+        ("header.csv", "user,item,time\n", ["has a header but no rows"]),
+        ("header.tsv", "user\titem\ttime", ["has a header but no rows"]),
+        ("blank.csv", "user,item,time\n\n\n", ["has a header but no rows"]),
+        ("blank-first.csv", "\nuser,item,time\n1,2,3\n", ["line 1", "blank"]),
+        ("log.xlsx", "PK", ["no known ending", ".csv", ".parquet"]),
+        ("log", "user,item,time\n1,2,3\n", ["no known ending"]),
+        ("log.parquet.gz", "x", ["no known ending"]),
+        ("text.parquet", "user,item,time\n1,2,3\n", ["cannot be read", "of the format its name says"]),
+        ("binary.csv", bytes(range(256)) * 9, ["not UTF-8 text"]),
+        ("utf16.csv", "user,item,time\n1,2,3\n".encode("utf-16"), ["not UTF-8 text"]),
+        ("latin.csv", "user,item,time\n1,2,3\n1,caf\xe9,3\n".encode("latin-1"), ["not UTF-8 text", "line 3"]),
+        ("cut.csv.gz", gzip.compress(b"user,item,time\n1,2,3\n" * 99, mtime=0)[:-20], ["cannot be read"]),
+        ("fake.csv.gz", b"\x1f\x8b but no more", ["fake.csv.gz"]),
+        ("short.csv", "user,item,time\n1,2,3\n4,5\n", ["row 2 (line 3)", "2 fields", "header has 3"]),
+        ("long.csv", "user,item,time\n1,2,3\n4,5,6\n7,8,9,10\n", ["row 3 (line 4)", "4 fields"]),
+        ("long2.csv", "user,item,time,x\n1,2,3,4\n4,5,6,7,8\n", ["row 2 (line 3)", "5 fields"]),
+        (
+            "late.csv",
+            'user,item,time\n"a\nb",2,3\n4,5\n',
+            ["row 2 (line 4)", "2 fields", "header has 3"],
+        ),
+        ("quote.csv", 'user,item,time\n1,"2,3\n4,5,6\n', ["row that starts on line 2", "never closed"]),
+        ("quote2.csv", 'user,item,time\n1,2"2,3\n4,5"5,6\n7,8,9\n', ["see the quote on line 2", "doubled"]),
+        ("quote3.csv", 'user,item,time\n1,"2"x,3\n4,5,6\n', ['could not parse `"2"x`']),
+        ("nobody.csv", "user,item,time\n,2,3\n4,,6\n", ["no row has a user", "'user'", "'item'"]),
+        ("doubles.csv", "user,user,item,time\n1,2,3,4\n", ["2 columns 'user'", "rename"]),
+    ],
+)
+def test_broken_files(tmp_path, name, content, words):
+    message = refusal(put(tmp_path, name, content))
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "yesterday",
+        "nan",
+        "inf",
+        "-inf",
+        "1e30",
+        "99999999999999999999",
+        "2011-12-09",
+        "12/1/2010 8:26",
+        '""',
+        "",
+    ],
+)
+def test_a_time_that_is_no_number(tmp_path, bad):
+    path = put(tmp_path, "log.csv", f"user,item,time\n1,2,3\n1,2,{bad}\n1,2,4\n")
+    message = refusal(path)
+    assert f"{path}, row 2 (line 3): time in column 'time' is " in message
+    assert (bad.strip('"') or "empty") in message
+    assert "other rows hold numbers" in message
+    assert "2011-12-09T12:50:00" in message
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "2011-13-09",
+        "2011-02-30",
+        "2011-12-09T24:00:00",
+        "2011-12-09T12:60",
+        "2011-12-09T12:50:60",
+        "5",
+        "2011-12-09T12:5",
+    ],
+)
+def test_a_time_that_is_no_date(tmp_path, bad):
+    path = put(tmp_path, "log.csv", f"user,item,time\n1,2,2011-12-09\n1,2,2011-12-10\n1,2,{bad}\n")
+    message = refusal(path)
+    assert f"row 3 (line 4): time in column 'time' is '{bad}', other rows hold calendar dates" in message
+
+
+def test_no_time_at_all_is_not_said_to_be_numbers(tmp_path):
+    message = refusal(put(tmp_path, "log.csv", "user,item,time\n1,2,x\n"))
+    assert "row 1 (line 2): time in column 'time' is 'x'; a time is a number" in message
+
+
+def test_line_is_counted_over_quoted_line_breaks(tmp_path):
+    path = put(tmp_path, "log.csv", 'note,user,item,time\n"a\nb",1,2,3\n"\n\n",1,2,3\nx,1,2,never\n')
+    assert "row 3 (line 7)" in refusal(path)
+
+
+@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), 1e300])
+def test_bad_times_in_parquet(tmp_path, bad):
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": [1, 1], "item": [1, 1], "time": [5.0, bad]}).write_parquet(path)
+    message = refusal(path)
+    assert f"{path}, row 2: time in column 'time' is" in message
+    assert "line" not in message
+
+
+@pytest.mark.parametrize(
+    ("role", "values", "words"),
+    [
+        ("user", [1.0, 2.5], ["row 2: user in column 'user' is 2.5", "whole number"]),
+        ("item", [1.0, float("inf")], ["row 2: item in column 'item' is inf"]),
+        ("item", [1.0, 2.0**60], ["row 2: item", "up to 9,007,199,254,740,992 (2^53)"]),
+        ("user", [[1], [2]], ["column 'user'", "List(Int64)", "integer or text"]),
+        ("item", [{"a": 1}, {"a": 2}], ["column 'item'", "Struct"]),
+        ("user", [True, False], ["column 'user'", "Boolean"]),
+        ("time", [[1], [2]], ["column 'time'", "List(Int64)", "2011-12-09T12:50:00"]),
+        ("time", [True, False], ["column 'time'", "Boolean"]),
+    ],
+)
+def test_bad_columns_in_parquet(tmp_path, role, values, words):
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": [1, 2], "item": [1, 2], "time": [10**9, 10**9]} | {role: values}).write_parquet(path)
+    message = refusal(path)
+    assert all(word in message for word in words), message
+
+
+def test_parquet_without_rows(tmp_path):
+    pl.DataFrame({"user": [1], "item": [1], "time": [1]}).clear().write_parquet(tmp_path / "log.parquet")
+    assert "has no rows" in refusal(tmp_path / "log.parquet")
+
+
+def test_parquet_damaged_inside(tmp_path):
+    path = tmp_path / "log.parquet"
+    n = 50_000
+    pl.DataFrame({"user": range(n), "item": range(n), "time": range(n)}).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[100:5_000] = bytes(4_900)
+    path.write_bytes(content)
+    assert "cannot be read" in refusal(path)
+
+
+@pytest.mark.parametrize("role", ["user", "item", "time"])
+def test_missing_column(tmp_path, role):
+    names = {"user": "user", "item": "item", "time": "time"} | {role: "colour"}
+    path = put(tmp_path, "log.csv", ",".join(names.values()) + "\n1,2,3\n")
+    message = refusal(path)
+    assert f"no column that looks like the {role}" in message
+    assert f"its columns are: {', '.join(names.values())}" in message
+    assert f"--{role} COL" in message
+    message = refusal(path, **{role: "shade"})
+    assert f"has no column 'shade' for the {role}; its columns are: {', '.join(names.values())}" in message
+    assert f"--{role} COL" in message
+
+
+def test_missing_header(tmp_path):
+    message = refusal(put(tmp_path, "u.csv", "196\t242\t3\t881250949\n186\t302\t3\t891717742\n"))
+    assert "is data and no header (it holds '196'); its columns are: 196, 242, 3, 881250949; put a line" in message
+    assert message.endswith("names all 4, such as user,item,time,...")
+
+
+def test_one_column_for_two_roles(tmp_path):
+    path = put(tmp_path, "log.csv", "user,item,time\n1,2,3\n")
+    message = refusal(path, user="item")
+    assert "column 'item'" in message
+    assert "would be both the user and the item" in message
+    assert "--user COL and --item COL" in message
+
+
+def test_missing_file_and_empty_folder(tmp_path):
+    assert f"{tmp_path / 'no.csv'} does not exist" in refusal(tmp_path / "no.csv")
+    put(tmp_path, "README.md", "nothing")
+    assert "holds no log file" in refusal(tmp_path)
+
+
+def test_parts_that_do_not_fit(tmp_path):
+    put(tmp_path, "a.csv", "user,item,time\n1,2,3\n")
+    put(tmp_path, "b.csv", "user,item,when\n1,2,3\n")
+    message = refusal(tmp_path)
+    assert f"{tmp_path / 'b.csv'} has other columns than a.csv (not in both: time, when)" in message
+    put(tmp_path, "b.csv", "user,item,time\n1,2,3\n1,2,x\n")
+    assert f"{tmp_path / 'b.csv'}, row 2 (line 3)" in refusal(tmp_path)
+    put(tmp_path, "b.csv", "user,item,time\n1,2,2011-12-09\n")
+    assert f"{tmp_path / 'b.csv'}, row 1 (line 2)" in refusal(tmp_path)
+    pl.DataFrame({"user": [1], "item": [1], "time": [1]}).write_parquet(tmp_path / "c.parquet")
+    assert "mixes formats: a.csv is delimited text and c.parquet is Parquet" in refusal(tmp_path)
+
+
+def test_parts_of_different_types(tmp_path):
+    pl.DataFrame({"user": [1], "item": [1], "time": [1]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame({"user": ["x"], "item": [1], "time": [1]}).write_parquet(tmp_path / "b.parquet")
+    message = refusal(tmp_path)
+    assert f"column 'user' of {tmp_path / 'b.parquet'} is of type String, in a.parquet of type Int64" in message

@@ -1,0 +1,143 @@
+"""Public functions with arguments that are none: one sentence that names the argument, and no error from inside."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import negsample
+from negsample import InputError, PrepareSettings, TrainSettings, plan
+from negsample.methods import negative_settings
+
+HOSTILE = [None, "", "x", "é\0", b"x", -1, 0, 1.5, 2**64, 1e20, math.nan, True, [], [None], {}, {"x": 1}, object(), int]
+SETTINGS = TrainSettings(epochs=1, dim=4, blocks=1, max_length=4)
+RANDOM = {"random_negatives": 2, "draws_per": "sequence", "collisions": "history"}
+
+
+@pytest.fixture(scope="module")
+def good(world, tmp_path_factory):
+    """A call of each public function that is right, by name."""
+    data = world(users=40, items=20, name="small")
+    out = tmp_path_factory.mktemp("out")
+    catalogue = negsample.catalogue_of(data, 4)
+    model = negsample.SASRec(20, dim=4, blocks=1, max_length=4, rng=negsample.generator(0, "init"))
+    method = negsample.build_method("random", catalogue, RANDOM)
+    jobs = plan([data], ["PopRec"], repeats=1, seed=0, settings=SETTINGS)
+    counts, vectors = torch.arange(21), torch.ones(3, 4)
+    text = out / "log.csv"
+    text.write_text("user,item,time\n" + "".join(f"{i % 3},{i % 4},{13 * 10**8 + i}\n" for i in range(60)))
+    of_plan = {"datasets": [data], "methods": ["random"], "seed": 0, "settings": SETTINGS, "changes": {}}
+    shares = negsample.log_shares(counts)
+    return {
+        "plan": of_plan | {"repeats": 1, "tuned": {}},
+        "plan_tunings": of_plan | {"trials": 1, "given": [], "folder": out / "tuning", "tuned": {}},
+        "tune_all": {"tunings": [], "at_once": 1},
+        "compare": {"jobs": jobs, "out": out / "study", "at_once": 1, "together": 1, "dial": "none", "note": {}},
+        "write_report": {"folder": out / "study"},
+        "build_method": {"method": "random", "catalogue": catalogue, "negatives": RANDOM},
+        "negative_settings": {"method": "random", "changes": {}},
+        "catalogue_of": {"data": data, "max_length": 4, "windows": "last"},
+        "generator": {"seed": 0, "purpose": "init"},
+        "load_dataset": {"what": data.folder, "settings": None, "split": None},
+        "open_dataset": {"folder": data.folder},
+        "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"},
+        "read_log": {"path": text, "user": "user", "item": "item", "time": "time"},
+        "split_by_time": {"times": np.arange(60), "rule": "sound", "valid_fraction": 0.1, "test_fraction": 0.1},
+        "fit": {"model": model, "data": data, "method": method, "settings": SETTINGS, "seed": 0},
+        "evaluate": {"model": model, "data": data, "part": "valid", "settings": SETTINGS},
+        "evaluate_by_dial": {
+            "model": model,
+            "data": data,
+            "part": "valid",
+            "settings": SETTINGS,
+            "dials": negsample.dials(counts),
+        },
+        "dials": {"target_counts": counts, "betas": [0.0, 1.0]},
+        "item_vectors": {"items_ND": torch.ones(21, 4), "log_p_N": shares},
+        "log_shares": {"target_counts": counts},
+        "query_vectors": {"states_QD": vectors, "beta": 0.5},
+        "padded_batch": {
+            "inputs_BL": torch.tensor([[0, 1, 2]]),
+            "targets_BL": torch.tensor([[0, 2, 3]]),
+            "catalogue_size": 20,
+        },
+    }
+
+
+FUNCTIONS = sorted(name for name in negsample.__all__ if inspect.isfunction(getattr(negsample, name)))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_wrong_is_named(name, good, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where text may be taken for a path
+    monkeypatch.setattr("negsample.comparison.write_report", lambda out, tell: Path(out) / "report.html")
+    function, right = getattr(negsample, name), good[name]
+    assert set(right) <= set(inspect.signature(function).parameters)
+    for key in right:
+        for value in HOSTILE:
+            error = refusal(function, right | {key: value})
+            words = str(error)
+            assert error is None or ("\n" not in words and len(words) > 15)
+            named = isinstance(error, InputError | None) or key.split("_")[0] in words
+            assert named, f"{name}({key}={value!r}): {words}"
+
+
+def refusal(function, arguments):
+    """The error for people; any other goes on."""
+    try:
+        function(**arguments)
+    except ValueError as error:
+        return error
+    return None
+
+
+def test_the_right_calls_are_right(good, monkeypatch):
+    monkeypatch.setattr("negsample.comparison.write_report", lambda out, tell: Path(out) / "report.html")
+    for name, right in good.items():
+        if name != "write_report":
+            getattr(negsample, name)(**right)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": 1e20}, "seed must be a whole number, got 1e+20"),
+        ({"seed": 2**64}, "seed must be a whole number from 0 to 2,145,483,648, got 18446744073709551616"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
+        ({"repeats": 0}, "repeats must be a whole number from 1 to 1,000, got 0"),
+        ({"methods": []}, "methods must not be empty"),
+        ({"methods": "random"}, "methods must be a list, each of it text, got 'random'"),
+        ({"methods": ["randon"]}, "unknown method 'randon'; did you mean 'random'"),
+        ({"settings": {"epochs": 1}}, "settings must be a TrainSettings, got a dict"),
+        ({"datasets": "online-retail"}, "datasets must be a list, each of it a Dataset, got 'online-retail'"),
+        ({"changes": {"nonsense": 1}}, "unknown setting 'nonsense'"),
+    ],
+)
+def test_words_of_a_plan(change, words, good):
+    with pytest.raises(InputError) as refusal:
+        plan(**good["plan"] | change)
+    assert words in str(refusal.value)
+
+
+def test_a_method_comes_once_and_a_folder_may_be_text(good, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("negsample.comparison.write_report", lambda out, tell: Path(out) / "report.html")
+    jobs = plan(**good["plan"] | {"methods": ["random", "random", "PopRec"]})
+    assert [job.method for job in jobs] == ["PopRec", "random"]
+    assert negsample.compare(jobs[:1], "study") == Path("study/report.html")
+    assert (tmp_path / "study" / "study.json").exists()
+
+
+def test_a_method_is_built_from_all_its_settings(good):
+    catalogue = good["build_method"]["catalogue"]
+    for negatives, words in (({}, "needs a random_negatives"), (RANDOM | {"bank_size": 3}, "has no setting bank_size")):
+        with pytest.raises(InputError, match=words):
+            negsample.build_method("random", catalogue, negatives)
+    for name in ("PopRec", "all", "random,bpr"):
+        with pytest.raises(InputError, match="one method that is trained"):
+            negsample.build_method(name, catalogue, negative_settings("random", {}))

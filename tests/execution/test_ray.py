@@ -1,0 +1,249 @@
+"""A study on Ray: the folders of the same study here, and a lost node costs what it did since the last checkpoint."""
+
+import logging
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import negsample
+from negsample import InputError, TrainSettings, compare, plan
+from negsample.cli import main
+from negsample.execution.backend import LOCAL, Where, parse_where
+from negsample.execution.processes import Lost
+from negsample.execution.shared_files import check_seen, shown, unseen
+
+ray = pytest.importorskip("ray", reason="Ray is an extra")
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8, blocks=1)
+TASKS = """
+import os
+from pathlib import Path
+from typing import NamedTuple
+from negsample import InputError
+
+class Odd(NamedTuple):
+    name: str
+    writes: Path
+    reads: tuple = ()
+
+    def do(self, say):
+        with (self.writes / self.name).open("a") as file:
+            file.write("x")
+        times = len((self.writes / self.name).read_text())
+        say(times)
+        if self.name == "deadly" or (self.name == "once deadly" and times == 1):
+            os._exit(1)
+        if self.name == "refused":
+            raise InputError("no such luck")
+        if self.name == "broken":
+            raise KeyError("lost key")
+        return self.name != "busy" or times == 3
+"""
+
+
+def in_sessions():
+    """Processes with a file of a Ray session open."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            opened = [os.readlink(each) for each in (process / "fd").iterdir()]
+        except OSError:
+            continue
+        if int(process.name) != os.getpid() and any("/ray/session_" in each for each in opened):
+            found.add(process.name)
+    return found
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_stays(tmp_path_factory):
+    before, patch = in_sessions(), pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("tasks")
+    (folder / "odd_tasks.py").write_text(TASKS)
+    patch.syspath_prepend(folder)
+    sources = Path(negsample.__file__).parents[1]
+    patch.setenv("PYTHONPATH", os.pathsep.join(map(str, [sources, folder])))
+    patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    patch.delenv("RAY_ADDRESS", raising=False)
+    yield
+    patch.undo()
+    patience = time.monotonic() + 20
+    while in_sessions() - before and time.monotonic() < patience:
+        time.sleep(0.1)
+    assert not in_sessions() - before
+
+
+@pytest.fixture(autouse=True)
+def chance_of_ray():
+    """Ray itself draws from Python's global generator."""
+    before = random.getstate()
+    yield
+    random.setstate(before)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without a core for tasks, and two nodes of one."""
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        for _ in range(2):
+            made.add_node(num_cpus=1)
+        yield made
+    finally:
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(users=60, items=40, name="small")
+
+
+def same(jobs, one, other):
+    for job in jobs:
+        here, there = (load_file(each / "runs" / job.name / "model.safetensors") for each in (one, other))
+        assert all((here[key] == there[key]).all() for key in here)  # this process has one thread too
+    assert [path.name for path in sorted((other / "runs").iterdir())] == sorted(job.name for job in jobs)
+
+
+def test_a_study_on_ray_is_that_of_this_machine(data, tmp_path, monkeypatch, capfd):
+    jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=SETTINGS)
+    compare(jobs, tmp_path / "here")
+    monkeypatch.chdir(tmp_path)
+    told = []
+    heard = lambda job, epoch: told.append((job.name, epoch and epoch.epoch))  # noqa: E731
+    compare(jobs, Path("there"), at_once=os.cpu_count(), on=Where(True, "local"), watch=heard)
+    assert not ray.is_initialized()
+    for job in jobs:
+        trained = [1, 2] if job.method != "PopRec" else []
+        assert [epoch for name, epoch in told if name == job.name] == [*trained, None]
+    same(jobs, tmp_path / "here", tmp_path / "there")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_node_is_lost_in_the_middle_of_a_study(data, tmp_path, cluster, capfd):
+    settings = SETTINGS.model_copy(update={"epochs": 60})
+    jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=settings)
+    compare(jobs, tmp_path / "whole")
+    lines, said = [], {job.name: [] for job in jobs}
+    nodes, trained = list(cluster.worker_nodes), [said[job.name] for job in jobs[1:]]
+
+    def watch(job, epoch):
+        said[job.name].append(epoch)
+        if len(nodes) == 2 and all(len(each) >= 3 and None not in each for each in trained):
+            cluster.remove_node(nodes.pop(), allow_graceful=False)  # each has a training
+
+    compare(jobs, tmp_path / "cut", at_once=2, on=Where(True, cluster.address), watch=watch, tell=lines.append)
+    assert len(nodes) == 1
+    again = [line for line in lines if "it is tried again from its checkpoint (1 of 3)" in line]
+    assert len(again) == 1
+    lost, kept = sorted(trained, key=lambda each: -len(each))
+    assert [epoch.epoch for epoch in kept[:-1]] == list(range(1, 61))
+    begun = [epoch for epoch in lost[:-1] if epoch.epoch == 1]
+    assert len(begun) == 2
+    assert begun[0] == begun[1]  # its seconds too: carried on, not begun anew
+    assert (lost[-1], kept[-1]) == (None, None)
+    same(jobs, tmp_path / "whole", tmp_path / "cut")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_comes_of_a_task_comes_back(tmp_path, cluster):
+    import odd_tasks
+
+    from negsample.execution.ray import on_ray
+
+    def do(*names, heed=lambda number, message: None, tell=print, address=None):
+        on_ray([odd_tasks.Odd(name, tmp_path) for name in names], address, 2, heed, tell)
+
+    ray.init(cluster.address, log_to_driver=False, logging_level=logging.CRITICAL)
+    try:
+        said, lines = [], []
+        do("busy", "once deadly", heed=lambda *each: said.append(each), tell=lines.append)
+        assert [message for number, message in said if number == 0] == [1, 2, 3, None]
+        assert [message for number, message in said if number == 1][-2:] == [2, None]
+        assert sorted(lines) == [
+            "busy is being done by another process; its result is waited for",
+            "once deadly was stopped, since its worker process died; it is tried again from its checkpoint (1 of 3)",
+        ]
+        said.clear()
+        do("deadly", "good", heed=lambda *each: said.append(each), tell=lines.append)
+        lost = Lost("process was stopped 4 times, the last time since its worker process died")
+        assert [message for number, message in said if number == 0][-1] == lost
+        assert [message for number, message in said if number == 1] == [1, None]  # the others go on
+        assert (tmp_path / "deadly").read_text() == "xxxx"
+        with pytest.raises(InputError, match="no such luck"):
+            do("refused")
+        with pytest.raises(RuntimeError, match=r"broken failed in a worker process:\nTraceback(.|\n)*lost key"):
+            do("broken")
+        with pytest.raises(InputError, match=r"is connected to Ray at .* already, and cannot go to 127"):
+            do("refused", address="127.0.0.1:1")
+        assert ray.is_initialized()  # it was ours
+        for node in list(cluster.worker_nodes):
+            cluster.remove_node(node, allow_graceful=False)
+        with pytest.raises(InputError, match="no node of the Ray cluster"):
+            do("refused")
+    finally:
+        ray.shutdown()
+    assert not list(tmp_path.glob(".seen-*"))
+
+
+def test_shares_of_nodes():
+    from negsample.execution.ray import Share, share_of
+
+    def node(alive=True, **resources):
+        return {"Alive": alive, "Resources": resources}
+
+    big, small = node(CPU=16.0), node(CPU=8.0)
+    assert share_of([node(), big], 4) == Share(4, 0)
+    assert share_of([big, small], 2) == Share(8, 0)
+    assert share_of([big, small], 3) == Share(4, 0)
+    assert share_of([small], 20) == Share(1, 0)
+    assert share_of([big, node(CPU=4.0, GPU=1.0)], 1) == Share(4, 1)
+    with pytest.raises(InputError, match="no node of the Ray cluster has a core"):
+        share_of([node(), node(alive=False, CPU=8.0)], 1)
+
+
+def test_a_folder_that_is_not_shared_is_told(tmp_path):
+    (tmp_path / "manifest.json").write_text("{}")
+    with shown([tmp_path / "out", tmp_path / "out"], [tmp_path / "manifest.json"]) as seen:
+        assert len(seen) == 2
+        assert unseen(seen) == []
+        (tmp_path / "manifest.json").write_text("{ }")  # as if each machine had its own
+        assert unseen(seen) == [str(tmp_path)]
+        (token,) = (tmp_path / "out").iterdir()
+        token.unlink()
+        assert unseen(seen) == [str(tmp_path / "out"), str(tmp_path)]
+        with pytest.raises(InputError, match=f"node far does not see the same {tmp_path / 'out'} as this machine"):
+            check_seen("far", unseen(seen))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_where(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert parse_where("local") == LOCAL
+    assert parse_where("ray") == (True, None)
+    assert parse_where("ray=head:6379") == (True, "head:6379")
+    assert [parse_where(text).here for text in ("local", "ray", "ray=local", "ray=auto")] == [True, True, True, False]
+    monkeypatch.setenv("RAY_ADDRESS", "head:1")
+    assert parse_where("ray") == (True, "head:1")
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:1")
+    with pytest.raises(InputError, match=r"^RAY_ADDRESS=ray://head:1 is no address"):
+        parse_where("ray")
+    monkeypatch.setattr("negsample.execution.backend.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'negsample\[ray\]'"):
+        parse_where("ray=auto")
+
+
+@pytest.mark.parametrize("on", ["mars", "ray=", "ray=ray://head:1", "ray=head"])
+def test_another_place_is_refused(on, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(
+        sys, "argv", ["negsample", "compare", "online-retail", "--out", str(tmp_path / "o"), "--on", on]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"--on {on} is" in capsys.readouterr().err or on in ("mars", "ray=")

@@ -1,0 +1,117 @@
+"""On a GPU: what a CPU gives, without waiting for the GPU in a step, and several seeds at once as one by one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from negsample import TrainSettings
+from negsample.batches.epochs import batches_of
+from negsample.evaluation.evaluate import evaluate
+from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
+from negsample.optim import optimizer_for
+from negsample.random import generator
+from negsample.runs.job import Job, build_model
+from negsample.samplers import Negatives
+from negsample.training.loop import fit, fit_together, step
+from negsample.training.proposals import Proposed, propose
+from negsample.training.state import Course
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=12, learning_rate=5e-3)
+CHANGES = {
+    "random_negatives": 12,
+    "in_batch_negatives": 6,
+    "bank_size": 20,
+    "warm_up": 0,
+    "cache_size": 30,
+    "kept_hardest": 5,
+}
+WAITING = {"in-batch", "mixed", "adaptive-mixed", "adaptive-in-batch", "own-cohort", "cross-batch", "xir", "full-ce"}
+"""Draws without replacement, within a cohort, with a memory, or in chunks: they ask the GPU for a number."""
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(users=70, items=40, name="small")
+
+
+def made(data, method, settings, device, seed=0):
+    job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
+    return build_model(job, device), build_method(
+        method, catalogue_of(data, settings.max_length, device), job.negatives
+    )
+
+
+def batch_of(data, settings, collisions):
+    return next(batches_of(data, settings, collisions, rng=generator(0, "order")))
+
+
+def on(proposed, device):
+    def moved(values):
+        return None if values is None else values.to(device)
+
+    negatives = Negatives(*map(moved, proposed.negatives))
+    return Proposed(negatives, proposed.frozen, moved(proposed.pos_log_q_T), moved(proposed.masked_T))
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+@pytest.mark.parametrize("method", ["random", "adaptive", "mixed-log-q", "full-ce", "gsasrec"])
+def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
+    settings = SETTINGS.model_copy(update={"dropout": 0.0, "table": table})
+    found, proposed = [], None
+    for device in (CPU, GPU):
+        model, seats = made(data, method, settings, device)
+        optimizer = optimizer_for(model, settings)
+        batch = batch_of(data, settings, seats.collisions)
+        proposed = proposed or propose(seats, batch, rng=generator(0, "negatives"))
+        rngs = {f"{name}_rng": generator(0, name, device) for name in ("negatives", "dropout")}
+        losses = [
+            step(model, seats, batch.to(device), optimizer, proposed=on(proposed, device), **rngs).item()
+            for _ in range(5)
+        ]
+        optimizer.settle()
+        found.append((losses, {name: value.cpu() for name, value in model.state_dict().items()}))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-4)
+    for name, value in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], value, atol=2e-3, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in WAITING])
+def test_a_step_waits_for_nobody(method, table, data):
+    settings = SETTINGS.model_copy(update={"table": table})
+    model, seats = made(data, method, settings, GPU)
+    optimizer = optimizer_for(model, settings)
+    batch = batch_of(data, settings, seats.collisions)
+    rngs = {f"{name}_rng": generator(0, name, GPU) for name in ("negatives", "dropout")}
+    step(model, seats, batch.to(GPU), optimizer, **rngs)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(model, seats, batch.to(GPU), optimizer, **rngs)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_seeds_at_once_are_the_seeds_one_by_one(precision, data):
+    settings = SETTINGS.model_copy(update={"precision": precision})
+    courses = []
+    for seed in (1, 2, 3):
+        model, seats = made(data, "random", settings, GPU, seed)
+        courses.append(Course(model, seats, seed=seed))
+    together = fit_together(courses, data, settings)
+    for course, found in zip(courses, together, strict=True):
+        model, seats = made(data, "random", settings, GPU, course.seed)
+        alone = fit(model, data, seats, settings, seed=course.seed)
+        tolerance = 1e-3 if precision == "float32" else 2e-2
+        assert [each.loss for each in found.log] == pytest.approx([each.loss for each in alone.log], rel=tolerance)
+
+
+def test_ranks_are_those_of_a_cpu(data):
+    figures = []
+    for device in (CPU, GPU):
+        model, _ = made(data, "random", SETTINGS, device)
+        figures.append(evaluate(model, data, "test", SETTINGS, device=device).figures)
+    assert figures[1] == pytest.approx(figures[0], abs=0.02, nan_ok=True)

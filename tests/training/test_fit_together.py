@@ -1,0 +1,165 @@
+"""Several seeds trained as one batched model: each gives what it gives alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from negsample import InputError, TrainSettings, compare, plan
+from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
+from negsample.runs.folder import read_run
+from negsample.runs.job import Job, build_model
+from negsample.studies.study import groups
+from negsample.training import checkpoint
+from negsample.training import loop as train
+from negsample.training.checkpoint import Checkpoint
+from negsample.training.loop import fit, fit_together
+from negsample.training.state import Course
+
+CPU = torch.device("cpu")
+SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=12, dropout=0.2, learning_rate=5e-3)
+CHANGES = {
+    "random_negatives": 12,
+    "in_batch_negatives": 6,
+    "bank_size": 20,
+    "warm_up": 1,
+    "cache_size": 30,
+    "kept_hardest": 5,
+}
+OTHERWISE = {
+    "rows": {"table": "rows"},
+    "rows of bfloat16 by adagrad": {"table": "rows", "table_dtype": "bfloat16", "table_optimizer": "adagrad"},
+    "batches used again": {"oversampling_factor": 1, "epochs": 3},
+    "no dropout": {"dropout": 0.0},
+    "two heads": {"heads": 2},
+    "as the reference": {"padding": "count", "max_length": 30, "batches": "drawn", "initial": "glorot"},
+}
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(users=70, items=40, name="small")
+
+
+def courses_of(data, method, settings, seeds, told=None):
+    made = []
+    for seed in seeds:
+        job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
+        seats = build_method(method, catalogue_of(data, settings.max_length), job.negatives)
+        watch = (lambda epoch: None) if told is None else (lambda epoch, seed=seed: told.append((seed, epoch.epoch)))
+        made.append(Course(build_model(job, CPU), seats, seed=seed, watch=watch))
+    return made
+
+
+def check_alike(data, method, settings):
+    seeds, told = (3, 4, 9), []
+    together = courses_of(data, method, settings, seeds, told)
+    fitted = fit_together(together, data, settings)
+    assert told == [(seed, epoch) for epoch in range(1, settings.epochs + 1) for seed in seeds]
+    for course, mine in zip(together, fitted, strict=True):
+        (alone,) = courses_of(data, method, settings, [course.seed])
+        expected = fit(alone.model, data, alone.method, settings, seed=course.seed)
+        assert [epoch.loss for epoch in mine.log] == pytest.approx([epoch.loss for epoch in expected.log], rel=1e-4)
+        for name, value in alone.model.state_dict().items():
+            found = course.model.state_dict()[name]
+            torch.testing.assert_close(found.float(), value.float(), atol=2e-3, rtol=0, msg=f"{method}: {name}")
+        ours, theirs = mine.log[-1].valid, expected.log[-1].valid
+        assert all(ours[name] == pytest.approx(theirs[name], abs=0.03) for name in ("hr@10", "ndcg@10"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_seeds_together_give_what_each_gives_alone(method, data):
+    check_alike(data, method, SETTINGS)
+
+
+@pytest.mark.parametrize("changes", OTHERWISE.values(), ids=OTHERWISE)
+def test_whatever_the_settings(changes, data):
+    check_alike(data, "random", SETTINGS.model_copy(update=changes))
+
+
+def sizes_of(data, settings, seeds, folder):
+    """Bytes of what each saves of its best epoch, and of the state of all."""
+    courses = courses_of(data, "xir", settings, seeds)
+    for number, course in enumerate(courses):
+        (folder / str(number)).mkdir(parents=True)
+        course._keep = folder / str(number)
+    fit_together(courses, data, settings, Checkpoint(folder, "these"))
+    bests = [max(each.stat().st_size for each in course._keep.glob("best-*")) for course in courses]
+    return bests, (folder / "state.pt").stat().st_size
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+def test_files_are_as_large_as_those_of_a_training_alone(table, data, tmp_path, monkeypatch):
+    """And not, each, as those of all together."""
+    monkeypatch.setattr(checkpoint, "_SHARE", 0)
+    settings = SETTINGS.model_copy(update={"dim": 64, "table": table})
+    (alone,), state = sizes_of(data, settings, [0], tmp_path / "alone")
+    bests, of_all = sizes_of(data, settings, [0, 1, 2, 3], tmp_path / "together")
+    assert bests == pytest.approx([alone] * 4, rel=0.05)
+    assert of_all == pytest.approx(4 * state, rel=0.05)
+
+
+def test_the_best_weights_in_a_nameless_file_are_of_one_model(data, monkeypatch):
+    sizes = []
+    load_best = Course.load_best
+
+    def loaded(course):
+        sizes.append(course._best.seek(0, 2))
+        load_best(course)
+
+    monkeypatch.setattr(Course, "load_best", loaded)
+    settings = SETTINGS.model_copy(update={"dim": 64})
+    for seeds in ([0], [0, 1, 2, 3]):
+        fit_together(courses_of(data, "random", settings, seeds), data, settings)
+    assert sizes[1:] == pytest.approx([sizes[0]] * 4, rel=0.05)
+
+
+def test_the_encoder_runs_once_a_step_for_all(data, monkeypatch):
+    calls = []
+    forward = train.Together.__call__
+    monkeypatch.setattr(train.Together, "__call__", lambda self, *given: calls.append(1) or forward(self, *given))
+    (course,) = courses_of(data, "random", SETTINGS, [0])
+    alone = fit(course.model, data, course.method, SETTINGS, seed=0)
+    assert not calls
+    fit_together(courses_of(data, "random", SETTINGS, (0, 1)), data, SETTINGS)
+    assert len(calls) == alone.log[-1].steps
+
+
+def test_a_study_together_is_the_study_one_by_one(data, tmp_path):
+    jobs = plan([data], ["random", "in-batch"], repeats=3, seed=0, settings=SETTINGS, changes={})
+    told = []
+    compare(jobs, tmp_path / "one")
+    compare(jobs, tmp_path / "together", together=2, watch=lambda job, epoch: told.append((job.name, epoch)))
+    compare(jobs, tmp_path / "processes", together=3, at_once=2)
+    assert {name for name, epoch in told if epoch is None} == {job.name for job in jobs}
+    for job in jobs:
+        for kind in ("together", "processes"):
+            one, other = (
+                load_file(tmp_path / each / "runs" / job.name / "model.safetensors") for each in ("one", kind)
+            )
+            assert all(float((one[name] - other[name]).abs().max()) < 2e-3 for name in one)
+            assert read_run(tmp_path / kind / "runs" / job.name).config["seed"] == job.seed
+
+
+def test_groups_are_of_one_setting_and_no_larger_than_asked(data):
+    jobs = plan([data], ["random", "in-batch"], repeats=5, seed=0, settings=SETTINGS)
+    found = groups(jobs, 2)
+    assert sorted(job.name for group in found for job in group) == sorted(job.name for job in jobs)
+    assert [(group[0].method, [job.seed for job in group]) for group in found] == [
+        ("PopRec", [0]),
+        ("random", [0, 1]),
+        ("in-batch", [0, 1]),
+        ("random", [2, 3]),
+        ("in-batch", [2, 3]),
+        ("random", [4]),
+        ("in-batch", [4]),
+    ]
+    assert groups(jobs, 1) == [[job] for job in jobs]
+
+
+def test_other_models_are_refused_before_any_work(data, tmp_path):
+    jobs = plan([data], ["random"], repeats=2, seed=0, settings=SETTINGS.model_copy(update={"model": "gru4rec"}))
+    with pytest.raises(InputError, match="--together 2 is for sasrec, got model=gru4rec"):
+        compare(jobs, tmp_path / "study", together=2)
+    assert not (tmp_path / "study").exists()

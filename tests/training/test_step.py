@@ -1,0 +1,125 @@
+"""One step of training: what is taught, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from negsample.batches.epochs import epoch_batches
+from negsample.evaluation.evaluate import evaluate
+from negsample.losses import bce
+from negsample.methods import METHODS, POPREC, Method, build_method, catalogue_of, negative_settings
+from negsample.miners import Hardest, KeepAll
+from negsample.models import SASRec
+from negsample.runs.job import Job, build_model
+from negsample.samplers import InBatch, Uniform
+from negsample.settings import TrainSettings
+from negsample.training import loop as train
+
+V = 60
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(users=60, items=V, name="steps")
+
+
+def one_step(data, rng, method):
+    """One plain step of gradient descent: its batch, and the table before and after."""
+    model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
+    sizes = {"batch_size": 2, "max_length": 20, "catalogue_size": V}
+    batch = next(epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng(1)))
+    before = model.table.weight.detach().clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+    assert loss.shape == ()
+    assert not loss.requires_grad
+    return batch, before, model.table.weight.detach()
+
+
+def moved(before, after):
+    return set(torch.nonzero((before != after).any(1)).flatten().tolist())
+
+
+def known(batch):
+    return set(batch.inputs.items_T.tolist()) | set(batch.targets_T.tolist())
+
+
+@pytest.mark.parametrize("sampler", [InBatch(3), InBatch("all"), Uniform(V, 3)], ids=["in-batch", "all", "uniform"])
+def test_a_step_teaches_inputs_targets_and_the_negatives_that_were_drawn(sampler, data, rng):
+    batch, before, after = one_step(data, rng, Method(sampler, KeepAll(), bce))
+    drawn = set(sampler.draw(batch, rng=rng(2)).ids.flatten().tolist())
+    assert moved(before, after) == (known(batch) | drawn) - {0}
+    if isinstance(sampler, Uniform):
+        assert drawn - known(batch), "no negative of its own: the test would be weak"
+
+
+def test_only_the_kept_negatives_are_taught(data, rng):
+    sampler = Uniform(V, 40)
+    batch, before, after = one_step(data, rng, Method(sampler, Hardest(1), bce))
+    drawn = set(sampler.draw(batch, rng=rng(2)).ids.flatten().tolist()) - known(batch)
+    taught = moved(before, after) - known(batch)
+    assert taught < drawn
+    assert 1 <= len(taught) <= len(batch.targets_T)
+
+
+def test_negatives_are_pushed_away_and_targets_pulled_near(data, rng):
+    model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
+    sizes = {"batch_size": 8, "max_length": 20, "catalogue_size": V}
+    batch = next(epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng(1)))
+    method, optimizer = Method(Uniform(V, 20), KeepAll(), bce), torch.optim.SGD(model.parameters(), lr=0.5)
+
+    def margins():
+        ids = method.sampler.draw(batch, rng=rng(2)).ids
+        inputs, targets, negatives = model.table.lookup(batch.inputs.items_T, batch.targets_T, ids)
+        states = model(inputs, batch.inputs)
+        mean_negative = torch.einsum("td,tkd->tk", states, negatives[batch.inputs.rows_T]).mean()
+        return float(((states * targets).sum(1).mean() - mean_negative).detach())
+
+    before = margins()
+    for _ in range(20):
+        train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+    assert margins() > before + 0.1
+
+
+@pytest.mark.parametrize("method", ["in-batch", "mixed", "random"])
+def test_the_row_of_nothing_stays_zero_where_negatives_run_out(method, dataset_of):
+    users = [([1, 2, 3, 4, 5], [1], [2]), ([1, 2, 3], [4], [5]), ([2, 1, 3, 4], [5], [1])] * 4
+    data = dataset_of(users, 5)
+    settings = TrainSettings(epochs=2, batch_size=5, dim=8, blocks=1, max_length=5)
+    job = Job(data, method, 0, settings, negative_settings(method, {}))
+    model = build_model(job, torch.device("cpu"))
+    built = build_method(method, catalogue_of(data, 5), job.negatives)
+    train.fit(model, data, built, settings, seed=0)
+    assert not model.table.weight[0].any()
+    assert all(torch.isfinite(each).all() for each in model.state_dict().values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_very_next_item_comes_first(method, world):
+    # Nobody has an item twice, and what he has is never a negative for him: without it in the ranking, the
+    # successor stands alone at the top.
+    data = world(name="next")
+    settings = TrainSettings(
+        epochs=20,
+        batch_size=32,
+        learning_rate=0.01,
+        dim=32,
+        blocks=1,
+        max_length=20,
+        dropout=0.1,
+        eval_every=5,
+        filter_seen=True,
+    )
+    counts = {"random_negatives": 20, "popularity_negatives": 20, "in_batch_negatives": 20, "kept_hardest": 5}
+    changes = counts | {"collisions": "history", "calibration": 0, "regularization": 0.1}
+    job = Job(data, method, 0, settings, negative_settings(method, changes))
+    model = build_model(job, torch.device("cpu"))
+    built = build_method(method, catalogue_of(data, 20), job.negatives)
+    train.fit(model, data, built, settings, seed=0)
+    figures = evaluate(model, data, "test", settings).figures
+    popular = evaluate(
+        build_model(Job(data, POPREC, 0, settings, {}), torch.device("cpu")), data, "test", settings
+    ).figures
+    assert figures["hr@1"] > popular["hr@1"] + 0.45
+    assert figures["hr@10"] > popular["hr@10"] + 0.6
