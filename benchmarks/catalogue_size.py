@@ -73,7 +73,7 @@ def run(asked: dict[str, Any]) -> None:
     draws, drops = generator(0, "negatives"), generator(0, "dropout")
     found = time_steps(
         lambda batch: step(model, method, batch, optimizer, negatives_rng=draws, dropout_rng=drops),
-        batches_of(items, offsets, v, method.collisions, asked["steps"]),
+        batches_of(items, offsets, v, method.exclude, asked["steps"]),
         asked["steps"],
     )
     print(json.dumps(found))

@@ -122,7 +122,7 @@ def targets(counts: Tensor, number: int, rng: torch.Generator) -> Tensor:
 def single(targets_T: Tensor) -> Batch:
     """A batch of sequences of one position, with these targets; no target is its own negative."""
     targets_T1 = targets_T.unsqueeze(1)
-    return padded_batch(torch.ones_like(targets_T1), targets_T1, catalogue_size=ITEMS, collisions="target")
+    return padded_batch(torch.ones_like(targets_T1), targets_T1, catalogue_size=ITEMS, exclude="target")
 
 
 def exact_gradient(world: World) -> Tensor:

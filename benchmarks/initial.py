@@ -30,14 +30,14 @@ from benchmarks.common import RESULTS
 from negsample import TrainSettings, build_method, catalogue_of, fit, load_dataset, negative_settings
 from negsample.data.dataset import Dataset
 from negsample.models import PopRec
-from negsample.models.init import Initial
+from negsample.models.init import Init
 from negsample.runs.job import Job, build_model
 from negsample.runs.machine import machine
 from negsample.settings import PrepareSettings, checked
 from negsample.training.state import Epoch
 
 METHODS = ("random", "mixed-log-q")
-CANDIDATES: tuple[Initial, ...] = get_args(Initial)
+CANDIDATES: tuple[Init, ...] = get_args(Init)
 LEVEL = 0.05
 _FIGURE = "ndcg@10"
 
@@ -83,12 +83,12 @@ def main() -> None:
                 file.write(json.dumps(rows[-1]) + "\n")
             print(rows[-1], flush=True)
     rule = " ".join(f"{__doc__}".split("\n\n")[2].split())
-    found = {"machine": machine(), "rule": rule} | judged(rows, checked(TrainSettings, {}).initial)
+    found = {"machine": machine(), "rule": rule} | judged(rows, checked(TrainSettings, {}).init)
     (RESULTS / "initial.json").write_text(json.dumps(found | {"runs": rows}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({key: found[key] for key in ("mean_rank", "against_default", "taken")}, indent=1))
 
 
-def trained(data: Dataset, log: Asked, method: str, initial: Initial, seed: int) -> dict[str, Any]:
+def trained(data: Dataset, log: Asked, method: str, initial: Init, seed: int) -> dict[str, Any]:
     """A run's best validation NDCG@10, and the epoch it was had in."""
     settings = checked(TrainSettings, {"epochs": log.epochs, "initial": initial, **log.settings})
     negatives = negative_settings(method, {})

@@ -34,8 +34,8 @@ INGREDIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "not-kept": ("what is not kept left out", {"not_kept": "omit"}),
     "table": ("rows instead of dense Adam", {"table": "rows"}),
     "split": ("cut at a moment in time", {}),
-    "batches": ("each user once an epoch", {"batches": "shuffled"}),
-    "initial": ("N(0, 0.02) instead of Glorot", {"initial": "normal"}),
+    "batches": ("each user once an epoch", {"with_replacement": False}),
+    "initial": ("N(0, 0.02) instead of Glorot", {"init": "normal"}),
 }
 PLAIN, SELECTING, AS_THERE = "random", "adaptive-mixed", "as the reference"
 
@@ -55,7 +55,7 @@ def main() -> None:
     theirs = reference_runs(given.reference)
     methods = list(theirs) if given.methods is None else given.methods.split(",")
     asked = [] if given.ingredients == "none" else given.ingredients.split(",")
-    data = {split: load_dataset(given.log, split=split) for split in ("paper", "sound")}
+    data = {split: load_dataset(given.log, split=split) for split in ("paper", "timestamp")}
     how = {"made": date.today().isoformat(), "negsample": version("negsample"), "machine": machine()}
     how |= {"epochs": given.epochs, "repeats": given.repeats}
 
@@ -68,7 +68,7 @@ def main() -> None:
     rows = [_row(AS_THERE, runs[method], method) | {"how": how} for method in plain]
     for ingredient in asked:
         name, changes = INGREDIENTS[ingredient]
-        method, split = SELECTING if "not_kept" in changes else PLAIN, "paper" if changes else "sound"
+        method, split = SELECTING if "not_kept" in changes else PLAIN, "paper" if changes else "timestamp"
         rows.append(_row(name, study(ingredient, data[split], [method], changes), method) | {"how": how})
     path = RESULTS / "parity.json"
     before = _read(path) if path.exists() else {"runs": [], "ingredients": []}

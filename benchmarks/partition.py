@@ -200,7 +200,7 @@ def gradients(
         exact += _gradient(loss, parameters)
         for proposal, law, m in ways:
             sampler = sampler_of(proposal, m, catalogue)
-            method = Method(sampler, LogQ(), sampled_softmax, collisions="target")
+            method = Method(sampler, LogQ(), sampled_softmax, exclude="target")
             for group in range(2):
                 losses = []
                 for _ in range(draws):

@@ -18,7 +18,7 @@ import torch
 from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
 from negsample.batches.epochs import epoch_batches, target_counts
-from negsample.batches.packed import Batch, Collisions
+from negsample.batches.packed import Batch, Exclude
 from negsample.methods import Method
 from negsample.runs.machine import machine
 from negsample.training.loop import step
@@ -41,7 +41,7 @@ def log_of(items: int) -> tuple[np.ndarray, np.ndarray]:
     return ((rank - 1) * shuffle % items + 1).astype(np.int32), offsets
 
 
-def batches_of(items: np.ndarray, offsets: np.ndarray, v: int, collisions: Collisions, number: int) -> Iterator[Batch]:
+def batches_of(items: np.ndarray, offsets: np.ndarray, v: int, exclude: Exclude, number: int) -> Iterator[Batch]:
     """The first batches of an epoch."""
     all_of_them = epoch_batches(
         items,
@@ -50,7 +50,7 @@ def batches_of(items: np.ndarray, offsets: np.ndarray, v: int, collisions: Colli
         batch_size=BATCH,
         max_length=LENGTH,
         catalogue_size=v,
-        collisions=collisions,
+        exclude=exclude,
         rng=generator(0, "order"),
     )
     return (batch for batch, _ in zip(all_of_them, range(number), strict=False))
@@ -72,7 +72,7 @@ def rows_at(v: int) -> list[dict[str, Any]]:
     rows, steps = [], STEPS if v <= 10**6 else 2  # most of a step is the optimiser's pass over the table there
     for name in METHODS:
         method = build_method(name, catalogue, negative_settings(name, {}))
-        batches = list(batches_of(items, offsets, v, method.collisions, DRAWS))
+        batches = list(batches_of(items, offsets, v, method.exclude, DRAWS))
         draws, drops = generator(0, "negatives"), generator(0, "dropout")
 
         def drawing(method: Any = method, batches: Any = batches, draws: Any = draws) -> None:

@@ -41,7 +41,7 @@ def step_times(data: Dataset, batches: list[Batch], methods: Iterable[str]) -> l
         draws, drops = generator(0, "negatives"), generator(0, "dropout")
 
         def under(method: Any) -> list[Batch]:
-            return [replace(batch, collisions=method.collisions) for batch in batches]
+            return [replace(batch, exclude=method.exclude) for batch in batches]
 
         def whole(
             method: Any = method, model: Any = model, optimizer: Any = optimizer, draws: Any = draws, drops: Any = drops
@@ -97,7 +97,7 @@ def stages(data: Dataset, batches: list[Batch], name: str, table: Literal["dense
             if turn == 1:  # the first is not counted
                 taken.clear()
             for batch in batches:
-                there = replace(batch, collisions=method.collisions)
+                there = replace(batch, exclude=method.exclude)
                 one(model, method, there, optimizer, negatives_rng=draws, dropout_rng=drops)
     found = {stage: statistics.median(times) for stage, times in taken.items()}
     bare = statistics.median(products_ms(batch, method.sampler.k, SETTINGS.dim) for batch in batches)

@@ -48,7 +48,7 @@ for epoch in range(5):
     total = 0.0
     for rows in torch.randperm(len(train), generator=rng).split(100):
         inputs, targets = train[rows, :-1], train[rows, 1:]
-        batch = padded_batch(inputs, targets, catalogue_size=V, collisions="target")  # a target is never its negative
+        batch = padded_batch(inputs, targets, catalogue_size=V, exclude="target")  # a target is never its negative
         proposed, states = negatives.sample(batch, rng=rng), encode(inputs)[targets > 0]
         scored = score(states, items(batch.targets_T), items(proposed.ids), proposed, batch, needs=correct.needs)
         loss = sampled_softmax(*correct(scored, rng=rng)[:2])  # of the targets' scores and the negatives'

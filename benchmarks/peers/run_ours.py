@@ -40,7 +40,7 @@ def main(asked: dict[str, Any]) -> None:
         batch_size=asked["batch_size"],
         max_length=asked["max_length"],
         catalogue_size=data.catalogue_size,
-        collisions=method.collisions,
+        exclude=method.exclude,
         rng=generator(0, "order"),
     )
     found = time_steps(

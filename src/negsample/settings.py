@@ -65,7 +65,7 @@ class PrepareSettings(Settings):
     keep_missing_ids: bool = Field(False, description="text that says 'missing' (NA, null, ...) is an id")
     min_user_events: int = Field(1, ge=1, description="users with fewer events are left out")
     min_item_events: int = Field(1, ge=1, description="items with fewer events are left out")
-    split: Literal["sound", "paper"] = Field("sound", description="rule of the global temporal split")
+    split: Literal["timestamp", "paper"] = Field("timestamp", description="rule of the global temporal split")
     valid_fraction: float = Field(0.05, gt=0, lt=1, description="share of events for validation")
     test_fraction: float = Field(0.05, gt=0, lt=1, description="share of events for test, the latest")
     cold: Literal["keep", "drop"] = Field("keep", description="items in no train event: in the catalogue?")
@@ -116,13 +116,13 @@ class TrainSettings(Settings):
     oversampling_factor: int | None = Field(
         None, ge=1, description="epochs whose batches are kept, negatives and all, and used again in later ones"
     )
-    initial: Literal["normal", "glorot"] = Field(
+    init: Literal["normal", "glorot"] = Field(
         "normal", description="values of sasrec's matrices at first: N(0, 0.02), or Glorot uniform as the reference"
     )
-    batches: Literal["shuffled", "drawn"] = Field(
-        "shuffled",
-        description="an epoch: each trained user once, or as the reference users // batch_size batches of users drawn "
-        "with replacement",
+    with_replacement: bool = Field(
+        False,
+        description="an epoch is users // batch_size batches of users drawn with replacement, as in the reference; "
+        "else each trained user once",
     )
     padding: Literal["omit", "count"] = Field(
         "omit",
@@ -145,7 +145,7 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _is_of_sasrec(self) -> TrainSettings:
-        for name in ("initial", "padding"):
+        for name in ("init", "padding"):
             if self.model != "sasrec" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name}={getattr(self, name)} is for model=sasrec, got {self.model}; leave it out")
         return self
@@ -180,7 +180,7 @@ class NegativeSettings(Settings):
     cache_negatives: int | None = Field(None, ge=1, description="draws from the cache")
     cache_size: int | None = Field(None, ge=1, description="chosen negatives kept in the cache")
     draws_per: Literal["batch", "sequence", "position"] | None = Field(None, description="who shares a draw")
-    collisions: Literal["none", "target", "history"] | None = Field(
+    exclude: Literal["none", "target", "history"] | None = Field(
         None, description="what is never a negative: nothing, the target, or all that the user has in train"
     )
     kept_hardest: int | None = Field(None, ge=1, description="highest scores kept a position")

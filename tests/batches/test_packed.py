@@ -179,7 +179,7 @@ def test_to_moves_every_tensor():
 
 def test_drawn_batches_are_users_over_batch_size_of_them_each_drawn_with_replacement(world, rng):
     data = world(users=60, items=30, name="drawn")
-    sizes = {"max_length": 10, "catalogue_size": 30, "batches": "drawn"}
+    sizes = {"max_length": 10, "catalogue_size": 30, "with_replacement": True}
     arguments = (data.items, data.offsets, data.train_ends)
     batches = list(epoch_batches(*arguments, batch_size=7, **sizes, rng=rng(0)))
     assert [batch.sequences for batch in batches] == [7] * (60 // 7)
@@ -195,8 +195,8 @@ def test_drawn_batches_are_users_over_batch_size_of_them_each_drawn_with_replace
     assert first == [batch.users_B.tolist() for batch in batches]
 
 
-@pytest.mark.parametrize("batches", ["shuffled", "drawn"])
-def test_without_a_trained_user_there_is_no_batch(batches, rng):
+@pytest.mark.parametrize("with_replacement", [False, True])
+def test_without_a_trained_user_there_is_no_batch(with_replacement, rng):
     nobody = (np.array([1], np.int32), np.array([0, 1]), np.array([1]))
-    sizes = {"batch_size": 2, "max_length": 3, "catalogue_size": 1, "batches": batches}
+    sizes = {"batch_size": 2, "max_length": 3, "catalogue_size": 1, "with_replacement": with_replacement}
     assert list(epoch_batches(*nobody, **sizes, rng=rng(0))) == []

@@ -29,11 +29,11 @@ def padded(rows, side, width):
     )
 
 
-def packed(histories, collisions="history"):
+def packed(histories, exclude="history"):
     offsets = np.cumsum([0, *map(len, histories)])
     flat = np.concatenate(histories).astype(np.int32)
     windows = training_windows(offsets, offsets[1:], L)
-    return training_batch(flat, offsets, offsets[1:], windows, max_length=L, catalogue_size=V, collisions=collisions)
+    return training_batch(flat, offsets, offsets[1:], windows, max_length=L, catalogue_size=V, exclude=exclude)
 
 
 def inputs_and_targets(histories, side, width=L):
@@ -114,10 +114,10 @@ def test_states_that_go_with_it_are_those_with_a_target(rng):
     assert by_user(batch)[0][2] == [1, 2, 3, 7, 9]
 
 
-@pytest.mark.parametrize("collisions", ["none", "target", "history"])
-def test_collisions_are_kept(collisions, histories):
-    batch = padded_batch(*inputs_and_targets(histories, "left"), catalogue_size=V, collisions=collisions)
-    assert batch.collisions == batch.to(torch.device("cpu")).collisions == collisions
+@pytest.mark.parametrize("exclude", ["none", "target", "history"])
+def test_collisions_are_kept(exclude, histories):
+    batch = padded_batch(*inputs_and_targets(histories, "left"), catalogue_size=V, exclude=exclude)
+    assert batch.exclude == batch.to(torch.device("cpu")).exclude == exclude
 
 
 @pytest.mark.parametrize("per", ["sequence", "position"])
@@ -174,9 +174,9 @@ def test_what_is_no_batch_is_refused(says):
 @pytest.mark.parametrize("word", ["targets", "History", "", None])
 def test_no_other_word_is_taken_for_a_policy(word, histories):
     inputs, targets = inputs_and_targets(histories, "right")
-    with pytest.raises(ValueError, match="collisions must be 'none' or 'target' or 'history', got"):
-        padded_batch(inputs, targets, catalogue_size=V, collisions=word)
-    with pytest.raises(ValueError, match="collisions must be"):
+    with pytest.raises(ValueError, match="exclude must be 'none' or 'target' or 'history', got"):
+        padded_batch(inputs, targets, catalogue_size=V, exclude=word)
+    with pytest.raises(ValueError, match="exclude must be"):
         packed(histories, word)
 
 

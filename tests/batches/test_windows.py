@@ -57,9 +57,9 @@ def test_windows_against_the_slow_version(which, longest):
     assert list(zip(found.users, found.starts, found.stops, strict=True)) == slow_windows(sizes, longest, which)
 
 
-@pytest.mark.parametrize("order", ["shuffled", "drawn"])
+@pytest.mark.parametrize("order", [False, True])
 def test_every_event_but_a_users_first_is_a_target_once_an_epoch(data, rng, order):
-    settings = TrainSettings(windows="all", max_length=8, batch_size=4, batches=order)
+    settings = TrainSettings(windows="all", max_length=8, batch_size=4, with_replacement=order)
     batches = list(batches_of(data, settings, "history", rng=rng(0)))
     job = plan([data], ["random"], repeats=1, seed=0, settings=settings)[-1]
     assert len(batches) == positions_of(job).steps
@@ -103,19 +103,19 @@ def test_a_batch_that_is_kept_comes_again_as_it_was(data, rng, which):
         assert torch.equal(old.inputs.slots_T, new.inputs.slots_T)
 
 
-@pytest.mark.parametrize("collisions", ["none", "target", "history"])
-def test_the_law_of_in_batch_negatives_is_without_all_windows_of_the_user(data, rng, collisions):
+@pytest.mark.parametrize("exclude", ["none", "target", "history"])
+def test_the_law_of_in_batch_negatives_is_without_all_windows_of_the_user(data, rng, exclude):
     """By hand: how often an item is a target of others, over how often anything allowed is."""
     settings = TrainSettings(windows="all", max_length=8, batch_size=12)
     counts = catalogue_of(data, 8, windows="all").target_counts
-    for batch in batches_of(data, settings, collisions, rng=rng(0)):
+    for batch in batches_of(data, settings, exclude, rng=rng(0)):
         ids = torch.arange(1, V + 1).expand(len(batch.targets_T), -1)
         found = InBatch(3, counts=counts, per="position").log_prob(ids, batch, per="position").exp()
         for at in range(0, len(ids), 7):
             user = int(batch.users_B[batch.inputs.rows_T[at]])
             had = data.items[data.offsets[user] : data.train_ends[user]].tolist()
             others = counts - torch.bincount(torch.tensor(had[1:]), minlength=V + 1)
-            out = {"none": [], "target": [int(batch.targets_T[at])], "history": had}[collisions]
+            out = {"none": [], "target": [int(batch.targets_T[at])], "history": had}[exclude]
             others[out] = 0
             assert found[at].tolist() == pytest.approx((others[1:] / others.sum()).tolist())
         part = batch.part(2, 5)

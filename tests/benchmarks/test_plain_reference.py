@@ -60,14 +60,14 @@ def as_plain(model) -> plain.Parameters:
 def test_steps_of_the_preset_are_those_of_the_published_loop(data, settings, monkeypatch):
     monkeypatch.setattr(plain, "_WIDE", (0, 10, 25, SIZE))
     model = SASRec(
-        data.catalogue_size, dim=DIM, max_length=LENGTH, dropout=0.0, rng=generator(3, "init"), initial="glorot"
+        data.catalogue_size, dim=DIM, max_length=LENGTH, dropout=0.0, rng=generator(3, "init"), init="glorot"
     )
     negatives = negative_settings("in-batch", {"in_batch_negatives": 9})
     method = build_method("in-batch", catalogue_of(data, LENGTH), negatives)
     optimizer = optimizer_of([model.table], model.parameters(), settings, [generator(3, "rounding")])
     p = as_plain(model)
     adam, chance = plain.Adam(p, settings.learning_rate), generator(3, "negatives")
-    batches = batches_of(data, settings, method.collisions, rng=generator(3, "order"))
+    batches = batches_of(data, settings, method.exclude, rng=generator(3, "order"))
     for _, batch in zip(range(STEPS), batches, strict=False):
         proposed = propose(method, batch, rng=chance)
         cuts = batch.inputs.offsets[1:-1].tolist()
@@ -95,7 +95,7 @@ def test_steps_of_the_preset_are_those_of_the_published_loop(data, settings, mon
 
 
 def test_ranks_of_the_preset_are_those_of_the_published_loop(data, settings):
-    model = SASRec(data.catalogue_size, dim=DIM, max_length=LENGTH, rng=generator(4, "init"), initial="glorot")
+    model = SASRec(data.catalogue_size, dim=DIM, max_length=LENGTH, rng=generator(4, "init"), init="glorot")
     with torch.no_grad():
         model.table.weight[1:] *= 20
     events, offsets = np.asarray(data.items), np.asarray(data.offsets)
@@ -123,7 +123,7 @@ def test_dropout_of_the_preset_costs_what_it_costs_the_published_loop(data, sett
     monkeypatch.setattr(plain, "_WIDE", (0, 10, 25, SIZE))
     share, chance = 0.3, torch.Generator().manual_seed(7)
     model = SASRec(
-        data.catalogue_size, dim=DIM, max_length=LENGTH, dropout=share, rng=generator(5, "init"), initial="glorot"
+        data.catalogue_size, dim=DIM, max_length=LENGTH, dropout=share, rng=generator(5, "init"), init="glorot"
     )
     with torch.no_grad():
         model.table.weight[1:] *= 30
@@ -170,13 +170,13 @@ def test_negatives_of_the_preset_have_the_law_of_the_published_loop(dataset_of):
     ]
     data = dataset_of([([int(item) for item in items], [], []) for items in known], shared + users)
     size, k, times = 10, 4, 300
-    settings = TrainSettings(batches="drawn", batch_size=size, max_length=6)
+    settings = TrainSettings(with_replacement=True, batch_size=size, max_length=6)
     method = build_method("in-batch", catalogue_of(data, 6), negative_settings("in-batch", {"in_batch_negatives": k}))
     order, chance = generator(2, "order"), generator(2, "negatives")
     ours, theirs = np.zeros(shared + users + 1), np.zeros(shared + users + 1)
     repeats = np.zeros(2)
     for _ in range(times):
-        batch = next(iter(batches_of(data, settings, method.collisions, rng=order)))
+        batch = next(iter(batches_of(data, settings, method.exclude, rng=order)))
         drawn = propose(method, batch, rng=chance).negatives.ids.numpy(), plain.draw(known, size, k, 6, rng)[2]
         for counts, ids in zip((ours, theirs), drawn, strict=True):
             counts += np.bincount(ids.ravel(), minlength=len(counts))

@@ -40,11 +40,11 @@ PERS = ("batch", "sequence", "position")
 COLLISIONS = ("none", "target", "history")
 
 
-def batch_under(collisions):
+def batch_under(exclude):
     longest = max(map(len, TARGETS))
     padded = torch.tensor([[*own, *[0] * (longest - len(own))] for own in TARGETS])
     users = torch.arange(len(TARGETS))
-    return padded_batch(padded, padded, catalogue_size=V, users_B=users, collisions=collisions)
+    return padded_batch(padded, padded, catalogue_size=V, users_B=users, exclude=exclude)
 
 
 def built(name, changes):
@@ -74,7 +74,7 @@ def may_be(method, batch):
     only_targets = all(isinstance(part, InBatch | CrossBatch) for part in parts)
     found = []
     for row, target in zip(batch.inputs.rows_T.tolist(), batch.targets_T.tolist(), strict=True):
-        never = {"none": set(), "target": {target}, "history": set(TARGETS[row])}[batch.collisions]
+        never = {"none": set(), "target": {target}, "history": set(TARGETS[row])}[batch.exclude]
         others = {item for other, own in enumerate(TARGETS) if other != row for item in own}
         can_be = others if only_targets else set(range(1, V + 1))
         found.append(len(can_be - never))
@@ -84,8 +84,8 @@ def may_be(method, batch):
 def ways():
     for name in ESTIMATES:
         for per in PERS if "draws_per" in METHODS[name].defaults else (None,):
-            for collisions in COLLISIONS:
-                yield name, {"collisions": collisions} | ({} if per is None else {"draws_per": per})
+            for exclude in COLLISIONS:
+                yield name, {"exclude": exclude} | ({} if per is None else {"draws_per": per})
 
 
 of_ways = pytest.mark.parametrize(
@@ -97,19 +97,19 @@ of_ways = pytest.mark.parametrize(
 
 @of_ways
 def test_corrected_negatives_sum_to_the_items_that_may_be_one(name, changes, rng):
-    method, batch, one = built(name, MANY | changes), batch_under(changes["collisions"]), rng(0)
+    method, batch, one = built(name, MANY | changes), batch_under(changes["exclude"]), rng(0)
     sums_of(method, batch, one)  # fills a bank and a cache
     found = torch.stack([sums_of(method, batch, one) for _ in range(3)]).mean(0)
     torch.testing.assert_close(found, may_be(method, batch), atol=0, rtol=0.04)
 
 
 @pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch"])
-@pytest.mark.parametrize("collisions", COLLISIONS)
-def test_so_do_few_in_the_mean(name, collisions, rng):
+@pytest.mark.parametrize("exclude", COLLISIONS)
+def test_so_do_few_in_the_mean(name, exclude, rng):
     """Draws without replacement, with m as many as are there for the position."""
     for per in PERS if "draws_per" in METHODS[name].defaults else (None,):
-        method = built(name, FEW | {"collisions": collisions} | ({} if per is None else {"draws_per": per}))
-        batch, one = batch_under(collisions), rng(1)
+        method = built(name, FEW | {"exclude": exclude} | ({} if per is None else {"draws_per": per}))
+        batch, one = batch_under(exclude), rng(1)
         sums = torch.stack([sums_of(method, batch, one) for _ in range(501)])[1:]
         if name == "corrected-log-q":  # which has no estimate where all that was drawn is masked
             sums = torch.where(sums > 0, sums, torch.nan)
@@ -120,7 +120,7 @@ def test_so_do_few_in_the_mean(name, collisions, rng):
 
 
 @pytest.mark.parametrize(
-    ("per", "collisions", "share", "items"),
+    ("per", "exclude", "share", "items"),
     [
         ("batch", "history", 2 / 3, 9),
         ("position", "target", 0.1, 11),
@@ -130,34 +130,32 @@ def test_so_do_few_in_the_mean(name, collisions, rng):
         ("batch", "target", 0.4, 11),
     ],
 )
-def test_corrected_log_q_whatever_share_is_masked(per, collisions, share, items, rng):
+def test_corrected_log_q_whatever_share_is_masked(per, exclude, share, items, rng):
     """Of 12 items the user has 1, 2 and 3; this ``share`` of what others have is of these three, or of the target.
 
     Divided by what the target alone leaves of the law before the draw left anything out, these were 27.0 for 9, 9.8
     and 6.6 for 11 and 8.1 for 9.
     """
     own = [1, 2, 3]
-    of_own = {"history": round(540 * share) // 3, "target": round(540 * share)}[collisions]
-    others = [1] * of_own + ([2, 3] * of_own if collisions == "history" else [2, 3])
+    of_own = {"history": round(540 * share) // 3, "target": round(540 * share)}[exclude]
+    others = [1] * of_own + ([2, 3] * of_own if exclude == "history" else [2, 3])
     rest = 540 - len(others)
     others += [4 + i % 9 for i in range(rest)]
     longest = len(others)
     rows = torch.tensor([[*own, *[0] * (longest - 3)], others])
-    batch = padded_batch(rows, rows, catalogue_size=12, users_B=torch.arange(2), collisions=collisions)
+    batch = padded_batch(rows, rows, catalogue_size=12, users_B=torch.arange(2), exclude=exclude)
     counts = torch.bincount(rows.flatten(), minlength=13)
     counts[0] = 0
-    settings = negative_settings(
-        "corrected-log-q", {"in_batch_negatives": 543, "draws_per": per, "collisions": collisions}
-    )
+    settings = negative_settings("corrected-log-q", {"in_batch_negatives": 543, "draws_per": per, "exclude": exclude})
     sums = sums_of(build_method("corrected-log-q", Catalogue(12, counts, counts), settings), batch, rng(0))
     assert float(sums[0]) == pytest.approx(items, rel=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("batches", "which", "max_length"), [("shuffled", "last", 50), ("drawn", "last", 50), ("shuffled", "all", 4)]
+    ("with_replacement", "which", "max_length"), [(False, "last", 50), (True, "last", 50), (False, "all", 4)]
 )
 @pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch", "xir"])
-def test_over_the_batches_of_an_epoch_too(name, batches, which, max_length, dataset_of, rng):
+def test_over_the_batches_of_an_epoch_too(name, with_replacement, which, max_length, dataset_of, rng):
     """Users with favourites, some with long sequences, some in a batch; the same user twice, or in windows."""
     chance = rng(3)
     users = []
@@ -182,8 +180,8 @@ def test_over_the_batches_of_an_epoch_too(name, batches, which, max_length, data
             batch_size=30,
             max_length=max_length,
             catalogue_size=40,
-            collisions=method.collisions,
-            batches=batches,
+            exclude=method.exclude,
+            with_replacement=with_replacement,
             which=which,
             rng=one,
         )
@@ -201,7 +199,7 @@ def test_over_the_batches_of_an_epoch_too(name, batches, which, max_length, data
 
 def test_a_law_that_forgets_whose_targets_they_are_is_found_out(rng):
     """The unigram of all targets for shared draws, with one's own among them: what log q was."""
-    method, batch = built("corrected-log-q", MANY | {"collisions": "target"}), batch_under("target")
+    method, batch = built("corrected-log-q", MANY | {"exclude": "target"}), batch_under("target")
     ids = method.sampler.draw(batch, rng=rng(0)).ids
     log_q = method.sampler.log_prob(ids, batch, per="batch")
     zeros = torch.zeros(len(batch.targets_T), 1)

@@ -234,7 +234,7 @@ def batch(batch_of):
 
 
 def under(policy, batch):
-    return dataclasses.replace(batch, collisions=policy)
+    return dataclasses.replace(batch, exclude=policy)
 
 
 class Row(NamedTuple):
@@ -256,10 +256,10 @@ def rows_of(batch, per):
     users, rows, targets = batch.users_B.tolist(), batch.inputs.rows_T.tolist(), batch.targets_T.tolist()
     own = [tuple(sorted(t for t, r in zip(targets, rows, strict=True) if users[r] == user)) for user in users]
     if per == "sequence":
-        of_sequence = {"history": lambda b: had[b], "target": lambda b: (), "none": lambda b: ()}[batch.collisions]
+        of_sequence = {"history": lambda b: had[b], "target": lambda b: (), "none": lambda b: ()}[batch.exclude]
         return [Row(frozenset(of_sequence(b)), None, users[b], own[b]) for b in range(batch.sequences)]
     of_position = {"history": lambda b, target: had[b], "target": lambda b, target: {target}, "none": lambda *_: ()}
-    left_out = of_position[batch.collisions]
+    left_out = of_position[batch.exclude]
     return [Row(frozenset(left_out(b, t)), t, users[b], own[b]) for b, t in zip(rows, targets, strict=True)]
 
 
@@ -590,7 +590,7 @@ def test_every_batch_of_an_epoch_is_drawn_for(rng):
     for policy in POLICIES:
         samplers = [case.make(4) for case in SAMPLERS.values()]
         batches = epoch_batches(
-            flat, offsets, offsets[1:], batch_size=2, max_length=3, catalogue_size=V, collisions=policy, rng=rng(0)
+            flat, offsets, offsets[1:], batch_size=2, max_length=3, catalogue_size=V, exclude=policy, rng=rng(0)
         )
         for batch in batches:
             for sampler in samplers:

@@ -13,7 +13,7 @@ def parts(times, rule, valid=0.05, test=0.05):
     return found.tolist()
 
 
-@pytest.mark.parametrize("rule", ["sound", "paper"])
+@pytest.mark.parametrize("rule", ["timestamp", "paper"])
 def test_twenty_distinct_times_give_one_each(rule):
     assert parts(range(20), rule) == [0] * 18 + [1, 2]
 
@@ -39,20 +39,20 @@ def test_paper_cuts_by_rows_inside_ties():
     assert parts(TIED, "paper", 0.2, 0.2) == [1, 0, 0, 0, 0, 2, 0, 0, 1, 2]
 
 
-def test_sound_moves_both_cuts_to_a_time():
+def test_timestamp_moves_both_cuts_to_a_time():
     """Test takes all three 5; two rows before that cut is the first 4, so validation is both 4."""
-    assert parts(TIED, "sound", 0.2, 0.2) == [2, 0, 0, 1, 0, 2, 0, 0, 1, 2]
+    assert parts(TIED, "timestamp", 0.2, 0.2) == [2, 0, 0, 1, 0, 2, 0, 0, 1, 2]
 
 
-def test_sound_takes_a_whole_tie_into_validation():
+def test_timestamp_takes_a_whole_tie_into_validation():
     """Three rows before the cut at 5 stands the last 3: all three 3 come along."""
-    assert parts(TIED, "sound", 0.3, 0.2) == [2, 0, 1, 1, 1, 2, 0, 1, 1, 2]
+    assert parts(TIED, "timestamp", 0.3, 0.2) == [2, 0, 1, 1, 1, 2, 0, 1, 1, 2]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_tie_straddles_a_sound_cut(seed):
+def test_no_tie_straddles_a_timestamp_cut(seed):
     times = np.random.default_rng(seed).integers(0, 30, 200)
-    part = split_by_time(times, rule="sound", valid_fraction=0.1, test_fraction=0.1)
+    part = split_by_time(times, rule="timestamp", valid_fraction=0.1, test_fraction=0.1)
     assert times[part == 0].max() < times[part == 1].min()
     assert times[part == 1].max() < times[part == 2].min()
     assert (part == 2).sum() >= 20
@@ -67,7 +67,7 @@ def test_paper_keeps_file_order_inside_ties(seed):
     assert part[order].tolist() == [0] * 80 + [1] * 10 + [2] * 10
 
 
-@pytest.mark.parametrize("rule", ["sound", "paper"])
+@pytest.mark.parametrize("rule", ["timestamp", "paper"])
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_too_few_events(rule, n):
     with pytest.raises(InputError, match=f"too few events to split: {n} events leave none for train"):
@@ -76,15 +76,15 @@ def test_too_few_events(rule, n):
 
 def test_one_time_for_all():
     with pytest.raises(InputError, match=r"100 events share their time: all have the same one.*'paper'"):
-        parts([7] * 100, "sound")
+        parts([7] * 100, "timestamp")
     assert parts([7] * 100, "paper") == [0] * 90 + [1] * 5 + [2] * 5
 
 
 def test_nothing_before_the_validation_tie():
     with pytest.raises(InputError, match="there are 2 different times"):
-        parts([1] * 90 + [2] * 10, "sound")
+        parts([1] * 90 + [2] * 10, "timestamp")
 
 
 def test_unknown_rule():
-    with pytest.raises(InputError, match="rule must be 'sound' or 'paper', got 'random'"):
+    with pytest.raises(InputError, match="rule must be 'timestamp' or 'paper', got 'random'"):
         parts(range(20), "random")

@@ -16,7 +16,7 @@ from negsample.methods import negative_settings
 
 HOSTILE = [None, "", "x", "é\0", b"x", -1, 0, 1.5, 2**64, 1e20, math.nan, True, [], [None], {}, {"x": 1}, object(), int]
 SETTINGS = TrainSettings(epochs=1, dim=4, blocks=1, max_length=4)
-RANDOM = {"random_negatives": 2, "draws_per": "sequence", "collisions": "history"}
+RANDOM = {"random_negatives": 2, "draws_per": "sequence", "exclude": "history"}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def good(world, tmp_path_factory):
         "open_dataset": {"folder": data.folder},
         "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"},
         "read_log": {"path": text, "user": "user", "item": "item", "time": "time"},
-        "split_by_time": {"times": np.arange(60), "rule": "sound", "valid_fraction": 0.1, "test_fraction": 0.1},
+        "split_by_time": {"times": np.arange(60), "rule": "timestamp", "valid_fraction": 0.1, "test_fraction": 0.1},
         "fit": {"model": model, "data": data, "method": method, "settings": SETTINGS, "seed": 0},
         "evaluate": {"model": model, "data": data, "part": "valid", "settings": SETTINGS},
         "evaluate_by_dial": {

@@ -35,7 +35,7 @@ FEW = [(user, f"{user}-{step % 3}", 1_300_000_000 + step) for step in range(30) 
         (["train", "online-retail", "--out", "x"], ["missing option '--method'"]),
         (["train", "online-retail", "--epoch", "1"], ["no such option: --epoch", "--epochs"]),
         (["train", "online-retail", "--seed", "one"], ["'--seed'", "integer"]),
-        (["prepare", "log.csv", "--out", "x", "--split", "fair"], ["'--split'", "'sound', 'paper'"]),
+        (["prepare", "log.csv", "--out", "x", "--split", "fair"], ["'--split'", "'timestamp', 'paper'"]),
         (["compare", "online-retail", "--repeats", "0", "--out", "x"], ["'--repeats'", "1"]),
         (["compare", "online-retail", "--dial", "Auto", "--out", "x"], ["--dial 'Auto' is not known", "balance:0.7"]),
         (

@@ -49,7 +49,7 @@ def test_a_reproduction_ends_beside_the_published_figures(negsample, folder, sma
         "kept_hardest": 25,
         "not_kept": "zero",
         "draws_per": "sequence",
-        "collisions": "history",
+        "exclude": "history",
     }
 
     again = negsample(*asked)

@@ -60,7 +60,7 @@ def built(name, data, changes=SMALL):
 
 
 def batches_of(data, method, rng, number=3):
-    sizes = {"batch_size": 4, "max_length": 20, "catalogue_size": V, "collisions": method.collisions}
+    sizes = {"batch_size": 4, "max_length": 20, "catalogue_size": V, "exclude": method.exclude}
     batches = epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng)
     return [batch for batch, _ in zip(batches, range(number), strict=False)]
 
@@ -145,7 +145,7 @@ def test_a_row_proposes_by_its_law(name, data, rng):
 
 def test_own_cohort_proposes_from_the_targets_cohort(data, rng):
     method = built("own-cohort", data, SMALL | {"own_cohort_share": 0.7})
-    batch = replace(batches_of(data, method, rng(0), 1)[0], collisions="none")
+    batch = replace(batches_of(data, method, rng(0), 1)[0], exclude="none")
     _, _, of = popularity_of(data)
     ids = torch.arange(1, V + 1).expand(len(batch.targets_T), -1)
     found = method.sampler.log_prob(ids, batch, per="position").exp().numpy()
@@ -262,9 +262,9 @@ def positions(model, method, data, batch, rng):
         )
         target = int(batch.targets_T[t])
         had = {"history": {i for i in range(1, V + 1) if row * (V + 1) + i in keys}, "target": {target}}
-        kept = np.array([i for i in own if i and i not in had[method.collisions]], dtype=int)
+        kept = np.array([i for i in own if i and i not in had[method.exclude]], dtype=int)
         log_q = np.log(law[kept - 1]) if shared else None
-        masked = sum(law[i - 1] for i in had[method.collisions]) if shared else None
+        masked = sum(law[i - 1] for i in had[method.exclude]) if shared else None
         rows.append((states[t] @ table[target], table[kept] @ states[t], log_q, m, masked))
     return rows
 
@@ -354,14 +354,14 @@ def test_a_step_of_every_method_moves_every_backbone(name, backbone, data, rng):
 
 
 @per_method
-@pytest.mark.parametrize("collisions", ["none", "target", "history"])
-def test_every_method_takes_every_policy_and_granularity(name, collisions, data, rng):
+@pytest.mark.parametrize("exclude", ["none", "target", "history"])
+def test_every_method_takes_every_policy_and_granularity(name, exclude, data, rng):
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for per in ("batch", "sequence", "position") if "draws_per" in METHODS[name].defaults else (None,):
-        changes = SMALL | {"collisions": collisions} | ({} if per is None else {"draws_per": per})
+        changes = SMALL | {"exclude": exclude} | ({} if per is None else {"draws_per": per})
         method = built(name, data, changes)
-        assert method.collisions == collisions
+        assert method.exclude == exclude
         for batch in batches_of(data, method, rng(1), 2):
             loss = train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
             assert torch.isfinite(loss)
@@ -373,9 +373,9 @@ def test_who_has_everything_does_no_harm(name, dataset_of, rng):
     few = dataset_of(users, 6)
     model = SASRec(6, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for collisions in ("history", "target"):
-        method = built(name, few, SMALL | {"collisions": collisions})
-        sizes = {"batch_size": 3, "max_length": 20, "catalogue_size": 6, "collisions": collisions}
+    for exclude in ("history", "target"):
+        method = built(name, few, SMALL | {"exclude": exclude})
+        sizes = {"batch_size": 3, "max_length": 20, "catalogue_size": 6, "exclude": exclude}
         for _ in range(2):
             batch = next(epoch_batches(few.items, few.offsets, few.train_ends, **sizes, rng=rng(1)))
             loss = train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
@@ -429,7 +429,7 @@ def test_all_is_every_method_once():
         ({"cohort_shares": [1, 2, -1]}, "three numbers"),
         ({"cohort_shares": "abc"}, "cohort_shares"),
         ({"draws_per": "user"}, "draws_per"),
-        ({"collisions": "all"}, "collisions"),
+        ({"exclude": "all"}, "exclude"),
         ({"temperature": 0}, "temperature"),
     ],
 )
@@ -505,7 +505,7 @@ def what_it_does(name, data, changes, rng):
 
 @per_method
 def test_every_setting_does_something(name, data, rng):
-    settings = set(METHODS[name].defaults) - {"draws_per", "collisions"}
+    settings = set(METHODS[name].defaults) - {"draws_per", "exclude"}
     assert settings <= set(OTHER), "a setting that this test does not know"
     as_it_is = what_it_does(name, data, {}, rng)
     for key in sorted(settings):
@@ -515,7 +515,7 @@ def test_every_setting_does_something(name, data, rng):
 @per_method
 def test_who_shares_a_draw_and_what_is_excluded_do_something_whatever_the_other(name, data, rng):
     pers = [{"draws_per": per} for per in PERS] if "draws_per" in METHODS[name].defaults else [{}]
-    ways = [per | {"collisions": each} for per in pers for each in COLLISIONS]
+    ways = [per | {"exclude": each} for per in pers for each in COLLISIONS]
     found = [what_it_does(name, data, way, rng) for way in ways]
     alike = [(a, b) for i, a in enumerate(ways) for j, b in enumerate(ways[:i]) if found[i] == found[j]]
     assert not alike

@@ -15,11 +15,11 @@ from negsample.random import generator
 def test_no_other_word_is_taken_for_glorot(word, rng):
     for make in (
         lambda: fill(torch.empty(3, 2), word, rng=rng(0)),
-        lambda: DenseTable(5, 2, rng=rng(0), initial=word),
-        lambda: RowsTable(5, 2, rng=rng(0), initial=word),
-        lambda: SASRec(5, dim=2, rng=rng(0), initial=word),
+        lambda: DenseTable(5, 2, rng=rng(0), init=word),
+        lambda: RowsTable(5, 2, rng=rng(0), init=word),
+        lambda: SASRec(5, dim=2, rng=rng(0), init=word),
     ):
-        with pytest.raises(ValueError, match="initial must be 'normal' or 'glorot', got"):
+        with pytest.raises(ValueError, match="init must be 'normal' or 'glorot', got"):
             make()
 
 

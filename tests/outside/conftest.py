@@ -61,7 +61,7 @@ def world_of(
     """A log, split by a rule, on both sides."""
 
     @cache
-    def make(name: str, rule: Any = "sound") -> World:
+    def make(name: str, rule: Any = "timestamp") -> World:
         rows, folder = rows_of(name), tmp_path_factory.mktemp(name)
         given = read_log(logs.write(rows, folder / f"{name}.parquet"))
         data = prepare(given, PrepareSettings(split=rule), folder / "prepared")

@@ -65,7 +65,7 @@ class Steps:
         self.watched = Watched(method.select)
         self.method, self.rng = method._replace(select=self.watched), generator(2, "negatives")
         order = TrainSettings(max_length=longest, batch_size=USERS)
-        self.batches = batches_of(world.data, order, method.collisions, rng=generator(3, "order"))
+        self.batches = batches_of(world.data, order, method.exclude, rng=generator(3, "order"))
         self.optimizer = optimizer(self.model)
         self.take_weights()
 
@@ -92,7 +92,7 @@ class Steps:
         """Scores of every position's target and negatives, from raw histories."""
         drawn, found, place = self.proposed.negatives, [], 0
         owner = drawn.owner
-        table, policy = self.weights["table.weight"], self.settings["collisions"]
+        table, policy = self.weights["table.weight"], self.settings["exclude"]
         for sequence, user in enumerate(self.batch.users_B.tolist()):
             inputs, targets = split.training(self.world.events[user], self.longest)
             states = models.sasrec(self.weights, inputs, self.longest, blocks=1, heads=1)

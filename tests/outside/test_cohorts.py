@@ -6,7 +6,7 @@ import pytest
 from slow import cohorts, split
 
 
-@pytest.mark.parametrize("rule", ["paper", "sound"])
+@pytest.mark.parametrize("rule", ["paper", "timestamp"])
 def test_cohorts_and_what_the_manifest_says_of_them(log, world_of, rule):
     world = world_of(log, rule)
     data, train = world.data, world.train
@@ -25,7 +25,7 @@ def test_cohorts_and_what_the_manifest_says_of_them(log, world_of, rule):
 
 
 def test_the_counts_of_a_dataset(log, world_of):
-    world = world_of(log, "sound")
+    world = world_of(log, "timestamp")
     said, events = world.data.manifest, world.events
     flat = [event for each in events for event in each]
     for name, part in (("train_events", 0), ("valid_events", 1), ("test_events", 2)):

@@ -21,7 +21,7 @@ def corrected(world, settings, warmth=0.0, **how):
     """What corrected-log-q makes of a real batch: the batch, the proposal and the corrected scores."""
     method = build_method("corrected-log-q", catalogue_of(world.data, LONGEST), settings)
     watched, rng = Watched(method.select), generator(2, "negatives")
-    batch = replace(real_batch(world), collisions=method.collisions)
+    batch = replace(real_batch(world), exclude=method.exclude)
     proposed = propose(method, batch, rng=rng)
     model = Taste(world.data.catalogue_size, warmth)
     step(
@@ -41,7 +41,7 @@ def corrected(world, settings, warmth=0.0, **how):
 def test_corrected_negatives_count_the_allowed_items(world_of, per, policy):
     """With all scores 0 each is ``-log(m q')``, ``q'`` the law of what may be a negative, m how many there are."""
     world = world_of("online-retail")
-    settings = negative_settings("corrected-log-q", {"draws_per": per, "collisions": policy, "in_batch_negatives": 30})
+    settings = negative_settings("corrected-log-q", {"draws_per": per, "exclude": policy, "in_batch_negatives": 30})
     batch, proposed, scores = corrected(world, settings)
     targets, train, place = targets_of(world), world.train, 0
     everywhere = laws.occurrences(targets.values(), world.data.catalogue_size)
@@ -76,7 +76,7 @@ def partition_ratios(world, names, batches, *, warmth=3.0, size=64, every=4, **c
         settings = negative_settings(name, {"warm_up": 1, "cache_size": 60_000, **changes})
         method = build_method(name, catalogue_of(data, LONGEST), settings)
         methods[name] = method._replace(select=Watched(method.select))
-    policy = next(iter(methods.values())).collisions
+    policy = next(iter(methods.values())).exclude
     settings, found = TrainSettings(max_length=LONGEST, batch_size=size), {name: [] for name in names}
     epochs = (batch for _ in range(1000) for batch in batches_of(data, settings, policy, rng=order))
     for number, batch in zip(range(batches + 3), epochs, strict=False):
@@ -121,7 +121,7 @@ def test_estimates_by_who_shares_a_draw(world_of, per, policy):
     names = ["sampled-softmax-log-q", "log-uniform", "in-batch-log-q", "corrected-log-q", "mixed-log-q"]
     draws = dict.fromkeys(("in_batch_negatives", "random_negatives", "log_uniform_negatives"), 64)
     world = world_of("online-retail")
-    found = partition_ratios(world, names, 16, draws_per=per, collisions=policy, size=24, warmth=2.5, **draws)
+    found = partition_ratios(world, names, 16, draws_per=per, exclude=policy, size=24, warmth=2.5, **draws)
     means = {name: float(np.mean(ratios)) for name, ratios in found.items()}
     assert all(0.95 < mean < 1.05 for mean in means.values()), means
 

@@ -11,13 +11,13 @@ from negsample.batches.epochs import batches_of
 from negsample.evaluation.evaluate import queries
 
 
-@pytest.mark.parametrize("rule", ["paper", "sound"])
+@pytest.mark.parametrize("rule", ["paper", "timestamp"])
 def test_every_row_of_a_whole_log_gets_its_part(log, whole_log, rule):
     times = whole_log(log).time
     assert split_by_time(np.array(times), rule=rule).tolist() == split.parts(times, rule)
 
 
-@pytest.mark.parametrize("rule", ["paper", "sound"])
+@pytest.mark.parametrize("rule", ["paper", "timestamp"])
 def test_every_user_has_their_events_in_their_order_and_parts(log, rows_of, world_of, rule):
     rows, data = rows_of(log), world_of(log, rule).data
     users, items = data.user_ids().to_list(), data.item_ids().to_list()
@@ -39,7 +39,7 @@ def test_every_user_has_their_events_in_their_order_and_parts(log, rows_of, worl
 @pytest.mark.parametrize("longest", [4, 50])
 def test_an_epoch_trains_every_user_with_two_events(log, world_of, longest, which):
     """On their latest events, or on all of them in windows."""
-    world = world_of(log, "sound")
+    world = world_of(log, "timestamp")
     rng, settings = generator(1, "order"), TrainSettings(max_length=longest, batch_size=37, windows=which)
     seen = []
     for batch in batches_of(world.data, settings, "history", rng=rng):
@@ -60,7 +60,7 @@ def test_an_epoch_trains_every_user_with_two_events(log, world_of, longest, whic
 @pytest.mark.parametrize("part", ["valid", "test"])
 @pytest.mark.parametrize("history", ["frozen", "rolling", "rolling-basket"])
 def test_events_are_measured_for_the_history_that_is_known(log, world_of, part, history):
-    world, longest = world_of(log, "sound"), 7
+    world, longest = world_of(log, "timestamp"), 7
     found = queries(world.data, part, history=history, max_length=longest)
     expected = [
         (user, *each)

@@ -34,7 +34,7 @@ WORLDS = [
 def events_of_user(log, whole_log):
     """Measured test events of each user of a whole log (700 users at most): a few have many."""
     rows = whole_log(log)
-    whose = list(zip(rows.user, split.parts(rows.time, "sound"), strict=True))
+    whose = list(zip(rows.user, split.parts(rows.time, "timestamp"), strict=True))
     known_before = {user for user, part in whose if part != split.TEST}
     counted = Counter(user for user, part in whose if part == split.TEST and user in known_before)
     return np.array([counted[user] for user in sorted(counted)][:700])

@@ -63,7 +63,7 @@ def test_a_step_in_parts(world_of, name):
 @pytest.mark.parametrize("name", list(steps.LOSS))
 def test_a_step_by_who_shares_a_draw_and_what_is_excluded(world_of, name, policy):
     for per in ("batch", "sequence", "position") if "draws_per" in METHODS[name].defaults else (None,):
-        changes = {"collisions": policy} | ({"draws_per": per} if per else {})
+        changes = {"exclude": policy} | ({"draws_per": per} if per else {})
         done = third_step(world_of("online-retail"), name, **changes)
         done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
 
@@ -88,7 +88,7 @@ def test_a_step_that_asks_for_more_than_the_batch_has(world_of, name, changes):
 @pytest.mark.parametrize("per", ["batch", "sequence", "position"])
 def test_corrected_log_q(world_of, per, policy):
     """``q'`` is the law of what may be a negative, written out; m is how many of the draws are."""
-    done = third_step(world_of("online-retail"), "corrected-log-q", draws_per=per, collisions=policy)
+    done = third_step(world_of("online-retail"), "corrected-log-q", draws_per=per, exclude=policy)
     strength, tau, at = done.settings["log_q_strength"], done.settings["temperature"], done.positions()
     trained = {user: split.training(events, done.longest) for user, events in enumerate(done.world.events)}
     targets = {user: each[1] for user, each in trained.items() if each}

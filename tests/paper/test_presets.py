@@ -58,9 +58,9 @@ def test_the_reference_of_amazon_beauty_as_published():
 
 
 def test_that_adaptive_is_not_the_published_one_is_said_by_either_preset():
-    of_text = remarks(PRESETS["paper"], {"amazon-beauty": "sound"}, ["adaptive"])
+    of_text = remarks(PRESETS["paper"], {"amazon-beauty": "timestamp"}, ["adaptive"])
     assert any("random pool" in each and "adaptive-in-batch" in each for each in of_text)
-    assert remarks(PRESETS["paper"], {"amazon-beauty": "sound"}, ["random"]) == []
+    assert remarks(PRESETS["paper"], {"amazon-beauty": "timestamp"}, ["random"]) == []
 
 
 def test_adaptive_draws_from_the_batch_in_the_code_and_at_random_in_the_text():
@@ -69,7 +69,7 @@ def test_adaptive_draws_from_the_batch_in_the_code_and_at_random_in_the_text():
     of_text = PRESETS["paper"].settings("amazon-beauty", "adaptive")
     assert (of_text["random_negatives"], of_text["kept_hardest"]) == (100, 25)
     assert "in_batch_negatives" not in of_text
-    assert PRESETS["paper"].split == "sound"
+    assert PRESETS["paper"].split == "timestamp"
 
 
 def test_what_a_person_gives_goes_before_a_preset():
@@ -102,7 +102,7 @@ def test_whose_settings_are_taken(dataset, expected):
 
 
 def test_what_is_remarked():
-    said = remarks(PRESETS["reference"], {"shop": "sound", "retailrocket": "paper"}, ["adaptive"])
+    said = remarks(PRESETS["reference"], {"shop": "timestamp", "retailrocket": "paper"}, ["adaptive"])
     assert len(said) == 3
     assert "shop is none of the paper's datasets" in said[0]
     assert "--split paper" in said[1]

@@ -204,7 +204,7 @@ def manifest(name: str, notes: Sequence[str] = ()) -> dict[str, Any]:
         "name": name,
         "fingerprint": "0123456789ab",
         "source": f"{name}.parquet",
-        "settings": {"min_user_events": 1, "min_item_events": 1, "split": "sound"},
+        "settings": {"min_user_events": 1, "min_item_events": 1, "split": "timestamp"},
         "notes": list(notes),
         "users": 22_363,
         "items": items,

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 import torch
 
-from negsample.batches.packed import Batch, Collisions
+from negsample.batches.packed import Batch, Exclude
 from negsample.batches.padded import padded_batch
 
 
@@ -16,11 +16,11 @@ from negsample.batches.padded import padded_batch
 def batch_with() -> Callable[..., Batch]:
     """A batch of sequences with these targets, each user having no more than them; users are ``first``, ..."""
 
-    def make(targets: Sequence[Sequence[int]], items: int, collisions: Collisions = "history", first: int = 0) -> Batch:
+    def make(targets: Sequence[Sequence[int]], items: int, exclude: Exclude = "history", first: int = 0) -> Batch:
         longest = max(map(len, targets))
         padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in targets])
         users = torch.arange(first, first + len(targets))
-        return padded_batch(padded, padded, catalogue_size=items, users_B=users, collisions=collisions)
+        return padded_batch(padded, padded, catalogue_size=items, users_B=users, exclude=exclude)
 
     return make
 

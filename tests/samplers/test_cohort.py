@@ -83,7 +83,7 @@ def test_shares_by_the_targets_cohort(batch_with, rng, p_value):
             0, torch.tensor(list(by_hand[target])), torch.tensor(list(by_hand[target].values()))
         )
         torch.testing.assert_close(log_q_K.exp(), expected[drawn])
-    nobody = dataclasses.replace(batch, collisions="none")
+    nobody = dataclasses.replace(batch, exclude="none")
     found = sampler.log_prob(torch.arange(8).expand(3, -1), nobody, per="position").exp()
     torch.testing.assert_close(found[0], torch.tensor([0, 0.4, 0.4, 0.2, 0, 0, 0, 0]))
 

@@ -115,10 +115,10 @@ def test_the_same_name_for_other_events_or_another_split_is_refused(data, world,
     log = world_log()
     one, two = (
         prepare(log, PrepareSettings(split=split, valid_fraction=0.1), tmp_path / split / "log")
-        for split in ("sound", "paper")
+        for split in ("timestamp", "paper")
     )
     compare(grid(one), tmp_path / "other")
-    with pytest.raises(InputError, match=r"\(split of log: sound, now paper\)"):
+    with pytest.raises(InputError, match=r"\(split of log: timestamp, now paper\)"):
         compare(grid(two), tmp_path / "other")
 
 

@@ -118,7 +118,7 @@ CASES = [
     ("cross-batch", {"table": "rows"}),
     ("adaptive-mixed", {"oversampling_factor": 2}),
     ("random", {"model": "gru4rec"}),
-    ("random", {"windows": "all", "batches": "drawn", "padding": "count"}),
+    ("random", {"windows": "all", "with_replacement": True, "padding": "count"}),
     ("adaptive-mixed", {"windows": "all", "oversampling_factor": 2}),
 ]
 

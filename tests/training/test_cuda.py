@@ -44,8 +44,8 @@ def made(data, method, settings, device, seed=0):
     )
 
 
-def batch_of(data, settings, collisions):
-    return next(batches_of(data, settings, collisions, rng=generator(0, "order")))
+def batch_of(data, settings, exclude):
+    return next(batches_of(data, settings, exclude, rng=generator(0, "order")))
 
 
 def on(proposed, device):
@@ -64,7 +64,7 @@ def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
     for device in (CPU, GPU):
         model, seats = made(data, method, settings, device)
         optimizer = optimizer_for(model, settings)
-        batch = batch_of(data, settings, seats.collisions)
+        batch = batch_of(data, settings, seats.exclude)
         proposed = proposed or propose(seats, batch, rng=generator(0, "negatives"))
         rngs = {f"{name}_rng": generator(0, name, device) for name in ("negatives", "dropout")}
         losses = [
@@ -84,7 +84,7 @@ def test_a_step_waits_for_nobody(method, table, data):
     settings = SETTINGS.model_copy(update={"table": table})
     model, seats = made(data, method, settings, GPU)
     optimizer = optimizer_for(model, settings)
-    batch = batch_of(data, settings, seats.collisions)
+    batch = batch_of(data, settings, seats.exclude)
     rngs = {f"{name}_rng": generator(0, name, GPU) for name in ("negatives", "dropout")}
     step(model, seats, batch.to(GPU), optimizer, **rngs)
     torch.cuda.set_sync_debug_mode("error")

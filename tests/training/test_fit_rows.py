@@ -145,7 +145,7 @@ def contents(batch, proposed):
     maybe = [negatives.log_q, negatives.owner, proposed.pos_log_q_T, proposed.masked_T]
     tensors += [each for each in maybe if each is not None]
     plain = tuple((each.dtype, *each.shape, *each.flatten().tolist()) for each in tensors)
-    return *plain, batch.catalogue_size, batch.collisions, proposed.frozen
+    return *plain, batch.catalogue_size, batch.exclude, proposed.frozen
 
 
 @pytest.mark.parametrize("name", ["mixed", "sampled-softmax-log-q", "cross-batch", "in-batch-log-q"])

@@ -33,7 +33,7 @@ OTHERWISE = {
     "batches used again": {"oversampling_factor": 1, "epochs": 3},
     "no dropout": {"dropout": 0.0},
     "two heads": {"heads": 2},
-    "as the reference": {"padding": "count", "max_length": 30, "batches": "drawn", "initial": "glorot"},
+    "as the reference": {"padding": "count", "max_length": 30, "with_replacement": True, "init": "glorot"},
 }
 
 

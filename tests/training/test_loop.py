@@ -36,7 +36,7 @@ CHANGES = {
     "in_batch_negatives": 20,
     "kept_hardest": 5,
     # What is no target is never a negative here, whatever a method's default; and thirty epochs are few.
-    "collisions": "history",
+    "exclude": "history",
     "calibration": 0,
     "regularization": 0.1,
 }

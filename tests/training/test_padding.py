@@ -118,12 +118,12 @@ def test_what_cannot_count_padding_is_refused(method, settings, says, data, rng)
 def test_only_sasrec_has_a_blank_state():
     with pytest.raises(ValueError, match="padding=count is for model=sasrec"):
         TrainSettings(model="gru4rec", padding="count")
-    with pytest.raises(ValueError, match="initial=glorot is for model=sasrec"):
-        TrainSettings(model="gru4rec", initial="glorot")
+    with pytest.raises(ValueError, match="init=glorot is for model=sasrec"):
+        TrainSettings(model="gru4rec", init="glorot")
 
 
 def test_glorot_is_as_wide_as_its_formula(data):
-    settings = TrainSettings(initial="glorot", dim=8, max_length=30)
+    settings = TrainSettings(init="glorot", dim=8, max_length=30)
     model = build_model(Job(data, "random", 0, settings, METHODS["random"].defaults), torch.device("cpu"))
     for name, value in model.named_parameters():
         if value.dim() == 2:

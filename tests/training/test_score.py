@@ -27,7 +27,7 @@ LENGTHS = {
     "any order": [3, 30, 2, 9, 29, 9, 2, 21],
 }
 of_lengths = pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
-of_policy = pytest.mark.parametrize("collisions", ["none", "target", "history"])
+of_policy = pytest.mark.parametrize("exclude", ["none", "target", "history"])
 of_granularity = pytest.mark.parametrize("per", ["batch", "sequence", "position"])
 
 
@@ -36,12 +36,12 @@ def padded(rows):
     return torch.tensor([row + [0] * (width - len(row)) for row in rows])
 
 
-def setting(lengths, rng, collisions="history"):
+def setting(lengths, rng, exclude="history"):
     """Each row's items, their batch in that order, states, and a table, in double precision."""
     chance = rng(1)
     histories = [torch.randint(1, V + 1, (length,), generator=chance).tolist() for length in lengths]
     inputs, targets = padded([had[:-1] for had in histories]), padded([had[1:] for had in histories])
-    batch = padded_batch(inputs, targets, catalogue_size=V, collisions=collisions)
+    batch = padded_batch(inputs, targets, catalogue_size=V, exclude=exclude)
     states = torch.randn(len(batch.targets_T), D, generator=chance, dtype=torch.float64)
     return histories, batch, states, DenseTable(V, D, rng=chance).double()
 
@@ -61,8 +61,8 @@ def slow_negatives(states, table, ids, per, batch, histories):
         row, target = int(batch.inputs.rows_T[t]), int(batch.targets_T[t])
         own = {"batch": lambda: ids, "sequence": lambda row=row: ids[row], "position": lambda t=t: ids[t]}[per]()
         for i in own.tolist():
-            in_history = batch.collisions == "history" and per == "batch" and i in histories[row]
-            is_target = batch.collisions == "target" and per != "position" and i == target
+            in_history = batch.exclude == "history" and per == "batch" and i in histories[row]
+            is_target = batch.exclude == "target" and per != "position" and i == target
             masked = i == 0 or in_history or is_target
             scores.append(state.new_tensor(-INF) if masked else state @ table.weight[i])
     return torch.stack(scores).view(len(states), -1)
@@ -78,8 +78,8 @@ def test_targets(rng):
 @of_lengths
 @of_granularity
 @of_policy
-def test_negatives_and_their_gradients_are_those_of_the_slow_version(lengths, per, collisions, rng):
-    histories, batch, states, table = setting(lengths, rng, collisions)
+def test_negatives_and_their_gradients_are_those_of_the_slow_version(lengths, per, exclude, rng):
+    histories, batch, states, table = setting(lengths, rng, exclude)
     ids = ids_per(per, 9, batch, rng)
 
     def scores_and_gradients(make):
@@ -120,14 +120,14 @@ SAMPLERS = {
 
 @pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
 @of_policy
-def test_what_may_not_be_a_negative_has_no_score_and_all_else_has(sampler, collisions, rng):
-    histories, batch, states, table = setting([2, 9, 6, 2], rng, collisions)
+def test_what_may_not_be_a_negative_has_no_score_and_all_else_has(sampler, exclude, rng):
+    histories, batch, states, table = setting([2, 9, 6, 2], rng, exclude)
     ids = sampler.draw(batch, rng=rng(5)).ids
     scores = score_negatives(states, table.lookup(ids)[0], Negatives(ids), batch)
     for t in range(len(states)):
         row, target = int(batch.inputs.rows_T[t]), int(batch.targets_T[t])
         own = ids if ids.dim() == 1 else ids[row if len(ids) == batch.sequences else t]
-        never = {"none": {0}, "target": {0, target}, "history": {0, *histories[row]}}[collisions]
+        never = {"none": {0}, "target": {0, target}, "history": {0, *histories[row]}}[exclude]
         allowed = torch.tensor([i not in never for i in own.tolist()])
         assert torch.equal(torch.isfinite(scores[t]), allowed)
         torch.testing.assert_close(scores[t][allowed], table.weight[own[allowed]] @ states[t])
@@ -174,9 +174,9 @@ def test_score_hands_over_what_is_needed_for_each_position(per, rng):
         assert full.log_q_TK.data_ptr() == proposed.log_q.data_ptr()
 
 
-def merged_setting(lengths, k, rng, collisions):
+def merged_setting(lengths, k, rng, exclude):
     """Shared negatives of which some are absent, and some what a user has and where it is his target."""
-    _, batch, states, table = setting(lengths, rng, collisions)
+    _, batch, states, table = setting(lengths, rng, exclude)
     ids = torch.randint(1, V + 1, (k,), generator=rng(2))
     ids[3], ids[5:15] = 0, batch.targets_T[:10]
     return batch, ids, states.requires_grad_(), table.lookup(ids)[0].detach().requires_grad_()
@@ -184,9 +184,9 @@ def merged_setting(lengths, k, rng, collisions):
 
 @of_policy
 @pytest.mark.parametrize("chunk", [1, 5, 23, 4096])
-def test_merged_is_the_logsumexp_of_all_with_its_gradient(collisions, chunk, rng, monkeypatch):
+def test_merged_is_the_logsumexp_of_all_with_its_gradient(exclude, chunk, rng, monkeypatch):
     monkeypatch.setattr(score_module, "MERGED", chunk)
-    batch, ids, states, vectors = merged_setting([3, 9, 2, 30], 23, rng, collisions)
+    batch, ids, states, vectors = merged_setting([3, 9, 2, 30], 23, rng, exclude)
     pos = torch.randn(len(states), generator=rng(4), dtype=torch.float64)
     merged, full = (make(states, vectors, Negatives(ids), batch) for make in (merge_negatives, score_negatives))
     assert merged.shape == (len(states), 1)
@@ -239,9 +239,9 @@ class Held(TorchDispatchMode):
 
 
 @of_policy
-def test_merged_never_holds_more_than_some_chunks_of_scores(collisions, rng, monkeypatch):
+def test_merged_never_holds_more_than_some_chunks_of_scores(exclude, rng, monkeypatch):
     monkeypatch.setattr(score_module, "MERGED", 50)
-    batch, ids, states, vectors = merged_setting([30] * 12, 2000, rng, collisions)
+    batch, ids, states, vectors = merged_setting([30] * 12, 2000, rng, exclude)
     chunk = len(states) * 50
 
     def held(make):

@@ -112,7 +112,7 @@ def test_the_very_next_item_comes_first(method, world):
         filter_seen=True,
     )
     counts = {"random_negatives": 20, "popularity_negatives": 20, "in_batch_negatives": 20, "kept_hardest": 5}
-    changes = counts | {"collisions": "history", "calibration": 0, "regularization": 0.1}
+    changes = counts | {"exclude": "history", "calibration": 0, "regularization": 0.1}
     job = Job(data, method, 0, settings, negative_settings(method, changes))
     model = build_model(job, torch.device("cpu"))
     built = build_method(method, catalogue_of(data, 20), job.negatives)

@@ -50,7 +50,7 @@ def built(name, data, changes=None):
 
 
 def batches_of(data, method, rng, number=2):
-    sizes = {"batch_size": 9, "max_length": 20, "catalogue_size": V, "collisions": method.collisions}
+    sizes = {"batch_size": 9, "max_length": 20, "catalogue_size": V, "exclude": method.exclude}
     found = epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng(1))
     return [batch for batch, _ in zip(found, range(number), strict=False)]
 
@@ -98,7 +98,7 @@ def test_a_step_in_parts_is_the_step_at_once(name, changes, data, rng, monkeypat
 
 @pytest.mark.parametrize("per", ["batch", "sequence", "position"])
 def test_in_parts_on_another_backbone_and_policy(per, data, rng):
-    changes = {"draws_per": per, "collisions": "target"}
+    changes = {"draws_per": per, "exclude": "target"}
     for one in ({}, {"score_memory": 1}):
         losses, weights = after_steps(data, rng, "mixed-log-q", changes, backbone=GRU4Rec, **one)
         if not one:

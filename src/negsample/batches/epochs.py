@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.packed import Batch, Collisions, training_batch
+from negsample.batches.packed import Batch, Exclude, training_batch
 from negsample.batches.windows import Ints, Which, spans, training_windows, windows_to
 from negsample.data import blocks
 from negsample.data.dataset import Dataset
 from negsample.settings import TrainSettings
-
-Order = Literal["shuffled", "drawn"]
-"""How an epoch's batches come about: each window once, or windows drawn with replacement."""
 
 
 def target_counts(
@@ -42,24 +38,24 @@ def epoch_batches(
     batch_size: int,
     max_length: int,
     catalogue_size: int,
-    collisions: Collisions = "history",
-    batches: Order = "shuffled",
+    exclude: Exclude = "history",
+    with_replacement: bool = False,
     which: Which = "last",
     rng: torch.Generator,
 ) -> Iterator[Batch]:
     """One pass over the training windows (one of each trained user, or all) in random order, ``batch_size`` a batch.
 
-    With ``drawn`` batches as many windows each drawn uniformly with replacement, ``n // batch_size`` times (once at
-    least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
+    ``with_replacement``: batches of as many windows each drawn uniformly with replacement, ``n // batch_size`` times
+    (once at least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
     """
     windows = training_windows(offsets, train_ends, max_length, which)
     if not len(windows):
         return
-    if batches == "shuffled":
+    if not with_replacement:
         taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
     else:
         idle = int((train_ends - offsets[:-1] < 2).sum())
-        steps = steps_an_epoch(len(windows), idle, batch_size, batches)
+        steps = steps_an_epoch(len(windows), idle, batch_size, with_replacement)
         taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
     for some in taken:
         yield training_batch(
@@ -69,19 +65,17 @@ def epoch_batches(
             windows.take(some.numpy()),
             max_length=max_length,
             catalogue_size=catalogue_size,
-            collisions=collisions,
+            exclude=exclude,
             which=which,
         )
 
 
-def steps_an_epoch(windows: int, idle: int, batch_size: int, batches: Order) -> int:
+def steps_an_epoch(windows: int, idle: int, batch_size: int, with_replacement: bool) -> int:
     """How many batches :func:`epoch_batches` gives of so many windows, with ``idle`` users who have none."""
-    return -(-windows // batch_size) if batches == "shuffled" else max((windows + idle) // batch_size, 1)
+    return -(-windows // batch_size) if not with_replacement else max((windows + idle) // batch_size, 1)
 
 
-def batches_again(
-    data: Dataset, settings: TrainSettings, collisions: Collisions, ends: Iterable[Tensor]
-) -> Iterator[Batch]:
+def batches_again(data: Dataset, settings: TrainSettings, exclude: Exclude, ends: Iterable[Tensor]) -> Iterator[Batch]:
     """The batches whose windows end at ``ends``, their ``ends_B``, as they were."""
     offsets = np.asarray(data.offsets)
     for ends_B in ends:
@@ -94,14 +88,12 @@ def batches_again(
             windows,
             max_length=settings.max_length,
             catalogue_size=data.catalogue_size,
-            collisions=collisions,
+            exclude=exclude,
             which=settings.windows,
         )
 
 
-def batches_of(
-    data: Dataset, settings: TrainSettings, collisions: Collisions, *, rng: torch.Generator
-) -> Iterator[Batch]:
+def batches_of(data: Dataset, settings: TrainSettings, exclude: Exclude, *, rng: torch.Generator) -> Iterator[Batch]:
     """:func:`epoch_batches` of a dataset, as ``settings`` say."""
     return epoch_batches(
         data.items,
@@ -110,8 +102,8 @@ def batches_of(
         batch_size=settings.batch_size,
         max_length=settings.max_length,
         catalogue_size=data.catalogue_size,
-        collisions=collisions,
-        batches=settings.batches,
+        exclude=exclude,
+        with_replacement=settings.with_replacement,
         which=settings.windows,
         rng=rng,
     )

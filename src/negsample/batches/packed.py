@@ -13,7 +13,7 @@ from torch import Tensor
 from negsample.batches.windows import Ints, Which, Windows, longest_first, spans
 from negsample.errors import check_word
 
-Collisions = Literal["none", "target", "history"]
+Exclude = Literal["none", "target", "history"]
 """What must never be a negative: nothing, the position's own target, or all that the user has in train."""
 
 
@@ -57,7 +57,7 @@ class Batch:
     ``users_B``: whose each sequence is; below ``NOBODY`` where that is not known, each another one.
     ``ends_B``: where each sequence's window ends among the events of its dataset; empty where it is of none.
     ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending.
-    ``catalogue_size``: V. ``collisions``: what a sampler must not draw, or the scores must mask: all that the user
+    ``catalogue_size``: V. ``exclude``: what a sampler must not draw, or the scores must mask: all that the user
     has (``history``), the position's target (``target``), or nothing (``none``). ``target_keys``: as ``history_keys``,
     of every training target of each sequence's user, as often as it is one; None: those of the sequence are all.
     """
@@ -68,12 +68,12 @@ class Batch:
     ends_B: Tensor
     history_keys: Tensor
     catalogue_size: int
-    collisions: Collisions = "history"
+    exclude: Exclude = "history"
     target_keys: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuses a policy that is none, which nothing would be left out by."""
-        check_word("collisions", self.collisions, get_args(Collisions))
+        check_word("exclude", self.exclude, get_args(Exclude))
 
     @property
     def sequences(self) -> int:
@@ -154,7 +154,7 @@ def training_batch(
     *,
     max_length: int,
     catalogue_size: int,
-    collisions: Collisions = "history",
+    exclude: Exclude = "history",
     which: Which = "last",
 ) -> Batch:
     """Inputs are all but the last event of each window, targets all but the first; ``which`` windows a user has."""
@@ -175,6 +175,6 @@ def training_batch(
         ends_B=torch.from_numpy(windows.stops),
         history_keys=torch.from_numpy(np.unique(keys)),
         catalogue_size=catalogue_size,
-        collisions=collisions,
+        exclude=exclude,
         target_keys=all_targets,
     )

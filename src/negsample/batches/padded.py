@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import NOBODY, Batch, Collisions, Packed
+from negsample.batches.packed import NOBODY, Batch, Exclude, Packed
 from negsample.errors import InputError
 
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
@@ -21,7 +21,7 @@ def padded_batch(
     catalogue_size: int,
     history_BH: Tensor | None = None,
     users_B: Tensor | None = None,
-    collisions: Collisions = "history",
+    exclude: Exclude = "history",
 ) -> Batch:
     """A batch from padded tensors (its rows are not longest first).
 
@@ -34,7 +34,7 @@ def padded_batch(
         history_BH: further items of each row's user, in any order, padded with 0; his inputs and targets are known.
         users_B: a number >= 0 for whose each row is, so that no target of a user is an in-batch negative of theirs:
             needed where users have several rows, and for a bank of earlier batches. None: every row is of another.
-        collisions: what must never be a negative.
+        exclude: what must never be a negative.
 
     Raises:
         ValueError: the tensors are no ids in ``0..V`` of one shape on one device, a row has no target, a gap among its
@@ -59,7 +59,7 @@ def padded_batch(
         ends_B=rows_B[:0],
         history_keys=torch.unique(keys),
         catalogue_size=catalogue_size,
-        collisions=collisions,
+        exclude=exclude,
     )
 
 

@@ -21,8 +21,10 @@ KeepMissing = Annotated[
 MinUser = Annotated[int, typer.Option("--min-user-events", help="Leave out users with fewer events.")]
 MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items with fewer events.")]
 Split = Annotated[
-    Literal["sound", "paper"] | None,
-    typer.Option(help="Cut at a moment in time (sound), or at a row count, through ties (paper). (default: sound)"),
+    Literal["timestamp", "paper"] | None,
+    typer.Option(
+        help="Cut at a moment in time (timestamp), or at a row count, through ties (paper). (default: timestamp)"
+    ),
 ]
 Preset = Annotated[
     Literal["default", "paper", "reference"],
@@ -107,7 +109,7 @@ def prepare_settings(
     Raises:
         InputError: a value breaks its rule.
     """
-    given = locals() | {"split": split or "sound"}
+    given = locals() | {"split": split or "timestamp"}
     return checked(PrepareSettings, given)
 
 

@@ -96,7 +96,7 @@ class Dataset:
 
     @property
     def split(self) -> str:
-        """How its log was cut: ``sound`` or ``paper``."""
+        """How its log was cut: ``timestamp`` or ``paper``."""
         return str(self.manifest["settings"]["split"])
 
     @property

@@ -45,7 +45,7 @@ BUNDLED = {
 
 @guarded
 def load_dataset(
-    what: str | Path, settings: PrepareSettings | None = None, *, split: Literal["sound", "paper"] | None = None
+    what: str | Path, settings: PrepareSettings | None = None, *, split: Literal["timestamp", "paper"] | None = None
 ) -> Dataset:
     """The dataset that ``what`` names; a log is prepared on the fly, once, into the cache.
 

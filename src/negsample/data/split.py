@@ -15,7 +15,7 @@ from negsample.data.blocks import stretches
 from negsample.errors import InputError, guarded
 
 TRAIN, VALID, TEST = 0, 1, 2
-Rule = Literal["sound", "paper"]
+Rule = Literal["timestamp", "paper"]
 _WAY_OUT = "use more data, or a smaller validation or test fraction"
 _BITS = 16  # of a time, that a pass tells apart
 
@@ -46,7 +46,7 @@ def split_by_time(
 
     ``paper``: in the stable order of time, the last ``ceil(test_fraction * n)`` rows are test and the
     ``ceil(valid_fraction * n)`` before them validation; rows of one time may straddle a cut.
-    ``sound``: the test cut is the time of the first row that ``paper`` puts in test, and every row from that
+    ``timestamp``: the test cut is the time of the first row that ``paper`` puts in test, and every row from that
     time on is test; the validation cut is the time of the row ``ceil(valid_fraction * n)`` before the test
     cut, and every row from that time on is validation. No row of train is later than one of validation, nor
     as late.
@@ -89,8 +89,8 @@ def _refuse_no_times(times: NDArray[Any]) -> None:
 
 def find_cuts(times: NDArray[np.int64], *, rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:
     """Where :func:`split_by_time` cuts, with the same arguments and errors; no more than a block is held."""
-    if rule not in ("sound", "paper"):
-        raise InputError(f"unknown split rule '{rule}'; the rules are: sound, paper")
+    if rule not in ("timestamp", "paper"):
+        raise InputError(f"unknown split rule '{rule}'; the rules are: timestamp, paper")
     n = len(times)
     test_start = n - _share(test_fraction, n)
     valid_start = test_start - _share(valid_fraction, n)

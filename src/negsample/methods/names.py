@@ -82,4 +82,4 @@ def build_method(method: str, catalogue: Catalogue, negatives: Mapping[str, Any]
         built = METHODS[method].build(catalogue, negatives)
     except ValueError as error:
         raise InputError(f"method {method}: {error}") from None
-    return built._replace(collisions=negatives["collisions"])
+    return built._replace(exclude=negatives["exclude"])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from negsample.batches.epochs import target_counts
-from negsample.batches.packed import Collisions
+from negsample.batches.packed import Exclude
 from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
 from negsample.errors import guarded, whole
@@ -49,7 +49,7 @@ class Memory(Protocol):
 class Method(NamedTuple):
     """The three seats, taken.
 
-    ``collisions``: what is never a negative. ``merged``: the shared negatives are scored chunk by chunk and reach the
+    ``exclude``: what is never a negative. ``merged``: the shared negatives are scored chunk by chunk and reach the
     loss as one, their logsumexp (for losses that need no more; nothing is selected). ``memory``: what the method
     remembers from batch to batch, so that a training that is carried on remembers it too.
     """
@@ -57,7 +57,7 @@ class Method(NamedTuple):
     sampler: Sampler
     select: Select
     loss: Callable[..., Tensor]
-    collisions: Collisions = "history"
+    exclude: Exclude = "history"
     merged: bool = False
     memory: Memory | None = None
 

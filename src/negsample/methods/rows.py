@@ -102,8 +102,8 @@ def _xir(c: Catalogue, n: Chosen) -> Method:
 
 # How draws are shared and what is never a negative, where a method does not say otherwise. The paper's six draw once a
 # sequence and leave out all that the user has; whatever stands for full cross-entropy leaves out the target alone.
-_OWN = {"draws_per": "sequence", "collisions": "history"}
-_SHARED = {"draws_per": "batch", "collisions": "target"}
+_OWN = {"draws_per": "sequence", "exclude": "history"}
+_SHARED = {"draws_per": "batch", "exclude": "target"}
 _CORRECTED = {"log_q_strength": 1.0, "temperature": 1.0}
 
 # Where the paper's own settings lie, and beyond them on either side.
@@ -208,7 +208,7 @@ METHODS: dict[str, Row] = {
         loses="BCE",
         paper="popularity-matched negatives over the paper's cohorts; named here",
         year=2026,
-        defaults={"cohort_negatives": 20, "own_cohort_share": 1.0, "collisions": "history"},
+        defaults={"cohort_negatives": 20, "own_cohort_share": 1.0, "exclude": "history"},
         build=lambda c, n: Method(
             Cohort(_cohorts(c), own_cohort(n["own_cohort_share"]), n["cohort_negatives"], per="position"),
             KeepAll(),
@@ -266,7 +266,7 @@ METHODS: dict[str, Row] = {
         loses="gBCE",
         paper="gSASRec, Petrov & Macdonald (RecSys)",
         year=2023,
-        defaults={"random_negatives": 256, "calibration": 0.75, "draws_per": "sequence", "collisions": "target"},
+        defaults={"random_negatives": 256, "calibration": 0.75, "draws_per": "sequence", "exclude": "target"},
         build=lambda c, n: Method(_uniform(c, n), KeepAll(), _gbce(c, n)),
     ),
     "sampled-softmax": Row(
@@ -345,7 +345,7 @@ METHODS: dict[str, Row] = {
             "bank_size": 2048,
             "warm_up": 100,
             **_CORRECTED,
-            "collisions": "target",  # a bank is shared by the batch, so there is no draws_per
+            "exclude": "target",  # a bank is shared by the batch, so there is no draws_per
         },
         build=_cross_batch,
     ),
@@ -406,7 +406,7 @@ METHODS: dict[str, Row] = {
         loses="cross-entropy",
         paper="SASRec with cross-entropy: Klenitskiy & Vasilev (RecSys)",
         year=2023,
-        defaults={"collisions": "target"},
+        defaults={"exclude": "target"},
         build=lambda c, n: Method(WholeCatalogue(c.items), KeepAll(), sampled_softmax, merged=True),
     ),
 }

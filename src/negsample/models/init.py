@@ -1,4 +1,4 @@
-"""Initial values of what is learned."""
+"""Init values of what is learned."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from torch import Tensor
 
 from negsample.errors import check_word
 
-Initial = Literal["normal", "glorot"]
+Init = Literal["normal", "glorot"]
 """N(0, 0.02) for every matrix, or Glorot uniform, U(-b, b) with b = sqrt(6 / (rows + columns))."""
 
 _SD = 0.02
 _BLOCK = 1 << 16  # rows filled at once where they are not float32
 
 
-def fill(matrix: Tensor, initial: Initial, *, rng: torch.Generator) -> Tensor:
-    """Fill a matrix in place with what ``initial`` says, and return it.
+def fill(matrix: Tensor, init: Init, *, rng: torch.Generator) -> Tensor:
+    """Fill a matrix in place with what ``init`` says, and return it.
 
     Glorot & Bengio (AISTATS'10) for the second, which is what TensorFlow's ``get_variable`` and dense layers take, and
     so what the reference takes: its bound depends on the number of rows, 0.022 for 12 thousand items of width 50, and
     0.245 for 50 slots.
 
     Raises:
-        InputError: ``initial`` is neither.
+        InputError: ``init`` is neither.
     """
-    check_word("initial", initial, get_args(Initial))
+    check_word("init", init, get_args(Init))
     bound = math.sqrt(6 / sum(matrix.shape))
 
     def draw(values: Tensor) -> Tensor:
-        if initial == "normal":
+        if init == "normal":
             return values.normal_(0, _SD, generator=rng)
         return values.uniform_(-bound, bound, generator=rng)
 

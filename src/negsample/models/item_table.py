@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from negsample.models import pages
-from negsample.models.init import Initial, fill
+from negsample.models.init import Init, fill
 
 
 class Rows(NamedTuple):
@@ -69,12 +69,12 @@ class DenseTable(nn.Module):
         items: V.
         dim: D.
         rng: where the initial values come from.
-        initial: what they are.
+        init: what they are.
     """
 
-    def __init__(self, items: int, dim: int, *, rng: torch.Generator, initial: Initial = "normal") -> None:
+    def __init__(self, items: int, dim: int, *, rng: torch.Generator, init: Init = "normal") -> None:
         super().__init__()
-        self.weight = nn.Parameter(_initial(items, dim, torch.float32, rng, initial))
+        self.weight = nn.Parameter(_initial(items, dim, torch.float32, rng, init))
 
     @property
     def items(self) -> int:
@@ -107,7 +107,7 @@ class RowsTable(nn.Module):
         dim: D.
         rng: where the initial values come from.
         dtype: of the storage, float32 or bfloat16. What is computed with is float32 in either case.
-        initial: what the initial values are.
+        init: what the initial values are.
 
     Attributes:
         rule: how rows learn (:class:`~negsample.optim.RowAdam`); None: they are only read.
@@ -122,12 +122,12 @@ class RowsTable(nn.Module):
         *,
         rng: torch.Generator,
         dtype: torch.dtype = torch.float32,
-        initial: Initial = "normal",
+        init: Init = "normal",
     ) -> None:
         super().__init__()
         if dtype not in (torch.float32, torch.bfloat16):
             raise ValueError(f"a table's dtype must be float32 or bfloat16, got {dtype}")
-        self.register_buffer("weight", _initial(items, dim, dtype, rng, initial))
+        self.register_buffer("weight", _initial(items, dim, dtype, rng, init))
         self.rule: RowRule | None = None
 
     @property
@@ -162,7 +162,7 @@ class RowsTable(nn.Module):
 
 
 def table_for(
-    items: int, dim: int, *, rng: torch.Generator, given: DenseTable | RowsTable | None, initial: Initial = "normal"
+    items: int, dim: int, *, rng: torch.Generator, given: DenseTable | RowsTable | None, init: Init = "normal"
 ) -> DenseTable | RowsTable:
     """The table that was ``given``, once it is known to be (V + 1, D), or a new dense one.
 
@@ -170,7 +170,7 @@ def table_for(
         ValueError: it is of another size.
     """
     if given is None:
-        return DenseTable(items, dim, rng=rng, initial=initial)
+        return DenseTable(items, dim, rng=rng, init=init)
     if given.weight.shape != (items + 1, dim):
         raise ValueError(f"the table must be ({items + 1}, {dim}), items + 1 by dim, got {tuple(given.weight.shape)}")
     return given
@@ -195,8 +195,8 @@ def _distinct_by_sorting(flat_N: Tensor) -> tuple[Tensor, Tensor]:
     return distinct, torch.empty_like(places).index_copy_(0, order, places)
 
 
-def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator, initial: Initial) -> Tensor:
-    weight = fill(pages.empty((items + 1, dim), dtype), initial, rng=rng)
+def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator, init: Init) -> Tensor:
+    weight = fill(pages.empty((items + 1, dim), dtype), init, rng=rng)
     weight[0] = 0
     return weight
 

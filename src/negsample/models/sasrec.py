@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from negsample.batches.packed import Packed
 from negsample.models.attention import Bins, attend, lay_in_bins
 from negsample.models.dropout import dropout
-from negsample.models.init import Initial, fill
+from negsample.models.init import Init, fill
 from negsample.models.item_table import DenseTable, RowsTable, table_for
 
 NORM_EPS = 1e-8
@@ -37,7 +37,7 @@ class SASRec(nn.Module):
         heads: attention heads; divides ``dim``.
         dropout: share of activations dropped while training.
         rng: where the initial values come from; every bias is zero.
-        initial: what the initial values of matrices are. N(0, 0.02) was first chosen on Beauty's test events
+        init: what the initial values of matrices are. N(0, 0.02) was first chosen on Beauty's test events
             (docs/log.md); on validation of four logs it and the reference's Glorot uniform cannot be told apart
             (``benchmarks/initial.py``).
         table: the items' embeddings, (V + 1, D), made with the same ``rng`` before; None: a dense table.
@@ -56,15 +56,15 @@ class SASRec(nn.Module):
         heads: int = 1,
         dropout: float = 0.2,
         rng: torch.Generator,
-        initial: Initial = "normal",
+        init: Init = "normal",
         table: DenseTable | RowsTable | None = None,
     ) -> None:
         super().__init__()
         if dim % heads:
             raise ValueError(f"heads must divide dim, got dim {dim} and heads {heads}")
-        self.table = table_for(items, dim, rng=rng, given=table, initial=initial)
-        self.slots = nn.Parameter(fill(torch.empty(max_length, dim), initial, rng=rng))
-        self.blocks = nn.ModuleList(Block(heads, lambda name: _layer(name, dim, rng, initial)) for _ in range(blocks))
+        self.table = table_for(items, dim, rng=rng, given=table, init=init)
+        self.slots = nn.Parameter(fill(torch.empty(max_length, dim), init, rng=rng))
+        self.blocks = nn.ModuleList(Block(heads, lambda name: _layer(name, dim, rng, init)) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.heads, self.dropout = heads, dropout
 
@@ -137,12 +137,12 @@ class Block(nn.Module):
         return result
 
 
-def _layer(name: str, dim: int, rng: torch.Generator, initial: Initial) -> nn.Module:
+def _layer(name: str, dim: int, rng: torch.Generator, init: Init) -> nn.Module:
     """See :class:`Block`; takes nothing from the global generator."""
     if name.endswith("norm"):
         return nn.LayerNorm(dim, eps=NORM_EPS)
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, dim, dim)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        fill(layer.weight, initial, rng=rng)
+        fill(layer.weight, init, rng=rng)
     nn.init.zeros_(layer.bias)
     return layer

@@ -25,7 +25,7 @@ class Preset(NamedTuple):
     """
 
     name: str
-    split: Literal["sound", "paper"]
+    split: Literal["timestamp", "paper"]
     training: Mapping[str, Any]
     pool: Literal["adaptive", "adaptive-in-batch"] = "adaptive"
     published: bool = True
@@ -88,12 +88,12 @@ def whose(dataset: str) -> Whose:
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "default": Preset("default", "sound", {}, published=False),
-        "paper": Preset("paper", "sound", _COMMON),
+        "default": Preset("default", "timestamp", {}, published=False),
+        "paper": Preset("paper", "timestamp", _COMMON),
         "reference": Preset(
             "reference",
             "paper",
-            _COMMON | {"table": "dense", "initial": "glorot", "batches": "drawn", "padding": "count"},
+            _COMMON | {"table": "dense", "init": "glorot", "with_replacement": True, "padding": "count"},
             pool="adaptive-in-batch",
         ),
     }

@@ -170,9 +170,9 @@ def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
     table: DenseTable | RowsTable
     if settings.table_at(job.data.catalogue_size) == "rows":
         dtype = torch.bfloat16 if settings.table_dtype == "bfloat16" else torch.float32
-        table = RowsTable(job.data.catalogue_size, settings.dim, rng=rng, dtype=dtype, initial=settings.initial)
+        table = RowsTable(job.data.catalogue_size, settings.dim, rng=rng, dtype=dtype, init=settings.init)
     else:
-        table = DenseTable(job.data.catalogue_size, settings.dim, rng=rng, initial=settings.initial)
+        table = DenseTable(job.data.catalogue_size, settings.dim, rng=rng, init=settings.init)
     common: dict[str, Any] = {
         "dim": settings.dim,
         "max_length": settings.max_length,
@@ -183,7 +183,7 @@ def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
     }
     if settings.model == "gru4rec":
         return GRU4Rec(job.data.catalogue_size, **common).to(device)
-    return SASRec(job.data.catalogue_size, heads=settings.heads, initial=settings.initial, **common).to(device)
+    return SASRec(job.data.catalogue_size, heads=settings.heads, init=settings.init, **common).to(device)
 
 
 def _pace(log: list[Epoch]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def with_log_q(sampler: Sampler, drawn: Negatives, batch: Batch) -> Negatives:
     ids, owner = drawn.ids, drawn.owner
     if owner is None:
         return drawn._replace(log_q=sampler.log_prob(ids, batch, per=sampler.per))
-    log_q_BK = sampler.log_prob(ids, replace(batch, collisions="none"), per="sequence")
+    log_q_BK = sampler.log_prob(ids, replace(batch, exclude="none"), per="sequence")
     if log_q_BK.dim() == 1:
         log_q_BK = log_q_BK.repeat(batch.sequences, 1)
     log_q_BK[:, : len(owner)].masked_fill_(own_mask(owner, batch), -math.inf)

@@ -46,14 +46,14 @@ def rows_of(batch: Batch, per: Per) -> Tensor:
 
 def excludes(batch: Batch, per: Per) -> bool:
     """Whether anything is left out at the draw in the granularity ``per``."""
-    return per == "position" if batch.collisions == "target" else per != "batch" and batch.collisions == "history"
+    return per == "position" if batch.exclude == "target" else per != "batch" and batch.exclude == "history"
 
 
 def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
     """Whether each of ``ids``, in the granularity ``per``, is left out at the draw; ``rows``: for these rows alone."""
-    if per != "batch" and batch.collisions == "history":
+    if per != "batch" and batch.exclude == "history":
         return in_history(ids, taken(rows_of(batch, per), rows), batch)
-    if per == "position" and batch.collisions == "target":
+    if per == "position" and batch.exclude == "target":
         return ids == taken(batch.targets_T, rows).unsqueeze(1)
     return torch.zeros_like(ids, dtype=torch.bool)
 
@@ -61,7 +61,7 @@ def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) ->
 def _allowed_total(law: Weights, batch: Batch, per: Per, rows: Tensor | None, own: Own | None) -> Tensor:
     """(N, 1) weight of ``law`` that is left for each row of draws."""
     sequences_N = taken(rows_of(batch, per), rows)
-    if batch.collisions == "history":
+    if batch.exclude == "history":
         users, items = split_keys(batch)
         had_B = torch.zeros(batch.sequences, dtype=torch.int64, device=batch.device)
         had_B.index_add_(0, users, law.weight(items))
@@ -71,7 +71,7 @@ def _allowed_total(law: Weights, batch: Batch, per: Per, rows: Tensor | None, ow
     left_N = torch.full((len(sequences_N),), law.total, device=batch.device)
     if own is not None:
         left_N -= own.totals[sequences_N]
-    if per == "position" and batch.collisions == "target":
+    if per == "position" and batch.exclude == "target":
         target_N = taken(batch.targets_T, rows)
         left_N -= _weight(law, target_N.unsqueeze(1), batch, per, rows, own).squeeze(1)
     return left_N.unsqueeze(1)
@@ -117,11 +117,11 @@ def draw_allowed(
     ``rows``: for these rows of draws alone, sequences or positions by ``per``.
     """
     of_row = taken(rows_of(batch, per), rows)
-    if per != "batch" and batch.collisions == "history":
+    if per != "batch" and batch.exclude == "history":
         return _draw_without_history(law, batch, k, of_row, rng)
     shape = [k] if per == "batch" else [len(of_row), k]
     uniform = torch.rand(shape, generator=rng, dtype=torch.float64, device=batch.device)
-    if per == "position" and batch.collisions == "target":
+    if per == "position" and batch.exclude == "target":
         target = taken(batch.targets_T, rows).unsqueeze(1)
         left = law.total - law.weight(target)
         points = torch.minimum((uniform * left).long(), left - 1)

@@ -287,11 +287,11 @@ def _epoch(course: Course, data: Dataset, settings: TrainSettings, epoch: int) -
     factor, device, kept = settings.oversampling_factor, course.negatives_rng.device, course.kept
     if factor is not None and epoch > factor:
         picks = torch.randint(len(kept), (len(kept) // factor,), generator=course.order_rng).tolist()
-        again = batches_again(data, settings, course.method.collisions, (kept[pick].ends_B for pick in picks))
+        again = batches_again(data, settings, course.method.exclude, (kept[pick].ends_B for pick in picks))
         for batch, pick in zip(ahead(again) if device.type == "cuda" else again, picks, strict=True):
             yield batch.to(device), kept[pick].proposed()
         return
-    batches, first = batches_of(data, settings, course.method.collisions, rng=course.order_rng), len(kept)
+    batches, first = batches_of(data, settings, course.method.exclude, rng=course.order_rng), len(kept)
     for batch in ahead(batches) if device.type == "cuda" else batches:
         there = batch.to(device)
         proposed = propose(course.method, there, rng=course.negatives_rng)

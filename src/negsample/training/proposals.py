@@ -100,10 +100,10 @@ def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:
 def masked_share(sampler: Sampler, batch: Batch) -> Tensor:
     """(T,) probability that one draw of ``sampler`` is masked when it is scored: what its draw could not leave out."""
     rows_T = batch.inputs.rows_T
-    if batch.collisions == "none" or excludes(batch, sampler.per):
+    if batch.exclude == "none" or excludes(batch, sampler.per):
         return torch.zeros(len(rows_T), device=batch.device)
-    free = replace(batch, collisions="none")
-    if batch.collisions == "target":
+    free = replace(batch, exclude="none")
+    if batch.exclude == "target":
         return sampler.log_prob(batch.targets_T.unsqueeze(1), free, per="position").exp().squeeze(1)
     rows, items = split_keys(batch)
     share = sampler.log_prob(items.unsqueeze(1), free, per="sequence", rows=rows).exp().squeeze(1)

@@ -75,7 +75,7 @@ def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
 def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, proposed: Negatives, batch: Batch) -> Tensor:
     """(T, K) inner products with the negatives, ``-inf`` where one is absent, the user's own, or a collision.
 
-    ``ids`` (K,) and ``vectors`` (K, D), shared: one product; collisions and own ones are masked here. ``ids`` (B, K)
+    ``ids`` (K,) and ``vectors`` (K, D), shared: one product; excluded and own ones are masked here. ``ids`` (B, K)
     and ``vectors`` (B, K, D), per sequence: one product for each bucket of sequences of like length. ``ids`` (T, K)
     and ``vectors`` (T, K, D), per position: as :class:`~negsample.models.item_table.Rows` they are never held as a
     whole. What the user has was left out when ids were drawn per sequence or position, and the target when they were
@@ -97,7 +97,7 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, proposed: Negativ
     absent = ids == 0
     if absent.device.type != "cpu" or bool(absent.any()):  # asking a GPU would wait for it
         scores = scores.masked_fill(_per_position(absent, batch), -math.inf)
-    if batch.collisions == "target" and len(ids) == batch.sequences:
+    if batch.exclude == "target" and len(ids) == batch.sequences:
         scores = scores.masked_fill(_per_position(ids, batch) == batch.targets_T.unsqueeze(1), -math.inf)
     return scores
 
@@ -149,10 +149,10 @@ def _collides(ids_K: Tensor, owner_N: Tensor | None, batch: Batch) -> Tensor:
     """(T, K), or what is broadcast to it, whether a shared negative is absent or may not be one at that position."""
     rows_T = batch.inputs.rows_T
     collides = ids_K == 0
-    if batch.collisions == "history":
+    if batch.exclude == "history":
         had_BK = in_history(ids_K.expand(batch.sequences, -1), rows_of(batch, "sequence"), batch)
         collides = (had_BK | collides).index_select(0, rows_T)
-    elif batch.collisions == "target":
+    elif batch.exclude == "target":
         collides = (ids_K == batch.targets_T.unsqueeze(1)) | collides
     if owner_N is None:
         return collides

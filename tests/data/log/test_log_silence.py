@@ -250,7 +250,7 @@ def test_what_is_not_read_in_a_folder_is_told(tmp_path):
     assert "Not read in log: 2014/, b.csv.bz2." in read_log(tmp_path / "log").notes
 
 
-@pytest.mark.parametrize("rule", ["sound", "paper"])
+@pytest.mark.parametrize("rule", ["timestamp", "paper"])
 @pytest.mark.parametrize(
     "times",
     [

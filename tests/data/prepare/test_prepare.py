@@ -37,7 +37,7 @@ def random_rows(seed, n=300, users=12, items=25, times=60, text=False):
     return rows
 
 
-def slow_prepare(rows, rule="sound", valid=0.05, test=0.05, min_user=1, min_item=1, cold="keep"):
+def slow_prepare(rows, rule="timestamp", valid=0.05, test=0.05, min_user=1, min_item=1, cold="keep"):
     """What the arrays must be, written down from the definitions with lists and dicts."""
     by_user = [row[0] for row in rows]
     by_item = [row[1] for row in rows]

@@ -37,7 +37,7 @@ def random_log(rng, text):
 
 def random_settings(rng):
     return PrepareSettings(
-        split=rng.choice(["sound", "paper"]),
+        split=rng.choice(["timestamp", "paper"]),
         cold=rng.choice(["keep", "drop"]),
         min_user_events=rng.choice([1, 1, 2, 5]),
         min_item_events=rng.choice([1, 1, 2, 4]),
@@ -150,7 +150,7 @@ def test_against_the_slow_version(tmp_path, monkeypatch, block, text):
 
 
 @pytest.mark.parametrize("block", [1, 3, 16, 1 << 22])
-@pytest.mark.parametrize("split", ["sound", "paper"])
+@pytest.mark.parametrize("split", ["timestamp", "paper"])
 def test_splits_of_times_far_apart(monkeypatch, block, split):
     monkeypatch.setattr(blocks, "BLOCK", block)
     for seed in range(40):

@@ -20,7 +20,7 @@ class Event(NamedTuple):
 def parts(times: list[int], rule: str) -> list[int]:
     """The part of each row. One in twenty, rounded up, is test, and as many before them are validation.
 
-    ``paper`` cuts by count. ``sound`` cuts at times: test starts at the time of the first row that ``paper`` puts
+    ``paper`` cuts by count. ``timestamp`` cuts at times: test starts at the time of the first row that ``paper`` puts
     there, and validation at the time of the row that is one in twenty before that.
     """
     rows = len(times)

@@ -102,7 +102,8 @@ class Positions(NamedTuple):
 def positions_of(job: Job) -> Positions:
     """How large the batches of ``job`` are.
 
-    The most is the sum of the B longest sequences (with ``batches=drawn``, B times the longest). Hardly one comes near
+    The most is the sum of the B longest sequences (with ``with_replacement``, B times the longest). Hardly one comes
+    near
     it: the likely most is ``B mean + 4 sqrt(B) sd``, where that is less.
     """
     data, settings = job.data, job.settings
@@ -112,7 +113,7 @@ def positions_of(job: Job) -> Positions:
     if not len(lengths):
         return Positions(0, 0, 0, 0, 0, 0, 0)
     events = ends[windows.users] - offsets[windows.users]
-    b = min(settings.batch_size, len(lengths)) if settings.batches == "shuffled" else settings.batch_size
+    b = min(settings.batch_size, len(lengths)) if not settings.with_replacement else settings.batch_size
     return Positions(
         likely=_likely(lengths, b),
         typical=round(b * float(lengths.mean())),
@@ -120,7 +121,9 @@ def positions_of(job: Job) -> Positions:
         history=_likely(events, b),
         sequences=b,
         windows=len(lengths),
-        steps=steps_an_epoch(len(lengths), int((ends - offsets[:-1] < 2).sum()), settings.batch_size, settings.batches),
+        steps=steps_an_epoch(
+            len(lengths), int((ends - offsets[:-1] < 2).sum()), settings.batch_size, settings.with_replacement
+        ),
     )
 
 

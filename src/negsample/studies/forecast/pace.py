@@ -118,7 +118,7 @@ def _steps(
     settings, seed = job.settings, job.seed
     negatives_rng, dropout_rng = generator(seed, "negatives", device), generator(seed, "dropout", device)
     until = None
-    epoch = batches_of(job.data, settings, method.collisions, rng=generator(seed, "order"))
+    epoch = batches_of(job.data, settings, method.exclude, rng=generator(seed, "order"))
     batches = list(islice(epoch, 1 + _STEPS))
     for number, batch in enumerate(batches):
         there = batch.to(device)
