@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser import CHROMIUM, Browser, browser
 from make_study import make_study
 
 from negsample.report import write_report
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on PATH: the page cannot be opened here")
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    OpenPage = Callable[..., Page]
 
 METHODS = ("random", "mixed", "adaptive", "PopRec")
 CONTRASTS = """(() => {
@@ -37,56 +39,50 @@ PLACES = """Object.fromEntries([...document.querySelectorAll(".chart")].map((eac
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("access") / "study"
     return write_report(make_study(folder, datasets=["beauty"], methods=METHODS, repeats=2, tuned=True))
 
 
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browser(tmp_path_factory.mktemp("chromium")) as found:
-        yield found
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1200])
-def test_every_chart_is_drawn_within_the_window(tab: Browser, page: Path, width: int, scheme: str) -> None:
-    tab.open(page, width=width, phone=width < 1000, scheme=scheme)
-    drawn: dict[str, Any] = tab.run(PLACES)
+def test_every_chart_is_drawn_within_the_window(open_page: OpenPage, report: Path, width: int, scheme: str) -> None:
+    page = open_page(report, width=width, phone=width < 1000, scheme=scheme)
+    drawn: dict[str, Any] = page.evaluate(PLACES)
     assert {"training-time", "peak-memory", "oversampling", "tuning-learning-rate"} <= {
         name.partition("--")[0] for name in drawn
     }
     assert [name for name, each in drawn.items() if each["marks"] < 4 or each["right"] > width] == []
-    assert tab.run("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_and_axes_stand_out_from_the_ground(tab: Browser, page: Path, scheme: str) -> None:
+def test_texts_and_axes_stand_out_from_the_ground(open_page: OpenPage, report: Path, scheme: str) -> None:
     """4.5 to 1 at least (1.4.3)."""
-    tab.open(page, scheme=scheme)
-    found = tab.run(CONTRASTS)
+    page = open_page(report, scheme=scheme)
+    found = page.evaluate(CONTRASTS)
     assert found["ground"] > 0.9 if scheme == "light" else found["ground"] < 0.02
     assert min(found["words"], found["axes"]) > 50
     assert found["least"] >= 4.5
 
 
-def test_what_is_touched_on_a_phone_is_large_enough(tab: Browser, page: Path) -> None:
+def test_what_is_touched_on_a_phone_is_large_enough(open_page: OpenPage, report: Path) -> None:
     """24 pixels at least each way (2.5.8)."""
-    tab.open(page, width=390, height=844, phone=True)
-    assert tab.run(SMALL) == []
+    page = open_page(report, width=390, height=844, phone=True)
+    assert page.evaluate(SMALL) == []
 
 
-def test_what_is_undefined_sorts_below_both_ways(tab: Browser, tmp_path: Path) -> None:
+def test_what_is_undefined_sorts_below_both_ways(open_page: OpenPage, tmp_path: Path) -> None:
     def change(config: dict[str, Any], metrics: dict[str, Any]) -> None:
         if config["method"] == "mixed":
             metrics["test"]["balance@10"] = None
 
     how: dict[str, Any] = {"datasets": ["beauty"], "methods": METHODS, "repeats": 1, "dialled": False}
-    tab.open(write_report(make_study(tmp_path / "study", change=change, **how)))
+    page = open_page(write_report(make_study(tmp_path / "study", change=change, **how)))
     first = []
     for _ in range(2):
-        tab.click(".sortable thead tr:last-child th:nth-child(10) button")
-        order = tab.run("[...document.querySelectorAll('.sortable tbody tr')].map((row) => row.dataset.method)")
+        page.click(".sortable thead tr:last-child th:nth-child(10) button")
+        order = page.evaluate("[...document.querySelectorAll('.sortable tbody tr')].map((row) => row.dataset.method)")
         assert order[-1] == "mixed"
         first.append(order[0])
     assert first[0] != first[1]
