@@ -31,6 +31,7 @@ from .miners import Then as Then
 from .models import GRU4Rec as GRU4Rec
 from .models import PopRec as PopRec
 from .models import SASRec as SASRec
+from .plugins import load_plugins as load_plugins
 from .random import generator as generator
 from .report import write_report as write_report
 from .samplers import Cache as Cache
