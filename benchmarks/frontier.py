@@ -19,10 +19,11 @@ import numpy as np
 
 from benchmarks.common import RESULTS, of_machine
 from negsample import TrainSettings, compare, load_dataset, plan
+from negsample.analysis.analyse import analyse
 from negsample.analysis.frontier import FLOORS, Reach, reaches, standings
 from negsample.analysis.reading import Study, read_study
 from negsample.analysis.statistics import interval
-from negsample.analysis.tables import dialled_rows, study_table
+from negsample.analysis.tables import dialled_rows
 from negsample.data.dataset import Dataset
 from negsample.report.figures import Figure, dataset_figures, write_figures
 from negsample.report.frontier_charts import frontier_chart
@@ -140,11 +141,8 @@ def _at_floors(curves: dict[str, Reach], method: str) -> dict[str, list[float]]:
 
 def picture(study: Study, dataset: str) -> None:
     """The frontier chart of the report."""
-    (figure,) = [
-        each
-        for each in dataset_figures(study, study_table(study), dataset, reaches(study, dataset))
-        if each.name.startswith("frontier--")
-    ]
+    figures = dataset_figures(analyse(study), dataset)
+    (figure,) = [each for each in figures if each.name.startswith("frontier--")]
     _save(figure, f"frontier-{dataset}")
 
 

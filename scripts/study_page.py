@@ -18,12 +18,8 @@ from typing import Any
 import jinja2
 import polars as pl
 
-from negsample.analysis.cutoff import cut_off
-from negsample.analysis.frontier import reaches, standings
-from negsample.analysis.offers import offers
+from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
 from negsample.analysis.reading import POPULAR, Study, read_study
-from negsample.analysis.significance import differences
-from negsample.analysis.tables import study_table
 from negsample.paper.findings import findings
 from negsample.report import cells, facts
 from negsample.report.figures import Figure, dataset_figures
@@ -52,16 +48,18 @@ def main() -> None:
     given = parser.parse_args()
     study = read_study(given.study)
     given.out.mkdir(parents=True, exist_ok=True)
-    shown = {dataset: _shown(study, dataset) for dataset in study.datasets()}
+    found = analyse(study)
+    shown = {dataset: _shown(found, dataset) for dataset in found.datasets}
     for figure in (each for some in shown.values() for each in some):
         shutil.copyfile(given.study / "figures" / f"{figure.name}.svg", given.out / f"{figure.name}.svg")
-    found = {name: pl.read_csv(given.study / f"{name}.csv").to_dicts() for name in FILES}
-    (given.out / "figures.json").write_text(json.dumps(found, indent=0) + "\n", encoding="utf-8")
-    (given.out / "README.md").write_text(page(study, shown), encoding="utf-8")
+    tables = {name: pl.read_csv(given.study / f"{name}.csv").to_dicts() for name in FILES}
+    (given.out / "figures.json").write_text(json.dumps(tables, indent=0) + "\n", encoding="utf-8")
+    (given.out / "README.md").write_text(page(found, shown), encoding="utf-8")
 
 
-def page(study: Study, shown: dict[str, list[Figure]]) -> str:
+def page(found: Analysis, shown: dict[str, list[Figure]]) -> str:
     """The whole page."""
+    study = found.study
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
@@ -72,7 +70,7 @@ def page(study: Study, shown: dict[str, list[Figure]]) -> str:
     )
     return environment.get_template("study.md.jinja").render(
         study=study,
-        sections=[_section(study, dataset, shown[dataset]) for dataset in study.datasets()],
+        sections=[_section(study, each, shown[dataset]) for dataset, each in found.datasets.items()],
         facts=facts.study_facts(study),
         dial_words=facts.dial_words(study),
         again=_without_folders(facts.again(study)),
@@ -86,28 +84,23 @@ def _without_folders(command: str) -> str:
     return shlex.join(words)
 
 
-def _shown(study: Study, dataset: str) -> list[Figure]:
-    figures = dataset_figures(study, study_table(study), dataset, reaches(study, dataset))
-    of = {figure.name.partition("--")[0]: figure for figure in figures}
+def _shown(found: Analysis, dataset: str) -> list[Figure]:
+    of = {figure.name.partition("--")[0]: figure for figure in dataset_figures(found, dataset)}
     return [of[name] for name in CHARTS if name in of]
 
 
-def _section(study: Study, dataset: str, figures: Sequence[Figure]) -> dict[str, Any]:
-    table = study_table(study)
-    rows = [row for row in table.to_dicts() if row["dataset"] == dataset]
+def _section(study: Study, found: DatasetAnalysis, figures: Sequence[Figure]) -> dict[str, Any]:
+    dataset, rows = found.dataset, found.rows
     look = looks(study.about["methods"])
-    found = standings(reaches(study, dataset))
-    offered = offers(study, dataset, found)
-    tested = differences(study, dataset, offered)
     runs = study.runs_of(dataset)
     tunings = study.tunings_of(dataset)
     trained = [row["method"] for row in rows if row["method"] != POPULAR]
     return {
         "dataset": dataset,
-        "words": dataset_words(rows, runs[0].metrics["test"], offered, tested, cut_off(study, dataset)),
-        "lines": cells.lines(rows, look, tested),
-        "standing": cells.standing_lines(offered.standings, look),
-        "findings": findings(rows, tested),
+        "words": dataset_words(rows, runs[0].metrics["test"], found.offers, found.tests, found.cut_off),
+        "lines": cells.lines(rows, look, found.tests),
+        "standing": cells.standing_lines(found.offers.standings, look),
+        "findings": findings(rows, found.tests),
         "tuned": tuned_lines(tunings, look),
         "budget": budget_words(tunings, trained, used=not study.published_settings) if tunings else "",
         "figures": figures,

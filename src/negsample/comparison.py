@@ -14,6 +14,7 @@ from negsample.files.atomic import sweep
 from negsample.files.claims import alone, clear_finished
 from negsample.files.folders import make_folders
 from negsample.report.page import write_report
+from negsample.report.supplement import Supplementing
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
 from negsample.runs.reasons import failed_for
@@ -39,6 +40,7 @@ def compare(
     note: Mapping[str, Any] | None = None,
     replace: bool = False,
     untuned: Mapping[tuple[str, str], str] | None = None,
+    supplement: Supplementing | None = None,
 ) -> Path:
     """Do the jobs that ``out`` has not finished yet, and write the report. Returns the path of the page.
 
@@ -64,6 +66,7 @@ def compare(
         note: more to keep in ``study.json``.
         replace: delete a study of other settings that is in ``out``, which is refused otherwise.
         untuned: methods whose tuning found nothing, by dataset and method, and why: their jobs are failed ones.
+        supplement: what else the report shows, see :func:`negsample.report.page.write_report`.
 
     Raises:
         FailedError: after all else is done and the report is written: runs failed.
@@ -107,7 +110,9 @@ def compare(
         for name in listed_now:
             if name not in listed and is_run(runs / name):
                 dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
-        page = write_report(out, tell) if any(is_run(runs / name) for name in listed_now) else None
+        page = (
+            write_report(out, tell, supplement=supplement) if any(is_run(runs / name) for name in listed_now) else None
+        )
     if outcomes.failures:
         failed = [outcomes.failures[job.name] for job in every if job.name in outcomes.failures]
         raise FailedError([each.line for each in failed], page)

@@ -15,6 +15,7 @@ from negsample.errors import InputError
 from negsample.paper.beside_paper import beside_table, cells, cohort_cells
 from negsample.paper.beside_words import beside
 from negsample.paper.published import table2, table3
+from negsample.paper.supplement import paper_supplement
 from negsample.report.page import write_report
 
 METHODS = ("random", "adaptive-in-batch", "mixed-log-q", "PopRec")
@@ -82,7 +83,7 @@ def test_cohorts_are_compared_to_their_digits(tmp_path):
 
 def test_the_page_and_the_file_have_every_cell(tmp_path):
     folder = reproduction(tmp_path, {"amazon-beauty": "amazon-beauty", "tiny": "movielens-10m"}, as_published(3))
-    page = write_report(folder).read_text("utf-8")
+    page = write_report(folder, supplement=paper_supplement).read_text("utf-8")
     table = pl.read_csv(folder / "reproduction.csv")
     assert table.height == 54
     assert table.filter(pl.col("dataset") == "tiny")["stand_in"].all()
@@ -94,7 +95,7 @@ def test_the_page_and_the_file_have_every_cell(tmp_path):
 
 def test_a_study_that_is_no_reproduction_has_neither(tmp_path):
     make_study(tmp_path, datasets=["amazon-beauty"], methods=METHODS)
-    assert "Beside the paper" not in write_report(tmp_path).read_text("utf-8")
+    assert "Beside the paper" not in write_report(tmp_path, supplement=paper_supplement).read_text("utf-8")
     assert not (tmp_path / "reproduction.csv").exists()
 
 
@@ -105,7 +106,7 @@ def test_a_damaged_note_is_told(damaged, tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"reproduces": damaged}))
     list_anew(folder)
     with pytest.raises(InputError, match="'reproduces' is"):
-        write_report(folder)
+        write_report(folder, supplement=paper_supplement)
 
 
 def test_words_of_no_trained_method_count_nothing(tmp_path):

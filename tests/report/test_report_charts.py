@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from make_study import METHODS, make_study, manifest
 
+from negsample.analysis.analyse import analyse
 from negsample.analysis.frontier import hits_by_popularity, reaches
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import dialled_rows, study_table
@@ -73,7 +74,7 @@ def test_nothing_to_draw_is_no_chart(tmp_path: Path) -> None:
     assert accuracy_balance(table.with_columns(pl.lit(None).alias("balance@10")), looks(["PopRec"])) is None
     unseen = manifest("beauty") | {"popularity_curve": {"rank": [1], "count": [0], "cohort": ["tail"]}}
     assert popularity_curve(unseen) is None
-    names = [figure.name for figure in dataset_figures(study, table, "beauty", reaches(study, "beauty"))]
+    names = [figure.name for figure in dataset_figures(analyse(study), "beauty")]
     assert names == [
         f"{name}--beauty"
         for name in ("frontier", "cohort-bars", "popularity-hits", "accuracy-balance", "popularity-curve")
@@ -84,7 +85,7 @@ def test_a_study_from_before_there_was_a_dial_has_points_and_says_so(tmp_path: P
     study = read_study(make_study(tmp_path / "study", datasets=["beauty"], repeats=2, dialled=False))
     found = reaches(study, "beauty")
     assert all(each.betas == (0.0,) and each.resampled() is None for each in found)
-    figures = {f.name: f for f in dataset_figures(study, study_table(study), "beauty", found)}
+    figures = {f.name: f for f in dataset_figures(analyse(study), "beauty")}
     assert "popularity-hits--beauty" not in figures
     assert "14 of 14 runs were measured before there was a dial" in figures["frontier--beauty"].caption
 
@@ -98,10 +99,8 @@ def test_popularity_curve_says_the_shares_in_words() -> None:
 @pytest.mark.parametrize("name", ["a/b", "a b", "../..", "<b>"])
 def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
     study = read_study(make_study(tmp_path / "study", datasets=[name, "a-b"], repeats=1))
-    table = study_table(study)
-    figures = [
-        f for dataset in study.datasets() for f in dataset_figures(study, table, dataset, reaches(study, dataset))
-    ]
+    found = analyse(study)
+    figures = [f for dataset in study.datasets() for f in dataset_figures(found, dataset)]
     assert len({figure.name for figure in figures}) == 14
     assert write_figures(figures[:2], tmp_path) == []
     for figure in figures[:2]:

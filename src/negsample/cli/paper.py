@@ -70,6 +70,7 @@ def reproduce(
     from negsample.methods import PAPER_SIX
     from negsample.paper.presets import PRESETS, remarks
     from negsample.paper.reproduce import FACTORS, note_of, plan_reproduction, what_is_missing, which_data
+    from negsample.paper.supplement import paper_supplement
     from negsample.studies import study
     from negsample.studies.earlier import check_adds, read_earlier
     from negsample.studies.files import check_study_folder
@@ -123,6 +124,7 @@ def reproduce(
         tracking=tracking,
         note=note,
         replace=replace,
+        supplement=paper_supplement,
     )
     failures += [f"Figure 5, {method} on {name}: {why}" for (name, method), why in unanswered.items()]
     if failures:

@@ -44,6 +44,7 @@ from negsample.errors import FailedError, InputError
 if TYPE_CHECKING:
     from negsample.analysis.reading import Study
     from negsample.execution.backend import Where
+    from negsample.report.supplement import Supplementing
     from negsample.runs.job import Job
     from negsample.studies.tuning import Tuning
     from negsample.tracking.study import TrackedStudy
@@ -255,13 +256,21 @@ def tune(
     out.plain(f"Best: {write_best(tuning)}")
 
 
-def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a study.")],
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Also test the paper's findings on this data; a reproduction has them.")
+    ] = False,
+) -> None:
     """Write a study's report again, from its folders alone."""
     from negsample.analysis.reading import read_study
+    from negsample.paper.beside_paper import reproduced
+    from negsample.paper.supplement import paper_supplement
     from negsample.report.page import write_report
 
-    page = write_report(folder, say)
-    _say_study(read_study(folder), page)
+    study = read_study(folder)
+    page = write_report(study, say, supplement=paper_supplement if paper or reproduced(study) else None)
+    _say_study(study, page)
 
 
 def carry_out(
@@ -277,6 +286,7 @@ def carry_out(
     replace: bool,
     dial: str = "none",
     untuned: Mapping[tuple[str, str], str] | None = None,
+    supplement: Supplementing | None = None,
 ) -> tuple[Study, list[str]]:
     """Do what is left of a study, seen on the terminal, and say what came of it; what failed is returned, in lines.
 
@@ -304,6 +314,7 @@ def carry_out(
                 note=note,
                 replace=replace,
                 untuned=untuned,
+                supplement=supplement,
             )
         except FailedError as failed:
             if failed.page is None:

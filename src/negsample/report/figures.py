@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple
 import altair as alt
 import polars as pl
 
+from negsample.analysis.analyse import Analysis
 from negsample.analysis.formats import listed, whole
-from negsample.analysis.frontier import Reach, hits_by_popularity
+from negsample.analysis.frontier import hits_by_popularity
 from negsample.analysis.reading import Study
-from negsample.analysis.tables import dialled_rows
 from negsample.analysis.tunings import Tuning
 from negsample.files.atomic import replacing
 from negsample.report.charts import accuracy_balance, cohort_bars
@@ -43,12 +43,12 @@ class Figure(NamedTuple):
     place: Place
 
 
-def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequence[Reach]) -> list[Figure]:
+def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
     """The figures of one dataset, what its methods reach first; one that has nothing to show is left out."""
-    rows = table.filter(pl.col("dataset") == dataset)
+    study, rows = found.study, found.table.filter(pl.col("dataset") == dataset)
     manifest, runs = study.manifests[dataset], study.runs_of(dataset)
     look = looks(study.about["methods"])
-    dialled = dialled_rows(study, dataset)
+    dialled = found.datasets[dataset].dialled
     absent = rows.filter(pl.col("balance@10").is_null())["method"].to_list()
     without = [run for run in runs if study.grids[run.folder] is None]
     lacking = (
@@ -65,7 +65,7 @@ def dataset_figures(study: Study, table: pl.DataFrame, dataset: str, found: Sequ
             "Each curve is one method: small dots are settings of the dial, towards the tail on the right; the large"
             " mark is the setting that is shown (0: as trained). Bands: 90 % of resamples of users and seeds, of the"
             " highest NDCG@10 with at least that Balance." + few + lacking,
-            frontier_chart(found, dialled, look),
+            frontier_chart(found.datasets[dataset].reaches, dialled, look),
         ),
         (
             "dial",

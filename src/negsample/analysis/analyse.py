@@ -1,0 +1,59 @@
+"""All that is computed of a study, once: what a report, a terminal or a page of our own shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import polars as pl
+
+from negsample.analysis.cutoff import CutOff, cut_off
+from negsample.analysis.frontier import Reach, reaches, standings
+from negsample.analysis.offers import Offers, Row, offers
+from negsample.analysis.reading import Study
+from negsample.analysis.significance import Comparisons, differences, significance_table
+from negsample.analysis.tables import dialled_rows, study_table
+
+
+class DatasetAnalysis(NamedTuple):
+    """What was found on one dataset. ``rows``: of the table; ``dialled``: the same at each setting of the dial."""
+
+    dataset: str
+    rows: list[Row]
+    dialled: list[Row]
+    reaches: list[Reach]
+    offers: Offers
+    tests: Comparisons
+    cut_off: CutOff | None
+
+
+class Analysis(NamedTuple):
+    """What was found in a study; ``datasets``: those with a finished run, by name."""
+
+    study: Study
+    table: pl.DataFrame
+    datasets: Mapping[str, DatasetAnalysis]
+
+    def significance(self) -> pl.DataFrame:
+        """One row a comparison, fractions."""
+        return significance_table([each for one in self.datasets.values() for each in one.tests.found])
+
+
+def analyse(study: Study) -> Analysis:
+    """The analysis of ``study``; the same study gives the same figures."""
+    table = study_table(study)
+    return Analysis(study, table, {dataset: _of(study, table, dataset) for dataset in study.datasets()})
+
+
+def _of(study: Study, table: pl.DataFrame, dataset: str) -> DatasetAnalysis:
+    found = reaches(study, dataset)
+    offered = offers(study, dataset, standings(found))
+    return DatasetAnalysis(
+        dataset,
+        [*table.filter(pl.col("dataset") == dataset).iter_rows(named=True)],
+        [*dialled_rows(study, dataset)],
+        found,
+        offered,
+        differences(study, dataset, offered),
+        cut_off(study, dataset),
+    )

@@ -1,0 +1,36 @@
+"""How pages are made of templates: what came from outside is escaped, and what is missing is an error."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from negsample.files.folders import finite
+
+
+def environment(folder: Path) -> Environment:
+    """For the templates in ``folder``; the filter ``named`` shows what stands in backticks as a name."""
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["named"] = _named
+    made.policies["json.dumps_function"] = _json
+    return made
+
+
+def _json(value: Any, **options: Any) -> str:
+    """A browser reads no NaN."""
+    return json.dumps(finite(value), allow_nan=False, **options)
+
+
+def _named(text: str) -> Markup:
+    return Markup(re.sub(r"`([^`]+)`", r'<b class="name">\1</b>', str(escape(text))))
