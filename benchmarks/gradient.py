@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from negsample.batches.packed import Batch
 from negsample.batches.padded import padded_batch
 from negsample.losses import corrected_log_q, sampled_softmax
-from negsample.miners import KeepAll, LogQ, Select, Then
+from negsample.miners import Chain, KeepAll, LogQ, Miner
 from negsample.report.palette import PAPER
 from negsample.runs.machine import machine
 from negsample.samplers import InBatch, Mixture, Negatives, Popularity, Sampler, Uniform
@@ -63,7 +63,7 @@ class Proposal(NamedTuple):
 class Form(NamedTuple):
     """What is made of the scores: the second seat and the third."""
 
-    select: Select
+    miner: Miner
     loss: Callable[[Tensor, Tensor], Tensor]
 
 
@@ -88,7 +88,7 @@ PROPOSALS = {
 }
 CORRECTED, UNCORRECTED, ON_TARGETS = "log-q", "no correction", "log-q on targets too"
 FORMS = {
-    CORRECTED: Form(Then(LogQ()), sampled_softmax),
+    CORRECTED: Form(Chain(LogQ()), sampled_softmax),
     UNCORRECTED: Form(KeepAll(), sampled_softmax),
     ON_TARGETS: Form(LogQ(positives=True), sampled_softmax),
     "corrected log-q": Form(LogQ(without_masked=True), corrected_log_q),
@@ -156,11 +156,11 @@ def mean_gradients(
             vectors_KD,
             proposed,
             world.queries,
-            needs=form.select.needs,
+            needs=form.miner.needs,
             pos_log_q_T=pos_log_q_Q,
             masked_T=pos_log_q_Q.exp(),
         )
-        scored = form.select(scored, rng=rng)
+        scored = form.miner(scored, rng=rng)
         totals[repeat % GROUPS] += _flat(torch.autograd.grad(form.loss(scored.pos_T, scored.neg_TK), leaves))
     return totals * (GROUPS / repeats)
 

@@ -33,7 +33,7 @@ from negsample.methods import Catalogue, Method
 from negsample.miners import LogQ
 from negsample.optim import optimizer_for
 from negsample.runs.machine import machine
-from negsample.samplers import CrossBatch, InBatch, Mixture, Negatives, Sampler, Uniform
+from negsample.samplers import InBatch, MemoryBank, Mixture, Negatives, Sampler, Uniform
 from negsample.settings import TrainSettings, checked
 from negsample.training.loop import step
 from negsample.training.proposals import Proposed, propose
@@ -89,7 +89,7 @@ def some_of(states_TD: Tensor, batch: Batch, number: int, rng: torch.Generator) 
     """``number`` positions by chance, as a batch in which all sequences are known and most are empty."""
     at_S = torch.randperm(len(states_TD), generator=rng)[:number].sort().values
     inputs = batch.inputs
-    packed = Packed(inputs.items_T[at_S], inputs.slots_T[at_S], inputs.rows_T[at_S], inputs.offsets)
+    packed = Packed(inputs.items_T[at_S], inputs.positions_T[at_S], inputs.rows_T[at_S], inputs.offsets)
     return Some(states_TD[at_S], replace(batch, inputs=packed, targets_T=batch.targets_T[at_S]), at_S)
 
 
@@ -110,18 +110,18 @@ def estimates(method: Method, proposed: Proposed, some: Some, items: Tensor, rng
         items[proposed.negatives.ids],
         proposed.negatives,
         some.batch,
-        needs=method.select.needs,
+        needs=method.miner.needs,
         pos_log_q_T=of_targets,
         masked_T=masked,
     )
-    return method.select(scored, rng=rng).neg_TK.double().exp().sum(1)
+    return method.miner(scored, rng=rng).neg_TK.double().exp().sum(1)
 
 
 def reached(method: Method, catalogue: Catalogue, batch: Batch, some: Some) -> Tensor:
     """(S, V + 1) which items the method's law can give to each position, and may."""
     parts: list[Sampler] = method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
     can = torch.ones(len(some.at_S), len(catalogue.counts), dtype=torch.bool)
-    if all(isinstance(part, InBatch | CrossBatch) for part in parts):
+    if all(isinstance(part, InBatch | MemoryBank) for part in parts):
         own = torch.zeros(batch.sequences, can.shape[1], dtype=torch.int64)
         own.index_put_((batch.inputs.rows_T, batch.targets_T), torch.ones_like(batch.targets_T), accumulate=True)
         can = catalogue.target_counts - own[some.batch.inputs.rows_T] > 0
@@ -211,9 +211,9 @@ def gradients(
                         items[proposed.negatives.ids],
                         proposed.negatives,
                         some.batch,
-                        needs=method.select.needs,
+                        needs=method.miner.needs,
                     )
-                    scored = method.select(scored, rng=chance)
+                    scored = method.miner(scored, rng=chance)
                     losses.append(method.loss(scored.pos_T, scored.neg_TK))
                 sums[proposal, law, m][group] += _gradient(torch.stack(losses).mean(), parameters)
     rows = []

@@ -211,7 +211,7 @@ def _places(scratch: Path) -> Iterator[Place]:
     with suppress(_StoppedError):
         do_together([job], [stopped], watch=stop)
     state = torch.load(with_state / "state.pt", weights_only=True)
-    best = f"best-{state['courses'][0]['best'][0]}.pt"  # another one may be of an epoch that is trained again
+    best = f"best-{state['trainings'][0]['best'][0]}.pt"  # another one may be of an epoch that is trained again
     files = [with_state / each for each in ("state.pt", LIST, best)]
     yield Place("a stopped training", stopped.parent, files, lambda _: _of_training(job, stopped), 1)
 

@@ -27,7 +27,7 @@ def train_items(user):
 def sequences_of(packed):
     """(items, slots) of each sequence, from the packed form."""
     bounds = packed.offsets
-    return [(packed.items_T[a:b].tolist(), packed.slots_T[a:b].tolist()) for a, b in itertools.pairwise(bounds)]
+    return [(packed.items_T[a:b].tolist(), packed.positions_T[a:b].tolist()) for a, b in itertools.pairwise(bounds)]
 
 
 def test_spans_are_the_indices_one_after_another():
@@ -66,7 +66,7 @@ def test_pack_puts_the_most_recent_item_in_the_last_slot():
     assert packed.offsets.tolist() == [0, 5, 8]
     assert packed.rows_T.tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
     assert sequences_of(packed) == [([6, 7, 8, 6, 7], [2, 3, 4, 5, 6]), ([1, 2, 3], [4, 5, 6])]
-    assert packed.items_T.dtype == packed.slots_T.dtype == packed.rows_T.dtype == torch.int64
+    assert packed.items_T.dtype == packed.positions_T.dtype == packed.rows_T.dtype == torch.int64
 
 
 def test_packing_round_trip():
@@ -103,7 +103,7 @@ def test_a_short_window_is_cut_at_its_old_end(max_length):
         of_row = batch.inputs.rows_T == row
         assert batch.inputs.items_T[of_row].tolist() == own[:-1][-max_length:]
         assert batch.targets_T[of_row].tolist() == own[1:][-max_length:]
-        assert batch.inputs.slots_T[of_row].tolist()[-1] == max_length - 1
+        assert batch.inputs.positions_T[of_row].tolist()[-1] == max_length - 1
 
 
 @pytest.mark.parametrize("max_length", [1, 50])
@@ -172,7 +172,7 @@ def test_to_moves_every_tensor():
     moved = batch.to(torch.device("meta"))
     assert moved.device == moved.inputs.device == torch.device("meta")
     assert moved.history_keys.device == moved.users_B.device == torch.device("meta")
-    assert moved.inputs.slots_T.device == moved.inputs.rows_T.device == torch.device("meta")
+    assert moved.inputs.positions_T.device == moved.inputs.rows_T.device == torch.device("meta")
     assert moved.sequences == batch.sequences
     assert moved.catalogue_size == batch.catalogue_size
 

@@ -79,7 +79,7 @@ def test_left_padded_and_longest_first_it_is_the_packed_batch(histories):
         ),
         packed(histories),
     )
-    for name in ("items_T", "slots_T", "rows_T"):
+    for name in ("items_T", "positions_T", "rows_T"):
         assert torch.equal(getattr(batch.inputs, name), getattr(expected.inputs, name)), name
     assert batch.inputs.offsets.tolist() == expected.inputs.offsets.tolist()
     for name in ("targets_T", "users_B", "history_keys"):
@@ -107,7 +107,7 @@ def test_states_that_go_with_it_are_those_with_a_target(rng):
     batch = padded_batch(inputs, targets, catalogue_size=9)
     assert batch.inputs.items_T.tolist() == [1, 3, 5]
     assert batch.targets_T.tolist() == [7, 9, 6]
-    assert batch.inputs.slots_T.tolist() == [1, 3, 1]
+    assert batch.inputs.positions_T.tolist() == [1, 3, 1]
     states = torch.randn(2, 4, 3, generator=rng(0))
     assert torch.equal(states[targets > 0], torch.stack([states[0, 1], states[0, 3], states[1, 1]]))
     batch = padded_batch(inputs, targets, catalogue_size=V, users_B=torch.arange(2))

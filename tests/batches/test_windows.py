@@ -17,7 +17,7 @@ from negsample.settings import TrainSettings
 from negsample.studies.files import write_study
 from negsample.studies.forecast.needs import positions_of
 from negsample.studies.study import plan
-from negsample.training.proposals import Kept, propose
+from negsample.training.proposals import Replay, propose
 
 V = 30
 
@@ -93,14 +93,14 @@ def test_a_batch_that_is_kept_comes_again_as_it_was(data, rng, which):
     settings = TrainSettings(windows=which, max_length=8, batch_size=5)
     method = build_method("random", catalogue_of(data, 8, windows=which), negative_settings("random", {}))
     first = list(batches_of(data, settings, "history", rng=rng(0)))
-    kept = [Kept.of(batch, propose(method, batch, rng=rng(1))) for batch in first]
+    kept = [Replay.of(batch, propose(method, batch, rng=rng(1))) for batch in first]
     again = batches_again(data, settings, "history", (each.ends_B for each in kept))
     for old, new in zip(first, again, strict=True):
         for name in ("targets_T", "users_B", "ends_B", "history_keys"):
             assert torch.equal(getattr(old, name), getattr(new, name)), name
         assert own_targets(old).totals.tolist() == own_targets(new).totals.tolist()
         assert torch.equal(old.inputs.items_T, new.inputs.items_T)
-        assert torch.equal(old.inputs.slots_T, new.inputs.slots_T)
+        assert torch.equal(old.inputs.positions_T, new.inputs.positions_T)
 
 
 @pytest.mark.parametrize("exclude", ["none", "target", "history"])

@@ -46,17 +46,17 @@ def test_a_tie_keeps_the_default():
 
 def test_a_run_is_its_best_validation_epoch_and_ranks_no_test_event(world, monkeypatch):
     data = world(users=80, items=40, name="small")
-    from negsample.training import state as course
+    from negsample.training import state as training
 
     seen = []
-    evaluate = course.evaluate
+    evaluate = training.evaluate
 
     def spy(model, data, part, *given, **options):
         found = evaluate(model, data, part, *given, **options)
         seen.append((part, found.figures["ndcg@10"]))
         return found
 
-    monkeypatch.setattr(course, "evaluate", spy)
+    monkeypatch.setattr(training, "evaluate", spy)
     found = trained(data, Asked("small", 3, {}), METHODS[0], "glorot", 0)
     assert {part for part, _ in seen} == {"valid"}
     assert found["ndcg"] == max(value for _, value in seen)

@@ -45,7 +45,7 @@ def settings():
 def as_plain(model) -> plain.Parameters:
     """The product's weights by the names of the plain loop, (in, out) where they are matrices of a layer."""
     weights = dict(model.named_parameters())
-    found = {"items": weights["table.weight"], "slots": weights["slots"]}
+    found = {"items": weights["table.weight"], "slots": weights["positions"]}
     for block in range(plain.BLOCKS):
         for name in NAMES:
             found[f"{name}{block}"] = weights[f"blocks.{block}.{name}.weight"].T

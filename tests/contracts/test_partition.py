@@ -15,7 +15,7 @@ from negsample.batches.epochs import epoch_batches
 from negsample.batches.padded import padded_batch
 from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
 from negsample.miners import LogQ
-from negsample.samplers import CrossBatch, InBatch, Mixture
+from negsample.samplers import InBatch, MemoryBank, Mixture
 from negsample.training.proposals import propose
 from negsample.training.score import score
 
@@ -61,17 +61,17 @@ def sums_of(method, batch, rng):
         vectors,
         proposed.negatives,
         batch,
-        needs=method.select.needs,
+        needs=method.miner.needs,
         pos_log_q_T=proposed.pos_log_q_T,
         masked_T=proposed.masked_T,
     )
-    return method.select(scored, rng=rng).neg_TK.double().exp().sum(1)
+    return method.miner(scored, rng=rng).neg_TK.double().exp().sum(1)
 
 
 def may_be(method, batch):
     """(T,) how many items are not excluded, and some draw can give: slow and obvious."""
     parts = method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
-    only_targets = all(isinstance(part, InBatch | CrossBatch) for part in parts)
+    only_targets = all(isinstance(part, InBatch | MemoryBank) for part in parts)
     found = []
     for row, target in zip(batch.inputs.rows_T.tolist(), batch.targets_T.tolist(), strict=True):
         never = {"none": set(), "target": {target}, "history": set(TARGETS[row])}[batch.exclude]

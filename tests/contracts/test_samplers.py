@@ -18,9 +18,9 @@ from negsample.batches.padded import padded_batch
 from negsample.samplers import (
     Cache,
     Cohort,
-    CrossBatch,
     InBatch,
     LogUniform,
+    MemoryBank,
     Mixture,
     Popularity,
     Uniform,
@@ -109,7 +109,7 @@ def cached(targets, target):
 
 
 def with_bank(size, *first, counts=None):
-    bank = CrossBatch(size, counts=counts)
+    bank = MemoryBank(size, counts=counts)
     chance = torch.Generator().manual_seed(0)
     for user, targets in enumerate(EARLIER):
         earlier, whose = torch.tensor([targets]), torch.tensor([user])
@@ -313,7 +313,7 @@ def with_owners(negatives):
 def tensors_of(batch):
     return {
         "items": batch.inputs.items_T,
-        "slots": batch.inputs.slots_T,
+        "slots": batch.inputs.positions_T,
         "rows": batch.inputs.rows_T,
         "offsets": torch.from_numpy(batch.inputs.offsets),
         "targets": batch.targets_T,
@@ -625,9 +625,9 @@ def test_every_batch_of_an_epoch_is_drawn_for(rng):
         (lambda: InBatch("all", per="sequence"), "shared by the batch, got per='sequence'"),
         (lambda: InBatch(3, per="user"), "got 'user'"),
         (lambda: InBatch(3, counts=torch.tensor([1, 2])), r"counts\[0\] == 0"),
-        (lambda: CrossBatch(0), "size must be >= 1, got 0"),
-        (lambda: CrossBatch(5, warm_up=-1), "warm_up must be >= 0 batches, got -1"),
-        (lambda: CrossBatch(5, counts=torch.tensor([0, 0])), "at least one event"),
+        (lambda: MemoryBank(0), "size must be >= 1, got 0"),
+        (lambda: MemoryBank(5, warm_up=-1), "warm_up must be >= 0 batches, got -1"),
+        (lambda: MemoryBank(5, counts=torch.tensor([0, 0])), "at least one event"),
         (lambda: Cache(0, 1, size=1), "got items 0, k 1 and size 1"),
         (lambda: Cache(1, 0, size=1), "k 0"),
         (lambda: Cache(1, 1, size=0), "size 0"),

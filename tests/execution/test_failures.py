@@ -131,10 +131,10 @@ def test_the_seeds_of_a_stack_that_do_not_fail_are_trained(data, tmp_path, monke
 def test_a_stack_that_fails_for_another_reason_is_trained_singly(data, tmp_path, monkeypatch):
     jobs, fit = grid(data, ["random"], repeats=2), job_room.fit_together
 
-    def short(courses, *arguments):
-        if len(courses) > 1 or courses[0].seed == 1:
+    def short(trainings, *arguments):
+        if len(trainings) > 1 or trainings[0].seed == 1:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory")
-        return fit(courses, *arguments)
+        return fit(trainings, *arguments)
 
     monkeypatch.setattr(job_room, "fit_together", short)
     with pytest.raises(FailedError, match="seed 1: not enough memory"):

@@ -24,7 +24,7 @@ from negsample.methods import (
 )
 from negsample.methods.about import cost, words
 from negsample.models import GRU4Rec, SASRec
-from negsample.samplers import CrossBatch, InBatch, Mixture
+from negsample.samplers import InBatch, MemoryBank, Mixture
 from negsample.settings import NegativeSettings
 from negsample.training import loop as train
 from negsample.training.proposals import propose
@@ -233,7 +233,7 @@ def law_for(method, data, batch, row, drawn):
         stop = start + int(part.k)
         m = sum(1 for i, o in zip(drawn.ids.tolist()[start:stop], owners[start:stop], strict=True) if i and o != user)
         law = np.exp(part.log_prob(torch.arange(1, V + 1), batch, per="batch").double().numpy())
-        if isinstance(part, InBatch | CrossBatch):  # targets of others: all there are, less those of the sequence
+        if isinstance(part, InBatch | MemoryBank):  # targets of others: all there are, less those of the sequence
             law = np.zeros(V)
             for other in range(data.users):
                 if other != user:
@@ -407,7 +407,7 @@ def test_the_table_has_the_papers_six_both_adaptive_pools_and_eighteen_more_or_l
     assert type(built_of("adaptive-in-batch").sampler).__name__ == "InBatch"
     parts = built_of("cross-batch").sampler
     assert isinstance(parts, Mixture)
-    assert isinstance(parts.parts[-1], CrossBatch)
+    assert isinstance(parts.parts[-1], MemoryBank)
 
 
 def built_of(name):

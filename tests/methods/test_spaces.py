@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from negsample.errors import InputError
 from negsample.methods import METHODS, Catalogue, build_method, negative_settings
 from negsample.methods.spaces import OneOf, Real, Whole, narrowed
-from negsample.miners import Hardest, OneOfHardest, Resample, Then
+from negsample.miners import Chain, Hardest, OneOfHardest, Resample
 from negsample.settings import TrainSettings
 from negsample.studies.search import STARTUP, _at, _chosen, next_trial
 from negsample.studies.tuning import plan_tunings
@@ -35,7 +35,7 @@ def is_itself(name, negatives):
     except InputError:
         return False
     proposed = sum(value for key, value in negatives.items() if key in POOLS)
-    steps = method.select.steps if isinstance(method.select, Then) else [method.select]
+    steps = method.miner.steps if isinstance(method.miner, Chain) else [method.miner]
     for each in steps:
         if isinstance(each, Hardest) and not 0 < each.k < proposed:
             return False
@@ -56,8 +56,8 @@ def test_the_selecting_methods_are_known():
     """Who comes to the table with a selector is tried here too."""
     found = []
     for name, row in METHODS.items():
-        select = build_method(name, Catalogue(1000, COUNTS, COUNTS), negative_settings(name, {})).select
-        if any(isinstance(each, Hardest | OneOfHardest | Resample) for each in getattr(select, "steps", [select])):
+        miner = build_method(name, Catalogue(1000, COUNTS, COUNTS), negative_settings(name, {})).miner
+        if any(isinstance(each, Hardest | OneOfHardest | Resample) for each in getattr(miner, "steps", [miner])):
             found.append(name)
         assert is_itself(name, negative_settings(name, {})), row
     assert sorted(found) == sorted(SELECTING)

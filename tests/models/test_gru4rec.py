@@ -129,8 +129,8 @@ def test_no_gradient_crosses_to_another_sequence_or_back_in_time(lengths, blocks
         inputs = model.table.lookup(packed.items_T)[0].detach().requires_grad_()
         (model(inputs, packed)[at] * torch.arange(D)).sum().backward()
         reached = inputs.grad.abs().sum(1) > 0
-        row, slot = packed.rows_T[at], packed.slots_T[at]
-        assert torch.equal(reached, (packed.rows_T == row) & (packed.slots_T <= slot))
+        row, slot = packed.rows_T[at], packed.positions_T[at]
+        assert torch.equal(reached, (packed.rows_T == row) & (packed.positions_T <= slot))
 
 
 def test_sequences_must_be_longest_first(rng):

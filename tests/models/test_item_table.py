@@ -86,12 +86,12 @@ def test_what_one_table_saved_the_other_reads(rng):
 def test_distinct_ids_are_those_of_numpy(number, rng):
     flat = torch.randint(0, 60, (number,), generator=rng(number))
     expected, where = np.unique(flat.numpy(), return_inverse=True)
-    distinct, places = distinct_ids(flat)
+    distinct, positions = distinct_ids(flat)
     assert distinct.tolist() == expected.tolist()
-    assert places.tolist() == where.tolist()
-    distinct, places = _distinct_by_sorting(flat)  # as on a GPU, where their number is not waited for
+    assert positions.tolist() == where.tolist()
+    distinct, positions = _distinct_by_sorting(flat)  # as on a GPU, where their number is not waited for
     assert distinct.tolist() == expected.tolist() + [0] * (number - len(expected))
-    assert places.tolist() == where.tolist()
+    assert positions.tolist() == where.tolist()
 
 
 @pytest.mark.parametrize("rule_of", [RowAdam, RowAdagrad])
@@ -106,7 +106,7 @@ def test_ids_filled_up_with_0_learn_the_same(rule_of, rng, monkeypatch):
             (found,) = table.lookup(ids)
             (found * torch.randn(4, generator=chance) * (ids > 0).unsqueeze(1)).sum().backward()
             rule.step()
-        rule.settle()
+        rule.apply_deferred()
         assert not table.weight[0].any()
         ends.append(table.weight.clone())
     torch.testing.assert_close(*ends, atol=1e-6, rtol=0)

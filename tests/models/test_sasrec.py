@@ -68,7 +68,7 @@ def slow_sasrec(model, sequence, blocks, heads):
         return p[f"{name}.weight"] @ x + p[f"{name}.bias"]
 
     n = len(sequence)
-    x = [p["table.weight"][item] * math.sqrt(D) + p["slots"][L - n + i] for i, item in enumerate(sequence)]
+    x = [p["table.weight"][item] * math.sqrt(D) + p["positions"][L - n + i] for i, item in enumerate(sequence)]
     width = D // heads
     for b in range(blocks):
         name = f"blocks.{b}"
@@ -142,8 +142,8 @@ def test_no_gradient_crosses_to_another_sequence_or_back_in_time(lengths, rng):
         inputs = model.table.lookup(packed.items_T)[0].detach().requires_grad_()
         (model(inputs, packed)[at] * torch.arange(D)).sum().backward()
         reached = inputs.grad.abs().sum(1) > 0
-        row, slot = packed.rows_T[at], packed.slots_T[at]
-        assert torch.equal(reached, (packed.rows_T == row) & (packed.slots_T <= slot))
+        row, slot = packed.rows_T[at], packed.positions_T[at]
+        assert torch.equal(reached, (packed.rows_T == row) & (packed.positions_T <= slot))
 
 
 def test_gradients_agree_with_those_of_single_sequences(rng):

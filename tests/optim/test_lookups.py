@@ -111,7 +111,7 @@ def test_a_turn_moves_the_rows_that_it_moves_in_a_dense_table(turn, pair):
             each(table)
             learns.step()
             assert (each is nothing) or not torch.equal(table.weight, before)
-    rule.settle()
+    rule.apply_deferred()
     torch.testing.assert_close(rows.weight, dense.weight.detach(), rtol=1e-4, atol=1e-5)
     assert not rows.weight[0].any()
 
@@ -164,7 +164,7 @@ def test_a_loss_of_before_a_step_is_learned_from_after_it(pair):
         learns.zero_grad()
         early.backward()
         learns.step()
-    rule.settle()
+    rule.apply_deferred()
     torch.testing.assert_close(rows.weight, dense.weight.detach(), rtol=1e-4, atol=1e-5)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from negsample.models import SASRec
 from negsample.models.item_table import DenseTable, RowsTable
-from negsample.optim import BETAS, EPS, DenseAdam, RowAdagrad, RowAdam, TablesAndRest, optimizer_for, release
+from negsample.optim import BETAS, EPS, DenseAdam, ModelOptimizer, RowAdagrad, RowAdam, optimizer_for, release
 from negsample.optim import rows as row_rules
 from negsample.settings import TrainSettings
 
@@ -66,9 +66,9 @@ def test_rows_are_where_dense_adam_has_them(betas, rng):
         found = learn(rows, rule, ids, pulls_for(ids, two))
         assert far_off(found, expected, start[ids]) < 1e-5
         if step in (3, 57, 58, 199, 320):
-            rule.settle()
+            rule.apply_deferred()
             assert far_off(rows.weight, dense.weight, start) < 1e-5
-    rule.settle()
+    rule.apply_deferred()
     assert float((dense.weight.detach() - start).abs()[1:10].max()) > 10 * LR, "hardly moved: the test would be weak"
     assert far_off(rows.weight, dense.weight, start) < 1e-5
     assert not rows.weight[0].any()
@@ -83,7 +83,7 @@ def test_a_row_that_rests_moves_on_and_slows_down(rng):
         learn(dense, adam, ids, torch.ones(1, D))
         learn(rows, rule, ids, torch.ones(1, D))
     lazy = rows.weight[1].clone()
-    rule.settle()
+    rule.apply_deferred()
     assert (start - rows.weight[1] > 1.5 * (start - lazy)).all()
     torch.testing.assert_close(rows.weight[1], dense.weight.detach()[1], atol=1e-7, rtol=0)
 
@@ -96,7 +96,7 @@ def test_gradients_near_eps_are_followed_less_closely(size, tolerance, rng):
     for ids in some_ids(rng, 250):
         learn(dense, adam, ids, size * pulls_for(ids, one).sign())
         learn(rows, rule, ids, size * pulls_for(ids, two).sign())
-    rule.settle()
+    rule.apply_deferred()
     assert far_off(rows.weight, dense.weight, start) < tolerance
 
 
@@ -107,9 +107,9 @@ def test_more_steps_than_the_first_array_has_place_for(rng):
         learn(dense, adam, ids, pulls_for(ids, one, 2))
         learn(rows, rule, ids, pulls_for(ids, two, 2))
         if step in (1020, 1023, 1024):
-            rule.settle()
+            rule.apply_deferred()
             assert far_off(rows.weight, dense.weight, start) < 1e-5
-    rule.settle()
+    rule.apply_deferred()
     assert far_off(rows.weight, dense.weight, start) < 1e-5
 
 
@@ -120,7 +120,7 @@ def test_settling_in_blocks_reaches_every_row(rng, monkeypatch):
     for ids in some_ids(rng, 30, 40):
         learn(dense, adam, ids, pulls_for(ids, one))
         learn(rows, rule, ids, pulls_for(ids, two))
-    rule.settle()
+    rule.apply_deferred()
     assert far_off(rows.weight, dense.weight, start) < 1e-5
 
 
@@ -130,10 +130,10 @@ def test_settling_twice_changes_nothing_more(rng):
     for ids in some_ids(rng, 20):
         learn(rows, rule, ids, pulls_for(ids, chance))
     before = rows.weight.clone()
-    rule.settle()
+    rule.apply_deferred()
     settled = rows.weight.clone()
     assert not torch.equal(settled, before)
-    rule.settle()
+    rule.apply_deferred()
     assert torch.equal(rows.weight, settled)
 
 
@@ -145,8 +145,8 @@ def test_settling_does_not_change_what_is_learned(rng):
         for ids in some_ids(rng, 60):
             learn(rows, rule, ids, pulls_for(ids, chance))
             if often:
-                rule.settle()
-        rule.settle()
+                rule.apply_deferred()
+        rule.apply_deferred()
         tables.append(rows.weight.clone())
     torch.testing.assert_close(*tables, atol=1e-6, rtol=0)
 
@@ -166,7 +166,7 @@ def test_looking_without_learning_changes_nothing(rule_of, rng):
                 rule.step()
                 assert torch.equal(rows.weight, before)
             learn(rows, rule, ids, pulls_for(ids, chance))
-        rule.settle()
+        rule.apply_deferred()
         ends.append(rows.weight.clone())
     assert torch.equal(*ends)
 
@@ -192,7 +192,7 @@ def test_adam_by_hand(rng):
     learn(rows, rule, torch.tensor([2]), torch.ones(1, 2))
     # m = 0.5 * 0.5 g, v = 0.96 * 0.04 g^2; corrected by 1 - 0.25 and 1 - 0.9216
     second = LR * (0.25 / 0.75) / math.sqrt(0.0384 / 0.0784)
-    rule.settle()
+    rule.apply_deferred()
     torch.testing.assert_close(rows.weight[1], start[1] - (LR + second) * sign)
     assert torch.equal(rows.weight[3:], start[3:])
 
@@ -216,7 +216,7 @@ def test_adagrad_is_the_loop_written_out(rng):
             expected[item] -= 0.1 * gradient / (math.sqrt(sums[item]) + 1e-3)
     np.testing.assert_allclose(rows.weight.numpy(), expected, atol=1e-6)
     before = rows.weight.clone()
-    rule.settle()
+    rule.apply_deferred()
     assert torch.equal(rows.weight, before)
     assert not rows.weight[0].any()
 
@@ -319,7 +319,7 @@ def test_the_optimizer_is_what_the_settings_say(rng):
         model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
         settings = TrainSettings(table="rows", learning_rate=0.3, table_learning_rate=0.7, table_optimizer=name)
         made = optimizer_for(model, settings)
-        assert isinstance(made, TablesAndRest)
+        assert isinstance(made, ModelOptimizer)
         (rule,) = made.rules
         assert type(rule) is rule_of
         assert (rule.lr, made.rest.lr) == (0.7, 0.3)
@@ -333,7 +333,7 @@ def test_settling_brings_rows_up_to_date_and_release_lets_go(rng):
     for step in range(3):
         learn(model.table, made, torch.tensor([1 + (step > 0)]), torch.ones(1, 8))
     before = model.table.weight.clone()
-    made.settle()
+    made.apply_deferred()
     assert not torch.equal(model.table.weight[1], before[1])
     release(model)
     assert model.table.rule is None

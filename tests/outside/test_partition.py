@@ -20,13 +20,13 @@ from negsample.training.proposals import propose
 def corrected(world, settings, warmth=0.0, **how):
     """What corrected-log-q makes of a real batch: the batch, the proposal and the corrected scores."""
     method = build_method("corrected-log-q", catalogue_of(world.data, LONGEST), settings)
-    watched, rng = Watched(method.select), generator(2, "negatives")
+    watched, rng = Watched(method.miner), generator(2, "negatives")
     batch = replace(real_batch(world), exclude=method.exclude)
     proposed = propose(method, batch, rng=rng)
     model = Taste(world.data.catalogue_size, warmth)
     step(
         model,
-        method._replace(select=watched),
+        method._replace(miner=watched),
         batch,
         Still(),
         negatives_rng=rng,
@@ -75,7 +75,7 @@ def partition_ratios(world, names, batches, *, warmth=3.0, size=64, every=4, **c
     for name in names:
         settings = negative_settings(name, {"warm_up": 1, "cache_size": 60_000, **changes})
         method = build_method(name, catalogue_of(data, LONGEST), settings)
-        methods[name] = method._replace(select=Watched(method.select))
+        methods[name] = method._replace(miner=Watched(method.miner))
     policy = next(iter(methods.values())).exclude
     settings, found = TrainSettings(max_length=LONGEST, batch_size=size), {name: [] for name in names}
     epochs = (batch for _ in range(1000) for batch in batches_of(data, settings, policy, rng=order))
@@ -89,7 +89,7 @@ def partition_ratios(world, names, batches, *, warmth=3.0, size=64, every=4, **c
             states = model(model.table.lookup(batch.inputs.items_T)[0], batch.inputs).double().numpy()
         ratios, place = {name: [] for name in names}, 0
         estimates = {
-            name: torch.exp(method.select.gave.neg_TK.detach().double()).sum(1).numpy()
+            name: torch.exp(method.miner.gave.neg_TK.detach().double()).sum(1).numpy()
             for name, method in methods.items()
         }
         for user in batch.users_B.tolist():

@@ -46,7 +46,7 @@ def test_an_epoch_trains_every_user_with_two_events(log, world_of, longest, whic
         inputs, targets, ends = batch.inputs.items_T.tolist(), batch.targets_T.tolist(), batch.inputs.offsets.tolist()
         for row, user in enumerate(batch.users_B.tolist()):
             seen.append((user, inputs[ends[row] : ends[row + 1]], targets[ends[row] : ends[row + 1]]))
-            slots = batch.inputs.slots_T[ends[row] : ends[row + 1]].tolist()
+            slots = batch.inputs.positions_T[ends[row] : ends[row + 1]].tolist()
             assert slots == list(range(longest - len(slots), longest))
     expected = []
     for user, events in enumerate(world.events):

@@ -31,7 +31,7 @@ def test_what_training_learns(log, world_of, name, table):
         gradients["table.weight"][0] = 0
         learned = learner.step(run.weights, gradients)
         run.weights = {key: value.requires_grad_() for key, value in learned.items()}
-    run.optimizer.settle()
+    run.optimizer.apply_deferred()
     found = {key: value.double() for key, value in run.model.state_dict().items()}
     for key in set(found) - {"blocks.0.key.bias"}:  # whose gradient is zero but for rounding: it shifts all alike
         moved = (run.weights[key].detach() - first[key]).abs()
@@ -66,7 +66,7 @@ def test_rows_that_rest_for_long_move_as_in_dense_adam(log, world_of, lookups):
             gradient[item] += row  # an item may come twice
             touched[item] += 1
         weights = learner.step(weights, {"table": gradient})
-    rule.settle()
+    rule.apply_deferred()
     assert (touched == 1).sum() > 50
     torch.testing.assert_close(table.weight.double(), weights["table"], rtol=1e-3, atol=2e-5)
     assert (table.weight.double() - first).abs().max() > 5 * RATE

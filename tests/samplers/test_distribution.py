@@ -10,7 +10,15 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from negsample.samplers.distribution import MAX_TOTAL, Even, Line, Occurrences, check_counts, power_weights, scaled
+from negsample.samplers.distribution import (
+    MAX_TOTAL,
+    Categorical,
+    Empirical,
+    UniformDistribution,
+    check_counts,
+    power_weights,
+    scaled,
+)
 
 SMALL = {
     "one item": [5],
@@ -64,7 +72,7 @@ class Gathers(TorchFunctionMode):
 def test_every_point_of_a_small_line(name):
     weights = SMALL[name]
     points = torch.arange(sum(weights))
-    assert torch.equal(Line(line_of(weights)).locate(points), truth(weights, points))
+    assert torch.equal(Categorical(line_of(weights)).locate(points), truth(weights, points))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -73,7 +81,7 @@ def test_every_point_of_random_lines(seed, rng):
     weights = torch.randint(0, 4 + 3**seed % 50, (1 + 7 * seed,), generator=chance)
     weights = [*(weights * torch.randint(0, 2, weights.shape, generator=chance)).tolist(), 1]
     points = torch.arange(sum(weights))
-    assert torch.equal(Line(line_of(weights)).locate(points), truth(weights, points))
+    assert torch.equal(Categorical(line_of(weights)).locate(points), truth(weights, points))
 
 
 @pytest.mark.parametrize("name", LARGE)
@@ -83,7 +91,7 @@ def test_points_of_a_large_line(name, rng):
     total = int(until[-1])
     edges = torch.cat([until - 1, until, until + 1, torch.tensor([0, total - 1])])
     points = torch.cat([edges.clamp(0, total - 1), torch.randint(total, (20_000,), generator=rng(0))])
-    line = Line(line_of(weights))
+    line = Categorical(line_of(weights))
     assert line.total == total
     assert torch.equal(line.locate(points), truth(weights, points))
 
@@ -92,7 +100,7 @@ def test_points_of_a_large_line(name, rng):
 def test_weight_and_before_are_those_of_the_line(name):
     weights = {**SMALL, **LARGE}[name]
     ids = torch.arange(len(weights) + 1)
-    line = Line(line_of(weights))
+    line = Categorical(line_of(weights))
     assert line.weight(ids).tolist() == [0, *weights]
     assert line.before(ids[1:]).tolist() == [0, *accumulate(weights)][:-1]
     points = line.before(ids[1:])[torch.tensor(weights) > 0]
@@ -102,7 +110,7 @@ def test_weight_and_before_are_those_of_the_line(name):
 @pytest.mark.parametrize("name", [*SMALL, *LARGE])
 def test_at_worst_the_catalogue_is_halved(name):
     weights = {**SMALL, **LARGE}[name]
-    line = Line(line_of(weights))
+    line = Categorical(line_of(weights))
     line.locate(torch.zeros(1, dtype=torch.int64))
     with Gathers() as gathers:
         line.locate(torch.arange(min(5, line.total)))
@@ -111,7 +119,7 @@ def test_at_worst_the_catalogue_is_halved(name):
 
 @pytest.mark.parametrize("items", [1_000, 100_000, 1_000_000])
 def test_popularity_of_any_size_is_located_in_a_few_steps(items):
-    line = Line(torch.cat([torch.zeros(1), 1e12 / torch.arange(1, items + 1)]).long())
+    line = Categorical(torch.cat([torch.zeros(1), 1e12 / torch.arange(1, items + 1)]).long())
     line.locate(torch.zeros(1, dtype=torch.int64))
     with Gathers() as gathers:
         line.locate(torch.arange(5))
@@ -121,8 +129,8 @@ def test_popularity_of_any_size_is_located_in_a_few_steps(items):
 def test_points_of_any_shape_and_an_even_law():
     weights = [2, 0, 3, 1]
     points = torch.arange(6).view(2, 3)
-    assert Line(line_of(weights)).locate(points).tolist() == [[1, 1, 3], [3, 3, 4]]
-    even, same = Even(7), Line(line_of([1] * 7))
+    assert Categorical(line_of(weights)).locate(points).tolist() == [[1, 1, 3], [3, 3, 4]]
+    even, same = UniformDistribution(7), Categorical(line_of([1] * 7))
     ids, points = torch.arange(8), torch.arange(7)
     assert even.total == same.total
     assert torch.equal(even.weight(ids), same.weight(ids))
@@ -131,10 +139,10 @@ def test_points_of_any_shape_and_an_even_law():
 
 
 def test_occurrences_by_hand():
-    law = Occurrences(torch.tensor([5, 2, 5, 9]))
+    law = Empirical(torch.tensor([5, 2, 5, 9]))
     assert law.total == 4
     assert law.weight(torch.tensor([[0, 2, 5], [9, 10, 1]])).tolist() == [[0, 1, 2], [1, 0, 0]]
-    nothing = Occurrences(torch.empty(0, dtype=torch.int64))
+    nothing = Empirical(torch.empty(0, dtype=torch.int64))
     assert (nothing.total, nothing.weight(torch.tensor([1, 2])).tolist()) == (0, [0, 0])
 
 

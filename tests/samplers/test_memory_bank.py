@@ -9,7 +9,7 @@ import torch
 
 from negsample.batches.padded import padded_batch
 from negsample.miners import Resample, Scored
-from negsample.samplers import Cache, CrossBatch, InBatch, Mixture, Negatives, Uniform
+from negsample.samplers import Cache, InBatch, MemoryBank, Mixture, Negatives, Uniform
 from negsample.training.score import score_negatives
 
 V = 9
@@ -36,12 +36,12 @@ BATCHES = [[1, 1, 1], [4, 4, 4], [8], [6, 7]]  # the targets of each alike: in w
     ],
 )
 def test_first_in_first_out_by_hand(size, proposed, batch_with, rng):
-    assert feed(CrossBatch(size), BATCHES, batch_with, rng) == proposed
+    assert feed(MemoryBank(size), BATCHES, batch_with, rng) == proposed
 
 
 def test_during_the_warm_up_it_proposes_nothing_yet_fills(batch_with, rng):
-    assert feed(CrossBatch(4, warm_up=2), BATCHES, batch_with, rng) == [[], [], [1, 4, 4, 4], [4, 4, 4, 8]]
-    assert feed(CrossBatch(4, warm_up=9), BATCHES, batch_with, rng) == [[], [], [], []]
+    assert feed(MemoryBank(4, warm_up=2), BATCHES, batch_with, rng) == [[], [], [1, 4, 4, 4], [4, 4, 4, 8]]
+    assert feed(MemoryBank(4, warm_up=9), BATCHES, batch_with, rng) == [[], [], [], []]
 
 
 @pytest.mark.parametrize("size", [200, 350])
@@ -49,7 +49,7 @@ def test_what_is_left_of_the_oldest_batch_is_of_all_its_sequences(size, batch_wi
     """Of batches with 300 targets, longest first: long sequences have item 1, short ones item 2, half of them each."""
     lengths = [5] * 30 + [1] * 150
     batch = batch_with([[1] * length if length > 1 else [2] for length in lengths], V)
-    bank, one, seen = CrossBatch(size), rng(0), []
+    bank, one, seen = MemoryBank(size), rng(0), []
     for _ in range(400):
         seen.append((bank.draw(batch, rng=one).ids == 1).double().mean())
     shares = torch.stack(seen[2:])
@@ -57,7 +57,7 @@ def test_what_is_left_of_the_oldest_batch_is_of_all_its_sequences(size, batch_wi
 
 
 def test_a_users_own_targets_in_the_bank_are_never_negatives_for_them(batch_with, rng):
-    bank = CrossBatch(6)
+    bank = MemoryBank(6)
     bank.draw(batch_with([[1, 2, 2], [3]], V, first=7), rng=rng(0))
     batch = batch_with([[5], [6]], V, "none", first=8)  # user 8 had the 3
     ids, log_q, owner = bank.sample(batch, rng=rng(0))
@@ -71,7 +71,7 @@ def test_a_users_own_targets_in_the_bank_are_never_negatives_for_them(batch_with
 
 
 def test_a_bank_that_is_carried_on_knows_whose_its_targets_are(batch_with, rng):
-    first, second = CrossBatch(4), CrossBatch(4)
+    first, second = MemoryBank(4), MemoryBank(4)
     first.draw(batch_with([[1, 2], [3, 4, 5]], V), rng=rng(0))
     second.load_state_dict(first.state_dict())
     for one, other in zip(*(bank.sample(batch_with([[5]], V), rng=rng(1)) for bank in (first, second)), strict=True):
@@ -79,7 +79,7 @@ def test_a_bank_that_is_carried_on_knows_whose_its_targets_are(batch_with, rng):
 
 
 def test_where_users_are_not_known_nothing_in_the_bank_is_anybodys(rng):
-    bank, ids = CrossBatch(4), torch.tensor([[1, 2], [3, 4]])
+    bank, ids = MemoryBank(4), torch.tensor([[1, 2], [3, 4]])
     bank.draw(padded_batch(ids, ids, catalogue_size=V), rng=rng(0))
     _, log_q, owner = bank.sample(padded_batch(ids, ids, catalogue_size=V), rng=rng(0))
     assert owner.tolist() == [-1] * 4
@@ -87,7 +87,7 @@ def test_where_users_are_not_known_nothing_in_the_bank_is_anybodys(rng):
 
 
 def test_all_that_the_bank_proposed_is_frozen(batch_with, rng):
-    bank = CrossBatch(4, warm_up=1)
+    bank = MemoryBank(4, warm_up=1)
     numbers = []
     for targets in [[1, 2, 3], [4, 5, 5], [8]]:
         ids, log_q, owner = bank.sample(batch_with([targets], V), rng=rng(0))
@@ -98,7 +98,7 @@ def test_all_that_the_bank_proposed_is_frozen(batch_with, rng):
 
 
 def test_log_q_of_the_bank_is_that_of_one_draw_from_it(batch_with, rng):
-    bank = CrossBatch(5)
+    bank = MemoryBank(5)
     feed(bank, [[1, 2, 3, 2]], batch_with, rng)
     batch = batch_with([[7, 2], [1]], V)
     ids, log_q, _ = bank.sample(batch, rng=rng(0))
@@ -116,7 +116,7 @@ def test_log_q_of_the_bank_is_that_of_one_draw_from_it(batch_with, rng):
 
 def test_log_q_with_counts_is_the_share_of_the_counts(batch_with, rng):
     counts = torch.tensor([0, 4, 3, 2, 1, 0, 0, 0, 0, 0])
-    bank = CrossBatch(5, counts=counts)
+    bank = MemoryBank(5, counts=counts)
     feed(bank, [[1, 2, 3, 2]], batch_with, rng)
     ids, log_q, _ = bank.sample(batch_with([[3, 2], [1]], V), rng=rng(0))
     assert sorted(ids.tolist()) == [1, 2, 2, 3]
@@ -127,7 +127,7 @@ def test_log_q_with_counts_is_the_share_of_the_counts(batch_with, rng):
 
 def test_over_many_batches_the_bank_holds_items_by_their_counts(batch_with, rng, p_value):
     counts, one = torch.tensor([0, 4, 3, 2, 1]), rng(3)
-    bank, seen = CrossBatch(500), []
+    bank, seen = MemoryBank(500), []
     for _ in range(2_000):
         targets = torch.searchsorted(torch.cumsum(counts, 0), torch.randint(10, (1, 500), generator=one), right=True)
         seen.append(bank.draw(batch_with(targets.tolist(), 4), rng=rng(0)).ids)
@@ -138,14 +138,14 @@ def test_over_many_batches_the_bank_holds_items_by_their_counts(batch_with, rng,
 
 
 def test_an_empty_bank_states_that_nothing_is_drawn(batch_with, rng):
-    bank = CrossBatch(5)
+    bank = MemoryBank(5)
     ids, log_q, _ = bank.sample(batch_with([[1, 2]], V), rng=rng(0))
     assert (ids.shape, log_q.shape) == ((0,), (1, 0))
     assert (bank.log_prob(torch.arange(V + 1), batch_with([[1, 2]], V), per="batch") == -math.inf).all()
 
 
 def test_in_a_mixture_the_banks_ids_come_last_and_are_frozen(batch_with, rng):
-    mixture = Mixture(InBatch("all"), CrossBatch(3, warm_up=1))
+    mixture = Mixture(InBatch("all"), MemoryBank(3, warm_up=1))
     proposed = []
     for user, targets in enumerate([[1, 1], [3, 3, 3], [6], [7]]):
         ids, log_q, _ = mixture.sample(batch_with([targets], V, first=user), rng=rng(0))
@@ -155,7 +155,7 @@ def test_in_a_mixture_the_banks_ids_come_last_and_are_frozen(batch_with, rng):
 
 
 def test_in_a_mixture_a_part_of_nothing_has_no_weight(batch_with, rng):
-    mixture = Mixture(Uniform(V, 4, per="batch"), CrossBatch(4))
+    mixture = Mixture(Uniform(V, 4, per="batch"), MemoryBank(4))
     _, log_q, _ = mixture.sample(batch_with([[1, 2]], V), rng=rng(0))
     torch.testing.assert_close(log_q.exp(), torch.full((1, 4), 1 / V))
     ids, log_q, _ = mixture.sample(batch_with([[3]], V, first=1), rng=rng(0))
@@ -165,7 +165,7 @@ def test_in_a_mixture_a_part_of_nothing_has_no_weight(batch_with, rng):
 
 def test_a_bank_that_is_not_last_is_refused():
     with pytest.raises(ValueError, match="must be the last part of a mixture"):
-        Mixture(CrossBatch(4), Uniform(V, 3))
+        Mixture(MemoryBank(4), Uniform(V, 3))
 
 
 def test_a_cache_that_remembers_nothing_is_uniform(batch_with, rng, p_value):

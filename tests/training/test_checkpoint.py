@@ -235,8 +235,8 @@ def test_states_are_kept_for_a_twentieth_of_the_time(tmp_path, monkeypatch):
 
 def test_one_process_at_a_time_has_a_run(data, tmp_path):
     job = job_of(data, "random")
-    with claimed([tmp_path / "run"]) as places:
-        assert places is not None
+    with claimed([tmp_path / "run"]) as positions:
+        assert positions is not None
         assert do_together([job], [tmp_path / "run"], dial=NONE) is False
         with pytest.raises(InputError, match="another process is making"):
             do(job, tmp_path / "run")

@@ -15,7 +15,7 @@ from negsample.runs.job import Job, build_model
 from negsample.samplers import Negatives
 from negsample.training.loop import fit, fit_together, step
 from negsample.training.proposals import Proposed, propose
-from negsample.training.state import Course
+from negsample.training.state import TrainingState
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -71,7 +71,7 @@ def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
             step(model, seats, batch.to(device), optimizer, proposed=on(proposed, device), **rngs).item()
             for _ in range(5)
         ]
-        optimizer.settle()
+        optimizer.apply_deferred()
         found.append((losses, {name: value.cpu() for name, value in model.state_dict().items()}))
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-4)
     for name, value in found[0][1].items():
@@ -97,14 +97,14 @@ def test_a_step_waits_for_nobody(method, table, data):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_seeds_at_once_are_the_seeds_one_by_one(precision, data):
     settings = SETTINGS.model_copy(update={"precision": precision})
-    courses = []
+    trainings = []
     for seed in (1, 2, 3):
         model, seats = made(data, "random", settings, GPU, seed)
-        courses.append(Course(model, seats, seed=seed))
-    together = fit_together(courses, data, settings)
-    for course, found in zip(courses, together, strict=True):
-        model, seats = made(data, "random", settings, GPU, course.seed)
-        alone = fit(model, data, seats, settings, seed=course.seed)
+        trainings.append(TrainingState(model, seats, seed=seed))
+    together = fit_together(trainings, data, settings)
+    for training, found in zip(trainings, together, strict=True):
+        model, seats = made(data, "random", settings, GPU, training.seed)
+        alone = fit(model, data, seats, settings, seed=training.seed)
         tolerance = 1e-3 if precision == "float32" else 2e-2
         assert [each.loss for each in found.log] == pytest.approx([each.loss for each in alone.log], rel=tolerance)
 

@@ -11,7 +11,7 @@ from negsample.models.item_table import DenseTable, RowsTable
 from negsample.runs.job import Job, build_model
 from negsample.settings import ROWS_FROM, TrainSettings, checked
 from negsample.training import loop as train
-from negsample.training import state as course
+from negsample.training import state as training
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(epochs=4, batch_size=32, learning_rate=5e-3, max_length=20, dim=16, blocks=1, dropout=0.1)
@@ -84,16 +84,16 @@ def test_other_rules_and_storage_learn_too_and_the_same_again(changes, data):
 
 def test_the_best_weights_are_those_that_were_measured(data, monkeypatch):
     """Catching up comes before the look: what was measured, what was kept and what is left are one table."""
-    seen, evaluate = [], course.evaluate
+    seen, evaluate = [], training.evaluate
 
     def looked(model, *given, **options):
         before = model.table.weight.clone()
-        model.table.rule.settle()
+        model.table.rule.apply_deferred()
         assert torch.equal(model.table.weight, before)
         seen.append({key: value.clone() for key, value in model.state_dict().items()})
         return evaluate(model, *given, **options)
 
-    monkeypatch.setattr(course, "evaluate", looked)
+    monkeypatch.setattr(training, "evaluate", looked)
     model, fitted = trained(data, "in-batch", table="rows", batch_size=2, epochs=2)  # so that some rows rest
     best = seen[fitted.best_epoch - 1]
     assert all(torch.equal(best[key], value) for key, value in model.state_dict().items())
@@ -116,7 +116,7 @@ def test_the_file_of_the_best_weights_leaves_nothing_behind(data, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# Kept batches
+# Replay batches
 
 
 class Counted:
@@ -140,7 +140,7 @@ class Counted:
 def contents(batch, proposed):
     """All that a batch and its negatives hold, to be compared."""
     inputs, negatives = batch.inputs, proposed.negatives
-    tensors = [inputs.items_T, inputs.slots_T, inputs.rows_T, torch.from_numpy(inputs.offsets), batch.targets_T]
+    tensors = [inputs.items_T, inputs.positions_T, inputs.rows_T, torch.from_numpy(inputs.offsets), batch.targets_T]
     tensors += [batch.users_B, batch.history_keys, negatives.ids]
     maybe = [negatives.log_q, negatives.owner, proposed.pos_log_q_T, proposed.masked_T]
     tensors += [each for each in maybe if each is not None]

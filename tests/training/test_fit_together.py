@@ -15,7 +15,7 @@ from negsample.training import checkpoint
 from negsample.training import loop as train
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit, fit_together
-from negsample.training.state import Course
+from negsample.training.state import TrainingState
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=12, dropout=0.2, learning_rate=5e-3)
@@ -42,27 +42,27 @@ def data(world):
     return world(users=70, items=40, name="small")
 
 
-def courses_of(data, method, settings, seeds, told=None):
+def trainings_of(data, method, settings, seeds, told=None):
     made = []
     for seed in seeds:
         job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
         seats = build_method(method, catalogue_of(data, settings.max_length), job.negatives)
         watch = (lambda epoch: None) if told is None else (lambda epoch, seed=seed: told.append((seed, epoch.epoch)))
-        made.append(Course(build_model(job, CPU), seats, seed=seed, watch=watch))
+        made.append(TrainingState(build_model(job, CPU), seats, seed=seed, watch=watch))
     return made
 
 
 def check_alike(data, method, settings):
     seeds, told = (3, 4, 9), []
-    together = courses_of(data, method, settings, seeds, told)
+    together = trainings_of(data, method, settings, seeds, told)
     fitted = fit_together(together, data, settings)
     assert told == [(seed, epoch) for epoch in range(1, settings.epochs + 1) for seed in seeds]
-    for course, mine in zip(together, fitted, strict=True):
-        (alone,) = courses_of(data, method, settings, [course.seed])
-        expected = fit(alone.model, data, alone.method, settings, seed=course.seed)
+    for training, mine in zip(together, fitted, strict=True):
+        (alone,) = trainings_of(data, method, settings, [training.seed])
+        expected = fit(alone.model, data, alone.method, settings, seed=training.seed)
         assert [epoch.loss for epoch in mine.log] == pytest.approx([epoch.loss for epoch in expected.log], rel=1e-4)
         for name, value in alone.model.state_dict().items():
-            found = course.model.state_dict()[name]
+            found = training.model.state_dict()[name]
             torch.testing.assert_close(found.float(), value.float(), atol=2e-3, rtol=0, msg=f"{method}: {name}")
         ours, theirs = mine.log[-1].valid, expected.log[-1].valid
         assert all(ours[name] == pytest.approx(theirs[name], abs=0.03) for name in ("hr@10", "ndcg@10"))
@@ -80,12 +80,12 @@ def test_whatever_the_settings(changes, data):
 
 def sizes_of(data, settings, seeds, folder):
     """Bytes of what each saves of its best epoch, and of the state of all."""
-    courses = courses_of(data, "xir", settings, seeds)
-    for number, course in enumerate(courses):
+    trainings = trainings_of(data, "xir", settings, seeds)
+    for number, training in enumerate(trainings):
         (folder / str(number)).mkdir(parents=True)
-        course._keep = folder / str(number)
-    fit_together(courses, data, settings, Checkpoint(folder, "these"))
-    bests = [max(each.stat().st_size for each in course._keep.glob("best-*")) for course in courses]
+        training._keep = folder / str(number)
+    fit_together(trainings, data, settings, Checkpoint(folder, "these"))
+    bests = [max(each.stat().st_size for each in training._keep.glob("best-*")) for training in trainings]
     return bests, (folder / "state.pt").stat().st_size
 
 
@@ -102,16 +102,16 @@ def test_files_are_as_large_as_those_of_a_training_alone(table, data, tmp_path, 
 
 def test_the_best_weights_in_a_nameless_file_are_of_one_model(data, monkeypatch):
     sizes = []
-    load_best = Course.load_best
+    load_best = TrainingState.load_best
 
-    def loaded(course):
-        sizes.append(course._best.seek(0, 2))
-        load_best(course)
+    def loaded(training):
+        sizes.append(training._best.seek(0, 2))
+        load_best(training)
 
-    monkeypatch.setattr(Course, "load_best", loaded)
+    monkeypatch.setattr(TrainingState, "load_best", loaded)
     settings = SETTINGS.model_copy(update={"dim": 64})
     for seeds in ([0], [0, 1, 2, 3]):
-        fit_together(courses_of(data, "random", settings, seeds), data, settings)
+        fit_together(trainings_of(data, "random", settings, seeds), data, settings)
     assert sizes[1:] == pytest.approx([sizes[0]] * 4, rel=0.05)
 
 
@@ -119,10 +119,10 @@ def test_the_encoder_runs_once_a_step_for_all(data, monkeypatch):
     calls = []
     forward = train.Together.__call__
     monkeypatch.setattr(train.Together, "__call__", lambda self, *given: calls.append(1) or forward(self, *given))
-    (course,) = courses_of(data, "random", SETTINGS, [0])
-    alone = fit(course.model, data, course.method, SETTINGS, seed=0)
+    (training,) = trainings_of(data, "random", SETTINGS, [0])
+    alone = fit(training.model, data, training.method, SETTINGS, seed=0)
     assert not calls
-    fit_together(courses_of(data, "random", SETTINGS, (0, 1)), data, SETTINGS)
+    fit_together(trainings_of(data, "random", SETTINGS, (0, 1)), data, SETTINGS)
     assert len(calls) == alone.log[-1].steps
 
 

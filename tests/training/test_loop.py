@@ -22,7 +22,7 @@ from negsample.samplers import Uniform
 from negsample.scoring.dial import NO_DIAL
 from negsample.settings import TrainSettings
 from negsample.training import loop as train
-from negsample.training import state as course
+from negsample.training import state as training
 from negsample.training.loop import fit
 
 CPU = torch.device("cpu")
@@ -164,7 +164,7 @@ def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, bes
         snapshots.append(weights_of(model).clone())
         return figures(*values[len(looks) - 1])
 
-    monkeypatch.setattr(course, "evaluate", looked)
+    monkeypatch.setattr(training, "evaluate", looked)
     model, fitted = trained(job_of(predictable, "random", 0, SHORT.model_copy(update={"epochs": 4})))
     assert looks == ["valid"] * 4
     assert fitted.best_epoch == best
@@ -172,7 +172,7 @@ def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, bes
 
 
 def test_looks_come_every_so_many_epochs_and_at_the_last(predictable, monkeypatch):
-    monkeypatch.setattr(course, "evaluate", lambda *arguments, **options: figures(0.1))
+    monkeypatch.setattr(training, "evaluate", lambda *arguments, **options: figures(0.1))
     watched = []
     settings = SHORT.model_copy(update={"epochs": 5, "eval_every": 2})
     _, fitted = trained(job_of(predictable, "random", 0, settings), watch=watched.append)
@@ -212,7 +212,7 @@ def test_settings_of_another_model_are_refused(name, predictable):
         fit(model, predictable, seats(job), other, seed=0)
     models = [build_model(job._replace(settings=other), CPU), model]  # and so the second of two
     with pytest.raises(ValueError, match=told):
-        train.fit_together([course.Course(each, seats(job), seed=0) for each in models], predictable, other)
+        train.fit_together([training.TrainingState(each, seats(job), seed=0) for each in models], predictable, other)
     assert torch.equal(weights_of(model), before)
 
 

@@ -28,7 +28,7 @@ def data(world):
     return world(users=60, items=V, name="padding")
 
 
-class Kept(torch.optim.SGD):
+class Unchanged(torch.optim.SGD):
     """Nothing is learned, so that gradients can be looked at."""
 
     def step(self, closure=None):
@@ -54,7 +54,7 @@ def padded_loss(model, batch, negatives_BK, kept):
     """As the reference writes it: every slot has a state, a target and K negatives, and means are over all of them."""
     states = model.table.lookup(batch.inputs.items_T)[0]
     states_TD = model(states, batch.inputs)
-    where = (batch.inputs.rows_T, batch.inputs.slots_T)
+    where = (batch.inputs.rows_T, batch.inputs.positions_T)
     states_BLD = model.norm.bias.expand(B, L, -1).clone().index_put(where, states_TD)
     targets_BL = torch.zeros(B, L, dtype=torch.int64).index_put(where, batch.targets_T)
     vectors = torch.cat([torch.zeros(1, 8), model.table.weight[1:]])
@@ -75,7 +75,7 @@ def test_counted_padding_is_the_loss_over_all_slots(kept, data, rng):
         ours,
         Method(sampler, select, bce),
         batch,
-        Kept(ours.parameters(), lr=1.0),
+        Unchanged(ours.parameters(), lr=1.0),
         negatives_rng=rng(2),
         dropout_rng=rng(3),
         padded_to=L,
@@ -92,7 +92,7 @@ def test_an_omitted_padding_is_another_loss(data, rng):
     batch, losses = batch_of(data, rng), []
     for padded_to in (None, L):
         model = model_of(rng)
-        method, optimizer = Method(Uniform(V, K), KeepAll(), bce), Kept(model.parameters(), lr=1.0)
+        method, optimizer = Method(Uniform(V, K), KeepAll(), bce), Unchanged(model.parameters(), lr=1.0)
         chance = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
         losses.append(float(train.step(model, method, batch, optimizer, **chance, padded_to=padded_to)))
     assert abs(losses[0] - losses[1]) > 1e-3
@@ -109,7 +109,7 @@ def test_an_omitted_padding_is_another_loss(data, rng):
 )
 def test_what_cannot_count_padding_is_refused(method, settings, says, data, rng):
     model = model_of(rng)
-    optimizer = Kept(model.parameters(), lr=1.0)
+    optimizer = Unchanged(model.parameters(), lr=1.0)
     chance = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
     with pytest.raises(InputError, match=says):
         train.step(model, method, batch_of(data, rng), optimizer, **chance, padded_to=L, **settings)

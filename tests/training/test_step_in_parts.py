@@ -142,7 +142,7 @@ def test_scores_are_computed_again_for_the_gradient_rather_than_kept(data, rng):
             return scored
 
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
-    method = built("random", data)._replace(select=Noted())
+    method = built("random", data)._replace(miner=Noted())
     (batch,) = batches_of(data, method, rng, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3), score_memory=1)
@@ -184,7 +184,7 @@ def test_parts_are_whole_sequences_and_about_equal(data, rng):
 def test_a_part_of_a_batch_is_the_batch_of_those_sequences(batch_of):
     histories = [[1, 2, 3, 4], [5, 6, 1], [7, 8]]
     part, alone = batch_of(histories, 9).part(1, 3), batch_of(histories[1:], 9)
-    for name in ("items_T", "slots_T", "rows_T"):
+    for name in ("items_T", "positions_T", "rows_T"):
         assert torch.equal(getattr(part.inputs, name), getattr(alone.inputs, name))
     assert part.inputs.offsets.tolist() == alone.inputs.offsets.tolist()
     assert torch.equal(part.targets_T, alone.targets_T)

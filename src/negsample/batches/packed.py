@@ -25,12 +25,12 @@ NOBODY = -1
 class Packed:
     """B sequences end to end, longest first.
 
-    ``items_T``: what stands at each position; ``slots_T``: its place among L, the last one being L - 1;
+    ``items_T``: what stands at each position; ``positions_T``: its place among L, the last one being L - 1;
     ``rows_T``: its sequence; ``offsets``: where each sequence starts, B + 1 of them.
     """
 
     items_T: Tensor
-    slots_T: Tensor
+    positions_T: Tensor
     rows_T: Tensor
     offsets: Ints
 
@@ -46,8 +46,8 @@ class Packed:
 
     def to(self, device: torch.device) -> Packed:
         """The same sequences on ``device``."""
-        items_T, slots_T, rows_T = (upload(each, device) for each in (self.items_T, self.slots_T, self.rows_T))
-        return Packed(items_T, slots_T, rows_T, self.offsets)
+        items_T, positions_T, rows_T = (upload(each, device) for each in (self.items_T, self.positions_T, self.rows_T))
+        return Packed(items_T, positions_T, rows_T, self.offsets)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Batch:
         start, stop = self.inputs.offsets[first], self.inputs.offsets[last]
         inputs = Packed(
             self.inputs.items_T[start:stop],
-            self.inputs.slots_T[start:stop],
+            self.inputs.positions_T[start:stop],
             self.inputs.rows_T[start:stop] - first,
             self.inputs.offsets[first : last + 1] - start,
         )

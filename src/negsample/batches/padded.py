@@ -48,12 +48,12 @@ def padded_batch(
     if users_B is not None:
         _check_users(users_B, inputs)
     ids = torch.cat([inputs, targets, *history], 1)
-    rows_T, slots_T = torch.nonzero(present, as_tuple=True)
+    rows_T, positions_T = torch.nonzero(present, as_tuple=True)
     offsets = np.concatenate([[0], np.cumsum(present.sum(1).cpu().numpy())])
     rows_B = torch.arange(len(ids), device=ids.device)
     keys = (rows_B.unsqueeze(1) * (catalogue_size + 1) + ids)[ids > 0]
     return Batch(
-        inputs=Packed(inputs[present], slots_T, rows_T, offsets),
+        inputs=Packed(inputs[present], positions_T, rows_T, offsets),
         targets_T=targets[present],
         users_B=NOBODY - 1 - rows_B if users_B is None else users_B.long(),
         ends_B=rows_B[:0],

@@ -129,7 +129,7 @@ def _attempt(
         if isinstance(error, DivergedError):
             for piece in group:
                 empty(piece.place)
-            return [(group[number], failed_by(group[number].job, error)) for number in error.courses]
+            return [(group[number], failed_by(group[number].job, error)) for number in error.trainings]
         return None if len(group) > 1 else [(group[0], failed_by(group[0].job, error))]
     return []
 

@@ -13,7 +13,7 @@ from negsample.methods.names import build_method
 from negsample.methods.parts import Catalogue
 from negsample.methods.rows import METHODS
 from negsample.miners import Scored
-from negsample.samplers import CrossBatch, Mixture
+from negsample.samplers import MemoryBank, Mixture
 
 
 class Words(NamedTuple):
@@ -38,10 +38,10 @@ def cost(name: str) -> str:
     if method.merged:
         return "V scores, none kept in memory; nothing drawn"
     parts = method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
-    drawn = sum(int(part.size if isinstance(part, CrossBatch) else part.k) for part in parts)
+    drawn = sum(int(part.size if isinstance(part, MemoryBank) else part.k) for part in parts)
     one = torch.zeros(1, drawn)
     scored = Scored(one[:, 0], one, one, one[:, 0], torch.ones(1, drawn, dtype=torch.int64), one[:, 0])
-    in_loss = method.select(scored, rng=torch.Generator()).neg_TK.shape[1]
+    in_loss = method.miner(scored, rng=torch.Generator()).neg_TK.shape[1]
     lost = "" if in_loss == drawn else f", {in_loss:,} in the loss"
     return f"{drawn:,} scores{lost}; {drawn:,} ids a {method.sampler.per}"
 

@@ -16,7 +16,7 @@ from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
 from negsample.errors import guarded, whole
 from negsample.methods.spaces import Space, space_of
-from negsample.miners import Select
+from negsample.miners import Miner
 from negsample.samplers import Sampler
 
 Chosen = Mapping[str, Any]
@@ -55,7 +55,7 @@ class Method(NamedTuple):
     """
 
     sampler: Sampler
-    select: Select
+    miner: Miner
     loss: Callable[..., Tensor]
     exclude: Exclude = "history"
     merged: bool = False

@@ -12,13 +12,13 @@ from negsample.data.popularity import cohorts
 from negsample.losses import bce, bpr, bpr_max, corrected_log_q, gbce, gbce_beta, sampled_softmax
 from negsample.methods.parts import Catalogue, Chosen, Method, Row
 from negsample.methods.spaces import Whole
-from negsample.miners import BatchMix, Hardest, KeepAll, LogQ, OneOfHardest, Resample, Temper, Then
+from negsample.miners import BatchMix, Chain, Hardest, KeepAll, LogQ, OneOfHardest, Resample, Temperature
 from negsample.samplers import (
     Cache,
     Cohort,
-    CrossBatch,
     InBatch,
     LogUniform,
+    MemoryBank,
     Mixture,
     Popularity,
     Uniform,
@@ -77,9 +77,9 @@ def _one_of_hardest(n: Chosen) -> OneOfHardest:
     return OneOfHardest(n["picked_from"])
 
 
-def _log_q(n: Chosen, *, positives: bool = False, without_masked: bool = False) -> Then:
+def _log_q(n: Chosen, *, positives: bool = False, without_masked: bool = False) -> Chain:
     log_q = LogQ(n["log_q_strength"], positives=positives, without_masked=without_masked)
-    return Then(Temper(n["temperature"]), log_q)
+    return Chain(Temperature(n["temperature"]), log_q)
 
 
 def _gbce(c: Catalogue, n: Chosen) -> Callable[[Tensor, Tensor], Tensor]:
@@ -88,7 +88,7 @@ def _gbce(c: Catalogue, n: Chosen) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _cross_batch(c: Catalogue, n: Chosen) -> Method:
-    bank = CrossBatch(n["bank_size"], warm_up=n["warm_up"], counts=c.target_counts)
+    bank = MemoryBank(n["bank_size"], warm_up=n["warm_up"], counts=c.target_counts)
     pool = Mixture(InBatch(n["in_batch_negatives"], counts=c.target_counts, per="batch"), bank)
     return Method(pool, _log_q(n), sampled_softmax, memory=bank)
 
@@ -96,8 +96,8 @@ def _cross_batch(c: Catalogue, n: Chosen) -> Method:
 def _xir(c: Catalogue, n: Chosen) -> Method:
     kept = Cache(c.items, n["cache_negatives"], size=n["cache_size"])
     pool = Mixture(_in_batch(c, n), kept)
-    select = Then(Temper(n["temperature"]), Resample(n["resampled"], cache=kept), LogQ(n["log_q_strength"]))
-    return Method(pool, select, sampled_softmax, memory=kept)
+    miner = Chain(Temperature(n["temperature"]), Resample(n["resampled"], cache=kept), LogQ(n["log_q_strength"]))
+    return Method(pool, miner, sampled_softmax, memory=kept)
 
 
 # How draws are shared and what is never a negative, where a method does not say otherwise. The paper's six draw once a
@@ -364,7 +364,7 @@ METHODS: dict[str, Row] = {
         },
         build=lambda c, n: Method(
             _in_batch(c, n),
-            Then(_log_q(n), BatchMix(n["mixed_negatives"], a=n["mix_concentration"])),
+            Chain(_log_q(n), BatchMix(n["mixed_negatives"], a=n["mix_concentration"])),
             sampled_softmax,
         ),
     ),

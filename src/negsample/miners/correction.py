@@ -1,4 +1,4 @@
-"""Selectors that change scores, or draw by them: temperature, the log-q correction, resampling, mixing."""
+"""Miners that change scores, or draw by them: temperature, the log-q correction, resampling, mixing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from negsample.miners.select import NOTHING, Needs, Scored, check_needs
+from negsample.miners.base import NOTHING, Needs, Scored, check_needs
 from negsample.samplers.memory_bank import Cache
 
 _LOWEST = -1e30  # of a log q that must be finite
@@ -59,7 +59,7 @@ class Resample:
         return taken._replace(log_q_TK=log_q.to(weights.dtype))
 
 
-class Temper:
+class Temperature:
     """Every score divided by ``temperature``, the target's too; before :class:`LogQ`, whose correction is not."""
 
     needs = NOTHING

@@ -23,9 +23,9 @@ _MIN_WIDTH = 32  # below this, more bins cost more than they save
 
 
 class Bins(NamedTuple):
-    """Where each position lies among a number of ``bins`` of ``width`` places, and who may look at whom."""
+    """Where each position lies among a number of ``bins`` of ``width`` positions, and who may look at whom."""
 
-    places_N: Tensor
+    positions_N: Tensor
     mask: Tensor  # (bins, 1, W, W), 0 or -inf
     bins: int
     width: int
@@ -34,7 +34,7 @@ class Bins(NamedTuple):
 class Laid(NamedTuple):
     """Places of packed positions in ``bins`` of ``width``, (T,), before anything is on a device."""
 
-    places_T: Ints
+    positions_T: Ints
     bins: int
     width: int
 
@@ -56,18 +56,20 @@ def lay(offsets: Ints) -> Laid:
 def lay_in_bins(packed: Packed, dtype: torch.dtype) -> Bins:
     """Bins for ``packed``, with a mask for states of ``dtype``; the same for every block of a model."""
     laid = lay(packed.offsets)
-    return bins_of(upload(torch.from_numpy(laid.places_T), packed.device), packed.rows_T, laid.bins, laid.width, dtype)
+    return bins_of(
+        upload(torch.from_numpy(laid.positions_T), packed.device), packed.rows_T, laid.bins, laid.width, dtype
+    )
 
 
-def bins_of(places_N: Tensor, owners_N: Tensor, bins: int, width: int, dtype: torch.dtype) -> Bins:
-    """Bins where positions lie at ``places_N`` and look at those before them with the same owner."""
-    device = places_N.device
-    owner = torch.full((bins * width,), -1, device=device).index_copy_(0, places_N, owners_N)
+def bins_of(positions_N: Tensor, owners_N: Tensor, bins: int, width: int, dtype: torch.dtype) -> Bins:
+    """Bins where positions lie at ``positions_N`` and look at those before them with the same owner."""
+    device = positions_N.device
+    owner = torch.full((bins * width,), -1, device=device).index_copy_(0, positions_N, owners_N)
     owner = owner.view(bins, 1, width)
     same = owner.transpose(1, 2) == owner
     causal = torch.ones(width, width, dtype=torch.bool, device=device).tril_()
     mask = torch.zeros(bins, width, width, dtype=dtype, device=device).masked_fill_(~(same & causal), -math.inf)
-    return Bins(places_N, mask.unsqueeze(1), bins, width)
+    return Bins(positions_N, mask.unsqueeze(1), bins, width)
 
 
 def attend(
@@ -87,12 +89,12 @@ def attend(
     ).softmax(-1)
     mixed = torch.bmm(drop(weights), value)
     mixed = mixed.view(bins.bins, heads, bins.width, depth).transpose(1, 2).reshape(-1, heads * depth)
-    return mixed.index_select(0, bins.places_N)
+    return mixed.index_select(0, bins.positions_N)
 
 
 def _spread(packed_ND: Tensor, bins: Bins, heads: int) -> Tensor:
     """(N, D) to (bins * heads, W, D / heads), zero where a bin is empty."""
     dim = packed_ND.shape[1]
-    spread = packed_ND.new_zeros(bins.bins * bins.width, dim).index_copy_(0, bins.places_N, packed_ND)
+    spread = packed_ND.new_zeros(bins.bins * bins.width, dim).index_copy_(0, bins.positions_N, packed_ND)
     spread = spread.view(bins.bins, bins.width, heads, dim // heads).transpose(1, 2)
     return spread.reshape(bins.bins * heads, bins.width, dim // heads)

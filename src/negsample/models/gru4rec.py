@@ -64,12 +64,12 @@ class GRU4Rec(nn.Module):
 
         With ``rng`` (on the same device) as in training, with dropout; without, as in evaluation.
         """
-        places_T, sizes_L = _by_step(packed)
-        states = torch.empty_like(vectors_TD).index_copy(0, places_T, vectors_TD)
+        positions_T, sizes_L = _by_step(packed)
+        states = torch.empty_like(vectors_TD).index_copy(0, positions_T, vectors_TD)
         states = dropout(states * math.sqrt(states.shape[1]), self.dropout, rng)
         for block in self.blocks:
             states = dropout(block(PackedSequence(states, sizes_L))[0].data, self.dropout, rng)
-        return states.index_select(0, places_T)
+        return states.index_select(0, positions_T)
 
 
 def _by_step(packed: Packed) -> tuple[Tensor, Tensor]:

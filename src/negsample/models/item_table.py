@@ -16,13 +16,13 @@ class Rows(NamedTuple):
     """Vectors that are not looked up yet: those of ``matrix_ND`` at ``places``, (..., D)."""
 
     matrix_ND: Tensor
-    places: Tensor
+    positions: Tensor
 
     def vectors(self) -> Tensor:
         """(..., D), looked up."""
-        taken = self.matrix_ND.index_select(0, self.places.reshape(-1))
+        taken = self.matrix_ND.index_select(0, self.positions.reshape(-1))
         taken = taken.float() if taken.dtype == torch.bfloat16 else taken
-        return taken.view(*self.places.shape, self.matrix_ND.shape[1])
+        return taken.view(*self.positions.shape, self.matrix_ND.shape[1])
 
 
 class ItemTable(Protocol):
@@ -144,16 +144,16 @@ class RowsTable(nn.Module):
         flat = _flat(ids)
         if self.rule is None or not torch.is_grad_enabled():
             return _shared_out(self.weight, flat, ids)
-        distinct, places = distinct_ids(flat)
-        return _shared_out(self.rule.fetch(distinct), places, ids)
+        distinct, positions = distinct_ids(flat)
+        return _shared_out(self.rule.fetch(distinct), positions, ids)
 
     def rows(self, *ids: Tensor) -> list[Rows]:
         """See :class:`ItemTable`; of the batch's distinct rows, where these learn."""
         if self.rule is None or not torch.is_grad_enabled():
             return [Rows(self.weight, each) for each in ids]
-        distinct, places = distinct_ids(_flat(ids))
+        distinct, positions = distinct_ids(_flat(ids))
         matrix = self.rule.fetch(distinct)
-        parts = torch.split(places, [each.numel() for each in ids])
+        parts = torch.split(positions, [each.numel() for each in ids])
         return [Rows(matrix, part.view(each.shape)) for part, each in zip(parts, ids, strict=True)]
 
     def block(self, start: int, stop: int) -> Tensor:
@@ -189,10 +189,10 @@ def distinct_ids(flat_N: Tensor) -> tuple[Tensor, Tensor]:
 
 def _distinct_by_sorting(flat_N: Tensor) -> tuple[Tensor, Tensor]:
     ascending, order = torch.sort(flat_N)
-    places = torch.zeros_like(ascending)
-    places[1:] = torch.cumsum(ascending[1:] != ascending[:-1], 0)
-    distinct = torch.zeros_like(ascending).index_copy_(0, places, ascending)
-    return distinct, torch.empty_like(places).index_copy_(0, order, places)
+    positions = torch.zeros_like(ascending)
+    positions[1:] = torch.cumsum(ascending[1:] != ascending[:-1], 0)
+    distinct = torch.zeros_like(ascending).index_copy_(0, positions, ascending)
+    return distinct, torch.empty_like(positions).index_copy_(0, order, positions)
 
 
 def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator, init: Init) -> Tensor:
@@ -205,9 +205,9 @@ def _flat(ids: tuple[Tensor, ...]) -> Tensor:
     return torch.cat([each.reshape(-1) for each in ids])
 
 
-def _shared_out(rows_ND: Tensor, places: Tensor, ids: tuple[Tensor, ...]) -> list[Tensor]:
+def _shared_out(rows_ND: Tensor, positions: Tensor, ids: tuple[Tensor, ...]) -> list[Tensor]:
     """``rows_ND`` at ``places`` (of all ids, one after another), in the shape of each tensor of ids."""
-    taken = rows_ND.index_select(0, places)
+    taken = rows_ND.index_select(0, positions)
     if taken.dtype == torch.bfloat16:
         taken = taken.float()
     parts = torch.split(taken, [each.numel() for each in ids])

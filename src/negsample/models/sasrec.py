@@ -63,7 +63,7 @@ class SASRec(nn.Module):
         if dim % heads:
             raise ValueError(f"heads must divide dim, got dim {dim} and heads {heads}")
         self.table = table_for(items, dim, rng=rng, given=table, init=init)
-        self.slots = nn.Parameter(fill(torch.empty(max_length, dim), init, rng=rng))
+        self.positions = nn.Parameter(fill(torch.empty(max_length, dim), init, rng=rng))
         self.blocks = nn.ModuleList(Block(heads, lambda name: _layer(name, dim, rng, init)) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.heads, self.dropout = heads, dropout
@@ -71,7 +71,7 @@ class SASRec(nn.Module):
     @property
     def max_length(self) -> int:
         """L."""
-        return len(self.slots)
+        return len(self.positions)
 
     @property
     def blank_state(self) -> Tensor:
@@ -86,7 +86,7 @@ class SASRec(nn.Module):
         With ``rng`` (on the same device) as in training, with dropout; without, as in evaluation.
         """
         drop = partial(dropout, share=self.dropout, rng=rng)
-        states = vectors_TD * math.sqrt(vectors_TD.shape[1]) + self.slots.index_select(0, packed.slots_T)
+        states = vectors_TD * math.sqrt(vectors_TD.shape[1]) + self.positions.index_select(0, packed.positions_T)
         return encode(states, self.blocks, self.norm, lay_in_bins(packed, states.dtype), drop, drop)
 
 

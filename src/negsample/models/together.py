@@ -65,11 +65,13 @@ class Together:
         """(T_s, D) states of each model, from the rows of its table, (T_s, D), of the items of its batch."""
         counts = [len(each) for each in vectors]
         longest = max(counts)
-        slots_SLD = self._stacks["slots"]
-        slots_ST = pad_sequence([each.slots_T + s * slots_SLD.shape[1] for s, each in enumerate(packed)], True)
+        positions_SLD = self._stacks["positions"]
+        positions_ST = pad_sequence(
+            [each.positions_T + s * positions_SLD.shape[1] for s, each in enumerate(packed)], True
+        )
         vectors_ND = pad_sequence(list(vectors), True).flatten(0, 1)
         states_ND = vectors_ND * math.sqrt(vectors_ND.shape[1])
-        states_ND = states_ND + slots_SLD.flatten(0, 1).index_select(0, slots_ST.flatten())
+        states_ND = states_ND + positions_SLD.flatten(0, 1).index_select(0, positions_ST.flatten())
         rows = [(slice(s * longest, s * longest + count),) for s, count in enumerate(counts)]
         bins, weights = lay_together(packed, longest, self.heads, states_ND.dtype)
         states_ND = encode(
@@ -99,22 +101,22 @@ def lay_together(packed: Sequence[Packed], longest: int, heads: int, dtype: torc
     """
     laid = [lay(each.offsets) for each in packed]
     width = max(each.width for each in laid)
-    spare = [longest - len(each.places_T) for each in laid]
+    spare = [longest - len(each.positions_T) for each in laid]
     pieces: list[Piece] = []
     bins = 0
     for each in laid:
         pieces.append((slice(bins * heads, (bins + each.bins) * heads), slice(each.width), slice(each.width)))
         bins += each.bins
     rest = np.split(bins * width + np.arange(sum(spare)), np.cumsum(spare)[:-1])
-    places, owners, first, sequences = [], [], 0, 0
+    positions, owners, first, sequences = [], [], 0, 0
     device = packed[0].device
     for each, batch, own in zip(laid, packed, rest, strict=True):
-        places += [(first + each.places_T // each.width) * width + each.places_T % each.width, own]
+        positions += [(first + each.positions_T // each.width) * width + each.positions_T % each.width, own]
         owners += [batch.rows_T + sequences, torch.arange(len(own), device=device) + sequences + batch.sequences]
         first, sequences = first + each.bins, sequences + batch.sequences + len(own)
     bins += -(-sum(spare) // width)
     return bins_of(
-        upload(torch.from_numpy(np.concatenate(places)), device), torch.cat(owners), bins, width, dtype
+        upload(torch.from_numpy(np.concatenate(positions)), device), torch.cat(owners), bins, width, dtype
     ), pieces
 
 

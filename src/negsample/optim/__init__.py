@@ -1,6 +1,6 @@
 """How parameters learn: Adam for what a step always touches, rules of their own for the rows of a large table."""
 
-from negsample.optim.choice import Optimizer, TablesAndRest, optimizer_for, optimizer_of, release
+from negsample.optim.choice import ModelOptimizer, Optimizer, optimizer_for, optimizer_of, release
 from negsample.optim.dense import BETAS, EPS, DenseAdam
 from negsample.optim.rows import RowAdagrad, RowAdam
 
@@ -8,10 +8,10 @@ __all__ = [
     "BETAS",
     "EPS",
     "DenseAdam",
+    "ModelOptimizer",
     "Optimizer",
     "RowAdagrad",
     "RowAdam",
-    "TablesAndRest",
     "optimizer_for",
     "optimizer_of",
     "release",

@@ -28,7 +28,7 @@ class Optimizer(Protocol):
         ...
 
 
-class TablesAndRest:
+class ModelOptimizer:
     """One optimiser of several: the rows of tables by their rules, everything else by Adam."""
 
     def __init__(self, rules: Sequence[RowAdam | RowAdagrad], rest: Iterable[nn.Parameter], *, lr: float) -> None:
@@ -56,15 +56,15 @@ class TablesAndRest:
             rule.load_state_dict(kept)
         self.rest.load_state_dict(state["rest"])
 
-    def settle(self) -> None:
+    def apply_deferred(self) -> None:
         """Bring every row up to date, so that the tables can be read as a whole."""
         for rule in self.rules:
-            rule.settle()
+            rule.apply_deferred()
 
 
 def optimizer_for(
     model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
-) -> TablesAndRest:
+) -> ModelOptimizer:
     """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest.
 
     Raises:
@@ -78,7 +78,7 @@ def optimizer_of(
     parameters: Iterable[nn.Parameter],
     settings: TrainSettings,
     rounding_rngs: Sequence[torch.Generator | None],
-) -> TablesAndRest:
+) -> ModelOptimizer:
     """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them.
 
     Raises:
@@ -93,7 +93,7 @@ def optimizer_of(
         for table, rng in zip(tables, rounding_rngs, strict=True)
         if isinstance(table, RowsTable)
     ]
-    return TablesAndRest(rules, parameters, lr=settings.learning_rate)
+    return ModelOptimizer(rules, parameters, lr=settings.learning_rate)
 
 
 def release(model: Backbone) -> None:

@@ -60,6 +60,6 @@ class Lookups:
 
 def summed(taken: Sequence[tuple[Lookup, Tensor]]) -> tuple[Tensor, Tensor]:
     """The distinct ids of several lookups, and the sum of the gradients of each."""
-    ids_N, places = distinct_ids(torch.cat([lookup.ids_N for lookup, _ in taken]))
+    ids_N, positions = distinct_ids(torch.cat([lookup.ids_N for lookup, _ in taken]))
     gradients = torch.cat([gradient for _, gradient in taken])
-    return ids_N, gradients.new_zeros(len(ids_N), gradients.shape[1]).index_add_(0, places, gradients)
+    return ids_N, gradients.new_zeros(len(ids_N), gradients.shape[1]).index_add_(0, positions, gradients)

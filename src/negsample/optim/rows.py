@@ -66,13 +66,13 @@ class RowAdam:
         self._ratio = betas[0] / math.sqrt(betas[1])
         reach = 1 if betas[0] == 0 else math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
         self._powers = self._ratio ** torch.arange(reach, 0, -1, device=device, dtype=torch.float64)
-        # By step t0: what a row touched last at t0 is owed, beyond what the last settling gave it.
-        self._owed = torch.zeros(1024, device=device)
+        # By step t0: what a row touched last at t0 is deferred, beyond what the last settling gave it.
+        self._deferred = torch.zeros(1024, device=device)
         self._lookups = Lookups()
         table.rule = self
 
     def fetch(self, ids_N: Tensor) -> Tensor:
-        """See :class:`negsample.models.item_table.RowRule`."""
+        """See :class:`negsample.models.item_table.RowOptimizer`."""
         rows, first, second = self._now(ids_N)
         return self._lookups.leaf(ids_N, rows, (first, second), self._steps)
 
@@ -99,7 +99,7 @@ class RowAdam:
         _put(self._first, ids, first)
         _put(self._second, ids, second)
         self._touched_at.index_fill_(0, ids, self._steps)
-        self._owe()
+        self._defer_updates()
 
     def state_dict(self) -> dict[str, Any]:
         """What has been gathered so far, of a rule that is between steps."""
@@ -107,7 +107,7 @@ class RowAdam:
             "first": self._first,
             "second": self._second,
             "touched_at": self._touched_at,
-            "owed": self._owed,
+            "deferred": self._deferred,
             "steps": self._steps,
         }
 
@@ -116,20 +116,20 @@ class RowAdam:
         self._first.copy_(state["first"])
         self._second.copy_(state["second"])
         self._touched_at.copy_(state["touched_at"])
-        self._owed = state["owed"].to(self._owed.device, copy=True)
+        self._deferred = state["deferred"].to(self._deferred.device, copy=True)
         self._steps = state["steps"]
         self._steps_there.fill_(self._steps)
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def apply_deferred(self) -> None:
         """Catch up every row, so that the table can be read: before it is measured, copied or saved."""
         for start in range(0, len(self._touched_at), _BLOCK):
             touched_at = self._touched_at[start : start + _BLOCK].long()
-            some = torch.nonzero((self._owed[touched_at] > _NEGLIGIBLE) & (touched_at > 0)).squeeze(1)
+            some = torch.nonzero((self._deferred[touched_at] > _NEGLIGIBLE) & (touched_at > 0)).squeeze(1)
             ids = some + start
             first, second = self._first.index_select(0, ids), self._second.index_select(0, ids)
             self._write(ids, self._current(ids, first, second, touched_at.index_select(0, some)))
-        self._owed.zero_()
+        self._deferred.zero_()
 
     @torch.no_grad()
     def _now(self, ids_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,23 +142,23 @@ class RowAdam:
 
     def _current(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
         rows = self.table.weight.index_select(0, ids_N).float()
-        owed = self._owed.index_select(0, touched_at_N).unsqueeze(1)
+        deferred = self._deferred.index_select(0, touched_at_N).unsqueeze(1)
         # eps matters where gradients are tiny. Its share of the divisor grows while a row rests, and grows or shrinks
         # with the bias correction: taken as it is in the middle of what moves the row.
         middle = ((self._steps - touched_at_N + 1) / 2).clamp_(max=1 / (1 - self._ratio)).unsqueeze(1)
         decay = self.betas[1]
         unbiased = (1 - torch.pow(decay, touched_at_N.unsqueeze(1) + middle)).sqrt_()
         eps = unbiased.mul_(torch.pow(decay, -middle / 2)).mul_(self.eps)
-        return rows.addcdiv_(first_ND * owed, (second_ND + _TINY).sqrt_().add_(eps), value=-self.lr)
+        return rows.addcdiv_(first_ND * deferred, (second_ND + _TINY).sqrt_().add_(eps), value=-self.lr)
 
-    def _owe(self) -> None:
+    def _defer_updates(self) -> None:
         """What the step just made would have moved the rows that it did not touch."""
         now = self._steps
-        if now == len(self._owed):
-            self._owed = torch.cat([self._owed, torch.zeros_like(self._owed)])
+        if now == len(self._deferred):
+            self._deferred = torch.cat([self._deferred, torch.zeros_like(self._deferred)])
         unbiased = math.sqrt(1 - self.betas[1] ** now) / (1 - self.betas[0] ** now)
         reach = min(now, len(self._powers))
-        self._owed[now - reach : now] += self._powers[-reach:] * unbiased
+        self._deferred[now - reach : now] += self._powers[-reach:] * unbiased
 
 
 class RowAdagrad:
@@ -182,7 +182,7 @@ class RowAdagrad:
         table.rule = self
 
     def fetch(self, ids_N: Tensor) -> Tensor:
-        """See :class:`negsample.models.item_table.RowRule`."""
+        """See :class:`negsample.models.item_table.RowOptimizer`."""
         return self._lookups.leaf(ids_N, self._now(ids_N), (), self._steps)
 
     def zero_grad(self) -> None:
@@ -217,7 +217,7 @@ class RowAdagrad:
         """Go on from ``state``, of a rule of the same table."""
         self._sums.copy_(state["sums"])
 
-    def settle(self) -> None:
+    def apply_deferred(self) -> None:
         """Nothing: no row is owed anything."""
 
 

@@ -31,7 +31,7 @@ from negsample.scoring.dial import Choice
 from negsample.settings import NegativeSettings, TrainSettings, canonical_json, checked
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
-from negsample.training.state import Course, Epoch, Fitted
+from negsample.training.state import Epoch, Fitted, TrainingState
 
 _MAX_NAME = 100  # bytes; file systems allow 255 for the whole
 
@@ -100,7 +100,7 @@ def make_runs(
     device = default_device()
     forget_peak(device)
     models = [build_model(job, device) for job in jobs]
-    courses = []
+    trainings = []
     trained = [model for model in models if not isinstance(model, PopRec)]
     catalogue = (
         catalogue_of(jobs[0].data, jobs[0].settings.max_length, device, windows=jobs[0].settings.windows)
@@ -110,10 +110,12 @@ def make_runs(
     for job, place, model in zip(jobs, places, models, strict=True):
         if not isinstance(model, PopRec) and catalogue is not None:
             method = build_method(job.method, catalogue, job.negatives)
-            courses.append(Course(model, method, seed=job.seed, watch=partial(watch, job), keep=place))
+            trainings.append(TrainingState(model, method, seed=job.seed, watch=partial(watch, job), keep=place))
     checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device))
     fitted = (
-        fit_together(courses, jobs[0].data, jobs[0].settings, checkpoint) if courses else [Fitted([], 0)] * len(jobs)
+        fit_together(trainings, jobs[0].data, jobs[0].settings, checkpoint)
+        if trainings
+        else [Fitted([], 0)] * len(jobs)
     )
     counts = None if catalogue is None else catalogue.target_counts
     scratches = [scratch_in(place) for place in places]

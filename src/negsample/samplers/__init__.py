@@ -3,7 +3,7 @@
 from negsample.samplers.base import Negatives, Per, Sampler
 from negsample.samplers.cohort import Cohort, own_cohort
 from negsample.samplers.in_batch import InBatch
-from negsample.samplers.memory_bank import Cache, CrossBatch
+from negsample.samplers.memory_bank import Cache, MemoryBank
 from negsample.samplers.mixture import Mixture
 from negsample.samplers.unigram import LogUniform, Popularity, Uniform
 from negsample.samplers.whole_catalogue import WholeCatalogue
@@ -11,9 +11,9 @@ from negsample.samplers.whole_catalogue import WholeCatalogue
 __all__ = [
     "Cache",
     "Cohort",
-    "CrossBatch",
     "InBatch",
     "LogUniform",
+    "MemoryBank",
     "Mixture",
     "Negatives",
     "Per",

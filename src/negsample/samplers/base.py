@@ -58,7 +58,7 @@ class Sampler(Protocol):
         ...
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """What :meth:`draw` gives with its ``log_q``, for losses and selectors that correct for it."""
+        """What :meth:`draw` gives with its ``log_q``, for losses and miners that correct for it."""
         ...
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from negsample.batches.packed import Batch
 from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
-from negsample.samplers.distribution import Line, scaled
+from negsample.samplers.distribution import Categorical, scaled
 from negsample.samplers.exclusion import draw_allowed, log_prob, taken
 
 _COHORTS = 3
 
 
 class Cohort:
-    """``K`` items: a cohort by its share, then any of its items alike; the excluded ones left out of the whole law.
+    """``K`` items: a cohort by its share, then any of its items alike; excluded items are left out of the distribution.
 
     ``q(i) = share(cohort of i) / items of that cohort``, given that ``i`` is not excluded. A cohort without items
     leaves its share to the others.
@@ -50,25 +50,25 @@ class Cohort:
         rows = (
             [row if counts[own] else torch.ones_like(row) for own, row in enumerate(wanted)] if by_target else [wanted]
         )
-        self._laws = [self._law(row, counts) for row in rows]
+        self._distributions = [self._distribution(row, counts) for row in rows]
 
-    def _law(self, shares: Tensor, counts: Tensor) -> Line:
+    def _distribution(self, shares: Tensor, counts: Tensor) -> Categorical:
         shares = shares / shares.max().clamp(min=torch.finfo(shares.dtype).tiny)  # whose sum would be infinite
         weights = torch.where(counts > 0, shares.to(counts.device) / counts.clamp(min=1), 0.0)
         if not bool((weights > 0).any()):
             raise ValueError(f"no item can be drawn: the cohorts with a share have no items, shares {shares.tolist()}")
         each = weights[self._cohorts.clamp(min=0)]
-        return Line(scaled(torch.where(self._cohorts >= 0, each, 0.0)))
+        return Categorical(scaled(torch.where(self._cohorts >= 0, each, 0.0)))
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
-        if len(self._laws) == 1:
-            return Negatives(draw_allowed(self._laws[0], batch, self.k, self.per, rng=rng))
+        if len(self._distributions) == 1:
+            return Negatives(draw_allowed(self._distributions[0], batch, self.k, self.per, rng=rng))
         of_target = self._of_targets(batch)
         ids = torch.empty(len(of_target), self.k, dtype=torch.int64, device=batch.device)
-        for cohort, law in enumerate(self._laws):
+        for cohort, distribution in enumerate(self._distributions):
             rows = torch.nonzero(of_target == cohort).flatten()
-            ids[rows] = draw_allowed(law, batch, self.k, self.per, rng=rng, rows=rows)
+            ids[rows] = draw_allowed(distribution, batch, self.k, self.per, rng=rng, rows=rows)
         return Negatives(ids)
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
@@ -77,12 +77,12 @@ class Cohort:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
-        if len(self._laws) == 1:
-            return log_prob(self._laws[0], ids, batch, per, rows=rows)
+        if len(self._distributions) == 1:
+            return log_prob(self._distributions[0], ids, batch, per, rows=rows)
         if per != "position":
             raise ValueError(f"shares by the target's cohort have a probability per position only, got per={per!r}")
         of_target = taken(self._of_targets(batch), rows).unsqueeze(1)
-        logs = [log_prob(law, ids, batch, per, rows=rows) for law in self._laws]
+        logs = [log_prob(distribution, ids, batch, per, rows=rows) for distribution in self._distributions]
         return torch.where(of_target == 0, logs[0], torch.where(of_target == 1, logs[1], logs[2]))
 
     def _of_targets(self, batch: Batch) -> Tensor:

@@ -23,7 +23,7 @@ class Weights(Protocol):
         ...
 
 
-class Law(Protocol):
+class Distribution(Protocol):
     """Integer weights over items ``1..V``, on a line: item ``i`` covers ``[before(i), before(i) + weight(i))``."""
 
     @property
@@ -44,7 +44,7 @@ class Law(Protocol):
         ...
 
 
-class Even:
+class UniformDistribution:
     """Every item the same."""
 
     def __init__(self, items: int) -> None:
@@ -63,7 +63,7 @@ class Even:
         return points + 1
 
 
-class Occurrences:
+class Empirical:
     """The law of one id out of ``ids``: each as often as it is there."""
 
     def __init__(self, ids: Tensor) -> None:
@@ -78,7 +78,7 @@ class Occurrences:
         return torch.where(self._items[at] == ids, self._counts[at], 0)
 
 
-class Line:
+class Categorical:
     """Any weights. Moves to the device of what it is asked about.
 
     A point is located by a guide: the line is cut into stretches of equal length, at least one an item with weight,

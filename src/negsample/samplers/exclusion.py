@@ -7,7 +7,7 @@ its law is exactly the stated one, given that it is none of them. Where nothing 
 What can be left out at the draw depends on who shares it. ``history``: for draws per sequence and per position; what
 the batch shares is masked when it is scored. ``target``: for draws per position; else masked when scored.
 
-Laws of in-batch draws are moreover without what is a row's own (:class:`~negsample.samplers.own_items.Own`), under
+Laws of in-batch draws are moreover without what is a row's own (:class:`~negsample.samplers.own_items.OwnItems`), under
 every policy.
 """
 
@@ -20,8 +20,8 @@ from torch import Tensor
 
 from negsample.batches.packed import Batch
 from negsample.samplers.base import Per
-from negsample.samplers.distribution import Law, Weights
-from negsample.samplers.own_items import Own
+from negsample.samplers.distribution import Distribution, Weights
+from negsample.samplers.own_items import OwnItems
 
 _LARGEST_KEY = 1 << 62  # of (row, weight) as one number; more rows are drawn for group by group
 
@@ -58,36 +58,42 @@ def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) ->
     return torch.zeros_like(ids, dtype=torch.bool)
 
 
-def _allowed_total(law: Weights, batch: Batch, per: Per, rows: Tensor | None, own: Own | None) -> Tensor:
+def _allowed_total(distribution: Weights, batch: Batch, per: Per, rows: Tensor | None, own: OwnItems | None) -> Tensor:
     """(N, 1) weight of ``law`` that is left for each row of draws."""
     sequences_N = taken(rows_of(batch, per), rows)
     if batch.exclude == "history":
         users, items = split_keys(batch)
         had_B = torch.zeros(batch.sequences, dtype=torch.int64, device=batch.device)
-        had_B.index_add_(0, users, law.weight(items))
+        had_B.index_add_(0, users, distribution.weight(items))
         if own is not None:  # what of it is not in the history that was given
             had_B += own.only(~contains(batch.history_keys, own.rows_N * own.width + own.items_N)).totals
-        return (law.total - had_B)[sequences_N].unsqueeze(1)
-    left_N = torch.full((len(sequences_N),), law.total, device=batch.device)
+        return (distribution.total - had_B)[sequences_N].unsqueeze(1)
+    left_N = torch.full((len(sequences_N),), distribution.total, device=batch.device)
     if own is not None:
         left_N -= own.totals[sequences_N]
     if per == "position" and batch.exclude == "target":
         target_N = taken(batch.targets_T, rows)
-        left_N -= _weight(law, target_N.unsqueeze(1), batch, per, rows, own).squeeze(1)
+        left_N -= _weight(distribution, target_N.unsqueeze(1), batch, per, rows, own).squeeze(1)
     return left_N.unsqueeze(1)
 
 
 def log_prob(
-    law: Weights, ids: Tensor, batch: Batch, per: Per, *, rows: Tensor | None = None, own: Own | None = None
+    distribution: Weights,
+    ids: Tensor,
+    batch: Batch,
+    per: Per,
+    *,
+    rows: Tensor | None = None,
+    own: OwnItems | None = None,
 ) -> Tensor:
     """Log-probability of one draw of ``ids`` from ``law`` after exclusion; ``-inf`` for what cannot be drawn.
 
     ``ids``: (N, K) for N rows, or (K,), the same for each. ``own``: what the law of each row is without.
     """
     if per == "batch" or (own is None and not excludes(batch, per)):
-        return _log_share(law.weight(ids), torch.full((1,), law.total, device=batch.device))
-    total_N1 = _allowed_total(law, batch, per, rows, own)
-    weight = _weight(law, ids, batch, per, rows, own)
+        return _log_share(distribution.weight(ids), torch.full((1,), distribution.total, device=batch.device))
+    total_N1 = _allowed_total(distribution, batch, per, rows, own)
+    weight = _weight(distribution, ids, batch, per, rows, own)
     if not excludes(batch, per):
         return _log_share(weight, total_N1)
     own_ids = ids if ids.dim() == 2 else ids.expand(len(total_N1), -1)
@@ -98,9 +104,11 @@ def _log_share(weight: Tensor, total: Tensor) -> Tensor:
     return (weight.float() / total.clamp(min=1).float()).log()
 
 
-def _weight(law: Weights, ids: Tensor, batch: Batch, per: Per, rows: Tensor | None, own: Own | None) -> Tensor:
+def _weight(
+    distribution: Weights, ids: Tensor, batch: Batch, per: Per, rows: Tensor | None, own: OwnItems | None
+) -> Tensor:
     """(K,) or (N, K) weights of ``ids`` for these rows."""
-    weight = law.weight(ids)
+    weight = distribution.weight(ids)
     if own is None:
         return weight
     if ids.dim() == 2:
@@ -110,7 +118,7 @@ def _weight(law: Weights, ids: Tensor, batch: Batch, per: Per, rows: Tensor | No
 
 
 def draw_allowed(
-    law: Law, batch: Batch, k: int, per: Per, *, rng: torch.Generator, rows: Tensor | None = None
+    distribution: Distribution, batch: Batch, k: int, per: Per, *, rng: torch.Generator, rows: Tensor | None = None
 ) -> Tensor:
     """Independent draws from ``law`` given that they are not left out; 0 where nothing is left.
 
@@ -118,16 +126,16 @@ def draw_allowed(
     """
     of_row = taken(rows_of(batch, per), rows)
     if per != "batch" and batch.exclude == "history":
-        return _draw_without_history(law, batch, k, of_row, rng)
+        return _draw_without_history(distribution, batch, k, of_row, rng)
     shape = [k] if per == "batch" else [len(of_row), k]
     uniform = torch.rand(shape, generator=rng, dtype=torch.float64, device=batch.device)
     if per == "position" and batch.exclude == "target":
         target = taken(batch.targets_T, rows).unsqueeze(1)
-        left = law.total - law.weight(target)
+        left = distribution.total - distribution.weight(target)
         points = torch.minimum((uniform * left).long(), left - 1)
-        points = points + torch.where(points >= law.before(target), law.weight(target), 0)
-        return torch.where(left > 0, law.locate(points.clamp_(0, law.total - 1)), 0)
-    return law.locate((uniform * law.total).long().clamp_(max=law.total - 1))
+        points = points + torch.where(points >= distribution.before(target), distribution.weight(target), 0)
+        return torch.where(left > 0, distribution.locate(points.clamp_(0, distribution.total - 1)), 0)
+    return distribution.locate((uniform * distribution.total).long().clamp_(max=distribution.total - 1))
 
 
 def taken(values: Tensor, rows: Tensor | None) -> Tensor:
@@ -135,40 +143,50 @@ def taken(values: Tensor, rows: Tensor | None) -> Tensor:
     return values if rows is None else values[rows]
 
 
-def _draw_without_history(law: Law, batch: Batch, k: int, of_row: Tensor, rng: torch.Generator) -> Tensor:
+def _draw_without_history(
+    distribution: Distribution, batch: Batch, k: int, of_row: Tensor, rng: torch.Generator
+) -> Tensor:
     """``of_row``: the sequence of each row of draws, ascending."""
     rows, items = split_keys(batch)
-    most = max(1, _LARGEST_KEY // (law.total + 1))
+    most = max(1, _LARGEST_KEY // (distribution.total + 1))
     if batch.sequences <= most:
-        return _draw_rows(law, rows, items, batch.sequences, of_row, k, rng)
+        return _draw_rows(distribution, rows, items, batch.sequences, of_row, k, rng)
     drawn = []
     for start in range(0, batch.sequences, most):
         stop = min(start + most, batch.sequences)
         keys = (rows >= start) & (rows < stop)
         mine = (of_row >= start) & (of_row < stop)
-        drawn.append(_draw_rows(law, rows[keys] - start, items[keys], stop - start, of_row[mine] - start, k, rng))
+        drawn.append(
+            _draw_rows(distribution, rows[keys] - start, items[keys], stop - start, of_row[mine] - start, k, rng)
+        )
     return torch.cat(drawn)
 
 
 def _draw_rows(
-    law: Law, rows: Tensor, items: Tensor, sequences: int, of_row: Tensor, k: int, rng: torch.Generator
+    distribution: Distribution,
+    rows: Tensor,
+    items: Tensor,
+    sequences: int,
+    of_row: Tensor,
+    k: int,
+    rng: torch.Generator,
 ) -> Tensor:
     """Draws for the sequences ``0 .. sequences - 1``, of which ``rows[i]`` has ``items[i]``; both ascending."""
-    weights = law.weight(items)
+    weights = distribution.weight(items)
     cut = torch.cumsum(weights, 0)
     first = torch.searchsorted(rows, torch.arange(sequences + 1, device=rows.device))
     cut_until = torch.cat([cut.new_zeros(1), cut])  # weight cut by all items before each
     # Where each cut lies on its user's shortened line; ascending within a row, so (row, place) is sorted.
-    places = law.before(items) - (cut_until[:-1] - cut_until[first[rows]])
-    keys = rows * (law.total + 1) + places
+    places = distribution.before(items) - (cut_until[:-1] - cut_until[first[rows]])
+    keys = rows * (distribution.total + 1) + places
     of_row = of_row.unsqueeze(1)
     cut_before_row = cut_until[first[of_row]]
-    left = law.total - (cut_until[first[of_row + 1]] - cut_before_row)
+    left = distribution.total - (cut_until[first[of_row + 1]] - cut_before_row)
     uniform = torch.rand(len(of_row), k, generator=rng, dtype=torch.float64, device=rows.device)
     points = torch.minimum((uniform * left).long(), left - 1)
-    passed = torch.searchsorted(keys, of_row * (law.total + 1) + points, right=True)
+    passed = torch.searchsorted(keys, of_row * (distribution.total + 1) + points, right=True)
     points = points + cut_until[passed] - cut_before_row
-    return torch.where(left > 0, law.locate(points.clamp_(0, law.total - 1)), 0)
+    return torch.where(left > 0, distribution.locate(points.clamp_(0, distribution.total - 1)), 0)
 
 
 def split_keys(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from negsample.batches.packed import NOBODY, Batch
 from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
-from negsample.samplers.distribution import Line, Occurrences, check_counts
+from negsample.samplers.distribution import Categorical, Empirical, check_counts
 from negsample.samplers.exclusion import excluded, log_prob, rows_of, taken
 from negsample.samplers.own_items import own_among, own_targets
 
@@ -55,7 +55,7 @@ class InBatch:
         check_draws(1 if k == "all" else k, self.per)
         if counts is not None:
             check_counts(counts)
-        self._law = None if counts is None else Line(counts)
+        self._distribution = None if counts is None else Categorical(counts)
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids, with their owners where they are shared."""
@@ -74,10 +74,10 @@ class InBatch:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
-        if self._law is not None:
-            return log_prob(self._law, ids, batch, per, rows=rows, own=own_targets(batch))
+        if self._distribution is not None:
+            return log_prob(self._distribution, ids, batch, per, rows=rows, own=own_targets(batch))
         own = own_among(batch.targets_T, batch.position_users, batch)
-        return log_prob(Occurrences(batch.targets_T), ids, batch, per, rows=rows, own=own)
+        return log_prob(Empirical(batch.targets_T), ids, batch, per, rows=rows, own=own)
 
 
 def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -> Tensor:

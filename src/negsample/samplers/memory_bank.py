@@ -10,12 +10,12 @@ from torch import Tensor
 
 from negsample.batches.packed import NOBODY, Batch
 from negsample.samplers.base import Negatives, Per, with_log_q
-from negsample.samplers.distribution import Even, Line, Occurrences, check_counts
+from negsample.samplers.distribution import Categorical, Empirical, UniformDistribution, check_counts
 from negsample.samplers.exclusion import log_prob
 from negsample.samplers.own_items import own_among, own_targets
 
 
-class CrossBatch:
+class MemoryBank:
     """The last ``size`` targets of earlier batches, first in first out, shared by the batch (CBNS, SIGIR'21).
 
     A batch's targets go in in random order, so that what is left of the oldest batch is of all its sequences alike:
@@ -23,7 +23,7 @@ class CrossBatch:
     for them; ``log_q`` is that of :class:`~negsample.samplers.in_batch.InBatch`.
 
     They teach the state and take no gradient themselves (``frozen``); for the batch's own targets beside them:
-    ``Mixture(InBatch("all"), CrossBatch(...))``. During the warm-up nothing is proposed while the bank fills, since
+    ``Mixture(InBatch("all"), MemoryBank(...))``. During the warm-up nothing is proposed while the bank fills, since
     what a young model learns moves fast. CBNS keeps the vectors as they were when they were computed, to save an
     encoder's work; here the bank keeps ids, and their vectors are read from the item table as they are now: the
     same items, never stale.
@@ -47,7 +47,7 @@ class CrossBatch:
         if counts is not None:
             check_counts(counts)
         self.size, self.warm_up = size, warm_up
-        self._law = None if counts is None else Line(counts)
+        self._distribution = None if counts is None else Categorical(counts)
         self._kept = torch.empty(2, 0, dtype=torch.int64)  # ids, and whose they are
         self._drawn = self._kept
         self._batches = 0
@@ -88,8 +88,8 @@ class CrossBatch:
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`; without ``counts``, of the bank that was drawn last."""
         drawn, users = self._drawn
-        own = own_among(drawn, users, batch) if self._law is None else own_targets(batch)
-        return log_prob(self._law or Occurrences(drawn), ids, batch, per, rows=rows, own=own)
+        own = own_among(drawn, users, batch) if self._distribution is None else own_targets(batch)
+        return log_prob(self._distribution or Empirical(drawn), ids, batch, per, rows=rows, own=own)
 
 
 class Cache:
@@ -114,7 +114,7 @@ class Cache:
         if items < 1 or k < 1 or size < 1:
             raise ValueError(f"items, k and size must be >= 1, got items {items}, k {k} and size {size}")
         self.k, self.size = k, size
-        self._even = Even(items)
+        self._even = UniformDistribution(items)
         self._kept = torch.empty(0, dtype=torch.int64)
         self._proposed_from = self._kept
 
@@ -148,7 +148,7 @@ class Cache:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`; of the cache as it was at the last draw."""
-        return log_prob(_Cached(Occurrences(self._proposed_from), self._even, self.size), ids, batch, per, rows=rows)
+        return log_prob(_Cached(Empirical(self._proposed_from), self._even, self.size), ids, batch, per, rows=rows)
 
 
 def _thinned(ids: Tensor, most: int) -> Tensor:
@@ -161,7 +161,7 @@ def _thinned(ids: Tensor, most: int) -> Tensor:
 class _Cached:
     """``occurrences`` of ``size`` places, of which the empty ones are the catalogue evenly; in units of 1 / V."""
 
-    def __init__(self, occurrences: Occurrences, even: Even, size: int) -> None:
+    def __init__(self, occurrences: Empirical, even: UniformDistribution, size: int) -> None:
         self._occurrences, self._even, self._empty = occurrences, even, size - occurrences.total
         self.total = size * even.total
 

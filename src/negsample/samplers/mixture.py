@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from negsample.batches.packed import NOBODY, Batch
 from negsample.samplers.base import PER, Negatives, Per, Sampler, own_mask, with_log_q
 from negsample.samplers.exclusion import excluded, rows_of, taken
-from negsample.samplers.memory_bank import CrossBatch
+from negsample.samplers.memory_bank import MemoryBank
 
 
 class Mixture:
@@ -32,7 +32,7 @@ class Mixture:
         self.parts: list[Sampler] = [
             each for part in parts for each in (part.parts if isinstance(part, Mixture) else [part])
         ]
-        if any(isinstance(part, CrossBatch) for part in self.parts[:-1]):
+        if any(isinstance(part, MemoryBank) for part in self.parts[:-1]):
             raise ValueError("a bank, which takes no gradient, must be the last part of a mixture; change the order")
         self.per: Per = max((part.per for part in self.parts), key=PER.index)
         self._there: list[Tensor] | None = None

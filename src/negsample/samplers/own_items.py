@@ -12,7 +12,7 @@ from negsample.batches.packed import Batch
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnItems:
     """Occurrences of items by sequence: ``items_N[n]`` is one of sequence ``rows_N[n]``, as often as it is there.
 
     ``sequences``: B. ``width``: V + 1.
@@ -46,7 +46,7 @@ class Own:
         keys = (rows * self.width + ids).contiguous()
         return torch.searchsorted(self._keys, keys, right=True) - torch.searchsorted(self._keys, keys)
 
-    def only(self, keep_N: Tensor) -> Own:
+    def only(self, keep_N: Tensor) -> OwnItems:
         """Some of them."""
         return replace(self, rows_N=self.rows_N[keep_N], items_N=self.items_N[keep_N])
 
@@ -55,15 +55,15 @@ class Own:
         return (self.rows_N * self.width + self.items_N).sort().values
 
 
-def own_targets(batch: Batch) -> Own:
+def own_targets(batch: Batch) -> OwnItems:
     """What of the training targets is of each sequence's user: the targets of the sequence, and of their others."""
     width = batch.catalogue_size + 1
     if batch.target_keys is not None:
-        return Own(batch.target_keys // width, batch.target_keys % width, batch.sequences, width)
-    return Own(batch.inputs.rows_T, batch.targets_T, batch.sequences, width)
+        return OwnItems(batch.target_keys // width, batch.target_keys % width, batch.sequences, width)
+    return OwnItems(batch.inputs.rows_T, batch.targets_T, batch.sequences, width)
 
 
-def own_among(items_N: Tensor, users_N: Tensor, batch: Batch) -> Own:
+def own_among(items_N: Tensor, users_N: Tensor, batch: Batch) -> OwnItems:
     """What of ``items_N``, occurrences of the users ``users_N``, is of each sequence's user."""
     rows, at = torch.nonzero(batch.users_B.unsqueeze(1) == users_N, as_tuple=True)
-    return Own(rows, items_N[at], batch.sequences, batch.catalogue_size + 1)
+    return OwnItems(rows, items_N[at], batch.sequences, batch.catalogue_size + 1)

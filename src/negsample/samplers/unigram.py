@@ -9,7 +9,7 @@ from torch import Tensor
 
 from negsample.batches.packed import Batch
 from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
-from negsample.samplers.distribution import Even, Line, check_counts, power_weights, scaled
+from negsample.samplers.distribution import Categorical, UniformDistribution, check_counts, power_weights, scaled
 from negsample.samplers.exclusion import draw_allowed, log_prob
 
 
@@ -29,11 +29,11 @@ class Uniform:
             raise ValueError(f"items must be >= 1, got {items}")
         check_draws(k, per)
         self.k, self.per = k, per
-        self._law = Even(items)
+        self._distribution = UniformDistribution(items)
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
-        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
+        return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws; ``log_q = -log(V - items excluded)``."""
@@ -41,7 +41,7 @@ class Uniform:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
-        return log_prob(self._law, ids, batch, per, rows=rows)
+        return log_prob(self._distribution, ids, batch, per, rows=rows)
 
 
 class Popularity:
@@ -67,11 +67,11 @@ class Popularity:
             raise ValueError(f"popularity exponent must be a finite number, got {exponent}")
         check_counts(counts)
         self.k, self.per = k, per
-        self._law = Line(power_weights(counts, exponent))
+        self._distribution = Categorical(power_weights(counts, exponent))
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
-        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
+        return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws; ``log_q`` = log of the item's share of the weight that is not excluded."""
@@ -79,7 +79,7 @@ class Popularity:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
-        return log_prob(self._law, ids, batch, per, rows=rows)
+        return log_prob(self._distribution, ids, batch, per, rows=rows)
 
 
 class LogUniform:
@@ -104,11 +104,11 @@ class LogUniform:
         rank = torch.arange(len(order), dtype=torch.float64, device=counts.device)
         shares = torch.zeros(len(counts), dtype=torch.float64, device=counts.device)
         shares[order] = torch.log1p(1 / (rank + 1))
-        self._law = Line(scaled(shares))
+        self._distribution = Categorical(scaled(shares))
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
-        return Negatives(draw_allowed(self._law, batch, self.k, self.per, rng=rng))
+        return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws; ``log_q`` = log of the item's share of what is not excluded."""
@@ -116,4 +116,4 @@ class LogUniform:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
-        return log_prob(self._law, ids, batch, per, rows=rows)
+        return log_prob(self._distribution, ids, batch, per, rows=rows)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from negsample.batches.packed import Batch
 from negsample.samplers.base import Negatives, Per, with_log_q
-from negsample.samplers.distribution import Even
+from negsample.samplers.distribution import UniformDistribution
 from negsample.samplers.exclusion import log_prob
 
 
@@ -38,4 +38,4 @@ class WholeCatalogue:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
-        return log_prob(Even(self.k), ids, batch, per, rows=rows)
+        return log_prob(UniformDistribution(self.k), ids, batch, per, rows=rows)

@@ -32,7 +32,7 @@ from negsample.studies.earlier import differs
 from negsample.studies.search import Trial, as_trial, drop_half_line, keep_trial, kept_trials, next_trial
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
-from negsample.training.state import SELECTED_BY, Course, Epoch, Fitted, standing
+from negsample.training.state import SELECTED_BY, Epoch, Fitted, TrainingState, standing
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""
@@ -405,6 +405,6 @@ def fit_trial(job: Job, place: Path, watch: Callable[[Epoch], None]) -> Fitted:
     assert not isinstance(model, PopRec)
     catalogue = catalogue_of(job.data, job.settings.max_length, device, windows=job.settings.windows)
     method = build_method(job.method, catalogue, job.negatives)
-    course = Course(model, method, seed=job.seed, watch=watch, keep=place)
-    (fitted,) = fit_together([course], job.data, job.settings, Checkpoint(place, checkpoint_identity([job], device)))
+    training = TrainingState(model, method, seed=job.seed, watch=watch, keep=place)
+    (fitted,) = fit_together([training], job.data, job.settings, Checkpoint(place, checkpoint_identity([job], device)))
     return fitted

@@ -11,7 +11,7 @@ from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.evaluation.ranks import NotFiniteError
 from negsample.settings import TrainSettings
-from negsample.training.state import Course
+from negsample.training.state import TrainingState
 
 
 class DivergedError(InputError):
@@ -19,17 +19,17 @@ class DivergedError(InputError):
 
     Attributes:
         what: the sentence that says so, without a remedy.
-        courses: which of the trainings that are computed together diverged, by position.
+        trainings: which of the trainings that are computed together diverged, by position.
         epoch, step: where, from 1; ``step`` within the epoch.
         users: index of each user in the batch of that step.
         begun: whether an earlier step had changed the weights.
     """
 
     def __init__(
-        self, what: str, *, courses: Sequence[int], epoch: int, step: int, users: Sequence[int], begun: bool
+        self, what: str, *, trainings: Sequence[int], epoch: int, step: int, users: Sequence[int], begun: bool
     ) -> None:
         super().__init__(f"training diverged: {what}; take a smaller learning_rate, or a larger temperature")
-        self.what, self.courses, self.users = what, list(courses), list(users)
+        self.what, self.trainings, self.users = what, list(trainings), list(users)
         self.epoch, self.step, self.begun = epoch, step, begun
 
 
@@ -39,10 +39,10 @@ class Trace:
     Every loss is checked: on a CPU at once, on a GPU, which would have to be waited for, at the end of the epoch.
     """
 
-    def __init__(self, courses: Sequence[Course], epoch: int) -> None:
+    def __init__(self, trainings: Sequence[TrainingState], epoch: int) -> None:
         self.losses: list[Tensor] = []
         self._users: list[Sequence[Tensor]] = []
-        self._courses, self._epoch = courses, epoch
+        self._trainings, self._epoch = trainings, epoch
 
     def add(self, loss_S: Tensor, users: Sequence[Tensor]) -> None:
         """A step is done, on a batch of ``users`` for each training.
@@ -66,34 +66,34 @@ class Trace:
         means: list[float] = loss_NS.double().mean(0).tolist()
         return means
 
-    def look(self, course: Course, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
-        """:meth:`negsample.training.state.Course.look` after the epoch.
+    def look(self, training: TrainingState, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
+        """:meth:`negsample.training.state.TrainingState.look` after the epoch.
 
         Raises:
             DivergedError: the model's scores are not finite.
         """
         try:
-            return course.look(self._epoch, data, settings)
+            return training.look(self._epoch, data, settings)
         except NotFiniteError:
             where = f"the scores were not finite after epoch {self._epoch}"
-            raise self._error(where, [self._courses.index(course)], len(self.losses), begun=True) from None
+            raise self._error(where, [self._trainings.index(training)], len(self.losses), begun=True) from None
 
     def _check(self, loss_NS: Tensor, first: int) -> None:
         finite = torch.isfinite(loss_NS)
         if bool(finite.all()):
             return
         at = int(finite.all(1).int().argmin())  # the first step with a loss that is not
-        courses = [number for number, fine in enumerate(finite[at].tolist()) if not fine]
-        step, loss = first + at, float(loss_NS[at, courses[0]])
+        trainings = [number for number, fine in enumerate(finite[at].tolist()) if not fine]
+        step, loss = first + at, float(loss_NS[at, trainings[0]])
         where = f"the loss became {loss} in epoch {self._epoch}, step {step}"
         if loss_NS.device.type == "cpu":  # there such a loss changes no weight
-            where += f", with {'finite' if _finite(self._courses[courses[0]]) else 'infinite'} weights"
-        raise self._error(where, courses, step, begun=self._epoch > 1 or step > 1)
+            where += f", with {'finite' if _finite(self._trainings[trainings[0]]) else 'infinite'} weights"
+        raise self._error(where, trainings, step, begun=self._epoch > 1 or step > 1)
 
-    def _error(self, what: str, courses: Sequence[int], step: int, *, begun: bool) -> DivergedError:
-        users = self._users[step - 1][courses[0]].tolist()
-        return DivergedError(what, courses=courses, epoch=self._epoch, step=step, users=users, begun=begun)
+    def _error(self, what: str, trainings: Sequence[int], step: int, *, begun: bool) -> DivergedError:
+        users = self._users[step - 1][trainings[0]].tolist()
+        return DivergedError(what, trainings=trainings, epoch=self._epoch, step=step, users=users, begun=begun)
 
 
-def _finite(course: Course) -> bool:
-    return all(bool(torch.isfinite(each).all()) for each in course.model.state_dict().values())
+def _finite(training: TrainingState) -> bool:
+    return all(bool(torch.isfinite(each).all()) for each in training.model.state_dict().values())

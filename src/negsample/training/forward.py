@@ -15,7 +15,7 @@ from negsample.errors import InputError
 from negsample.losses import of_parts
 from negsample.methods import Method
 from negsample.miners import Scored
-from negsample.miners.select import Needs
+from negsample.miners.base import Needs
 from negsample.models import Backbone
 from negsample.models.item_table import Rows, distinct_ids
 from negsample.training.padding import blank_scores, check_padding
@@ -51,7 +51,7 @@ def way_of(
     size = scores_bytes(len(batch.targets_T), proposed.negatives.ids.shape[-1])
     if score_memory is None or size <= score_memory or method.merged:
         return _at_once(model, method, batch, proposed, negatives_rng)
-    check_whole(len(batch.targets_T), proposed.negatives.ids.shape[-1], method.select.needs, score_memory)
+    check_whole(len(batch.targets_T), proposed.negatives.ids.shape[-1], method.miner.needs, score_memory)
     parts = min(-(-size // score_memory), batch.sequences)
     return _in_parts(model, method, batch, proposed, negatives_rng, parts)
 
@@ -60,7 +60,7 @@ def check_whole(positions: int, k: int, needs: Needs, score_memory: int) -> None
     """Scores of ``positions`` x ``k`` may be computed in parts, where they are more than ``score_memory`` bytes.
 
     Raises:
-        InputError: they would have to be, and the selector ``needs`` the batch as a whole.
+        InputError: they would have to be, and the miner ``needs`` the batch as a whole.
     """
     size = scores_bytes(positions, k)
     if size > score_memory and "whole" in needs:
@@ -109,18 +109,20 @@ def _in_parts(
     """To the same loss; vectors of negatives and scores are there for one of ``parts`` at a time."""
     ids = proposed.negatives.ids
     asked = (batch.inputs.items_T, batch.targets_T, ids)
-    distinct, places = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
+    distinct, positions = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
     (rows_ND,) = model.table.lookup(distinct)
-    of_inputs, of_targets, of_ids = torch.split(places, [each.numel() for each in asked])
+    of_inputs, of_targets, of_ids = torch.split(positions, [each.numel() for each in asked])
     of_ids = of_ids.view(ids.shape)
     start = negatives_rng.clone_state()
 
     def sums(first: int, last: int, states_TD: Tensor, rows_ND: Tensor) -> Tensor:
         low, high = (int(each) for each in batch.inputs.offsets[[first, last]])
         some, own = batch.part(first, last), part_of(proposed, batch, first, last)
-        places = of_ids if ids.dim() == 1 else of_ids[first:last] if len(ids) == batch.sequences else of_ids[low:high]
+        positions = (
+            of_ids if ids.dim() == 1 else of_ids[first:last] if len(ids) == batch.sequences else of_ids[low:high]
+        )
         targets = rows_ND.index_select(0, of_targets[low:high])
-        vectors = _hold(Rows(rows_ND, places), own.frozen)
+        vectors = _hold(Rows(rows_ND, positions), own.frozen)
         scored = _selected(method, states_TD[low:high], targets, vectors, own, some, start.clone_state())
         return method.loss(scored.pos_T, scored.neg_TK, parts=True)
 
@@ -146,7 +148,7 @@ def _selected(
     batch: Batch,
     rng: torch.Generator,
 ) -> Scored:
-    needs = method.select.needs
+    needs = method.miner.needs
     scored = score(
         states_TD,
         targets_TD,
@@ -157,7 +159,7 @@ def _selected(
         pos_log_q_T=proposed.pos_log_q_T,
         masked_T=proposed.masked_T,
     )
-    return method.select(scored, rng=rng)
+    return method.miner(scored, rng=rng)
 
 
 def _cuts(batch: Batch, parts: int) -> list[int]:

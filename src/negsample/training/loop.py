@@ -19,14 +19,14 @@ from negsample.errors import guarded
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
 from negsample.models.agreement import check_items, check_model
-from negsample.optim import Optimizer, TablesAndRest, optimizer_of, release
+from negsample.optim import ModelOptimizer, Optimizer, optimizer_of, release
 from negsample.settings import TrainSettings
 from negsample.training.checkpoint import Checkpoint, State
 from negsample.training.divergence import Trace
 from negsample.training.forward import way_of
-from negsample.training.proposals import Kept, Proposed, laid_together, propose
+from negsample.training.proposals import Proposed, Replay, laid_together, propose
 from negsample.training.score import MIB
-from negsample.training.state import Course, Epoch, Fitted
+from negsample.training.state import Epoch, Fitted, TrainingState
 
 
 def step(
@@ -53,13 +53,13 @@ def step(
         dropout_rng: likewise.
         proposed: an earlier proposal for this batch, used again instead of a new one.
         score_memory: bytes that the scores may take (None: any); where they would take more, they are computed for
-            some sequences at a time, and again for the gradient. (Chance in a selector is then the same for each part.)
+            some sequences at a time, and again for the gradient. (Chance in a miner is then the same for each part.)
         autocast: number type of the encoder's products, ``torch.bfloat16`` or None; scores and losses are float32.
         padded_to: L, to have the loss's means run over all B x L slots, those without an item included: the
             reference's quirk, see :func:`padding_of`. Never in parts.
 
     Raises:
-        InputError: the scores would take more, and the method's selector needs the batch as a whole; or slots without
+        InputError: the scores would take more, and the method's miner needs the batch as a whole; or slots without
             an item cannot be counted for this method and model.
         ValueError: the batch is of another catalogue than the model.
     """
@@ -129,23 +129,23 @@ def fit(
     ones the highest NDCG@10, and of those the first.
 
     Adam with betas 0.9 and 0.98, as the reference; see :func:`negsample.optim.optimizer_for`. Chance comes from
-    ``seed``, by purpose; ``watch`` and ``scratch`` as of :class:`Course`.
+    ``seed``, by purpose; ``watch`` and ``scratch`` as of :class:`TrainingState`.
 
     Raises:
         DivergedError: the loss or the weights stopped being finite.
         InputError: :func:`step` refuses.
         ValueError: ``model`` is another than ``settings`` say, or for another number of items than ``data`` has.
     """
-    (fitted,) = fit_together([Course(model, method, seed=seed, watch=watch, scratch=scratch)], data, settings)
+    (fitted,) = fit_together([TrainingState(model, method, seed=seed, watch=watch, scratch=scratch)], data, settings)
     return fitted
 
 
 def fit_together(
-    courses: Sequence[Course], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None = None
+    trainings: Sequence[TrainingState], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None = None
 ) -> list[Fitted]:
-    """:func:`fit` for each of ``courses``, all at once as one batched model (:class:`negsample.models.Together`).
+    """:func:`fit` for each of ``trainings``, all at once as one batched model (:class:`negsample.models.Together`).
 
-    Each gives what it would give alone, but for rounding. Seconds of training are a course's share of what all took.
+    Each gives what it would give alone, but for rounding. Seconds of training are a training's share of what all took.
     With a ``checkpoint`` the training is carried on from what was kept there: on a CPU its numbers are those of a
     training that was never stopped, bit for bit, given the same number of threads.
 
@@ -153,67 +153,67 @@ def fit_together(
         InputError: see :func:`fit`; or what was kept is damaged.
         ValueError: there are several and they are no SASRec of one shape; or see :func:`fit`.
     """
-    for course in courses:
-        check_items(course.model.table, data.catalogue_size, data.name)
-        check_model(course.model, settings)
-    with ExitStack() as places:
-        for course in courses:
-            places.enter_context(course.keeping_best())
-        return _fit(courses, data, settings, checkpoint)
+    for training in trainings:
+        check_items(training.model.table, data.catalogue_size, data.name)
+        check_model(training.model, settings)
+    with ExitStack() as positions:
+        for training in trainings:
+            positions.enter_context(training.keeping_best())
+        return _fit(trainings, data, settings, checkpoint)
 
 
 def _fit(
-    courses: Sequence[Course], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None
+    trainings: Sequence[TrainingState], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None
 ) -> list[Fitted]:
-    models = [course.model for course in courses]
+    models = [training.model for training in trainings]
     together = None if len(models) == 1 else _together(models)
     parameters = models[0].parameters() if together is None else together.parameters()
-    rounding = [course.rounding_rng for course in courses]
+    rounding = [training.rounding_rng for training in trainings]
     optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding)
-    done, seconds, steps = _carry_on(courses, optimizer, checkpoint)
+    done, seconds, steps = _carry_on(trainings, optimizer, checkpoint)
     for epoch in range(done + 1, settings.epochs + 1):
         began = time.perf_counter()
-        trace = Trace(courses, epoch)
-        sources = [_epoch(course, data, settings, epoch) for course in courses]
+        trace = Trace(trainings, epoch)
+        sources = [_epoch(training, data, settings, epoch) for training in trainings]
         for turns in zip(*sources, strict=True):
-            trace.add(_step_of(courses, turns, together, optimizer, settings), [batch.users_B for batch, _ in turns])
+            trace.add(_step_of(trainings, turns, together, optimizer, settings), [batch.users_B for batch, _ in turns])
         loss_of = trace.means()
-        seconds += (time.perf_counter() - began) / len(courses)
+        seconds += (time.perf_counter() - began) / len(trainings)
         steps += len(trace.losses)
         looked = epoch % settings.eval_every == 0 or epoch == settings.epochs
         if looked:
-            optimizer.settle()
-        for course, loss in zip(courses, loss_of, strict=True):
-            valid = trace.look(course, data, settings) if looked else None
-            course.log.append(Epoch(epoch, loss, seconds, steps, valid))
-            course.watch(course.log[-1])
-        if checkpoint is not None and checkpoint.after_epoch(partial(_state, courses, optimizer)):
-            for course in courses:
-                course.forget_earlier_bests()
+            optimizer.apply_deferred()
+        for training, loss in zip(trainings, loss_of, strict=True):
+            valid = trace.look(training, data, settings) if looked else None
+            training.log.append(Epoch(epoch, loss, seconds, steps, valid))
+            training.watch(training.log[-1])
+        if checkpoint is not None and checkpoint.after_epoch(partial(_state, trainings, optimizer)):
+            for training in trainings:
+                training.forget_earlier_bests()
     optimizer.zero_grad()
     del optimizer  # its state would lie beside the second copy of the weights
-    for course in courses:
-        release(course.model)
-    for course in courses:
-        course.load_best()
-    return [Fitted(course.log, course.best_epoch) for course in courses]
+    for training in trainings:
+        release(training.model)
+    for training in trainings:
+        training.load_best()
+    return [Fitted(training.log, training.best_epoch) for training in trainings]
 
 
-def _state(courses: Sequence[Course], optimizer: TablesAndRest) -> State:
-    return {"courses": [course.state() for course in courses], "optimizer": optimizer.state_dict()}
+def _state(trainings: Sequence[TrainingState], optimizer: ModelOptimizer) -> State:
+    return {"trainings": [training.state() for training in trainings], "optimizer": optimizer.state_dict()}
 
 
 def _carry_on(
-    courses: Sequence[Course], optimizer: TablesAndRest, checkpoint: Checkpoint | None
+    trainings: Sequence[TrainingState], optimizer: ModelOptimizer, checkpoint: Checkpoint | None
 ) -> tuple[int, float, int]:
     """Epochs, seconds and steps that are done already; all is as it was after them."""
     state = None if checkpoint is None else checkpoint.load()
     if state is None:
         return 0, 0.0, 0
     optimizer.load_state_dict(state["optimizer"])
-    for course, kept in zip(courses, state["courses"], strict=True):
-        course.restore(kept)
-    last = courses[0].log[-1]
+    for training, kept in zip(trainings, state["trainings"], strict=True):
+        training.restore(kept)
+    last = trainings[0].log[-1]
     return last.epoch, last.seconds, last.steps
 
 
@@ -225,24 +225,24 @@ def _together(models: Sequence[Backbone]) -> Together:
 
 
 def _step_of(
-    courses: Sequence[Course],
+    trainings: Sequence[TrainingState],
     turns: Sequence[tuple[Batch, Proposed]],
     together: Together | None,
     optimizer: Optimizer,
     settings: TrainSettings,
 ) -> Tensor:
-    """(S,) losses of one update of all ``courses``."""
+    """(S,) losses of one update of all ``trainings``."""
     score_memory = settings.score_memory * MIB
     autocast = precision_of(settings)
     if together is None:
-        (course,), ((batch, proposed),) = courses, turns
+        (training,), ((batch, proposed),) = trainings, turns
         loss = step(
-            course.model,
-            course.method,
+            training.model,
+            training.method,
             batch,
             optimizer,
-            negatives_rng=course.negatives_rng,
-            dropout_rng=course.dropout_rng,
+            negatives_rng=training.negatives_rng,
+            dropout_rng=training.dropout_rng,
             proposed=proposed,
             score_memory=score_memory,
             autocast=autocast,
@@ -251,21 +251,21 @@ def _step_of(
         return loss.unsqueeze(0)
     ways = [
         way_of(
-            course.model,
-            course.method,
+            training.model,
+            training.method,
             batch,
             proposed,
-            negatives_rng=course.negatives_rng,
-            score_memory=score_memory // len(courses),
+            negatives_rng=training.negatives_rng,
+            score_memory=score_memory // len(trainings),
             padded_to=padding_of(settings),
         )
-        for course, (batch, proposed) in zip(courses, turns, strict=True)
+        for training, (batch, proposed) in zip(trainings, turns, strict=True)
     ]
     with _autocast(turns[0][0].device, autocast):
         states = together(
             [way.inputs_TD for way in ways],
             [batch.inputs for batch, _ in turns],
-            [course.dropout_rng for course in courses],
+            [training.dropout_rng for training in trainings],
         )
     blanks = together.blank_states
     losses = torch.stack(
@@ -278,25 +278,27 @@ def _step_of(
     return losses.detach()
 
 
-def _epoch(course: Course, data: Dataset, settings: TrainSettings, epoch: int) -> Iterator[tuple[Batch, Proposed]]:
+def _epoch(
+    training: TrainingState, data: Dataset, settings: TrainSettings, epoch: int
+) -> Iterator[tuple[Batch, Proposed]]:
     """The batches of an epoch with their negatives: new ones, or, once there are enough of them, some that were kept.
 
     The paper's oversampling factor: the first ``factor`` epochs' batches are kept with their negatives; after that
     each step takes one of them at random.
     """
-    factor, device, kept = settings.oversampling_factor, course.negatives_rng.device, course.kept
+    factor, device, kept = settings.oversampling_factor, training.negatives_rng.device, training.kept
     if factor is not None and epoch > factor:
-        picks = torch.randint(len(kept), (len(kept) // factor,), generator=course.order_rng).tolist()
-        again = batches_again(data, settings, course.method.exclude, (kept[pick].ends_B for pick in picks))
+        picks = torch.randint(len(kept), (len(kept) // factor,), generator=training.order_rng).tolist()
+        again = batches_again(data, settings, training.method.exclude, (kept[pick].ends_B for pick in picks))
         for batch, pick in zip(ahead(again) if device.type == "cuda" else again, picks, strict=True):
             yield batch.to(device), kept[pick].proposed()
         return
-    batches, first = batches_of(data, settings, course.method.exclude, rng=course.order_rng), len(kept)
+    batches, first = batches_of(data, settings, training.method.exclude, rng=training.order_rng), len(kept)
     for batch in ahead(batches) if device.type == "cuda" else batches:
         there = batch.to(device)
-        proposed = propose(course.method, there, rng=course.negatives_rng)
+        proposed = propose(training.method, there, rng=training.negatives_rng)
         if factor is not None:
-            kept.append(Kept.of(batch, proposed))
+            kept.append(Replay.of(batch, proposed))
         yield there, proposed
     if factor is not None:
         kept[first:] = laid_together(kept[first:])

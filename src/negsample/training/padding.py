@@ -29,13 +29,13 @@ def check_padding(
     """Slots without an item can be counted in what ``method`` loses on ``batch``.
 
     Raises:
-        InputError: they have no state or no negatives, the selector needs more of them than scores, or all is too much
+        InputError: they have no state or no negatives, the miner needs more of them than scores, or all is too much
             at once.
     """
     if not isinstance(model, SASRec):
         raise InputError("setting padding=count is for model=sasrec; leave it out")
     ids = proposed.negatives.ids
-    if ids.dim() != 2 or of_positions(ids, batch) or method.select.needs:
+    if ids.dim() != 2 or of_positions(ids, batch) or method.miner.needs:
         raise InputError(
             "setting padding=count is for methods whose negatives are drawn per sequence (draws_per=sequence) and "
             "selected by score alone, as the reference's are; leave it out, or choose such a method"
@@ -62,6 +62,6 @@ def blank_scores(
     done once for it."""
     vectors_BKD = vectors.vectors() if isinstance(vectors, Rows) else vectors
     scores_BK = (vectors_BKD @ blank_D).masked_fill(ids_BK == 0, -math.inf)
-    selected = method.select(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=negatives_rng)
+    selected = method.miner(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=negatives_rng)
     missing_B = padded_to - torch.from_numpy(np.diff(batch.inputs.offsets)).to(ids_BK.device)
     return selected.pos_T.repeat_interleave(missing_B), selected.neg_TK.repeat_interleave(missing_B, 0)

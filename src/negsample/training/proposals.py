@@ -18,9 +18,9 @@ from negsample.samplers.exclusion import excludes, split_keys
 class Proposed(NamedTuple):
     """What the first seat gave for a batch.
 
-    ``negatives``: their ``log_q`` is there when the selector needs it. ``frozen``: how many at the end take no
-    gradient. ``pos_log_q_T`` and ``masked_T``: when the selector needs them, see
-    :class:`~negsample.miners.select.Scored`.
+    ``negatives``: their ``log_q`` is there when the miner needs it. ``frozen``: how many at the end take no
+    gradient. ``pos_log_q_T`` and ``masked_T``: when the miner needs them, see
+    :class:`~negsample.miners.base.Scored`.
     """
 
     negatives: Negatives
@@ -29,7 +29,7 @@ class Proposed(NamedTuple):
     masked_T: Tensor | None = None
 
 
-class Kept(NamedTuple):
+class Replay(NamedTuple):
     """A step to be done again: which batch it was, and its proposal, as small as they can be.
 
     ``ends_B``: of the batch, they tell its windows. ``ids`` of the negatives, of any granularity, and their owners: 32
@@ -45,7 +45,7 @@ class Kept(NamedTuple):
     masked_T: Tensor | None
 
     @classmethod
-    def of(cls, batch: Batch, proposed: Proposed) -> Kept:
+    def of(cls, batch: Batch, proposed: Proposed) -> Replay:
         """What is kept of a step."""
         (ids, log_q, owner), frozen, pos_log_q_T, masked_T = proposed
         owner = None if owner is None else owner.to(torch.int32)
@@ -57,7 +57,7 @@ class Kept(NamedTuple):
         negatives = Negatives(self.ids.long(), self.log_q, owner)
         return Proposed(negatives, self.frozen, self.pos_log_q_T, self.masked_T)
 
-    def to(self, device: torch.device) -> Kept:
+    def to(self, device: torch.device) -> Replay:
         """The same on ``device``."""
         return self.with_tensors([None if each is None else each.to(device, copy=True) for each in self.tensors()])
 
@@ -65,15 +65,15 @@ class Kept(NamedTuple):
         """Ends, ids, log_q, owner, pos_log_q_T, masked_T."""
         return [each for each in self if not isinstance(each, int)]
 
-    def with_tensors(self, tensors: Sequence[Tensor | None]) -> Kept:
+    def with_tensors(self, tensors: Sequence[Tensor | None]) -> Replay:
         """The same with others in the place of :meth:`tensors`."""
         ends_B, ids, log_q, owner, pos_log_q_T, masked_T = tensors
         assert ends_B is not None
         assert ids is not None
-        return Kept(ends_B, ids, log_q, owner, self.frozen, pos_log_q_T, masked_T)
+        return Replay(ends_B, ids, log_q, owner, self.frozen, pos_log_q_T, masked_T)
 
 
-def laid_together(kept: Sequence[Kept]) -> list[Kept]:
+def laid_together(kept: Sequence[Replay]) -> list[Replay]:
     """The same (one at least), as parts of a few large tensors: small ones that stay lie scattered among those that go,
     and hold several times their size of memory."""
     fields = [_laid(values) for values in zip(*(each.tensors() for each in kept), strict=True)]
@@ -89,8 +89,8 @@ def _laid(values: Sequence[Tensor | None]) -> list[Tensor | None]:
 
 
 def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Proposed:
-    """The method's proposal, and no more than its selector needs."""
-    needs, sampler = method.select.needs, method.sampler
+    """The method's proposal, and no more than its miner needs."""
+    needs, sampler = method.miner.needs, method.sampler
     negatives = sampler.sample(batch, rng=rng) if "log_q" in needs else sampler.draw(batch, rng=rng)
     pos_log_q_T = sampler.log_prob(batch.targets_T, batch, per="batch") if "pos_log_q" in needs else None
     masked_T = masked_share(sampler, batch) if "masked" in needs else None

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from negsample.batches.packed import Batch, upload
 from negsample.batches.windows import spans
-from negsample.miners.select import Needs, Scored
+from negsample.miners.base import Needs, Scored
 from negsample.models.item_table import Rows
 from negsample.samplers.base import Negatives, own_mask
 from negsample.samplers.exclusion import in_history, rows_of
@@ -38,16 +38,16 @@ def score(
     pos_log_q_T: Tensor | None = None,
     masked_T: Tensor | None = None,
 ) -> Scored:
-    """Targets and negatives scored, with what a selector ``needs``; see :func:`score_negatives`.
+    """Targets and negatives scored, with what a miner ``needs``; see :func:`score_negatives`.
 
-    ``pos_log_q_T`` and ``masked_T``: see :class:`~negsample.miners.select.Scored`.
+    ``pos_log_q_T`` and ``masked_T``: see :class:`~negsample.miners.base.Scored`.
 
     Raises:
-        ValueError: the selector needs ``log_q``, and ``proposed`` has none.
+        ValueError: the miner needs ``log_q``, and ``proposed`` has none.
     """
     log_q = proposed.log_q if "log_q" in needs else None
     if "log_q" in needs and log_q is None:
-        raise ValueError("the selector needs log_q, which draw() leaves out; take the negatives of sample()")
+        raise ValueError("the miner needs log_q, which draw() leaves out; take the negatives of sample()")
     return Scored(
         score_targets(states_TD, targets_TD),
         score_negatives(states_TD, vectors, proposed, batch),
@@ -205,10 +205,10 @@ def _bucket(states_TD: Tensor, vectors_BKD: Tensor, lengths: np.ndarray) -> Tens
         return torch.bmm(states_TD.view(sequences, longest, -1), vectors_BKD.transpose(1, 2)).flatten(0, 1)
     ends = np.cumsum(lengths)
     shifts = np.repeat(np.arange(sequences) * longest - (ends - lengths), lengths)
-    places = upload(torch.from_numpy(np.arange(len(states_TD)) + shifts), states_TD.device)
-    padded = states_TD.new_zeros(sequences * longest, states_TD.shape[1]).index_copy(0, places, states_TD)
+    positions = upload(torch.from_numpy(np.arange(len(states_TD)) + shifts), states_TD.device)
+    padded = states_TD.new_zeros(sequences * longest, states_TD.shape[1]).index_copy(0, positions, states_TD)
     scores = torch.bmm(padded.view(sequences, longest, -1), vectors_BKD.transpose(1, 2)).flatten(0, 1)
-    return scores.index_select(0, places)
+    return scores.index_select(0, positions)
 
 
 def _dots(states_TD: Tensor, vectors_TKD: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -217,7 +217,7 @@ def _dots(states_TD: Tensor, vectors_TKD: Tensor, *, out: Tensor | None = None) 
 
 
 def _dots_of(states_TD: Tensor, rows: Rows) -> Tensor:
-    dots: Tensor = _Dots.apply(states_TD, rows.matrix_ND, rows.places)  # type: ignore[no-untyped-call]
+    dots: Tensor = _Dots.apply(states_TD, rows.matrix_ND, rows.positions)  # type: ignore[no-untyped-call]
     return dots
 
 
@@ -228,27 +228,27 @@ class _Dots(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, states_TD: Tensor, matrix_ND: Tensor, places_TK: Tensor) -> Tensor:
-        ctx.save_for_backward(states_TD, matrix_ND, places_TK)
-        dots = states_TD.new_empty(places_TK.shape)
-        for part in _parts(states_TD, places_TK):
+    def forward(ctx: Any, states_TD: Tensor, matrix_ND: Tensor, positions_TK: Tensor) -> Tensor:
+        ctx.save_for_backward(states_TD, matrix_ND, positions_TK)
+        dots = states_TD.new_empty(positions_TK.shape)
+        for part in _parts(states_TD, positions_TK):
             # In place: small results kept between large vectors let go would tear memory to pieces.
-            _dots(states_TD[part], Rows(matrix_ND, places_TK[part]).vectors(), out=dots[part].unsqueeze(1))
+            _dots(states_TD[part], Rows(matrix_ND, positions_TK[part]).vectors(), out=dots[part].unsqueeze(1))
         return dots
 
     @staticmethod
     def backward(ctx: Any, gradient_TK: Tensor) -> tuple[Tensor, Tensor, None]:
-        states_TD, matrix_ND, places_TK = ctx.saved_tensors
+        states_TD, matrix_ND, positions_TK = ctx.saved_tensors
         gradient_TK = gradient_TK.contiguous()
-        of_states = F.embedding_bag(places_TK, matrix_ND, per_sample_weights=gradient_TK, mode="sum")
+        of_states = F.embedding_bag(positions_TK, matrix_ND, per_sample_weights=gradient_TK, mode="sum")
         of_matrix = torch.zeros_like(matrix_ND)
-        for part in _parts(states_TD, places_TK):
+        for part in _parts(states_TD, positions_TK):
             outer = gradient_TK[part].unsqueeze(2) * states_TD[part].unsqueeze(1)
-            of_matrix.index_add_(0, places_TK[part].reshape(-1), outer.flatten(0, 1))
+            of_matrix.index_add_(0, positions_TK[part].reshape(-1), outer.flatten(0, 1))
         return of_states, of_matrix, None
 
 
-def _parts(states_TD: Tensor, places_TK: Tensor) -> Iterator[slice]:
+def _parts(states_TD: Tensor, positions_TK: Tensor) -> Iterator[slice]:
     """Stretches of positions whose vectors may be held at once."""
-    positions = max(LOOKED_UP // max(places_TK.shape[1] * states_TD.shape[1], 1), 1)
-    return (slice(first, first + positions) for first in range(0, len(places_TK), positions))
+    positions = max(LOOKED_UP // max(positions_TK.shape[1] * states_TD.shape[1], 1), 1)
+    return (slice(first, first + positions) for first in range(0, len(positions_TK), positions))

@@ -21,7 +21,7 @@ from negsample.models import Backbone
 from negsample.random import generator
 from negsample.settings import TrainSettings
 from negsample.training.checkpoint import State, damaged, save, write_whole
-from negsample.training.proposals import Kept
+from negsample.training.proposals import Replay
 
 SELECTED_BY = "hr@10"
 """The validation figure by which an epoch, and a tuning's trial, is chosen."""
@@ -67,7 +67,7 @@ class Fitted(NamedTuple):
     best_epoch: int
 
 
-class Course:
+class TrainingState:
     """One training: a model, its method, and its chance by purpose, with what has come of it so far.
 
     Args:
@@ -96,7 +96,7 @@ class Course:
         self.negatives_rng = generator(seed, "negatives", device)
         self.dropout_rng = generator(seed, "dropout", device)
         self.rounding_rng = generator(seed, "rounding", device)
-        self.kept: list[Kept] = []
+        self.kept: list[Replay] = []
         self.log: list[Epoch] = []
         self.best_epoch, self._best_standing = 0, (-math.inf, -math.inf)
         self._scratch, self._keep = scratch, keep
@@ -159,7 +159,7 @@ class Course:
         if self.method.memory is not None:
             self.method.memory.load_state_dict(state["memory"])
         device = self.model.table.weight.device
-        self.kept[:] = [Kept(*each).to(device) for each in state["kept"]]
+        self.kept[:] = [Replay(*each).to(device) for each in state["kept"]]
         self.best_epoch, *standing_then = state["best"]
         self._best_standing = standing_then[0], standing_then[1]
         self._best_sum = state["best_sum"]

@@ -25,7 +25,7 @@ def sasrec(weights: Weights, history: Sequence[int], longest: int, *, blocks: in
     width = table.shape[1]
     padding = longest - len(history)
     assert padding >= 0
-    x = [table[item] * math.sqrt(width) + weights["slots"][slot] for slot, item in enumerate(history, padding)]
+    x = [table[item] * math.sqrt(width) + weights["positions"][slot] for slot, item in enumerate(history, padding)]
     x = [torch.zeros(width, dtype=table.dtype)] * padding + x
 
     def layer(name: str, value: Tensor) -> Tensor:

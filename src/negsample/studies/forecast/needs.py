@@ -15,10 +15,10 @@ from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK
 from negsample.evaluation.seen import PAIRS
 from negsample.losses import bpr_max
 from negsample.methods import POPREC, Catalogue, Method, build_method
-from negsample.miners import BatchMix, Hardest, OneOfHardest, Resample, Then
-from negsample.miners.select import Needs as SelectorNeeds
+from negsample.miners import BatchMix, Chain, Hardest, OneOfHardest, Resample
+from negsample.miners.base import Needs as MinerNeeds
 from negsample.runs.job import Job
-from negsample.samplers import CrossBatch, InBatch, Mixture, Sampler
+from negsample.samplers import InBatch, MemoryBank, Mixture, Sampler
 from negsample.samplers.in_batch import MARKS
 from negsample.scoring.dial import BETAS
 from negsample.settings import TrainSettings
@@ -141,7 +141,7 @@ class Drawn(NamedTuple):
     k: int
     per: Literal["batch", "sequence", "position"]
     merged: bool
-    needs: SelectorNeeds
+    needs: MinerNeeds
     a_score: int
     owned: bool
     made: int
@@ -174,9 +174,9 @@ def drawn_by(job: Job, positions: int) -> Drawn:
     counts[0] = 0
     method = build_method(job.method, Catalogue(_PROBE, counts, counts), job.negatives)
     k = job.data.catalogue_size if method.merged else _k(method, positions)
-    owned = any(isinstance(part, InBatch | CrossBatch) for part in _parts(method))
+    owned = any(isinstance(part, InBatch | MemoryBank) for part in _parts(method))
     a_score = _a_score(method, owned)
-    return Drawn(k, method.sampler.per, method.merged, method.select.needs, a_score, owned, _made(method))
+    return Drawn(k, method.sampler.per, method.merged, method.miner.needs, a_score, owned, _made(method))
 
 
 def _parts(method: Method) -> list[Sampler]:
@@ -185,22 +185,22 @@ def _parts(method: Method) -> list[Sampler]:
 
 def _a_score(method: Method, owned: bool) -> int:
     """Measured. What is left out before the loss costs it nothing."""
-    if isinstance(method.select, Hardest | OneOfHardest):
+    if isinstance(method.miner, Hardest | OneOfHardest):
         return 10
-    extra = sum(size for name, size in (("log_q", 10 if owned else 6), ("ids", 16)) if name in method.select.needs)
+    extra = sum(size for name, size in (("log_q", 10 if owned else 6), ("ids", 16)) if name in method.miner.needs)
     loss = getattr(method.loss, "func", method.loss)
     return BYTES_A_SCORE + extra + (35 if loss is bpr_max else 0)
 
 
 def _made(method: Method) -> int:
     """20 bytes a mixture of two, 48 one drawn again."""
-    steps = method.select.steps if isinstance(method.select, Then) else [method.select]
+    steps = method.miner.steps if isinstance(method.miner, Chain) else [method.miner]
     mixed = sum(each.n for each in steps if isinstance(each, BatchMix))
     return 20 * mixed + 48 * sum(each.k for each in steps if isinstance(each, Resample))
 
 
 def _k(method: Method, positions: int) -> int:
-    sizes = (part.size if isinstance(part, CrossBatch) else part.k for part in _parts(method))
+    sizes = (part.size if isinstance(part, MemoryBank) else part.k for part in _parts(method))
     return sum(positions if size == "all" else int(size) for size in sizes)
 
 

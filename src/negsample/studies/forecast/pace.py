@@ -21,7 +21,7 @@ from negsample.evaluation.ranks import rank_by_dial
 from negsample.methods import POPREC, Catalogue, Method, build_method
 from negsample.models import Backbone, GRU4Rec, PopRec, SASRec
 from negsample.models.item_table import DenseTable, Rows, RowsTable
-from negsample.optim import TablesAndRest, optimizer_for
+from negsample.optim import ModelOptimizer, optimizer_for
 from negsample.random import generator
 from negsample.runs.job import Job, build_model, default_device
 from negsample.scoring.dial import BETAS, NO_DIAL, Dials
@@ -96,7 +96,7 @@ class _Folded(nn.Module):
         return self.table.block(start, stop)
 
 
-def _model(job: Job, device: torch.device) -> tuple[SASRec | GRU4Rec, TablesAndRest]:
+def _model(job: Job, device: torch.device) -> tuple[SASRec | GRU4Rec, ModelOptimizer]:
     """The model, over a small table where a large one is of rows, and its optimiser."""
     v, settings = job.data.catalogue_size, job.settings
     folded = v > _ITEMS and settings.table_at(v) == "rows"
@@ -112,7 +112,7 @@ def _model(job: Job, device: torch.device) -> tuple[SASRec | GRU4Rec, TablesAndR
 
 
 def _steps(
-    job: Job, method: Method, model: Backbone, optimizer: TablesAndRest, device: torch.device
+    job: Job, method: Method, model: Backbone, optimizer: ModelOptimizer, device: torch.device
 ) -> Iterator[float]:
     """Seconds of each of some steps but the first, which allocates; of that, where it is the only one."""
     settings, seed = job.settings, job.seed

@@ -11,16 +11,16 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from negsample.losses import bce, sampled_softmax
-from negsample.miners import BatchMix, Hardest, KeepAll, LogQ, OneOfHardest, Resample, Scored, Temper, Then
+from negsample.miners import BatchMix, Chain, Hardest, KeepAll, LogQ, OneOfHardest, Resample, Scored, Temperature
 from negsample.samplers import Cache
 
 INF = math.inf
 LOG_2 = 0.6931471805599453
 
 
-def selected(selector, neg, rng, **more):
-    """The negatives that ``selector`` makes of these, for targets of score 0."""
-    return selector(Scored(torch.zeros(len(neg), dtype=neg.dtype), neg, **more), rng=rng(0)).neg_TK
+def selected(miner, neg, rng, **more):
+    """The negatives that ``miner`` makes of these, for targets of score 0."""
+    return miner(Scored(torch.zeros(len(neg), dtype=neg.dtype), neg, **more), rng=rng(0)).neg_TK
 
 
 def p_value(counts, law):
@@ -150,7 +150,7 @@ def test_resample_then_log_q_has_the_value_of_the_pool_and_on_average_its_gradie
     torch.testing.assert_close(torch.logsumexp(whole.neg_TK, 1), torch.full((40_000,), POOL, dtype=torch.float64))
     sampled_softmax(whole.pos_T, whole.neg_TK).backward()
     expected, neg.grad = neg.grad.clone(), None
-    drawn = Then(Resample(3), LogQ())(scored, rng=rng(1))
+    drawn = Chain(Resample(3), LogQ())(scored, rng=rng(1))
     for each in range(5):  # the value, whatever was drawn
         rows = slice(each, each + 1)
         value = sampled_softmax(drawn.pos_T[rows], drawn.neg_TK[rows])
@@ -239,14 +239,14 @@ def test_log_q_makes_draws_as_frequent_as_their_law_the_whole_catalogue(rng):
 
 def test_temper_by_hand_and_then_goes_in_order(rng):
     scored = pool(1)[1]
-    tempered = Temper(0.25)(scored, rng=rng(0))
+    tempered = Temperature(0.25)(scored, rng=rng(0))
     assert tempered.pos_T.tolist() == [3.2]
     assert tempered.neg_TK[0].tolist() == [4 * score for score in ROW]
     first, second = ([4 * ROW[0] - (LOG_Q[0] + math.log(6))], [4 * (ROW[0] - (LOG_Q[0] + math.log(6)))])
-    assert Then(Temper(0.25), LogQ())(scored, rng=rng(0)).neg_TK[0, :1].tolist() == pytest.approx(first)
-    assert Then(LogQ(), Temper(0.25))(scored, rng=rng(0)).neg_TK[0, :1].tolist() == pytest.approx(second)
+    assert Chain(Temperature(0.25), LogQ())(scored, rng=rng(0)).neg_TK[0, :1].tolist() == pytest.approx(first)
+    assert Chain(LogQ(), Temperature(0.25))(scored, rng=rng(0)).neg_TK[0, :1].tolist() == pytest.approx(second)
     assert KeepAll()(scored, rng=rng(0)) is scored
-    assert Then(Temper(0.25), LogQ(positives=True), KeepAll()).needs == {"log_q", "pos_log_q"}
+    assert Chain(Temperature(0.25), LogQ(positives=True), KeepAll()).needs == {"log_q", "pos_log_q"}
 
 
 def test_batch_mix_scores_the_mixture_of_two_vectors(rng):
@@ -296,11 +296,11 @@ SENSELESS = {
     "in .0, 1., got 1.1": lambda: LogQ(1.1),
     "in .0, 1., got nan": lambda: LogQ(math.nan),
     "positives. or taken out of q .without_masked., not both": lambda: LogQ(positives=True, without_masked=True),
-    "temperature must be > 0, got 0": lambda: Temper(0),
-    "temperature must be > 0, got inf": lambda: Temper(INF),
+    "temperature must be > 0, got 0": lambda: Temperature(0),
+    "temperature must be > 0, got inf": lambda: Temperature(INF),
     "mixed negatives must be >= 1, got 0": lambda: BatchMix(0),
     "a must be > 0, got 0": lambda: BatchMix(2, a=0),
-    "at least one selector": Then,
+    "at least one miner": Chain,
 }
 
 
@@ -310,14 +310,14 @@ def test_senseless_settings_are_refused(says):
         SENSELESS[says]()
 
 
-def test_scores_without_what_a_selector_needs_are_refused(rng):
+def test_scores_without_what_a_miner_needs_are_refused(rng):
     bare = Scored(torch.zeros(1), torch.zeros(1, 3))
     with pytest.raises(ValueError, match="needs log_q, which the scores came without"):
         LogQ()(bare, rng=rng(0))
     with pytest.raises(ValueError, match="needs pos_log_q"):
         LogQ(positives=True)(bare._replace(log_q_TK=torch.zeros(1, 3)), rng=rng(0))
     with pytest.raises(ValueError, match="needs log_q"):
-        Then(BatchMix(2), LogQ())(bare._replace(log_q_TK=torch.zeros(1, 3)), rng=rng(0))
+        Chain(BatchMix(2), LogQ())(bare._replace(log_q_TK=torch.zeros(1, 3)), rng=rng(0))
     with pytest.raises(ValueError, match="needs log_q"):
         Resample(2)(bare, rng=rng(0))
 

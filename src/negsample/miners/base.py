@@ -18,7 +18,7 @@ class Scored(NamedTuple):
     ``pos_T``: of each position's target. ``neg_TK``: of its negatives, ``-inf`` where absent. ``log_q_TK`` and
     ``ids_TK`` of the negatives; ``pos_log_q_T``, the log-probability of the target as any draw of the batch, before
     anything is excluded or a user's own; and ``masked_T``, the probability that a draw is masked when it is scored: all
-    are there when the selector needs them. ``m_T``: how many negatives each position drew, masked ones included; None:
+    are there when the miner needs them. ``m_T``: how many negatives each position drew, masked ones included; None:
     those whose ``log_q`` is above ``-inf``.
     """
 
@@ -48,7 +48,7 @@ class Scored(NamedTuple):
 
 
 def check_needs(needs: Needs, scored: Scored) -> None:
-    """Refuses scores that lack what a selector needs.
+    """Refuses scores that lack what a miner needs.
 
     Raises:
         ValueError: as it says.
@@ -62,13 +62,13 @@ def check_needs(needs: Needs, scored: Scored) -> None:
     missing = sorted(name for name in needs if name != "whole" and fields[name] is None)
     if missing:
         raise ValueError(
-            f"the selector needs {', '.join(missing)}, which the scores came without: hand needs=select.needs to "
+            f"the miner needs {', '.join(missing)}, which the scores came without: hand needs=miner.needs to "
             "score() (and for pos_log_q and masked what propose() gives); BatchMix has no log_q "
             "and comes last"
         )
 
 
-class Select(Protocol):
+class Miner(Protocol):
     """From scored proposals to those that take part.
 
     ``needs``: what of :class:`Scored` must be there; ``whole``: a batch all at once and once only, not part by part.
@@ -94,12 +94,12 @@ class KeepAll:
         return scored
 
 
-class Then:
-    """One selector after the other."""
+class Chain:
+    """One miner after the other."""
 
-    def __init__(self, *steps: Select) -> None:
+    def __init__(self, *steps: Miner) -> None:
         if not steps:
-            raise ValueError("at least one selector is needed; KeepAll() keeps all")
+            raise ValueError("at least one miner is needed; KeepAll() keeps all")
         self.steps = steps
         self.needs: Needs = frozenset().union(*(step.needs for step in steps))
 
