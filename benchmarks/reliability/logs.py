@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.reliability.made_logs import Event, Made, valid_log
 from benchmarks.reliability.mutations import MUTATIONS
 from negsample import InputError
-from negsample.data.log.parts import readable
+from negsample.data.log.files import readable
 from negsample.data.log.read import read_here, read_log
 from negsample.data.prepare.pipeline import prepare
 from negsample.settings import PrepareSettings

@@ -46,7 +46,7 @@ def good(world, tmp_path_factory):
         "load_dataset": {"what": data.folder, "settings": None, "split": None},
         "open_dataset": {"folder": data.folder},
         "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"},
-        "read_log": {"path": text, "user": "user", "item": "item", "time": "time"},
+        "read_log": {"log": text, "user": "user", "item": "item", "time": "time"},
         "split_by_time": {"times": np.arange(60), "rule": "timestamp", "valid_fraction": 0.1, "test_fraction": 0.1},
         "fit": {"model": model, "data": data, "method": method, "settings": SETTINGS, "seed": 0},
         "evaluate": {"model": model, "data": data, "part": "valid", "settings": SETTINGS},

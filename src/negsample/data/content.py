@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from negsample.data.cache import cache_folder
-from negsample.data.log.parts import readable
+from negsample.data.log.files import readable
 from negsample.errors import InputError
 from negsample.files.folders import write_json
 from negsample.settings import fingerprint

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from negsample.data.cache import cache_folder
 from negsample.data.content import content_of
 from negsample.data.dataset import FORMAT, Dataset, is_prepared, open_dataset
-from negsample.data.log.parts import find_parts, readable, stem
+from negsample.data.log.files import log_files, log_name, readable
 from negsample.data.log.read import read_log
 from negsample.data.names import safe_name
 from negsample.data.prepare.pipeline import prepare
@@ -89,9 +89,9 @@ def _as_prepared(folder: Path, asked: PrepareSettings) -> Dataset:
 
 
 def _from_cache(path: Path, settings: PrepareSettings) -> Dataset:
-    contents = [(part.name, content_of(part)) for part in find_parts(path)]
-    key = fingerprint({"files": contents, "name": stem(path), "settings": settings, "format": FORMAT})
-    folder = cache_folder() / "datasets" / f"{safe_name(stem(path))}-{key}"
+    contents = [(part.name, content_of(part)) for part in log_files(path)]
+    key = fingerprint({"files": contents, "name": log_name(path), "settings": settings, "format": FORMAT})
+    folder = cache_folder() / "datasets" / f"{safe_name(log_name(path))}-{key}"
     if is_prepared(folder):
         return open_dataset(folder)
     log = read_log(path, **settings.reading())

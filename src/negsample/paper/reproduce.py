@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from negsample.data.dataset import Dataset, is_prepared
-from negsample.data.log.parts import COMPRESSIONS, FORMATS, readable
+from negsample.data.log.files import COMPRESSIONS, FORMATS, readable
 from negsample.errors import InputError
 from negsample.methods import PAPER_SIX, POPREC
 from negsample.paper.presets import Preset, whose

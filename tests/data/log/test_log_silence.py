@@ -146,7 +146,9 @@ def test_floats_that_lost_their_digits(tmp_path, dtype):
     frame.write_parquet(path)
     said = refusal(path)
     assert "row 21: user in column 'user' is" in said
-    assert f"a {dtype()} tells whole numbers apart up to {most:,} (2^{24 if dtype == pl.Float32 else 53})" in said
+    assert (
+        f"a {dtype()} holds whole numbers exactly only up to {most:,} (2^{24 if dtype == pl.Float32 else 53})" in said
+    )
     frame.head(20).write_parquet(path)
     assert [user for user, *_ in events(path)] == ids.head(20).to_list()
 
@@ -156,7 +158,7 @@ def test_times_of_floats_that_lost_their_digits(tmp_path):
     for dtype, a_second in ((pl.Float32, 1), (pl.Float32, 1000), (pl.Float64, 10**9)):
         times = pl.Series([(BASE + n) * a_second for n in range(40)], dtype=dtype, strict=False)
         pl.DataFrame({"user": [1] * 40, "item": [1] * 40, "time": times}).write_parquet(path)
-        assert f"a {dtype()} tells whole numbers apart up to" in refusal(path)
+        assert f"a {dtype()} holds whole numbers exactly only up to" in refusal(path)
     times = pl.Series([BASE + n + 0.25 for n in range(40)])
     pl.DataFrame({"user": [1] * 40, "item": [1] * 40, "time": times}).write_parquet(path)
     assert read_log(path).frame.collect()["time"].to_list() == [(BASE + n) * 10**6 + 250_000 for n in range(40)]

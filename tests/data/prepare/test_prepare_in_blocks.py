@@ -184,7 +184,7 @@ def test_a_log_cut_short_while_read_is_refused(tmp_path, kept):
     pl.DataFrame(columns).write_parquet(path, row_group_size=1_000)
     log = read_log(path)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(InputError, match=r"log.parquet cannot be read .*check that the file is whole"):
+    with pytest.raises(InputError, match=r"log.parquet cannot be read .*check that the file is complete"):
         prepare(log, PrepareSettings(), tmp_path / "out")
     assert [each.name for each in tmp_path.iterdir()] == ["log.parquet"]
 

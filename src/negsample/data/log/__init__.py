@@ -1,1 +1,1 @@
-"""How a log in any of the usual formats becomes rows of user, item and time."""
+"""How does a log in any of the usual formats become rows of user, item and time?"""

@@ -42,7 +42,7 @@ def choose_columns(
 
     Args:
         columns: the column names of the file, in its order.
-        asked: for each role (user, item, time) the column a person named, or None.
+        asked: for each role (user, item, time) the column that was named, or None.
         path: named in errors.
         header: the names come from the first line of a text file, which may be a row.
 
@@ -50,7 +50,7 @@ def choose_columns(
         InputError: a column is not there, is there twice, or would serve two roles, or the names are a row.
     """
     if header:
-        _refuse_data(columns, asked, path)
+        _check_is_header(columns, asked, path)
     chosen = {role: asked.get(role) or _guess(role, columns, path) for role in USUAL_NAMES}
     for role, column in chosen.items():
         if column not in columns:
@@ -72,8 +72,8 @@ def choose_columns(
     return chosen, notes + ([f"As named: {', '.join(named)}."] if named else [])
 
 
-def _refuse_data(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> None:
-    """Refuses a first line that is a row: named as columns, its values would be lost."""
+def _check_is_header(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> None:
+    """Refuses a first line that is a row: taken as names, its values would be lost."""
     named = {column for column in asked.values() if column}
     known = {name for names in USUAL_NAMES.values() for name in names}
     values = [column for column in columns if _VALUE.match(column)]

@@ -1,7 +1,7 @@
-"""The layout of a delimited text file: its delimiter, its header, and that every row has as many fields.
+"""The layout of a delimited text file: its delimiter, its header and its rows, which have as many fields.
 
-Polars fills short rows with nulls and overlooks surplus fields of columns that nobody asks for, so rows are
-counted here, in one streaming pass over the lines.
+Polars fills short rows with nulls and ignores surplus fields of columns that are not selected. So the fields of each
+row are counted here, in one streaming pass over the lines.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes"}
 
 
 class Layout(NamedTuple):
-    """What the lines of a file say before any value is read.
+    """Delimiter, columns and size of a text file.
 
-    ``rows`` counts as Polars does: blank lines (``blank`` of them) are rows of nothing. ``unpaired`` is the
-    first line with a quote left open: there a field goes over several lines, or a quote is astray.
+    ``rows`` counts as Polars does: blank lines (``blank`` of them) are empty rows. ``unpaired`` is the first line
+    with an open quote: a field goes over several lines there, or a quote is misplaced.
     """
 
     delimiter: str
@@ -124,19 +124,19 @@ def _count_slowly(path: Path, delimiter: str, columns: list[str]) -> tuple[int, 
 
 
 def _refuse_swallowed(path: Path, row: int, line: int, fields: list[str], delimiter: str, numeric: list[bool]) -> None:
-    """Refuses a quoted field that holds what looks like rows: two quotes astray make one field of all between them."""
+    """Refuses a quoted field that holds text like rows: two misplaced quotes make one field of all between them."""
 
     def looks_like(text: str, like: list[bool]) -> bool:
         parts = text.split(delimiter)
         return len(parts) == len(like) and all(_NUMERIC.match(p) for p, n in zip(parts, like, strict=True) if n)
 
-    for place, field in enumerate(fields):
+    for position, field in enumerate(fields):
         _, *whole, last = field.split("\n") if "\n" in field else ("", "")
-        begun = numeric[:place] if delimiter == "\t" or place > 1 else []
+        begun = numeric[:position] if delimiter == "\t" or position > 1 else []
         swallowed = any(numeric) and any(looks_like(each, numeric) for each in whole)
         if swallowed or (any(begun) and looks_like(last.rpartition(delimiter)[0], begun)):
             raise InputError(
-                f"{path}, row {row} (line {line}): the quote that opens in it closes lines later, and what stands "
+                f"{path}, row {row} (line {line}): the quote that opens in it closes lines later, and the text "
                 f"between looks like rows; {QUOTES}"
             )
 

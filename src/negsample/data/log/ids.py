@@ -6,16 +6,14 @@ says "missing" is no id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from negsample.data.log.parts import Column
+from negsample.data.log.table import Column, Table
 from negsample.errors import InputError
 
 _LARGEST = 2**63 - 1  # of Int64
-_EXACT_BITS = {"Float16": 11, "Float32": 24, "Float64": 53}
 _WORDS = ("NA", "N/A", "#N/A", "<NA>", "NULL", "<null>", "(null)", "NaN", "NaT", "None", "nil", "undefined", "\\N", "-")
 MISSING = sorted({form for word in _WORDS for form in (word, word.lower(), word.upper(), word.title())})
 """What tables and programs write where there is no value."""
@@ -23,94 +21,79 @@ _CONTROL = r"[\p{Cc}\x{2028}\x{2029}\x{feff}]"
 _ROUNDED = r"^[+-]?\d(?:\.\d+)?[eE]\+\d+$"  # as spreadsheets write long numbers
 
 
-def check_type(column: Column, path: Path) -> None:
+def check_type(column: Column, table: Table) -> None:
     """Refuses a column that holds no ids.
 
     Raises:
         InputError: with the type found and those that are right.
     """
-    dtype = column.dtype
-    if not (dtype.is_integer() or dtype.is_float() or is_text(column)):
+    if not (column.dtype.is_integer() or column.dtype.is_float() or column.is_text):
         raise InputError(
-            f"column '{column.name}' of {path} is of type {dtype}; "
+            f"column '{column.name}' of {table.path} is of type {column.dtype}; "
             f"an id is an integer or text, so cast it to one of them"
         )
 
 
-def is_text(column: Column) -> bool:
-    """Whether its values are text, in a text file or not."""
-    return isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
-
-
-def exact_to(column: Column) -> int | None:
-    """The largest whole number to which all are told apart; None: a column of no floats."""
-    return 2 ** _EXACT_BITS[str(column.dtype)] if column.dtype.is_float() else None
-
-
-def missing(column: Column) -> pl.Expr:
+def is_empty(column: Column) -> pl.Expr:
     """Where there is no id: null, NaN, or nothing but white space."""
-    if is_text(column):
-        return column.expr.is_null() | (_text(column) == "")
+    if column.is_text:
+        return column.expr.is_null() | (column.text == "")
     return column.expr.is_null() | column.expr.is_nan() if column.dtype.is_float() else column.expr.is_null()
 
 
 def says_missing(column: Column) -> pl.Expr:
     """Where text says that there is no id."""
-    return _text(column).is_in(MISSING).fill_null(False) if is_text(column) else pl.lit(False)
+    return column.text.is_in(MISSING).fill_null(False) if column.is_text else pl.lit(False)
 
 
-def odd(column: Column) -> pl.Expr:
-    """Where a float is no whole number, or so large that its neighbours are the same float."""
-    most = exact_to(column)
+def _inexact(column: Column) -> pl.Expr:
+    most = column.exact_up_to
     if most is None:
         return pl.lit(False)
     value = column.expr.cast(pl.Float64)
     return value.is_infinite() | (value != value.round()) | (value.abs() > most)
 
 
-def garbled(column: Column) -> pl.Expr:
-    """Where text has a control character inside, or is a number that a spreadsheet rounded (``1.2E+12``)."""
-    if not is_text(column):
-        return pl.lit(False)
-    return _text(column).str.contains(f"{_CONTROL}|{_ROUNDED}").fill_null(False)
-
-
-def too_large(column: Column) -> pl.Expr:
-    """Where an integer goes beyond Int64."""
+def _too_large(column: Column) -> pl.Expr:
     if not isinstance(column.dtype, pl.UInt64 | pl.Int128 | pl.UInt128):
         return pl.lit(False)
     beyond = column.expr > _LARGEST
     return beyond | (column.expr < -_LARGEST) if isinstance(column.dtype, pl.Int128) else beyond
 
 
-def trimmed(column: Column) -> pl.Expr:
-    """Where white space stands around an id."""
-    return (column.expr.cast(pl.String) != _text(column)).fill_null(False) if is_text(column) else pl.lit(False)
+def _trimmed(column: Column) -> pl.Expr:
+    return (column.expr.cast(pl.String) != column.text).fill_null(False) if column.is_text else pl.lit(False)
 
 
-def whole(column: Column) -> pl.Expr:
-    """Where text is a whole number as ``12``."""
-    return _text(column).str.contains(r"^-?\d+$").fill_null(False) if is_text(column) else pl.lit(False)
+def _text_like(pattern: str) -> Callable[[Column], pl.Expr]:
+    return lambda column: column.text.str.contains(pattern).fill_null(False) if column.is_text else pl.lit(False)
 
 
-def pointed(column: Column) -> pl.Expr:
-    """Where text is a whole number as ``12.0``: it went through a column of floats."""
-    return _text(column).str.contains(r"^-?\d+\.0+$").fill_null(False) if is_text(column) else pl.lit(False)
+FAULTS: dict[str, Callable[[Column], pl.Expr]] = {
+    "inexact": _inexact,
+    "garbled": _text_like(f"{_CONTROL}|{_ROUNDED}"),
+}
+"""Where an id is wrong: a float that is no whole number, or so large that its neighbours are the same float; text with
+a control character inside, or a number that a spreadsheet rounded (``1.2E+12``)."""
+FORMS: dict[str, Callable[[Column], pl.Expr]] = {
+    "too_large": _too_large,
+    "trimmed": _trimmed,
+    "whole": _text_like(r"^-?\d+$"),
+    "pointed": _text_like(r"^-?\d+\.0+$"),
+}
+"""Where an id is beyond Int64, or is text that has white space around it, or is a whole number as ``12`` or as ``12.0``
+(which went through a column of floats)."""
 
 
-def as_text(columns: Sequence[Column], any_too_large: bool) -> bool:
-    """Whether these columns, one a part, become text: where they are, or where Int64 is too narrow."""
+def become_text(columns: Sequence[Column], any_too_large: bool) -> bool:
+    """Whether the ids of these columns, one a part, become text: they are, or Int64 is too narrow."""
     return any_too_large or not columns[0].dtype.is_numeric()
 
 
-def external(column: Column, text: bool) -> pl.Expr:
+def id_of(column: Column, as_text: bool) -> pl.Expr:
     """The ids as Int64 or String, where there is one."""
-    if is_text(column):
-        return _text(column)
-    if not text:
+    if column.is_text:
+        return column.text
+    if not as_text:
         return column.expr.cast(pl.Int64)
     return (column.expr.cast(pl.Int64) if column.dtype.is_float() else column.expr).cast(pl.String)
-
-
-def _text(column: Column) -> pl.Expr:
-    return column.expr.cast(pl.String).str.strip_chars()

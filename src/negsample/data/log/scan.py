@@ -1,4 +1,4 @@
-"""What one pass over a part of a log tells: how many rows, how they can be read, where the first odd one is."""
+"""One pass over a table of a log: how many rows it has, how they can be read, and where the first faults are."""
 
 from __future__ import annotations
 
@@ -8,90 +8,101 @@ import polars as pl
 
 from negsample.data.log import ids, times
 from negsample.data.log.delimited import QUOTES
-from negsample.data.log.parts import ROW, Column, Part, readable
+from negsample.data.log.files import readable
+from negsample.data.log.table import ROW, Column, Table
 from negsample.errors import InputError
 
-IDS = ("user", "item")
+ROLES = ("user", "item")
 
 
-class Found(NamedTuple):
-    """A part, its column of each role, and counts and first rows (from 0; None: no such row) by name."""
+class Scan(NamedTuple):
+    """A table, its column of each role, and counts and first rows (from 0; None: no such row) by name.
 
-    part: Part
+    ``facts``: ``rows``; ``events`` (rows with a user and an item) and, of these, ``numbers`` and ``moments`` (how
+    many times can be read so), ``zoned``, and how many times are of each unit. ``missing``: rows left out as an id
+    says "missing". The others are the first rows with a fault, and how many rows have it.
+    """
+
+    table: Table
     columns: dict[str, Column]
     facts: dict[str, Any]
 
     def cell(self, role: str, row: int) -> str:
-        """What stands in a row, for a message."""
-        value = self.part.frame.filter(pl.col(ROW) == row).select(self.columns[role].expr).collect().item()
+        """The value in a row, for a message."""
+        value = self.table.frame.filter(pl.col(ROW) == row).select(self.columns[role].expr).collect().item()
         shown = "empty" if value in (None, "") else repr(value if isinstance(value, str | int | float) else str(value))
         return f"column '{self.columns[role].name}' is {shown}"
 
 
-def kept(columns: dict[str, Column], keep_missing: bool) -> pl.Expr:
-    """Where there is a user and an item; ``keep_missing``: text that says there is none is one."""
-    lost = [ids.missing(columns[role]) for role in IDS]
-    lost += [] if keep_missing else [ids.says_missing(columns[role]) for role in IDS]
+def is_event(columns: dict[str, Column], keep_missing: bool) -> pl.Expr:
+    """Where there is a user and an item; ``keep_missing``: text that says "missing" is an id."""
+    lost = [ids.is_empty(columns[role]) for role in ROLES]
+    lost += [] if keep_missing else [ids.says_missing(columns[role]) for role in ROLES]
     return ~pl.any_horizontal(lost)
 
 
-def pass_over(part: Part, columns: dict[str, Column], keep_missing: bool) -> Found:
+def scan(table: Table, columns: dict[str, Column], keep_missing: bool) -> Scan:
     """One streaming pass.
 
     Raises:
-        InputError: the part cannot be read.
+        InputError: the table cannot be read.
     """
-    row, stays = pl.col("row"), pl.col("kept")
-    user, item = (columns[role] for role in IDS)
-    checked = part.frame.select(
-        row=pl.col(ROW),
-        kept=kept(columns, keep_missing),
-        says_user=~ids.missing(user) & ids.says_missing(user),
-        says_item=~ids.missing(item) & ids.says_missing(item),
-        number=times.number(columns["time"]),
-        moment=times.from_calendar(columns["time"]),
-        inexact=times.inexact(columns["time"]),
-        zoned=times.zoned(columns["time"]),
-        **{
-            f"{role}_{rule.__name__}": rule(columns[role])
-            for role in IDS
-            for rule in (ids.odd, ids.garbled, ids.too_large, ids.trimmed, ids.whole, ids.pointed)
-        },
-    )
-    number, moment = pl.col("number"), pl.col("moment")
-    is_unit = {unit: stays & times.within_as(number, unit).fill_null(False) for unit in times.UNITS}
-    stray = stays & number.is_not_null() & ~pl.any_horizontal(is_unit.values())
-    astray = stays & moment.is_not_null() & ~times.within(moment)
-    facts = checked.select(
-        rows=pl.len(),
-        kept=stays.sum(),
-        says=(~stays & (pl.col("says_user") | pl.col("says_item"))).sum(),
-        says_user=row.filter(~stays & pl.col("says_user")).min(),
-        says_item=row.filter(~stays & pl.col("says_item")).min(),
-        numbers=(stays & number.is_not_null()).sum(),
-        moments=(stays & moment.is_not_null()).sum(),
-        zoned=(stays & pl.col("zoned")).sum(),
-        no_number=row.filter(stays & number.is_null()).min(),
-        no_moment=row.filter(stays & moment.is_null()).min(),
-        stray=stray.sum(),
-        stray_row=row.filter(stray).min(),
-        astray=astray.sum(),
-        astray_row=row.filter(astray).min(),
-        inexact=row.filter(stays & pl.col("inexact")).min(),
-        **{unit: held.sum() for unit, held in is_unit.items()},
-        **{f"{unit}_row": row.filter(held).min() for unit, held in is_unit.items()},
-        **{f"{role}_{rule}": row.filter(stays & pl.col(f"{role}_{rule}")).min() for role in IDS for rule in _ROWS},
-        **{f"{role}_{rule}": (stays & pl.col(f"{role}_{rule}")).sum() for role in IDS for rule in _COUNTS},
-    )
-    with readable(part.path, part.layout):
+    facts = table.frame.select(**_values(columns, keep_missing)).select(**_facts())
+    with readable(table.path, table.way_out):
         found = facts.collect(engine="streaming").row(0, named=True)
-    if part.layout and found["rows"] != part.layout.rows:
+    if table.layout and found["rows"] != table.layout.rows:
         raise InputError(
-            f"{part.path} reads as {found['rows']:,} rows or as {part.layout.rows:,}, by what the quote on "
-            f"line {part.layout.unpaired} means: {QUOTES}"
+            f"{table.path} reads as {found['rows']:,} rows or as {table.layout.rows:,}, by what the quote on "
+            f"line {table.layout.unpaired} means: {QUOTES}"
         )
-    return Found(part, columns, found)
+    return Scan(table, columns, found)
 
 
-_ROWS = ("odd", "garbled")
-_COUNTS = ("too_large", "trimmed", "whole", "pointed")
+def _values(columns: dict[str, Column], keep_missing: bool) -> dict[str, pl.Expr]:
+    """Of each row: its values, and which rules it breaks."""
+    time = columns["time"]
+    values = {
+        "row": pl.col(ROW),
+        "event": is_event(columns, keep_missing),
+        "number": times.number(time),
+        "moment": times.from_calendar(time),
+        "inexact": times.inexact(time),
+        "zoned": times.zoned(time),
+    }
+    for role in ROLES:
+        values[f"missing_{role}"] = ~ids.is_empty(columns[role]) & ids.says_missing(columns[role])
+        values |= {f"{role}_{name}": rule(columns[role]) for name, rule in (ids.FAULTS | ids.FORMS).items()}
+    return values
+
+
+def _facts() -> dict[str, pl.Expr]:
+    """Counts and first rows, from the values of the rows."""
+    row, event, number, moment = (pl.col(name) for name in ("row", "event", "number", "moment"))
+    is_unit = {unit: event & times.is_plausible_in(number, unit).fill_null(False) for unit in times.UNITS}
+    odd_number = event & number.is_not_null() & ~pl.any_horizontal(is_unit.values())
+    odd_moment = event & moment.is_not_null() & ~times.is_plausible(moment)
+    missing = {role: ~event & pl.col(f"missing_{role}") for role in ROLES}
+    return {
+        "rows": pl.len(),
+        "events": event.sum(),
+        "missing": pl.any_horizontal(missing.values()).sum(),
+        "numbers": (event & number.is_not_null()).sum(),
+        "moments": (event & moment.is_not_null()).sum(),
+        "zoned": (event & pl.col("zoned")).sum(),
+        "no_number_row": row.filter(event & number.is_null()).min(),
+        "no_moment_row": row.filter(event & moment.is_null()).min(),
+        "odd_numbers": odd_number.sum(),
+        "odd_number_row": row.filter(odd_number).min(),
+        "odd_moments": odd_moment.sum(),
+        "odd_moment_row": row.filter(odd_moment).min(),
+        "inexact_row": row.filter(event & pl.col("inexact")).min(),
+        **{unit: of_it.sum() for unit, of_it in is_unit.items()},
+        **{f"{unit}_row": row.filter(of_it).min() for unit, of_it in is_unit.items()},
+        **{f"missing_{role}_row": row.filter(missing[role]).min() for role in ROLES},
+        **{
+            f"{role}_{name}_row": row.filter(event & pl.col(f"{role}_{name}")).min()
+            for role in ROLES
+            for name in ids.FAULTS
+        },
+        **{f"{role}_{name}": (event & pl.col(f"{role}_{name}")).sum() for role in ROLES for name in ids.FORMS},
+    }

@@ -1,18 +1,17 @@
 """A column of times, in whatever form, as microseconds since 1970.
 
-What people do lies between 1980 and now. No number of one unit in that span is in it in another unit, so that each
-number tells its unit, or that it is no time.
+Events lie between 1980 and now. A number that lies in that span in one unit lies outside of it in every other unit, so
+each number determines its unit, or is no time.
 """
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from negsample.data.log.ids import exact_to
-from negsample.data.log.parts import Column
+from negsample.data.log.table import Column, Table
 from negsample.errors import InputError
 
 FORMS = (
@@ -22,7 +21,7 @@ FORMS = (
 UNITS = {"seconds": 10**0, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 """How many of each are a second."""
 _FIRST = 315_532_800  # 1980-01-01, in seconds
-_AHEAD = 86_400  # seconds that a time may be ahead of this machine's clock: a zone's worth
+_AHEAD = 86_400  # seconds that a time may be ahead of this machine's clock: it may lie in another zone
 _LARGEST = 9.2e18  # of Int64
 _ROUNDED = r"^[+-]?\d(?:\.(\d+))?[eE]\+?(\d{1,2})$"
 _ISO = (
@@ -31,22 +30,22 @@ _ISO = (
 )
 
 
-def check_type(column: Column, path: Path) -> None:
+def check_type(column: Column, table: Table) -> None:
     """Refuses a column that no reading could take.
 
     Raises:
         InputError: with the type found and the forms that are read.
     """
-    if not (column.dtype.is_numeric() or _is_text(column) or _is_calendar(column)):
-        raise InputError(f"column '{column.name}' of {path} is of type {column.dtype}; a time is {FORMS}")
+    if not (column.dtype.is_numeric() or column.is_text or _is_calendar(column)):
+        raise InputError(f"column '{column.name}' of {table.path} is of type {column.dtype}; a time is {FORMS}")
 
 
-def within(microseconds: pl.Expr) -> pl.Expr:
+def is_plausible(microseconds: pl.Expr) -> pl.Expr:
     """Whether it lies between 1980 and now."""
     return microseconds.is_between(_FIRST * 10**6, int((time.time() + _AHEAD) * 10**6))
 
 
-def within_as(number: pl.Expr, unit: str) -> pl.Expr:
+def is_plausible_in(number: pl.Expr, unit: str) -> pl.Expr:
     """Whether a number since 1970 lies between 1980 and now when read as ``unit``."""
     return number.is_between(_FIRST * UNITS[unit], (time.time() + _AHEAD) * UNITS[unit])
 
@@ -55,36 +54,36 @@ def number(column: Column) -> pl.Expr:
     """As Float64; null where it is no finite number that Int64 could hold, or one that lost digits in ``1.3E+09``."""
     if _is_calendar(column):
         return pl.lit(None, dtype=pl.Float64)
-    value = _stripped(column).cast(pl.Float64, strict=False)
+    value = _value(column).cast(pl.Float64, strict=False)
     fits = value.is_finite() & (value.abs() < _LARGEST)
-    if _is_text(column):
-        parts = _stripped(column).str.extract_groups(_ROUNDED).struct
+    if column.is_text:
+        parts = _value(column).str.extract_groups(_ROUNDED).struct
         fits &= (parts.field("1").fill_null("").str.len_chars() >= parts.field("2").cast(pl.Int64)).fill_null(True)
     return pl.when(fits).then(value)
 
 
 def inexact(column: Column) -> pl.Expr:
     """Where a float is so large that its neighbours are the same float."""
-    most = exact_to(column)
+    most = column.exact_up_to
     return pl.lit(False) if most is None else (column.expr.abs().cast(pl.Float64) > most).fill_null(False)
 
 
 def from_number(column: Column, unit: str) -> pl.Expr:
     """Numbers of ``unit`` as Int64 microseconds: exact for integers, rounded down from nanoseconds."""
     a_second = UNITS[unit]
-    whole = _stripped(column).cast(pl.Int64, strict=False)
+    whole = _value(column).cast(pl.Int64, strict=False)
     exact = whole // 1000 if a_second > 10**6 else whole * (10**6 // a_second)
     rounded = (number(column) * (10**6 / a_second)).round().cast(pl.Int64, strict=False)
-    return pl.coalesce(exact, rounded) if column.dtype.is_integer() or _is_text(column) else rounded
+    return pl.coalesce(exact, rounded) if column.dtype.is_integer() or column.is_text else rounded
 
 
 def from_calendar(column: Column) -> pl.Expr:
     """Dates as Int64 microseconds, UTC where no zone is given; null where it is no ISO date or time."""
     if _is_calendar(column):
         return column.expr.cast(pl.Datetime("us", getattr(column.dtype, "time_zone", None))).dt.epoch("us")
-    if not _is_text(column):
+    if not column.is_text:
         return pl.lit(None, dtype=pl.Int64)
-    fields = _stripped(column).str.extract_groups(_ISO)
+    fields = _value(column).str.extract_groups(_ISO)
 
     def field(group: int, highest: int) -> pl.Expr:
         value = fields.struct.field(str(group)).cast(pl.Int64)
@@ -98,20 +97,21 @@ def from_calendar(column: Column) -> pl.Expr:
     return midnight.dt.epoch("us") + (second - offset) * 10**6 + fraction
 
 
+def iso(microseconds: int) -> str:
+    """The moment as ISO text, UTC, to the second."""
+    return str(np.datetime64(microseconds, "us").astype("datetime64[s]"))
+
+
 def zoned(column: Column) -> pl.Expr:
     """Where a date has a zone of its own."""
-    if not _is_text(column):
+    if not column.is_text:
         return pl.lit(False)
-    return _stripped(column).str.contains(r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$").fill_null(False)
+    return _value(column).str.contains(r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$").fill_null(False)
 
 
 def _is_calendar(column: Column) -> bool:
     return isinstance(column.dtype, pl.Date | pl.Datetime)
 
 
-def _is_text(column: Column) -> bool:
-    return isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
-
-
-def _stripped(column: Column) -> pl.Expr:
-    return column.expr.cast(pl.String).str.strip_chars() if _is_text(column) else column.expr
+def _value(column: Column) -> pl.Expr:
+    return column.text if column.is_text else column.expr

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from negsample.data import blocks
-from negsample.data.log.parts import readable
+from negsample.data.log.files import readable
 from negsample.data.log.read import Log
 from negsample.errors import InputError
 

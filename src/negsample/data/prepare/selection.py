@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from negsample.data.blocks import tally
 from negsample.data.log.read import Log
-from negsample.data.manifest import iso
+from negsample.data.log.times import iso
 from negsample.data.prepare.events import Events, map_events, new_events, new_folder, read_events
 from negsample.data.split import TRAIN, Cuts, find_cuts, parts_by_block
 from negsample.errors import InputError

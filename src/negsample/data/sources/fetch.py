@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from negsample.data.log.parts import readable
+from negsample.data.log.files import readable
 from negsample.data.sources.archive import is_archive
 from negsample.data.sources.base import Source
 from negsample.data.sources.convert import convert

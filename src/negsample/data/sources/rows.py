@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from negsample.data.log.parts import ROW, readable
-from negsample.data.log.times import UNITS, within
+from negsample.data.log.files import readable
+from negsample.data.log.table import ROW
+from negsample.data.log.times import UNITS, is_plausible
 from negsample.data.sources.base import Form
 from negsample.errors import InputError
 
@@ -57,7 +58,7 @@ def _refuse_other(rows: pl.LazyFrame, form: Form, shown: str) -> None:
 
 
 def _bad() -> pl.Expr:
-    return ~within(pl.col("time")).fill_null(False)
+    return ~is_plausible(pl.col("time")).fill_null(False)
 
 
 def _rows(path: Path, form: Form) -> pl.LazyFrame:

@@ -1,4 +1,4 @@
-"""A log is read in a process of its own first: damage in a Parquet file may end the process that decodes it."""
+"""Read a log in a separate process first: damage in a Parquet file may end the process that decodes it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from negsample.data.log.files import WHOLE
 from negsample.errors import InputError
 
 
 def try_to_read(path: Path, options: Mapping[str, Any]) -> None:
-    """Refuses a log whose reader dies. What it is refused for otherwise is told when it is read here.
+    """Refuses a log whose reader crashes. Any other fault is reported when the log is read in this process.
 
     Raises:
-        InputError: the process that read it was ended.
+        InputError: the process that read it was ended by a signal.
     """
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "negsample.data.log.isolated"],
+        [sys.executable, "-P", "-m", "negsample.data.log.separate_process"],
         input=json.dumps([str(path), dict(options)], allow_nan=False),
         text=True,
         encoding="utf-8",
@@ -29,11 +30,8 @@ def try_to_read(path: Path, options: Mapping[str, Any]) -> None:
         check=False,
     )
     if done.returncode < 0:
-        ended = signal.Signals(-done.returncode).name
-        raise InputError(
-            f"{path} cannot be read (what decodes it was ended by {ended}); check that the file is whole and of the "
-            f"format its name says"
-        )
+        crash = signal.Signals(-done.returncode).name
+        raise InputError(f"{path} cannot be read (the process that decoded it crashed with {crash}); {WHOLE}")
 
 
 def main() -> None:

@@ -1,0 +1,94 @@
+"""The files that a log is made of, and the format of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from negsample.errors import InputError
+
+TEXT, PARQUET = "delimited text", "Parquet"
+FORMATS = {".csv": TEXT, ".tsv": TEXT, ".txt": TEXT, ".parquet": PARQUET, ".pq": PARQUET}
+COMPRESSIONS = (".gz", ".zst")
+_ENDING = re.compile(rf"({'|'.join(FORMATS)})({'|'.join(COMPRESSIONS)})?$".replace(".", r"\."), re.IGNORECASE)
+_KNOWN = f"{', '.join(FORMATS)}; text also with {' or '.join(COMPRESSIONS)}"
+WHOLE = "check that the file is complete and of the format its name says"
+
+
+@contextmanager
+def readable(path: Path, way_out: str = WHOLE) -> Iterator[None]:
+    """Turns what Polars or the system says of a broken file into one line for a person.
+
+    Raises:
+        InputError: instead of their errors.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        said = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} cannot be read ({said}); {way_out}") from None
+
+
+def file_format(path: Path) -> str | None:
+    """The format that the name of ``path`` says, or None."""
+    *_, inner, last = ["", "", *(suffix.lower() for suffix in path.suffixes)]
+    if last in COMPRESSIONS:
+        return TEXT if FORMATS.get(inner) == TEXT else None
+    return FORMATS.get(last)
+
+
+def log_name(path: Path) -> str:
+    """The name of a log: that of its folder, or of its file without the endings."""
+    name = path.resolve().name
+    return name if path.is_dir() else _ENDING.sub("", name) or name
+
+
+def log_files(path: Path) -> list[Path]:
+    """The data files of ``path``: itself, or those in the folder, by name.
+
+    Raises:
+        InputError: there is nothing, or no file of a known format, or files of two formats.
+    """
+    with readable(path):
+        there = path.exists()
+    if not there:
+        raise InputError(f"{path} does not exist; give a log file ({_KNOWN}) or a folder of such files")
+    if not path.is_dir():
+        if file_format(path) is None:
+            raise InputError(f"{path} has no known ending; a log is one of {_KNOWN}")
+        _check_name(path)
+        return [path]
+    files = [each for each in _visible(path) if each.is_file() and file_format(each)]
+    if not files:
+        raise InputError(f"folder {path} holds no log file; a part is one of {_KNOWN}")
+    for file in files:
+        _check_name(file)
+        if file_format(file) != file_format(files[0]):
+            raise InputError(
+                f"folder {path} mixes formats: {files[0].name} is {file_format(files[0])} and {file.name} is "
+                f"{file_format(file)}; keep parts of one format in it"
+            )
+    return files
+
+
+def other_files(path: Path) -> list[str]:
+    """What the folder ``path`` holds beside its log files, by name; of a file nothing."""
+    if not path.is_dir():
+        return []
+    return [f"{each.name}/" if each.is_dir() else each.name for each in _visible(path) if each not in log_files(path)]
+
+
+def _visible(folder: Path) -> list[Path]:
+    with readable(folder):
+        return [each for each in sorted(folder.iterdir()) if each.name[0] not in "._"]
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {path} is not UTF-8 text; rename it") from None

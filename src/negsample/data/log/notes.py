@@ -1,0 +1,78 @@
+"""Sentences on how a log was read: what was guessed, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from negsample.data.log.delimited import DELIMITERS
+from negsample.data.log.files import other_files
+from negsample.data.log.scan import ROLES, Scan
+from negsample.data.log.table import Table
+
+
+def file_notes(tables: Sequence[Table], path: Path) -> list[str]:
+    """The parts, the delimiter, and which files of the folder were not read."""
+    notes = [f"Read from {len(tables)} parts, in the order of their names."] if len(tables) > 1 else []
+    layout = tables[0].layout
+    if layout and layout.delimiter != ("\t" if ".tsv" in tables[0].path.name.lower() else ","):
+        notes.append(f"Fields separated by {DELIMITERS[layout.delimiter]}.")
+    others = other_files(path)
+    more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
+    return notes + ([f"Not read in {path.name}: {', '.join(others[:5])}{more}."] if others else [])
+
+
+def row_notes(scans: Sequence[Scan], unit: str | None) -> list[str]:
+    """The form of the times, the rows left out, and the form of the ids."""
+    return [_time_note(unit), *_zone_note(scans), *_left_out_notes(scans), *_id_notes(scans)]
+
+
+def total(scans: Sequence[Scan], fact: str) -> int:
+    """A count of all parts."""
+    return sum(each.facts[fact] for each in scans)
+
+
+def _time_note(unit: str | None) -> str:
+    if unit is None:
+        return "Times read as calendar dates, UTC where no zone is given."
+    return f"Times read as {unit} since 1970, by their magnitude."
+
+
+def _zone_note(scans: Sequence[Scan]) -> list[str]:
+    zoned, moments = total(scans, "zoned"), total(scans, "moments")
+    if not 0 < zoned < moments:
+        return []
+    return [f"{zoned:,} of {moments:,} times have a zone; the others are read as UTC, and may be of another zone."]
+
+
+def _left_out_notes(scans: Sequence[Scan]) -> list[str]:
+    rows, missing = total(scans, "rows"), total(scans, "missing")
+    blank = sum(each.table.layout.blank for each in scans if each.table.layout)
+    lost = rows - total(scans, "events") - missing - blank
+    notes = [f"{lost:,} of {rows:,} rows left out: no user or no item."] if lost > 0 else []
+    if missing:
+        first, role = next(
+            (each, role) for each in scans for role in ROLES if each.facts[f"missing_{role}_row"] is not None
+        )
+        row = first.facts[f"missing_{role}_row"]
+        notes.append(
+            f"{missing:,} of {rows:,} rows left out: an id that says 'missing' (in row {row + 1} of "
+            f"{first.table.path.name} {first.cell(role, row)}); --keep-missing-ids reads them as ids."
+        )
+    return notes
+
+
+def _id_notes(scans: Sequence[Scan]) -> list[str]:
+    """White space around ids, and one number written in two ways."""
+    notes = []
+    for role in ROLES:
+        name = scans[0].columns[role].name
+        trimmed, whole, pointed = (total(scans, f"{role}_{form}") for form in ("trimmed", "whole", "pointed"))
+        if trimmed:
+            notes.append(f"White space around {trimmed:,} ids in column '{name}' is no part of them.")
+        if whole and pointed:
+            notes.append(
+                f"Ids such as 12 and 12.0 meet in column '{name}' ({whole:,} and {pointed:,} rows) and are not one "
+                f"{role}; to read them as one, write the column as whole numbers where the log is made."
+            )
+    return notes
