@@ -26,7 +26,7 @@ from negsample.data.load import load_dataset
 from negsample.data.log.read import read_log
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
-from negsample.execution.attempts import do, do_together
+from negsample.execution.attempts import run_job, run_jobs
 from negsample.files.checksums import GROWING, LIST
 from negsample.files.claims import place_of
 from negsample.runs.folder import read_ranks
@@ -209,7 +209,7 @@ def _places(scratch: Path) -> Iterator[Place]:
             raise _StoppedError
 
     with suppress(_StoppedError):
-        do_together([job], [stopped], watch=stop)
+        run_jobs([job], [stopped], watch=stop)
     state = torch.load(with_state / "state.pt", weights_only=True)
     best = f"best-{state['trainings'][0]['best'][0]}.pt"  # another one may be of an epoch that is trained again
     files = [with_state / each for each in ("state.pt", LIST, best)]
@@ -263,7 +263,7 @@ def _of_training(job: Job, stopped: Path) -> str:
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(stopped.parent, copy)
     try:
-        do(job, copy / stopped.name)
+        run_job(job, copy / stopped.name)
     except InputError as error:
         raise InputError(str(error).replace(str(copy), str(stopped.parent))) from None
     run = copy / stopped.name

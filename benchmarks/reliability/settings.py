@@ -28,7 +28,7 @@ import torch
 from negsample import Dataset, PrepareSettings, evaluate, fit, plan, prepare, read_log
 from negsample.cli.options import settings_of
 from negsample.errors import FailedError
-from negsample.execution.attempts import do
+from negsample.execution.attempts import run_job
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
 from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
@@ -177,7 +177,7 @@ def _by_command(tried: Try, data: Dataset, folder: Path) -> str | None:
     settings, negatives = settings_of(None, changes)
     job = plan([data], [tried.method], repeats=1, seed=0, settings=settings, changes=negatives)[-1]
     check_fits([[job]])
-    do(job, folder)
+    run_job(job, folder)
     run = read_run(folder)
     return _ill(run.metrics["valid"], run.metrics["test"], *(entry for entry in run.log))
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from negsample.errors import FailedError, InputError, guarded, some, whole
-from negsample.execution.backend import LOCAL, Where
-from negsample.execution.outcomes import Outcomes, Watch
-from negsample.execution.tasks import Training, carry_out
+from negsample.execution.backend import LOCAL, Backend, run_tasks
+from negsample.execution.trainings import Outcomes, Training, Watch
 from negsample.files.atomic import sweep
 from negsample.files.claims import alone, clear_finished
 from negsample.files.folders import make_folders
@@ -34,7 +33,7 @@ def compare(
     at_once: int = 1,
     together: int = 1,
     dial: str = "none",
-    on: Where = LOCAL,
+    on: Backend = LOCAL,
     watch: Watch = lambda job, what: None,
     tell: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
@@ -59,8 +58,8 @@ def compare(
             does in less time than one after another; each gives what it would give alone, but for rounding.
         dial: how every run's dial is chosen, as :func:`negsample.scoring.dial.parse_choice` takes it; no run is trained
             again for another one.
-        on: where the jobs are done, from :func:`negsample.execution.backend.parse_where`; on Ray ``at_once`` holds for
-        all nodes.
+        on: where the jobs are done, from :func:`negsample.execution.backend.parse_backend`; on Ray ``at_once``
+            holds for all nodes.
         watch: see ``Watch``.
         tell: what else there is to be said, a line at a time.
         note: more to keep in ``study.json``.
@@ -104,7 +103,7 @@ def compare(
     outcomes = Outcomes(out, tasks, watch)
     for job, why in hopeless:
         outcomes.fail(job, failed_for(job, "untuned", why))
-    carry_out(tasks, outcomes.heed, tell, at_once=at_a_time(every, at_once, together), on=on)
+    run_tasks(tasks, outcomes.on_message, tell, at_once=at_a_time(every, at_once, together), on=on)
     with alone(out / "study"):  # another process may have added to the study: who comes last tells of all
         listed_now = write_study(jobs, out, about, oversampling=oversampling)
         for name in listed_now:

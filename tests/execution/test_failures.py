@@ -7,13 +7,13 @@ import multiprocessing
 
 import pytest
 
+from negsample import comparison
 from negsample.analysis.reading import read_study
 from negsample.comparison import compare
 from negsample.errors import FailedError, InputError
 from negsample.runs import job as job_room
 from negsample.runs.failed import read_failed
 from negsample.settings import TrainSettings
-from negsample.studies import study
 from negsample.studies.study import plan, unfinished
 
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, blocks=1, max_length=8)
@@ -28,7 +28,7 @@ def data(world):
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """The runs alone: the page takes longer than they do."""
-    monkeypatch.setattr(study, "write_report", lambda out, tell: out / "report.html")
+    monkeypatch.setattr(comparison, "write_report", lambda out, tell: out / "report.html")
 
 
 def grid(data, methods=("random", "sampled-softmax"), *, repeats=2, changes=None, **settings):

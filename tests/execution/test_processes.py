@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from negsample import InputError, TrainSettings, compare, plan
-from negsample.execution import orphans
+from negsample.execution import worker
 from negsample.execution.processes import in_processes
 
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8)
@@ -49,30 +49,26 @@ def test_what_a_task_refuses_is_told_as_it_is_alone(error, tmp_path):
 
 
 class Broken:
-    name, reads = "broken", ()
+    name = "broken"
 
-    def __init__(self, error, writes):
-        self.error, self.writes = error, writes
+    def __init__(self, error, folder):
+        self.error, self.folder = error, folder
 
-    def do(self, say):
+    def run(self, report):
         raise self.error
 
 
 class Stubborn(NamedTuple):
     """It writes its process down, and holds the interpreter for good: no thread of its process gets a turn."""
 
-    writes: Path
+    folder: Path
 
     @property
     def name(self) -> str:
         return "stubborn"
 
-    @property
-    def reads(self) -> list[Path]:
-        return []
-
-    def do(self, say: Callable[[Any], None]) -> bool:
-        (self.writes / f"{os.getpid()}").touch()
+    def run(self, report: Callable[[Any], None]) -> bool:
+        (self.folder / f"{os.getpid()}").touch()
         return sum(range(10**15)) > 0
 
 
@@ -117,7 +113,7 @@ def test_a_worker_sees_to_its_end_before_anything_heavy_is_imported():
         [
             sys.executable,
             "-c",
-            "import sys, negsample.execution.orphans; print('torch' in sys.modules, 'polars' in sys.modules)",
+            "import sys, negsample.execution.worker; print('torch' in sys.modules, 'polars' in sys.modules)",
         ],
         capture_output=True,
         text=True,
@@ -130,10 +126,10 @@ def test_where_the_system_does_not_end_them_a_thread_does(monkeypatch):
     """The parent's end is a pipe that is closed."""
     ours, theirs = os.pipe()
     ended = threading.Event()
-    monkeypatch.setattr(orphans.sys, "platform", "elsewhere")
-    monkeypatch.setattr(orphans.multiprocessing, "parent_process", lambda: Named(ours))
-    monkeypatch.setattr(orphans.os, "_exit", lambda code: ended.set())
-    orphans.die_with_parent()
+    monkeypatch.setattr(worker.sys, "platform", "elsewhere")
+    monkeypatch.setattr(worker.multiprocessing, "parent_process", lambda: Named(ours))
+    monkeypatch.setattr(worker.os, "_exit", lambda code: ended.set())
+    worker.die_with_parent()
     assert not ended.wait(0.1)
     os.close(theirs)
     assert ended.wait(2)

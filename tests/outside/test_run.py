@@ -10,7 +10,7 @@ from slow import figures, files
 from world import all_figures, counts_of_targets, ranked
 
 from negsample import SASRec, TrainSettings, generator, plan
-from negsample.execution.attempts import do
+from negsample.execution.attempts import run_job
 from negsample.scoring.dial import parse_choice
 
 LONGEST = 6
@@ -23,7 +23,7 @@ def run(request, world_of, tmp_path_factory):
     world = world_of("online-retail")
     job = next(job for job in plan([world.data], ["mixed"], repeats=1, seed=3, settings=SETTINGS) if job.negatives)
     folder = tmp_path_factory.mktemp("run") / "run"
-    do(job, folder, dial=parse_choice(request.param))
+    run_job(job, folder, dial=parse_choice(request.param))
     return world, files.read(folder), 0.6 if "balance" in request.param else 0.0
 
 

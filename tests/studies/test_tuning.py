@@ -143,7 +143,7 @@ def test_stopped_at_every_moment_it_tries_the_same(data, finished, tmp_path):
 
     while stops < 100:
         try:
-            search.do(stop_at_news)
+            search.run(stop_at_news)
         except StoppedError:
             stops += 1
         else:
@@ -171,7 +171,7 @@ def test_stopped_while_it_writes_it_tries_the_same(when, data, finished, tmp_pat
     monkeypatch.setattr(tuning, name, stopping)
     for _ in range(20):
         try:
-            search.do(lambda said: None)
+            search.run(lambda said: None)
         except StoppedError:
             continue
         break
@@ -304,14 +304,14 @@ def test_a_damaged_state_is_told_and_is_no_failed_trial(data, finished, tmp_path
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        search.do(stop)
+        search.run(stop)
     (state,) = tmp_path.glob(".*/state.pt")
     state.write_bytes(b"nothing")
     with pytest.raises(InputError, match="is damaged"):
-        search.do(lambda said: None)
+        search.run(lambda said: None)
     assert search.trials() == []
     state.unlink()
-    search.do(lambda said: None)
+    search.run(lambda said: None)
     assert done(search) == done(finished)[:2]
 
 

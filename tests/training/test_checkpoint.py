@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from negsample import InputError, TrainSettings
-from negsample.execution.attempts import do, do_together
+from negsample.execution.attempts import run_job, run_jobs
 from negsample.files.checksums import LIST
 from negsample.files.claims import claimed, place_of
 from negsample.methods import METHODS, negative_settings
@@ -59,8 +59,8 @@ def test_figures_that_are_undefined_are_null_in_the_log(dataset_of, tmp_path, st
     job = job_of(few, "random", batch_size=4)
     if stopped:
         with pytest.raises(StoppedError):
-            do_together([job], [tmp_path / "run"], watch=stopping_after(4, []))
-    do(job, tmp_path / "run")
+            run_jobs([job], [tmp_path / "run"], watch=stopping_after(4, []))
+    run_job(job, tmp_path / "run")
     for name in ("metrics.json", "dial.json", "config.json"):
         json.loads((tmp_path / "run" / name).read_text(), parse_constant=no_number)
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
@@ -73,7 +73,7 @@ def test_the_run_says_what_it_was_done_on(data, tmp_path, monkeypatch):
     card = {"name": "A card", "count": 2, "memory_bytes": 3 * 2**30, "cuda": "12.8"}
     for number, cards in enumerate((None, card)):
         monkeypatch.setattr("negsample.runs.machine.graphics", lambda cards=cards: cards)
-        do(job_of(data, "random", epochs=1), tmp_path / str(number))
+        run_job(job_of(data, "random", epochs=1), tmp_path / str(number))
         found = json.loads((tmp_path / str(number) / "config.json").read_text())["machine"]
         assert found["graphics"] == cards
         assert found["cores"] >= 1
@@ -126,15 +126,15 @@ CASES = [
 @pytest.mark.parametrize(("method", "changes"), CASES)
 def test_stopped_and_carried_on_is_as_never_stopped(method, changes, data, tmp_path):
     job = job_of(data, method, **changes)
-    do(job, tmp_path / "whole")
+    run_job(job, tmp_path / "whole")
     seen = []
     for stop in (2, 3, 5):
         with pytest.raises(StoppedError):
-            do_together([job], [tmp_path / "run"], watch=stopping_after(stop, seen))
+            run_jobs([job], [tmp_path / "run"], watch=stopping_after(stop, seen))
         assert not (tmp_path / "run").exists()
         assert {path.name for path in place_of(tmp_path / "run").iterdir()} >= {"lock"}
     trained = []
-    do(job, tmp_path / "run", watch=lambda epoch: trained.append(epoch.epoch))
+    run_job(job, tmp_path / "run", watch=lambda epoch: trained.append(epoch.epoch))
     # An epoch is told before it is kept: the one that was stopped at is trained again, those before it are told again.
     assert seen == [1, 2, 1, 2, 3, 1, 2, 3, 4, 5]
     assert trained == [1, 2, 3, 4, 5]
@@ -146,10 +146,10 @@ def test_epochs_that_were_kept_are_not_trained_again(data, tmp_path, monkeypatch
     job, steps = job_of(data, "random"), []
     monkeypatch.setattr("negsample.training.loop.step", counting := Counting(steps))
     with pytest.raises(StoppedError):
-        do_together([job], [tmp_path / "run"], watch=stopping_after(4, []))
+        run_jobs([job], [tmp_path / "run"], watch=stopping_after(4, []))
     of_four = len(steps)
     assert of_four % 4 == 0
-    do(job, tmp_path / "run")
+    run_job(job, tmp_path / "run")
     assert counting.calls == of_four // 4 * (4 + 2)  # the fourth again, and the fifth
 
 
@@ -167,20 +167,20 @@ class Counting:
 
 def test_seeds_that_are_trained_together_are_carried_on_together(data, tmp_path):
     jobs = [job_of(data, "adaptive-mixed", seed) for seed in (0, 1)]
-    do_together(jobs, [tmp_path / "whole-0", tmp_path / "whole-1"])
+    run_jobs(jobs, [tmp_path / "whole-0", tmp_path / "whole-1"])
     with pytest.raises(StoppedError):
-        do_together(jobs, [tmp_path / "0", tmp_path / "1"], watch=stopping_after(3, []))
-    assert do_together(jobs, [tmp_path / "0", tmp_path / "1"])
+        run_jobs(jobs, [tmp_path / "0", tmp_path / "1"], watch=stopping_after(3, []))
+    assert run_jobs(jobs, [tmp_path / "0", tmp_path / "1"])
     for seed in "01":
         assert_same(tmp_path / seed, tmp_path / f"whole-{seed}")
 
 
 def test_the_state_of_another_training_is_not_taken(data, tmp_path):
     with pytest.raises(StoppedError):
-        do_together([job_of(data, "random", seed=1)], [tmp_path / "run"], watch=stopping_after(3, []))
+        run_jobs([job_of(data, "random", seed=1)], [tmp_path / "run"], watch=stopping_after(3, []))
     job = job_of(data, "random", seed=2)
-    do(job, tmp_path / "run")
-    do(job, tmp_path / "whole")
+    run_job(job, tmp_path / "run")
+    run_job(job, tmp_path / "whole")
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
@@ -205,10 +205,10 @@ def flip(path):
 def test_damage_is_told(name, damage, data, tmp_path):
     job = job_of(data, "random")
     with pytest.raises(StoppedError):
-        do_together([job], [tmp_path / "run"], watch=stopping_after(3, []))
+        run_jobs([job], [tmp_path / "run"], watch=stopping_after(3, []))
     damage(place_of(tmp_path / "run") / name)
     with pytest.raises(InputError, match=rf"{name} is damaged .*delete .*anew"):
-        do(job, tmp_path / "run")
+        run_job(job, tmp_path / "run")
     assert place_of(tmp_path / "run").exists()
 
 
@@ -235,10 +235,10 @@ def test_states_are_kept_for_a_twentieth_of_the_time(tmp_path, monkeypatch):
 
 def test_one_process_at_a_time_has_a_run(data, tmp_path):
     job = job_of(data, "random")
-    with claimed([tmp_path / "run"]) as positions:
-        assert positions is not None
-        assert do_together([job], [tmp_path / "run"], dial=NONE) is False
+    with claimed([tmp_path / "run"]) as places:
+        assert places is not None
+        assert run_jobs([job], [tmp_path / "run"], dial=NONE) is False
         with pytest.raises(InputError, match="another process is making"):
-            do(job, tmp_path / "run")
-    do(job, tmp_path / "run")
+            run_job(job, tmp_path / "run")
+    run_job(job, tmp_path / "run")
     assert (tmp_path / "run").is_dir()

@@ -66,7 +66,7 @@ def reproduce(
     """The paper again: its datasets, six methods, tables and figures, beside what was published."""
     from negsample.cli.terminal import print_dataset, print_forecast
     from negsample.data.load import load_dataset
-    from negsample.execution.backend import parse_where
+    from negsample.execution.backend import parse_backend
     from negsample.methods import PAPER_SIX
     from negsample.paper.presets import PRESETS, remarks
     from negsample.paper.reproduce import FACTORS, note_of, plan_reproduction, what_is_missing, which_data
@@ -79,7 +79,7 @@ def reproduce(
 
     chosen = PRESETS[preset]
     settings, negatives = settings_of(epochs, changes, chosen.training)
-    tracking, where = track(mlflow, folder), parse_where(on)
+    tracking, backend = track(mlflow, folder), parse_backend(on)
     factors = FACTORS if osf is None else [] if osf == "none" else whole_numbers("--osf", osf)
     there = which_data(datasets, data)
     loaded = {name: load_dataset(each, split=chosen.split) for name, each in there.items()}
@@ -100,7 +100,7 @@ def reproduce(
     if not replace:
         check_adds(folder, read_earlier(folder), [*planned.jobs, *planned.oversampling], note)
     left = study.unfinished([*planned.jobs, *planned.oversampling], folder, together)
-    check_fits(left, at_once, memory=where.here)
+    check_fits(left, at_once, memory=backend.here)
     for each in loaded.values():
         print_dataset(out, each, settings)
     splits = {each.name: each.split for each in loaded.values()}
@@ -109,18 +109,18 @@ def reproduce(
     every = [*planned.jobs, *planned.oversampling]
     searches = [(each.job, each.left) for each in planned.tunings if each.left]
     ahead = forecast(left, study.at_a_time(every, at_once, together), searches=searches)
-    print_forecast(out, ahead, here=not where.ray)
+    print_forecast(out, ahead, here=not backend.ray)
     if forecast_only:
         return
     unanswered: dict[tuple[str, str], str] = {}
-    tuned(planned.tunings, at_once, where, unanswered)
+    tuned(planned.tunings, at_once, backend, unanswered)
     _, failures = carry_out(
         planned.jobs,
         folder,
         oversampling=planned.oversampling,
         at_once=at_once,
         together=together,
-        on=where,
+        on=backend,
         tracking=tracking,
         note=note,
         replace=replace,

@@ -107,7 +107,7 @@ def train(
     from negsample.cli.progress import progress_of
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.load import load_dataset
-    from negsample.execution.attempts import do
+    from negsample.execution.attempts import run_job
     from negsample.files.folders import check_new_folder
     from negsample.methods import POPREC, method_names
     from negsample.runs.folder import is_run, read_run
@@ -139,7 +139,7 @@ def train(
         print_dataset(out, data, job.settings)
         print_forecast(out, forecast([[job]]))
         with progress_of(out, [job]) as progress:
-            do(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
+            run_job(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
     chosen = dial_again(folder, choice, data)
     print_metrics(out, job.method, read_run(folder).metrics)
     out.plain(f"Run: {folder}")

@@ -43,7 +43,7 @@ from negsample.errors import FailedError, InputError
 
 if TYPE_CHECKING:
     from negsample.analysis.reading import Study
-    from negsample.execution.backend import Where
+    from negsample.execution.backend import Backend
     from negsample.report.supplement import Supplementing
     from negsample.runs.job import Job
     from negsample.studies.tuning import Tuning
@@ -112,7 +112,7 @@ def compare(
     )
     from negsample.cli.terminal import print_dataset, print_forecast
     from negsample.data.load import load_dataset
-    from negsample.execution.backend import parse_where
+    from negsample.execution.backend import parse_backend
     from negsample.methods import PAPER_SIX, POPREC, method_names
     from negsample.report.facts import unreached_words
     from negsample.scoring.dial import parse_choice
@@ -126,7 +126,7 @@ def compare(
     tracking = track(mlflow, folder)
     asked = list(PAPER_SIX) if methods is None else method_names(methods)
     parse_choice(dial)
-    where = parse_where(on)
+    backend = parse_backend(on)
     loaded = [load_dataset(each, prepared, split=None if split else chosen_preset.split) for each in datasets]
     names, given = chosen_preset.methods(asked), given_to_training(epochs, changes)
     published = {data.name: whose(data.name).published for data in loaded}
@@ -141,7 +141,7 @@ def compare(
         common = [job for job in jobs if job.method == POPREC]
         check_adds(folder, read_earlier(folder), [*jobs, *again] if tune_trials is None else common, note)
     left = study.unfinished([*jobs, *again], folder, together)
-    check_fits(left, at_once, memory=where.here)
+    check_fits(left, at_once, memory=backend.here)
     for data in loaded:
         print_dataset(out, data, settings)
     for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
@@ -161,15 +161,15 @@ def compare(
         if searches := [(each.job, each.left) for each in tunings if each.left]:
             at_a_time = study.at_a_time([*jobs, *again], at_once, together)
             ahead = forecast(left, at_a_time, searches=searches, searches_at_once=min(at_once, len(tunings)))
-            print_forecast(out, ahead, here=not where.ray)
-        jobs = planned(tuned=tuned(tunings, at_once, where, untuned))
+            print_forecast(out, ahead, here=not backend.ray)
+        jobs = planned(tuned=tuned(tunings, at_once, backend, untuned))
         again = study.oversampled(jobs, factors)
         note |= {"tunings": [tuning.stem for tuning in tunings]}
         possible = [job for job in [*jobs, *again] if (job.data.name, job.method) not in untuned]
         left = study.unfinished(possible, folder, together)
-        check_fits(left, at_once, memory=where.here)
+        check_fits(left, at_once, memory=backend.here)
     ahead = forecast(left, study.at_a_time([*jobs, *again], at_once, together))
-    print_forecast(out, ahead, here=not where.ray)
+    print_forecast(out, ahead, here=not backend.ray)
     finished, failures = carry_out(
         jobs,
         folder,
@@ -177,7 +177,7 @@ def compare(
         at_once=at_once,
         together=together,
         dial=dial,
-        on=where,
+        on=backend,
         tracking=tracking,
         note=note,
         replace=replace,
@@ -280,7 +280,7 @@ def carry_out(
     oversampling: Sequence[Job],
     at_once: int,
     together: int,
-    on: Where,
+    on: Backend,
     tracking: TrackedStudy | None,
     note: Mapping[str, Any],
     replace: bool,
@@ -334,7 +334,7 @@ def _say_study(study: Study, page: Path) -> None:
 
 
 def tuned(
-    tunings: list[Tuning], at_once: int, where: Where, failed: dict[tuple[str, str], str] | None = None
+    tunings: list[Tuning], at_once: int, backend: Backend, failed: dict[tuple[str, str], str] | None = None
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``, seen on the terminal; ``failed`` as of
     :func:`negsample.studies.tuning.tune_all`."""
@@ -342,9 +342,9 @@ def tuned(
     from negsample.studies.forecast import check_fits
     from negsample.studies.tuning import tune_all
 
-    check_fits([[tuning.job] for tuning in tunings], at_once, memory=where.here)
+    check_fits([[tuning.job] for tuning in tunings], at_once, memory=backend.here)
     with progress_of_searches(out, tunings) as progress:
-        return tune_all(tunings, at_once=at_once, on=where, watch=progress.watch, tell=progress.tell, failed=failed)
+        return tune_all(tunings, at_once=at_once, on=backend, watch=progress.watch, tell=progress.tell, failed=failed)
 
 
 def command_line() -> str:

@@ -77,12 +77,7 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process goes the folder, and the arrays are mapped there."""
-        return _opened_again, (self.folder.absolute(),)
-
-    @property
-    def manifest_path(self) -> Path:
-        """The file that says what it is, its fingerprint among it."""
-        return self.folder / MANIFEST
+        return _opened_again, (self.folder.absolute(), self.fingerprint)
 
     @property
     def name(self) -> str:
@@ -178,9 +173,15 @@ def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
     return Dataset(folder, manifest, **arrays)
 
 
-def _opened_again(folder: Path) -> Dataset:
+def _opened_again(folder: Path, expected: str) -> Dataset:
     """In another process, what this one has compared."""
-    return open_dataset(folder, whole=False)
+    data = open_dataset(folder, whole=False)
+    if data.fingerprint != expected:
+        raise InputError(
+            f"the dataset in {folder} has fingerprint {data.fingerprint}, and {expected} where the command was "
+            "started; put it on a file system that all machines share"
+        )
+    return data
 
 
 def _check_together(arrays: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any], listed: Checksums) -> None:

@@ -23,7 +23,9 @@ def _raising(job: Job, failed: Failed) -> None:
     raise FailedError([failed.line])
 
 
-def do(job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], None] = lambda epoch: None) -> None:
+def run_job(
+    job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], None] = lambda epoch: None
+) -> None:
     """Train and measure ``job``, and choose its dial; ``folder`` appears whole when it is done, or not at all.
 
     Until then there is a hidden folder beside it, from which the same job is carried on when it was stopped.
@@ -36,7 +38,7 @@ def do(job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], 
         RuntimeError: it failed in another way; with its traceback.
     """
     failures: list[Failed] = []
-    if not do_together(
+    if not run_jobs(
         [job], [folder], dial=dial, watch=lambda _, epoch: watch(epoch), failing=lambda _, why: failures.append(why)
     ):
         raise InputError(f"another process is making {folder}; wait for it, or choose another --out")
@@ -48,7 +50,7 @@ def do(job: Job, folder: Path, *, dial: Choice = NONE, watch: Callable[[Epoch], 
         raise FailedError([failed.line])
 
 
-def do_together(
+def run_jobs(
     jobs: Sequence[Job],
     folders: Sequence[Path],
     *,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
 from negsample.errors import InputError
+from negsample.execution.processes import in_processes
+from negsample.execution.tasks import OnMessage, Task, ThisProcess, run_with
 
 
-class Where(NamedTuple):
+class Backend(NamedTuple):
     """``ray``: on Ray. ``address``: of the cluster; None: Ray's choice, a running cluster or a new one of this machine.
 
-    Made by :func:`parse_where`.
+    Made by :func:`parse_backend`.
     """
 
     ray: bool = False
@@ -24,10 +27,10 @@ class Where(NamedTuple):
         return self.address in (None, "local")
 
 
-LOCAL = Where()
+LOCAL = Backend()
 
 
-def parse_where(text: str) -> Where:
+def parse_backend(text: str) -> Backend:
     """What ``--on`` says: ``local``, ``ray`` or ``ray=ADDRESS``.
 
     ``ray`` takes the cluster at ``$RAY_ADDRESS``, else one that runs on this machine, else it starts one and stops it
@@ -50,9 +53,37 @@ def parse_where(text: str) -> Where:
         )
     if find_spec("ray") is None:
         raise InputError(f"--on {text} needs Ray, which is not installed: pip install 'negsample[ray]'")
-    return Where(True, address)
+    return Backend(True, address)
 
 
 def _is_address(text: str) -> bool:
     host, colon, port = text.rpartition(":")
     return text in ("auto", "local") or bool(host and colon and "/" not in host and port.isdecimal())
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    on_message: OnMessage,
+    tell: Callable[[str], None],
+    *,
+    at_once: int = 1,
+    on: Backend = LOCAL,
+) -> None:
+    """Do every task, one by one here or ``at_once`` at a time, however few are left; ``on``: here, or on Ray.
+
+    ``on_message`` is called with what a task reports, with :class:`negsample.execution.tasks.Lost` when its process was
+    killed, and with None when it is done.
+
+    Raises:
+        Exception: see :func:`negsample.execution.tasks.run_with`.
+    """
+    if not tasks:
+        return
+    if on.ray:
+        from negsample.execution.ray import on_ray  # Ray is an extra
+
+        on_ray(tasks, on.address, at_once, on_message, tell)
+    elif at_once > 1:
+        in_processes(tasks, at_once, on_message, tell)
+    else:
+        run_with(ThisProcess(tasks, on_message), tasks, 1, on_message, tell)

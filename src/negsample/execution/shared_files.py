@@ -1,64 +1,45 @@
-"""Whether another machine sees the files that this one sees."""
+"""Whether another machine sees the folders that this one sees."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from negsample.errors import InputError
 
-Seen = Mapping[str, str]
-"""Absolute paths of files, each with the SHA-256 of its content as this machine has it."""
-
 
 @contextmanager
-def shown(written: Sequence[Path], read: Sequence[Path]) -> Iterator[Seen]:
-    """What every machine must see, as long as the block lasts: a token in each folder of ``written``, and ``read``.
-
-    Args:
-        written: folders; they are made where they are not there.
-        read: files.
+def marked(folders: Iterable[Path]) -> Iterator[list[Path]]:
+    """A file in each of ``folders``, which are made where they are not there, as long as the block lasts.
 
     Raises:
         InputError: a folder cannot be written to.
     """
-    tokens = [folder.absolute() / f".seen-{secrets.token_hex(8)}" for folder in dict.fromkeys(written)]
+    marks = [folder.absolute() / f".seen-{secrets.token_hex(8)}" for folder in dict.fromkeys(folders)]
     try:
-        for token in tokens:
+        for mark in marks:
             try:
-                token.parent.mkdir(parents=True, exist_ok=True)
-                token.write_text(token.name, encoding="utf-8")
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                mark.touch()
             except OSError as error:
-                raise InputError(f"cannot write to {token.parent}: {error.strerror}; choose another --out") from None
-        yield {str(path): _digest(path) for path in [*tokens, *(each.absolute() for each in dict.fromkeys(read))]}
+                raise InputError(f"cannot write to {mark.parent}: {error.strerror}; choose another --out") from None
+        yield marks
     finally:
-        for token in tokens:
-            token.unlink(missing_ok=True)
+        for mark in marks:
+            mark.unlink(missing_ok=True)
 
 
-def unseen(seen: Seen) -> list[str]:
-    """Folders of ``seen`` that are not the same where this is called."""
-    return [str(Path(path).parent) for path, digest in seen.items() if _digest(Path(path)) != digest]
-
-
-def check_seen(node: str, folders: Sequence[str]) -> None:
-    """Refuse a node by what :func:`unseen` gave there.
+def check_seen(marks: Sequence[Path], node: str) -> None:
+    """Refuse the machine ``node``, where this is called, if it does not see the ``marks`` of another machine.
 
     Raises:
-        InputError: it gave any; names the node and the first folder.
+        InputError: it does not see one; names the node and the folder.
     """
-    if folders:
+    unseen = [mark.parent for mark in marks if not mark.exists()]
+    if unseen:
         raise InputError(
-            f"node {node} does not see the same {folders[0]} as this machine; put the study (--out) and the prepared "
-            "datasets on a file system that all nodes share, under one path"
+            f"node {node} does not see the same {unseen[0]} as the machine that started it; put the study (--out) and "
+            "the prepared datasets on a file system that all nodes share, under one path"
         )
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return "none"

@@ -1,74 +1,126 @@
-"""What a study has to do, in pieces that are done anywhere."""
+"""Tasks, and the loop that gives them to workers until every one is done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from negsample.execution.attempts import do_together
-from negsample.execution.backend import LOCAL, Where
-from negsample.execution.processes import Heed, Task, in_processes, one_by_one
-from negsample.runs.failed import Failed
-from negsample.runs.job import Job
-from negsample.scoring.dial import Choice
-from negsample.training.state import Epoch
+from negsample.errors import InputError
+
+PATIENCE = 1.0  # seconds until a task that another process has is tried again
+BUSY = "busy"
+"""The last message of a task that another process has."""
+
+OnMessage = Callable[[int, Any], None]
+"""Called with a task's number and what it reports; at last with None, when it is done, or with :class:`Lost`."""
 
 
-class Training(NamedTuple):
-    """Jobs that are trained together and measured, their folders, and how their dial is chosen.
+class Lost(NamedTuple):
+    """The process of a task was killed, and the task is not done; ``reason``: how."""
 
-    It says which of the jobs, and the epoch that is over, or why it failed.
-    """
+    reason: str
 
-    jobs: Sequence[Job]
-    folders: Sequence[Path]
-    dial: Choice
+
+class Task(Protocol):
+    """Some work that is done in one piece, in this process or another: it can be pickled, with absolute paths."""
 
     @property
     def name(self) -> str:
         """What a person calls it."""
-        job = self.jobs[0]
-        seeds = ", ".join(str(each.seed) for each in self.jobs)
-        return f"{job.data.name} {job.method} seed {seeds}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """To another process go absolute folders."""
-        return Training, (self.jobs, [folder.absolute() for folder in self.folders], self.dial)
+        ...
 
     @property
-    def writes(self) -> Path:
-        """See :class:`negsample.execution.processes.Task`."""
-        return self.folders[0].parent
+    def folder(self) -> Path:
+        """Where its results go."""
+        ...
 
-    @property
-    def reads(self) -> list[Path]:
-        """See :class:`negsample.execution.processes.Task`."""
-        return [self.jobs[0].data.manifest_path]
-
-    def do(self, say: Callable[[Any], None]) -> bool:
-        """See :class:`negsample.execution.processes.Task`."""
-        seeds = [job.seed for job in self.jobs]  # they differ in nothing else
-
-        def tell(job: Job, what: Epoch | Failed) -> None:
-            say((seeds.index(job.seed), what))
-
-        return do_together(self.jobs, self.folders, dial=self.dial, watch=tell, failing=tell)
+    def run(self, report: Callable[[Any], None]) -> bool:
+        """Do it, and ``report`` what happens; False: another process has it, and it is to be tried again later."""
+        ...
 
 
-def carry_out(
-    tasks: Sequence[Task], heed: Heed, tell: Callable[[str], None], *, at_once: int = 1, on: Where = LOCAL
+class Workers(Protocol):
+    """Who does tasks, each known by its number."""
+
+    def start(self, number: int) -> None:
+        """Begin a task."""
+        ...
+
+    def messages(self) -> Iterable[tuple[int, bool, Any]]:
+        """Wait a little for what the tasks report: a task's number, whether this is its last message, and the message.
+
+        The last one is None (done), ``BUSY``, :class:`Lost`, or the error that ended it.
+        """
+        ...
+
+
+def run_with(
+    workers: Workers, tasks: Sequence[Task], at_once: int, on_message: OnMessage, tell: Callable[[str], None]
 ) -> None:
-    """Do every task, one by one here or ``at_once`` at a time, however few are left; ``on``: here, or on Ray.
+    """Do every task, ``at_once`` at a time; what another process has comes last, and is done if that one is stopped.
 
-    ``heed`` is called with what a task says, with :class:`negsample.execution.processes.Lost` when its process was
-    killed, and with None when it is done.
+    Raises:
+        InputError: a task raised it.
+        OSError: a task raised it.
+        RuntimeError: a task failed in another way; with its traceback.
     """
-    if on.ray and tasks:
-        from negsample.execution.ray import on_ray  # Ray is an extra
+    todo, running, told = deque(range(len(tasks))), 0, set[int]()
+    while todo or running:
+        while todo and running < at_once:
+            workers.start(todo.popleft())
+            running += 1
+        for number, last, message in workers.messages():
+            running -= last
+            if not (last and message == BUSY):
+                on_message(number, _checked(tasks[number], message))
+                continue
+            todo.append(number)
+            if number not in told:
+                told.add(number)
+                tell(f"{tasks[number].name} is being done by another process; its result is waited for")
 
-        on_ray(tasks, on.address, at_once, heed, tell)
-    elif at_once > 1 and tasks:
-        in_processes(tasks, at_once, heed, tell)
-    else:
-        one_by_one(tasks, heed, tell)
+
+def _checked(task: Task, message: Any) -> Any:
+    if isinstance(message, RuntimeError):
+        raise RuntimeError(f"{task.name} failed in a worker process:\n{message}")
+    if isinstance(message, Exception):
+        raise message
+    return message
+
+
+def last_message(run: Callable[[Callable[[Any], None]], bool], report: Callable[[Any], None]) -> Any:
+    """``run`` a task in a worker, and give its last message."""
+    try:
+        if run(report):
+            return None
+    except InputError as error:
+        return InputError(str(error))  # whatever its kind
+    except OSError as error:
+        return error
+    except Exception:
+        return RuntimeError(traceback.format_exc())
+    time.sleep(PATIENCE)
+    return BUSY
+
+
+class ThisProcess:
+    """Does one task at a time, here; its errors are raised as they are."""
+
+    def __init__(self, tasks: Sequence[Task], on_message: OnMessage) -> None:
+        self._tasks, self._on_message, self._number = tasks, on_message, 0
+
+    def start(self, number: int) -> None:
+        """See :class:`Workers`."""
+        self._number = number
+
+    def messages(self) -> Iterable[tuple[int, bool, Any]]:
+        """See :class:`Workers`."""
+        number = self._number
+        done = self._tasks[number].run(lambda message: self._on_message(number, message))
+        if not done:
+            time.sleep(PATIENCE)
+        yield number, True, None if done else BUSY

@@ -14,9 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from negsample.data.dataset import Dataset
 from negsample.errors import SEEDS, FailedError, InputError, guarded, some, whole
 from negsample.execution.attempts import Caller
-from negsample.execution.backend import LOCAL, Where
-from negsample.execution.processes import Lost
-from negsample.execution.tasks import carry_out
+from negsample.execution.backend import LOCAL, Backend, run_tasks
+from negsample.execution.tasks import Lost
 from negsample.files.atomic import replacing_files, sweep
 from negsample.files.checksums import GROWING, LIST, DamagedError, read_list, settled, sum_of, write_list
 from negsample.files.claims import claimed, clear
@@ -64,16 +63,6 @@ class Tuning(NamedTuple):
         return Tuning, (self.job, self.space, self.planned, self.folder.absolute())
 
     @property
-    def writes(self) -> Path:
-        """See :class:`negsample.execution.processes.Task`."""
-        return self.folder
-
-    @property
-    def reads(self) -> list[Path]:
-        """See :class:`negsample.execution.processes.Task`."""
-        return [self.job.data.manifest_path]
-
-    @property
     def stem(self) -> str:
         """The name of its files; the number of trials is no part of it: more of them carry on."""
         space = {key: str(each) for key, each in self.space.items()}
@@ -85,8 +74,8 @@ class Tuning(NamedTuple):
         """The summary."""
         return self.folder / f"{self.stem}.json"
 
-    def do(self, say: Callable[[Any], None]) -> bool:
-        """See :class:`negsample.execution.processes.Task`. It says a trial's number with each epoch, and each trial at
+    def run(self, report: Callable[[Any], None]) -> bool:
+        """See :class:`negsample.execution.tasks.Task`. It reports a trial's number with each epoch, and each trial at
         its end.
 
         Raises:
@@ -98,7 +87,7 @@ class Tuning(NamedTuple):
             (place,) = places
             make_folders(self.folder.parent, self.folder.name)
             sweep(self.folder)
-            self._search(place, say)
+            self._search(place, report)
             clear(place)
         return True
 
@@ -129,27 +118,27 @@ class Tuning(NamedTuple):
         last = f"; the last: {errors[-1]}" if errors else ""
         return f"none of {self.planned} trials of its tuning could be trained{last}"
 
-    def _search(self, place: Path, say: Callable[[Any], None]) -> None:
+    def _search(self, place: Path, report: Callable[[Any], None]) -> None:
         drop_half_line(self._journal)
         for trial in self.trials():
-            say(trial)
+            report(trial)
         if self._kept():
             self._summarise()  # a killed process may have kept a trial that nothing lists yet
         while len(kept := self._kept()) < self.planned:
-            done = self._try(kept, place, say)
+            done = self._try(kept, place, report)
             keep_trial(self._journal, self.stem, done)
             self._summarise()
             for path in (place / "state.pt", *place.glob("best-*")):
                 path.unlink(missing_ok=True)
-            say(as_trial(done))
+            report(as_trial(done))
         self._summarise()
 
-    def _try(self, kept: Sequence[FrozenTrial], place: Path, say: Callable[[Any], None]) -> FrozenTrial:
+    def _try(self, kept: Sequence[FrozenTrial], place: Path, report: Callable[[Any], None]) -> FrozenTrial:
         """The next trial: what it tries is a function of the earlier ones alone, so it can be done anew."""
         given = self.job.settings.model_dump(mode="json") | self.job.negatives
         trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.epochs)
         log: list[Epoch] = []
-        caller = Caller(say)
+        caller = Caller(report)
 
         def watch(epoch: Epoch) -> None:
             log.append(epoch)
@@ -307,7 +296,7 @@ def tune_all(
     tunings: Sequence[Tuning],
     *,
     at_once: int = 1,
-    on: Where = LOCAL,
+    on: Backend = LOCAL,
     watch: Callable[[Tuning, Any], None] = lambda tuning, said: None,
     tell: Callable[[str], None] = lambda line: None,
     failed: dict[tuple[str, str], str] | None = None,
@@ -319,21 +308,21 @@ def tune_all(
         at_once: tunings at a time, each in a process of its own; the trials of one come one after another, so that
             what they try does not depend on which is faster.
         on: where they are done.
-        watch: called with what a tuning says (see :meth:`Tuning.do`), and with None when it is done.
+        watch: called with what a tuning reports (see :meth:`Tuning.run`), and with None when it is done.
         tell: what else there is to be said, a line at a time.
         failed: where to note, by dataset and method, why a search found nothing; None: that is an error, at the end.
 
     Raises:
         FailedError: a search found nothing.
-        InputError: see :meth:`Tuning.do`.
+        InputError: see :meth:`Tuning.run`.
     """
     at_once = min(whole("at_once", at_once, 1, 10**6), len(tunings))
     lost: dict[str, str] = {}
     tried = [each for each in tunings if not each.left]  # told here: no process is worth it
     names = {each.stem for each in tried}
     left = [each for each in tunings if each.stem not in names]
-    carry_out(tried, partial(_heeded, watch, lost, tried), tell)
-    carry_out(left, partial(_heeded, watch, lost, left), tell, at_once=at_once, on=on)
+    run_tasks(tried, partial(_heard, watch, lost, tried), tell)
+    run_tasks(left, partial(_heard, watch, lost, left), tell, at_once=at_once, on=on)
     found, why = {}, {}
     for each in tunings:
         key = each.job.data.name, each.job.method
@@ -350,7 +339,7 @@ def tune_all(
     return found
 
 
-def _heeded(
+def _heard(
     watch: Callable[[Tuning, Any], None], lost: dict[str, str], tunings: Sequence[Tuning], number: int, said: Any
 ) -> None:
     if isinstance(said, Lost):

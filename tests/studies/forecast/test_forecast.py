@@ -11,7 +11,7 @@ from negsample import compare, plan
 from negsample.cli.console import Output
 from negsample.cli.terminal import print_forecast
 from negsample.errors import InputError
-from negsample.execution.attempts import do
+from negsample.execution.attempts import run_job
 from negsample.execution.processes import threads_of
 from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.runs.job import Job
@@ -241,7 +241,7 @@ def test_what_others_use_is_what_all_use_but_this_process(tmp_path, monkeypatch)
 def test_steps_are_counted_as_they_are_made(small, tmp_path):
     (job,) = jobs_on(small, ["random"], repeats=1, batch_size=10, epochs=2)[1:]
     said, seen = forecast([[job]]).lines[0], []
-    do(job, tmp_path / "run", watch=seen.append)
+    run_job(job, tmp_path / "run", watch=seen.append)
     assert seen[-1].steps == 2 * said.pace.steps
 
 

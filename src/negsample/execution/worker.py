@@ -1,4 +1,4 @@
-"""A worker that does not outlive its parent, from its first moment on: nothing heavy is imported here."""
+"""How a worker process starts: it ends with its parent from its first moment on, so nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -17,16 +16,26 @@ _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def begin(line: Connection, work: bytes) -> None:
-    """What a worker process does: see to its end, and only then unpickle ``work``, which imports torch, and call it.
+    """What a worker process does: see to its end, and only then unpack ``work``, which imports torch, and call it.
 
     Args:
         line: to the parent, the first argument of what is called.
-        work: a function and its other arguments, of :func:`packed`.
+        work: a function and its other arguments, packed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     die_with_parent()
-    function, arguments = pickle.loads(work)
+    function, *arguments = unpack(work)
     function(line, *arguments)
+
+
+def pack(value: Any) -> bytes:
+    """``value`` for another process."""
+    return pickle.dumps(value)
+
+
+def unpack(packed: bytes) -> Any:
+    """What :func:`pack` packed."""
+    return pickle.loads(packed)
 
 
 def die_with_parent() -> None:
@@ -47,8 +56,3 @@ def _wait_for(sentinel: int) -> None:
     """The parent may have died before the system was asked."""
     wait([sentinel])
     os._exit(1)
-
-
-def packed(function: Callable[..., None], *arguments: Any) -> bytes:
-    """For :func:`begin`."""
-    return pickle.dumps((function, arguments))
