@@ -14,7 +14,7 @@ from make_study import list_anew
 from negsample.comparison import compare
 from negsample.data.dataset import open_dataset
 from negsample.errors import FailedError, InputError
-from negsample.execution import tasks
+from negsample.execution import trainings
 from negsample.runs import job
 from negsample.runs.remeasure import measure_again
 from negsample.settings import TrainSettings
@@ -112,7 +112,7 @@ def test_metrics_have_the_keys_of_the_contract(finished):
 
 
 def test_a_second_call_trains_nothing_and_gives_the_same_table(finished, data, monkeypatch):
-    monkeypatch.setattr(tasks, "do_together", lambda *arguments, **options: pytest.fail("trained again"))
+    monkeypatch.setattr(trainings, "run_jobs", lambda *arguments, **options: pytest.fail("trained again"))
     before, table = stamps(finished), (finished / "table.csv").read_bytes()
     watched = []
     compare(jobs_of(data, repeats=2), finished, watch=lambda job, epoch: watched.append((job.name, epoch)))

@@ -12,7 +12,7 @@ from make_study import list_anew
 
 from negsample.comparison import compare
 from negsample.errors import InputError
-from negsample.execution import tasks
+from negsample.execution import trainings
 from negsample.files.checksums import LIST
 from negsample.runs import measure
 from negsample.runs.remeasure import dial_again, measure_again
@@ -59,7 +59,7 @@ def forbid_training(monkeypatch):
     def trained(*arguments, **named):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(tasks, "do_together", trained)
+    monkeypatch.setattr(trainings, "run_jobs", trained)
 
 
 def test_a_run_has_every_setting_and_the_plain_one_is_the_middle(finished):

@@ -95,7 +95,7 @@ def make_runs(
     """Train and measure ``jobs``, which differ in their seeds alone, and write their ``folders``.
 
     ``places``: where what lies of each until then; what is there of the same training is carried on. See
-    :func:`negsample.execution.attempts.do_together`.
+    :func:`negsample.execution.attempts.run_jobs`.
     """
     device = default_device()
     forget_peak(device)

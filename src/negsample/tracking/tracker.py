@@ -13,7 +13,7 @@ from negsample.tracking.server import connect, reason
 from negsample.tracking.study import TrackedStudy, experiment_of
 
 if TYPE_CHECKING:
-    from negsample.execution.outcomes import Watch
+    from negsample.execution.trainings import Watch
     from negsample.runs.failed import Failed
     from negsample.runs.job import Job
     from negsample.training.state import Epoch
