@@ -15,6 +15,7 @@ from negsample.batches.packed import Batch, training_batch
 from negsample.batches.windows import training_windows
 from negsample.data.dataset import Dataset
 from negsample.data.log.read import Log
+from negsample.data.manifest import Manifest
 from negsample.data.prepare.pipeline import prepare
 from negsample.settings import PrepareSettings
 
@@ -66,7 +67,7 @@ def dataset_of() -> Callable[..., Dataset]:
         counts = np.bincount([item for user in users for item in user[0]], minlength=items + 1)
         return Dataset(
             folder=Path("nowhere"),
-            manifest={"name": "by hand", "fingerprint": "000000000000"},
+            manifest=Manifest.model_construct(name="by hand", fingerprint="000000000000"),
             items=np.array([item for user in users for part in user for item in part], np.int32),
             times=np.arange(offsets[-1]),
             offsets=offsets,

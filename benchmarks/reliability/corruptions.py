@@ -222,7 +222,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _of_dataset(folder: Path) -> str:
     data = load_dataset(folder)
-    digest = hashlib.sha256(json.dumps(data.manifest, sort_keys=True).encode())
+    digest = hashlib.sha256(data.manifest.model_dump_json().encode())
     for name in ARRAYS:
         digest.update(np.ascontiguousarray(getattr(data, name)).data)
     digest.update(str(data.user_ids().to_list() + data.item_ids().to_list()).encode())

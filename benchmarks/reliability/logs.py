@@ -72,7 +72,7 @@ def _read(made: Made, path: Path) -> str:
 
 
 def _twice(log: Any, events: list[Event], path: Path) -> str:
-    notes = prepare(log, PrepareSettings(), path.parent / "prepared").manifest["notes"]
+    notes = prepare(log, PrepareSettings(), path.parent / "prepared").manifest.notes
     told = any(f"{len(events) - len(set(events)):,} of {len(events):,} events" in note for note in notes)
     return "read, and told" if told else "silent: nothing is said of duplicates"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from negsample.data.popularity import cohorts, median_percent_of_users, popularity_order
+from negsample.data.popularity import cohorts, median_percent, popularity_order, users_of_items
 
 
 def test_order_is_by_count_then_id():
@@ -52,12 +52,10 @@ def test_mpu_by_hand():
     """Four users; item 1 has 3 of them (one twice), item 2 one, item 3 two, item 4 none, item 5 one."""
     users = np.array([0, 0, 1, 2, 9, 1, 2, 2])
     items = np.array([1, 1, 1, 1, 2, 3, 3, 5])
-    mpu = median_percent_of_users(users, items, np.array([-1, 0, 1, 1, 2, 2], np.int8))
+    mpu = median_percent(users_of_items(users, items, 6), 4, np.array([-1, 0, 1, 1, 2, 2], np.int8))
     assert mpu == {"head": 75.0, "mid": 37.5, "tail": 12.5}
 
 
 def test_mpu_of_an_empty_cohort_is_nothing():
-    mpu = median_percent_of_users(np.array([3]), np.array([1]), np.array([-1, 0], np.int8))
-    assert mpu["head"] == 100
-    assert np.isnan(mpu["mid"])
-    assert np.isnan(mpu["tail"])
+    mpu = median_percent(users_of_items(np.array([3]), np.array([1]), 2), 1, np.array([-1, 0], np.int8))
+    assert mpu == {"head": 100, "mid": None, "tail": None}

@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import negsample.data.content as content
 import negsample.data.load as catalogue
 from negsample.data.cache import cache_folder
 from negsample.data.description import describe
@@ -34,11 +33,11 @@ def log(tmp_path):
 def test_bundled_dataset():
     dataset = load_dataset("online-retail")
     assert dataset.name == "online-retail"
-    assert dataset.manifest["source"] == "online-retail.parquet"
-    assert (dataset.manifest["events"], dataset.users, dataset.catalogue_size) == (397_924, 4_339, 3_665)
+    assert dataset.manifest.source == "online-retail.parquet"
+    assert (dataset.manifest.events, dataset.users, dataset.catalogue_size) == (397_924, 4_339, 3_665)
     assert dataset.item_ids().dtype == pl.String
-    assert dataset.manifest["first_time"] == "2010-12-01T08:26:00"
-    assert dataset.manifest["last_time"] == "2011-12-09T12:50:00"
+    assert dataset.manifest.first_time == "2010-12-01T08:26:00"
+    assert dataset.manifest.last_time == "2011-12-09T12:50:00"
 
 
 def test_every_bundled_dataset_is_there_with_its_terms():
@@ -72,17 +71,6 @@ def test_the_cache_sees_settings_and_content_and_no_more(log, cache, tmp_path):
     assert set(cache.iterdir()) == folders
 
 
-def test_a_file_that_has_settled_is_read_once(log, monkeypatch):
-    first = content.content_of(log)
-    monkeypatch.setattr(content, "_SETTLED", 0)
-    assert content.content_of(log) == first
-    monkeypatch.setattr(content.hashlib, "file_digest", None)
-    assert content.content_of(log) == first
-    log.write_text(log.read_text().replace("0", "1"))
-    with pytest.raises(TypeError):
-        content.content_of(log)
-
-
 def test_the_same_log_by_another_way_to_it(log, monkeypatch):
     monkeypatch.chdir(log.parent)
     assert load_dataset("log.csv").folder == load_dataset(log).folder
@@ -97,7 +85,7 @@ def test_a_folder_of_parts(tmp_path, cache):
         )
         frame.write_parquet(parts / f"{part}.parquet")
     dataset = load_dataset(parts)
-    assert (dataset.name, dataset.manifest["events"]) == ("clicks", 400)
+    assert (dataset.name, dataset.manifest.events) == ("clicks", 400)
 
 
 def test_a_prepared_folder_is_opened_as_it_is(log, tmp_path):

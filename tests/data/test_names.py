@@ -51,8 +51,8 @@ def test_a_log_of_that_name(tmp_path, monkeypatch, name):
     data = load_dataset(path)
     assert data.name == safe_name(name)
     assert data.folder.name.startswith(safe_name(name))
-    assert data.manifest["source"] == printable(path.name)
-    assert all(note.isprintable() for note in data.manifest["notes"])
+    assert data.manifest.source == printable(path.name)
+    assert all(note.isprintable() for note in data.manifest.notes)
 
 
 def test_a_log_made_by_hand(tmp_path):
@@ -60,5 +60,5 @@ def test_a_log_made_by_hand(tmp_path):
     path.write_text(LOG)
     log = read_log(path)._replace(name="a\x00/b", source="x\ny", notes=["of a\x00/b"])
     data = prepare(log, PrepareSettings(), tmp_path / "data")
-    assert (data.name, data.manifest["source"]) == ("a__b", "x\\ny")
-    assert "of a\\x00/b" in data.manifest["notes"]
+    assert (data.name, data.manifest.source) == ("a__b", "x\\ny")
+    assert "of a\\x00/b" in data.manifest.notes

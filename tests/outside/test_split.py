@@ -32,7 +32,7 @@ def test_every_user_has_their_events_in_their_order_and_parts(log, rows_of, worl
             assert mine == split.of_part(found[user], part)
         seconds = [time // 1_000_000 for time in data.times[first:last].tolist()]
         assert seconds == [event.time for event in found[user]]
-    assert data.manifest["cold_items"] == len(split.cold(found))
+    assert data.manifest.cold_items == len(split.cold(found))
 
 
 @pytest.mark.parametrize("which", ["last", "all"])
@@ -54,7 +54,7 @@ def test_an_epoch_trains_every_user_with_two_events(log, world_of, longest, whic
         windows = split.windows(events, longest) if which == "all" else [last] if last else []
         expected += [(user, *each) for each in windows]
     assert sorted(seen) == sorted(expected)
-    assert world.data.manifest["trained_users"] == len({user for user, _, _ in seen})
+    assert world.data.manifest.trained_users == len({user for user, _, _ in seen})
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])

@@ -36,7 +36,7 @@ def print_dataset(out: Console, data: Dataset, settings: TrainSettings | None = 
     """Its counts, what a model with ``settings`` (None: the defaults) sees of it, and the paper's Table 2 for it."""
     about = describe(data, settings)
     out.print(Text(data.name, style="bold"))
-    for note in data.manifest["notes"]:
+    for note in data.manifest.notes:
         out.print(f"  {note}", highlight=False, markup=False)
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
     for label, value in about.facts:

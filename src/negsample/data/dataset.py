@@ -13,13 +13,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.data.names import safe_name
+from negsample.data.manifest import MANIFEST, Manifest, read_manifest
 from negsample.data.popularity import cohorts
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, Checksums, read_list
 
-FORMAT = 2
-MANIFEST = "manifest.json"
 ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "items": np.int32,
     "times": np.int64,
@@ -28,24 +26,6 @@ ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "valid_ends": np.int64,
     "train_counts": np.int64,
 }
-_TEXTS = ("name", "fingerprint", "source", "first_time", "last_time", "valid_start", "test_start")
-_COUNTS = (
-    "events",
-    "users",
-    "items",
-    "train_events",
-    "valid_events",
-    "test_events",
-    "trained_users",
-    "cold_items",
-    "cold_test_events",
-    "test_events_without_history",
-    "dropped_cold_items",
-    "dropped_cold_events",
-    "duplicate_events",
-)
-_OTHERS: dict[str, type] = {"notes": list, "settings": dict, "cohorts": dict, "tie_share": float}
-_OTHERS |= {"repeat_test_events": dict}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +47,7 @@ class Dataset:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     items: NDArray[np.int32]
     times: NDArray[np.int64]
     offsets: NDArray[np.int64]
@@ -82,17 +62,17 @@ class Dataset:
     @property
     def name(self) -> str:
         """What reports call it."""
-        return str(self.manifest["name"])
+        return self.manifest.name
 
     @property
     def fingerprint(self) -> str:
         """12 hex digits of its content, wherever it lies."""
-        return str(self.manifest["fingerprint"])
+        return self.manifest.fingerprint
 
     @property
     def split(self) -> str:
         """How its log was cut: ``timestamp`` or ``paper``."""
-        return str(self.manifest["settings"]["split"])
+        return self.manifest.settings.split
 
     @property
     def users(self) -> int:
@@ -156,10 +136,10 @@ def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
     if not folder.is_dir() or not is_prepared(folder):
         raise InputError(f"{folder} holds no prepared dataset ({MANIFEST}); make one with `negsample prepare`")
     listed = read_list(folder / LIST, "dataset")
-    manifest = _read_manifest(listed)
+    manifest = read_manifest(listed)
     for name in listed.files:
         (listed.check if whole else listed.check_size)(name)
-    events, users, items = (manifest[key] for key in ("events", "users", "items"))
+    events, users, items = manifest.events, manifest.users, manifest.items
     lengths = {
         "items": events,
         "times": events,
@@ -184,32 +164,17 @@ def _opened_again(folder: Path, expected: str) -> Dataset:
     return data
 
 
-def _check_together(arrays: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any], listed: Checksums) -> None:
+def _check_together(arrays: Mapping[str, NDArray[Any]], manifest: Manifest, listed: Checksums) -> None:
     offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
-    if offsets[0] != 0 or offsets[-1] != manifest["events"] or (np.diff(offsets) < 0).any():
+    if offsets[0] != 0 or offsets[-1] != manifest.events or (np.diff(offsets) < 0).any():
         raise listed.damaged("offsets.npy", "they do not ascend from 0 to the number of events")
     if (train_ends < offsets[:-1]).any() or (train_ends > valid_ends).any():
         raise listed.damaged("train_ends.npy", "a user's train events end before they begin or after validation's")
     if (valid_ends > offsets[1:]).any():
         raise listed.damaged("valid_ends.npy", "a user's validation events end after all of the user's")
     counts = arrays["train_counts"]
-    if counts[0] != 0 or (counts < 0).any() or counts.sum() != manifest["train_events"]:
+    if counts[0] != 0 or (counts < 0).any() or counts.sum() != manifest.train_events:
         raise listed.damaged("train_counts.npy", "they are no counts of the train events")
-
-
-def _read_manifest(listed: Checksums) -> dict[str, Any]:
-    manifest = listed.read_json(MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else None
-        raise listed.damaged(MANIFEST, f"format {found}, this version reads {FORMAT}")
-    lacking = [key for key in (*_TEXTS, *_COUNTS, *_OTHERS) if key not in manifest]
-    if lacking:
-        raise listed.damaged(MANIFEST, f"it lacks {', '.join(lacking)}")
-    kinds = dict.fromkeys(_TEXTS, str) | dict.fromkeys(_COUNTS, int) | _OTHERS
-    for key, kind in kinds.items():
-        if not isinstance(manifest[key], kind) or (key == "name" and safe_name(manifest[key]) != manifest[key]):
-            raise listed.damaged(MANIFEST, f"{key} is {manifest[key]!r}")
-    return manifest
 
 
 def _mapped(listed: Checksums, name: str, dtype: type[np.signedinteger[Any]], length: int) -> NDArray[Any]:

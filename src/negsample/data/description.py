@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from negsample.data.dataset import Dataset
+from negsample.data.manifest import Cohort
 from negsample.data.popularity import COHORTS
 from negsample.settings import TrainSettings, checked
 
@@ -35,30 +36,30 @@ class Description(NamedTuple):
 def describe(dataset: Dataset, settings: TrainSettings | None = None) -> Description:
     """The figures of ``dataset``, and of what a model with ``settings`` (None: the defaults) sees of it."""
     about, model = dataset.manifest, settings or checked(TrainSettings, {})
-    measured = about["test_events"] - about["test_events_without_history"]
-    seen = _of(seen_train_events(dataset, model), about["train_events"])
-    repeats = _of(about["repeat_test_events"][model.history], measured)
-    events, tests = about["events"], about["test_events"]
+    measured = about.test_events - about.test_events_without_history
+    seen = _of(seen_train_events(dataset, model), about.train_events)
+    repeats = _of(about.repeat_test_events[model.history], measured)
+    events, tests = about.events, about.test_events
     facts = [
-        ("users", f"{about['users']:,}"),
-        ("items", f"{about['items']:,}"),
+        ("users", f"{about.users:,}"),
+        ("items", f"{about.items:,}"),
         ("events", f"{events:,}"),
-        ("time", f"{_day(about['first_time'])} to {_day(about['last_time'])}"),
-        ("train events", f"{about['train_events']:,} before {_moment(about['valid_start'])}"),
-        ("validation events", f"{about['valid_events']:,} from {_moment(about['valid_start'])}"),
-        ("test events", f"{tests:,} from {_moment(about['test_start'])}"),
+        ("time", f"{_day(about.first_time)} to {_day(about.last_time)}"),
+        ("train events", f"{about.train_events:,} before {_moment(about.valid_start)}"),
+        ("validation events", f"{about.valid_events:,} from {_moment(about.valid_start)}"),
+        ("test events", f"{tests:,} from {_moment(about.test_start)}"),
         ("train events seen in training", f"{seen} at {_model(model)}"),
-        ("users trained on", f"{about['trained_users']:,} with two train events or more"),
-        ("test events of users without history", _of(about["test_events_without_history"], tests)),
-        ("cold items", f"{_of(about['cold_items'], about['items'])} in no train event"),
-        ("test events on cold items", f"{_of(about['cold_test_events'], tests)}, whose vectors are not trained"),
+        ("users trained on", f"{about.trained_users:,} with two train events or more"),
+        ("test events of users without history", _of(about.test_events_without_history, tests)),
+        ("cold items", f"{_of(about.cold_items, about.items)} in no train event"),
+        ("test events on cold items", f"{_of(about.cold_test_events, tests)}, whose vectors are not trained"),
         ("test events that are repeats", f"{repeats} of those with history, on an item that their user had"),
-        ("events that tie with another of their user", _of(round(about["tie_share"] * events), events)),
+        ("events that tie with another of their user", _of(round(about.tie_share * events), events)),
     ]
-    if about["dropped_cold_events"]:
-        dropped = f"{about['dropped_cold_events']:,} on {about['dropped_cold_items']:,} items"
+    if about.dropped_cold_events:
+        dropped = f"{about.dropped_cold_events:,} on {about.dropped_cold_items:,} items"
         facts.append(("cold events dropped", dropped))
-    return Description(facts, [_cohort(name, about["cohorts"][name], tests) for name in COHORTS])
+    return Description(facts, [_cohort(name, about.cohorts[name], tests) for name in COHORTS])
 
 
 def seen_train_events(data: Dataset, settings: TrainSettings) -> int:
@@ -72,14 +73,14 @@ def _model(settings: TrainSettings) -> str:
     return f"max_length {settings.max_length}" + (", windows all" if settings.windows == "all" else "")
 
 
-def _cohort(name: str, facts: dict[str, float | None], tests: int) -> CohortRow:
-    mpu = facts["mpu"]
+def _cohort(name: str, facts: Cohort, tests: int) -> CohortRow:
+    mpu = facts.mpu
     return CohortRow(
         cohort=name,
-        items=f"{facts['items']:,}",
-        items_percent=_significant(100 * (facts["item_share"] or 0)),
+        items=f"{facts.items:,}",
+        items_percent=_significant(100 * facts.item_share),
         mpu_percent="none" if mpu is None else _significant(mpu),
-        test_percent=_significant(100 * (facts["test_events"] or 0) / tests),
+        test_percent=_significant(100 * facts.test_events / tests),
     )
 
 

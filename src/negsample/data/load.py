@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from negsample.data.cache import cache_folder
-from negsample.data.content import content_of
-from negsample.data.dataset import FORMAT, Dataset, is_prepared, open_dataset
+from negsample.data.dataset import Dataset, is_prepared, open_dataset
 from negsample.data.log.files import log_files, log_name, readable
 from negsample.data.log.read import read_log
+from negsample.data.manifest import FORMAT
 from negsample.data.names import safe_name
 from negsample.data.prepare.pipeline import prepare
 from negsample.data.sources.base import Source
 from negsample.data.sources.convert import log_of
 from negsample.data.sources.known import SOURCES
 from negsample.errors import InputError, guarded
+from negsample.files.checksums import sum_of
 from negsample.settings import PrepareSettings, checked, fingerprint
 
 
@@ -89,7 +90,8 @@ def _as_prepared(folder: Path, asked: PrepareSettings) -> Dataset:
 
 
 def _from_cache(path: Path, settings: PrepareSettings) -> Dataset:
-    contents = [(part.name, content_of(part)) for part in log_files(path)]
+    with readable(path):
+        contents = [(part.name, sum_of(part).sha256) for part in log_files(path)]
     key = fingerprint({"files": contents, "name": log_name(path), "settings": settings, "format": FORMAT})
     folder = cache_folder() / "datasets" / f"{safe_name(log_name(path))}-{key}"
     if is_prepared(folder):

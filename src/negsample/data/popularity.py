@@ -46,33 +46,25 @@ def cohorts(counts: Ints) -> NDArray[np.int8]:
     return result
 
 
-def median_percent_of_users(users: Ints, items: Ints, cohort: NDArray[np.int8]) -> dict[str, float]:
-    """MPU (the paper's Table 2): median over a cohort's items of the share of users who have the item, in %.
-
-    Args:
-        users: (n,) user of each train event, any ids.
-        items: (n,) its item, ``1..V``.
-        cohort: (V + 1,) as :func:`cohorts` gives them.
-
-    Returns:
-        By cohort name; NaN for a cohort without items. The share is of the users with train events.
-    """
-    return median_percent(users_of_items(users, items, len(cohort)), len(np.unique(users)), cohort)
-
-
 def users_of_items(users: NDArray[Any], items: NDArray[Any], width: int) -> Ints:
     """(width,) how many users have each item, from (n,) events; of several sets of users, the sum is that of all."""
     pairs = np.sort(users.astype(np.int64) * width + items)
     return np.bincount(pairs[np.diff(pairs, prepend=pairs[:1] - 1) != 0] % width, minlength=width)
 
 
-def median_percent(users_of_item: Ints, everyone: int, cohort: NDArray[np.int8]) -> dict[str, float]:
-    """:func:`median_percent_of_users` from how many users have each item, and how many users there are."""
-    result = {}
-    for which, name in enumerate(COHORTS):
-        having = users_of_item[cohort == which]
-        result[name] = 100 * float(np.median(having)) / everyone if len(having) else float("nan")
-    return result
+def median_percent(users_of_item: Ints, users: int, cohort: NDArray[np.int8]) -> dict[str, float | None]:
+    """MPU (the paper's Table 2): median over a cohort's items of the share of users who have the item, in %.
+
+    Args:
+        users_of_item: (V + 1,) as :func:`users_of_items` gives them, of the train events.
+        users: with train events, whom the shares are of.
+        cohort: (V + 1,) as :func:`cohorts` gives them.
+
+    Returns:
+        By cohort name; None for a cohort without items.
+    """
+    having = {name: users_of_item[cohort == which] for which, name in enumerate(COHORTS)}
+    return {name: 100 * float(np.median(each)) / users if len(each) else None for name, each in having.items()}
 
 
 def _check(counts: Ints) -> None:

@@ -74,7 +74,7 @@ def write_study(
         for data in datasets.values():
             own = next(job.settings for job in jobs if job.data.name == data.name)
             seen = own.model_dump(include={"max_length", "windows"}) | {"events": seen_train_events(data, own)}
-            facts = dict(data.manifest) | {"popularity_curve": popularity_curve(data), "seen": seen}
+            facts = data.manifest.as_json() | {"popularity_curve": popularity_curve(data), "seen": seen}
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
         write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))

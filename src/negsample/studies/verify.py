@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from negsample.data.dataset import MANIFEST
+from negsample.data.manifest import MANIFEST
 from negsample.errors import InputError
 from negsample.files.checksums import GROWING, LIST, Checksums, DamagedError, is_current, settled
 

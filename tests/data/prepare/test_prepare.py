@@ -116,48 +116,48 @@ def test_manifest_counts(tmp_path, options):
     parts = [part for *_, part in events]
     warm = {item for _, item, _, part in events if part == 0}
     part_counts = [parts.count(part) for part in (0, 1, 2)]
-    assert [about[f"{part}_events"] for part in ("train", "valid", "test")] == part_counts
-    assert (about["users"], about["items"], about["events"]) == (len(user_ids), len(item_ids), len(events))
-    assert about["cold_items"] == len(item_ids) - len(warm)
-    assert about["cold_test_events"] == sum(part == 2 and item not in warm for _, item, _, part in events)
-    assert about["cold_valid_events"] == sum(part == 1 and item not in warm for _, item, _, part in events)
-    assert about["dropped_cold_events"] == (400 - len(events))
+    assert [getattr(about, f"{part}_events") for part in ("train", "valid", "test")] == part_counts
+    assert (about.users, about.items, about.events) == (len(user_ids), len(item_ids), len(events))
+    assert about.cold_items == len(item_ids) - len(warm)
+    assert about.cold_test_events == sum(part == 2 and item not in warm for _, item, _, part in events)
+    assert about.cold_valid_events == sum(part == 1 and item not in warm for _, item, _, part in events)
+    assert about.dropped_cold_events == (400 - len(events))
     firsts = {user: min(part for other, *_, part in events if other == user) for user in user_ids}
-    assert about["test_events_without_history"] == sum(p == 2 and firsts[u] == 2 for u, *_, p in events)
-    assert about["valid_events_without_history"] == sum(p == 1 and firsts[u] >= 1 for u, *_, p in events)
+    assert about.test_events_without_history == sum(p == 2 and firsts[u] == 2 for u, *_, p in events)
+    assert about.valid_events_without_history == sum(p == 1 and firsts[u] >= 1 for u, *_, p in events)
     trained = sum(sum(o == user and p == 0 for o, *_, p in events) >= 2 for user in user_ids)
-    assert about["trained_users"] == trained
+    assert about.trained_users == trained
     moments = [(user, time) for user, _, time, _ in events]
-    assert about["tie_share"] == pytest.approx(sum(moments.count(m) > 1 for m in moments) / len(moments))
+    assert about.tie_share == pytest.approx(sum(moments.count(m) > 1 for m in moments) / len(moments))
     triples = [event[:3] for event in events]
-    assert about["duplicate_events"] == len(triples) - len(set(triples)) > 0
+    assert about.duplicate_events == len(triples) - len(set(triples)) > 0
     own = {user: sorted((e for e in events if e[0] == user), key=lambda e: e[2]) for user in user_ids}
     frozen = sum(e[1] in {o[1] for o in own[e[0]] if o[3] < 2} for e in events if e[3] == 2)
     measured = [(e, mine[:n]) for mine in own.values() for n, e in enumerate(mine) if e[3] == 2 and mine[0][3] < 2]
     rolling = sum(e[1] in {o[1] for o in before if o[2] < e[2]} for e, before in measured)
     basket = sum(e[1] in {o[1] for o in before} for e, before in measured)
-    assert about["repeat_test_events"] == {"frozen": frozen, "rolling": rolling, "rolling-basket": basket}
+    assert about.repeat_test_events == {"frozen": frozen, "rolling": rolling, "rolling-basket": basket}
     assert 0 < frozen < rolling <= basket
-    cohorts = about["cohorts"]
-    assert sum(cohorts[name]["items"] for name in cohorts) == len(item_ids)
-    assert sum(cohorts[name]["item_share"] for name in cohorts) == pytest.approx(1)
-    assert sum(cohorts[name]["train_events"] for name in cohorts) == part_counts[0]
-    assert sum(cohorts[name]["test_events"] for name in cohorts) == part_counts[2]
+    cohorts = about.cohorts
+    assert sum(cohorts[name].items for name in cohorts) == len(item_ids)
+    assert sum(cohorts[name].item_share for name in cohorts) == pytest.approx(1)
+    assert sum(cohorts[name].train_events for name in cohorts) == part_counts[0]
+    assert sum(cohorts[name].test_events for name in cohorts) == part_counts[2]
     assert dataset.cohorts[0] == -1
-    assert [(dataset.cohorts == i).sum() for i in range(3)] == [cohorts[name]["items"] for name in cohorts]
+    assert [(dataset.cohorts == i).sum() for i in range(3)] == [cohorts[name].items for name in cohorts]
 
 
 def test_manifest_words(tmp_path):
     rows = [(user, item, 86_400_000_000 * day) for day in range(20) for user in (1, 2) for item in (3, 4)]
     about = prepare(log_of(rows, "shop"), PrepareSettings(), tmp_path / "deep" / "er").manifest
-    assert about == json.loads((tmp_path / "deep" / "er" / "manifest.json").read_text())
-    assert (about["format"], about["name"], about["source"]) == (2, "shop", "shop.csv")
-    assert about["notes"] == ["Read by hand."]
-    assert about["settings"] == PrepareSettings().model_dump()
-    assert (about["first_time"], about["last_time"]) == ("1970-01-01T00:00:00", "1970-01-20T00:00:00")
-    assert (about["valid_start"], about["test_start"]) == ("1970-01-19T00:00:00", "1970-01-20T00:00:00")
-    assert about["tie_share"] == 1
-    assert str(tmp_path) not in json.dumps(about)
+    assert about.as_json() == json.loads((tmp_path / "deep" / "er" / "manifest.json").read_text())
+    assert (about.format, about.name, about.source) == (3, "shop", "shop.csv")
+    assert about.notes == ["Read by hand."]
+    assert about.settings == PrepareSettings()
+    assert (about.first_time, about.last_time) == ("1970-01-01T00:00:00", "1970-01-20T00:00:00")
+    assert (about.valid_start, about.test_start) == ("1970-01-19T00:00:00", "1970-01-20T00:00:00")
+    assert about.tie_share == 1
+    assert str(tmp_path) not in str(about)
 
 
 def test_filters_count_once(tmp_path):
@@ -167,7 +167,7 @@ def test_filters_count_once(tmp_path):
     assert dataset.user_ids().to_list() == [1, 2, 3]
     assert dataset.item_ids().to_list() == [7, 8]
     assert np.diff(dataset.offsets).tolist() == [20, 20, 1]
-    assert dataset.manifest["notes"][-1] == (
+    assert dataset.manifest.notes[-1] == (
         "2 of 43 events left out: of users with fewer than 2 events or items with fewer than 2, "
         "both counted once over the whole log."
     )
@@ -276,7 +276,7 @@ def test_the_second_of_two_at_once_takes_what_the_first_wrote(tmp_path, monkeypa
         (
             [(0, 1, t) for t in range(90)] + [(t, 1, t) for t in range(90, 100)],
             {},
-            r"nothing to choose the best epoch by: none of the 5 valid events .* a train event; ",
+            r"nothing to select the best epoch by: none of the 5 valid events .* a train event; ",
         ),
         (
             [(0, 1, t) for t in range(95)] + [(t, 1, t) for t in range(95, 100)],

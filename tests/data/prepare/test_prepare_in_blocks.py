@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from negsample.data import blocks
+from negsample.data.fingerprint import content_fingerprint
 from negsample.data.log.read import Log, read_log
-from negsample.data.manifest import content_fingerprint
-from negsample.data.popularity import median_percent_of_users
+from negsample.data.popularity import median_percent, users_of_items
 from negsample.data.prepare.pipeline import prepare
 from negsample.data.split import split_by_time
 from negsample.errors import InputError
@@ -132,18 +132,16 @@ def test_against_the_slow_version(tmp_path, monkeypatch, block, text):
         arrays = {name: slow[name] for name in NAMES}
         assert data.fingerprint == content_fingerprint(arrays, data.user_ids(), data.item_ids())
         moments = [event[::2] for event in slow["flat"]]
-        assert data.manifest["tie_share"] == sum(moments.count(each) > 1 for each in moments) / len(moments)
+        assert data.manifest.tie_share == sum(moments.count(each) > 1 for each in moments) / len(moments)
         trained = [event for event in slow["flat"] if event[3] == 0]
-        mpu = median_percent_of_users(
-            np.array([slow["user_ids"].index(user) for user, *_ in trained]),
-            np.array([slow["item_ids"].index(item) + 1 for _, item, *_ in trained]),
-            data.cohorts,
-        )
-        found = {name: facts["mpu"] for name, facts in data.manifest["cohorts"].items()}
-        assert found == {name: None if math.isnan(value) else value for name, value in mpu.items()}
+        users = np.array([slow["user_ids"].index(user) for user, *_ in trained])
+        items = np.array([slow["item_ids"].index(item) + 1 for _, item, *_ in trained])
+        mpu = median_percent(users_of_items(users, items, len(data.cohorts)), len(set(users)), data.cohorts)
+        found = {name: facts.mpu for name, facts in data.manifest.cohorts.items()}
+        assert found == mpu
         tested = [item for _, item, _, part in slow["flat"] if part == 2]
         cohort = [data.cohorts[slow["item_ids"].index(item) + 1] for item in tested]
-        of_manifest = [facts["test_events"] for facts in data.manifest["cohorts"].values()]
+        of_manifest = [facts.test_events for facts in data.manifest.cohorts.values()]
         assert of_manifest == [cohort.count(which) for which in range(3)]
     assert made > 10
     assert {each.name for each in tmp_path.iterdir()} <= {str(seed) for seed in range(40)}

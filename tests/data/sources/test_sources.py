@@ -289,10 +289,10 @@ def test_a_fetched_name_is_a_dataset_prepared_once(tmp_path, cache, monkeypatch)
     assert "`negsample data fetch movielens-1m --from FILE` takes ml-1m.zip or ratings.dat" in str(caught.value)
     fetch(SOURCES["movielens-1m"], put(tmp_path / "ratings.dat", ratings(MANY)))
     data = load_dataset("movielens-1m")
-    assert (data.name, data.users, data.manifest["events"]) == ("movielens-1m", 12, len(MANY))
-    assert data.manifest["source"] == "ratings.dat"
+    assert (data.name, data.users, data.manifest.events) == ("movielens-1m", 12, len(MANY))
+    assert data.manifest.source == "ratings.dat"
     assert data.folder.parent == cache / "datasets"
-    note = data.manifest["notes"][0]
+    note = data.manifest.notes[0]
     assert "NOT THE OFFICIAL FILE: it has" in note
     assert "ratings.dat has 24,594,131" in note
     monkeypatch.setattr("negsample.data.load.prepare", None)
@@ -310,8 +310,8 @@ def test_a_log_of_another_rule_is_made_anew(tmp_path, monkeypatch):
     changed = SOURCES["movielens-1m"]._replace(rule=2, shape=lambda some: (some.head(100).drop("rating"), ["Cut."]))
     monkeypatch.setitem(SOURCES, "movielens-1m", changed)
     data = load_dataset("movielens-1m")
-    assert data.manifest["events"] == 100
-    assert "Cut." in data.manifest["notes"]
+    assert data.manifest.events == 100
+    assert "Cut." in data.manifest.notes
     assert data.folder != before.folder
 
 
@@ -356,13 +356,13 @@ def test_beauty_keeps_frequent_users_and_items_by_one_count_over_the_raw_file(tm
     text = "".join(f"{user},{item},4.0,{1_300_000_000 + 86_400 * at}\n" for at, (user, item) in enumerate(pairs))
     fetch(SOURCES["amazon-beauty"], put(tmp_path / "ratings_Beauty.csv", text))
     data = load_dataset("amazon-beauty", PrepareSettings(valid_fraction=0.1, test_fraction=0.1))
-    assert data.manifest["events"] == len(pairs) - 4 - 4
-    assert data.manifest["users"] == 5
+    assert data.manifest.events == len(pairs) - 4 - 4
+    assert data.manifest.users == 5
     assert data.item_ids().to_list() == ["0", "1", "2", "3", "4"]
-    assert any("both counted once over the whole log" in note for note in data.manifest["notes"])
+    assert any("both counted once over the whole log" in note for note in data.manifest.notes)
     more = load_dataset("amazon-beauty", PrepareSettings(min_item_events=6, valid_fraction=0.1, test_fraction=0.1))
     assert more.item_ids().to_list() == ["1", "2", "3"]
-    assert more.manifest["settings"]["min_user_events"] == 5
+    assert more.manifest.settings.min_user_events == 5
 
 
 def test_beauty_by_sequences_is_counted_again_until_nothing_is_left_to_leave_out(tmp_path):

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.data.dataset import ARRAYS, FORMAT, MANIFEST, Dataset, ids_path, is_prepared, open_dataset
+from negsample.data.dataset import ARRAYS, Dataset, ids_path, is_prepared, open_dataset
+from negsample.data.fingerprint import Arrays, content_fingerprint
 from negsample.data.log.read import Log
-from negsample.data.manifest import content_fingerprint, describe_events, duplicates_note, largest_note, refuse_useless
+from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
 from negsample.data.prepare.by_user import by_user
 from negsample.data.prepare.events import Events, new_folder
+from negsample.data.prepare.facts import check_useful, count_events, duplicates_note, largest_user_note
 from negsample.data.prepare.selection import Selection, select
 from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded
@@ -41,66 +42,59 @@ def prepare(log: Log, settings: PrepareSettings, folder: str | Path) -> Dataset:
     folder = Path(folder)
     if folder.exists() and not is_prepared(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} exists and is no prepared dataset; choose another folder, or empty this one")
-    manifest: dict[str, Any] = {}
+    made = None
     try:
         with whole_folder(folder) as scratch:
-            manifest = _write(log, settings, scratch)
+            made = _write(log, settings, scratch)
     except OSError as error:
-        if manifest and is_prepared(folder):  # it was before, or another process was first
-            return _same_or_refused(folder, manifest)
+        if made and is_prepared(folder):  # it was before, or another process was first
+            return _same_or_refused(folder, made)
         raise InputError(
             f"cannot write {folder}: {error.strerror or error}; choose another folder (for the cache: $NEGSAMPLE_CACHE)"
         ) from None
     return open_dataset(folder, whole=False)
 
 
-def _same_or_refused(folder: Path, manifest: dict[str, Any]) -> Dataset:
+def _same_or_refused(folder: Path, made: Manifest) -> Dataset:
     there = open_dataset(folder)
-
-    def made_by(found: dict[str, Any]) -> dict[str, Any]:
-        return {
-            key: value
-            for key, value in found["settings"].items()
-            if key not in ("user", "item", "time", "keep_missing_ids")
-        }
-
-    if there.fingerprint == manifest["fingerprint"] and made_by(there.manifest) == made_by(manifest):
+    reading = set(made.settings.reading())
+    before, now = (each.settings.model_dump(exclude=reading) for each in (there.manifest, made))
+    if there.fingerprint == made.fingerprint and before == now:
         return there
-    before, now = made_by(there.manifest), made_by(manifest)
-    told = [f"{key}: {before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
+    changes = [f"{key}: {before[key]}, now {now[key]}" for key in now if before[key] != now[key]]
     raise InputError(
-        f"{folder} holds another prepared dataset ({there.name}, {'; '.join(told) or 'of other events'}); "
+        f"{folder} holds another prepared dataset ({there.name}, {'; '.join(changes) or 'of other events'}); "
         f"choose another folder, or delete this one"
     )
 
 
-def _write(log: Log, settings: PrepareSettings, folder: Path) -> dict[str, Any]:
-    """The dataset's files in ``folder``; returns the manifest."""
+def _write(log: Log, settings: PrepareSettings, folder: Path) -> Manifest:
+    """The dataset's files in ``folder``."""
     with TemporaryDirectory(dir=folder) as scratch:
         chosen = select(log, settings, Path(scratch))
         arrays, user_ids, item_ids = _flatten(chosen, folder, Path(scratch))
-    manifest = {
-        "format": FORMAT,
-        "name": safe_name(log.name),
-        "fingerprint": content_fingerprint(arrays, user_ids, item_ids),
-        "source": printable(log.source or log.name),
-        "settings": settings.model_dump(mode="json"),
-        "notes": [printable(note) for note in (*log.notes, *chosen.notes)],
-        **describe_events(arrays),
+    counts = count_events(arrays)
+    notes = [printable(note) for note in (*log.notes, *chosen.notes)]
+    notes += duplicates_note(counts["duplicate_events"], counts["events"])
+    manifest = Manifest(
+        format=FORMAT,
+        name=safe_name(log.name),
+        fingerprint=content_fingerprint(arrays, user_ids, item_ids),
+        source=printable(log.source or log.name),
+        settings=settings,
+        notes=notes + largest_user_note(arrays["offsets"], user_ids),
+        **counts,
         **chosen.facts,
-    }
-    manifest["notes"] += [*duplicates_note(manifest), *largest_note(arrays["offsets"], user_ids)]
-    refuse_useless(manifest, settings)
+    )
+    check_useful(manifest)
     for role, ids in (("user", user_ids), ("item", item_ids)):
         ids.alias(role).to_frame().write_parquet(ids_path(folder, role))
-    write_json(folder / MANIFEST, manifest)
-    write_list(folder / LIST, "dataset", manifest["fingerprint"], {path.name for path in folder.iterdir()} - {"lock"})
+    write_json(folder / MANIFEST, manifest.as_json())
+    write_list(folder / LIST, "dataset", manifest.fingerprint, {path.name for path in folder.iterdir()} - {"lock"})
     return manifest
 
 
-def _flatten(
-    chosen: Selection, folder: Path, scratch: Path
-) -> tuple[dict[str, NDArray[np.signedinteger[Any]]], pl.Series, pl.Series]:
+def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl.Series, pl.Series]:
     """The arrays of a :class:`~negsample.data.dataset.Dataset`, saved in ``folder`` and mapped, and the ids."""
     parts_UP = np.zeros((len(chosen.user_ids), 3), np.int64)
     items_kept = np.zeros(len(chosen.item_ids), np.int64)
