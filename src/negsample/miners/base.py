@@ -102,6 +102,7 @@ class Chain:
             raise ValueError("at least one miner is needed; KeepAll() keeps all")
         self.steps = steps
         self.needs: Needs = frozenset().union(*(step.needs for step in steps))
+        self.adds = sum(getattr(step, "adds", 0) for step in steps)  # scores a position that are made of the proposed
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
         """All steps in their order."""

@@ -30,6 +30,7 @@ class Resample:
         if k < 1:
             raise ValueError(f"resampled must be >= 1, got {k}")
         self.k, self.cache = k, cache
+        self.adds = k
         # A cache is told once a batch, of all its positions.
         self.needs: Needs = frozenset(("log_q",)) if cache is None else frozenset(("log_q", "ids", "whole"))
 
@@ -140,6 +141,7 @@ class BatchMix:
         if not (math.isfinite(a) and a > 0):
             raise ValueError(f"the Beta distribution's a must be > 0, got {a}")
         self.n, self.a = n, a
+        self.adds = n
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
         """(T, K + n) scores."""

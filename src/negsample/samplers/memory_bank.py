@@ -47,6 +47,7 @@ class MemoryBank:
         if counts is not None:
             check_counts(counts)
         self.size, self.warm_up = size, warm_up
+        self.most = size  # ids of a draw, once the bank is full
         self._distribution = None if counts is None else Categorical(counts)
         self._kept = torch.empty(2, 0, dtype=torch.int64)  # ids, and whose they are
         self._drawn = self._kept

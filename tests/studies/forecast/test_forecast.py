@@ -11,6 +11,7 @@ from negsample import compare, plan
 from negsample.cli.console import Output
 from negsample.cli.terminal import print_forecast
 from negsample.errors import InputError
+from negsample.evaluation.evaluate import queries
 from negsample.execution.attempts import run_job
 from negsample.execution.processes import threads_of
 from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
@@ -19,7 +20,7 @@ from negsample.settings import TrainSettings
 from negsample.studies import forecast as room
 from negsample.studies.forecast import Busy, Pace, busy, check_fits, forecast, in_bytes, in_time, pace_of
 from negsample.studies.forecast.busy import watch_others
-from negsample.studies.forecast.needs import PROCESS, asked_of, needs_of
+from negsample.studies.forecast.needs import PROCESS, needs_of
 from negsample.studies.study import groups
 
 
@@ -126,8 +127,8 @@ def test_lines_of_a_study(small, table):
     assert said.tables == [f"small: table {'dense' if table == 'dense' else 'rows by adam, float32'} (as set), 0 MB"]
     for line in said.lines:
         assert line.pace.steps == 1
-        assert line.seconds == pytest.approx(3 * line.pace.step + 2 * line.pace.look + line.pace.end)
-        assert min(line.pace.step, line.pace.look, line.pace.end) > 0
+        assert line.seconds == pytest.approx(3 * line.pace.step + 2 * line.pace.validation + line.pace.end)
+        assert min(line.pace.step, line.pace.validation, line.pace.end) > 0
     assert said.seconds == pytest.approx(2 * sum(line.seconds for line in said.lines))
     assert said.memory == max(line.memory for line in said.lines)
 
@@ -139,16 +140,16 @@ def test_two_at_a_time_take_half_the_time_and_twice_the_memory(small):
     assert said.memory == 2 * line.memory + PROCESS
 
 
-@pytest.mark.parametrize("method", [*METHODS, POPREC])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("table", ["rows", "dense"])
 def test_trying_a_method_changes_nothing(small, method, table, monkeypatch):
     """Of a catalogue that is larger than what is tried, rows stand in."""
-    monkeypatch.setattr("negsample.studies.forecast.pace._ITEMS", 16)
+    monkeypatch.setattr("negsample.studies.forecast.trial._ITEMS", 16)
     changes = {"warm_up": 1, "bank_size": 20}
     job = Job(small, method, 0, TrainSettings(dim=8, table=table), negative_settings(method, changes))
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     pace = pace_of(job, catalogue_of(small, 50), threads=1)
-    assert (pace.step > 0) == (method != POPREC)
+    assert pace.step > 0
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
 
@@ -161,15 +162,15 @@ def test_the_time_is_made_of_its_parts(small, table, larger, monkeypatch):
         call()
         return 2.0
 
-    monkeypatch.setattr("negsample.studies.forecast.pace._seconds", two_seconds)
-    monkeypatch.setattr("negsample.studies.forecast.pace._ITEMS", 16)
+    monkeypatch.setattr("negsample.studies.forecast.trial._seconds", two_seconds)
+    monkeypatch.setattr("negsample.studies.forecast.trial._ITEMS", 16)
     job = jobs_on(small, ["random"], repeats=1, table=table, batch_size=10, epochs=5, eval_every=2)[1]
-    valid, test = (asked.queries for asked in asked_of(job))
+    valid, test = (len(queries(small, part, history="frozen", max_length=12).windows) for part in ("valid", "test"))
     pace = pace_of(job, catalogue_of(small, 12), threads=1)
     assert (pace.step, pace.steps) == (2.0, 7)
-    assert pace.look == pytest.approx(2.0 + 2.0 * larger)
+    assert pace.validation == pytest.approx(2.0 + 2.0 * larger)
     assert pace.end == pytest.approx((valid + test) / valid * (2.0 + 2.0 * larger))
-    assert pace.run(job.settings) == pytest.approx(5 * 7 * 2.0 + 3 * pace.look + pace.end)
+    assert pace.run(job.settings) == pytest.approx(5 * 7 * 2.0 + 3 * pace.validation + pace.end)
 
 
 def test_it_is_tried_with_the_threads_of_the_run(small, monkeypatch):

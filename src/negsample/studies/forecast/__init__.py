@@ -1,4 +1,4 @@
-"""What a study will need, said before it begins; what cannot fit is refused before any work."""
+"""What will a study need? A forecast before it begins; what cannot fit in memory is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from negsample.settings import ROWS_FROM
 from negsample.studies.forecast.busy import Busy, watch_others
 from negsample.studies.forecast.memory import available_memory
 from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
-from negsample.studies.forecast.pace import Pace, pace_of
+from negsample.studies.forecast.trial import Pace, pace_of
 from negsample.training.forward import check_whole
 from negsample.training.score import MIB
 
@@ -76,15 +76,16 @@ class Forecast(NamedTuple):
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
     """Refuse, before any work, runs that cannot be: for lack of memory, or as their settings do not go together.
 
-    Takes the largest peak times the groups at a time, less this process where it does the work itself. On a GPU: its
-    free memory for all but the process, which stays with the CPU. (Where the system does not say what memory there
-    is, nothing is refused for lack of it.) ``memory``: False for work that other machines do.
+    Takes the large parts of the largest group (:func:`~negsample.studies.forecast.needs.needs_of`) times the groups at
+    a time, less this process where it does the work itself. On a GPU: its free memory for all but the process, which
+    stays with the CPU. (Where the system does not say what memory there is, nothing is refused for lack of it.)
+    ``memory``: False for work that other machines do.
 
     Raises:
         InputError: what is wrong; for memory what is largest, what there is, and what would help.
     """
     needs = []
-    for group in _unlike(groups):
+    for group in {(*_key(group), len(group)): group for group in groups}.values():
         job = group[0]
         needs.append((group, needs_of(job, len(group))))
         if job.method != POPREC:
@@ -95,51 +96,40 @@ def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True
         return
     at_once = min(at_once, len(groups))
     group, most = max(needs, key=lambda pair: pair[1].peak)
+    there: int | None
     if default_device().type == "cuda":
-        there: int | None = torch.cuda.mem_get_info()[0]
-        needed, where = at_once * most.peak, "of the GPU's memory "
+        there, needed, where = torch.cuda.mem_get_info()[0], at_once * most.peak, "of the GPU's memory "
     else:
-        there, where = available_memory(), ""
-        needed = at_once * most.peak + (at_once * PROCESS if at_once > 1 else 0)
-    if there is None or needed <= there:
-        return
-    several = f" ({at_once} at once)" if at_once > 1 else ""
-    several = f" ({len(group)} runs together{several})" if len(group) > 1 else several
-    name = most.largest()
-    raise InputError(
-        f"not enough memory: {group[0].method} on {group[0].data.name} needs about {in_bytes(needed)}{several} and "
-        f"{in_bytes(there)} {where}is available; the largest part is {_PARTS[name]}: {in_bytes(getattr(most, name))}; "
-        f"take {', or '.join(_ways_out(group, name, at_once))}"
-    )
+        there, needed, where = available_memory(), at_once * (most.peak + (PROCESS if at_once > 1 else 0)), ""
+    if there is not None and needed > there:
+        raise InputError(_refusal(group, most, at_once, f"{in_bytes(there)} {where}is available", needed))
 
 
 _PARTS = {
     "table": "the item table and what it learns by",
     "rest": "the rest of the model",
     "step": "a step",
-    "evaluation": "evaluation",
     "kept": "kept batches",
 }
 
 
-def _ways_out(group: Group, part: str, at_once: int) -> list[str]:
-    settings = group[0].settings
-    ways = ["fewer --jobs"] if at_once > 1 else []
-    ways += ["a lower --together"] if len(group) > 1 else []
-    if part == "table":
-        least = settings.table_optimizer == "adagrad" and settings.table_dtype == "bfloat16"
-        ways += [] if least else ["table=rows table_optimizer=adagrad table_dtype=bfloat16"]
-        ways += ["a smaller dim"]
-    elif part == "step":
-        ways += ["a smaller batch_size, max_length or dim"]
-        ways += ["fewer negatives", "a lower score_memory"] if group[0].method != "full-ce" else []
-    elif part == "kept":
-        ways += ["a smaller oversampling_factor"]
-    elif part == "rest":
-        ways += ["a smaller dim", "fewer blocks"]
-    else:
-        ways += ["a smaller dim" if settings.history == "frozen" else "history=frozen"]
-    return ways
+def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) -> str:
+    job, part = group[0], needs.largest()
+    several = f" ({at_once} at once)" if at_once > 1 else ""
+    several = f" ({len(group)} runs together{several})" if len(group) > 1 else several
+    ways = ["fewer --jobs"] * (at_once > 1) + ["a lower --together"] * (len(group) > 1)
+    smallest = job.settings.table_optimizer == "adagrad" and job.settings.table_dtype == "bfloat16"
+    ways += {
+        "table": ["table=rows table_optimizer=adagrad table_dtype=bfloat16"] * (not smallest) + ["a smaller dim"],
+        "rest": ["a smaller dim", "fewer blocks"],
+        "step": ["a smaller batch_size, max_length or dim"]
+        + ["fewer negatives", "a lower score_memory"] * (job.method != "full-ce"),
+        "kept": ["a smaller oversampling_factor"],
+    }[part]
+    return (
+        f"not enough memory: {job.method} on {job.data.name} needs about {in_bytes(needed)}{several} and {there}; the "
+        f"largest part is {_PARTS[part]}: {in_bytes(getattr(needs, part))}; take {', or '.join(ways)}"
+    )
 
 
 def forecast(
@@ -159,43 +149,48 @@ def forecast(
         InputError: settings do not go together, or there is nothing to measure on.
     """
     threads = threads_of(at_once if groups else searches_at_once)
-    catalogue: tuple[str, Catalogue] | None = None  # of the last dataset, which is usually that of the next method
+    catalogues: dict[str, Catalogue] = {}
     found: dict[tuple[str, str], Line] = {}
-    tables: dict[str, str] = {}
     others, alone = watch_others(), None
     todo = [(group[0], len(group), 0) for group in groups] + [(job, 0, trials) for job, trials in searches]
-    for job, runs, trials in todo:
+    for job, runs, trials in (each for each in todo if each[0].method != POPREC):
         key = job.data.name, job.method
-        if job.method == POPREC:
-            continue
         if key not in found:
-            if catalogue is None or catalogue[0] != job.data.name:
-                catalogue = (
-                    job.data.name,
-                    catalogue_of(job.data, job.settings.max_length, default_device(), windows=job.settings.windows),
-                )
-            tables[job.data.name] = _table(job)
-            pace = pace_of(job, catalogue[1], threads=threads)
+            if job.data.name not in catalogues:
+                catalogues = {job.data.name: _catalogue(job)}  # of one dataset: the next method's is usually the same
+            pace = pace_of(job, catalogues[job.data.name], threads=threads)
             if not found and threads > 1 and (busy := others()) is not None and busy.much:
-                alone = pace_of(job, catalogue[1], threads=1).step
+                alone = pace_of(job, catalogues[job.data.name], threads=1).step
             found[key] = Line(*key, 0, 0, 0, pace, pace.run(job.settings), pace.run(job.settings) - pace.end)
-        line, memory = found[key], PROCESS + needs_of(job, max(runs, 1)).peak
-        found[key] = line._replace(runs=line.runs + runs, trials=line.trials + trials, memory=max(line.memory, memory))
+        line = found[key]
+        memory = max(line.memory, _memory(job, line.pace, max(runs, 1)))
+        found[key] = line._replace(runs=line.runs + runs, trials=line.trials + trials, memory=memory)
     of_groups = [len(group) * found[_key(group)].seconds for group in groups if _key(group) in found]
     of_searches = [trials * found[job.data.name, job.method].trial_seconds for job, trials in searches]
-    memory = max((line.memory for line in found.values()), default=PROCESS)
-    together = max(min(at_once, len(groups)), min(searches_at_once, len(searches)))
+    most = max((line.memory for line in found.values()), default=PROCESS)
+    processes = max(min(at_once, len(groups)), min(searches_at_once, len(searches)))
     searching = _shared(of_searches, searches_at_once)
     return Forecast(
-        list(tables.values()),
+        list({job.data.name: _table(job) for job, *_ in todo if job.method != POPREC}.values()),
         list(found.values()),
-        together * memory + PROCESS if together > 1 else memory,
+        processes * most + PROCESS if processes > 1 else most,
         searching + _shared(of_groups, at_once),
         searching,
         threads,
         others(),
         alone,
     )
+
+
+def _catalogue(job: Job) -> Catalogue:
+    return catalogue_of(job.data, job.settings.max_length, default_device(), windows=job.settings.windows)
+
+
+def _memory(job: Job, pace: Pace, together: int) -> int:
+    """Bytes of the process that trains so many at a time: measured for the first, the large parts of the others."""
+    if pace.memory is None:
+        return PROCESS + needs_of(job, together).peak
+    return pace.memory + (needs_of(job, together).peak - needs_of(job).peak)
 
 
 def _shared(seconds: Sequence[float], at_once: int) -> float:
@@ -209,11 +204,6 @@ def _key(group: Group) -> tuple[str, str]:
     return group[0].data.name, group[0].method
 
 
-def _unlike(groups: Sequence[Group]) -> list[Group]:
-    """One group of each method, dataset and size."""
-    return list({(*_key(group), len(group)): group for group in groups}.values())
-
-
 def _table(job: Job) -> str:
     settings, items = job.settings, job.data.catalogue_size
     kind = settings.table_at(items)
@@ -222,7 +212,7 @@ def _table(job: Job) -> str:
     else:
         why = f"{'fewer than' if kind == 'dense' else 'at least'} {ROWS_FROM:,} items"
     what = kind if kind == "dense" else f"rows by {settings.table_optimizer}, {settings.table_dtype}"
-    return f"{job.data.name}: table {what} ({why}), {in_bytes(sum(table_bytes(settings, items)))}"
+    return f"{job.data.name}: table {what} ({why}), {in_bytes(table_bytes(settings, items))}"
 
 
 def in_bytes(size: int) -> str:

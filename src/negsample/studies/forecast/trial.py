@@ -1,4 +1,4 @@
-"""The time that a run takes, from a few of its steps and a part of its evaluation."""
+"""The time and the memory of a run, measured on a few of its steps and a part of its evaluation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from negsample.batches.epochs import batches_of
-from negsample.batches.packed import Batch
-from negsample.evaluation.evaluate import encode, queries
+from negsample.evaluation.evaluate import Queries, encode, queries
 from negsample.evaluation.metrics import CUTOFFS
 from negsample.evaluation.ranks import rank_by_dial
-from negsample.methods import POPREC, Catalogue, Method, build_method
-from negsample.models import Backbone, GRU4Rec, PopRec, SASRec
+from negsample.methods import Catalogue, Method, build_method
+from negsample.models import Backbone, PopRec
 from negsample.models.item_table import DenseTable, Rows, RowsTable
-from negsample.optim import ModelOptimizer, optimizer_for
+from negsample.optim import Optimizer, optimizer_for
 from negsample.random import generator
 from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.memory import forget_peak, peak_memory
 from negsample.scoring.dial import BETAS, NO_DIAL, Dials
 from negsample.settings import TrainSettings
-from negsample.studies.forecast.needs import asked_of, positions_of
+from negsample.studies.forecast.needs import needs_of, positions_of, table_bytes
 from negsample.training.loop import padding_of, precision_of, step
 from negsample.training.score import MIB
 
@@ -34,45 +34,79 @@ _ITEMS = 1 << 16  # of the table that is tried instead of a larger one: its rows
 _QUERIES = 256  # ranked at most
 _STEPS = 6  # timed at most
 _PATIENCE = 0.5  # seconds after which no further one is
+_A_QUERY, _AN_EVENT = 2000, 500  # bytes that are held of each at all settings of the dial, top lists and ranks
 
 
 class Pace(NamedTuple):
-    """Seconds: of a ``step``, of which there are ``steps`` an epoch; of a ``look`` at validation; of the measuring of
-    both parts at the ``end``."""
+    """Seconds of a ``step``, of which there are ``steps`` an epoch, of a ``validation``, and of measuring both parts at
+    the ``end``. ``memory``: bytes at the peak of the process (on a GPU: of its tensors); None: the system does not
+    say."""
 
     step: float
     steps: int
-    look: float
+    validation: float
     end: float
+    memory: int | None = None
 
     def run(self, settings: TrainSettings) -> float:
         """Seconds of a whole run."""
-        looks = -(-settings.epochs // settings.eval_every)
-        return settings.epochs * self.steps * self.step + looks * self.look + self.end
+        validations = -(-settings.epochs // settings.eval_every)
+        return settings.epochs * self.steps * self.step + validations * self.validation + self.end
 
 
 def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
-    """How fast a run of ``job`` is on so many ``threads`` of this machine, tried out in about a second.
+    """How fast a run of a trained method is on so many ``threads`` of this machine, and what memory it takes.
 
-    A table of rows stands in for one of more than 65,536 items (ranks take as much longer as there are more). What
-    is tried is forgotten. PopRec takes no time that is worth saying.
+    It is tried out in about a second, and what is tried is forgotten. A table of 65,536 rows stands in for one of more
+    rows: a step over rows hardly knows V, ranks take as much longer as there are more items, and the bytes of the
+    larger table are added. So are those of kept batches, and of the ranks of all queries.
     """
-    if job.method == POPREC:
-        return Pace(0.0, 0, 0.0, 0.0)
     device = default_device()
+    forget_peak(device)
     method = build_method(job.method, catalogue, job.negatives)
-    model, optimizer = _model(job, device)
+    tried = _tried(job)
+    model = build_model(tried, device)
+    assert not isinstance(model, PopRec)
+    optimizer = optimizer_for(model, tried.settings, rounding_rng=generator(job.seed, "rounding", device))
+    if tried is not job:
+        model.add_module("table", _Folded(model.table, job.data.catalogue_size))
     with _on(threads):
         # Before the steps, after which the numbers of a training that diverges cannot be ranked.
-        encoding, ranking, with_top = _evaluation(job, model, device)
+        valid, test = (
+            queries(job.data, part, history=job.settings.history, max_length=model.max_length)
+            for part in ("valid", "test")
+        )
+        encoding, ranking, with_top = _evaluation(job, valid, model, device)
+        ranked = peak_memory(device)
         taken = list(_steps(job, method, model, optimizer, device))
-    valid, test = (asked.queries for asked in asked_of(job))
     return Pace(
         step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
         steps=positions_of(job).steps,
-        look=valid * (encoding + ranking),
-        end=(valid + test) * (encoding + with_top),
+        validation=len(valid.windows) * (encoding + ranking),
+        end=(len(valid.windows) + len(test.windows)) * (encoding + with_top),
+        memory=_of_a_run(job, tried, max(valid, test, key=_held), ranked, peak_memory(device)),
     )
+
+
+def _tried(job: Job) -> Job:
+    """``job``, or one over a small table where its own is one of more rows."""
+    v = job.data.catalogue_size
+    if v <= _ITEMS or job.settings.table_at(v) == "dense":
+        return job
+    smaller = replace(job.data, train_counts=job.data.train_counts[: _ITEMS + 1])
+    return job._replace(data=smaller, settings=job.settings.model_copy(update={"table": "rows"}))
+
+
+def _held(asked: Queries) -> int:
+    return _A_QUERY * len(asked.windows) + _AN_EVENT * len(asked.query_E)
+
+
+def _of_a_run(job: Job, tried: Job, asked: Queries, ranked: int | None, peak: int | None) -> int | None:
+    """The peak of a whole run, from those of the trial: of its evaluation, and in all."""
+    if ranked is None or peak is None:
+        return None
+    table, small = (table_bytes(each.settings, each.data.catalogue_size) for each in (job, tried))
+    return max(ranked + _held(asked), peak) + table - small + needs_of(job).kept
 
 
 class _Folded(nn.Module):
@@ -96,47 +130,28 @@ class _Folded(nn.Module):
         return self.table.block(start, stop)
 
 
-def _model(job: Job, device: torch.device) -> tuple[SASRec | GRU4Rec, ModelOptimizer]:
-    """The model, over a small table where a large one is of rows, and its optimiser."""
-    v, settings = job.data.catalogue_size, job.settings
-    folded = v > _ITEMS and settings.table_at(v) == "rows"
-    if folded:
-        smaller = replace(job.data, train_counts=job.data.train_counts[: _ITEMS + 1])
-        job = job._replace(data=smaller, settings=settings.model_copy(update={"table": "rows"}))
-    model = build_model(job, device)
-    assert not isinstance(model, PopRec)
-    optimizer = optimizer_for(model, settings, rounding_rng=generator(job.seed, "rounding", device))
-    if folded:
-        model.add_module("table", _Folded(model.table, v))
-    return model, optimizer
-
-
-def _steps(
-    job: Job, method: Method, model: Backbone, optimizer: ModelOptimizer, device: torch.device
-) -> Iterator[float]:
+def _steps(job: Job, method: Method, model: Backbone, optimizer: Optimizer, device: torch.device) -> Iterator[float]:
     """Seconds of each of some steps but the first, which allocates; of that, where it is the only one."""
     settings, seed = job.settings, job.seed
     negatives_rng, dropout_rng = generator(seed, "negatives", device), generator(seed, "dropout", device)
     until = None
     epoch = batches_of(job.data, settings, method.exclude, rng=generator(seed, "order"))
-    batches = list(islice(epoch, 1 + _STEPS))
+    batches = [batch.to(device) for batch in islice(epoch, 1 + _STEPS)]
     for number, batch in enumerate(batches):
-        there = batch.to(device)
-
-        def once(there: Batch = there) -> None:
-            step(
+        seconds = _seconds(
+            lambda batch=batch: step(  # type: ignore[misc]
                 model,
                 method,
-                there,
+                batch,
                 optimizer,
                 negatives_rng=negatives_rng,
                 dropout_rng=dropout_rng,
                 score_memory=settings.score_memory * MIB,
                 autocast=precision_of(settings),
                 padded_to=padding_of(settings),
-            )
-
-        seconds = _seconds(once, device)
+            ),
+            device,
+        )
         until = until or time.perf_counter() + _PATIENCE
         if number or len(batches) == 1:
             yield seconds
@@ -144,11 +159,10 @@ def _steps(
                 return
 
 
-def _evaluation(job: Job, model: Backbone, device: torch.device) -> tuple[float, float, float]:
+def _evaluation(job: Job, asked: Queries, model: Backbone, device: torch.device) -> tuple[float, float, float]:
     """Seconds a query of its encoding, of ranks, and of ranks with the first items at every setting of the dial."""
     table = model.table.table if isinstance(model.table, _Folded) else model.table  # as many items as it has rows
     dials = Dials(torch.zeros(table.items + 1, dtype=torch.float64), BETAS)
-    asked = queries(job.data, "valid", history=job.settings.history, max_length=model.max_length)
     some = min(_QUERIES, len(asked.windows))
     asked = asked.part(0, some)
     targets = asked.targets_E % table.items + 1
