@@ -1,4 +1,4 @@
-"""The verbs of ``negsample data``: which public datasets are known, and how they come here."""
+"""The verbs of ``negsample data``: list the public datasets, and fetch them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from negsample.cli.console import out
 from negsample.errors import InputError
 
 if TYPE_CHECKING:
-    from negsample.data.sources.base import Source
-    from negsample.data.sources.kept import Fetched
+    from negsample.data.sources.fetched import Fetched
+    from negsample.data.sources.source import Source
 
 app = typer.Typer(help="Public datasets: list them, fetch them from where they are published.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_known() -> None:
-    """The known datasets: what, how many events, whether they are here, from where, on which terms."""
+    """List the known datasets: what they are, how many events, whether they are here, from where, on which terms."""
     from rich import box
     from rich.table import Table
 
     from negsample.data.load import BUNDLED
-    from negsample.data.sources.known import SOURCES
+    from negsample.data.sources.all_sources import SOURCES
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for column in ("name", "events", "here", "what"):
@@ -38,7 +38,7 @@ def list_known() -> None:
         out.plain(f"{name}: {facts.page}\n    {facts.terms}")
     for source in SOURCES.values():
         out.plain(f"{source.name}: {source.address or f'{source.page} (asks for an account)'}\n    {source.terms}")
-    out.plain("`negsample data fetch NAME` gets one; its name is then a DATASET of every command.")
+    out.plain("`negsample data fetch NAME` gets one; its name is then a DATASET for every command.")
 
 
 @app.command()
@@ -49,11 +49,11 @@ def fetch(
         typer.Option("--from", metavar="FILE", help="The official archive, or the file in it, that you have already."),
     ] = None,
 ) -> None:
-    """Download a public dataset, or take it from a file; size and checksum are compared."""
+    """Download a public dataset, or take it from a file; its checksum is compared."""
     from negsample.cli.progress import coming
     from negsample.data.load import BUNDLED, public_dataset
     from negsample.data.sources.fetch import fetch as fetch_source
-    from negsample.data.sources.kept import fetched
+    from negsample.data.sources.fetched import fetched
 
     if name in BUNDLED:
         out.plain(f"{name} is bundled: there is nothing to fetch")
@@ -64,10 +64,10 @@ def fetch(
         out.plain(f"{name} is fetched already: {there.path}")
         _say_official(there)
         if given is not None:
-            out.plain(f"{given} was not looked at; to take it instead, delete {there.path.parent} first")
+            out.plain(f"{given} was not read; to use it instead, delete {there.path.parent} first")
         return
-    with coming(out, name) as watch:
-        there = fetch_source(source, given, watch=watch)
+    with coming(out, name) as progress:
+        there = fetch_source(source, given, progress=progress)
     out.plain(f"Fetched {name}: {there.path}")
     _say_official(there)
     out.plain(f"Terms: {source.terms}")
@@ -76,7 +76,7 @@ def fetch(
 
 
 def _here(source: Source) -> str:
-    from negsample.data.sources.kept import fetched
+    from negsample.data.sources.fetched import fetched
 
     try:
         there = fetched(source)
@@ -89,7 +89,7 @@ def _say_official(there: Fetched) -> None:
     if there.official:
         out.plain("It is the official file: its checksum agrees.")
     elif there.official is None:
-        out.plain(f"It may be the official file: {there.words} (its sha256 is {there.sha256}).")
+        out.plain(f"It may be the official file: {there.why} (its sha256 is {there.sha256}).")
     else:
-        words = f"IT IS NOT THE OFFICIAL FILE: {there.words}. Figures on it are of that file alone."
-        out.plain(words, style="bold red")
+        text = f"IT IS NOT THE OFFICIAL FILE: {there.why}. Figures on it are of that file alone."
+        out.plain(text, style="bold red")

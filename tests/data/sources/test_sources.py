@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from negsample.data.load import load_dataset, public_dataset
-from negsample.data.sources.base import Official
+from negsample.data.sources.all_sources import SOURCES
 from negsample.data.sources.convert import log_of
 from negsample.data.sources.fetch import fetch
-from negsample.data.sources.kept import fetched, folder_of
-from negsample.data.sources.known import SOURCES
+from negsample.data.sources.fetched import fetched, folder_of
 from negsample.data.sources.sessions import sequences, view_sessions
+from negsample.data.sources.source import Official
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
 
@@ -229,7 +229,7 @@ def official(name, content, **known):
 def test_whether_a_file_is_the_official_one(tmp_path):
     content = "196\t242\t3\t881250949\n"
     path, size = put(tmp_path / "mine.tsv", content), len(content)
-    sums = {name: hashlib.new(name, content.encode()).hexdigest() for name in ("md5", "sha256")}
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
     given = zipped(tmp_path / "mine.zip", {"u.data": content})
 
     def verdict(path, **known):
@@ -239,16 +239,16 @@ def test_whether_a_file_is_the_official_one(tmp_path):
         assert about["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert about["official"] is there.official
         shutil.rmtree(there.path.parent)
-        return there.official, there.words
+        return there.official, there.why
 
     for each in (path, given):
-        assert verdict(each, size=size, **sums) == (True, "")
-        assert verdict(each, md5=sums["md5"]) == (True, "")
+        assert verdict(each, size=size, sha256=sha256) == (True, "")
+        assert verdict(each, sha256=sha256) == (True, "")
         assert verdict(each) == (None, "its size and checksum cannot be compared: none is known of u.data")
         assert verdict(each, size=size)[1].startswith("its size agrees, its checksum cannot be compared")
-        assert verdict(each, size=7, **sums) == (False, f"it has {size} bytes, u.data has 7")
+        assert verdict(each, size=7, sha256=sha256) == (False, f"it has {size} bytes, u.data has 7")
         told = verdict(each, size=size, sha256="ab" * 32)
-        assert told == (False, f"its sha256 is {sums['sha256']}, that of u.data is {'ab' * 32}")
+        assert told == (False, f"its sha256 is {sha256}, that of u.data is {'ab' * 32}")
 
 
 def test_what_is_known_of_the_official_files_is_well_formed():
@@ -268,7 +268,6 @@ def test_what_is_known_of_the_official_files_is_well_formed():
         assert source.address is None or source.address.endswith((source.archive or source.file).name)
         assert source.address is None or (source.archive or source.file).sha256, "a download is always compared"
         for each in filter(None, (source.archive, source.file)):
-            assert each.md5 is None or len(bytes.fromhex(each.md5)) == 16
             assert each.sha256 is None or len(bytes.fromhex(each.sha256)) == 32
 
 
@@ -321,7 +320,7 @@ def test_a_damaged_cache_says_what_to_delete(tmp_path):
     there.path.write_text("1::2::3::4\n")
     with pytest.raises(InputError, match=r"movielens-1m is damaged \(ratings\.dat\); delete it, and fetch"):
         load_dataset(source.name)
-    for content in ("{", "{}", "[]", '{"file": 1, "size": 1, "sha256": "", "words": "", "official": true}'):
+    for content in ("{", "{}", "[]", '{"file": 1, "size": 1, "sha256": "", "why": "", "official": true}'):
         (folder_of(source) / "fetched.json").write_text(content)
         with pytest.raises(InputError, match="is damaged"):
             fetch(source)

@@ -1,1 +1,1 @@
-"""Public datasets: where their official files are, how they come here, and how they become logs."""
+"""Which public datasets are known, where are their official files, and how do these become logs?"""

@@ -4,20 +4,20 @@ The log keeps the ratings of users with at least five ratings and of items with 
 over the official file, as SASRec's preprocessing does (Kang and McAuley, 2018; no iteration, so that fewer may be
 left): 394,908 events of 52,024 users on 57,289 items.
 
-Whether the paper took these is open. Its text gives no counts, and its published results contradict them: their
+Whether the paper used these is not known. Its text gives no counts, and its published results contradict them: their
 fractions have the denominator 21,976 (head 4,992, mid 5,838, tail 11,146), the test events of users with a history,
 and a test part of 5 % of 394,908 events has 19,746 in all. Its code reads ``SessionId``, ``ItemId`` and ``Time``
 from files called ``*_full.tsv``, which is what the scripts of Hidasi and Czapp (2023, ``recsys_eval_flaws``) write;
-those drop users with one event and items with fewer than five, again and again until none is left. Whoever holds
-with that reading takes ``amazon-beauty-sequences``, the same file by their rule.
+those drop users with one event and items with fewer than five, again and again until none is left. By that rule the
+same file is ``amazon-beauty-sequences``.
 
-SHA-256: OmniRec's loader and the repository unified-embeddings agree. No record of size or MD5 was found.
+SHA-256: OmniRec's loader and the repository unified-embeddings agree. No record of its size was found.
 """
 
 from __future__ import annotations
 
-from negsample.data.sources.base import Form, Official, Source
 from negsample.data.sources.sessions import sequences
+from negsample.data.sources.source import Form, Official, Source
 
 AMAZON_BEAUTY = Source(
     name="amazon-beauty",
@@ -26,14 +26,11 @@ AMAZON_BEAUTY = Source(
     page="https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html",
     address="https://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Beauty.csv",
     archive=None,
-    file=Official(
-        "ratings_Beauty.csv",
-        sha256="17d5232b90444beecfe758ce1446e5300230491f3a88ac802992ca95fc4c150f",
-    ),
+    file=Official("ratings_Beauty.csv", None, "17d5232b90444beecfe758ce1446e5300230491f3a88ac802992ca95fc4c150f"),
     form=Form(
         r"^(?<user>[^,\s]+),(?<item>[^,\s]+),(?<rating>[0-9](?:\.[0-9])?),(?<time>[0-9]{1,12})$",
         "user,item,rating,seconds since 1970",
-        ("UserId,ProductId,Rating,Timestamp",),  # as it is passed on at Kaggle
+        ("UserId,ProductId,Rating,Timestamp",),  # as at Kaggle
         other=(
             r"^[B0-9][0-9A-Z]{9},A[0-9A-Z]{8,},",  # users of 2014 begin with A, items with a digit or B
             "the release of 2018, which has the item before the user; put the user first, or take the file of 2014",

@@ -1,4 +1,4 @@
-"""An official file comes into the cache: it is downloaded or copied, compared with what is known of it, and read."""
+"""Fetch an official file into the cache: it is downloaded or copied, compared with what is known of it, and read."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from zipfile import is_zipfile
 
 from filelock import FileLock, Timeout
 
 from negsample.data.log.files import readable
-from negsample.data.sources.archive import is_archive
-from negsample.data.sources.base import Source
+from negsample.data.sources.all_sources import SOURCES
 from negsample.data.sources.convert import convert
-from negsample.data.sources.download import Watch, download
-from negsample.data.sources.kept import Fetched, fetched, folder_of, keep
-from negsample.data.sources.known import SOURCES
-from negsample.data.sources.official import Found, difference, is_official, look_at
+from negsample.data.sources.download import Progress, download
+from negsample.data.sources.fetched import Fetched, fetched, folder_of
+from negsample.data.sources.source import Source
 from negsample.errors import InputError
+from negsample.files.checksums import Sum, sum_of
 
 
-def fetch(source: Source, given: Path | None = None, *, watch: Watch = lambda done, whole: None) -> Fetched:
+def fetch(source: Source, given: Path | None = None, *, progress: Progress = lambda done, whole: None) -> Fetched:
     """The official file of ``source``, downloaded or copied into the cache; one that is there already stays.
 
-    What is downloaded must be the official file. What a person gives need not be, but every line of it must be a row.
+    A downloaded file must be the official one. A given file need not be, but every line of it must be a row.
 
     Args:
         given: the archive, or the file with the events; None: download.
-        watch: told the bytes that are there, and of the whole.
+        progress: called with the bytes that are there, and those of the whole.
 
     Raises:
-        InputError: it cannot be had, is not what it should be, or the cache cannot be written. Nothing is kept of
-            it, but for the beginning of a download that was cut.
+        InputError: the file cannot be had or is not what it should be, or the cache cannot be written. Nothing is kept
+            of it, except the beginning of an interrupted download.
     """
     there = fetched(source)
     if there:
@@ -40,14 +40,14 @@ def fetch(source: Source, given: Path | None = None, *, watch: Watch = lambda do
         _check_is_file(given)
     elif source.address is None:
         raise InputError(
-            f"{source.name} is given out at {source.page}, which asks for an account: get {source.names()} there, "
+            f"{source.page} asks for an account: get {source.names()} there, "
             f"then `negsample data fetch {source.name} --from FILE`"
         )
-    with _alone(source) as folder:
+    with _locked(source) as folder:
         there = fetched(source)  # by a process that was first
         if there:
             return there
-        return _downloaded(source, folder, watch) if given is None else _copied(source, given, folder)
+        return _downloaded(source, folder, progress) if given is None else _copied(source, given, folder)
 
 
 def _check_is_file(given: Path) -> None:
@@ -59,8 +59,8 @@ def _check_is_file(given: Path) -> None:
 
 
 @contextmanager
-def _alone(source: Source) -> Iterator[Path]:
-    """The folder of ``source``, for this process alone; gone if nothing is in it at the end."""
+def _locked(source: Source) -> Iterator[Path]:
+    """The folder of ``source``, for this process alone; removed if nothing is in it at the end."""
     folder = folder_of(source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,51 +77,45 @@ def _alone(source: Source) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _downloaded(source: Source, folder: Path, watch: Watch) -> Fetched:
+def _downloaded(source: Source, folder: Path, progress: Progress) -> Fetched:
     official = source.archive or source.file
     part = folder / f"{official.name}.part"
     way_out = f"`negsample data fetch {source.name} --from FILE` takes a file that you have"
     assert source.address is not None
-    download(source.address, part, size=official.size, watch=watch, way_out=way_out)
-    found = look_at(part)
-    differs = difference(found, official)
-    if differs:
+    download(source.address, part, size=official.size, progress=progress, way_out=way_out)
+    found = sum_of(part)
+    is_official, why = official.verdict(found)
+    if not is_official:
         part.unlink()
-        raise InputError(f"what came from {source.address} is not the official file: {differs}; {way_out}")
-    convert(source, part, found.sha256, official.name)
-    words = "" if is_official(found, official) else f"no checksum is known of {official.name}"
-    return keep(source, part, official.name, found, is_official(found, official), words)
+        raise InputError(f"the download from {source.address} is not the official file: {why}; {way_out}")
+    convert(source, part, found, official.name)
+    return _fetched(source, official.name, found, (True, "")).keep(part)
 
 
 def _copied(source: Source, given: Path, folder: Path) -> Fetched:
     copy = folder / "copy"
     try:
         shutil.copyfile(given, copy)
-        found = look_at(copy)
-        _refuse_another(source, found, given)
-        inner = convert(source, copy, found.sha256, str(given)).file
-        if is_archive(copy):
-            name = source.archive.name if source.archive else f"{source.file.name}.zip"
-            whole = source.archive is not None and is_official(found, source.archive)
-            official, words = (True, "") if whole else _compared(source, inner)
-        else:
-            name = source.file.name
-            official, words = _compared(source, inner)
-        return keep(source, copy, name, found, official, words)
+        found = sum_of(copy)
+        _check_is_no_other(source, found, given)
+        inner = convert(source, copy, found, str(given)).file
+        name, verdict = source.file.name, source.file.verdict(inner)
+        if is_zipfile(copy):
+            name = source.archive.name if source.archive else f"{name}.zip"
+            if source.archive and source.archive.verdict(found)[0]:
+                verdict = True, ""
+        return _fetched(source, name, found, verdict).keep(copy)
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _refuse_another(source: Source, found: Found, given: Path) -> None:
+def _fetched(source: Source, file: str, found: Sum, verdict: tuple[bool | None, str]) -> Fetched:
+    official, why = verdict
+    return Fetched(source=source.name, file=file, **found._asdict(), official=official, why=why)
+
+
+def _check_is_no_other(source: Source, found: Sum, given: Path) -> None:
     for other in SOURCES.values():
-        if other.name != source.name and any(each and is_official(found, each) for each in (other.archive, other.file)):
+        known = [each for each in (other.archive, other.file) if each]
+        if other.name != source.name and any(each.verdict(found)[0] for each in known):
             raise InputError(f"{given} is the official file of {other.name}; fetch that, or give {source.names()}")
-
-
-def _compared(source: Source, found: Found) -> tuple[bool | None, str]:
-    """Whether the file with the events is official; and if not, or if it cannot be told, why."""
-    official = is_official(found, source.file)
-    if official is None:
-        size = "size agrees, its checksum" if source.file.size else "size and checksum"
-        return None, f"its {size} cannot be compared: none is known of {source.file.name}"
-    return official, difference(found, source.file)

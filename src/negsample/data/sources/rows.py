@@ -1,4 +1,4 @@
-"""The rows of an official file, read line by line: each is one, or is refused."""
+"""The rows of an official file, read line by line: a line that is no row is refused."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ import polars as pl
 from negsample.data.log.files import readable
 from negsample.data.log.table import ROW
 from negsample.data.log.times import UNITS, is_plausible
-from negsample.data.sources.base import Form
+from negsample.data.sources.source import Form
 from negsample.errors import InputError
 
 _SHOWN = 80  # letters of a bad line
 
 
-def write_rows(path: Path, form: Form, target: Path, *, shown: str) -> int:
+def write_rows(path: Path, form: Form, target: Path, *, shown: str) -> None:
     """The rows of the text file at ``path``, streamed into a Parquet file at ``target``.
 
-    Blank lines and lines that name the columns are no rows. Columns: the groups of the form, as text, but for
+    Blank lines and lines that name the columns are no rows. Columns: the groups of the form, as text, except
     ``time``, which is Int64 microseconds since 1970.
 
     Args:
-        shown: what the file is called in a message.
-
-    Returns:
-        How many there are.
+        shown: the name of the file in a message.
 
     Raises:
         InputError: it cannot be read, it is another file that looks like it, a line is no row or its time is before
@@ -33,21 +30,19 @@ def write_rows(path: Path, form: Form, target: Path, *, shown: str) -> int:
     """
     rows = _rows(path, form)
     with readable(Path(shown)):
-        _refuse_other(rows, form, shown)
+        _check_is_no_other_file(rows, form, shown)
         rows.drop(ROW, "line").sink_parquet(target)
-        found = pl.scan_parquet(target).select(rows=pl.len(), bad=_bad().any()).collect()
-    n, bad = found.row(0)
-    if not n:
+        rows_found, bad = pl.scan_parquet(target).select(rows=pl.len(), bad=_bad().any()).collect().row(0)
+    if not rows_found:
         raise InputError(f"{shown} has no rows; a row is {form.row}")
     if bad:
         number, line, moment = rows.filter(_bad()).select(ROW, "line", "time").head(1).collect().row(0)
         text = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
         what = "is no row" if moment is None else "has a time before 1980 or in the future"
         raise InputError(f"{shown}, line {number + 1}: {text!r} {what}; a row is {form.row}")
-    return int(n)
 
 
-def _refuse_other(rows: pl.LazyFrame, form: Form, shown: str) -> None:
+def _check_is_no_other_file(rows: pl.LazyFrame, form: Form, shown: str) -> None:
     if form.other is None:
         return
     pattern, words = form.other
