@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,9 +13,9 @@ from torch import Tensor
 
 from negsample.batches.windows import Ints
 from negsample.errors import InputError
-from negsample.evaluation.running_top_k import Best
+from negsample.evaluation.running_top_k import RunningTopK
 from negsample.evaluation.seen import Seen
-from negsample.evaluation.sorted_ranks import SORTED_FROM, in_turns
+from negsample.evaluation.sorted_ranks import SORTED_FROM, Comparison, comparisons_of
 from negsample.scoring.dial import NO_DIAL, Dials
 
 QUERY_BLOCK = 128  # queries scored at once
@@ -118,15 +119,15 @@ def rank_by_dial(
     _check(states_QD)
     bounds = _bounds(states_QD, table, query_E, targets_E, dials, max(item_block // 8, 1))
     sorts = device.type == "cpu" and states_QD.dtype in (torch.float32, torch.float64)
-    query_Q, event_E, turns = in_turns(query_E, queries, query_block, SORTED_FROM if sorts else None)
+    query_Q, event_E, comparisons = comparisons_of(query_E, queries, query_block, SORTED_FROM if sorts else None)
     asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
-    turned = [
+    by_dial = [
         _Dial(
             dials.log_p_V.to(device).mul(beta).to(states_QD.dtype) if beta else None,
             low_E[event_t].unsqueeze(1),
             high_E[event_t].unsqueeze(1),
             torch.zeros(len(query_E), dtype=torch.float64, device=device),
-            Best(queries, min(top_k, v), states_QD),
+            RunningTopK(queries, min(top_k, v), states_QD),
         )
         for beta, (low_E, high_E) in zip(dials.betas, bounds, strict=True)
     ]
@@ -134,7 +135,7 @@ def rank_by_dial(
     shifted = states_QD.new_empty(query_block * width if any(dials.betas) else 0)
     for start in range(1, v + 1, width):
         block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
-        for first, of_block in zip(range(0, queries, query_block), turns, strict=True):
+        for first, of_block in zip(range(0, queries, query_block), comparisons, strict=True):
             states = states_QD.index_select(0, asking_Q[first : first + query_block])
             scores = torch.mm(states, block.T, out=_matrix(cells, len(states), len(block)))
             if first == 0:
@@ -143,29 +144,35 @@ def rank_by_dial(
                 for rows_N, items_N in seen.among(query_Q[first : first + query_block], start, start + len(block)):
                     at = torch.from_numpy(rows_N * len(block) + items_N - start).to(device)
                     scores.view(-1).index_fill_(0, at, -math.inf)
-            for dial in turned:
+            for dial in by_dial:
                 dialled = scores
                 if dial.shift_V is not None:
                     shift = dial.shift_V[start : start + len(block)]
                     dialled = torch.add(scores, shift, out=_matrix(shifted, len(states), len(block)))
-                for turn, rows in of_block:
-                    if isinstance(rows, int):
-                        dial.twice_E[turn] += _looked_up(dialled[rows], dial.low_E1[turn], dial.high_E1[turn])
-                        continue
-                    size = turn.stop - turn.start
-                    flag = _matrix(flags, size, len(block))
-                    if isinstance(rows, slice):
-                        asked = dialled[rows]
-                    else:
-                        spare = _matrix(flags[flag.numel() :], size, len(block))
-                        asked = torch.index_select(dialled, 0, rows.to(device), out=spare)
-                    twice = dial.twice_E[turn]
-                    twice += torch.ge(asked, dial.high_E1[turn], out=flag).sum(1)
-                    twice += torch.gt(asked, dial.low_E1[turn], out=flag).sum(1)
+                _count(dial, dialled, of_block, flags)
                 if top_k:
-                    dial.best.see(dialled, first, start)
+                    dial.top.add(dialled, first, start)
     left_out_E = None if seen is None else seen.holds(query_E, targets_E)
-    return [_ranking(dial, query_Q, event_E, left_out_E, top_k) for dial in turned]
+    return [_ranking(dial, query_Q, event_E, left_out_E, top_k) for dial in by_dial]
+
+
+def _count(dial: _Dial, scores: Tensor, comparisons: Sequence[Comparison], flags: Tensor) -> None:
+    """Add to the ranks of a block's events what its (R, N) ``scores`` are above and equal to; ``flags``: spare room."""
+    width = scores.shape[1]
+    for events, rows in comparisons:
+        if isinstance(rows, int):
+            dial.twice_E[events] += _looked_up(scores[rows], dial.low_E1[events], dial.high_E1[events])
+            continue
+        size = events.stop - events.start
+        flag = _matrix(flags, size, width)
+        if isinstance(rows, slice):
+            asked = scores[rows]
+        else:
+            spare = _matrix(flags[flag.numel() :], size, width)
+            asked = torch.index_select(scores, 0, rows.to(scores.device), out=spare)
+        twice = dial.twice_E[events]
+        twice += torch.ge(asked, dial.high_E1[events], out=flag).sum(1)
+        twice += torch.gt(asked, dial.low_E1[events], out=flag).sum(1)
 
 
 def _looked_up(scores_V: Tensor, low_E1: Tensor, high_E1: Tensor) -> Tensor:
@@ -177,13 +184,14 @@ def _looked_up(scores_V: Tensor, low_E1: Tensor, high_E1: Tensor) -> Tensor:
 
 
 class _Dial(NamedTuple):
-    """What is known so far at one setting; ``shift_V``: what is added to the scores of the items."""
+    """What is known so far at one setting. ``shift_V``: what is added to the scores of the items; ``twice_E``: twice
+    the rank."""
 
     shift_V: Tensor | None
     low_E1: Tensor
     high_E1: Tensor
     twice_E: Tensor
-    best: Best
+    top: RunningTopK
 
 
 def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.bool_] | None, top_k: int) -> Ranking:
@@ -193,7 +201,7 @@ def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.b
         ranks_E[left_out_E] = math.inf
     if not top_k:
         return Ranking(ranks_E, None)
-    values, ids = dial.best.ordered()
+    values, ids = dial.top.ordered()
     top_QK = np.empty(ids.shape, np.int64)
     top_QK[query_Q] = torch.where(values > -math.inf, ids, 0).cpu().numpy()
     return Ranking(ranks_E, top_QK)

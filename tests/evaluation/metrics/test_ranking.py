@@ -11,7 +11,7 @@ RANKS = np.array([0, 1, 2, 4.5, 9, 9.5, 10, 10.5, 99])
 
 
 def test_names():
-    assert {"hr": hit, "ndcg": ndcg, "mrr": reciprocal_rank} == METRICS
+    assert {"hr": hit, "ndcg": ndcg, "mrr": reciprocal_rank} == dict(METRICS)
 
 
 def test_hit_at_10():

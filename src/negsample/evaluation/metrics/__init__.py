@@ -2,12 +2,13 @@
 
 from negsample.evaluation.metrics.balance import balance, balance_slopes, balances, gini
 from negsample.evaluation.metrics.catalogue import coverage, event_percentiles, popularity_percentiles
-from negsample.evaluation.metrics.ranking import METRICS, hit, ndcg, reciprocal_rank
+from negsample.evaluation.metrics.ranking import METRICS, Metric, hit, ndcg, reciprocal_rank, register_metric
 from negsample.evaluation.metrics.summary import CUTOFFS, summarise
 
 __all__ = [
     "CUTOFFS",
     "METRICS",
+    "Metric",
     "balance",
     "balance_slopes",
     "balances",
@@ -18,5 +19,6 @@ __all__ = [
     "ndcg",
     "popularity_percentiles",
     "reciprocal_rank",
+    "register_metric",
     "summarise",
 ]

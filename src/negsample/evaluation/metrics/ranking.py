@@ -3,6 +3,7 @@
 Ranks count from 0 and are means of ties, so they may be halves: ``rank = #(score > s) + (#(score == s) - 1) / 2``.
 A target that is left out of the ranking has an infinite rank: it is no hit at any ``k``, even where ``k`` is above V.
 Every function gives one float64 an event, 0 where ``rank >= k``; nothing is rounded or averaged.
+:func:`register_metric` adds one of your own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from negsample.data.popularity import COHORTS
+from negsample.plugins import Registry
+
 Floats = NDArray[np.float64]
+Metric = Callable[[Floats, int], Floats]
+"""From the ranks of E events and a cut-off ``k`` to a number an event, (E,)."""
+
+_SAMPLE = np.array([0.0, 0.5, 3.0, 12.0, np.inf])
 
 
 def hit(ranks: Floats, k: int) -> Floats:
@@ -30,4 +38,41 @@ def reciprocal_rank(ranks: Floats, k: int) -> Floats:
     return np.where(ranks < k, 1 / (ranks + 1), 0.0)
 
 
-METRICS: dict[str, Callable[[Floats, int], Floats]] = {"hr": hit, "ndcg": ndcg, "mrr": reciprocal_rank}
+def _check(name: str, metric: Metric) -> None:
+    if "@" in name or name.startswith(tuple(f"{each}_" for each in (*COHORTS, "warm", "valid", "test"))):
+        raise ValueError("the name must be without @ and not begin like a cohort's figure; take another one")
+    try:
+        values = np.asarray(metric(_SAMPLE.copy(), 10), dtype=np.float64)
+    except Exception as error:
+        raise ValueError(f"it must take ranks and k, and fails with {type(error).__name__}: {error}") from error
+    if values.shape != _SAMPLE.shape or not np.isfinite(values).all():
+        raise ValueError(
+            f"it must give a finite number an event, got {values!r} for the ranks {_SAMPLE.tolist()} and k = 10"
+        )
+
+
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    {"hr": hit, "ndcg": ndcg, "mrr": reciprocal_rank},
+    check=_check,
+    reserved=("balance", "coverage", "arp", "events"),
+)
+"""All metrics by name; a figure ``name@k`` is a metric's mean."""
+
+
+def register_metric(name: str, metric: Metric, *, replace: bool = False) -> Metric:
+    """Measure every run by ``metric`` too: its means are the figures ``name@k``, in total and by cohort.
+
+    Args:
+        name: of the figures, such as ``rbp``.
+        metric: takes the (E,) ranks, from 0, infinite where the target is left out, and ``k``; gives (E,) finite
+            numbers.
+        replace: take the place of one that was registered before.
+
+    Example:
+        >>> register_metric("rbp", lambda ranks, k: np.where(ranks < k, 0.2 * 0.8**ranks, 0.0))  # doctest: +SKIP
+
+    Raises:
+        InputError: the name is taken, or ``metric`` does not give a finite number an event.
+    """
+    return METRICS.register(name, metric, replace=replace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from negsample.evaluation.metrics.catalogue import coverage, popularity_percenti
 from negsample.evaluation.metrics.ranking import METRICS, Floats
 
 CUTOFFS = (1, 5, 10, 20)
+"""The usual cut-offs ``k``."""
 
 
 def summarise(
@@ -21,6 +23,8 @@ def summarise(
     counts: NDArray[np.int64],
     cohort_of: NDArray[np.int8],
     top_QK: NDArray[np.int64] | None = None,
+    *,
+    cutoffs: Sequence[int] = CUTOFFS,
 ) -> dict[str, float | int]:
     """Every figure by the name it has in ``metrics.json``, as fractions; NaN where there is no event to average.
 
@@ -30,13 +34,14 @@ def summarise(
         counts: (V + 1,) train counts: a target without one is cold.
         cohort_of: (V + 1,) cohort of each id.
         top_QK: (Q, K) what is recommended to each query, best first; without it no ``coverage@k`` and ``arp@k``.
+        cutoffs: each ``k``.
     """
     cold = counts[targets] == 0
     cohorts = cohort_of[targets]
     figures: dict[str, float | int] = {}
-    for k in CUTOFFS:
+    for k in cutoffs:
         for name, metric in METRICS.items():
-            each = metric(ranks, k)
+            each = np.asarray(metric(ranks, k), dtype=np.float64)
             figures[f"{name}@{k}"] = _mean(each)
             figures[f"warm_{name}@{k}"] = _mean(each[~cold])
             for number, cohort in enumerate(COHORTS):

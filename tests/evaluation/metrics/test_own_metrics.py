@@ -1,0 +1,53 @@
+"""A metric of one's own: its figures stand beside the others', and what is no metric is refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from negsample import InputError
+from negsample.evaluation.metrics import METRICS, register_metric, summarise
+
+COUNTS, COHORTS = np.array([0, 6, 3, 2, 1]), np.array([-1, 0, 1, 2, 2], np.int8)
+
+
+@pytest.fixture(autouse=True)
+def none_stays(monkeypatch):
+    for name in ("_parts", "_from"):
+        monkeypatch.setattr(METRICS, name, dict(getattr(METRICS, name)))
+
+
+def rbp(ranks, k):
+    return np.where(ranks < k, 0.5 * 0.5**ranks, 0.0)
+
+
+def test_its_figures_stand_beside_the_others_at_every_cutoff_and_by_cohort():
+    assert register_metric("rbp", rbp) is rbp
+    ranks = np.array([0.0, 1, 5, math.inf])
+    figures = summarise(ranks, np.array([1, 2, 3, 4]), COUNTS, COHORTS, cutoffs=(2, 7))
+    assert figures["rbp@2"] == pytest.approx((0.5 + 0.25) / 4)
+    assert figures["rbp@7"] == pytest.approx((0.5 + 0.25 + 1 / 64) / 4)
+    assert (figures["head_rbp@7"], figures["mid_rbp@7"], figures["tail_rbp@7"]) == (0.5, 0.25, 1 / 128)
+    assert {name.partition("@")[2] for name in figures if "@" in name} == {"2", "7"}
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "words"),
+    [
+        ("hr", rbp, "negsample's own"),
+        ("balance", rbp, "negsample's own"),
+        ("rbp@10", rbp, "without @"),
+        ("head_rbp", rbp, "begin like a cohort's"),
+        ("mean", lambda ranks, k: float(ranks.mean()), "a finite number an event"),
+        ("mrr2", lambda ranks, k: 1 / ranks, "a finite number an event"),
+        ("one", lambda ranks: ranks, "fails with TypeError"),
+        ("text", "rbp", "fails with TypeError"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_what_is_no_metric_is_refused(name, metric, words):
+    with pytest.raises(InputError, match=words):
+        register_metric(name, metric)
+    assert name in ("hr",) or name not in METRICS
