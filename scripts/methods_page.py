@@ -9,8 +9,7 @@ from typing import Any
 import jinja2
 
 from negsample.methods import METHODS, PAPER_SIX, POPREC
-from negsample.methods.about import cost, words
-from negsample.settings import NegativeSettings
+from negsample.methods.about import cost
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "methods.md"
@@ -35,8 +34,8 @@ def page() -> str:
     environment.filters["setting"] = setting
     return environment.get_template("methods.md.jinja").render(
         methods=[
-            {"name": name, "row": row, "said": words()[name], "cost": cost(name), "measured": figures(name, by_method)}
-            for name, row in METHODS.items()
+            {"name": name, "about": about, "cost": cost(name), "measured": figures(name, by_method)}
+            for name, about in METHODS.items()
         ],
         measured=measured,
         settings=measured["settings"],
@@ -49,7 +48,6 @@ def page() -> str:
         gradient=gradient_lines(gradient["rows"], ("proposal", "form")),
         logs=gradient.get("logs"),
         **real_batches(gradient.get("logs", {}).get("rows", [])),
-        fields=NegativeSettings.model_fields,
     )
 
 

@@ -29,10 +29,10 @@ from negsample import Dataset, PrepareSettings, evaluate, fit, plan, prepare, re
 from negsample.cli.options import settings_of
 from negsample.errors import FailedError
 from negsample.execution.attempts import run_job
-from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
+from negsample.methods import METHODS, POPREC, build_method, catalogue_of, known_settings, negative_settings
 from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
-from negsample.settings import NegativeSettings, TrainSettings, checked
+from negsample.settings import TrainSettings, checked
 from negsample.studies.forecast import check_fits
 from negsample.training.divergence import DivergedError
 
@@ -75,7 +75,7 @@ def _words(annotation: Any) -> set[str]:
     return {each for each in parts if isinstance(each, str)}.union(*(_words(each) for each in parts))
 
 
-_FIELDS = TrainSettings.model_fields | NegativeSettings.model_fields
+_FIELDS = TrainSettings.model_fields | known_settings()
 _WORDS = sorted(set().union(*(_words(field.annotation) for field in _FIELDS.values())))
 
 
@@ -183,8 +183,8 @@ def _by_command(tried: Try, data: Dataset, folder: Path) -> str | None:
 
 
 def _by_python(tried: Try, data: Dataset, folder: Path) -> str | None:
-    of_training = {key: value for key, value in tried.given.items() if key not in NegativeSettings.model_fields}
-    of_method = {key: value for key, value in tried.given.items() if key in NegativeSettings.model_fields}
+    of_training = {key: value for key, value in tried.given.items() if key in TrainSettings.model_fields}
+    of_method = {key: value for key, value in tried.given.items() if key not in TrainSettings.model_fields}
     settings = checked(TrainSettings, _SMALL | of_training)
     negatives = negative_settings(tried.method, _own(tried.method) | of_method)
     job = Job(data, tried.method, 0, settings, negatives)

@@ -14,10 +14,13 @@ from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import evaluate_by_dial as evaluate_by_dial
 from .methods import METHODS as METHODS
 from .methods import Catalogue as Catalogue
+from .methods import Events as Events
 from .methods import Method as Method
+from .methods import MethodDefinition as MethodDefinition
 from .methods import build_method as build_method
 from .methods import catalogue_of as catalogue_of
 from .methods import negative_settings as negative_settings
+from .methods import register_method as register_method
 from .miners import BatchMix as BatchMix
 from .miners import Chain as Chain
 from .miners import Hardest as Hardest
@@ -49,8 +52,8 @@ from .scoring.dial import dials as dials
 from .scoring.dial import item_vectors as item_vectors
 from .scoring.dial import log_shares as log_shares
 from .scoring.dial import query_vectors as query_vectors
-from .settings import NegativeSettings as NegativeSettings
 from .settings import PrepareSettings as PrepareSettings
+from .settings import Settings as Settings
 from .settings import TrainSettings as TrainSettings
 from .studies.study import plan as plan
 from .studies.tuning import plan_tunings as plan_tunings

@@ -162,54 +162,6 @@ class TrainSettings(Settings):
         return self.table or ("rows" if items >= ROWS_FROM else "dense")
 
 
-class NegativeSettings(Settings):
-    """How a method draws, selects and loses; a method uses the fields its row names."""
-
-    random_negatives: int | None = Field(None, ge=1, description="uniform draws")
-    popularity_negatives: int | None = Field(None, ge=1, description="draws by count ** exponent")
-    popularity_exponent: float | None = Field(None, description="1: popularity, 0: uniform, -1: inverse")
-    log_uniform_negatives: int | None = Field(None, ge=1, description="log-uniform draws by popularity rank")
-    in_batch_negatives: int | Literal["all"] | None = Field(
-        None, description="targets of the batch, without replacement; 'all': every one, shared by the batch"
-    )
-    cohort_negatives: int | None = Field(None, ge=1, description="draws by cohort")
-    cohort_shares: tuple[float, ...] | None = Field(None, description="shares of head, mid and tail")
-    own_cohort_share: float | None = Field(None, ge=0, le=1, description="share drawn from the target's own cohort")
-    bank_size: int | None = Field(None, ge=1, description="targets of earlier batches kept")
-    warm_up: int | None = Field(None, ge=0, description="batches before the bank is used")
-    cache_negatives: int | None = Field(None, ge=1, description="draws from the cache")
-    cache_size: int | None = Field(None, ge=1, description="chosen negatives kept in the cache")
-    draws_per: Literal["batch", "sequence", "position"] | None = Field(None, description="who shares a draw")
-    exclude: Literal["none", "target", "history"] | None = Field(
-        None, description="what is never a negative: nothing, the target, or all that the user has in train"
-    )
-    kept_hardest: int | None = Field(None, ge=1, description="highest scores kept a position")
-    not_kept: Literal["omit", "zero"] | None = Field(None, description="what becomes of the others")
-    picked_from: int | None = Field(None, ge=1, description="one is picked of this many highest scores")
-    resampled: int | None = Field(None, ge=1, description="score-weighted draws a position among the proposed")
-    mixed_negatives: int | None = Field(None, ge=1, description="synthetic negatives, mixtures of two proposed ones")
-    mix_concentration: float | None = Field(None, gt=0, description="a of the mixture's share ~ Beta(a, a)")
-    log_q_strength: float | None = Field(None, ge=0, le=1, description="of the log-q correction; 0: none")
-    temperature: float | None = Field(None, gt=0, description="scores are divided by it")
-    calibration: float | None = Field(None, ge=0, le=1, description="t of gBCE; 0: BCE")
-    regularization: float | None = Field(None, ge=0, description="weight of BPR-max's score regularisation")
-
-    @model_validator(mode="after")
-    def _in_batch_positive(self) -> NegativeSettings:
-        if isinstance(self.in_batch_negatives, int) and self.in_batch_negatives < 1:
-            raise ValueError(f"in_batch_negatives must be >= 1 or 'all', got {self.in_batch_negatives}")
-        return self
-
-    @model_validator(mode="after")
-    def _shares_are_shares(self) -> NegativeSettings:
-        shares = self.cohort_shares
-        if shares is not None and (len(shares) != 3 or min(shares) < 0 or sum(shares) <= 0):
-            raise ValueError(
-                f"cohort_shares must be three numbers >= 0 (head, mid, tail) with a sum above 0, got {list(shares)}"
-            )
-        return self
-
-
 def canonical_json(value: Any) -> str:
     """One text for equal settings: sorted keys, no spaces, pydantic models as dicts."""
 

@@ -8,8 +8,9 @@ import torch
 from benchmarks.reliability import faults
 from benchmarks.reliability.settings import DONE, REFUSED, Try, measure, outcome, world
 from negsample import InputError, TrainSettings
+from negsample.methods import negative_settings
 from negsample.samplers import Cohort
-from negsample.settings import NegativeSettings, checked
+from negsample.settings import checked
 
 TOO_LARGE = {
     "cohort": {"cohort_shares": [1e308, 1e308, 1]},
@@ -53,8 +54,8 @@ def test_numbers_that_float32_or_the_memory_cannot_hold_are_refused(method, door
 @pytest.mark.parametrize("size", [1e-45, 1.1e38, -1e308, 5e-324, "1e308"])
 def test_a_size_that_float32_does_not_have_is_named(size):
     with pytest.raises(InputError, match=r"popularity_exponent=.*: input should be 0 or of a size from 1.5e-45 to 1e"):
-        checked(NegativeSettings, {"popularity_exponent": size})
-    assert checked(NegativeSettings, {"popularity_exponent": 0}).popularity_exponent == 0
+        negative_settings("popularity", {"popularity_exponent": size})
+    assert negative_settings("popularity", {"popularity_exponent": 0})["popularity_exponent"] == 0
     assert checked(TrainSettings, {"learning_rate": 1e-44}).learning_rate == 1e-44
 
 

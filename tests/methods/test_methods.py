@@ -22,10 +22,9 @@ from negsample.methods import (
     method_names,
     negative_settings,
 )
-from negsample.methods.about import cost, words
+from negsample.methods.about import cost
 from negsample.models import GRU4Rec, SASRec
 from negsample.samplers import InBatch, MemoryBank, Mixture
-from negsample.settings import NegativeSettings
 from negsample.training import loop as train
 from negsample.training.proposals import propose
 
@@ -385,9 +384,9 @@ def test_who_has_everything_does_no_harm(name, dataset_of, rng):
 
 @per_method
 def test_settings_are_known_words_are_there_and_costs_are_said(name):
-    row = METHODS[name]
-    assert set(row.defaults) <= set(NegativeSettings.model_fields)
-    assert all(len(said) > 20 for said in words()[name])
+    method = METHODS[name]
+    assert all(field.description for field in method.settings.model_fields.values())
+    assert all(len(said) > 20 for said in (method.formula, method.take, method.serves))
     assert "scores" in cost(name)
     assert negative_settings(name, {}) == negative_settings(name, negative_settings(name, {}))
 

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from negsample.errors import InputError
 from negsample.methods import METHODS, Catalogue, build_method, negative_settings
-from negsample.methods.spaces import OneOf, Real, Whole, narrowed
+from negsample.methods.spaces import Among, OneOf, Real, Whole, narrowed
 from negsample.miners import Chain, Hardest, OneOfHardest, Resample
 from negsample.settings import TrainSettings
 from negsample.studies.search import STARTUP, _at, _chosen, next_trial
@@ -100,7 +100,12 @@ def test_what_a_search_proposes_stays_the_method(name):
 
 
 def test_what_is_given_bounds_what_is_searched():
-    spaces = {"random_negatives": Whole(2, 500), "in_batch_negatives": Whole(2, 200), "kept_hardest": Whole(1, 50)}
+    among = Among(("random_negatives", "in_batch_negatives"), (("kept_hardest", 1),))
+    spaces = {
+        "random_negatives": Whole(2, 500, among),
+        "in_batch_negatives": Whole(2, 200, among),
+        "kept_hardest": Whole(1, 50, among),
+    }
     two = {"random_negatives": 3, "in_batch_negatives": 4}
     assert narrowed("kept_hardest", spaces, two) == Whole(1, 6)
     assert narrowed("kept_hardest", spaces, {"random_negatives": 300, "in_batch_negatives": 4}) == Whole(1, 50)
@@ -108,8 +113,9 @@ def test_what_is_given_bounds_what_is_searched():
     pools = {key: each for key, each in spaces.items() if key != "kept_hardest"}
     assert narrowed("random_negatives", pools, {"kept_hardest": 300}) == Whole(101, 500)
     assert narrowed("in_batch_negatives", pools, {"kept_hardest": 300, "random_negatives": 101}) == Whole(200, 200)
-    assert narrowed("random_negatives", {"random_negatives": Whole(5, 9)}, {"resampled": 7}) == Whole(7, 9)
-    assert narrowed("random_negatives", {"random_negatives": Whole(5, 9)}, {"picked_from": 7}) == Whole(8, 9)
+    for selects, leaves, least in (("resampled", 0, 7), ("picked_from", 1, 8)):
+        space = {"random_negatives": Whole(5, 9, Among(("random_negatives",), ((selects, leaves),)))}
+        assert narrowed("random_negatives", space, {selects: 7}) == Whole(least, 9)
 
 
 @pytest.mark.parametrize(

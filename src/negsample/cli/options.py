@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from negsample.errors import SEEDS, InputError
-from negsample.settings import NegativeSettings, PrepareSettings, TrainSettings, checked
+from negsample.settings import PrepareSettings, TrainSettings, checked
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
@@ -126,7 +126,9 @@ def settings_of(
     Raises:
         InputError: a key is unknown or given twice, or a value breaks its rule.
     """
-    train_keys, negative_keys = TrainSettings.model_fields, NegativeSettings.model_fields
+    from negsample.methods import POPREC, known_settings, negative_settings
+
+    train_keys, negative_keys = TrainSettings.model_fields, known_settings()
     of_train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     of_method: dict[str, Any] = {}
     for change in changes or []:
@@ -144,7 +146,7 @@ def settings_of(
             target[key] = text
         if target[key] is None:
             raise InputError(f"setting {key}=null says nothing; leave it out for its default")
-    checked(NegativeSettings, of_method)
+    negative_settings(POPREC, of_method)  # what no method can have is refused now
     return checked(TrainSettings, {**common, **of_train}), of_method
 
 

@@ -166,11 +166,11 @@ def print_methods(out: Console) -> None:
     from negsample.methods.about import cost
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for column in ("method", "proposes > selects > loses", "a position costs", "paper"):
+    for column in ("method", "sampler > miner > loss", "a position costs", "paper"):
         table.add_column(column, overflow="fold", no_wrap=column == "method")
-    for name, row in METHODS.items():
-        seats = f"{row.proposes} > {row.selects} > {row.loses}"
-        table.add_row(name, seats, cost(name), f"{row.paper} {row.year}")
+    for name, method in METHODS.items():
+        parts = f"{method.sampler} > {method.miner} > {method.loss}"
+        table.add_row(name, parts, cost(name), f"{method.paper} {method.year or ''}")
     table.add_row(POPREC, "nothing is trained", "", "the most popular items, for everybody")
     out.print(table)
     out.print("negsample methods NAME says more of one: its formula, when to take it, its settings.", highlight=False)
@@ -180,24 +180,23 @@ def print_method(out: Console, given: str) -> None:
     """All that is said of one method."""
     from negsample.errors import InputError
     from negsample.methods import METHODS, POPREC, method_names
-    from negsample.methods.about import cost, words
-    from negsample.settings import NegativeSettings
+    from negsample.methods.about import cost
 
     names = method_names(given)
     if len(names) != 1 or names[0] == POPREC:
         raise InputError(f"methods takes one name of its table, got '{given}'; without a name it lists them all")
     name = names[0]
-    row, said = METHODS[name], words()[name]
+    method = METHODS[name]
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
     for label, text in (
-        ("proposes", row.proposes),
-        ("selects", row.selects),
-        ("loses", row.loses),
+        ("sampler", method.sampler),
+        ("miner", method.miner),
+        ("loss", method.loss),
         ("a position costs", cost(name)),
-        ("paper", f"{row.paper} {row.year}"),
-        ("formula", said.formula),
-        ("when to take it", said.take),
-        ("head, mid, tail", said.serves),
+        ("paper", f"{method.paper} {method.year or ''}"),
+        ("formula", method.formula),
+        ("when to take it", method.take),
+        ("head, mid, tail", method.serves),
     ):
         facts.add_row(Text(label, style="dim"), Text(text))
     out.print(Text(name, style="bold"))
@@ -205,8 +204,8 @@ def print_method(out: Console, given: str) -> None:
     settings = _table("setting", "default", "what it is")
     settings.columns[2].no_wrap = False
     settings.columns[2].justify = "left"
-    for key, value in row.defaults.items():
-        settings.add_row(key, _setting(value), NegativeSettings.model_fields[key].description or "")
+    for key, field in method.settings.model_fields.items():
+        settings.add_row(key, _setting(field.default), field.description or "")
     out.print(settings)
 
 

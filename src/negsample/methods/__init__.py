@@ -1,18 +1,22 @@
-"""The table of methods: a published name -> the three seats, with paper and year."""
+"""Which negative-sampling methods are there, of which parts and with which settings?"""
 
-from negsample.methods.names import POPREC, build_method, method_names, negative_settings
-from negsample.methods.parts import Catalogue, Method, Row, catalogue_of
-from negsample.methods.rows import METHODS, PAPER_SIX
+from negsample.methods.definition import Catalogue, Events, Method, MethodDefinition, catalogue_of
+from negsample.methods.names import build_method, changed_settings, known_settings, method_names, negative_settings
+from negsample.methods.registry import METHODS, PAPER_SIX, POPREC, register_method
 
 __all__ = [
     "METHODS",
     "PAPER_SIX",
     "POPREC",
     "Catalogue",
+    "Events",
     "Method",
-    "Row",
+    "MethodDefinition",
     "build_method",
     "catalogue_of",
+    "changed_settings",
+    "known_settings",
     "method_names",
     "negative_settings",
+    "register_method",
 ]

@@ -1,17 +1,16 @@
-"""From the name of a method and its settings to the three seats."""
+"""From the name of a method and its settings to its parts."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from negsample.errors import InputError, guarded
-from negsample.methods.parts import Catalogue, Method
-from negsample.methods.rows import METHODS
-from negsample.settings import NegativeSettings, checked
+from pydantic.fields import FieldInfo
 
-POPREC = "PopRec"
+from negsample.errors import InputError, guarded
+from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.registry import METHODS, POPREC
+from negsample.settings import Settings, checked
 
 
 def method_names(given: str) -> list[str]:
@@ -21,65 +20,80 @@ def method_names(given: str) -> list[str]:
         InputError: a name is unknown, or there is none.
     """
     names: list[str] = []
-    known = f"the methods are: {', '.join(METHODS)}, {POPREC}; or 'all'"
     for name in (part.strip() for part in given.split(",")):
         if name.lower() == "all":
             names.extend(METHODS)
         elif name.lower() == POPREC.lower():
             names.append(POPREC)
-        elif name in METHODS:
-            names.append(name)
         elif name:
-            close = difflib.get_close_matches(name.lower(), METHODS, n=1)
-            hint = f"did you mean '{close[0]}'? " if close else ""
-            raise InputError(f"unknown method '{name}'; {hint}{known}")
+            METHODS[name]  # or it is an error
+            names.append(name)
     if not names:
-        raise InputError(f"no method given; {known}")
+        raise InputError(f"no method given; the methods are: {', '.join(METHODS)}, {POPREC}; or 'all'")
     return list(dict.fromkeys(names))
+
+
+def known_settings() -> dict[str, FieldInfo]:
+    """The settings of all methods, by name."""
+    return {key: field for method in METHODS.values() for key, field in method.settings.model_fields.items()}
 
 
 @guarded
 def negative_settings(method: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of ``method``: its row's defaults with those of ``changes`` that it has.
+    """All settings of ``method`` as JSON has them: its defaults, with those of ``changes`` that it has.
 
     Raises:
         InputError: a change is unknown to every method or breaks its rule.
     """
-    changed = _plain(changes)
+    own = {} if method == POPREC else _of(method).settings.model_fields
+    for key in changes:
+        if key not in own:
+            checked(_one_with(key).settings, {key: changes[key]})
     if method == POPREC:
         return {}
-    _known(method)
-    defaults = _plain(METHODS[method].defaults)
-    return defaults | {key: value for key, value in changed.items() if key in defaults}
+    changed = {key: value for key, value in changes.items() if key in own}
+    return _settings(method, changed).model_dump(mode="json")
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Checked, and as JSON has them: a run's settings are read back from its folder."""
-    return checked(NegativeSettings, settings).model_dump(exclude_none=True, mode="json")
-
-
-def _known(method: str) -> None:
-    if method not in METHODS:
-        method_names(method)  # says which there are
-        raise InputError(f"one method that is trained is needed, got {method!r}")
+@guarded
+def changed_settings(method: str, negatives: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``negatives``, as :func:`negative_settings` gives them, that are not the method's defaults."""
+    usual = negative_settings(method, {})
+    return {key: value for key, value in negatives.items() if key not in usual or value != usual[key]}
 
 
 @guarded
 def build_method(method: str, catalogue: Catalogue, negatives: Mapping[str, Any]) -> Method:
-    """``method`` of the table with the settings ``negatives`` (all that its row names).
+    """``method`` with the settings ``negatives``; what is not among them is as by default.
 
     Raises:
-        InputError: settings that are right each by itself do not go together, or not with the data.
+        InputError: a setting is none of the method's or breaks its rule, or settings that are right each by itself do
+            not go together, or not with the data.
     """
-    _known(method)
-    lacking = [key for key in METHODS[method].defaults if negatives.get(key) is None]
-    other = [key for key in negatives if key not in METHODS[method].defaults]
-    if lacking or other:
-        what = f"has no setting {other[0]}" if other else f"needs a {lacking[0]}"
-        raise InputError(f"method {method} {what}; negative_settings({method!r}, changes) gives all that it needs")
-    checked(NegativeSettings, negatives)
+    settings = _settings(method, negatives)
     try:
-        built = METHODS[method].build(catalogue, negatives)
+        built = _of(method).build(catalogue, settings)
     except ValueError as error:
         raise InputError(f"method {method}: {error}") from None
-    return built._replace(exclude=negatives["exclude"])
+    return built._replace(exclude=getattr(settings, "exclude", built.exclude))
+
+
+def _one_with(key: str) -> MethodDefinition[Any]:
+    for method in METHODS.values():
+        if key in method.settings.model_fields:
+            return method
+    raise InputError(f"unknown setting '{key}'; the settings of methods are: {', '.join(known_settings())}")
+
+
+def _of(method: str) -> MethodDefinition[Any]:
+    if method.lower() in ("all", POPREC.lower()):
+        raise InputError(f"one method that is trained is needed, got {method!r}")
+    return METHODS[method]
+
+
+def _settings(method: str, values: Mapping[str, Any]) -> Settings:
+    try:
+        settings: Settings = checked(_of(method).settings, values)
+    except InputError as error:
+        raise InputError(f"method {method}: {error}") from None
+    return settings

@@ -1,18 +1,48 @@
-"""What a tuning searches: the training's own settings, and those that a method's row names."""
+"""What a tuning searches: settings of training, and those of a method that are marked for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from negsample.errors import InputError
+from negsample.settings import Settings
+
+
+@dataclass(frozen=True)
+class Around:
+    """Marks a number that is searched from a twentieth of its default to five times that."""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """Marks a number of proposed negatives; searched like :class:`Around`."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Marks how many of the proposed negatives are selected; searched like :class:`Around`.
+
+    ``leaves``: how many a search leaves unselected. Who keeps them all selects nothing, and is another method.
+    """
+
+    leaves: int
+
+
+class Among(NamedTuple):
+    """The settings of a method that are numbers of proposed negatives, and those that select, with what they leave."""
+
+    proposed: tuple[str, ...] = ()
+    selected: tuple[tuple[str, int], ...] = ()
 
 
 class Whole(NamedTuple):
-    """Whole numbers from ``low`` to ``high``, both included, evenly by their logarithm."""
+    """Whole numbers from ``low`` to ``high``, both included, evenly by their logarithm; ``among``: what bounds them."""
 
     low: int
     high: int
+    among: Among | None = None
 
     def __str__(self) -> str:
         return f"{self.low} to {self.high}"
@@ -45,32 +75,27 @@ OF_TRAINING: Mapping[str, Space] = {
 }
 """Searched for every method: the paper's ranges (its published settings lie between 1e-4 and 1e-2, 64 and 256)."""
 
-_PROPOSED = (
-    "random_negatives",
-    "popularity_negatives",
-    "log_uniform_negatives",
-    "in_batch_negatives",
-    "cohort_negatives",
-    "cache_negatives",
-)
 
-_LEFT = {"kept_hardest": 1, "picked_from": 1, "resampled": 0}
-"""What selects among the proposed, and how many it must leave: whoever keeps them all selects nothing."""
+def space_of(model: type[Settings]) -> dict[str, Space]:
+    """What is searched for a method with settings of this ``model``: where a range is given or a mark stands.
 
-_COUNTS = (*_PROPOSED, "mixed_negatives", *_LEFT)
-
-
-def space_of(defaults: Mapping[str, object], own: Mapping[str, Space]) -> dict[str, Space]:
-    """What is searched for a method with these ``defaults``: ``own``, and around each other number of negatives.
-
-    A number that the row does not give a range of its own is searched from a twentieth of its default to five times
-    that. A setting that is no number (``in_batch_negatives="all"``) is left as it is. What is selected comes after
+    A setting whose default is no number (``in_batch_negatives="all"``) is left as it is. What is selected comes after
     what is proposed, so that one can be drawn within the other (:func:`narrowed`).
     """
-    counts = {key: value for key, value in defaults.items() if key in _COUNTS and isinstance(value, int)}
-    around: dict[str, Space] = {key: Whole(max(1, value // 20), 5 * value) for key, value in counts.items()}
-    found = dict(OF_TRAINING) | around | dict(own)
-    return dict(sorted(found.items(), key=lambda each: each[0] in _LEFT))
+    marks = {name: field.metadata for name, field in model.model_fields.items()}
+    selected = {name: each.leaves for name, found in marks.items() for each in found if isinstance(each, Selected)}
+    proposed = tuple(name for name, found in marks.items() if any(isinstance(each, Proposed) for each in found))
+    among = Among(proposed, tuple(selected.items()))
+    space = dict(OF_TRAINING)
+    for name, field in model.model_fields.items():
+        ranges = [each for each in field.metadata if isinstance(each, Space)]
+        marked = any(isinstance(each, Around | Proposed | Selected) for each in field.metadata)
+        if not ranges and marked and isinstance(field.default, int):
+            ranges = [Whole(max(1, field.default // 20), 5 * field.default)]
+        for each in ranges[-1:]:
+            bounded = isinstance(each, Whole) and name in (*proposed, *selected)
+            space[name] = each._replace(among=among) if isinstance(each, Whole) and bounded else each
+    return dict(sorted(space.items(), key=lambda each: each[0] in selected))
 
 
 def narrowed(name: str, spaces: Mapping[str, Space], known: Mapping[str, Any]) -> Space:
@@ -81,29 +106,28 @@ def narrowed(name: str, spaces: Mapping[str, Space], known: Mapping[str, Any]) -
 
     Args:
         name: of the setting.
-        spaces: of all that is searched; ``name`` is among them.
+        spaces: of all that is searched, from :func:`space_of`; ``name`` is among them.
         known: settings that are given, and those of ``spaces`` that were drawn before this one.
 
     Raises:
         InputError: nothing is left of it.
     """
     space = spaces[name]
-    if not isinstance(space, Whole) or name not in (*_PROPOSED, *_LEFT):
+    if not isinstance(space, Whole) or space.among is None:
         return space
+    low, high, (proposed, selected) = space.low, space.high, space.among
     ends = {key: (each.low, each.high) for key, each in spaces.items() if isinstance(each, Whole)}
     ends |= {key: (value, value) for key, value in known.items() if isinstance(value, int)}
-    proposed = [key for key in _PROPOSED if key in known or key in spaces]
     if any(key not in ends for key in proposed):  # as many as the batch has
-        return space
-    low, high = space
-    for selects in (key for key in _LEFT if key in ends):
+        return Whole(low, high)
+    for selects, leaves in selected:
         if name == selects:
-            high = min(high, sum(ends[key][1] for key in proposed) - _LEFT[name])
+            high = min(high, sum(ends[key][1] for key in proposed) - leaves)
         elif name in proposed:
             others = sum(ends[key][1] for key in proposed if key != name)
-            low = max(low, ends[selects][0] + _LEFT[selects] - others)
+            low = max(low, ends[selects][0] + leaves - others)
     if low > high:
-        told = ", ".join(f"{key}={value}" for key, value in known.items() if key in (*_PROPOSED, *_LEFT))
+        told = ", ".join(f"{key}={known[key]}" for key in (*proposed, *dict(selected)) if key in known)
         raise InputError(
             f"no {name} from {space} leaves a choice among what is proposed, with {told}; give {name} by --set, or "
             "other numbers"

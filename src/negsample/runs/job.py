@@ -19,7 +19,7 @@ from negsample.data.popularity import popularity_order
 from negsample.files.checksums import LIST, write_list
 from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
-from negsample.methods import POPREC, build_method, catalogue_of
+from negsample.methods import POPREC, build_method, catalogue_of, negative_settings
 from negsample.models import GRU4Rec, PopRec, SASRec
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.random import generator
@@ -28,7 +28,7 @@ from negsample.runs.machine import machine
 from negsample.runs.measure import measure, write_measured
 from negsample.runs.memory import forget_peak, peak_memory
 from negsample.scoring.dial import Choice
-from negsample.settings import NegativeSettings, TrainSettings, canonical_json, checked
+from negsample.settings import TrainSettings, canonical_json, checked
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
 from negsample.training.state import Epoch, Fitted, TrainingState
@@ -76,8 +76,7 @@ def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
     of_training = {key: value for key, value in params.items() if key in TrainSettings.model_fields}
     of_method = {key: value for key, value in params.items() if key not in of_training}
     settings = checked(TrainSettings, job.settings.model_dump(mode="json") | of_training)
-    changed = checked(NegativeSettings, job.negatives | of_method).model_dump(exclude_none=True, mode="json")
-    return job._replace(settings=settings, negatives=changed)
+    return job._replace(settings=settings, negatives=negative_settings(job.method, job.negatives | of_method))
 
 
 def default_device() -> torch.device:

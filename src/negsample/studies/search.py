@@ -146,7 +146,7 @@ def _suggested(trial: optuna.Trial, key: str, space: Space) -> Any:
         return trial.suggest_categorical(key, space.values)
     if isinstance(space, Real):
         return trial.suggest_float(key, *space, log=True)
-    return trial.suggest_int(key, *space, log=True)
+    return trial.suggest_int(key, space.low, space.high, log=True)
 
 
 def _nearest(value: Any, space: Space) -> Any:

@@ -1,0 +1,137 @@
+"""What a method is: its three parts, its settings, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from negsample.batches.epochs import target_counts
+from negsample.batches.packed import Exclude
+from negsample.batches.windows import Which
+from negsample.data.dataset import Dataset
+from negsample.errors import guarded, whole
+from negsample.methods.spaces import Space, space_of
+from negsample.miners import Miner
+from negsample.samplers import Sampler
+from negsample.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+class Events(NamedTuple):
+    """Train events of U users: those of user ``u`` are ``items[offsets[u]:ends[u]]``, in the order of time."""
+
+    items: NDArray[np.signedinteger[Any]]
+    offsets: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+_NO_EVENTS = Events(*(np.zeros(size, dtype=np.int64) for size in (0, 1, 0)))
+
+
+class Catalogue(NamedTuple):
+    """What a sampler may know of the data.
+
+    ``items``: V. ``counts``: (V + 1,) train events of each id. ``target_counts``: (V + 1,) how often each id is a
+    target in an epoch of training. ``events``: who did what in train; without any where only shapes are asked for.
+    """
+
+    items: int
+    counts: Tensor
+    target_counts: Tensor
+    events: Events = _NO_EVENTS
+
+
+class Memory(Protocol):
+    """What a sampler keeps of earlier batches."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it: tensors and numbers."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        ...
+
+
+class Method(NamedTuple):
+    """The three parts of a method, built: sampler, miner, loss.
+
+    ``exclude``: what is never a negative. ``merged``: the shared negatives are scored chunk by chunk and reach the
+    loss as one, their logsumexp (for losses that need no more; nothing is selected). ``memory``: what the method
+    remembers from batch to batch, so that a training that is carried on remembers it too.
+    """
+
+    sampler: Sampler
+    miner: Miner
+    loss: Callable[..., Tensor]
+    exclude: Exclude = "history"
+    merged: bool = False
+    memory: Memory | None = None
+
+
+class MethodDefinition(NamedTuple, Generic[S]):
+    """A method by name: its settings and how it is built from them, its parts in words, and its source.
+
+    Attributes:
+        settings: the method's own settings, all with defaults; see :mod:`negsample.methods.fields` for those that
+            methods share, and for what a tuning searches.
+        build: makes the parts. What it refuses with a ``ValueError`` is an error of input.
+        sampler: what it proposes, in words.
+        miner: what it selects by score, in words.
+        loss: the loss, in words.
+        paper: where it was published, or by whom it was made.
+        year: of that.
+        formula: in signs; see the head of docs/methods.md.
+        take: when to take it.
+        serves: what it does to head, mid and tail items.
+    """
+
+    settings: type[S]
+    build: Callable[[Catalogue, S], Method]
+    sampler: str = ""
+    miner: str = "all"
+    loss: str = ""
+    paper: str = ""
+    year: int | None = None
+    formula: str = ""
+    take: str = ""
+    serves: str = ""
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The settings and their values where nobody says otherwise."""
+        return self.settings().model_dump()
+
+    @property
+    def space(self) -> dict[str, Space]:
+        """What a tuning searches, by setting: those of training, and those of the method."""
+        return space_of(self.settings)
+
+
+@guarded
+def catalogue_of(
+    data: Dataset, max_length: int, device: torch.device | str = "cpu", *, windows: Which = "last"
+) -> Catalogue:
+    """What a sampler may know of ``data``, when sequences are cut to ``max_length`` inputs, into one window or all."""
+    whole("max_length", max_length, 1, 2**31 - 1)
+    counts = np.array(data.train_counts)
+    targets = target_counts(
+        data.items,
+        data.offsets,
+        data.train_ends,
+        max_length=max_length,
+        width=data.catalogue_size + 1,
+        which=windows,
+    )
+    return Catalogue(
+        data.catalogue_size,
+        torch.from_numpy(counts).to(device),
+        torch.from_numpy(targets).to(device),
+        Events(data.items, data.offsets, data.train_ends),
+    )

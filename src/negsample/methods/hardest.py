@@ -1,0 +1,136 @@
+"""The highest scores among what is proposed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from negsample.losses import bce
+from negsample.methods import fields
+from negsample.methods.definition import Method, MethodDefinition
+from negsample.methods.shared import in_batch, mixed, softmax, uniform
+from negsample.miners import Hardest
+from negsample.settings import Settings
+
+
+class OfRandom(Settings):
+    """The highest scores of uniform draws."""
+
+    random_negatives: fields.PaperRandom = 100
+    kept_hardest: fields.PaperKept = 5
+    not_kept: fields.NotKept = "omit"
+    draws_per: fields.DrawsPer = "sequence"
+    exclude: fields.Exclude = "history"
+
+
+class OfMixed(Settings):
+    """The highest scores of draws from the batch and uniform ones."""
+
+    in_batch_negatives: fields.PaperInBatch = 10
+    random_negatives: fields.PaperRandom = 100
+    kept_hardest: fields.PaperKept = 5
+    not_kept: fields.NotKept = "omit"
+    draws_per: fields.DrawsPer = "sequence"
+    exclude: fields.Exclude = "history"
+
+
+class OfBatch(Settings):
+    """The highest scores of draws from the batch."""
+
+    in_batch_negatives: fields.InBatchNegatives = 100
+    kept_hardest: fields.KeptHardest = 5
+    not_kept: fields.NotKept = "omit"
+    draws_per: fields.DrawsPer = "sequence"
+    exclude: fields.Exclude = "history"
+
+
+class OfManyShared(Settings):
+    """The highest scores of many shared draws."""
+
+    random_negatives: fields.RandomNegatives = 16384
+    in_batch_negatives: fields.InBatchNegatives = 127
+    kept_hardest: fields.KeptHardest = 100
+    not_kept: fields.NotKept = "omit"
+    temperature: fields.Temperature = 1.0
+    draws_per: fields.DrawsPer = "batch"
+    exclude: fields.Exclude = "target"
+
+
+def _hardest(n: OfRandom | OfMixed | OfBatch | OfManyShared) -> Hardest:
+    proposed = [getattr(n, key, 0) for key in ("random_negatives", "in_batch_negatives")]
+    if "all" not in proposed and n.kept_hardest >= sum(proposed):
+        raise ValueError(
+            f"kept_hardest={n.kept_hardest} keeps all of {sum(proposed)} negatives and selects nothing; take fewer "
+            f"than {sum(proposed)}"
+        )
+    return Hardest(n.kept_hardest, not_kept=n.not_kept)
+
+
+METHODS: dict[str, MethodDefinition[Any]] = {
+    "adaptive": MethodDefinition(
+        settings=OfRandom,
+        build=lambda c, n: Method(uniform(c, n), _hardest(n), bce),
+        sampler="uniform over the catalogue",
+        miner="the highest scores",
+        loss="BCE",
+        paper="ANS, after Rendle & Freudenthaler (WSDM); the pool of the paper's text",
+        year=2014,
+        formula="ids: K uniform;  keep the k with the highest s;  loss = BCE",
+        take="When random negatives have become too easy and the loss no longer moves.",
+        serves=(
+            "The negatives that count are those that score high: head and mid are told apart more sharply. Rare items "
+            "seldom score high enough to be kept, so little is learned of the tail, and fewer items are shown to "
+            "anybody."
+        ),
+    ),
+    "adaptive-mixed": MethodDefinition(
+        settings=OfMixed,
+        build=lambda c, n: Method(mixed(c, n), _hardest(n), bce),
+        sampler="in-batch and random together",
+        miner="the highest scores",
+        loss="BCE",
+        paper="AMNS, Evaluating Performance and Bias of Negative Sampling (arXiv)",
+        year=2024,
+        formula="ids: K_b in-batch and K_r random;  keep the k with the highest s;  loss = BCE",
+        take=(
+            "The paper's recommendation among its six. Few kept negatives need a model that can follow: mind the "
+            "learning rate."
+        ),
+        serves=(
+            "The in-batch part offers popular items and the selection keeps them while they score high: the head pays,"
+            " mid gains most. Few different items are shown."
+        ),
+    ),
+    "adaptive-in-batch": MethodDefinition(
+        settings=OfBatch,
+        build=lambda c, n: Method(in_batch(c, n), _hardest(n), bce),
+        sampler="targets of the batch, without replacement",
+        miner="the highest scores",
+        loss="BCE",
+        paper="ANS over an in-batch pool: what the runs behind the paper's table did",
+        year=2024,
+        formula="ids: K targets of the batch;  keep the k with the highest s;  loss = BCE",
+        take=(
+            "To reproduce the paper's table, whose adaptive runs had this pool; otherwise prefer adaptive-mixed, which"
+            " sees rare items too."
+        ),
+        serves=(
+            "Popular items are proposed often and kept when they score high: the strongest push away from the head "
+            "among the adaptive ones."
+        ),
+    ),
+    "tron": MethodDefinition(
+        settings=OfManyShared,
+        build=lambda c, n: Method(mixed(c, n), _hardest(n), softmax(n)),
+        sampler="random and in-batch together, shared",
+        miner="the highest scores",
+        loss="softmax",
+        paper="TRON, Wilm et al. (RecSys)",
+        year=2023,
+        formula="ids: 16384 uniform and 127 in-batch, shared;  keep the 100 highest s;  softmax",
+        take="Very large catalogues with short sessions, on a GPU: many cheap scores, few in the loss.",
+        serves=(
+            "As adaptive-mixed with a far larger pool: what scores high for everybody is held down, mid gains, and few"
+            " different items are shown."
+        ),
+    ),
+}

@@ -1,0 +1,129 @@
+"""The target against each negative."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from negsample.losses import bpr, bpr_max
+from negsample.methods import fields
+from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.shared import in_batch, popularity, uniform
+from negsample.methods.spaces import Whole
+from negsample.miners import Hardest, KeepAll, OneOfHardest
+from negsample.samplers import Mixture
+from negsample.settings import Settings
+
+
+class HighestOfRandom(Settings):
+    """The highest score of uniform draws."""
+
+    random_negatives: Annotated[fields.RandomNegatives, Whole(2, 160)] = 32  # of one, the highest is no choice
+    draws_per: fields.DrawsPer = "sequence"
+    exclude: fields.Exclude = "history"
+
+
+class OneOfHighest(Settings):
+    """One of the highest scores of uniform draws."""
+
+    random_negatives: fields.RandomNegatives = 100
+    picked_from: fields.PickedFrom = 10
+    draws_per: fields.DrawsPer = "sequence"
+    exclude: fields.Exclude = "history"
+
+
+class Bpr(Settings):
+    """Uniform draws."""
+
+    random_negatives: fields.RandomNegatives = 100
+    draws_per: fields.DrawsPer = "sequence"
+    exclude: fields.Exclude = "history"
+
+
+class BprMax(Settings):
+    """Many shared draws, and a regularised loss."""
+
+    in_batch_negatives: fields.InBatchNegatives = 128
+    popularity_negatives: fields.PopularityNegatives = 2048
+    popularity_exponent: fields.PopularityExponent = 0.75
+    regularization: Annotated[float, Field(ge=0, description="weight of BPR-max's score regularisation")] = 1.0
+    draws_per: fields.DrawsPer = "batch"
+    exclude: fields.Exclude = "target"
+
+
+def _one_of_hardest(n: OneOfHighest) -> OneOfHardest:
+    if n.picked_from > n.random_negatives:
+        raise ValueError(
+            f"picked_from={n.picked_from} of random_negatives={n.random_negatives}: there are not so many; take at "
+            f"most {n.random_negatives}"
+        )
+    return OneOfHardest(n.picked_from)
+
+
+def _bpr_max(c: Catalogue, n: BprMax) -> Method:
+    return Method(Mixture(in_batch(c, n), popularity(c, n)), KeepAll(), partial(bpr_max, reg=n.regularization))
+
+
+METHODS: dict[str, MethodDefinition[Any]] = {
+    "bpr": MethodDefinition(
+        settings=Bpr,
+        build=lambda c, n: Method(uniform(c, n), KeepAll(), bpr),
+        sampler="uniform over the catalogue",
+        miner="all",
+        loss="BPR",
+        paper="BPR, Rendle et al. (UAI)",
+        year=2009,
+        formula="ids ~ 1/V;  loss = mean -log sigmoid(s+ - s)",
+        take="When only the order counts, not how large a score is; the classic for comparison.",
+        serves="As random: the head is served.",
+    ),
+    "bpr-max": MethodDefinition(
+        settings=BprMax,
+        build=lambda c, n: Method(
+            Mixture(in_batch(c, n), popularity(c, n)), KeepAll(), partial(bpr_max, reg=n.regularization)
+        ),
+        sampler="in-batch and by train count ** exponent, shared",
+        miner="all",
+        loss="BPR-max",
+        paper="GRU4Rec with top-k gains, Hidasi & Karatzoglou (CIKM)",
+        year=2018,
+        formula="w = softmax(s);  loss = -log sum_j w_j sigmoid(s+ - s_j) + reg sum_j w_j s_j^2",
+        take=(
+            "GRU4Rec's choice for sessions: thousands of shared negatives, of which the loss minds the hardest. The "
+            "regularisation holds scores near zero; tune it."
+        ),
+        serves="Popularity-weighted and in-batch negatives hold the head down; how far depends on the regularisation.",
+    ),
+    "dns": MethodDefinition(
+        settings=HighestOfRandom,
+        build=lambda c, n: Method(uniform(c, n), Hardest(1), bpr),
+        sampler="uniform over the catalogue",
+        miner="the highest score",
+        loss="BPR",
+        paper="DNS, Zhang et al. (SIGIR)",
+        year=2013,
+        formula="ids: M uniform;  keep the highest s;  loss = -log sigmoid(s+ - s)",
+        take=(
+            "For sharp top ranks with few negatives; M is how hard. Too large an M finds items that he would have "
+            "liked."
+        ),
+        serves="As adaptive: sharper in head and mid, few different items shown.",
+    ),
+    "dns-mn": MethodDefinition(
+        settings=OneOfHighest,
+        build=lambda c, n: Method(uniform(c, n), _one_of_hardest(n), bpr),
+        sampler="uniform over the catalogue (M)",
+        miner="one of the N highest scores",
+        loss="BPR",
+        paper="DNS(M, N), Shi et al. (WWW)",
+        year=2023,
+        formula="ids: M uniform;  one at random of the N highest s;  loss = -log sigmoid(s+ - s)",
+        take="DNS with a guard against false negatives: the larger N, the softer.",
+        serves=(
+            "Softer than dns with the same pool. The head gains most, the tail goes short, and few different items are"
+            " shown."
+        ),
+    ),
+}

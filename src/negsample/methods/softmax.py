@@ -1,0 +1,148 @@
+"""Softmax over uniform draws, over others with the log-q correction, and over all items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from negsample.losses import sampled_softmax
+from negsample.methods import fields
+from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.shared import corrected, mixed, softmax, uniform
+from negsample.miners import KeepAll
+from negsample.samplers import LogUniform, WholeCatalogue
+from negsample.settings import Settings
+
+
+class Sampled(Settings):
+    """Shared uniform draws."""
+
+    random_negatives: fields.RandomNegatives = 512
+    temperature: fields.Temperature = 1.0
+    draws_per: fields.DrawsPer = "batch"
+    exclude: fields.Exclude = "target"
+
+
+class SampledCorrected(Settings):
+    """Shared uniform draws, corrected."""
+
+    random_negatives: fields.RandomNegatives = 512
+    log_q_strength: fields.LogQStrength = 1.0
+    temperature: fields.Temperature = 1.0
+    draws_per: fields.DrawsPer = "batch"
+    exclude: fields.Exclude = "target"
+
+
+class ByRank(Settings):
+    """Shared draws by popularity rank, corrected."""
+
+    log_uniform_negatives: fields.LogUniformNegatives = 512
+    log_q_strength: fields.LogQStrength = 1.0
+    temperature: fields.Temperature = 1.0
+    draws_per: fields.DrawsPer = "batch"
+    exclude: fields.Exclude = "target"
+
+
+class MixedCorrected(Settings):
+    """Shared draws from the batch and uniform ones, corrected."""
+
+    in_batch_negatives: fields.InBatchNegatives = 256
+    random_negatives: fields.RandomNegatives = 256
+    log_q_strength: fields.LogQStrength = 1.0
+    temperature: fields.Temperature = 1.0
+    draws_per: fields.DrawsPer = "batch"
+    exclude: fields.Exclude = "target"
+
+
+class Full(Settings):
+    """All items."""
+
+    exclude: fields.Exclude = "target"
+
+
+def _log_uniform(c: Catalogue, n: ByRank) -> Method:
+    sampler = LogUniform(c.counts, n.log_uniform_negatives, per=n.draws_per)
+    return Method(sampler, corrected(n), sampled_softmax)
+
+
+METHODS: dict[str, MethodDefinition[Any]] = {
+    "sampled-softmax": MethodDefinition(
+        settings=Sampled,
+        build=lambda c, n: Method(uniform(c, n), KeepAll(), softmax(n)),
+        sampler="uniform over the catalogue, shared",
+        miner="all",
+        loss="softmax",
+        paper="SSM, Wu et al. (TOIS)",
+        year=2024,
+        formula="ids ~ 1/V, shared;  loss = -s+/tau + log(exp(s+/tau) + sum exp(s/tau))",
+        take=(
+            "A strong, simple default: one matrix product for the whole batch. The temperature says how much the "
+            "hardest count."
+        ),
+        serves=(
+            "A softmax weighs its negatives by their scores, so what scores high for everybody is held down: more even"
+            " than BCE over the same draws."
+        ),
+    ),
+    "sampled-softmax-log-q": MethodDefinition(
+        settings=SampledCorrected,
+        build=lambda c, n: Method(uniform(c, n), corrected(n), sampled_softmax),
+        sampler="uniform over the catalogue, shared",
+        miner="all, log-q",
+        loss="softmax",
+        paper="Bengio & Senecal (IEEE TNN); Jean et al. (ACL 2015)",
+        year=2008,
+        formula="s' = s - log(m/V);  loss = -s+ + log(exp(s+) + sum exp(s'))",
+        take=(
+            "When full cross-entropy is the aim and the catalogue too large for it: its partition is estimated without"
+            " bias, and its gradient with one that falls as m grows."
+        ),
+        serves="As full cross-entropy, with the noise of few tail negatives a step.",
+    ),
+    "log-uniform": MethodDefinition(
+        settings=ByRank,
+        build=lambda c, n: Method(
+            LogUniform(c.counts, n.log_uniform_negatives, per=n.draws_per), corrected(n), sampled_softmax
+        ),
+        sampler="log-uniform by popularity rank, shared",
+        miner="all, log-q",
+        loss="softmax",
+        paper="TensorFlow's log_uniform_candidate_sampler with sampled_softmax_loss",
+        year=2015,
+        formula="q(r) = log((r+2)/(r+1)) / log(V+1), r the popularity rank;  s' = s - log(m q);  softmax",
+        take="When training targets follow Zipf's law and counting them exactly is a burden: only ranks are needed.",
+        serves=(
+            "The correction takes the draws' preference for the head out again: as full cross-entropy, head items "
+            "estimated best."
+        ),
+    ),
+    "mixed-log-q": MethodDefinition(
+        settings=MixedCorrected,
+        build=lambda c, n: Method(mixed(c, n), corrected(n), sampled_softmax),
+        sampler="in-batch and random together, shared",
+        miner="all, log-q of the mixture",
+        loss="softmax",
+        paper="MNS as published, Yang et al. (WWW)",
+        year=2020,
+        formula="q = (m_b q_b + m_u / V) / (m_b + m_u) for every negative;  s' = s - log(m q);  softmax",
+        take=(
+            "For large catalogues: in-batch draws see what is popular, uniform ones the rest, and the correction joins"
+            " them."
+        ),
+        serves="As full cross-entropy; the uniform half keeps tail items from being estimated by luck.",
+    ),
+    "full-ce": MethodDefinition(
+        settings=Full,
+        build=lambda c, n: Method(WholeCatalogue(c.items), KeepAll(), sampled_softmax, merged=True),
+        sampler="the whole catalogue",
+        miner="all",
+        loss="cross-entropy",
+        paper="SASRec with cross-entropy: Klenitskiy & Vasilev (RecSys)",
+        year=2023,
+        formula="loss = -s+ + log sum over all items exp(s)",
+        take="Whenever the catalogue allows it: nothing is estimated. Its cost grows with V; memory does not.",
+        serves=(
+            "Scores learn log-probabilities, popularity included: the reference for what sampling costs. Move between "
+            "head and tail afterwards."
+        ),
+    ),
+}
