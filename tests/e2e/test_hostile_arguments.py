@@ -41,6 +41,8 @@ def good(world, tmp_path_factory):
         "write_report": {"folder": out / "study"},
         "build_method": {"method": "random", "catalogue": catalogue, "negatives": RANDOM},
         "negative_settings": {"method": "random", "changes": {}},
+        "register_method": {"name": "of-this-test", "method": negsample.METHODS["random"], "replace": True},
+        "load_plugins": {"names": []},
         "catalogue_of": {"data": data, "max_length": 4, "windows": "last"},
         "generator": {"seed": 0, "purpose": "init"},
         "load_dataset": {"what": data.folder, "settings": None, "split": None},
@@ -67,6 +69,12 @@ def good(world, tmp_path_factory):
             "catalogue_size": 20,
         },
     }
+
+
+@pytest.fixture(autouse=True)
+def no_method_stays(monkeypatch):
+    for name in ("_parts", "_from"):
+        monkeypatch.setattr(negsample.METHODS, name, dict(getattr(negsample.METHODS, name)))
 
 
 FUNCTIONS = sorted(name for name in negsample.__all__ if inspect.isfunction(getattr(negsample, name)))
@@ -133,11 +141,11 @@ def test_a_method_comes_once_and_a_folder_may_be_text(good, monkeypatch, tmp_pat
     assert (tmp_path / "study" / "study.json").exists()
 
 
-def test_a_method_is_built_from_all_its_settings(good):
+def test_a_method_is_built_from_its_own_settings(good):
     catalogue = good["build_method"]["catalogue"]
-    for negatives, words in (({}, "needs a random_negatives"), (RANDOM | {"bank_size": 3}, "has no setting bank_size")):
-        with pytest.raises(InputError, match=words):
-            negsample.build_method("random", catalogue, negatives)
+    with pytest.raises(InputError, match="method random: unknown setting 'bank_size'; the settings are: random_neg"):
+        negsample.build_method("random", catalogue, RANDOM | {"bank_size": 3})
+    assert negsample.build_method("random", catalogue, {"random_negatives": 7}).exclude == "history"
     for name in ("PopRec", "all", "random,bpr"):
         with pytest.raises(InputError, match="one method that is trained"):
             negsample.build_method(name, catalogue, negative_settings("random", {}))

@@ -41,7 +41,7 @@ def test_a_registry_is_read_like_a_dictionary_and_written_by_register_alone(colo
     assert (colours.get("blue", 7), colours.get("red"), "blue" in colours, len(colours)) == (7, 1, False, 3)
     with pytest.raises(TypeError):
         colours["red"] = 5
-    with pytest.raises(InputError, match=r"unknown colour 'Dark_red'; did you mean dark-red\?.*--plugin FILE"):
+    with pytest.raises(InputError, match=r"unknown colour 'Dark_red'; did you mean 'dark-red'\?.*--plugin FILE"):
         colours["Dark_red"]
     with pytest.raises(InputError, match="the colours are: red, dark-red, green;"):
         colours["xyz"]

@@ -86,7 +86,8 @@ def _one_with(key: str) -> MethodDefinition[Any]:
 
 
 def _of(method: str) -> MethodDefinition[Any]:
-    if method.lower() in ("all", POPREC.lower()):
+    if method not in METHODS:
+        method_names(method)  # names the nearest ones
         raise InputError(f"one method that is trained is needed, got {method!r}")
     return METHODS[method]
 

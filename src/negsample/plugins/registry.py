@@ -76,7 +76,7 @@ class Registry(Mapping[str, V]):
     def unknown(self, name: object) -> str:
         """What is said of a name that is not there: the nearest ones, or all."""
         by_lower = {each.lower(): each for each in self}
-        near = [by_lower[each] for each in difflib.get_close_matches(str(name).lower(), by_lower, n=3)]
+        near = [repr(by_lower[each]) for each in difflib.get_close_matches(str(name).lower(), by_lower, n=3)]
         hint = f"did you mean {' or '.join(near)}?" if near else f"the {self.kind}s are: {', '.join(self)};"
         return f"unknown {self.kind} {name!r}; {hint} one of your own needs --plugin FILE (in Python: load_plugins)"
 
