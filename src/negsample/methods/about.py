@@ -7,7 +7,6 @@ import torch
 from negsample.methods.definition import Catalogue
 from negsample.methods.names import build_method
 from negsample.miners import Scored
-from negsample.samplers import most
 
 _COUNTS = torch.tensor([0, 1, 1, 1])
 
@@ -19,7 +18,8 @@ def cost(name: str) -> str:
         return "V scores, none kept in memory; nothing drawn"
     if method.sampler.k == "all":
         return "a score for each target of the batch"
-    drawn = most(method.sampler, 0)
+    parts = getattr(method.sampler, "parts", [method.sampler])
+    drawn = sum(getattr(part, "most", part.k) for part in parts)
     one = torch.zeros(1, drawn)
     scored = Scored(one[:, 0], one, one, one[:, 0], torch.ones(1, drawn, dtype=torch.int64), one[:, 0])
     in_loss = method.miner(scored, rng=torch.Generator()).neg_TK.shape[1]

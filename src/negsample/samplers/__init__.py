@@ -1,6 +1,6 @@
 """Which items are proposed as negatives, before any score is known."""
 
-from negsample.samplers.base import Negatives, Per, Sampler, most
+from negsample.samplers.base import Negatives, Per, Sampler
 from negsample.samplers.cohort import Cohort, own_cohort
 from negsample.samplers.in_batch import InBatch
 from negsample.samplers.memory_bank import Cache, MemoryBank
@@ -21,6 +21,5 @@ __all__ = [
     "Sampler",
     "Uniform",
     "WholeCatalogue",
-    "most",
     "own_cohort",
 ]

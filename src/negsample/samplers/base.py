@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -79,15 +79,6 @@ class Sampler(Protocol):
         ...
 
 
-@runtime_checkable
-class Growing(Protocol):
-    """A sampler that may draw more later than it does now."""
-
-    def most(self, targets: int) -> int:
-        """See :func:`most`."""
-        ...
-
-
 def own_mask(owner_N: Tensor, batch: Batch) -> Tensor:
     """(B, N) whether a shared id is an occurrence of the sequence's own user."""
     return owner_N == batch.users_B.unsqueeze(1)
@@ -107,13 +98,6 @@ def with_log_q(sampler: Sampler, drawn: Negatives, batch: Batch) -> Negatives:
         log_q_BK = log_q_BK.repeat(batch.sequences, 1)
     log_q_BK[:, : len(owner)].masked_fill_(own_mask(owner, batch), -math.inf)
     return drawn._replace(log_q=log_q_BK)
-
-
-def most(sampler: Sampler, targets: int) -> int:
-    """The most ids of one draw for a batch with so many targets. A sampler whose ``k`` changes says it by ``most``."""
-    if isinstance(sampler, Growing):
-        return sampler.most(targets)
-    return targets if sampler.k == "all" else sampler.k
 
 
 def check_draws(k: int, per: Per) -> None:

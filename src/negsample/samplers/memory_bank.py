@@ -58,10 +58,6 @@ class MemoryBank:
         """Ids of the last draw."""
         return self._drawn.shape[1]
 
-    def most(self, targets: int) -> int:
-        """A full bank."""
-        return self.size
-
     @property
     def frozen(self) -> int:
         """All of them: a bank takes no gradient."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from negsample.batches.packed import NOBODY, Batch
-from negsample.samplers.base import PER, Negatives, Per, Sampler, most, own_mask, with_log_q
+from negsample.samplers.base import PER, Negatives, Per, Sampler, own_mask, with_log_q
 from negsample.samplers.exclusion import excluded, rows_of, taken
 from negsample.samplers.memory_bank import MemoryBank
 
@@ -46,10 +46,6 @@ class Mixture:
                 return "all"
             total += part.k
         return total
-
-    def most(self, targets: int) -> int:
-        """Of all parts together."""
-        return sum(most(part, targets) for part in self.parts)
 
     @property
     def frozen(self) -> int:
