@@ -1,65 +1,30 @@
-"""Parts that several families build alike, each from the settings that it reads."""
+"""Parts that several families build alike: ``n`` is the settings of a method that has those that are read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any
 
 from torch import Tensor
 
 from negsample.losses import sampled_softmax
 from negsample.methods.definition import Catalogue
 from negsample.miners import Chain, LogQ, Temperature
-from negsample.samplers import InBatch, Mixture, Per, Popularity, Uniform
+from negsample.samplers import InBatch, Mixture, Popularity, Uniform
 
 
-class _Shared(Protocol):
-    @property
-    def draws_per(self) -> Per: ...
-
-
-class _Random(_Shared, Protocol):
-    @property
-    def random_negatives(self) -> int: ...
-
-
-class _Popularity(_Shared, Protocol):
-    @property
-    def popularity_negatives(self) -> int: ...
-    @property
-    def popularity_exponent(self) -> float: ...
-
-
-class _InBatch(_Shared, Protocol):
-    @property
-    def in_batch_negatives(self) -> int | Literal["all"]: ...
-
-
-class _Mixed(_Random, _InBatch, Protocol): ...
-
-
-class _Softmax(Protocol):
-    @property
-    def temperature(self) -> float: ...
-
-
-class _Corrected(_Softmax, Protocol):
-    @property
-    def log_q_strength(self) -> float: ...
-
-
-def uniform(c: Catalogue, n: _Random) -> Uniform:
+def uniform(c: Catalogue, n: Any) -> Uniform:
     """Uniform over the catalogue."""
     return Uniform(c.items, n.random_negatives, per=n.draws_per)
 
 
-def popularity(c: Catalogue, n: _Popularity) -> Popularity:
+def popularity(c: Catalogue, n: Any) -> Popularity:
     """By a power of the train count."""
     return Popularity(c.counts, n.popularity_negatives, exponent=n.popularity_exponent, per=n.draws_per)
 
 
-def in_batch(c: Catalogue, n: _InBatch) -> InBatch:
+def in_batch(c: Catalogue, n: Any) -> InBatch:
     """Targets of the batch.
 
     Raises:
@@ -73,16 +38,16 @@ def in_batch(c: Catalogue, n: _InBatch) -> InBatch:
     return InBatch(n.in_batch_negatives, counts=c.target_counts, per=n.draws_per)
 
 
-def mixed(c: Catalogue, n: _Mixed) -> Mixture:
+def mixed(c: Catalogue, n: Any) -> Mixture:
     """Targets of the batch and uniform draws."""
     return Mixture(in_batch(c, n), uniform(c, n))
 
 
-def corrected(n: _Corrected, *, positives: bool = False, without_masked: bool = False) -> Chain:
+def corrected(n: Any, *, positives: bool = False, without_masked: bool = False) -> Chain:
     """Scores divided by the temperature, then the log-q correction."""
     return Chain(Temperature(n.temperature), LogQ(n.log_q_strength, positives=positives, without_masked=without_masked))
 
 
-def softmax(n: _Softmax) -> Callable[..., Tensor]:
+def softmax(n: Any) -> Callable[..., Tensor]:
     """Sampled softmax of scores divided by the temperature."""
     return partial(sampled_softmax, temperature=n.temperature)
