@@ -110,6 +110,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
     return make
 
 
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies without their report, which takes longer than their runs."""
+    monkeypatch.setattr("negsample.comparison.write_report", lambda out, *_, **__: Path(out) / "report.html")
+
+
 @pytest.fixture(scope="session")
 def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two datasets, seven methods, three seeds; read it, and write a report into a copy."""

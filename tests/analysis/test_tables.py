@@ -12,7 +12,7 @@ from negsample.analysis.reading import read_study
 from negsample.analysis.tables import study_table, write_table
 from negsample.errors import InputError
 from negsample.report.facts import study_facts
-from negsample.report.page import _json
+from negsample.report.rendering import _json
 
 CONTRACT = ["dataset", "method", "runs", "hr@10", "hr@10_sd", "ndcg@10", "ndcg@10_sd"]
 CONTRACT += ["head_hr@10", "head_hr@10_sd", "mid_hr@10", "mid_hr@10_sd", "tail_hr@10", "tail_hr@10_sd"]

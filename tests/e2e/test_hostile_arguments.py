@@ -14,6 +14,8 @@ import negsample
 from negsample import InputError, PrepareSettings, TrainSettings, plan
 from negsample.methods import negative_settings
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 HOSTILE = [None, "", "x", "é\0", b"x", -1, 0, 1.5, 2**64, 1e20, math.nan, True, [], [None], {}, {"x": 1}, object(), int]
 SETTINGS = TrainSettings(epochs=1, dim=4, blocks=1, max_length=4)
 RANDOM = {"random_negatives": 2, "draws_per": "sequence", "exclude": "history"}
@@ -83,7 +85,6 @@ FUNCTIONS = sorted(name for name in negsample.__all__ if inspect.isfunction(geta
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_what_is_wrong_is_named(name, good, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # where text may be taken for a path
-    monkeypatch.setattr("negsample.comparison.write_report", lambda out, tell: Path(out) / "report.html")
     function, right = getattr(negsample, name), good[name]
     assert set(right) <= set(inspect.signature(function).parameters)
     for key in right:
@@ -104,8 +105,7 @@ def refusal(function, arguments):
     return None
 
 
-def test_the_right_calls_are_right(good, monkeypatch):
-    monkeypatch.setattr("negsample.comparison.write_report", lambda out, tell: Path(out) / "report.html")
+def test_the_right_calls_are_right(good):
     for name, right in good.items():
         if name != "write_report":
             getattr(negsample, name)(**right)
@@ -134,7 +134,6 @@ def test_words_of_a_plan(change, words, good):
 
 def test_a_method_comes_once_and_a_folder_may_be_text(good, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("negsample.comparison.write_report", lambda out, tell: Path(out) / "report.html")
     jobs = plan(**good["plan"] | {"methods": ["random", "random", "PopRec"]})
     assert [job.method for job in jobs] == ["PopRec", "random"]
     assert negsample.compare(jobs[:1], "study") == Path("study/report.html")

@@ -96,7 +96,7 @@ def nothing_begins(monkeypatch, tmp_path):
 
     monkeypatch.setenv("NEGSAMPLE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    for name in ("attempts.run_job", "study.compare", "tuning.tune_all"):
+    for name in ("execution.attempts.run_job", "comparison.compare", "studies.tuning.tune_all"):
         monkeypatch.setattr(f"negsample.{name}", begun)
 
 

@@ -7,7 +7,6 @@ import multiprocessing
 
 import pytest
 
-from negsample import comparison
 from negsample.analysis.reading import read_study
 from negsample.comparison import compare
 from negsample.errors import FailedError, InputError
@@ -16,6 +15,8 @@ from negsample.runs.failed import read_failed
 from negsample.settings import TrainSettings
 from negsample.studies.study import plan, unfinished
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, blocks=1, max_length=8)
 TINY = {"temperature": 1e-44}  # a score over it is infinite
 
@@ -23,12 +24,6 @@ TINY = {"temperature": 1e-44}  # a score over it is infinite
 @pytest.fixture(scope="module")
 def data(world):
     return world(users=60, items=40, name="small")
-
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """The runs alone: the page takes longer than they do."""
-    monkeypatch.setattr(comparison, "write_report", lambda out, tell: out / "report.html")
 
 
 def grid(data, methods=("random", "sampled-softmax"), *, repeats=2, changes=None, **settings):

@@ -14,8 +14,9 @@ from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
 from negsample.runs import job as job_room
 from negsample.settings import PrepareSettings, TrainSettings
-from negsample.studies import study
 from negsample.studies.study import oversampled, plan
+
+pytestmark = pytest.mark.usefixtures("no_report")
 
 SETTINGS = TrainSettings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
 
@@ -28,12 +29,6 @@ def data(world):
 @pytest.fixture(scope="module")
 def other(world):
     return world(users=50, name="other")
-
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """The runs alone: the page takes longer than they do."""
-    monkeypatch.setattr(study, "write_report", lambda out, tell: out / "report.html")
 
 
 def grid(*data, methods=("random",), repeats=1, seed=0, changes=None, tuned=None, **settings):

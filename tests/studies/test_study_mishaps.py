@@ -13,9 +13,10 @@ from negsample.errors import InputError
 from negsample.files.checksums import LIST
 from negsample.runs import job as job_room
 from negsample.settings import TrainSettings
-from negsample.studies import study
 from negsample.studies.files import popularity_curve
 from negsample.studies.study import plan
+
+pytestmark = pytest.mark.usefixtures("no_report")
 
 SETTINGS = TrainSettings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
 
@@ -23,12 +24,6 @@ SETTINGS = TrainSettings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
 @pytest.fixture(scope="module")
 def data(world):
     return world(users=60, name="small")
-
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """The runs alone: the page takes longer than they do."""
-    monkeypatch.setattr(study, "write_report", lambda out, tell: out / "report.html")
 
 
 def grid(data, methods=("random",), *, repeats=1, changes=None):
