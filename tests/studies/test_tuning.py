@@ -21,11 +21,13 @@ from negsample.methods import METHODS, negative_settings
 from negsample.methods.spaces import OF_TRAINING, OneOf, Real
 from negsample.runs.job import Job, tuned_job
 from negsample.runs.shortage import WAYS_OUT
+from negsample.runs.tunings import Trial
 from negsample.settings import PrepareSettings, checked
-from negsample.studies import tuning
+from negsample.studies import tuning, tuning_task
 from negsample.studies.search import STARTUP
 from negsample.studies.study import plan
-from negsample.studies.tuning import Tuning, check_alone, plan_tunings, tune_all, write_best
+from negsample.studies.tuning import check_alone, plan_tunings, tune_all, write_best
+from negsample.studies.tuning_task import Tuning
 from negsample.training import checkpoint
 from negsample.training.state import Epoch
 
@@ -68,7 +70,7 @@ def rates(data, folder, low, high, *, trials=4, settings=SETTINGS):
 
 def done(search):
     """Its trials, without what they took."""
-    return [trial._replace(seconds=0.0) for trial in search.trials()]
+    return [trial.model_copy(update={"seconds": 0.0}) for trial in search.trials()]
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,7 @@ def test_stopped_at_every_moment_it_tries_the_same(data, finished, tmp_path):
     heard, stops = set(), 0
 
     def stop_at_news(said):
-        moment = (said.number, "done") if isinstance(said, tuple) and hasattr(said, "params") else (said[0], said[1][0])
+        moment = (said.number, "done") if isinstance(said, Trial) else (said[0], said[1][0])
         if moment not in heard:
             heard.add(moment)
             raise StoppedError
@@ -157,7 +159,7 @@ def test_stopped_at_every_moment_it_tries_the_same(data, finished, tmp_path):
 def test_stopped_while_it_writes_it_tries_the_same(when, data, finished, tmp_path, monkeypatch):
     search, calls = tuning_of(data, tmp_path), []
     name = "write_json" if when == "before the summary" else "keep_trial"
-    really = getattr(tuning, name)
+    really = getattr(tuning_task, name)
 
     def stopping(*arguments):
         calls.append(arguments)
@@ -168,7 +170,7 @@ def test_stopped_while_it_writes_it_tries_the_same(when, data, finished, tmp_pat
         if when != "after it":
             really(*arguments)
 
-    monkeypatch.setattr(tuning, name, stopping)
+    monkeypatch.setattr(tuning_task, name, stopping)
     for _ in range(20):
         try:
             search.run(lambda said: None)
@@ -364,7 +366,7 @@ def test_of_trials_that_hit_alike_the_best_is_by_ndcg_and_then_the_first(data, t
         for epoch, ndcg in enumerate(next(ndcgs), 1):
             watch(Epoch(epoch, 1.0, 1.0, 1, {"hr@10": 1.0, "ndcg@10": ndcg}))
 
-    monkeypatch.setattr(tuning, "fit_trial", trained)
+    monkeypatch.setattr(tuning_task, "fit_trial", trained)
     search = rates(data, tmp_path, 1e-4, 1e-2)
     tune_all([search])
     assert [(each.best_epoch, each.ndcg) for each in search.trials()] == [(1, 0.3), (2, 0.7), (1, 0.7), (1, 0.7)]
@@ -481,7 +483,7 @@ def test_what_is_searched_is_a_setting_and_lies_around_its_default(method):
 
 
 def test_a_trial_that_breaks_is_told_and_the_search_goes_on(data, tmp_path, monkeypatch):
-    fit, calls = tuning.fit_trial, []
+    fit, calls = tuning_task.fit_trial, []
 
     def short(*arguments):
         calls.append(1)
@@ -489,7 +491,7 @@ def test_a_trial_that_breaks_is_told_and_the_search_goes_on(data, tmp_path, monk
             raise MemoryError
         return fit(*arguments)
 
-    monkeypatch.setattr(tuning, "fit_trial", short)
+    monkeypatch.setattr(tuning_task, "fit_trial", short)
     search = tuning_of(data, tmp_path, trials=2)
     tune_all([search])
     assert [(trial.state, trial.error) for trial in search.trials()] == [("failed", WAYS_OUT), ("complete", None)]

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from negsample.analysis.tunings import Tuning, read_tunings
+from negsample.analysis.tunings import read_tunings
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, Checksums, settled
 from negsample.files.folders import arrays_of
 from negsample.runs.failed import Failed, read_failed
 from negsample.runs.folder import Run, read_grid, read_run
+from negsample.runs.tunings import TuningSummary
 
 POPULAR = "PopRec"
 """The baseline that is measured and never trained; the last method of every study."""
@@ -51,7 +52,7 @@ class Study(NamedTuple):
     listed: int
     grids: dict[Path, dict[str, Any] | None]
     events: dict[str, dict[str, NDArray[Any]]]
-    tunings: dict[tuple[str, str], Tuning]
+    tunings: dict[tuple[str, str], TuningSummary]
     oversampling: list[Run]
     failures: list[Failed]
 
@@ -89,7 +90,7 @@ class Study(NamedTuple):
         finished = {run.config["method"] for run in self.runs_of(dataset)}
         return [method for method in self.about["methods"] if method in finished]
 
-    def tunings_of(self, dataset: str) -> list[Tuning]:
+    def tunings_of(self, dataset: str) -> list[TuningSummary]:
         """How the methods of ``dataset`` were tuned, in the study's order."""
         return [tuning for (name, _), tuning in self.tunings.items() if name == dataset]
 

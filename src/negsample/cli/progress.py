@@ -21,7 +21,7 @@ from rich.progress import Progress as RichProgress
 if TYPE_CHECKING:
     from negsample.runs.failed import Failed
     from negsample.runs.job import Job
-    from negsample.studies.tuning import Tuning
+    from negsample.studies.tuning_task import Tuning
     from negsample.training.state import Epoch
 
 
@@ -138,7 +138,7 @@ class TuningProgress:
 
     def watch(self, tuning: Tuning, said: Any) -> None:
         """An epoch of a trial is over, or with a trial that, or with None the search."""
-        from negsample.studies.search import Trial
+        from negsample.runs.tunings import Trial
 
         epochs, what = tuning.job.settings.epochs, f"{tuning.job.data.name} {tuning.job.method}"
         if said is None:

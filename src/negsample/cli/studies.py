@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from negsample.execution.backend import Backend
     from negsample.report.supplement import Supplementing
     from negsample.runs.job import Job
-    from negsample.studies.tuning import Tuning
+    from negsample.studies.tuning_task import Tuning
     from negsample.tracking.study import TrackedStudy
 
 

@@ -19,7 +19,7 @@ from negsample.data.popularity import COHORTS
 if TYPE_CHECKING:
     from negsample.settings import TrainSettings
     from negsample.studies.forecast import Forecast
-    from negsample.studies.tuning import Tuning
+    from negsample.studies.tuning_task import Tuning
 
 _STUDY_COLUMNS = {
     "method": "method",

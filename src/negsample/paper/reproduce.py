@@ -15,7 +15,8 @@ from negsample.paper.published import DATASETS
 from negsample.runs.job import Job
 from negsample.settings import TrainSettings
 from negsample.studies.study import oversampled, plan
-from negsample.studies.tuning import Tuning, plan_tunings
+from negsample.studies.tuning import plan_tunings
+from negsample.studies.tuning_task import Tuning
 
 OVERSAMPLED = ("random", "adaptive-mixed")
 """The methods of the paper's Figure A1."""

@@ -14,7 +14,6 @@ from negsample.analysis.analyse import Analysis
 from negsample.analysis.formats import listed, whole
 from negsample.analysis.frontier import hits_by_popularity
 from negsample.analysis.reading import Study
-from negsample.analysis.tunings import Tuning
 from negsample.files.atomic import replacing
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
@@ -25,6 +24,7 @@ from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, Look, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_curve
 from negsample.report.tuning_charts import response_chart, responses
+from negsample.runs.tunings import TuningSummary
 
 Place = Literal["dial", "more", "tuning", "cost", "together"]
 Drawn = tuple[Place, str, str, str, alt.LayerChart | None]
@@ -141,7 +141,7 @@ def joint_figures(study: Study) -> list[Figure]:
     return [Figure("popularity-beside", title, caption, _spec(chart, f"{title}. {caption}"), "together")]
 
 
-def _of_tuning(tunings: Sequence[Tuning], look: Mapping[str, Look]) -> list[Drawn]:
+def _of_tuning(tunings: Sequence[TuningSummary], look: Mapping[str, Look]) -> list[Drawn]:
     """The paper's Figure 5: one for each setting that was searched."""
     caption = (
         "NDCG@10 on validation, at the epoch with the best HR@10. A point a trial: full where it was trained to its"

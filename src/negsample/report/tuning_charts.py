@@ -9,9 +9,9 @@ from typing import Any
 import altair as alt
 
 from negsample.analysis.formats import percent, seconds
-from negsample.analysis.tunings import Trial, Tuning, in_order
 from negsample.report.encodings import CHOSEN, colour, highlighted, legend_of, sized
 from negsample.report.palette import Look
+from negsample.runs.tunings import Trial, TuningSummary, in_order
 
 RATE = "learning_rate"
 _OTHERS = ("kept_hardest", "batch_size")
@@ -20,14 +20,14 @@ _BINS_A_DECADE = 3
 _MOSTLY = 0.6  # share of the trials with a value of their own from which on values are gathered for the line
 
 
-def responses(tunings: Sequence[Tuning]) -> list[str]:
+def responses(tunings: Sequence[TuningSummary]) -> list[str]:
     """The settings that have a chart: varied by somebody, the learning rate first, then the numbers of negatives."""
     varied = {name for tuning in tunings for name in tuning.searched()}
     negatives = sorted(name for name in varied if name.endswith("_negatives"))
     return [name for name in (RATE, *negatives, *_OTHERS) if name in varied]
 
 
-def response_chart(tunings: Sequence[Tuning], name: str, looks: Mapping[str, Look]) -> alt.LayerChart | None:
+def response_chart(tunings: Sequence[TuningSummary], name: str, looks: Mapping[str, Look]) -> alt.LayerChart | None:
     """Validation NDCG@10 of each trial against the setting ``name``: a point a trial, hollow where it was pruned.
 
     It is that of the epoch with the best HR@10, by which trials are chosen.
@@ -104,7 +104,7 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return [0.0] * (low <= 0) + [each for each in found if low <= each <= high]
 
 
-def _rows(tuning: Tuning, name: str) -> list[dict[str, Any]]:
+def _rows(tuning: TuningSummary, name: str) -> list[dict[str, Any]]:
     taken = None if tuning.best is None else tuning.best.number
     return [
         {
@@ -125,7 +125,7 @@ def _rows(tuning: Tuning, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _best(rows: Sequence[dict[str, Any]], tuning: Tuning, thin: bool) -> list[dict[str, Any]]:
+def _best(rows: Sequence[dict[str, Any]], tuning: TuningSummary, thin: bool) -> list[dict[str, Any]]:
     best: dict[Any, dict[str, Any]] = {}
     for row in rows:
         if row["method"] != tuning.method or row["state"] != "complete":

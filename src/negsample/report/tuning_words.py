@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from negsample.analysis.formats import listed, percent, seconds
-from negsample.analysis.tunings import Tuning
 from negsample.report.tuning_charts import shown
+from negsample.runs.tunings import TuningSummary
 
 
 class Tuned(NamedTuple):
@@ -27,7 +27,7 @@ class Tuned(NamedTuple):
 _LISTED = 6  # values; more are told by their ends
 
 
-def tuned_lines(tunings: Sequence[Tuning], looks: Any) -> list[Tuned]:
+def tuned_lines(tunings: Sequence[TuningSummary], looks: Any) -> list[Tuned]:
     """The rows of one dataset, in the study's order."""
     return [
         Tuned(
@@ -47,7 +47,7 @@ def tuned_lines(tunings: Sequence[Tuning], looks: Any) -> list[Tuned]:
     ]
 
 
-def budget_words(tunings: Sequence[Tuning], methods: Sequence[str], *, used: bool = True) -> str:
+def budget_words(tunings: Sequence[TuningSummary], methods: Sequence[str], *, used: bool = True) -> str:
     """Whether all methods had the same budget of trials, and what that was in time.
 
     ``methods``: the trained ones of the dataset. ``used``: whether the runs have the settings that were found.
@@ -89,7 +89,7 @@ def _budget(planned: int, epochs: int) -> str:
     )
 
 
-def _searched(tuning: Tuning) -> dict[str, str]:
+def _searched(tuning: TuningSummary) -> dict[str, str]:
     return tuning.space or {name: _range(values) for name, values in tuning.searched().items()}
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import optuna
 import torch
@@ -18,25 +18,16 @@ from torch.quasirandom import SobolEngine
 
 from negsample.errors import InputError
 from negsample.methods.spaces import OneOf, Real, Space, narrowed
+from negsample.runs.tunings import Trial
+from negsample.training.state import Epoch, standing
 
 STARTUP = 5
 """Trials before the search learns from them."""
-_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-
-
-class Trial(NamedTuple):
-    """One try. ``value``: its best HR@10 on validation, ``ndcg``: the NDCG@10 there, which tells equal ones apart;
-    ``epochs``: how many it trained; ``error``: why it failed."""
-
-    number: int
-    state: str
-    params: dict[str, Any]
-    value: float | None
-    ndcg: float | None
-    best_epoch: int | None
-    epochs: int
-    seconds: float
-    error: str | None = None
+_STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
 
 
 def next_trial(
@@ -155,17 +146,28 @@ def _nearest(value: Any, space: Space) -> Any:
     return min(max(value, space.low), space.high)
 
 
+def ended(trial: optuna.Trial, state: TrialState, log: Sequence[Epoch], error: str | None) -> FrozenTrial:
+    """``trial`` with what came of it, to be kept: its value is the best HR@10 on validation."""
+    validations = {each.epoch: standing(each.valid) for each in log if each.valid is not None}
+    best = max(validations, key=lambda epoch: validations[epoch], default=None)
+    hit_rate, ndcg = (None, None) if best is None or state == TrialState.FAIL else validations[best]
+    return optuna.create_trial(
+        state=state,
+        value=hit_rate,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs={
+            "number": trial.number,
+            "best_epoch": best,
+            "ndcg": ndcg,
+            "epochs": log[-1].epoch if log else 0,
+            "seconds": log[-1].seconds if log else 0.0,
+            "error": error,
+        },
+        intermediate_values={epoch: found for epoch, (found, _) in validations.items()},
+    )
+
+
 def as_trial(kept: FrozenTrial) -> Trial:
     """What is told of ``kept``."""
-    about = kept.user_attrs
-    return Trial(
-        about["number"],
-        _STATES[kept.state],
-        dict(kept.params),
-        kept.value,
-        about["ndcg"],
-        about["best_epoch"],
-        about["epochs"],
-        about["seconds"],
-        about["error"],
-    )
+    return Trial(state=_STATES[kept.state], params=kept.params, value=kept.value, **kept.user_attrs)
