@@ -170,7 +170,7 @@ def test_what_was_made_with_a_plugin_needs_it(colours, tmp_path, monkeypatch):
     load_plugins([str(path)])
     sources = sources_of("green", None)
     assert sources == {"mine.py": hashlib.sha256(path.read_bytes()).hexdigest()}
-    assert sources_of("red") == {}
+    assert sources_of("red") == sources_of("nobody knows it") == sources_of("red", "neither this") == {}
     check_sources("the run x", sources)
     with pytest.raises(InputError, match=r"the run x needs --plugin other.py"):
         check_sources("the run x", {"other.py": "0"})

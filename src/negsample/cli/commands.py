@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from negsample.plugins import loaded, sources_of
 from negsample.settings import PrepareSettings, TrainSettings, checked
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def train_command(dataset: str, prepared: PrepareSettings, job: Job, folder: str
         parts += ["--epochs", str(changes.pop("epochs"))]
     for key, value in changes.items():
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value, allow_nan=False)}"]
+    for plugin in loaded():
+        if plugin.name in sources_of(job.method):
+            parts += ["--plugin", plugin.path or plugin.name]
     return shlex.join([*parts, "--out", folder])
 
 

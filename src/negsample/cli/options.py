@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from negsample.errors import SEEDS, InputError
+from negsample.plugins import load_plugins
 from negsample.settings import PrepareSettings, TrainSettings, checked
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
@@ -83,6 +84,23 @@ MLflow = Annotated[
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),
+]
+
+
+def _load_plugins(names: list[str] | None) -> list[str] | None:
+    load_plugins(names or [])
+    return names
+
+
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE|MODULE",
+        help="A Python file or module with parts of your own: methods, backbones, metrics, baselines; repeatable.",
+        callback=_load_plugins,
+        is_eager=True,
+    ),
 ]
 
 

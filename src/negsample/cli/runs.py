@@ -17,6 +17,7 @@ from negsample.cli.options import (
     KeepMissing,
     MinItem,
     MinUser,
+    Plugins,
     Preset,
     Seed,
     Split,
@@ -76,6 +77,7 @@ def train(
     preset: Preset = "default",
     dial: Dial = "none",
     changes: Changes = None,
+    plugins: Plugins = None,
     user: User = None,
     item: Item = None,
     time: Time = None,
@@ -153,6 +155,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="none|auto|NUMBER|balance:X", help="Choose its dial anew. (default: as it was chosen)"),
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Measure a finished run again, from its saved model."""
     from negsample.cli.terminal import print_metrics
@@ -185,8 +188,9 @@ def verify(
 
 def methods(
     name: Annotated[str | None, typer.Argument(help="One method: its formula, when to take it, its settings.")] = None,
+    plugins: Plugins = None,
 ) -> None:
-    """The methods by name: what they propose, select and lose, what a position costs, their source."""
+    """The methods by name: their sampler, miner and loss, what a position costs, their source."""
     from negsample.cli.terminal import print_method, print_methods
 
     if name is None:

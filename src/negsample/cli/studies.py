@@ -25,6 +25,7 @@ from negsample.cli.options import (
     MinUser,
     MLflow,
     On,
+    Plugins,
     Preset,
     Replace,
     Seed,
@@ -81,6 +82,7 @@ def compare(
     mlflow: MLflow = None,
     replace: Replace = False,
     changes: Changes = None,
+    plugins: Plugins = None,
     user: User = None,
     item: Item = None,
     time: Time = None,
@@ -200,6 +202,7 @@ def tune(
     epochs: Epochs = None,
     seed: Seed = 0,
     changes: Changes = None,
+    plugins: Plugins = None,
     user: User = None,
     item: Item = None,
     time: Time = None,
@@ -261,6 +264,7 @@ def report(
     paper: Annotated[
         bool, typer.Option("--paper", help="Also test the paper's findings on this data; a reproduction has them.")
     ] = False,
+    plugins: Plugins = None,
 ) -> None:
     """Write a study's report again, from its folders alone."""
     from negsample.analysis.reading import read_study

@@ -149,13 +149,12 @@ class Registry(Mapping[str, V]):
 
 
 def sources_of(method: str | None = None, backbone: str | None = None) -> dict[str, str]:
-    """The plugins that a method and a backbone come from, each with the SHA-256 of its source; negsample's own: none.
+    """The plugins that a method (or baseline) and a backbone come from, each with the SHA-256 of its source.
 
-    Raises:
-        InputError: there is no such method or backbone.
+    What comes with negsample, and what nobody knows, has none.
     """
-    asked = [(_registries.get(kind), name) for kind, name in (("method", method), ("backbone", backbone))]
-    found = [registry.plugin_of(name) for registry, name in asked if registry is not None and name is not None]
+    asked = (("method", method), ("baseline", method), ("backbone", backbone))
+    found = [_registries[kind].plugin_of(name) for kind, name in asked if name and name in _registries.get(kind, ())]
     return {each.name: each.digest for each in found if each is not None}
 
 

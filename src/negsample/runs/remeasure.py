@@ -10,6 +10,7 @@ from negsample.data.dataset import Dataset, open_dataset
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, read_list
 from negsample.methods import POPREC, catalogue_of
+from negsample.plugins import check_sources
 from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.measure import Chosen, choose_again, kept_figures, measure, write_measured
@@ -45,6 +46,7 @@ def measure_again(
     run = read_run(folder)
     if dial is None:
         dial = parse_choice(str(run.metrics.get("dial_choice", NONE.text)))
+    check_sources(f"{folder}", run.config.get("plugins", {}))
     data = data or _dataset_of(run)
     settings = checked(TrainSettings, run.config["settings"])
     job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
