@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 
 import negsample.data.load as catalogue
+from negsample.data.bundled import BUNDLED
 from negsample.data.cache import cache_folder
 from negsample.data.description import describe
-from negsample.data.load import BUNDLED, load_dataset
+from negsample.data.load import load_dataset
+from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
 
@@ -92,7 +94,7 @@ def test_a_prepared_folder_is_opened_as_it_is(log, tmp_path):
     folder = load_dataset(log).folder.rename(tmp_path / "mine")
     assert load_dataset(str(folder)).name == "log"
     assert load_dataset(folder, PrepareSettings()).name == "log"
-    with pytest.raises(InputError, match=r"is prepared already, so split, cold would do nothing; leave them out"):
+    with pytest.raises(InputError, match=r"is prepared already, so split, cold would have no effect; leave them out"):
         load_dataset(folder, PrepareSettings(split="paper", cold="drop"))
 
 
@@ -148,3 +150,52 @@ def test_description_of_dropped_events_and_empty_cohorts(tmp_path):
     description = describe(load_dataset(path, PrepareSettings(cold="drop")))
     assert description.facts[-1] == ("cold events dropped", "1 on 1 items")
     assert [row.mpu_percent for row in description.cohorts] == ["100.0", "none", "none"]
+
+
+FRAMES = {
+    "Polars": lambda path: pl.read_csv(path),
+    "lazy": lambda path: pl.scan_csv(path),
+    "pandas": lambda path: pl.read_csv(path).to_pandas(),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_frame_is_a_dataset_prepared_once(log, cache, kind, monkeypatch):
+    frame = FRAMES[kind](log)
+    first, file = load_dataset(frame), load_dataset(log)
+    assert (first.name, first.folder.parent) == ("log", cache)
+    assert all((getattr(first, name) == getattr(file, name)).all() for name in ("items", "times", "offsets"))
+    assert load_dataset(frame, name="shop").name == "shop"
+    monkeypatch.setattr(catalogue, "prepare", None)
+    assert load_dataset(FRAMES[kind](log)).folder == first.folder
+    with pytest.raises(TypeError, match="not callable"):
+        load_dataset(frame, split="paper")
+
+
+def test_another_row_or_another_type_is_another_dataset(log):
+    frame = pl.read_csv(log)
+    moved = frame.with_columns(item=pl.when(pl.col("time") == DAY).then(3).otherwise("item"))
+    frames = [frame, moved, frame.reverse(), frame.with_columns(pl.col("user").cast(pl.String))]
+    assert len({load_dataset(each).folder for each in frames}) == 4
+    assert load_dataset(frame.with_columns(more=1)).folder == load_dataset(frame).folder
+
+
+def test_a_frame_may_be_prepared_at_once(log, tmp_path):
+    data = prepare(pl.read_csv(log), PrepareSettings(user="item", item="user"), tmp_path / "frame")
+    assert (data.users, data.catalogue_size, data.manifest.source) == (4, 2, "DataFrame")
+    assert prepare(str(log), PrepareSettings(), str(tmp_path / "file")).users == 2
+
+
+def test_a_name_is_for_a_frame(log):
+    with pytest.raises(InputError, match=r"name is for a DataFrame; .*log.csv has a name, so leave name='x' out"):
+        load_dataset(log, name="x")
+
+
+def test_a_dataset_is_shown_in_a_line_and_as_a_table(log):
+    data = load_dataset(pl.read_csv(log), name="a<b")
+    assert repr(data) == (
+        "Dataset(name: a<b, users: 2, items: 4, events: 100, from: 2001-09-09 00:00:00, "
+        "validation from: 2001-09-09 00:01:30, test from: 2001-09-09 00:01:35, to: 2001-09-09 00:01:39, "
+        "split: timestamp)"
+    )
+    assert data._repr_html_().startswith("<table><tr><th>name</th><td>a&lt;b</td></tr><tr><th>users</th><td>2</td>")

@@ -88,7 +88,7 @@ def test_what_is_fetched_is_not_fetched_again(negsample, fetched, archive):
     again = done(negsample("data", "fetch", "movielens-1m", **NO_NETWORK))
     assert "movielens-1m is fetched already: " in again
     assert "IT IS NOT THE OFFICIAL FILE" in again
-    assert "was not looked at; to take it instead, delete " in done(
+    assert "was not read; to use it instead, delete " in done(
         negsample("data", "fetch", "movielens-1m", "--from", archive)
     )
 
@@ -109,7 +109,7 @@ def test_train_takes_the_name_and_filters_on_top(negsample, fetched, small, tmp_
     assert config["dataset"] == "movielens-1m"
     refused(
         negsample("train", "movielens-1m", *options, "--user", "UserID", "--out", tmp_path / "x"),
-        "movielens-1m has columns of its own, so user would do nothing",
+        "movielens-1m has columns of its own, so user would have no effect",
     )
 
 

@@ -23,7 +23,7 @@ def list_known() -> None:
     from rich import box
     from rich.table import Table
 
-    from negsample.data.load import BUNDLED
+    from negsample.data.bundled import BUNDLED
     from negsample.data.sources.all_sources import SOURCES
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
@@ -51,7 +51,8 @@ def fetch(
 ) -> None:
     """Download a public dataset, or take it from a file; its checksum is compared."""
     from negsample.cli.progress import coming
-    from negsample.data.load import BUNDLED, public_dataset
+    from negsample.data.bundled import BUNDLED
+    from negsample.data.load import public_dataset
     from negsample.data.sources.fetch import fetch as fetch_source
     from negsample.data.sources.fetched import fetched
 

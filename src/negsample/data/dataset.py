@@ -1,10 +1,11 @@
-"""A prepared dataset: every user's events as flat, memory-mapped arrays."""
+"""A prepared dataset: the events of all users as flat, memory-mapped arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """U users' events, flat: user ``u`` has ``[offsets[u], offsets[u + 1])``, in the order of time.
 
@@ -37,12 +38,12 @@ class Dataset:
 
     Attributes:
         folder: where it lies.
-        manifest: what was prepared from what, and the counts of it.
+        manifest: what it was made of, and its counts.
         items: (N,) int32, ids ``1..V``.
         times: (N,) int64, microseconds since 1970.
         offsets: (U + 1,) int64.
-        train_ends: (U,) int64, places in ``items``.
-        valid_ends: (U,) int64, places in ``items``.
+        train_ends: (U,) int64, positions in ``items``.
+        valid_ends: (U,) int64, positions in ``items``.
         train_counts: (V + 1,) int64, train events of each item; 0 at index 0.
     """
 
@@ -56,8 +57,26 @@ class Dataset:
     train_counts: NDArray[np.int64]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """To another process goes the folder, and the arrays are mapped there."""
+        """Another process gets the folder, and maps the arrays itself."""
         return _opened_again, (self.folder.absolute(), self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"Dataset({', '.join(f'{name}: {value}' for name, value in self._summary().items())})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in self._summary().items())
+        return f"<table>{rows}</table>"
+
+    def _summary(self) -> dict[str, str]:
+        about = self.manifest
+        counts = {"users": self.users, "items": self.catalogue_size, "events": len(self.items)}
+        starts = {"from": about.first_time, "validation from": about.valid_start, "test from": about.test_start}
+        return (
+            {"name": about.name}
+            | {name: f"{count:,}" for name, count in counts.items()}
+            | {name: moment.replace("T", " ") for name, moment in (starts | {"to": about.last_time}).items()}
+            | {"split": about.settings.split}
+        )
 
     @property
     def name(self) -> str:
@@ -71,7 +90,7 @@ class Dataset:
 
     @property
     def split(self) -> str:
-        """How its log was cut: ``timestamp`` or ``paper``."""
+        """How its log was split: ``timestamp`` or ``paper``."""
         return self.manifest.settings.split
 
     @property
@@ -127,7 +146,7 @@ def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
     Args:
         folder: where it lies.
         whole: compare the checksums of all its files, which reads them once (about a second for 10^8 events); else
-            sizes, headers, and what must be true of the arrays that have one value a user or item.
+            only sizes, headers, and the arrays that have one value a user or item.
 
     Raises:
         InputError: there is none, it is of another version, or a file of it is damaged.
@@ -154,7 +173,7 @@ def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
 
 
 def _opened_again(folder: Path, expected: str) -> Dataset:
-    """In another process, what this one has compared."""
+    """In another process, after this one has compared the checksums."""
     data = open_dataset(folder, whole=False)
     if data.fingerprint != expected:
         raise InputError(

@@ -1,17 +1,19 @@
-"""From what a person names to a prepared dataset: a bundled or a public one, a prepared folder, or a log."""
+"""Load a dataset by its name, from a prepared folder, or from a log, which is prepared once and cached."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
+from negsample.data.bundled import BUNDLED
 from negsample.data.cache import cache_folder
 from negsample.data.dataset import Dataset, is_prepared, open_dataset
+from negsample.data.fingerprint import rows_digest
 from negsample.data.log.files import log_files, log_name, readable
-from negsample.data.log.read import read_log
+from negsample.data.log.read import Log, read_log
+from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT
 from negsample.data.names import safe_name
 from negsample.data.prepare.pipeline import prepare
@@ -23,97 +25,88 @@ from negsample.files.checksums import sum_of
 from negsample.settings import PrepareSettings, checked, fingerprint
 
 
-class Bundled(NamedTuple):
-    """A dataset that comes with the package: ``file`` in ``negsample/data/bundled``."""
-
-    file: str
-    what: str
-    events: int
-    page: str
-    terms: str
-
-
-BUNDLED = {
-    "online-retail": Bundled(
-        file="online-retail.parquet",
-        what="purchases at a gift shop, 2010 to 2011: 4,339 customers, 3,665 goods",
-        events=397_924,
-        page="https://doi.org/10.24432/C5BW33",
-        terms="CC BY 4.0 (Chen, 2015).",
-    )
-}
-
-
 @guarded
 def load_dataset(
-    what: str | Path, settings: PrepareSettings | None = None, *, split: Literal["timestamp", "paper"] | None = None
+    dataset: str | Path | Frame,
+    settings: PrepareSettings | None = None,
+    *,
+    split: Literal["timestamp", "paper"] | None = None,
+    name: str | None = None,
 ) -> Dataset:
-    """The dataset that ``what`` names; a log is prepared on the fly, once, into the cache.
+    """The dataset that ``dataset`` names or holds; a log is prepared once, into the cache.
 
     Args:
-        what: a name in ``BUNDLED`` or, once it is fetched, in ``SOURCES``, a prepared folder, or a log (a file or a
-            folder of parts). What exists on disk goes before a name only when written as a path
-            (``./online-retail``).
+        dataset: a name in ``BUNDLED`` or, once it is fetched, in ``SOURCES``; a prepared folder; a log, which is a
+            file, a folder of parts or a DataFrame. A name takes precedence over a file of that name, which is written
+            as a path (``./online-retail``).
         settings: how a log is prepared; None: the defaults.
-        split: how a log is cut, in the place of what ``settings`` say; of a prepared folder it asks nothing.
+        split: how a log is split; it takes precedence over ``settings``, and does not concern a prepared folder.
+        name: what reports call a DataFrame; None: "log".
 
     Raises:
-        InputError: nothing is there of that name, it is not fetched, it cannot be read, or settings are given that
-            it could not follow any more.
+        InputError: there is nothing of that name, it is not fetched or cannot be read, or an argument has no effect.
     """
     asked = settings or checked(PrepareSettings, {})
     cut = asked if split is None else asked.model_copy(update={"split": split})
-    if str(what) in SOURCES:
-        return _from_source(SOURCES[str(what)], cut)
-    with ExitStack() as stack:
-        if str(what) in BUNDLED:
-            path = stack.enter_context(as_file(files("negsample.data") / "bundled" / BUNDLED[str(what)].file))
-        else:
-            path = Path(what)
-            with readable(path):
-                if not str(what) or not path.exists():
-                    raise InputError(_unknown(str(what)))
-            if is_prepared(path):
-                return _as_prepared(path, asked)
-        return _from_cache(path, cut)
+    if not isinstance(dataset, str | Path):
+        return _from_frame(dataset, cut, name)
+    if name is not None:
+        raise InputError(f"name is for a DataFrame; {dataset} has a name, so leave name={name!r} out")
+    if str(dataset) in SOURCES:
+        return _from_source(SOURCES[str(dataset)], cut)
+    if str(dataset) in BUNDLED:
+        with BUNDLED[str(dataset)].path() as path:
+            return _from_files(path, cut)
+    path = Path(dataset)
+    with readable(path):
+        if not str(dataset) or not path.exists():
+            raise InputError(_unknown(str(dataset)))
+    return _as_prepared(path, asked) if is_prepared(path) else _from_files(path, cut)
 
 
 def _as_prepared(folder: Path, asked: PrepareSettings) -> Dataset:
     defaults = checked(PrepareSettings, {}).model_dump()
-    given = [name for name, value in asked.model_dump().items() if value != defaults[name]]
-    if given:
-        raise InputError(
-            f"{folder} is prepared already, so {', '.join(given)} would do nothing; leave "
-            f"{'it' if len(given) == 1 else 'them'} out, or prepare the log again with other settings"
-        )
+    _check_no_effect(
+        [name for name, value in asked.model_dump().items() if value != defaults[name]],
+        f"{folder} is prepared already",
+        ", or prepare the log again with other settings",
+    )
     return open_dataset(folder)
 
 
-def _from_cache(path: Path, settings: PrepareSettings) -> Dataset:
+def _from_files(path: Path, settings: PrepareSettings) -> Dataset:
     with readable(path):
         contents = [(part.name, sum_of(part).sha256) for part in log_files(path)]
-    key = fingerprint({"files": contents, "name": log_name(path), "settings": settings, "format": FORMAT})
-    folder = cache_folder() / "datasets" / f"{safe_name(log_name(path))}-{key}"
-    if is_prepared(folder):
-        return open_dataset(folder)
-    log = read_log(path, **settings.reading())
-    return prepare(log, settings, folder)
+    name = log_name(path)
+    return _from_cache(name, {"files": contents, "name": name}, lambda: read_log(path, **settings.reading()), settings)
+
+
+def _from_frame(frame: Frame, settings: PrepareSettings, name: str | None) -> Dataset:
+    log = read_log(frame, name=name, **settings.reading())
+    with readable(Path(log.source), "check the query that makes the frame"):
+        content = {"rows": rows_digest(log.frame), "name": log.name, "notes": log.notes, "source": log.source}
+    return _from_cache(log.name, content, lambda: log, settings)
 
 
 def _from_source(source: Source, asked: PrepareSettings) -> Dataset:
-    """Its own rule and what was asked for hold both: the larger of two minima is taken."""
+    """Its own rule and the settings hold both: the larger of two minima is taken."""
     given = [name for name, value in asked.reading().items() if value]
+    _check_no_effect(given, f"{source.name} has columns of its own")
+    least = {name: max(getattr(asked, name), source.at_least) for name in ("min_user_events", "min_item_events")}
+    log, made = log_of(source)
+    return _from_cache(source.name, {"log": made}, lambda: log, checked(PrepareSettings, asked.model_dump() | least))
+
+
+def _from_cache(name: str, content: Mapping[str, Any], read: Callable[[], Log], settings: PrepareSettings) -> Dataset:
+    key = fingerprint({**content, "settings": settings, "format": FORMAT})
+    folder = cache_folder() / "datasets" / f"{safe_name(name)}-{key}"
+    return open_dataset(folder) if is_prepared(folder) else prepare(read(), settings, folder)
+
+
+def _check_no_effect(given: list[str], why: str, way_out: str = "") -> None:
     if given:
         them = "it" if len(given) == 1 else "them"
-        raise InputError(
-            f"{source.name} has columns of its own, so {', '.join(given)} would do nothing; leave {them} out"
-        )
-    least = {name: max(getattr(asked, name), source.at_least) for name in ("min_user_events", "min_item_events")}
-    settings = checked(PrepareSettings, asked.model_dump() | least)
-    log, made = log_of(source)
-    key = fingerprint({"log": made, "settings": settings, "format": FORMAT})
-    folder = cache_folder() / "datasets" / f"{source.name}-{key}"
-    return open_dataset(folder) if is_prepared(folder) else prepare(log, settings, folder)
+        raise InputError(f"{why}, so {', '.join(given)} would have no effect; leave {them} out{way_out}")
 
 
 def public_dataset(name: str) -> Source:
@@ -129,15 +122,15 @@ def public_dataset(name: str) -> Source:
     return SOURCES[name]
 
 
-def _unknown(what: str) -> str:
+def _unknown(given: str) -> str:
     names = [*BUNDLED, *SOURCES]
-    near = list(get_close_matches(what, names, n=1))
-    folder = Path(what).parent
+    near = list(get_close_matches(given, names, n=1))
+    folder = Path(given).parent
     if folder.is_dir():
         beside = {each.name: each for each in folder.iterdir()}
-        near += [str(beside[name]) for name in get_close_matches(Path(what).name, beside, n=2)]
+        near += [str(beside[name]) for name in get_close_matches(Path(given).name, beside, n=2)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return (
-        f"no dataset '{what}': it is no file or folder, and the known names are: {', '.join(names)}; "
+        f"no dataset '{given}': it is no file or folder, and the known names are: {', '.join(names)}; "
         f"give one of those, a folder made by `negsample prepare`, or a log file.{hint}"
     )

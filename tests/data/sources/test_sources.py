@@ -298,7 +298,7 @@ def test_a_fetched_name_is_a_dataset_prepared_once(tmp_path, cache, monkeypatch)
     assert load_dataset("movielens-1m", PrepareSettings()).folder == data.folder
     with pytest.raises(TypeError, match="not callable"):
         load_dataset("movielens-1m", PrepareSettings(split="paper"))
-    with pytest.raises(InputError, match="has columns of its own, so user, time would do nothing"):
+    with pytest.raises(InputError, match="has columns of its own, so user, time would have no effect"):
         load_dataset("movielens-1m", PrepareSettings(user="user", time="when"))
 
 

@@ -14,7 +14,7 @@ from negsample.data.log.files import PARQUET, file_format, log_files, log_name
 from negsample.data.log.notes import file_notes, row_notes, total
 from negsample.data.log.scan import ROLES, Scan, is_event, scan
 from negsample.data.log.separate_process import try_to_read
-from negsample.data.log.table import PandasFrame, Table, open_file, open_frame
+from negsample.data.log.table import Frame, Table, open_file, open_frame
 from negsample.data.names import printable, safe_name
 from negsample.errors import InputError, guarded
 
@@ -35,7 +35,7 @@ class Log(NamedTuple):
 
 @guarded
 def read_log(
-    log: str | Path | pl.DataFrame | pl.LazyFrame | PandasFrame,
+    log: str | Path | Frame,
     *,
     user: str | None = None,
     item: str | None = None,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from negsample.data.dataset import ARRAYS, Dataset, ids_path, is_prepared, open_dataset
 from negsample.data.fingerprint import Arrays, content_fingerprint
-from negsample.data.log.read import Log
+from negsample.data.log.read import Log, read_log
+from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
 from negsample.data.prepare.by_user import by_user
@@ -30,18 +31,26 @@ from negsample.settings import PrepareSettings
 
 
 @guarded
-def prepare(log: Log, settings: PrepareSettings, folder: str | Path) -> Dataset:
+def prepare(log: Log | str | Path | Frame, settings: PrepareSettings, folder: str | Path) -> Dataset:
     """Filters, splits, numbers and sorts the events of ``log``, and writes them to ``folder``.
 
     A folder that already holds this very dataset is opened as it is; any other folder that exists and holds
     something is left alone.
 
+    Args:
+        log: of :func:`~negsample.data.log.read.read_log`, or what that takes.
+        settings: how it is read and prepared.
+        folder: a new one, or one that holds this dataset.
+
     Raises:
-        InputError: the folder holds something else, or the log leaves nothing to train on or to measure on.
+        InputError: the folder holds something else, or the log cannot be read, or leaves nothing to train on or to
+            measure on.
     """
     folder = Path(folder)
     if folder.exists() and not is_prepared(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} exists and is no prepared dataset; choose another folder, or empty this one")
+    if not isinstance(log, Log):
+        log = read_log(log, **settings.reading())
     made = None
     try:
         with whole_folder(folder) as scratch:
