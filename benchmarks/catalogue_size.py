@@ -30,7 +30,7 @@ from negsample.models.item_table import RowsTable
 from negsample.optim import Optimizer, optimizer_for
 from negsample.report.palette import PAPER, looks
 from negsample.settings import checked
-from negsample.training.loop import step
+from negsample.training.step import step
 
 STEPS = {10**4: 40, 10**5: 40, 10**6: 12, 10**7: 12}
 """Steps counted, by items."""

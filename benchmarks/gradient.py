@@ -148,7 +148,8 @@ def mean_gradients(
     for repeat in range(repeats):
         source = single(targets(world.counts, in_batch, rng)) if in_batch else world.queries
         ids = sampler.draw(source, rng=rng).ids
-        proposed = Negatives(ids, sampler.log_prob(ids, source, per="batch"))
+        log_q = sampler.log_prob(ids, source, per="batch")
+        proposed = Negatives(ids, log_q, pos_log_q_T=pos_log_q_Q, masked_T=pos_log_q_Q.exp())
         vectors_KD, targets_QD = table_VD.index_select(0, proposed.ids), table_VD.index_select(0, targets_Q)
         scored = score(
             states_QD,
@@ -157,8 +158,6 @@ def mean_gradients(
             proposed,
             world.queries,
             needs=form.miner.needs,
-            pos_log_q_T=pos_log_q_Q,
-            masked_T=pos_log_q_Q.exp(),
         )
         scored = form.miner(scored, rng=rng)
         totals[repeat % GROUPS] += _flat(torch.autograd.grad(form.loss(scored.pos_T, scored.neg_TK), leaves))

@@ -35,9 +35,9 @@ from negsample.optim import optimizer_for
 from negsample.runs.machine import machine
 from negsample.samplers import InBatch, MemoryBank, Mixture, Negatives, Sampler, Uniform
 from negsample.settings import TrainSettings, checked
-from negsample.training.loop import step
-from negsample.training.proposals import Proposed, propose
+from negsample.training.propose import propose
 from negsample.training.score import score
+from negsample.training.step import step
 
 FILE = RESULTS / "gradient.json"
 SETTINGS = checked(TrainSettings, {"batch_size": 128, "learning_rate": 3e-3})
@@ -93,26 +93,26 @@ def some_of(states_TD: Tensor, batch: Batch, number: int, rng: torch.Generator) 
     return Some(states_TD[at_S], replace(batch, inputs=packed, targets_T=batch.targets_T[at_S]), at_S)
 
 
-def as_before(method: Method, batch: Batch, rng: torch.Generator) -> Proposed:
+def as_before(method: Method, batch: Batch, rng: torch.Generator) -> Negatives:
     """A proposal under the law that forgets whose the targets are."""
-    ids = method.sampler.draw(batch, rng=rng).ids
+    drawn = method.sampler.draw(batch, rng=rng)
     of_targets = method.sampler.log_prob(batch.targets_T, batch, per="batch")
-    negatives = Negatives(ids, method.sampler.log_prob(ids, batch, per="batch"))
-    return Proposed(negatives, method.sampler.frozen, of_targets, of_targets.exp())
+    log_q = method.sampler.log_prob(drawn.ids, batch, per="batch")
+    return Negatives(drawn.ids, log_q, frozen=drawn.frozen, pos_log_q_T=of_targets, masked_T=of_targets.exp())
 
 
-def estimates(method: Method, proposed: Proposed, some: Some, items: Tensor, rng: torch.Generator) -> Tensor:
+def estimates(method: Method, proposed: Negatives, some: Some, items: Tensor, rng: torch.Generator) -> Tensor:
     """(S,) what the method takes for the partition of its negatives."""
-    of_targets, masked = (each if each is None else each[some.at_S] for each in proposed[2:])
+    of_targets, masked = (
+        None if each is None else each[some.at_S] for each in (proposed.pos_log_q_T, proposed.masked_T)
+    )
     scored = score(
         some.states_SD,
         items[some.batch.targets_T],
-        items[proposed.negatives.ids],
-        proposed.negatives,
+        items[proposed.ids],
+        proposed._replace(pos_log_q_T=of_targets, masked_T=masked),
         some.batch,
         needs=method.miner.needs,
-        pos_log_q_T=of_targets,
-        masked_T=masked,
     )
     return method.miner(scored, rng=rng).neg_TK.double().exp().sum(1)
 
@@ -208,8 +208,8 @@ def gradients(
                     scored = score(
                         some.states_SD,
                         items[targets_S],
-                        items[proposed.negatives.ids],
-                        proposed.negatives,
+                        items[proposed.ids],
+                        proposed,
                         some.batch,
                         needs=method.miner.needs,
                     )

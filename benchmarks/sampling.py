@@ -21,8 +21,8 @@ from negsample.batches.epochs import epoch_batches, target_counts
 from negsample.batches.packed import Batch, Exclude
 from negsample.methods import Method
 from negsample.runs.machine import machine
-from negsample.training.loop import step
-from negsample.training.proposals import propose
+from negsample.training.propose import propose
+from negsample.training.step import step
 
 SIZES = (10**5, 10**7)
 BATCH, LENGTH, USERS, MEAN_EVENTS = 128, 50, 20_000, 9.2  # of Beauty 5-core: inputs of 8.2 items on average
@@ -58,7 +58,7 @@ def batches_of(items: np.ndarray, offsets: np.ndarray, v: int, exclude: Exclude,
 
 def drawn(method: Method, batch: Batch, rng: torch.Generator) -> int:
     """How many ids one proposal draws."""
-    return propose(method, batch, rng=rng).negatives.ids.numel()
+    return propose(method, batch, rng=rng).ids.numel()
 
 
 def rows_at(v: int) -> list[dict[str, Any]]:

@@ -21,10 +21,10 @@ from negsample.methods import PAPER_SIX
 from negsample.models.attention import lay_in_bins
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.optim import DenseAdam, optimizer_for
-from negsample.training import loop as train
-from negsample.training.loop import step
-from negsample.training.proposals import propose
+from negsample.training import step as train
+from negsample.training.propose import propose
 from negsample.training.score import length_buckets
+from negsample.training.step import step
 
 BATCHES = 20
 STAGES = ("draw", "gather", "forward", "score and lose", "backward", "update", "step")
@@ -61,7 +61,7 @@ def step_times(data: Dataset, batches: list[Batch], methods: Iterable[str]) -> l
 def stages(data: Dataset, batches: list[Batch], name: str, table: Literal["dense", "rows"]) -> dict[str, Any]:
     """Median milliseconds of each stage of a step, and of the bare matrix products that it needs.
 
-    Stages are the calls that `negsample.training.loop.step` makes, timed one by one; what is left of the step (scores,
+    Stages are the calls that `negsample.training.step.step` makes, timed one by one; what is left of the step (scores,
     selection, loss) is the last of them.
     """
     catalogue = catalogue_of(data, SETTINGS.max_length, torch.device("cpu"))

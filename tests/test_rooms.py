@@ -52,7 +52,7 @@ def where(name: str) -> list[str]:
 
 
 def test_there_is_one_backward():
-    assert where("backward") == ["training/loop.py"]
+    assert where("backward") == ["training/step.py"]
 
 
 def test_seeds_are_set_in_one_room():

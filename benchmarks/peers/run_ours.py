@@ -12,7 +12,7 @@ from benchmarks.timed import time_steps
 from negsample import SASRec, build_method, catalogue_of, generator, load_dataset, negative_settings
 from negsample.batches.epochs import epoch_batches
 from negsample.optim import DenseAdam
-from negsample.training.loop import step
+from negsample.training.step import step
 
 
 def main(asked: dict[str, Any]) -> None:

@@ -128,7 +128,7 @@ def test_samplers_leave_out_what_each_row_has(per, dtype, histories, rng):
     batch = padded_batch(inputs, targets, catalogue_size=V, history_BH=history)
     wide = padded_batch(inputs.long(), targets.long(), catalogue_size=V, history_BH=history.long())
     for sampler in (Uniform(V, 40, per=per), Mixture(InBatch(9, per=per), Popularity(COUNTS, 40, per=per))):
-        ids, log_q, _ = sampler.sample(batch, rng=rng(0))
+        ids, log_q, *_ = sampler.sample(batch, rng=rng(0))
         rows = batch.inputs.rows_T.tolist() if per == "position" else range(len(histories))
         assert all(not set(own) & set(histories[row]) for own, row in zip(ids.tolist(), rows, strict=True))
         assert torch.equal(log_q, sampler.sample(wide, rng=rng(0)).log_q)

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from negsample.batches.prefetch import ahead
+from negsample.batches.prefetch import prefetched
 
 
 @pytest.mark.parametrize("depth", [1, 2, 50])
 def test_same_things_in_the_same_order(depth):
-    assert list(ahead(iter(range(20)), depth)) == list(range(20))
-    assert list(ahead(iter([None, 0, None]), depth)) == [None, 0, None]
-    assert list(ahead(iter([]), depth)) == []
+    assert list(prefetched(iter(range(20)), depth)) == list(range(20))
+    assert list(prefetched(iter([None, 0, None]), depth)) == [None, 0, None]
+    assert list(prefetched(iter([]), depth)) == []
 
 
 def test_it_is_made_elsewhere_and_no_more_than_depth_beyond():
@@ -27,7 +27,7 @@ def test_it_is_made_elsewhere_and_no_more_than_depth_beyond():
             made.append(number)
             yield number
 
-    things = ahead(source(), 3)
+    things = prefetched(source(), 3)
     assert next(things) == 0
     deadline = time.monotonic() + 10
     while len(made) < 5 and time.monotonic() < deadline:  # 3 wait, one waits for room
@@ -44,7 +44,7 @@ def test_an_error_comes_in_its_place():
         yield 1
         raise KeyError("here")
 
-    things = ahead(source())
+    things = prefetched(source())
     assert next(things) == 1
     with pytest.raises(KeyError, match="here"):
         next(things)
@@ -52,7 +52,7 @@ def test_an_error_comes_in_its_place():
 
 def test_closing_ends_the_thread():
     before = threading.active_count()
-    things = ahead(itertools.count())
+    things = prefetched(itertools.count())
     assert list(itertools.islice(things, 5)) == [0, 1, 2, 3, 4]
     assert threading.active_count() == before + 1
     things.close()

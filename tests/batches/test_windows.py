@@ -17,7 +17,8 @@ from negsample.settings import TrainSettings
 from negsample.studies.files import write_study
 from negsample.studies.forecast.needs import positions_of
 from negsample.studies.study import plan
-from negsample.training.proposals import Replay, propose
+from negsample.training.propose import propose
+from negsample.training.replay import Replay
 
 V = 30
 
@@ -57,22 +58,22 @@ def test_windows_against_the_slow_version(which, longest):
     assert list(zip(found.users, found.starts, found.stops, strict=True)) == slow_windows(sizes, longest, which)
 
 
-@pytest.mark.parametrize("order", [False, True])
-def test_every_event_but_a_users_first_is_a_target_once_an_epoch(data, rng, order):
-    settings = TrainSettings(windows="all", max_length=8, batch_size=4, with_replacement=order)
+@pytest.mark.parametrize("with_replacement", [False, True])
+def test_every_event_but_a_users_first_is_a_target_once_an_epoch(data, rng, with_replacement):
+    settings = TrainSettings(windows="all", max_length=8, batch_size=4, with_replacement=with_replacement)
     batches = list(batches_of(data, settings, "history", rng=rng(0)))
     job = plan([data], ["random"], repeats=1, seed=0, settings=settings)[-1]
     assert len(batches) == positions_of(job).steps
     windows = slow_windows(sizes_of(data), 8, "all")
     idle = sum(size < 2 for size in sizes_of(data))
-    assert len(batches) == (-(-len(windows) // 4) if order == "shuffled" else (len(windows) + idle) // 4)
+    assert len(batches) == (-(-len(windows) // 4) if not with_replacement else (len(windows) + idle) // 4)
     found = Counter(int(item) for batch in batches for item in batch.targets_T)
     expected = Counter(
         int(item)
         for first, end in zip(data.offsets[:-1], data.train_ends, strict=True)
         for item in data.items[first + 1 : end]
     )
-    if order == "shuffled":
+    if not with_replacement:
         assert found == expected
     counts = target_counts(data.items, data.offsets, data.train_ends, max_length=8, width=V + 1, which="all")
     assert dict(enumerate(counts)) == {item: expected[item] for item in range(V + 1)}

@@ -22,9 +22,10 @@ from negsample import (
 from negsample.batches.epochs import batches_of
 from negsample.optim import optimizer_of
 from negsample.paper.presets import PRESETS
-from negsample.training.forward import way_of
-from negsample.training.loop import padding_of, step
-from negsample.training.proposals import propose
+from negsample.training.inputs import StepInputs, step_options
+from negsample.training.propose import propose
+from negsample.training.step import loss_of, step
+from negsample.training.vectors import look_up
 
 STEPS, DIM, LENGTH, SIZE = 12, 16, 20, 32
 NAMES = {"query": "query", "key": "key", "value": "value", "inner": "inner", "outer": "outer"}
@@ -73,7 +74,7 @@ def test_steps_of_the_preset_are_those_of_the_published_loop(data, settings, mon
         cuts = batch.inputs.offsets[1:-1].tolist()
         inputs = [each.tolist() for each in torch.tensor_split(batch.inputs.items_T, cuts)]
         targets = [each.tolist() for each in torch.tensor_split(batch.targets_T, cuts)]
-        theirs = plain.loss_of(p, (inputs, targets, proposed.negatives.ids.numpy()))
+        theirs = plain.loss_of(p, (inputs, targets, proposed.ids.numpy()))
         theirs.backward()
         adam.step()
         ours = step(
@@ -83,8 +84,8 @@ def test_steps_of_the_preset_are_those_of_the_published_loop(data, settings, mon
             optimizer,
             negatives_rng=chance,
             dropout_rng=chance,
-            proposed=proposed,
-            padded_to=padding_of(settings),
+            negatives=proposed,
+            options=step_options(settings),
         )
         assert float(ours) == pytest.approx(float(theirs.detach()), rel=1e-5)
     moved = as_plain(model)
@@ -139,19 +140,17 @@ def test_dropout_of_the_preset_costs_what_it_costs_the_published_loop(data, sett
     )
 
     def ours(dropout_rng: torch.Generator | None) -> float:
-        way = way_of(
-            model, method, batch, proposed, negatives_rng=rng, score_memory=None, padded_to=padding_of(settings)
-        )
-        return float(way.finish(model(way.inputs_TD, batch.inputs, dropout_rng), model.blank_state))
+        given = StepInputs(model, method, batch, proposed, rng, step_options(settings))
+        vectors = look_up(given)
+        states_TD = model(vectors.inputs_TD, batch.inputs, dropout_rng)
+        return float(loss_of(given, vectors, states_TD, model.padding_state))
 
     def drop(values: torch.Tensor) -> torch.Tensor:
         return values * (torch.rand(values.shape, generator=chance) >= share) / (1 - share)
 
     with torch.no_grad():
         own = np.array([ours(rng) for _ in range(150)])
-        other = np.array(
-            [float(plain.loss_of(p, (inputs, targets, proposed.negatives.ids.numpy()), drop)) for _ in own]
-        )
+        other = np.array([float(plain.loss_of(p, (inputs, targets, proposed.ids.numpy()), drop)) for _ in own])
         without = ours(None)
     error = np.hypot(own.std(), other.std()) / len(own) ** 0.5
     assert abs(own.mean() - without) > 8 * error  # so that an eighth of dropout's effect would be seen
@@ -177,7 +176,7 @@ def test_negatives_of_the_preset_have_the_law_of_the_published_loop(dataset_of):
     repeats = np.zeros(2)
     for _ in range(times):
         batch = next(iter(batches_of(data, settings, method.exclude, rng=order)))
-        drawn = propose(method, batch, rng=chance).negatives.ids.numpy(), plain.draw(known, size, k, 6, rng)[2]
+        drawn = propose(method, batch, rng=chance).ids.numpy(), plain.draw(known, size, k, 6, rng)[2]
         for counts, ids in zip((ours, theirs), drawn, strict=True):
             counts += np.bincount(ids.ravel(), minlength=len(counts))
         repeats += [sum(k - len(set(row)) for row in ids.tolist()) for ids in drawn]

@@ -16,7 +16,7 @@ from negsample.batches.padded import padded_batch
 from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
 from negsample.miners import LogQ
 from negsample.samplers import InBatch, MemoryBank, Mixture
-from negsample.training.proposals import propose
+from negsample.training.propose import propose
 from negsample.training.score import score
 
 V = 14
@@ -54,16 +54,14 @@ def built(name, changes):
 def sums_of(method, batch, rng):
     """(T,) sums of the corrected negatives where every score is 0."""
     proposed = propose(method, batch, rng=rng)
-    states, vectors = torch.zeros(len(batch.targets_T), 1), torch.zeros(*proposed.negatives.ids.shape, 1)
+    states, vectors = torch.zeros(len(batch.targets_T), 1), torch.zeros(*proposed.ids.shape, 1)
     scored = score(
         states,
         states,
         vectors,
-        proposed.negatives,
+        proposed,
         batch,
         needs=method.miner.needs,
-        pos_log_q_T=proposed.pos_log_q_T,
-        masked_T=proposed.masked_T,
     )
     return method.miner(scored, rng=rng).neg_TK.double().exp().sum(1)
 

@@ -325,14 +325,14 @@ def tensors_of(batch):
 @per_sampler
 def test_shape_type_and_device(name, batch, rng):
     sampler = SAMPLERS[name].make(7)
-    ids, log_q, owner = sampler.sample(batch, rng=rng(0))
+    ids, log_q, owner, frozen, *_ = sampler.sample(batch, rng=rng(0))
     k = sum(len(batch.targets_T) if part.k == "all" else part.k for part in SAMPLERS[name].parts(7))
     rows = {"batch": (), "sequence": (batch.sequences,), "position": (len(batch.targets_T),)}[per_of(name)]
     assert sampler.per == per_of(name)
     assert ids.shape == (*rows, k)
     assert log_q.shape == ((batch.sequences, k) if owner is not None else ids.shape)
     assert sampler.k == ("all" if "in-batch all" in name else k)
-    assert sampler.frozen == (SAMPLERS[name].parts(7)[-1].k if "bank" in name else 0)
+    assert frozen == (SAMPLERS[name].parts(7)[-1].k if "bank" in name else 0)
     assert (ids.dtype, log_q.dtype) == (torch.int64, torch.float32)
     assert ids.device == log_q.device == batch.device
 
@@ -439,7 +439,7 @@ def test_who_has_everything_gets_nothing(name, batch, rng):
 @pytest.mark.parametrize("name", PER_ROW)
 def test_a_batch_where_nobody_can_get_anything(name, batch_of, rng):
     batch = batch_of([list(range(1, V + 1))] * 3, V)
-    ids, log_q, _ = SAMPLERS[name].make(5).sample(batch, rng=rng(2))
+    ids, log_q, *_ = SAMPLERS[name].make(5).sample(batch, rng=rng(2))
     assert not ids.any()
     assert (log_q == -math.inf).all()
 
@@ -594,7 +594,7 @@ def test_every_batch_of_an_epoch_is_drawn_for(rng):
         )
         for batch in batches:
             for sampler in samplers:
-                ids, log_q, owner = sampler.sample(batch, rng=rng(1))
+                ids, log_q, owner, *_ = sampler.sample(batch, rng=rng(1))
                 there = ids > 0
                 if owner is not None:
                     own = owner == batch.users_B.unsqueeze(1)

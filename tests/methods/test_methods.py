@@ -25,8 +25,8 @@ from negsample.methods import (
 from negsample.methods.about import cost
 from negsample.models import GRU4Rec, SASRec
 from negsample.samplers import InBatch, MemoryBank, Mixture
-from negsample.training import loop as train
-from negsample.training.proposals import propose
+from negsample.training.propose import propose
+from negsample.training.step import step
 
 V = 60
 SMALL = {
@@ -280,7 +280,7 @@ def test_a_row_loses_by_its_formula(name, data, rng):
         same.set_state(one.get_state())
         # A bank moves on with each draw, so a twin draws; a cache with each choice, so the method itself does.
         rows = positions(model, method if name == "xir" else twin, data, batch, same)
-        loss = train.step(model, method, batch, optimizer, negatives_rng=one, dropout_rng=rng(7))
+        loss = step(model, method, batch, optimizer, negatives_rng=one, dropout_rng=rng(7))
         assert float(loss) == pytest.approx(SEATS[name](rows), rel=2e-4)
 
 
@@ -296,7 +296,7 @@ def test_yis_form_corrects_the_target_by_its_share_of_all_targets(data, rng):
         shifted = pos - math.log(p[target - 1])
         expected.append(-shifted + np.log(np.exp(shifted) + np.exp(neg - log_q).sum()))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    loss = train.step(model, method, batch, optimizer, negatives_rng=rng(5), dropout_rng=rng(7))
+    loss = step(model, method, batch, optimizer, negatives_rng=rng(5), dropout_rng=rng(7))
     assert float(loss) == pytest.approx(np.mean(expected), rel=1e-4)
 
 
@@ -309,7 +309,7 @@ def test_batch_mix_adds_mixtures_of_two_corrected_scores(data, rng):
     first, second = torch.randint(7, (2, 5), generator=one).numpy()
     gammas = torch._standard_gamma(torch.ones(2, 5, dtype=torch.float64), one).numpy()
     share = gammas[0] / gammas.sum(0)
-    ids, _, owner = method.sampler.draw(batch, rng=rng(5))
+    ids, _, owner, *_ = method.sampler.draw(batch, rng=rng(5))
     expected = []
     of_positions = zip(rows, batch.targets_T.tolist(), batch.position_users.tolist(), strict=True)
     for (pos, neg, log_q, m, _), target, user in of_positions:
@@ -319,7 +319,7 @@ def test_batch_mix_adds_mixtures_of_two_corrected_scores(data, rng):
         mixed = share * scores[first] + (1 - share) * scores[second]
         expected.append(softmax(pos, np.concatenate([scores, mixed]), None, m, None))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    loss = train.step(model, method, batch, optimizer, negatives_rng=rng(5), dropout_rng=rng(7))
+    loss = step(model, method, batch, optimizer, negatives_rng=rng(5), dropout_rng=rng(7))
     assert float(loss) == pytest.approx(np.mean(expected), rel=1e-4)
 
 
@@ -328,9 +328,9 @@ def test_the_bank_of_cross_batch_takes_no_gradient(data, rng):
     method = built("cross-batch", data, SMALL | {"warm_up": 0, "bank_size": 500})
     first, second = batches_of(data, method, rng(1), 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    train.step(model, method, first, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+    step(model, method, first, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
     before = model.table.weight.detach().clone()
-    train.step(model, method, second, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+    step(model, method, second, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
     moved = set(torch.nonzero((model.table.weight != before).any(1)).flatten().tolist())
     own = set(second.inputs.items_T.tolist()) | set(second.targets_T.tolist())
     assert moved <= own
@@ -345,7 +345,7 @@ def test_a_step_of_every_method_moves_every_backbone(name, backbone, data, rng):
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     for batch in batches_of(data, method, rng(1)):
-        loss = train.step(model, method, batch, optimizer, negatives_rng=negatives, dropout_rng=drops)
+        loss = step(model, method, batch, optimizer, negatives_rng=negatives, dropout_rng=drops)
         assert torch.isfinite(loss)
     unmoved = [key for key, value in model.state_dict().items() if torch.equal(value, before[key])]
     assert unmoved == []
@@ -362,7 +362,7 @@ def test_every_method_takes_every_policy_and_granularity(name, exclude, data, rn
         method = built(name, data, changes)
         assert method.exclude == exclude
         for batch in batches_of(data, method, rng(1), 2):
-            loss = train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+            loss = step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
             assert torch.isfinite(loss)
 
 
@@ -377,7 +377,7 @@ def test_who_has_everything_does_no_harm(name, dataset_of, rng):
         sizes = {"batch_size": 3, "max_length": 20, "catalogue_size": 6, "exclude": exclude}
         for _ in range(2):
             batch = next(epoch_batches(few.items, few.offsets, few.train_ends, **sizes, rng=rng(1)))
-            loss = train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+            loss = step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
             assert torch.isfinite(loss)
     assert all(torch.isfinite(each).all() for each in model.state_dict().values())
 
@@ -497,8 +497,8 @@ def what_it_does(name, data, changes, rng):
     for batch in batches_of(data, method, rng(1)):
         proposed = propose(method, batch, rng=rng(5))
         rngs = {"negatives_rng": rng(6), "dropout_rng": rng(7)}
-        found.append(float(train.step(model, method, batch, optimizer, proposed=proposed, **rngs)))
-        found.append(tuple(proposed.negatives.ids.flatten().tolist()))
+        found.append(float(step(model, method, batch, optimizer, negatives=proposed, **rngs)))
+        found.append(tuple(proposed.ids.flatten().tolist()))
     return tuple(found)
 
 

@@ -9,8 +9,8 @@ from slow import models, split, steps
 from negsample import SASRec, TrainSettings, build_method, catalogue_of, generator, negative_settings
 from negsample.batches.epochs import batches_of
 from negsample.models.item_table import DenseTable, RowsTable
-from negsample.training.loop import step
-from negsample.training.proposals import propose
+from negsample.training.propose import propose
+from negsample.training.step import step
 
 LONGEST, USERS = 5, 5
 SMALL = {
@@ -80,7 +80,7 @@ class Steps:
         for value in self.model.parameters():
             value.grad = None
         chance = {"negatives_rng": self.rng, "dropout_rng": self.rng}
-        self.loss = step(self.model, self.method, self.batch, self.optimizer, proposed=self.proposed, **chance, **how)
+        self.loss = step(self.model, self.method, self.batch, self.optimizer, negatives=self.proposed, **chance, **how)
 
     def row(self, values, sequence, position):
         """What is drawn for a position, whoever shares it."""
@@ -90,7 +90,7 @@ class Steps:
 
     def positions(self):
         """Scores of every position's target and negatives, from raw histories."""
-        drawn, found, place = self.proposed.negatives, [], 0
+        drawn, found, place = self.proposed, [], 0
         owner = drawn.owner
         table, policy = self.weights["table.weight"], self.settings["exclude"]
         for sequence, user in enumerate(self.batch.users_B.tolist()):

@@ -13,8 +13,8 @@ from slow import laws
 
 from negsample import TrainSettings, build_method, catalogue_of, generator, negative_settings
 from negsample.batches.epochs import batches_of
-from negsample.training.loop import step
-from negsample.training.proposals import propose
+from negsample.training.propose import propose
+from negsample.training.step import step
 
 
 def corrected(world, settings, warmth=0.0, **how):
@@ -31,7 +31,7 @@ def corrected(world, settings, warmth=0.0, **how):
         Still(),
         negatives_rng=rng,
         dropout_rng=rng,
-        proposed=proposed,
+        negatives=proposed,
     )
     return batch, proposed, watched.gave.neg_TK
 
@@ -50,7 +50,7 @@ def test_corrected_negatives_count_the_allowed_items(world_of, per, policy):
         for target in targets[user]:
             barred = {"none": set(), "target": {target}, "history": set(train[user])}[policy]
             law = laws.given(weights, barred)
-            ids = proposed.negatives.ids
+            ids = proposed.ids
             ids = ids if ids.dim() == 1 else ids[{"sequence": sequence, "position": place}[per]]
             mine = scores[place]
             there = torch.isfinite(mine)
@@ -81,7 +81,7 @@ def partition_ratios(world, names, batches, *, warmth=3.0, size=64, every=4, **c
     epochs = (batch for _ in range(1000) for batch in batches_of(data, settings, policy, rng=order))
     for number, batch in zip(range(batches + 3), epochs, strict=False):
         for method in methods.values():
-            chance = {"negatives_rng": rng, "dropout_rng": rng, "proposed": propose(method, batch, rng=rng)}
+            chance = {"negatives_rng": rng, "dropout_rng": rng, "negatives": propose(method, batch, rng=rng)}
             step(model, method, batch, Still(), **chance)
         if number < 3:
             continue  # banks are filled

@@ -36,7 +36,7 @@ def test_a_step_whose_means_count_padding(world_of, name):
     """The reference's quirk: of the B x L places of a batch those without an item count, too (FIELD, section 3)."""
     done = third_step(world_of("online-retail"), name, longest=30, how={"padded_to": 30}, not_kept="zero")
     at, table, beta = done.positions(), done.weights["table.weight"], done.weights["norm.bias"]
-    empty, drawn = USERS * done.longest - len(at), done.proposed.negatives.ids
+    empty, drawn = USERS * done.longest - len(at), done.proposed.ids
     assert empty > 20
     pos, neg = [position.target for position in at], [position.scores for position in at]
     for sequence, user in enumerate(done.batch.users_B.tolist()):
@@ -133,7 +133,7 @@ def test_mixed_negatives(log, world_of):
     at = [steps.tempered(position, done.settings["temperature"]) for position in done.positions()]
     corrected = [dict(zip(p.columns, steps.log_q(p, done.settings["log_q_strength"]), strict=True)) for p in at]
     synthetic = done.watched.gave.neg_TK[:, -done.settings["mixed_negatives"] :].detach().double()
-    columns = range(len(done.proposed.negatives.ids))
+    columns = range(len(done.proposed.ids))
     negatives = [list(scores.values()) for scores in corrected]
     for number in range(synthetic.shape[1]):
         i, j, share = steps.mixture(synthetic[:, number].tolist(), corrected, columns)

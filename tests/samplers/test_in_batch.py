@@ -73,10 +73,10 @@ def test_a_shared_draw_of_more_than_there_are_ends_with_zeros(k, batch_with, rng
 
 def test_where_all_targets_are_one_item_nobody_gets_it(batch_with, rng):
     batch = batch_with([[3, 3], [3]], V, "target")
-    ids, log_q, _ = InBatch(4, per="position").sample(batch, rng=rng(0))
+    ids, log_q, *_ = InBatch(4, per="position").sample(batch, rng=rng(0))
     assert not ids.any()
     assert (log_q == -math.inf).all()
-    ids, log_q, _ = InBatch(4, per="sequence").sample(batch, rng=rng(0))  # here it is masked when scored
+    ids, log_q, *_ = InBatch(4, per="sequence").sample(batch, rng=rng(0))  # here it is masked when scored
     assert ids.tolist() == [[3, 0, 0, 0], [3, 3, 0, 0]], "of the other sequence alone"
     assert torch.equal(log_q, torch.where(ids > 0, 0.0, -math.inf))
 
@@ -130,7 +130,7 @@ def test_over_many_batches_the_draws_follow_the_law_by_counts(per, batch_with, r
         # Of targets that come by the counts, some taken without replacement are independent draws by the counts.
         others = torch.searchsorted(torch.cumsum(COUNTS, 0), torch.randint(10, (2_500,), generator=one), right=True)
         batch = batch_with([others.tolist()] if per == "batch" else [[1], others.tolist()], 5)
-        ids, log_q, _ = sampler.sample(batch, rng=one)
+        ids, log_q, *_ = sampler.sample(batch, rng=one)
         drawn.append(ids if per == "batch" else ids[0])
     if per == "sequence":  # a shared draw has one for each sequence, without what is its own
         torch.testing.assert_close(log_q[0], torch.log(shares(per)).float()[drawn[-1]])

@@ -60,7 +60,7 @@ def test_a_users_own_targets_in_the_bank_are_never_negatives_for_them(batch_with
     bank = MemoryBank(6)
     bank.draw(batch_with([[1, 2, 2], [3]], V, first=7), rng=rng(0))
     batch = batch_with([[5], [6]], V, "none", first=8)  # user 8 had the 3
-    ids, log_q, owner = bank.sample(batch, rng=rng(0))
+    ids, log_q, owner, *_ = bank.sample(batch, rng=rng(0))
     assert sorted(zip(owner.tolist(), ids.tolist(), strict=True)) == [(7, 1), (7, 2), (7, 2), (8, 3)]
     q = {1: 1 / 3, 2: 2 / 3, 3: 0.0}, {1: 1 / 4, 2: 2 / 4, 3: 1 / 4}
     for row, of_row in enumerate(q):
@@ -74,8 +74,8 @@ def test_a_bank_that_is_carried_on_knows_whose_its_targets_are(batch_with, rng):
     first, second = MemoryBank(4), MemoryBank(4)
     first.draw(batch_with([[1, 2], [3, 4, 5]], V), rng=rng(0))
     second.load_state_dict(first.state_dict())
-    for one, other in zip(*(bank.sample(batch_with([[5]], V), rng=rng(1)) for bank in (first, second)), strict=True):
-        assert torch.equal(one, other)
+    one, other = (bank.sample(batch_with([[5]], V), rng=rng(1)) for bank in (first, second))
+    assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3], strict=True))
 
 
 def test_where_users_are_not_known_nothing_in_the_bank_is_anybodys(rng):
@@ -90,10 +90,10 @@ def test_all_that_the_bank_proposed_is_frozen(batch_with, rng):
     bank = MemoryBank(4, warm_up=1)
     numbers = []
     for targets in [[1, 2, 3], [4, 5, 5], [8]]:
-        ids, log_q, owner = bank.sample(batch_with([targets], V), rng=rng(0))
+        ids, log_q, owner, frozen, *_ = bank.sample(batch_with([targets], V), rng=rng(0))
         assert (ids.shape, log_q.shape, owner.shape) == ((bank.k,), (1, bank.k), (bank.k,))
         assert (ids.dtype, log_q.dtype) == (torch.int64, torch.float32)
-        numbers.append((bank.k, bank.frozen))
+        numbers.append((bank.k, frozen))
     assert numbers == [(0, 0), (3, 3), (4, 4)]
 
 
@@ -101,7 +101,7 @@ def test_log_q_of_the_bank_is_that_of_one_draw_from_it(batch_with, rng):
     bank = MemoryBank(5)
     feed(bank, [[1, 2, 3, 2]], batch_with, rng)
     batch = batch_with([[7, 2], [1]], V)
-    ids, log_q, _ = bank.sample(batch, rng=rng(0))
+    ids, log_q, *_ = bank.sample(batch, rng=rng(0))
     assert sorted(ids.tolist()) == [1, 2, 2, 3]
     # 7 and 1 went in with this draw; what it states is of what it proposed.
     share = torch.tensor([0, 0.25, 0.5, 0.25])
@@ -118,7 +118,7 @@ def test_log_q_with_counts_is_the_share_of_the_counts(batch_with, rng):
     counts = torch.tensor([0, 4, 3, 2, 1, 0, 0, 0, 0, 0])
     bank = MemoryBank(5, counts=counts)
     feed(bank, [[1, 2, 3, 2]], batch_with, rng)
-    ids, log_q, _ = bank.sample(batch_with([[3, 2], [1]], V), rng=rng(0))
+    ids, log_q, *_ = bank.sample(batch_with([[3, 2], [1]], V), rng=rng(0))
     assert sorted(ids.tolist()) == [1, 2, 2, 3]
     # Of ten targets the first user has a 2 and a 3, the second a 1.
     of_first, of_second = torch.tensor([0, 4, 2, 1]) / 8, torch.tensor([0, 3, 3, 2]) / 9
@@ -139,7 +139,7 @@ def test_over_many_batches_the_bank_holds_items_by_their_counts(batch_with, rng,
 
 def test_an_empty_bank_states_that_nothing_is_drawn(batch_with, rng):
     bank = MemoryBank(5)
-    ids, log_q, _ = bank.sample(batch_with([[1, 2]], V), rng=rng(0))
+    ids, log_q, *_ = bank.sample(batch_with([[1, 2]], V), rng=rng(0))
     assert (ids.shape, log_q.shape) == ((0,), (1, 0))
     assert (bank.log_prob(torch.arange(V + 1), batch_with([[1, 2]], V), per="batch") == -math.inf).all()
 
@@ -148,9 +148,9 @@ def test_in_a_mixture_the_banks_ids_come_last_and_are_frozen(batch_with, rng):
     mixture = Mixture(InBatch("all"), MemoryBank(3, warm_up=1))
     proposed = []
     for user, targets in enumerate([[1, 1], [3, 3, 3], [6], [7]]):
-        ids, log_q, _ = mixture.sample(batch_with([targets], V, first=user), rng=rng(0))
+        ids, log_q, _, frozen, *_ = mixture.sample(batch_with([targets], V, first=user), rng=rng(0))
         assert (mixture.per, mixture.k, (1, *ids.shape)) == ("batch", "all", log_q.shape)
-        proposed.append((ids.tolist(), mixture.frozen))
+        proposed.append((ids.tolist(), frozen))
     assert proposed == [([1, 1], 0), ([3, 3, 3, 1, 1], 2), ([6, 3, 3, 3], 3), ([7, 3, 3, 6], 3)]
 
 
@@ -158,7 +158,7 @@ def test_in_a_mixture_a_part_of_nothing_has_no_weight(batch_with, rng):
     mixture = Mixture(Uniform(V, 4, per="batch"), MemoryBank(4))
     _, log_q, _ = mixture.sample(batch_with([[1, 2]], V), rng=rng(0))
     torch.testing.assert_close(log_q.exp(), torch.full((1, 4), 1 / V))
-    ids, log_q, _ = mixture.sample(batch_with([[3]], V, first=1), rng=rng(0))
+    ids, log_q, *_ = mixture.sample(batch_with([[3]], V, first=1), rng=rng(0))
     expected = [4 / 6 / V + (2 / 6 / 2 if item in (1, 2) else 0) for item in ids.tolist()]
     torch.testing.assert_close(log_q.exp(), torch.tensor([expected]))
 
@@ -170,7 +170,7 @@ def test_a_bank_that_is_not_last_is_refused():
 
 def test_a_cache_that_remembers_nothing_is_uniform(batch_with, rng, p_value):
     batch = batch_with([[1, 2]], V)
-    ids, log_q, _ = Cache(V, 1_000_000, size=6).sample(batch, rng=rng(0))
+    ids, log_q, *_ = Cache(V, 1_000_000, size=6).sample(batch, rng=rng(0))
     assert p_value(ids, dict.fromkeys(range(1, V + 1), 1 / V)) > 1e-5
     torch.testing.assert_close(log_q.exp(), torch.full((1_000_000,), 1 / V))
 
@@ -193,7 +193,7 @@ def test_the_law_of_a_cache_by_its_places(remembered, kept, batch_with, rng, p_v
     for ids in remembered:
         cache.remember(torch.tensor(ids))
     stated = {i: kept.count(i) / size + (size - len(kept)) / size / V for i in range(1, V + 1)}
-    ids, log_q, _ = cache.sample(batch_with([[1, 2], [3]], V), rng=rng(1))
+    ids, log_q, *_ = cache.sample(batch_with([[1, 2], [3]], V), rng=rng(1))
     assert p_value(ids, stated) > 1e-5
     torch.testing.assert_close(log_q, torch.tensor([0.0, *stated.values()]).log()[ids])
     first, second = sorted(stated, key=stated.__getitem__)[-1:-3:-1]

@@ -52,7 +52,7 @@ def test_the_law_of_every_id_whichever_part_drew_it(last, coarse, fine, policy, 
     batch = batch_with(TARGETS, V, policy)
     parts = [Popularity(COUNTS, 40, per=coarse), Uniform(V, 10, per=fine)]
     mixture = Mixture(*(parts if last == "fine" else parts[::-1]))
-    ids, log_q, _ = mixture.sample(batch, rng=rng(4))
+    ids, log_q, *_ = mixture.sample(batch, rng=rng(4))
     rows = zip(left_out(policy, fine), ids.view(-1, 50).tolist(), log_q.view(-1, 50).tolist(), strict=True)
     for without, drawn, logs in rows:
         of_counts = sum(int(COUNTS[i]) for i in range(1, V + 1) if i not in without)
@@ -73,7 +73,7 @@ def test_the_law_of_every_id_whichever_part_drew_it(last, coarse, fine, policy, 
 def test_all_shared_stays_shared(batch_with, rng):
     batch = batch_with(TARGETS, V)
     mixture = Mixture(InBatch("all"), Uniform(V, 30, per="batch"), InBatch(3, per="batch"))
-    ids, log_q, owner = mixture.sample(batch, rng=rng(0))
+    ids, log_q, owner, *_ = mixture.sample(batch, rng=rng(0))
     assert (mixture.per, mixture.k) == ("batch", "all")
     assert (ids.shape, log_q.shape) == ((37,), (2, 37))
     assert ids[:4].tolist() == batch.targets_T.tolist()
@@ -96,7 +96,7 @@ def test_all_targets_go_to_those_who_do_not_have_them(batch_with, rng):
 
 def test_where_a_part_has_nothing_left_the_law_is_that_of_the_others(batch_with, rng):
     batch = batch_with([[1, 5, 5]], V)  # alone: no target of the batch is left for him
-    ids, log_q, _ = Mixture(InBatch(3), Uniform(V, 9)).sample(batch, rng=rng(0))
+    ids, log_q, *_ = Mixture(InBatch(3), Uniform(V, 9)).sample(batch, rng=rng(0))
     assert ids[0, :3].tolist() == [0, 0, 0]
     torch.testing.assert_close(log_q[0, 3:].exp(), torch.full((9,), 1 / 5))
 
@@ -119,7 +119,7 @@ def test_log_q_is_the_frequency_of_what_a_row_is_given(batch_with, rng):
     batch = batch_with([[1, 6, 7], [2]], V)
     row = batch.users_B.tolist().index(0)
     mixture = Mixture(Popularity(COUNTS, 400_000, per="batch"), Uniform(V, 100_000))
-    ids, log_q, _ = mixture.sample(batch, rng=rng(0))
+    ids, log_q, *_ = mixture.sample(batch, rng=rng(0))
     given = ids[row][ids[row] > 0]
     observed = torch.bincount(given, minlength=V + 1) / len(given)
     shares = torch.zeros(V + 1).index_put((ids[row],), log_q[row].exp())

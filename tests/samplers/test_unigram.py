@@ -45,7 +45,7 @@ def test_log_uniform_draws_items_without_events(batch_with, rng, p_value):
 def test_a_catalogue_of_one_item(per, batch_with, rng):
     batch = batch_with([[1, 1], [1]], 1, "target")
     for sampler in (Uniform(1, 3, per=per), Popularity(torch.tensor([0, 4]), 3, per=per)):
-        ids, log_q, _ = sampler.sample(batch, rng=rng(0))
+        ids, log_q, *_ = sampler.sample(batch, rng=rng(0))
         assert (ids == (0 if per == "position" else 1)).all()
         assert (log_q == (-math.inf if per == "position" else 0)).all()
         free, log_q, _ = sampler.sample(dataclasses.replace(batch, exclude="none"), rng=rng(0))
@@ -75,7 +75,7 @@ def test_a_large_batch_with_one_huge_history(name, per, batch_of, rng):
     }.get(name) or Popularity(counts, 50, exponent=float(name.removeprefix("popularity") or 1), per=per)
     histories = [HUGE, *small]
     batch = batch_of(histories, ITEMS)
-    ids, log_q, _ = sampler.sample(batch, rng=rng(0))
+    ids, log_q, *_ = sampler.sample(batch, rng=rng(0))
     had = [set(histories[user]) for user in batch.users_B.tolist()]
     rows = batch.inputs.rows_T.tolist() if per == "position" else range(batch.sequences)
     assert all(not had[row] & set(drawn) for row, drawn in zip(rows, ids.tolist(), strict=True))

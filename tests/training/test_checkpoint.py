@@ -155,7 +155,7 @@ def test_epochs_that_were_kept_are_not_trained_again(data, tmp_path, monkeypatch
 
 class Counting:
     def __init__(self, steps):
-        from negsample.training.loop import step
+        from negsample.training.step import step
 
         self.step, self.steps, self.calls = step, steps, 0
 

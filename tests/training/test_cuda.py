@@ -13,9 +13,10 @@ from negsample.optim import optimizer_for
 from negsample.random import generator
 from negsample.runs.job import Job, build_model
 from negsample.samplers import Negatives
-from negsample.training.loop import fit, fit_together, step
-from negsample.training.proposals import Proposed, propose
+from negsample.training.loop import fit, fit_together
+from negsample.training.propose import propose
 from negsample.training.state import TrainingState
+from negsample.training.step import step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -52,8 +53,7 @@ def on(proposed, device):
     def moved(values):
         return None if values is None else values.to(device)
 
-    negatives = Negatives(*map(moved, proposed.negatives))
-    return Proposed(negatives, proposed.frozen, moved(proposed.pos_log_q_T), moved(proposed.masked_T))
+    return Negatives(*map(moved, proposed))
 
 
 @pytest.mark.parametrize("table", ["dense", "rows"])
@@ -68,7 +68,7 @@ def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
         proposed = proposed or propose(seats, batch, rng=generator(0, "negatives"))
         rngs = {f"{name}_rng": generator(0, name, device) for name in ("negatives", "dropout")}
         losses = [
-            step(model, seats, batch.to(device), optimizer, proposed=on(proposed, device), **rngs).item()
+            step(model, seats, batch.to(device), optimizer, negatives=on(proposed, device), **rngs).item()
             for _ in range(5)
         ]
         optimizer.apply_deferred()

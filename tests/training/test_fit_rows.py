@@ -116,7 +116,7 @@ def test_the_file_of_the_best_weights_leaves_nothing_behind(data, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# Replay batches
+# The replay buffer
 
 
 class Counted:
@@ -137,15 +137,15 @@ class Counted:
         return self.sampler.sample(batch, rng=rng)
 
 
-def contents(batch, proposed):
+def contents(batch, negatives):
     """All that a batch and its negatives hold, to be compared."""
-    inputs, negatives = batch.inputs, proposed.negatives
+    inputs = batch.inputs
     tensors = [inputs.items_T, inputs.positions_T, inputs.rows_T, torch.from_numpy(inputs.offsets), batch.targets_T]
     tensors += [batch.users_B, batch.history_keys, negatives.ids]
-    maybe = [negatives.log_q, negatives.owner, proposed.pos_log_q_T, proposed.masked_T]
+    maybe = [negatives.log_q, negatives.owner, negatives.pos_log_q_T, negatives.masked_T]
     tensors += [each for each in maybe if each is not None]
     plain = tuple((each.dtype, *each.shape, *each.flatten().tolist()) for each in tensors)
-    return *plain, batch.catalogue_size, batch.exclude, proposed.frozen
+    return *plain, batch.catalogue_size, batch.exclude, negatives.frozen
 
 
 @pytest.mark.parametrize("name", ["mixed", "sampled-softmax-log-q", "cross-batch", "in-batch-log-q"])
@@ -153,9 +153,9 @@ def contents(batch, proposed):
 def test_after_so_many_epochs_only_kept_batches_are_taken(name, factor, data, monkeypatch):
     used, step, counted = [], train.step, []
 
-    def watched(model, method, batch, optimizer, *, proposed, **options):
-        used.append(contents(batch, proposed))
-        return step(model, method, batch, optimizer, proposed=proposed, **options)
+    def watched(model, method, batch, optimizer, *, negatives, **options):
+        used.append(contents(batch, negatives))
+        return step(model, method, batch, optimizer, negatives=negatives, **options)
 
     def sampler(inner):
         counted.append(Counted(inner))
@@ -190,7 +190,7 @@ def test_a_factor_of_all_epochs_changes_nothing(data):
 def test_nothing_is_kept_without_a_factor(data, monkeypatch):
     kept, epoch = [], train._epoch
     monkeypatch.setattr(
-        train, "_epoch", lambda *given, **options: kept.append(given[0].kept) or epoch(*given, **options)
+        train, "_epoch", lambda *given, **options: kept.append(given[0].replay) or epoch(*given, **options)
     )
     trained(data, "random")
     assert kept[0] == []

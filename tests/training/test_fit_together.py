@@ -13,6 +13,7 @@ from negsample.runs.job import Job, build_model
 from negsample.studies.study import groups
 from negsample.training import checkpoint
 from negsample.training import loop as train
+from negsample.training.best import BestWeights
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit, fit_together
 from negsample.training.state import TrainingState
@@ -83,9 +84,9 @@ def sizes_of(data, settings, seeds, folder):
     trainings = trainings_of(data, "xir", settings, seeds)
     for number, training in enumerate(trainings):
         (folder / str(number)).mkdir(parents=True)
-        training._keep = folder / str(number)
+        training.best._keep = folder / str(number)
     fit_together(trainings, data, settings, Checkpoint(folder, "these"))
-    bests = [max(each.stat().st_size for each in training._keep.glob("best-*")) for training in trainings]
+    bests = [max(each.stat().st_size for each in training.best._keep.glob("best-*")) for training in trainings]
     return bests, (folder / "state.pt").stat().st_size
 
 
@@ -102,13 +103,13 @@ def test_files_are_as_large_as_those_of_a_training_alone(table, data, tmp_path, 
 
 def test_the_best_weights_in_a_nameless_file_are_of_one_model(data, monkeypatch):
     sizes = []
-    load_best = TrainingState.load_best
+    load = BestWeights.load
 
-    def loaded(training):
-        sizes.append(training._best.seek(0, 2))
-        load_best(training)
+    def loaded(best, device):
+        sizes.append(best._file.seek(0, 2))
+        return load(best, device)
 
-    monkeypatch.setattr(TrainingState, "load_best", loaded)
+    monkeypatch.setattr(BestWeights, "load", loaded)
     settings = SETTINGS.model_copy(update={"dim": 64})
     for seeds in ([0], [0, 1, 2, 3]):
         fit_together(trainings_of(data, "random", settings, seeds), data, settings)

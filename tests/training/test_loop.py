@@ -24,6 +24,7 @@ from negsample.settings import TrainSettings
 from negsample.training import loop as train
 from negsample.training import state as training
 from negsample.training.loop import fit
+from negsample.training.step import step
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(
@@ -245,7 +246,7 @@ def test_a_model_of_another_catalogue_is_neither_trained_nor_measured(predictabl
             evaluate(model, predictable, "valid", SHORT)
         batch, optimizer = batch_of([[1, 2, 3]], predictable.catalogue_size), optimizer_for(model, SHORT)
         with pytest.raises(ValueError, match=f"table has {items} items and the batch has"):
-            train.step(model, seats(job), batch, optimizer, negatives_rng=rng(1), dropout_rng=rng(2))
+            step(model, seats(job), batch, optimizer, negatives_rng=rng(1), dropout_rng=rng(2))
 
 
 @pytest.mark.parametrize("part", ["train", "Test", "validation", "", "testing", None, 1])
@@ -289,7 +290,7 @@ def test_the_loss_of_a_step_is_that_of_the_parts_by_hand(batch_of, rng):
     ]
     expected = sum(positive) / len(positive) + sum(negative) / len(negative)
     before, rows_before = weights_of(model).clone(), table.clone()
-    loss = train.step(model, method, batch, optimizer, negatives_rng=rng(1), dropout_rng=rng(2))
+    loss = step(model, method, batch, optimizer, negatives_rng=rng(1), dropout_rng=rng(2))
     assert not loss.requires_grad
     assert math.isclose(float(loss), expected, rel_tol=1e-5)
     assert not torch.equal(weights_of(model), before)

@@ -18,7 +18,8 @@ from negsample.models import SASRec
 from negsample.runs.job import Job, build_model
 from negsample.samplers import Uniform
 from negsample.settings import TrainSettings
-from negsample.training import loop as train
+from negsample.training import step as train
+from negsample.training.inputs import StepOptions
 
 V, L, B, K = 60, 25, 4, 7
 
@@ -78,7 +79,7 @@ def test_counted_padding_is_the_loss_over_all_slots(kept, data, rng):
         Unchanged(ours.parameters(), lr=1.0),
         negatives_rng=rng(2),
         dropout_rng=rng(3),
-        padded_to=L,
+        options=StepOptions(padded_to=L),
     )
     expected = padded_loss(theirs, batch, sampler.draw(batch, rng=rng(2)).ids, kept)
     expected.backward()
@@ -94,7 +95,9 @@ def test_an_omitted_padding_is_another_loss(data, rng):
         model = model_of(rng)
         method, optimizer = Method(Uniform(V, K), KeepAll(), bce), Unchanged(model.parameters(), lr=1.0)
         chance = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
-        losses.append(float(train.step(model, method, batch, optimizer, **chance, padded_to=padded_to)))
+        losses.append(
+            float(train.step(model, method, batch, optimizer, **chance, options=StepOptions(padded_to=padded_to)))
+        )
     assert abs(losses[0] - losses[1]) > 1e-3
 
 
@@ -112,10 +115,12 @@ def test_what_cannot_count_padding_is_refused(method, settings, says, data, rng)
     optimizer = Unchanged(model.parameters(), lr=1.0)
     chance = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
     with pytest.raises(InputError, match=says):
-        train.step(model, method, batch_of(data, rng), optimizer, **chance, padded_to=L, **settings)
+        train.step(
+            model, method, batch_of(data, rng), optimizer, **chance, options=StepOptions(padded_to=L, **settings)
+        )
 
 
-def test_only_sasrec_has_a_blank_state():
+def test_only_sasrec_has_a_padding_state():
     with pytest.raises(ValueError, match="padding=count is for model=sasrec"):
         TrainSettings(model="gru4rec", padding="count")
     with pytest.raises(ValueError, match="init=glorot is for model=sasrec"):

@@ -152,14 +152,15 @@ def test_who_has_everything_has_no_score_and_no_gradient(batch_of, rng):
 def test_score_hands_over_what_is_needed_for_each_position(per, rng):
     _, batch, states, table = setting([3, 9, 2], rng)
     ids = ids_per(per, 4, batch, rng)
-    proposed, pos_log_q = Negatives(ids, -ids.float()), torch.randn(len(states), generator=rng(3))
+    pos_log_q = torch.randn(len(states), generator=rng(3))
+    proposed = Negatives(ids, -ids.float())
     targets, vectors = table.lookup(batch.targets_T, ids)
     bare = score(states, targets, vectors, proposed, batch)
     assert bare[2:] == (None,) * 5
     assert torch.equal(bare.pos_T, score_targets(states, targets))
     assert torch.equal(bare.neg_TK, score_negatives(states, vectors, Negatives(ids), batch))
     needs = frozenset(("log_q", "ids", "pos_log_q"))
-    full = score(states, targets, vectors, proposed, batch, needs=needs, pos_log_q_T=pos_log_q)
+    full = score(states, targets, vectors, proposed._replace(pos_log_q_T=pos_log_q), batch, needs=needs)
     rows = batch.inputs.rows_T.tolist()
     expected = {"batch": lambda: ids.repeat(len(states), 1), "sequence": lambda: ids[rows], "position": lambda: ids}
     assert torch.equal(full.ids_TK, expected[per]())

@@ -15,6 +15,7 @@ from negsample.runs.job import Job, build_model
 from negsample.samplers import InBatch, Uniform
 from negsample.settings import TrainSettings
 from negsample.training import loop as train
+from negsample.training.step import step
 
 V = 60
 
@@ -31,7 +32,7 @@ def one_step(data, rng, method):
     batch = next(epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng(1)))
     before = model.table.weight.detach().clone()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    loss = train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+    loss = step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
     assert loss.shape == ()
     assert not loss.requires_grad
     return batch, before, model.table.weight.detach()
@@ -78,7 +79,7 @@ def test_negatives_are_pushed_away_and_targets_pulled_near(data, rng):
 
     before = margins()
     for _ in range(20):
-        train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
+        step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
     assert margins() > before + 0.1
 
 

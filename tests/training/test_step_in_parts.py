@@ -12,9 +12,10 @@ from negsample.errors import InputError
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
 from negsample.miners import KeepAll
 from negsample.models import GRU4Rec, SASRec
-from negsample.training import forward
-from negsample.training import loop as train
-from negsample.training.proposals import propose
+from negsample.training import step as train
+from negsample.training import vectors
+from negsample.training.inputs import StepOptions
+from negsample.training.propose import propose
 from negsample.training.score import MIB
 
 V = 60
@@ -67,7 +68,15 @@ def after_steps(data, rng, name, changes=None, backbone=SASRec, **options):
         # The state of the second step's generator is another one after parts: give both the same.
         negatives.manual_seed(len(losses))
         losses.append(
-            train.step(model, method, batch, optimizer, negatives_rng=negatives, dropout_rng=drops, **options)
+            train.step(
+                model,
+                method,
+                batch,
+                optimizer,
+                negatives_rng=negatives,
+                dropout_rng=drops,
+                options=StepOptions(**options),
+            )
         )
     return torch.stack(losses), model.state_dict()
 
@@ -85,8 +94,8 @@ def ways(name):
 def test_a_step_in_parts_is_the_step_at_once(name, changes, data, rng, monkeypatch):
     expected, weights = after_steps(data, rng, name, changes)
     numbers = []
-    in_parts = forward._in_parts
-    monkeypatch.setattr(forward, "_in_parts", lambda *given: numbers.append(given[-1]) or in_parts(*given))
+    cuts = vectors.cuts
+    monkeypatch.setattr(train, "cuts", lambda batch, parts: numbers.append(parts) or cuts(batch, parts))
     for memory in (1, 7000):
         losses, ours = after_steps(data, rng, name, changes, score_memory=memory)
         torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-5)
@@ -112,7 +121,7 @@ def test_who_selects_by_chance_learns_in_parts(name, world, rng):
     model = SASRec(V, dim=16, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     method, negatives = built(name, predictable), rng(2)
-    memory = {"score_memory": 10_000}
+    memory = {"options": StepOptions(10_000)}
     losses = [
         float(train.step(model, method, batch, optimizer, negatives_rng=negatives, dropout_rng=rng(3), **memory))
         for batch in batches_of(predictable, method, rng, 4) * 15
@@ -128,7 +137,7 @@ def test_chance_of_a_step_in_parts_goes_on(data, rng):
     method, negatives = built("dns-mn", data), rng(2)
     (batch,) = batches_of(data, method, rng, 1)
     proposed = propose(method, batch, rng=negatives)
-    options = {"negatives_rng": negatives, "proposed": proposed, "score_memory": 1}
+    options = {"negatives_rng": negatives, "proposed": proposed, "options": StepOptions(1)}
     losses = {float(train.step(model, method, batch, optimizer, dropout_rng=rng(3), **options)) for _ in range(3)}
     assert len(losses) == 3
 
@@ -145,7 +154,7 @@ def test_scores_are_computed_again_for_the_gradient_rather_than_kept(data, rng):
     method = built("random", data)._replace(miner=Noted())
     (batch,) = batches_of(data, method, rng, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3), score_memory=1)
+    train.step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3), options=StepOptions(1))
     first, again = called[: len(called) // 2], called[len(called) // 2 :]
     assert len(first) > 5
     assert sum(first) == len(batch.targets_T)
@@ -172,12 +181,13 @@ def test_parts_are_whole_sequences_and_about_equal(data, rng):
     (batch,) = batches_of(data, built("random", data), rng, 1)
     offsets = batch.inputs.offsets
     for parts in (1, 2, 3, 9):
-        cuts = forward._cuts(batch, parts)
-        assert cuts[0] == 0
-        assert cuts[-1] == batch.sequences
-        assert all(low < high for low, high in pairwise(cuts))
-        assert len(cuts) <= parts + 1
-        sizes = [offsets[high] - offsets[low] for low, high in pairwise(cuts)]
+        cuts = vectors.cuts(batch, parts)
+        assert cuts[0][0] == 0
+        assert cuts[-1][1] == batch.sequences
+        assert all(low < high for low, high in cuts)
+        assert all(before[1] == after[0] for before, after in pairwise(cuts))
+        assert len(cuts) <= parts
+        sizes = [offsets[high] - offsets[low] for low, high in cuts]
         assert max(sizes) <= offsets[-1] / parts + max(offsets[1:] - offsets[:-1])
 
 

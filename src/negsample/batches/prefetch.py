@@ -11,8 +11,8 @@ T = TypeVar("T")
 _PATIENCE = 0.1  # seconds between looks at whether anybody still waits
 
 
-def ahead(source: Iterator[T], depth: int = 2) -> Iterator[T]:
-    """The same things in the same order, up to ``depth`` of them made in advance by a thread.
+def prefetched(source: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """The items of ``source``, in the same order, up to ``depth`` of them made in advance by a thread.
 
     What ``source`` raises is raised here, in its place. The thread ends when this iterator is closed.
     """

@@ -75,7 +75,7 @@ class Progress:
 
     def __init__(self, bar: RichProgress, jobs: Sequence[Job]) -> None:
         from negsample.methods import METHODS
-        from negsample.training.state import SELECTED_BY
+        from negsample.training.best import SELECTED_BY
 
         self._bar = bar
         self._selected_by = SELECTED_BY

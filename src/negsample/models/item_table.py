@@ -25,6 +25,11 @@ class Rows(NamedTuple):
         return taken.view(*self.positions.shape, self.matrix_ND.shape[1])
 
 
+def looked_up(vectors: Tensor | Rows) -> Tensor:
+    """``vectors``, looked up if they are not yet."""
+    return vectors.vectors() if isinstance(vectors, Rows) else vectors
+
+
 class ItemTable(Protocol):
     """What a model, its training and its evaluation need of the items' embeddings."""
 

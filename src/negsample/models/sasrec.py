@@ -74,9 +74,9 @@ class SASRec(nn.Module):
         return len(self.positions)
 
     @property
-    def blank_state(self) -> Tensor:
-        """(D,) the state of a slot without an item where padding is computed along: masked, it is the last norm's
-        bias."""
+    def padding_state(self) -> Tensor:
+        """(D,) the state of a position without an item where padding is computed along: masked, it is the last
+        norm's bias."""
         bias: Tensor = self.norm.bias
         return bias
 

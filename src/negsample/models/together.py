@@ -55,8 +55,8 @@ class Together:
             yield from model.table.parameters()
 
     @property
-    def blank_states(self) -> list[Tensor]:
-        """(D,) of each model, see :attr:`negsample.models.SASRec.blank_state`."""
+    def padding_states(self) -> list[Tensor]:
+        """(D,) of each model, see :attr:`negsample.models.SASRec.padding_state`."""
         return list(self._stacks["norm.bias"].unbind())
 
     def __call__(

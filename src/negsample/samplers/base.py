@@ -28,11 +28,19 @@ class Negatives(NamedTuple):
 
     ``owner``: (N,) for the first N of shared ids whose occurrence each is, as in ``batch.users_B``; ``NOBODY`` (-1): of
     no user that is known. What is a user's own is never a negative for them. None: all ids are of nobody.
+
+    ``frozen``: how many ids at the end take no gradient.
+
+    ``pos_log_q_T`` and ``masked_T``: for miners that need them, see :class:`~negsample.miners.base.Scored`; they come
+    from :func:`negsample.training.propose.propose`.
     """
 
     ids: Tensor
     log_q: Tensor | None = None
     owner: Tensor | None = None
+    frozen: int = 0
+    pos_log_q_T: Tensor | None = None
+    masked_T: Tensor | None = None
 
 
 class Sampler(Protocol):
@@ -46,11 +54,6 @@ class Sampler(Protocol):
     @property
     def per(self) -> Per:
         """Who shares a draw."""
-        ...
-
-    @property
-    def frozen(self) -> int:
-        """How many ids at the end of the last draw take no gradient."""
         ...
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:

@@ -29,8 +29,6 @@ class Cohort:
         per: who shares them.
     """
 
-    frozen = 0
-
     def __init__(
         self, cohorts: Tensor, shares: Sequence[float] | Sequence[Sequence[float]], k: int, *, per: Per = "sequence"
     ) -> None:

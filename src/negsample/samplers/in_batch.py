@@ -43,8 +43,6 @@ class InBatch:
         per: who shares the draws; ``"all"`` is shared by the batch.
     """
 
-    frozen = 0
-
     def __init__(self, k: int | Literal["all"], *, counts: Tensor | None = None, per: Per | None = None) -> None:
         if k != "all" and k < 1:
             raise ValueError(f"k must be >= 1 or 'all', got {k}")

@@ -58,11 +58,6 @@ class MemoryBank:
         """Ids of the last draw."""
         return self._drawn.shape[1]
 
-    @property
-    def frozen(self) -> int:
-        """All of them: a bank takes no gradient."""
-        return self._drawn.shape[1]
-
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(at most size,) ids: the bank as it was before this batch's targets go in."""
         kept = self._kept.to(batch.device)
@@ -72,7 +67,7 @@ class MemoryBank:
         into = torch.stack([batch.targets_T, batch.position_users.clamp(min=NOBODY)])[:, order]
         self._kept = torch.cat([kept, into], 1)[:, -self.size :]
         ids, owner = self._drawn
-        return Negatives(ids, owner=owner)
+        return Negatives(ids, owner=owner, frozen=len(ids))
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """The bank with its ``log_q``."""
@@ -109,7 +104,6 @@ class Cache:
     """
 
     per: Per = "batch"
-    frozen = 0
 
     def __init__(self, items: int, k: int, *, size: int) -> None:
         if items < 1 or k < 1 or size < 1:

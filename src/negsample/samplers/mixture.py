@@ -47,16 +47,12 @@ class Mixture:
             total += part.k
         return total
 
-    @property
-    def frozen(self) -> int:
-        """Of the last part."""
-        return self.parts[-1].frozen
-
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids of all parts, in their order."""
         drawn = [spread(part.draw(batch, rng=rng), batch, part.per, self.per) for part in self.parts]
         self._there = [_there(each, batch) for each in drawn]
-        return Negatives(torch.cat([each.ids for each in drawn], -1), owner=_owners(drawn))
+        ids = torch.cat([each.ids for each in drawn], -1)
+        return Negatives(ids, owner=_owners(drawn), frozen=drawn[-1].frozen)
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Draws with the mixture's ``log_q``."""
@@ -93,7 +89,7 @@ def spread(drawn: Negatives, batch: Batch, of: Per, to: Per) -> Negatives:
     left_out = excluded(finer, batch, to)
     if drawn.owner is not None:
         left_out[:, : len(drawn.owner)] |= own_mask(drawn.owner, batch)[rows]
-    return Negatives(finer.masked_fill(left_out, 0))
+    return Negatives(finer.masked_fill(left_out, 0), frozen=drawn.frozen)
 
 
 def _there(drawn: Negatives, batch: Batch) -> Tensor:

@@ -22,8 +22,6 @@ class Uniform:
         per: who shares them.
     """
 
-    frozen = 0
-
     def __init__(self, items: int, k: int, *, per: Per = "sequence") -> None:
         if items < 1:
             raise ValueError(f"items must be >= 1, got {items}")
@@ -59,8 +57,6 @@ class Popularity:
         per: who shares them.
     """
 
-    frozen = 0
-
     def __init__(self, counts: Tensor, k: int, *, exponent: float = 1.0, per: Per = "sequence") -> None:
         check_draws(k, per)
         if not math.isfinite(exponent):
@@ -93,8 +89,6 @@ class LogUniform:
         k: K, draws with replacement.
         per: who shares them.
     """
-
-    frozen = 0
 
     def __init__(self, counts: Tensor, k: int, *, per: Per = "sequence") -> None:
         check_draws(k, per)

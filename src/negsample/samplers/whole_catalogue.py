@@ -20,7 +20,6 @@ class WholeCatalogue:
         items: V.
     """
 
-    frozen = 0
     per: Per = "batch"
 
     def __init__(self, items: int) -> None:

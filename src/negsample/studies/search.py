@@ -19,7 +19,8 @@ from torch.quasirandom import SobolEngine
 from negsample.errors import InputError
 from negsample.methods.spaces import OneOf, Real, Space, narrowed
 from negsample.runs.tunings import Trial
-from negsample.training.state import Epoch, standing
+from negsample.training.best import validation_score
+from negsample.training.state import Epoch
 
 STARTUP = 5
 """Trials before the search learns from them."""
@@ -148,7 +149,7 @@ def _nearest(value: Any, space: Space) -> Any:
 
 def ended(trial: optuna.Trial, state: TrialState, log: Sequence[Epoch], error: str | None) -> FrozenTrial:
     """``trial`` with what came of it, to be kept: its value is the best HR@10 on validation."""
-    validations = {each.epoch: standing(each.valid) for each in log if each.valid is not None}
+    validations = {each.epoch: validation_score(each.valid) for each in log if each.valid is not None}
     best = max(validations, key=lambda epoch: validations[epoch], default=None)
     hit_rate, ndcg = (None, None) if best is None or state == TrialState.FAIL else validations[best]
     return optuna.create_trial(

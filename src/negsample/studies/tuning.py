@@ -19,7 +19,7 @@ from negsample.runs.job import Job, tuned_job
 from negsample.settings import TrainSettings
 from negsample.studies.earlier import differs
 from negsample.studies.tuning_task import Tuning
-from negsample.training.state import SELECTED_BY
+from negsample.training.best import SELECTED_BY
 
 SEED = 1_000_000
 """Added to a study's seed: no repeat trains with the seed that its settings were chosen by."""

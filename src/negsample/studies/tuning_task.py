@@ -23,9 +23,10 @@ from negsample.runs.shortage import is_of_the_system
 from negsample.runs.tunings import BestTrial, Trial, TuningSummary
 from negsample.settings import fingerprint
 from negsample.studies.search import as_trial, drop_half_line, ended, keep_trial, kept_trials, next_trial
+from negsample.training.best import SELECTED_BY
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
-from negsample.training.state import SELECTED_BY, Epoch, Fitted, TrainingState
+from negsample.training.state import Epoch, Fitted, TrainingState
 
 
 class Tuning(NamedTuple):

@@ -33,14 +33,14 @@ class DivergedError(InputError):
         self.epoch, self.step, self.begun = epoch, step, begun
 
 
-class Trace:
+class EpochLosses:
     """The losses of an epoch of S trainings and the users of their batches, which say where one diverged.
 
     Every loss is checked: on a CPU at once, on a GPU, which would have to be waited for, at the end of the epoch.
     """
 
     def __init__(self, trainings: Sequence[TrainingState], epoch: int) -> None:
-        self.losses: list[Tensor] = []
+        self._losses: list[Tensor] = []
         self._users: list[Sequence[Tensor]] = []
         self._trainings, self._epoch = trainings, epoch
 
@@ -50,10 +50,14 @@ class Trace:
         Raises:
             DivergedError: on a CPU, where a loss is not finite.
         """
-        self.losses.append(loss_S)
+        self._losses.append(loss_S)
         self._users.append(users)
         if loss_S.device.type == "cpu":
-            self._check(loss_S.unsqueeze(0), len(self.losses))
+            self._check(loss_S.unsqueeze(0), len(self._losses))
+
+    def __len__(self) -> int:
+        """Steps so far."""
+        return len(self._losses)
 
     def means(self) -> list[float]:
         """The mean loss of each training.
@@ -61,22 +65,22 @@ class Trace:
         Raises:
             DivergedError: a loss is not finite.
         """
-        loss_NS = torch.stack(self.losses)
+        loss_NS = torch.stack(self._losses)
         self._check(loss_NS, 1)
         means: list[float] = loss_NS.double().mean(0).tolist()
         return means
 
-    def look(self, training: TrainingState, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
-        """:meth:`negsample.training.state.TrainingState.look` after the epoch.
+    def validate(self, training: TrainingState, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
+        """:meth:`negsample.training.state.TrainingState.validate` after the epoch.
 
         Raises:
             DivergedError: the model's scores are not finite.
         """
         try:
-            return training.look(self._epoch, data, settings)
+            return training.validate(self._epoch, data, settings)
         except NotFiniteError:
             where = f"the scores were not finite after epoch {self._epoch}"
-            raise self._error(where, [self._trainings.index(training)], len(self.losses), begun=True) from None
+            raise self._error(where, [self._trainings.index(training)], len(self._losses), begun=True) from None
 
     def _check(self, loss_NS: Tensor, first: int) -> None:
         finite = torch.isfinite(loss_NS)

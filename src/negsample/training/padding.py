@@ -8,34 +8,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import Batch
 from negsample.errors import InputError
-from negsample.methods import Method
 from negsample.miners import Scored
-from negsample.models import Backbone, SASRec
-from negsample.models.item_table import Rows
-from negsample.training.proposals import Proposed, of_positions
+from negsample.models import SASRec
+from negsample.models.item_table import Rows, looked_up
+from negsample.training.inputs import StepInputs
 from negsample.training.score import MIB, scores_bytes
 
 
-def check_padding(
-    model: Backbone,
-    method: Method,
-    batch: Batch,
-    proposed: Proposed,
-    padded_to: int,
-    score_memory: int | None,
-) -> None:
-    """Slots without an item can be counted in what ``method`` loses on ``batch``.
+def check_padding(given: StepInputs) -> None:
+    """Positions without an item can be counted in the loss.
 
     Raises:
-        InputError: they have no state or no negatives, the miner needs more of them than scores, or all is too much
-            at once.
+        InputError: they have no state or no negatives, the miner needs more of them than scores, or all is too much at
+            once.
     """
+    model, method, batch, negatives, _, (score_memory, _, padded_to) = given
+    assert padded_to is not None
     if not isinstance(model, SASRec):
         raise InputError("setting padding=count is for model=sasrec; leave it out")
-    ids = proposed.negatives.ids
-    if ids.dim() != 2 or of_positions(ids, batch) or method.miner.needs:
+    ids = negatives.ids
+    if ids.dim() != 2 or len(ids) != batch.sequences or method.miner.needs:
         raise InputError(
             "setting padding=count is for methods whose negatives are drawn per sequence (draws_per=sequence) and "
             "selected by score alone, as the reference's are; leave it out, or choose such a method"
@@ -48,20 +41,14 @@ def check_padding(
         )
 
 
-def blank_scores(
-    blank_D: Tensor,
-    method: Method,
-    vectors: Tensor | Rows,
-    ids_BK: Tensor,
-    batch: Batch,
-    padded_to: int,
-    negatives_rng: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Scores of the slots without an item as of positions, what is selected: their state is ``blank_D``, their target
-    id 0 with the vector zero, their negatives those of their sequence. Those of a sequence are alike, so selecting is
-    done once for it."""
-    vectors_BKD = vectors.vectors() if isinstance(vectors, Rows) else vectors
-    scores_BK = (vectors_BKD @ blank_D).masked_fill(ids_BK == 0, -math.inf)
-    selected = method.miner(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=negatives_rng)
-    missing_B = padded_to - torch.from_numpy(np.diff(batch.inputs.offsets)).to(ids_BK.device)
-    return selected.pos_T.repeat_interleave(missing_B), selected.neg_TK.repeat_interleave(missing_B, 0)
+def padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tensor) -> Scored:
+    """Scores of the positions without an item, as the miner leaves them.
+
+    Their state is ``padding_D``, their target id 0 with the vector zero, their negatives those of their sequence, with
+    the vectors ``negatives``. Those of a sequence are alike, so the miner sees one of them.
+    """
+    assert given.options.padded_to is not None
+    scores_BK = (looked_up(negatives) @ padding_D).masked_fill(given.negatives.ids == 0, -math.inf)
+    pos_B, neg_BK, *_ = given.method.miner(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=given.rng)
+    missing_B = given.options.padded_to - torch.from_numpy(np.diff(given.batch.inputs.offsets)).to(neg_BK.device)
+    return Scored(pos_B.repeat_interleave(missing_B), neg_BK.repeat_interleave(missing_B, 0))

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from negsample.batches.packed import Batch, upload
 from negsample.batches.windows import spans
 from negsample.miners.base import Needs, Scored
-from negsample.models.item_table import Rows
+from negsample.models.item_table import Rows, looked_up
 from negsample.samplers.base import Negatives, own_mask
 from negsample.samplers.exclusion import in_history, rows_of
 
@@ -31,30 +31,32 @@ def score(
     states_TD: Tensor,
     targets_TD: Tensor,
     vectors: Tensor | Rows,
-    proposed: Negatives,
+    negatives: Negatives,
     batch: Batch,
     *,
     needs: Needs = frozenset(),
-    pos_log_q_T: Tensor | None = None,
-    masked_T: Tensor | None = None,
+    merged: bool = False,
 ) -> Scored:
     """Targets and negatives scored, with what a miner ``needs``; see :func:`score_negatives`.
 
-    ``pos_log_q_T`` and ``masked_T``: see :class:`~negsample.miners.base.Scored`.
+    ``merged``: the negatives are shared, and scored into one column; see :func:`merge_negatives`.
 
     Raises:
-        ValueError: the miner needs ``log_q``, and ``proposed`` has none.
+        ValueError: the miner needs ``log_q``, and ``negatives`` have none.
     """
-    log_q = proposed.log_q if "log_q" in needs else None
+    log_q = negatives.log_q if "log_q" in needs else None
     if "log_q" in needs and log_q is None:
         raise ValueError("the miner needs log_q, which draw() leaves out; take the negatives of sample()")
+    pos_T = score_targets(states_TD, targets_TD)
+    if merged:
+        return Scored(pos_T, merge_negatives(states_TD, looked_up(vectors), negatives, batch))
     return Scored(
-        score_targets(states_TD, targets_TD),
-        score_negatives(states_TD, vectors, proposed, batch),
+        pos_T,
+        score_negatives(states_TD, vectors, negatives, batch),
         None if log_q is None else _per_position(log_q, batch),
-        pos_log_q_T,
-        _per_position(proposed.ids, batch) if "ids" in needs else None,
-        masked_T,
+        negatives.pos_log_q_T,
+        _per_position(negatives.ids, batch) if "ids" in needs else None,
+        negatives.masked_T,
         None if log_q is None else _per_position((log_q > -math.inf).sum(-1, keepdim=True), batch).squeeze(1),
     )
 
@@ -72,7 +74,7 @@ def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
     return (states_TD * targets_TD).sum(1)
 
 
-def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, proposed: Negatives, batch: Batch) -> Tensor:
+def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, negatives: Negatives, batch: Batch) -> Tensor:
     """(T, K) inner products with the negatives, ``-inf`` where one is absent, the user's own, or a collision.
 
     ``ids`` (K,) and ``vectors`` (K, D), shared: one product; excluded and own ones are masked here. ``ids`` (B, K)
@@ -81,13 +83,13 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, proposed: Negativ
     whole. What the user has was left out when ids were drawn per sequence or position, and the target when they were
     drawn per position.
     """
-    ids = proposed.ids
+    ids = negatives.ids
     own = ids.dim() == 2 and len(ids) != batch.sequences
     if isinstance(vectors, Rows) and not own:
         vectors = vectors.vectors()
     if ids.dim() == 1:
         assert isinstance(vectors, Tensor)
-        return (states_TD @ vectors.T).masked_fill(_collides(ids, proposed.owner, batch), -math.inf)
+        return (states_TD @ vectors.T).masked_fill(_collides(ids, negatives.owner, batch), -math.inf)
     if isinstance(vectors, Rows):
         scores = _dots_of(states_TD, vectors)
     elif own:
@@ -102,14 +104,14 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, proposed: Negativ
     return scores
 
 
-def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, proposed: Negatives, batch: Batch) -> Tensor:
+def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, negatives: Negatives, batch: Batch) -> Tensor:
     """(T, 1) ``log sum_j exp(s_j)`` over shared negatives, a single one that stands for all; ``-inf`` where none is.
 
     Never holds more than T x ``MERGED`` scores: they are computed chunk by chunk, and again for the gradient. What
     :func:`negsample.losses.sampled_softmax` and :func:`~negsample.losses.corrected_log_q` make of it is what they
     make of the (T, K) scores.
     """
-    ids_K, owner_N = proposed.ids, proposed.owner
+    ids_K, owner_N = negatives.ids, negatives.owner
 
     def masked(chunk: int) -> Tensor:
         here = slice(chunk * MERGED, (chunk + 1) * MERGED)

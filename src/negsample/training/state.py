@@ -1,12 +1,10 @@
-"""One training and what has come of it so far: its chance, its epochs, the weights of the best of them."""
+"""The state of one training: its model, its random numbers, its epochs, the weights of the best of them."""
 
 from __future__ import annotations
 
 import json
 import math
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,31 +12,18 @@ import torch
 
 from negsample.data.dataset import Dataset
 from negsample.evaluation.evaluate import evaluate
-from negsample.files.checksums import sum_of
 from negsample.files.folders import finite
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.random import generator
 from negsample.settings import TrainSettings
-from negsample.training.checkpoint import State, damaged, save, write_whole
-from negsample.training.proposals import Replay
-
-SELECTED_BY = "hr@10"
-"""The validation figure by which an epoch, and a tuning's trial, is chosen."""
-
-_OF_EQUALS = "ndcg@10"
-
-
-def standing(valid: Mapping[str, float]) -> tuple[float, float]:
-    """What is compared to choose by validation: HR@10 first, and of equal ones NDCG@10; the first of equals is taken.
-
-    HR@10 alone tells little where the catalogue is small: where V is near 10, every epoch hits nearly everything.
-    """
-    return valid[SELECTED_BY], valid[_OF_EQUALS]
+from negsample.training.best import BestWeights
+from negsample.training.checkpoint import State
+from negsample.training.replay import Replay
 
 
 class Epoch(NamedTuple):
-    """What an epoch gave; ``valid`` where it was looked at, NaN where a figure is undefined; ``seconds`` and ``steps``
+    """What an epoch gave; ``valid`` where it was validated, NaN where a figure is undefined; ``seconds`` and ``steps``
     of training so far."""
 
     epoch: int
@@ -68,16 +53,14 @@ class Fitted(NamedTuple):
 
 
 class TrainingState:
-    """One training: a model, its method, and its chance by purpose, with what has come of it so far.
+    """One training: a model, its method, and its generators by purpose, with what has come of it so far.
 
     Args:
         model: with its table; trained in place.
-        method: the three seats, its own where it has a memory.
-        seed: where chance comes from.
+        method: sampler, miner and loss, its own where it has a memory.
+        seed: where random numbers come from.
         watch: called after each epoch.
-        scratch: the folder of the nameless file in which the weights of the best epoch lie, so that they take no
-            memory; None: the system's for temporary files.
-        keep: the folder where these weights lie under a name instead, for a training that may be carried on.
+        scratch, keep: where the weights of the best epoch lie, see :class:`~negsample.training.best.BestWeights`.
     """
 
     def __init__(
@@ -91,104 +74,49 @@ class TrainingState:
         keep: Path | None = None,
     ) -> None:
         self.model, self.method, self.seed, self.watch = model, method, seed, watch
-        device = model.table.weight.device
         self.order_rng = generator(seed, "order")
-        self.negatives_rng = generator(seed, "negatives", device)
-        self.dropout_rng = generator(seed, "dropout", device)
-        self.rounding_rng = generator(seed, "rounding", device)
-        self.kept: list[Replay] = []
+        self.negatives_rng = generator(seed, "negatives", self.device)
+        self.dropout_rng = generator(seed, "dropout", self.device)
+        self.rounding_rng = generator(seed, "rounding", self.device)
+        self.replay: list[Replay] = []
         self.log: list[Epoch] = []
-        self.best_epoch, self._best_standing = 0, (-math.inf, -math.inf)
-        self._scratch, self._keep = scratch, keep
-        self._best_sum = ""
+        self.best = BestWeights(scratch, keep)
 
-    @contextmanager
-    def keeping_best(self) -> Iterator[None]:
-        """For as long as its training takes: there is a place for the best weights."""
-        if self._keep is not None:
-            yield
-            return
-        with tempfile.TemporaryFile(dir=self._scratch) as self._best:
-            yield
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.table.weight.device
 
-    def look(self, epoch: int, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
+    def validate(self, epoch: int, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
         """Validation figures after ``epoch``; its weights are set aside if it is the best so far."""
-        device = self.model.table.weight.device
-        valid = evaluate(self.model, data, "valid", settings, device=device, with_top=False).figures
-        if standing(valid) > self._best_standing:
-            self.best_epoch, self._best_standing = epoch, standing(valid)
-            if self._keep is not None:
-                write_whole(self.model.state_dict(), self._best_path(self._keep))
-                self._best_sum = sum_of(self._best_path(self._keep)).sha256
-            else:
-                self._best.seek(0)
-                save(self.model.state_dict(), self._best)
+        valid = evaluate(self.model, data, "valid", settings, device=self.device, with_top=False).figures
+        self.best.update(epoch, valid, self.model.state_dict())
         return valid
 
-    def load_best(self) -> None:
-        """Give the model the weights of its best epoch."""
-        device = self.model.table.weight.device
-        if self._keep is None:
-            self._best.seek(0)
-            weights = torch.load(self._best, map_location=device, weights_only=True)
-        else:
-            path = self._check_best(self._keep)
-            try:
-                weights = torch.load(path, map_location=device, weights_only=True)
-            except Exception as error:  # torch and its unpickler each have errors of their own
-                raise damaged(path, error) from None
-        self.model.load_state_dict(weights)
-
     def state(self) -> State:
-        """All that the epochs to come depend on, but for the optimiser, between two of them."""
+        """All that the epochs to come depend on, but for the optimizer, between two of them."""
+        memory = self.method.memory
         return {
             "model": self.model.state_dict(),
-            "chance": [each.get_state() for each in self._chance()],
-            "memory": None if self.method.memory is None else self.method.memory.state_dict(),
-            "kept": [tuple(each) for each in self.kept],
+            "random": [each.get_state() for each in self._generators()],
+            "memory": None if memory is None else memory.state_dict(),
+            "replay": [each.state() for each in self.replay],
             "log": json.dumps([each.entry() for each in self.log], allow_nan=False),
-            "best": [self.best_epoch, *self._best_standing],
-            "best_sum": self._best_sum,
+            "best": self.best.state(),
         }
 
     def restore(self, state: State) -> None:
-        """Go on from ``state``, of a course of the same model, method and seed; what it told is told again."""
+        """Go on from ``state``, of a training of the same model, method and seed; ``watch`` sees its epochs again."""
         self.model.load_state_dict(state["model"])
-        for each, kept in zip(self._chance(), state["chance"], strict=True):
-            each.set_state(kept)
+        for each, then in zip(self._generators(), state["random"], strict=True):
+            each.set_state(then)
         if self.method.memory is not None:
             self.method.memory.load_state_dict(state["memory"])
-        device = self.model.table.weight.device
-        self.kept[:] = [Replay(*each).to(device) for each in state["kept"]]
-        self.best_epoch, *standing_then = state["best"]
-        self._best_standing = standing_then[0], standing_then[1]
-        self._best_sum = state["best_sum"]
-        if self._keep is not None and self.best_epoch:
-            self._check_best(self._keep)
+        self.replay[:] = [Replay.restored(each, self.device) for each in state["replay"]]
+        self.best.restore(state["best"])
         self.log[:] = [Epoch.of_entry(each) for each in json.loads(state["log"])]
         for epoch in self.log:
             self.watch(epoch)
 
-    def forget_earlier_bests(self) -> None:
-        """Delete the weights of epochs that were the best for a while: no state needs them any more."""
-        if self._keep is not None:
-            for path in self._keep.glob("best-*"):
-                if path != self._best_path(self._keep):
-                    path.unlink()
-
-    def _check_best(self, folder: Path) -> Path:
-        """The path of the best weights, which are those that were written."""
-        path = self._best_path(folder)
-        try:
-            found = sum_of(path).sha256
-        except OSError as error:
-            raise damaged(path, error.strerror) from None
-        if found != self._best_sum:
-            raise damaged(path, "its checksum is another than when it was written")
-        return path
-
-    def _best_path(self, folder: Path) -> Path:
-        return folder / f"best-{self.best_epoch}.pt"
-
-    def _chance(self) -> list[torch.Generator]:
+    def _generators(self) -> list[torch.Generator]:
         return [self.order_rng, self.negatives_rng, self.dropout_rng, self.rounding_rng]

@@ -17,8 +17,8 @@ from negsample.studies.forecast.busy import Busy, watch_others
 from negsample.studies.forecast.memory import available_memory
 from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
 from negsample.studies.forecast.trial import Pace, pace_of
-from negsample.training.forward import check_whole
 from negsample.training.score import MIB
+from negsample.training.vectors import check_whole
 
 __all__ = [
     "Busy",

@@ -27,8 +27,8 @@ from negsample.runs.memory import forget_peak, peak_memory
 from negsample.scoring.dial import BETAS, NO_DIAL, Dials
 from negsample.settings import TrainSettings
 from negsample.studies.forecast.needs import needs_of, positions_of, table_bytes
-from negsample.training.loop import padding_of, precision_of, step
-from negsample.training.score import MIB
+from negsample.training.inputs import step_options
+from negsample.training.step import step
 
 _ITEMS = 1 << 16  # of the table that is tried instead of a larger one: its rows cost a step about the same
 _QUERIES = 256  # ranked at most
@@ -146,9 +146,7 @@ def _steps(job: Job, method: Method, model: Backbone, optimizer: Optimizer, devi
                 optimizer,
                 negatives_rng=negatives_rng,
                 dropout_rng=dropout_rng,
-                score_memory=settings.score_memory * MIB,
-                autocast=precision_of(settings),
-                padded_to=padding_of(settings),
+                options=step_options(settings),
             ),
             device,
         )

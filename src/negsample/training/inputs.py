@@ -1,0 +1,75 @@
+"""What one step of a model computes with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import Batch
+from negsample.methods import Method
+from negsample.models import Backbone
+from negsample.samplers import Negatives
+from negsample.settings import TrainSettings
+from negsample.training.score import MIB
+
+
+class StepOptions(NamedTuple):
+    """How a step is computed.
+
+    Attributes:
+        score_memory: bytes that the scores may take (None: any); where they would take more, they are computed for
+            some sequences at a time, and again for the gradient. (What a miner draws is then the same for each part.)
+        autocast: number type of the encoder's products, ``torch.bfloat16`` or None; scores and losses are float32.
+        padded_to: L, to have the loss's means run over all B x L positions, those without an item included, as the
+            reference has it. There a position without an item adds ``log 2`` to the positive mean, its target's vector
+            being zero, and to the negative mean ``softplus(beta . e)`` for each negative of its sequence, ``beta`` the
+            bias of the last norm. So the gradient of a real position is smaller by the share of positions that are
+            real, and rows that are drawn learn to have a low score in the direction of ``beta``. Never in parts.
+    """
+
+    score_memory: int | None = None
+    autocast: torch.dtype | None = None
+    padded_to: int | None = None
+
+
+class StepInputs(NamedTuple):
+    """What a step of one model computes with. ``rng``: for what the miner draws."""
+
+    model: Backbone
+    method: Method
+    batch: Batch
+    negatives: Negatives
+    rng: torch.Generator
+    options: StepOptions
+
+    def part(self, first: int, last: int) -> StepInputs:
+        """Sequences ``first .. last - 1`` alone."""
+        low, high = self.batch.inputs.offsets[[first, last]].tolist()
+        negatives = self.negatives
+        return self._replace(
+            batch=self.batch.part(first, last),
+            negatives=negatives._replace(
+                ids=self.rows_of(negatives.ids, first, last),
+                log_q=None if negatives.log_q is None else self.rows_of(negatives.log_q, first, last),
+                pos_log_q_T=None if negatives.pos_log_q_T is None else negatives.pos_log_q_T[low:high],
+                masked_T=None if negatives.masked_T is None else negatives.masked_T[low:high],
+            ),
+        )
+
+    def rows_of(self, values: Tensor, first: int, last: int) -> Tensor:
+        """What of ``values`` (K,), (B, K) or (T, K) is of these sequences."""
+        if values.dim() == 1:
+            return values
+        low, high = self.batch.inputs.offsets[[first, last]].tolist()
+        return values[first:last] if len(values) == self.batch.sequences else values[low:high]
+
+
+def step_options(settings: TrainSettings, models: int = 1) -> StepOptions:
+    """What ``settings`` say for each of several ``models`` that are trained together."""
+    return StepOptions(
+        score_memory=settings.score_memory * MIB // models,
+        autocast=torch.bfloat16 if settings.precision == "bfloat16" else None,
+        padded_to=settings.max_length if settings.padding == "count" else None,
+    )

@@ -1,0 +1,133 @@
+"""One step of training, in the open: propose, look up, encode, score, select, loss, update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from negsample.batches.packed import Batch
+from negsample.losses import of_parts
+from negsample.methods import Method
+from negsample.miners import Scored
+from negsample.models import Backbone, SASRec, Together
+from negsample.models.agreement import check_items
+from negsample.models.item_table import looked_up
+from negsample.optim import Optimizer
+from negsample.samplers import Negatives
+from negsample.training.inputs import StepInputs, StepOptions
+from negsample.training.padding import padding_scores
+from negsample.training.propose import propose
+from negsample.training.score import score
+from negsample.training.vectors import Vectors, cuts, frozen_at_end, look_up
+
+PLAIN = StepOptions()
+
+
+def step(
+    model: Backbone,
+    method: Method,
+    batch: Batch,
+    optimizer: Optimizer,
+    *,
+    negatives_rng: torch.Generator,
+    dropout_rng: torch.Generator,
+    negatives: Negatives | None = None,
+    options: StepOptions = PLAIN,
+) -> Tensor:
+    """One update of ``model``. Returns the loss, detached.
+
+    Args:
+        model: a backbone with its table.
+        method: sampler, miner and loss.
+        batch: what to learn from.
+        optimizer: of PyTorch where the table is dense; see :func:`negsample.optim.optimizer_for`.
+        negatives_rng: for sampler and miner, on the batch's device.
+        dropout_rng: likewise.
+        negatives: those of an earlier :func:`~negsample.training.propose.propose` for this batch, instead of new ones.
+        options: memory, precision, and whether padding counts.
+
+    Raises:
+        InputError: the scores would take more memory than they may, and the method's miner needs the batch as a whole;
+            or padding cannot be counted for this method and model.
+        ValueError: the batch is of another catalogue than the model.
+    """
+    check_items(model.table, batch.catalogue_size, "the batch")
+    negatives = negatives or propose(method, batch, rng=negatives_rng)
+    given = StepInputs(model, method, batch, negatives, negatives_rng, options)
+    vectors = look_up(given)
+    with _autocast(batch.device, options.autocast):
+        states_TD = model(vectors.inputs_TD, batch.inputs, dropout_rng)
+    padding_D = model.padding_state if isinstance(model, SASRec) else None
+    loss = loss_of(given, vectors, states_TD.float(), padding_D)
+    _update(loss, optimizer)
+    return loss.detach()
+
+
+def step_together(
+    together: Together, inputs: Sequence[StepInputs], optimizer: Optimizer, *, dropout_rngs: Sequence[torch.Generator]
+) -> Tensor:
+    """One update of S models, each by its own ``inputs``. Returns their (S,) losses, detached."""
+    vectors = [look_up(each) for each in inputs]
+    with _autocast(inputs[0].batch.device, inputs[0].options.autocast):
+        states = together([each.inputs_TD for each in vectors], [each.batch.inputs for each in inputs], dropout_rngs)
+    each_model = zip(inputs, vectors, states, together.padding_states, strict=True)
+    loss_S = torch.stack([loss_of(given, own, states_TD.float(), D) for given, own, states_TD, D in each_model])
+    _update(loss_S.sum(), optimizer)
+    return loss_S.detach()
+
+
+def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None = None) -> Tensor:
+    """The loss of a model's states. ``padding_D``: the state of a position without an item, where padding counts."""
+    if vectors.parts is not None:
+        return _loss_in_parts(given, vectors, states_TD)
+    loss, scored = given.method.loss, mined(given, vectors, states_TD)
+    if given.options.padded_to is None:
+        return loss(scored.pos_T, scored.neg_TK)
+    assert padding_D is not None, "look_up() refuses models without such a state"
+    padding = padding_scores(given, frozen_at_end(vectors.negatives, given.negatives.frozen), padding_D)
+    return of_parts(loss(scored.pos_T, scored.neg_TK, parts=True) + loss(padding.pos_T, padding.neg_TK, parts=True))
+
+
+def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
+    """The scores of targets and negatives, as the miner leaves them."""
+    _, method, batch, negatives, rng, _ = given
+    targets_TD = looked_up(vectors.targets)
+    held = frozen_at_end(vectors.negatives, negatives.frozen)
+    scored = score(states_TD, targets_TD, held, negatives, batch, needs=method.miner.needs, merged=method.merged)
+    return method.miner(scored, rng=rng)
+
+
+def _loss_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Tensor:
+    """The same loss; vectors of negatives and scores are there for one part at a time, and again for the gradient."""
+    assert vectors.parts is not None
+    start = given.rng.clone_state()
+    sums = [
+        checkpoint(_sums_of_part, given, vectors, states_TD, start, part, use_reentrant=False, preserve_rng_state=False)
+        for part in cuts(given.batch, vectors.parts)
+    ]
+    torch.empty(1, device=states_TD.device).random_(generator=given.rng)  # the next step draws other numbers
+    return of_parts(torch.stack(sums).sum(0))
+
+
+def _sums_of_part(
+    given: StepInputs, vectors: Vectors, states_TD: Tensor, start: torch.Generator, part: tuple[int, int]
+) -> Tensor:
+    low, high = given.batch.inputs.offsets[list(part)].tolist()
+    own = given.part(*part)._replace(rng=start.clone_state())
+    scored = mined(own, vectors.part(given, *part), states_TD[low:high])
+    return given.method.loss(scored.pos_T, scored.neg_TK, parts=True)
+
+
+def _autocast(device: torch.device, to: torch.dtype | None) -> torch.autocast:
+    return torch.autocast(device.type, to, enabled=to is not None)
+
+
+def _update(loss: Tensor, optimizer: Optimizer) -> None:
+    if loss.device.type == "cpu" and not bool(torch.isfinite(loss)):
+        return  # the weights stay as they were, and show what was wrong first; a GPU would have to be waited for
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
