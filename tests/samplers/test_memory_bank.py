@@ -81,7 +81,7 @@ def test_a_bank_that_is_carried_on_knows_whose_its_targets_are(batch_with, rng):
 def test_where_users_are_not_known_nothing_in_the_bank_is_anybodys(rng):
     bank, ids = MemoryBank(4), torch.tensor([[1, 2], [3, 4]])
     bank.draw(padded_batch(ids, ids, catalogue_size=V), rng=rng(0))
-    _, log_q, owner = bank.sample(padded_batch(ids, ids, catalogue_size=V), rng=rng(0))
+    _, log_q, owner, *_ = bank.sample(padded_batch(ids, ids, catalogue_size=V), rng=rng(0))
     assert owner.tolist() == [-1] * 4
     torch.testing.assert_close(log_q.exp(), torch.full((2, 4), 0.25))
 
@@ -156,7 +156,7 @@ def test_in_a_mixture_the_banks_ids_come_last_and_are_frozen(batch_with, rng):
 
 def test_in_a_mixture_a_part_of_nothing_has_no_weight(batch_with, rng):
     mixture = Mixture(Uniform(V, 4, per="batch"), MemoryBank(4))
-    _, log_q, _ = mixture.sample(batch_with([[1, 2]], V), rng=rng(0))
+    _, log_q, *_ = mixture.sample(batch_with([[1, 2]], V), rng=rng(0))
     torch.testing.assert_close(log_q.exp(), torch.full((1, 4), 1 / V))
     ids, log_q, *_ = mixture.sample(batch_with([[3]], V, first=1), rng=rng(0))
     expected = [4 / 6 / V + (2 / 6 / 2 if item in (1, 2) else 0) for item in ids.tolist()]

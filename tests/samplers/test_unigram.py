@@ -48,7 +48,7 @@ def test_a_catalogue_of_one_item(per, batch_with, rng):
         ids, log_q, *_ = sampler.sample(batch, rng=rng(0))
         assert (ids == (0 if per == "position" else 1)).all()
         assert (log_q == (-math.inf if per == "position" else 0)).all()
-        free, log_q, _ = sampler.sample(dataclasses.replace(batch, exclude="none"), rng=rng(0))
+        free, log_q, *_ = sampler.sample(dataclasses.replace(batch, exclude="none"), rng=rng(0))
         assert (free == 1).all()
         assert (log_q == 0).all()
 

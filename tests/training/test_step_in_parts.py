@@ -137,7 +137,7 @@ def test_chance_of_a_step_in_parts_goes_on(data, rng):
     method, negatives = built("dns-mn", data), rng(2)
     (batch,) = batches_of(data, method, rng, 1)
     proposed = propose(method, batch, rng=negatives)
-    options = {"negatives_rng": negatives, "proposed": proposed, "options": StepOptions(1)}
+    options = {"negatives_rng": negatives, "negatives": proposed, "options": StepOptions(1)}
     losses = {float(train.step(model, method, batch, optimizer, dropout_rng=rng(3), **options)) for _ in range(3)}
     assert len(losses) == 3
 
