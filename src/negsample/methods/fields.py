@@ -12,7 +12,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from negsample.batches.packed import Exclude as Policy
-from negsample.methods.spaces import Around, Proposed, Selected, Whole
+from negsample.methods.spaces import Around as Around
+from negsample.methods.spaces import OneOf as OneOf
+from negsample.methods.spaces import Proposed as Proposed
+from negsample.methods.spaces import Real as Real
+from negsample.methods.spaces import Selected as Selected
+from negsample.methods.spaces import Whole as Whole
 from negsample.samplers import Per
 
 Number = Annotated[int, Field(ge=1)]
