@@ -18,7 +18,7 @@ from negsample.data.manifest import FORMAT
 from negsample.data.names import safe_name
 from negsample.data.prepare.pipeline import prepare
 from negsample.data.sources.all_sources import SOURCES
-from negsample.data.sources.convert import log_of
+from negsample.data.sources.fetched import log_of
 from negsample.data.sources.source import Source
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import sum_of
@@ -93,8 +93,8 @@ def _from_source(source: Source, asked: PrepareSettings) -> Dataset:
     given = [name for name, value in asked.reading().items() if value]
     _check_no_effect(given, f"{source.name} has columns of its own")
     least = {name: max(getattr(asked, name), source.at_least) for name in ("min_user_events", "min_item_events")}
-    log, made = log_of(source)
-    return _from_cache(source.name, {"log": made}, lambda: log, checked(PrepareSettings, asked.model_dump() | least))
+    log, key = log_of(source)
+    return _from_cache(source.name, {"log": key}, lambda: log, checked(PrepareSettings, asked.model_dump() | least))
 
 
 def _from_cache(name: str, content: Mapping[str, Any], read: Callable[[], Log], settings: PrepareSettings) -> Dataset:

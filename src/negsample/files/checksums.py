@@ -20,7 +20,7 @@ WAYS_OUT = {
     "run/dial.json": "`negsample evaluate {folder}` makes it again",
     "run/ranks.npz": "`negsample evaluate {folder}` makes it again",
     "dataset": "delete {folder} and prepare it again",
-    "log": "delete {folder}: the same command makes it anew",
+    "fetched dataset": "delete {folder} and fetch it again",
     "study": "`negsample report {folder}` makes it again",
     "study/datasets": "the same `negsample compare` makes it again",
     "study/study.json": "delete it and {list}: the same `negsample compare` makes it again, and keeps the runs",

@@ -12,9 +12,8 @@ import pytest
 from filelock import FileLock
 
 from negsample.data.sources.all_sources import SOURCES
-from negsample.data.sources.convert import log_of
 from negsample.data.sources.fetch import fetch
-from negsample.data.sources.fetched import fetched, folder_of
+from negsample.data.sources.fetched import fetched, folder_of, log_of
 from negsample.data.sources.source import Official
 from negsample.errors import InputError
 
@@ -95,8 +94,8 @@ def source(server, content, **changes):
 
 
 def inside(cache):
-    folder = cache / "sources" / "movielens-1m"
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    folder = cache / "sources"
+    return sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.exists() else []
 
 
 def refusal(source):
@@ -119,7 +118,9 @@ def test_what_is_downloaded_is_compared_read_and_kept(archive, cache):
         assert (seen[0], seen[-1]) == ((0, len(archive)), (len(archive), len(archive)))
         assert fetch(source(server, archive)) == there
         assert server.ranges == [None]
-    assert [name.split("-")[0] for name in inside(cache)] == ["fetched.json", "log", "ml"]
+    assert inside(cache) == ["movielens-1m"]
+    names = ["checksums.json", "fetched.json", "log.parquet", "ml-1m.zip"]
+    assert sorted(path.name for path in there.path.parent.iterdir()) == names
 
 
 def test_a_lost_connection_is_resumed(archive, cache):
@@ -127,7 +128,7 @@ def test_a_lost_connection_is_resumed(archive, cache):
         server.cut_after = 100_000
         message = refusal(source(server, archive))
         assert f"was lost after 100,000 of {len(archive):,} bytes; the same command resumes there" in message
-        assert inside(cache) == ["ml-1m.zip.part"]
+        assert inside(cache) == ["movielens-1m.part"]
         assert "lost after 200,000" in refusal(source(server, archive))
         server.cut_after = None
         seen = []
@@ -135,7 +136,7 @@ def test_a_lost_connection_is_resumed(archive, cache):
         assert server.ranges == [None, "bytes=100000-", "bytes=200000-"]
         assert seen[0] == 200_000
     assert there.path.read_bytes() == archive
-    assert "ml-1m.zip.part" not in inside(cache)
+    assert inside(cache) == ["movielens-1m"]
 
 
 def test_a_server_that_knows_no_ranges_sends_all_of_it_anew(archive):
@@ -148,9 +149,9 @@ def test_a_server_that_knows_no_ranges_sends_all_of_it_anew(archive):
 
 
 def part(source, content):
-    folder = folder_of(source)
+    folder = folder_of(source).parent
     folder.mkdir(parents=True)
-    (folder / "ml-1m.zip.part").write_bytes(content)
+    (folder / "movielens-1m.part").write_bytes(content)
 
 
 def test_a_part_that_is_whole_is_not_asked_for_again(archive):

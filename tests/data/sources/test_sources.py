@@ -10,12 +10,12 @@ import pytest
 
 from negsample.data.load import load_dataset, public_dataset
 from negsample.data.sources.all_sources import SOURCES
-from negsample.data.sources.convert import log_of
 from negsample.data.sources.fetch import fetch
-from negsample.data.sources.fetched import fetched, folder_of
+from negsample.data.sources.fetched import KIND, fetched, folder_of, log_of
 from negsample.data.sources.sessions import sequences, view_sessions
 from negsample.data.sources.source import Official
 from negsample.errors import InputError
+from negsample.files.checksums import LIST, write_list
 from negsample.settings import PrepareSettings
 
 HOUR = 3_600_000  # milliseconds
@@ -120,39 +120,22 @@ def test_the_archive_and_the_file_in_it_are_the_same_log(tmp_path, cache, name):
     there = fetch(SOURCES[name], zipped(tmp_path / "whatever.zip", files))
     assert there.path.name == (f"{inside}.zip" if name == "amazon-beauty" else SOURCES[name].archive.name)
     assert rows(name) == [(user, item, time * SECOND) for user, item, time in said]
-    assert sorted(path.name for path in folder_of(SOURCES[name]).iterdir())[0] == "fetched.json"
-    assert {path.name for path in next(folder_of(SOURCES[name]).glob("log-*")).iterdir()} == {
-        "log.parquet",
-        "about.json",
-        "checksums.json",
-    }
+    names = {"fetched.json", "log.parquet", "checksums.json", there.path.name}
+    assert {path.name for path in folder_of(SOURCES[name]).iterdir()} == names
 
 
-@pytest.mark.parametrize("file", ["log.parquet", "about.json", "checksums.json"])
+@pytest.mark.parametrize("file", ["log.parquet", "fetched.json", "checksums.json"])
 def test_a_damaged_log_of_the_cache_is_named(tmp_path, file):
     inside, lines, _ = OFFICIAL["movielens-100k"]
     fetch(SOURCES["movielens-100k"], put(tmp_path / "given" / inside, "\n".join(lines)))
-    (path,) = folder_of(SOURCES["movielens-100k"]).glob(f"log-*/{file}")
+    path = folder_of(SOURCES["movielens-100k"]) / file
     whole = path.read_bytes()
     for damaged in (whole[:-5], whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:], b"[" * 100_000):
         path.write_bytes(damaged)
-        with pytest.raises(
-            InputError, match=rf"{file} is damaged .*delete {path.parent}: the same command makes it anew"
-        ):
+        with pytest.raises(InputError, match=rf"{file} is damaged .*delete {path.parent} and fetch it again"):
             log_of(SOURCES["movielens-100k"])
     shutil.rmtree(path.parent)
-    assert rows("movielens-100k")
-
-
-def test_a_fetched_file_that_has_changed_is_named_before_it_is_read(tmp_path):
-    inside, lines, _ = OFFICIAL["movielens-100k"]
-    there = fetch(SOURCES["movielens-100k"], put(tmp_path / "given" / inside, "\n".join(lines)))
-    (log,) = folder_of(SOURCES["movielens-100k"]).glob("log-*")
-    shutil.rmtree(log)
-    whole = there.path.read_bytes()
-    there.path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
-    with pytest.raises(InputError, match=rf"{there.path.name} is damaged .*delete it, and fetch movielens-100k again"):
-        log_of(SOURCES["movielens-100k"])
+    assert fetched(SOURCES["movielens-100k"]) is None
 
 
 @pytest.mark.parametrize("name", ["movielens-20m", "amazon-beauty"])
@@ -220,6 +203,14 @@ def test_the_official_file_of_another_dataset_is_refused(tmp_path, monkeypatch):
     mine = hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setitem(SOURCES, other.name, other._replace(file=Official("ratings.dat", sha256=mine)))
     assert "is the official file of movielens-10m" in refusal("movielens-1m", path)
+
+
+def test_one_file_may_be_official_of_two_datasets(tmp_path, monkeypatch):
+    path = put(tmp_path / "ratings_Beauty.csv", "\n".join(OFFICIAL["amazon-beauty"][1]))
+    file = Official("ratings_Beauty.csv", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    for name in ("amazon-beauty", "amazon-beauty-sequences"):
+        monkeypatch.setitem(SOURCES, name, SOURCES[name]._replace(file=file))
+    assert fetch(SOURCES["amazon-beauty"], path).official
 
 
 def official(name, content, **known):
@@ -302,12 +293,15 @@ def test_a_fetched_name_is_a_dataset_prepared_once(tmp_path, cache, monkeypatch)
         load_dataset("movielens-1m", PrepareSettings(user="user", time="when"))
 
 
-def test_a_log_of_another_rule_is_made_anew(tmp_path, monkeypatch):
+def test_a_log_of_another_rule_is_not_read(tmp_path, monkeypatch):
     fetch(SOURCES["movielens-1m"], put(tmp_path / "ratings.dat", ratings(MANY)))
-    (tmp_path / "ratings.dat").unlink()
     before = load_dataset("movielens-1m")
     changed = SOURCES["movielens-1m"]._replace(rule=2, shape=lambda some: (some.head(100).drop("rating"), ["Cut."]))
     monkeypatch.setitem(SOURCES, "movielens-1m", changed)
+    with pytest.raises(InputError, match=r"earlier version of movielens-1m; delete it, and fetch it again"):
+        load_dataset("movielens-1m")
+    shutil.rmtree(folder_of(changed))
+    fetch(changed, tmp_path / "ratings.dat")
     data = load_dataset("movielens-1m")
     assert data.manifest.events == 100
     assert "Cut." in data.manifest.notes
@@ -318,11 +312,17 @@ def test_a_damaged_cache_says_what_to_delete(tmp_path):
     source = SOURCES["movielens-1m"]
     there = fetch(source, put(tmp_path / "ratings.dat", ratings(MANY)))
     there.path.write_text("1::2::3::4\n")
-    with pytest.raises(InputError, match=r"movielens-1m is damaged \(ratings\.dat\); delete it, and fetch"):
+    with pytest.raises(
+        InputError, match=r"movielens-1m/ratings\.dat is damaged .*; delete .*movielens-1m and fetch it"
+    ):
         load_dataset(source.name)
-    for content in ("{", "{}", "[]", '{"file": 1, "size": 1, "sha256": "", "why": "", "official": true}'):
+    there.path.write_text(ratings(MANY))
+    for content in ("{}", "[]", '{"file": 1, "sha256": "", "why": "", "official": true}'):
         (folder_of(source) / "fetched.json").write_text(content)
         with pytest.raises(InputError, match="is damaged"):
+            fetch(source)
+        write_list(folder_of(source) / LIST, KIND, "", ["fetched.json", "log.parquet", "ratings.dat"])
+        with pytest.raises(InputError, match=r"fetched\.json is damaged"):
             fetch(source)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import is_zipfile
 
@@ -12,12 +12,13 @@ from filelock import FileLock, Timeout
 
 from negsample.data.log.files import readable
 from negsample.data.sources.all_sources import SOURCES
-from negsample.data.sources.convert import convert
+from negsample.data.sources.convert import write_log
 from negsample.data.sources.download import Progress, download
-from negsample.data.sources.fetched import Fetched, fetched, folder_of
+from negsample.data.sources.fetched import ABOUT, KIND, LOG, Fetched, fetched, folder_of
 from negsample.data.sources.source import Source
 from negsample.errors import InputError
-from negsample.files.checksums import Sum, sum_of
+from negsample.files.checksums import LIST, Sum, sum_of, write_list
+from negsample.files.folders import whole_folder, write_json
 
 
 def fetch(source: Source, given: Path | None = None, *, progress: Progress = lambda done, whole: None) -> Fetched:
@@ -43,11 +44,11 @@ def fetch(source: Source, given: Path | None = None, *, progress: Progress = lam
             f"{source.page} asks for an account: get {source.names()} there, "
             f"then `negsample data fetch {source.name} --from FILE`"
         )
-    with _locked(source) as folder:
+    with _locked(source):
         there = fetched(source)  # by a process that was first
         if there:
             return there
-        return _downloaded(source, folder, progress) if given is None else _copied(source, given, folder)
+        return _downloaded(source, progress) if given is None else _copied(source, given)
 
 
 def _check_is_file(given: Path) -> None:
@@ -59,63 +60,71 @@ def _check_is_file(given: Path) -> None:
 
 
 @contextmanager
-def _locked(source: Source) -> Iterator[Path]:
-    """The folder of ``source``, for this process alone; removed if nothing is in it at the end."""
+def _locked(source: Source) -> Iterator[None]:
+    """This process alone fetches ``source`` as long as the block lasts."""
     folder = folder_of(source)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{source.name}.lock", timeout=0):
-            yield folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{source.name}.lock"), timeout=0):
+            yield
     except Timeout:
         raise InputError(f"another process is fetching {source.name} just now; wait for it") from None
     except OSError as error:
         raise InputError(
             f"cannot write to {folder}: {error.strerror or error}; choose another cache ($NEGSAMPLE_CACHE)"
         ) from None
-    finally:
-        with suppress(OSError):
-            folder.rmdir()
 
 
-def _downloaded(source: Source, folder: Path, progress: Progress) -> Fetched:
+def _downloaded(source: Source, progress: Progress) -> Fetched:
     official = source.archive or source.file
-    part = folder / f"{official.name}.part"
+    part = folder_of(source).with_name(f"{source.name}.part")
     way_out = f"`negsample data fetch {source.name} --from FILE` takes a file that you have"
     assert source.address is not None
     download(source.address, part, size=official.size, progress=progress, way_out=way_out)
-    found = sum_of(part)
-    is_official, why = official.verdict(found)
+    is_official, why = official.verdict(sum_of(part))
     if not is_official:
         part.unlink()
         raise InputError(f"the download from {source.address} is not the official file: {why}; {way_out}")
-    convert(source, part, found, official.name)
-    return _fetched(source, official.name, found, (True, "")).keep(part)
+    return _stored(source, part, official.name)
 
 
-def _copied(source: Source, given: Path, folder: Path) -> Fetched:
-    copy = folder / "copy"
+def _copied(source: Source, given: Path) -> Fetched:
+    copy = folder_of(source).with_name(f"{source.name}.copy")
     try:
         shutil.copyfile(given, copy)
-        found = sum_of(copy)
-        _check_is_no_other(source, found, given)
-        inner = convert(source, copy, found, str(given)).file
-        name, verdict = source.file.name, source.file.verdict(inner)
-        if is_zipfile(copy):
-            name = source.archive.name if source.archive else f"{name}.zip"
-            if source.archive and source.archive.verdict(found)[0]:
-                verdict = True, ""
-        return _fetched(source, name, found, verdict).keep(copy)
+        return _stored(source, copy, str(given))
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _fetched(source: Source, file: str, found: Sum, verdict: tuple[bool | None, str]) -> Fetched:
-    official, why = verdict
-    return Fetched(source=source.name, file=file, **found._asdict(), official=official, why=why)
+def _stored(source: Source, file: Path, shown: str) -> Fetched:
+    """Moves ``file`` to its folder, with the log made of it; ``shown``: its name in a message."""
+    found, official, name = sum_of(file), source.file, source.file.name
+    _check_is_no_other(source, found, shown)
+    with whole_folder(folder_of(source)) as folder:
+        inner, notes = write_log(source, file, folder / LOG, shown)
+        if is_zipfile(file):
+            name = source.archive.name if source.archive else f"{name}.zip"
+            if source.archive and source.archive.verdict(found)[0]:
+                official, inner = source.archive, found
+        is_official, why = official.verdict(inner)
+        made = Fetched(
+            source=source.name,
+            rule=source.rule,
+            file=name,
+            sha256=found.sha256,
+            official=is_official,
+            why=why,
+            notes=notes,
+        )
+        write_json(folder / ABOUT, made.model_dump())
+        file.replace(folder / name)
+        write_list(folder / LIST, KIND, "", [name, ABOUT, LOG], known={name: found})
+    return made
 
 
-def _check_is_no_other(source: Source, found: Sum, given: Path) -> None:
+def _check_is_no_other(source: Source, found: Sum, shown: str) -> None:
     for other in SOURCES.values():
-        known = [each for each in (other.archive, other.file) if each]
-        if other.name != source.name and any(each.verdict(found)[0] for each in known):
-            raise InputError(f"{given} is the official file of {other.name}; fetch that, or give {source.names()}")
+        known = {other.archive, other.file} - {source.archive, source.file, None}
+        if any(each.verdict(found)[0] for each in known if each):
+            raise InputError(f"{shown} is the official file of {other.name}; fetch that, or give {source.names()}")

@@ -1,55 +1,50 @@
-"""What is fetched of a public dataset: ``CACHE/sources/NAME/`` holds the file and, written last, ``fetched.json``."""
+"""A fetched dataset: ``CACHE/sources/NAME/`` holds its file, the log made of it, and ``fetched.json``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from negsample.data.cache import cache_folder
+from negsample.data.log.read import Log
 from negsample.data.sources.source import Source
 from negsample.errors import InputError
-from negsample.files.folders import write_json
+from negsample.files.checksums import LIST, read_list
 
-ABOUT = "fetched.json"
+ABOUT, LOG = "fetched.json", "log.parquet"
+KIND = "fetched dataset"
 _OFFICIAL = {True: "the official file", False: "NOT THE OFFICIAL FILE", None: "perhaps the official file"}
 
 
 class Fetched(BaseModel):
-    """The file of a public dataset in the cache.
+    """What was fetched of a public dataset.
 
-    ``file``: its name. ``official``: whether it is its publisher's; None: it cannot be known. ``why``: if not
-    official, why.
+    ``rule``: of the source, by which the log was made. ``file``: its name. ``official``: whether it is its
+    publisher's; None: it cannot be known. ``why``: if not official, why. ``notes``: a sentence on each step from the
+    file to the log.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     source: str
+    rule: int
     file: str
-    size: int
     sha256: str
     official: bool | None
     why: str
+    notes: list[str]
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """Where the file lies."""
         return _folder(self.source) / self.file
 
     def note(self) -> str:
-        """A sentence on it."""
+        """A sentence on the file."""
         why = f": {self.why}" if self.why else ""
         return f"From {self.file} (sha256 {self.sha256[:12]}), {_OFFICIAL[self.official]}{why}."
-
-    def keep(self, file: Path) -> Fetched:
-        """Moves ``file``, which lies in the folder of its source, to its place; it counts as fetched then.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        file.replace(self.path)
-        write_json(self.path.with_name(ABOUT), self.model_dump())
-        return self
 
 
 def folder_of(source: Source) -> Path:
@@ -62,20 +57,44 @@ def _folder(name: str) -> Path:
 
 
 def fetched(source: Source) -> Fetched | None:
-    """What is in the cache of ``source``, if anything is.
+    """What is in the cache of ``source``, if anything is; the sizes of the files are compared.
 
     Raises:
-        InputError: it is damaged.
+        InputError: it is damaged, or its log was made by another rule.
     """
-    folder, damaged = folder_of(source), ABOUT
+    folder = folder_of(source)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    listed = read_list(folder / LIST, KIND)
+    for name in listed.files:
+        listed.check_size(name)
     try:
-        found = Fetched.model_validate_json((folder / ABOUT).read_bytes())
-        damaged = found.file
-        if found.source == source.name and found.path.stat().st_size == found.size:
-            return found
-    except (FileNotFoundError, NotADirectoryError):
-        if damaged == ABOUT:
-            return None
-    except (OSError, ValidationError):
-        pass
-    raise InputError(f"{folder} is damaged ({damaged}); delete it, and fetch {source.name} again")
+        found = Fetched.model_validate_json(listed.read(ABOUT))
+    except ValidationError as error:
+        raise listed.damaged(ABOUT, error.errors()[0]["msg"]) from None
+    if found.rule != source.rule:
+        raise InputError(
+            f"the log in {folder} is of an earlier version of {source.name}; delete it, and fetch it again"
+        )
+    return found
+
+
+def log_of(source: Source) -> tuple[Log, str]:
+    """The log of ``source``, and a key that changes with it.
+
+    Raises:
+        InputError: it is not fetched, or damaged.
+    """
+    found = fetched(source)
+    if not found:
+        raise InputError(f"{source.name} is not fetched yet: {_way_out(source)}")
+    read_list(folder_of(source) / LIST, KIND).check(LOG)
+    frame = pl.scan_parquet(folder_of(source) / LOG, glob=False)
+    return Log(frame, source.name, [found.note(), *found.notes], found.file), f"{found.rule}-{found.sha256}"
+
+
+def _way_out(source: Source) -> str:
+    from_file = f"`negsample data fetch {source.name} --from FILE` takes {source.names()}"
+    if source.address is None:
+        return f"{from_file} from {source.page}, which asks for an account"
+    return f"`negsample data fetch {source.name}` downloads it from {source.address}; without a network {from_file}"
