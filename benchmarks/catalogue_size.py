@@ -23,13 +23,12 @@ import torch
 from benchmarks.common import RESULTS
 from benchmarks.sampling import BATCH, LENGTH, batches_of, log_of
 from benchmarks.timed import UNCOUNTED, LimitError, peer, time_steps, timed
-from negsample import Catalogue, SASRec, TrainSettings, build_method, generator, negative_settings
+from negsample import Catalogue, SASRec, build_method, generator, negative_settings, run_settings
 from negsample.batches.epochs import target_counts
 from negsample.models import Backbone
 from negsample.models.item_table import RowsTable
 from negsample.optim import Optimizer, optimizer_for
 from negsample.report.palette import PAPER, looks
-from negsample.settings import checked
 from negsample.training.step import step
 
 STEPS = {10**4: 40, 10**5: 40, 10**6: 12, 10**7: 12}
@@ -46,7 +45,7 @@ RECTOOLS_NEGATIVES = (100, 1)
 def dense(items: int) -> tuple[Backbone, Optimizer]:
     """A model whose table is one dense parameter, and its optimiser, as `negsample.training.loop.fit` has them."""
     model = SASRec(items, dim=DIM, max_length=LENGTH, rng=generator(0, "init"))
-    return model, optimizer_for(model, checked(TrainSettings, {}))
+    return model, optimizer_for(model, run_settings())
 
 
 def rows(items: int) -> tuple[Backbone, Optimizer]:
@@ -54,7 +53,7 @@ def rows(items: int) -> tuple[Backbone, Optimizer]:
     rng = generator(0, "init")
     table = RowsTable(items, DIM, rng=rng)
     model = SASRec(items, dim=DIM, max_length=LENGTH, rng=rng, table=table)
-    return model, optimizer_for(model, checked(TrainSettings, {}))
+    return model, optimizer_for(model, run_settings())
 
 
 TABLES: dict[str, Callable[[int], tuple[Backbone, Optimizer]]] = {"rows": rows, "dense": dense}

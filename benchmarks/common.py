@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from negsample import TrainSettings, generator
+from negsample import generator, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.batches.packed import Batch
 from negsample.data.dataset import Dataset
-from negsample.settings import checked
 
 RESULTS = Path(__file__).parent / "results"
-SETTINGS = checked(TrainSettings, {})
+SETTINGS = run_settings()
 
 
 def of_machine(about: dict[str, Any]) -> str:

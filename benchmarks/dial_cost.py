@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import RESULTS
-from negsample import SASRec, TrainSettings, generator, load_dataset
+from negsample import SASRec, generator, load_dataset, run_settings
 from negsample.data.dataset import Dataset
 from negsample.evaluation.evaluate import encode, evaluate, queries
 from negsample.evaluation.metrics import CUTOFFS
@@ -43,9 +43,9 @@ def main() -> None:
 
 def measured(data: Dataset, repeats: int) -> dict[str, Any]:
     """Milliseconds, and ratios to one evaluation."""
-    settings = TrainSettings()
+    settings = run_settings()
     model = SASRec(data.catalogue_size, rng=generator(0, "init"))
-    asked = queries(data, "test", history="frozen", max_length=settings.max_length)
+    asked = queries(data, "test", history="frozen", max_length=settings.model.max_length)
     grid = dials(torch.from_numpy(np.array(data.train_counts)))
 
     def nine(top_k: int) -> None:

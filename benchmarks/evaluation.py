@@ -88,13 +88,13 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
 def measure(log: str = "online-retail") -> dict[str, Any]:
     """Encoding the histories of a log, ranks of its test events, and ranks at three sizes."""
     data = load_dataset(log)
-    asked = queries(data, "test", history="frozen", max_length=SETTINGS.max_length)
+    asked = queries(data, "test", history="frozen", max_length=SETTINGS.model.max_length)
     model = SASRec(data.catalogue_size, rng=generator(0, "init"))
     encoding = median_ms(lambda: encode(model, data.items, asked.windows, device=torch.device("cpu")), 7)
     # As many as Beauty (5-core) has: frozen histories, then rolling ones, then a catalogue of a million.
     of_beauty = np.random.default_rng(0).integers(0, 3_700, 8_057 - 3_700)
     ranking = [
-        evaluation_times(data.catalogue_size, asked.query_E, SETTINGS.dim),
+        evaluation_times(data.catalogue_size, asked.query_E, SETTINGS.model.dim),
         evaluation_times(12_101, np.sort(np.concatenate([np.arange(3_700), of_beauty])), 50),
         evaluation_times(12_101, np.arange(8_057), 50),
         evaluation_times(1_000_000, np.arange(2_000), 64, repeats=3),

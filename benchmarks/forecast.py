@@ -17,7 +17,7 @@ import polars as pl
 
 from benchmarks.prepare import watched
 from negsample import PrepareSettings, load_dataset, plan, prepare, read_log
-from negsample.settings import TrainSettings, checked
+from negsample.settings import checked, run_settings, setting_fields
 from negsample.studies.forecast import forecast, in_bytes, in_time
 
 ITEMS, EVENTS_AN_ITEM, EVENTS_A_USER = 500_000, 3, 30
@@ -80,8 +80,8 @@ def about(case: Case, dataset: str, out: Path) -> dict[str, Any]:
     """What was said of a case, and what it took."""
     data = load_dataset(dataset)
     changes = {"epochs": 1} | case.changes
-    own = {key: changes.pop(key) for key in list(changes) if key not in TrainSettings.model_fields}
-    job = plan([data], [case.method], repeats=1, seed=0, settings=checked(TrainSettings, changes), changes=own)[-1]
+    own = {key: changes.pop(key) for key in list(changes) if key not in setting_fields()}
+    job = plan([data], [case.method], repeats=1, seed=0, settings=run_settings(**changes), changes=own)[-1]
     said = forecast([[job]])
     options = [part for key, value in (changes | own).items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "negsample", "train", dataset, "--method", case.method, "--out", str(out)]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import RESULTS, of_machine
-from negsample import TrainSettings, compare, load_dataset, plan
+from negsample import compare, load_dataset, plan, run_settings
 from negsample.analysis.analyse import analyse
 from negsample.analysis.frontier import FLOORS, Reach, reaches, standings
 from negsample.analysis.reading import Study, read_study
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     data = load_dataset(given.log)
-    settings = TrainSettings(epochs=given.epochs, eval_every=given.eval_every)
+    settings = run_settings(epochs=given.epochs, eval_every=given.eval_every)
 
     def study(name: str, methods: Sequence[str], changes: dict[str, Any]) -> Study:
         jobs = plan([data], methods, repeats=given.repeats, seed=0, settings=settings, changes=changes)

@@ -21,11 +21,21 @@ import torch
 from benchmarks import plain_reference as plain
 from benchmarks.common import RESULTS
 from benchmarks.parity import reference_runs
-from negsample import Dataset, TrainSettings, build_method, catalogue_of, evaluate, fit, load_dataset, negative_settings
+from negsample import (
+    Dataset,
+    build_method,
+    catalogue_of,
+    evaluate,
+    fit,
+    load_dataset,
+    negative_settings,
+    run_settings,
+)
 from negsample.models import PopRec
 from negsample.paper.presets import PRESETS
 from negsample.runs.job import Job, build_model
 from negsample.runs.machine import machine
+from negsample.settings import is_run_setting
 from negsample.training.state import Epoch
 
 METHOD = "in-batch"
@@ -38,9 +48,9 @@ def ours(data: Dataset, seed: int, tell: Tell) -> list[dict[str, Any]]:
     """The package's own training, with test figures at each validation."""
     preset = PRESETS["reference"]
     given = preset.settings("amazon-beauty", METHOD)
-    of_training = {key: value for key, value in given.items() if key in TrainSettings.model_fields}
+    of_training = {key: value for key, value in given.items() if is_run_setting(key)}
     more = {"epochs": plain.EPOCHS, "eval_every": plain.EVERY}
-    settings = TrainSettings(**{**preset.training, **of_training, **more})
+    settings = run_settings(**{**preset.training, **of_training, **more})
     negatives = negative_settings(METHOD, {key: value for key, value in given.items() if key not in of_training})
     model = build_model(Job(data, METHOD, seed, settings, negatives), torch.device("cpu"))
     assert not isinstance(model, PopRec)
@@ -54,7 +64,7 @@ def ours(data: Dataset, seed: int, tell: Tell) -> list[dict[str, Any]]:
             log.append({"epoch": epoch.epoch, "loss": epoch.loss, **found})
             tell(log[-1])
 
-    method = build_method(METHOD, catalogue_of(data, settings.max_length), negatives)
+    method = build_method(METHOD, catalogue_of(data, settings.model.max_length), negatives)
     fit(model, data, method, settings, seed=seed, watch=watch)
     return log
 

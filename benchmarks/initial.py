@@ -27,13 +27,13 @@ import polars as pl
 import torch
 
 from benchmarks.common import RESULTS
-from negsample import TrainSettings, build_method, catalogue_of, fit, load_dataset, negative_settings
+from negsample import build_method, catalogue_of, fit, load_dataset, negative_settings, run_settings
 from negsample.data.dataset import Dataset
 from negsample.models import PopRec
 from negsample.models.init import Init
 from negsample.runs.job import Job, build_model
 from negsample.runs.machine import machine
-from negsample.settings import PrepareSettings, checked
+from negsample.settings import PrepareSettings, checked, setting_fields
 from negsample.training.state import Epoch
 
 METHODS = ("random", "mixed-log-q")
@@ -83,14 +83,14 @@ def main() -> None:
                 file.write(json.dumps(rows[-1]) + "\n")
             print(rows[-1], flush=True)
     rule = " ".join(f"{__doc__}".split("\n\n")[2].split())
-    found = {"machine": machine(), "rule": rule} | judged(rows, checked(TrainSettings, {}).init)
+    found = {"machine": machine(), "rule": rule} | judged(rows, setting_fields()["init"].default)
     (RESULTS / "initial.json").write_text(json.dumps(found | {"runs": rows}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({key: found[key] for key in ("mean_rank", "against_default", "taken")}, indent=1))
 
 
 def trained(data: Dataset, log: Asked, method: str, initial: Init, seed: int) -> dict[str, Any]:
     """A run's best validation NDCG@10, and the epoch it was had in."""
-    settings = checked(TrainSettings, {"epochs": log.epochs, "initial": initial, **log.settings})
+    settings = run_settings(**{"epochs": log.epochs, "initial": initial, **log.settings})
     negatives = negative_settings(method, {})
     model = build_model(Job(data, method, seed, settings, negatives), torch.device("cpu"))
     assert not isinstance(model, PopRec)
@@ -98,7 +98,7 @@ def trained(data: Dataset, log: Asked, method: str, initial: Init, seed: int) ->
     fit(
         model,
         data,
-        build_method(method, catalogue_of(data, settings.max_length), negatives),
+        build_method(method, catalogue_of(data, settings.model.max_length), negatives),
         settings,
         seed=seed,
         watch=epochs.append,

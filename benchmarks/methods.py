@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.common import RESULTS, first_batches
 from benchmarks.step import step_times
-from negsample import METHODS, TrainSettings, load_dataset
+from negsample import METHODS, load_dataset, run_settings
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import study_table
 from negsample.runs.machine import machine
@@ -63,7 +63,7 @@ def main(log: str, study: str, anew: str | None = None) -> None:
     if anew is None:
         rows = list(made.values())
     else:
-        both = (TrainSettings(**each) for each in (found.about["settings"], kept["settings"]))  # older ones lack some
+        both = (run_settings(**each) for each in (found.about["settings"], kept["settings"]))  # older ones lack some
         assert len(set(both)) == 1, "the rows of a table have one setting"
         about["machine"] = kept["machine"]
         old = [each for each in kept["rows"] if each["method"] not in made]

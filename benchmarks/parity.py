@@ -21,12 +21,13 @@ from typing import Any
 
 from benchmarks.common import RESULTS
 from benchmarks.parity_page import EVERY, FIGURES, beside, curve, lines, picture, their_curve
-from negsample import TrainSettings, compare, load_dataset, plan
+from negsample import compare, load_dataset, plan, run_settings
 from negsample.analysis.reading import Study, read_study
 from negsample.data.dataset import Dataset
 from negsample.methods import POPREC
 from negsample.paper.presets import PRESETS, whose
 from negsample.runs.machine import machine
+from negsample.settings import is_run_setting
 
 PRESET = PRESETS["reference"]
 INGREDIENTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -105,7 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _study(
     out: Path, data: Dataset, methods: Sequence[str], changes: Mapping[str, Any], epochs: int, repeats: int, jobs: int
 ) -> Study:
-    of_training = {key: value for key, value in changes.items() if key in TrainSettings.model_fields}
+    of_training = {key: value for key, value in changes.items() if is_run_setting(key)}
     of_method = {key: value for key, value in changes.items() if key not in of_training}
     training = {**PRESET.training, "epochs": epochs, "eval_every": EVERY, **of_training}
     overrides = PRESET.overrides({data.name: whose(data.name).published}, [*methods, POPREC], list(of_method))
@@ -114,7 +115,7 @@ def _study(
         methods,
         repeats=repeats,
         seed=0,
-        settings=TrainSettings(**training),
+        settings=run_settings(**training),
         changes=of_method,
         tuned=overrides,
     )

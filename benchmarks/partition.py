@@ -34,13 +34,13 @@ from negsample.miners import LogQ
 from negsample.optim import optimizer_for
 from negsample.runs.machine import machine
 from negsample.samplers import InBatch, MemoryBank, Mixture, Negatives, Sampler, Uniform
-from negsample.settings import TrainSettings, checked
+from negsample.settings import run_settings
 from negsample.training.propose import propose
 from negsample.training.score import score
 from negsample.training.step import step
 
 FILE = RESULTS / "gradient.json"
-SETTINGS = checked(TrainSettings, {"batch_size": 128, "learning_rate": 3e-3})
+SETTINGS = run_settings(**{"batch_size": 128, "learning_rate": 3e-3})
 METHODS = (
     "sampled-softmax-log-q",
     "log-uniform",
@@ -239,7 +239,7 @@ def epoch_of(model: SASRec, data: Dataset, catalogue: Catalogue) -> dict[str, An
 def measure(log: str) -> dict[str, Any]:
     """Both tables of a log."""
     data, began = load_dataset(log), time.perf_counter()
-    catalogue = catalogue_of(data, SETTINGS.max_length)
+    catalogue = catalogue_of(data, SETTINGS.model.max_length)
     model = trained(data, catalogue)
     rows = partitions(model, data, catalogue)
     print(data.name, json.dumps(rows, indent=1), flush=True)
@@ -258,7 +258,7 @@ def main(*logs: str) -> None:
         kept = json.loads(FILE.read_text("utf-8"))
         others = [each for each in kept.get("logs", {}).get("rows", []) if each["dataset"] != found["dataset"]]
         about = {"machine": machine(), "steps": STEPS, "batches": BATCHES, "gradient_batches": GRADIENT_BATCHES}
-        kept["logs"] = about | {"batch_size": SETTINGS.batch_size, "rows": [*others, found]}
+        kept["logs"] = about | {"batch_size": SETTINGS.training.batch_size, "rows": [*others, found]}
         FILE.write_text(json.dumps(kept, indent=1) + "\n")
 
 

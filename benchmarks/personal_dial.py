@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.common import RESULTS, of_machine
-from negsample import TrainSettings
+from negsample import RunSettings, run_settings
 from negsample.analysis.statistics import REPLICATES, draws, groups_of, interval, sums_of
 from negsample.batches.windows import Ints, spans
 from negsample.data.dataset import Dataset, open_dataset
@@ -39,7 +39,6 @@ from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model
 from negsample.runs.machine import machine
 from negsample.scoring.dial import BETAS, log_shares
-from negsample.settings import checked
 
 Floats = NDArray[np.float64]
 Part = Literal["valid", "test"]
@@ -107,9 +106,9 @@ class Cut(NamedTuple):
     cohorts_QC: Floats
 
 
-def cut(data: Dataset, part: Part, log_p_V: Floats, settings: TrainSettings) -> Cut:
+def cut(data: Dataset, part: Part, log_p_V: Floats, settings: RunSettings) -> Cut:
     """The queries of ``part`` and what may be known of their users."""
-    asked = queries(data, part, history=settings.history, max_length=settings.max_length)
+    asked = queries(data, part, history=settings.evaluation.history, max_length=settings.model.max_length)
     starts = np.asarray(data.offsets[:-1])[asked.windows.users]
     lengths = asked.known_until - starts
     query = np.repeat(np.arange(len(starts)), lengths)
@@ -214,9 +213,9 @@ class Measured(NamedTuple):
 class World:
     """What the runs of one dataset share."""
 
-    def __init__(self, data: Dataset, settings: TrainSettings, name: str) -> None:
+    def __init__(self, data: Dataset, settings: RunSettings, name: str) -> None:
         self.data, self.settings = data, settings
-        self.log_p_V = log_shares(catalogue_of(data, settings.max_length).target_counts)
+        self.log_p_V = log_shares(catalogue_of(data, settings.model.max_length).target_counts)
         self.valid, self.test = (cut(data, part, self.log_p_V.numpy(), settings) for part in ("valid", "test"))
         self.of_valid = Resamples(self.valid, data.cohorts, f"{name}/valid")
         self.of_test = Resamples(self.test, data.cohorts, f"{name}/test")
@@ -242,7 +241,7 @@ class World:
 
     def _ranked(self, model: Model, at: Cut, asked: Sequence[Setting], *, top_k: int = 0) -> dict[Setting, Ranking]:
         states_QD = encode(model, self.data.items, at.asked.windows, device=_CPU)
-        filter_seen = self.settings.filter_seen
+        filter_seen = self.settings.evaluation.filter_seen
         return {
             each: ranks_at(states_QD, model.table, self.log_p_V, at, each, top_k=top_k, filter_seen=filter_seen)
             for each in asked
@@ -344,7 +343,7 @@ def rows_of(study: Path, methods: Sequence[str]) -> list[dict[str, Any]]:
     data = open_dataset(asked[0].config["dataset_folder"])
     if any(run.config["dataset_fingerprint"] != data.fingerprint for run in asked):
         raise SystemExit(f"the dataset of {study} is not what its runs were trained on")
-    world = World(data, checked(TrainSettings, asked[0].config["settings"]), study.name)
+    world = World(data, run_settings(**(asked[0].config["settings"])), study.name)
     users = len(np.unique(world.test.asked.windows.users))
     found = []
     for method in methods:

@@ -33,7 +33,7 @@ STAGES = ("draw", "gather", "forward", "score and lose", "backward", "update", "
 def step_times(data: Dataset, batches: list[Batch], methods: Iterable[str]) -> list[dict[str, Any]]:
     """Milliseconds of a step by method, and of its proposal."""
     rows = []
-    catalogue = catalogue_of(data, SETTINGS.max_length, torch.device("cpu"))
+    catalogue = catalogue_of(data, SETTINGS.model.max_length, torch.device("cpu"))
     for name in methods:
         method = build_method(name, catalogue, negative_settings(name, {"warm_up": 0}))  # a bank in use
         model = SASRec(data.catalogue_size, rng=generator(0, "init"))
@@ -64,10 +64,10 @@ def stages(data: Dataset, batches: list[Batch], name: str, table: Literal["dense
     Stages are the calls that `negsample.training.step.step` makes, timed one by one; what is left of the step (scores,
     selection, loss) is the last of them.
     """
-    catalogue = catalogue_of(data, SETTINGS.max_length, torch.device("cpu"))
+    catalogue = catalogue_of(data, SETTINGS.model.max_length, torch.device("cpu"))
     method = build_method(name, catalogue, negative_settings(name, {}))
     rng = generator(0, "init")
-    made = (RowsTable if table == "rows" else DenseTable)(data.catalogue_size, SETTINGS.dim, rng=rng)
+    made = (RowsTable if table == "rows" else DenseTable)(data.catalogue_size, SETTINGS.model.dim, rng=rng)
     model = SASRec(data.catalogue_size, rng=rng, table=made)
     optimizer = optimizer_for(model, SETTINGS)
     draws, drops = generator(0, "negatives"), generator(0, "dropout")
@@ -100,7 +100,7 @@ def stages(data: Dataset, batches: list[Batch], name: str, table: Literal["dense
                 there = replace(batch, exclude=method.exclude)
                 one(model, method, there, optimizer, negatives_rng=draws, dropout_rng=drops)
     found = {stage: statistics.median(times) for stage, times in taken.items()}
-    bare = statistics.median(products_ms(batch, method.sampler.k, SETTINGS.dim) for batch in batches)
+    bare = statistics.median(products_ms(batch, method.sampler.k, SETTINGS.model.dim) for batch in batches)
     rest = found["step"] - sum(found[stage] for stage in watched)
     return {"method": name, "table": table, **found, "score and lose": rest, "products": bare}
 
@@ -121,7 +121,7 @@ def products_ms(batch: Batch, k: int | str, dim: int) -> float:
     ]
 
     def all_of_them() -> None:
-        for _ in range(SETTINGS.blocks):
+        for _ in range(SETTINGS.flat()["blocks"]):
             for _ in range(5):
                 states @ weights, states @ weights.T, states.T @ states
             for _ in range(2):
@@ -146,8 +146,8 @@ def measure(log: str = "online-retail") -> dict[str, Any]:
 def lines(found: dict[str, Any]) -> list[str]:
     """Markdown."""
     return [
-        f"A training step on {found['dataset']}: B={SETTINGS.batch_size}, {found['positions']:.0f} positions, "
-        f"D={SETTINGS.dim}.",
+        f"A training step on {found['dataset']}: B={SETTINGS.training.batch_size}, {found['positions']:.0f} positions, "
+        f"D={SETTINGS.model.dim}.",
         "",
         "| method | step, ms | drawing, ms | share |",
         "|---|---|---|---|",

@@ -70,13 +70,13 @@ def write_sequences(data: Dataset, max_length: int, path: Path) -> int:
 def measure(log: str = "online-retail", rounds: int = ROUNDS) -> dict[str, Any]:
     """Medians over the rounds of each contestant's medians, and the rounds."""
     data = load_dataset(log)
-    common = SETTINGS.model_dump(include={"batch_size", "max_length", "dim", "blocks", "heads", "dropout"})
-    common |= {"learning_rate": SETTINGS.learning_rate, "steps": STEPS}
+    common = {name: SETTINGS.flat()[name] for name in ("batch_size", "max_length", "dim", "blocks", "heads", "dropout")}
+    common |= {"learning_rate": SETTINGS.training.learning_rate, "steps": STEPS}
     with tempfile.TemporaryDirectory() as folder:
         sequences = Path(folder) / "sequences.npz"
-        targets = write_sequences(data, SETTINGS.max_length, sequences)
+        targets = write_sequences(data, SETTINGS.model.max_length, sequences)
         trained = int((data.train_ends - data.offsets[:-1] >= 2).sum())
-        a_step = round(targets / trained * SETTINGS.batch_size)
+        a_step = round(targets / trained * SETTINGS.training.batch_size)
         everybody = contestants(log, sequences, data.catalogue_size, a_step)
         read: list[list[dict[str, Any]]] = [[] for _ in everybody]
         for turn in range(rounds):

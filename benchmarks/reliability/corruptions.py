@@ -32,7 +32,7 @@ from negsample.files.claims import place_of
 from negsample.runs.folder import read_ranks
 from negsample.runs.job import Job
 from negsample.runs.remeasure import measure_again
-from negsample.settings import PrepareSettings, TrainSettings, checked
+from negsample.settings import PrepareSettings, checked, run_settings
 from negsample.studies.study import plan
 from negsample.studies.tuning import plan_tunings, tune_all
 from negsample.studies.verify import verify
@@ -184,7 +184,7 @@ def _places(scratch: Path) -> Iterator[Place]:
     data = prepare(read_log(log), checked(PrepareSettings, {}), scratch / "data")
     yield Place("a prepared dataset", data.folder, _files(data.folder), lambda _: _of_dataset(data.folder), 3)
 
-    settings, out = checked(TrainSettings, SETTINGS), scratch / "study"
+    settings, out = run_settings(**SETTINGS), scratch / "study"
     (tuning,) = plan_tunings(
         [data], ["random"], trials=3, seed=0, settings=settings, changes={}, given=[], folder=out / "tuning"
     )

@@ -2,7 +2,7 @@
 
 Every setting is drawn from usual values, from the edges of numbers and from wrong types, and comes in through the door
 of the command line (``--set KEY=VALUE``, a study's plan, the forecast, a run's folder) or through that of Python
-(``TrainSettings``, ``build_method``, ``fit``, ``evaluate``). Tried in processes of their own, so that one that dies or
+(``RunSettings``, ``build_method``, ``fit``, ``evaluate``). Tried in processes of their own, so that one that dies or
 hangs is counted.
 """
 
@@ -32,7 +32,7 @@ from negsample.execution.attempts import run_job
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, known_settings, negative_settings
 from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
-from negsample.settings import TrainSettings, checked
+from negsample.settings import is_run_setting, run_settings, setting_fields
 from negsample.studies.forecast import check_fits
 from negsample.training.divergence import DivergedError
 
@@ -75,7 +75,7 @@ def _words(annotation: Any) -> set[str]:
     return {each for each in parts if isinstance(each, str)}.union(*(_words(each) for each in parts))
 
 
-_FIELDS = TrainSettings.model_fields | known_settings()
+_FIELDS = setting_fields() | known_settings()
 _WORDS = sorted(set().union(*(_words(field.annotation) for field in _FIELDS.values())))
 
 
@@ -95,7 +95,7 @@ def drawn(seed: int, number: int) -> Try:
     every = list(_FIELDS)
     given = {}
     for _ in range(chance.choice((1, 1, 2, 2, 3, 4))):
-        pool = every if chance.random() < 0.05 else chance.choice((list(TrainSettings.model_fields), own or every))
+        pool = every if chance.random() < 0.05 else chance.choice((list(setting_fields()), own or every))
         key = chance.choice(pool) if chance.random() > 0.01 else chance.choice(("", "epoch", "Ж", "dim "))
         given[key] = _value(chance, key)
         if key in ("epochs", "blocks") and isinstance(given[key], int) and given[key] >= 100:
@@ -183,15 +183,15 @@ def _by_command(tried: Try, data: Dataset, folder: Path) -> str | None:
 
 
 def _by_python(tried: Try, data: Dataset, folder: Path) -> str | None:
-    of_training = {key: value for key, value in tried.given.items() if key in TrainSettings.model_fields}
-    of_method = {key: value for key, value in tried.given.items() if key not in TrainSettings.model_fields}
-    settings = checked(TrainSettings, _SMALL | of_training)
+    of_training = {key: value for key, value in tried.given.items() if is_run_setting(key)}
+    of_method = {key: value for key, value in tried.given.items() if not is_run_setting(key)}
+    settings = run_settings(**(_SMALL | of_training))
     negatives = negative_settings(tried.method, _own(tried.method) | of_method)
     job = Job(data, tried.method, 0, settings, negatives)
     check_fits([[job]])
     model = build_model(job, torch.device("cpu"))
     if tried.method != POPREC:
-        catalogue = catalogue_of(data, settings.max_length, windows=settings.windows)
+        catalogue = catalogue_of(data, settings.model.max_length, windows=settings.training.windows)
         method = build_method(tried.method, catalogue, negatives)
         fitted = fit(model, data, method, settings, seed=0)  # type: ignore[arg-type]
         if not all(bool(torch.isfinite(each).all()) for each in model.state_dict().values()):

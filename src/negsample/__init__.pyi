@@ -52,9 +52,15 @@ from .scoring.dial import dials as dials
 from .scoring.dial import item_vectors as item_vectors
 from .scoring.dial import log_shares as log_shares
 from .scoring.dial import query_vectors as query_vectors
+from .settings import EvaluationSettings as EvaluationSettings
+from .settings import GRU4RecSettings as GRU4RecSettings
+from .settings import MachineSettings as MachineSettings
 from .settings import PrepareSettings as PrepareSettings
+from .settings import RunSettings as RunSettings
+from .settings import SASRecSettings as SASRecSettings
 from .settings import Settings as Settings
-from .settings import TrainSettings as TrainSettings
+from .settings import TrainingSettings as TrainingSettings
+from .settings import run_settings as run_settings
 from .studies.study import plan as plan
 from .studies.tuning import plan_tunings as plan_tunings
 from .studies.tuning import tune_all as tune_all

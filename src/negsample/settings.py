@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from negsample.errors import InputError
 
@@ -83,41 +84,104 @@ class PrepareSettings(Settings):
         return self
 
 
-class TrainSettings(Settings):
-    """How a model is built, trained and measured; the same for every method of a study."""
+Dim = Annotated[int, Field(ge=1, description="D: width of the embeddings")]
+MaxLength = Annotated[int, Field(ge=1, description="L: inputs a sequence is cut to, the latest kept")]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="share of activations dropped while training")]
+Table = Annotated[
+    Literal["dense", "rows"] | None,
+    Field(description=f"a step updates all item embeddings, or its rows alone; None: rows from {ROWS_FROM:,} items on"),
+]
+TableDtype = Annotated[Literal["float32", "bfloat16"], Field(description="how rows are stored")]
+
+
+class ModelSettings(Protocol):
+    """What the settings of every backbone have; a backbone's own come beside them."""
+
+    @property
+    def backbone(self) -> str:
+        """The backbone's name."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """D: width of the embeddings."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """L: inputs that a sequence is cut to."""
+        ...
+
+    @property
+    def dropout(self) -> float:
+        """Share of activations dropped while training."""
+        ...
+
+    @property
+    def table(self) -> Literal["dense", "rows"] | None:
+        """Which item table; None: by the number of items."""
+        ...
+
+    @property
+    def table_dtype(self) -> Literal["float32", "bfloat16"]:
+        """How its rows are stored."""
+        ...
+
+
+class SASRecSettings(Settings):
+    """A model of SASRec."""
+
+    backbone: Literal["sasrec"] = Field("sasrec", description="the backbone")
+    dim: Dim = 50
+    max_length: MaxLength = 50
+    dropout: Dropout = 0.2
+    table: Table = None
+    table_dtype: TableDtype = "float32"
+    blocks: int = Field(2, ge=1, description="transformer blocks")
+    heads: int = Field(1, ge=1, description="attention heads; must divide dim")
+    init: Literal["normal", "glorot"] = Field(
+        "normal", description="values of the matrices at first: N(0, 0.02), or Glorot uniform as the reference"
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> SASRecSettings:
+        if self.dim % self.heads:
+            raise ValueError(f"heads must divide dim, got dim {self.dim} and heads {self.heads}")
+        return self
+
+
+class GRU4RecSettings(Settings):
+    """A model of GRU4Rec."""
+
+    backbone: Literal["gru4rec"] = Field("gru4rec", description="the backbone")
+    dim: Dim = 50
+    max_length: MaxLength = 50
+    dropout: Dropout = 0.2
+    table: Table = None
+    table_dtype: TableDtype = "float32"
+    blocks: int = Field(2, ge=1, description="GRU layers")
+
+
+BACKBONE_SETTINGS: dict[str, type[Settings]] = {"sasrec": SASRecSettings, "gru4rec": GRU4RecSettings}
+"""The settings of each backbone, by its name: :class:`ModelSettings`, and its own."""
+
+
+class TrainingSettings(Settings):
+    """How a model is trained; the same for every method of a study."""
 
     epochs: int = Field(20, ge=1, description="passes over the trained users")
     batch_size: int = Field(128, ge=1, description="sequences a step")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
-    max_length: int = Field(50, ge=1, description="L: inputs a sequence is cut to, the latest kept")
     windows: Literal["last", "all"] = Field(
         "last", description="targets of a longer history: its last max_length, or all, cut into several sequences"
     )
-    dim: int = Field(50, ge=1, description="D: width of the embeddings")
-    model: Literal["sasrec", "gru4rec"] = Field("sasrec", description="the backbone")
-    blocks: int = Field(2, ge=1, description="transformer blocks, or GRU layers")
-    heads: int = Field(1, ge=1, description="attention heads of sasrec; must divide dim")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped while training")
-    table: Literal["dense", "rows"] | None = Field(
-        None,
-        description=f"a step updates all item embeddings, or its rows alone; None: rows from {ROWS_FROM:,} items on",
-    )
     table_optimizer: Literal["adam", "adagrad"] = Field("adam", description="of rows; adagrad: row-wise")
     table_learning_rate: float | None = Field(None, gt=0, description="of rows; None: learning_rate")
-    table_dtype: Literal["float32", "bfloat16"] = Field("float32", description="how rows are stored")
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="of the encoder's products; what is learned, scores and losses are float32"
-    )
-    score_memory: int = Field(
-        1024,
-        ge=1,
-        description="MiB that scores may take; beyond, they are computed in parts, and again for the gradient",
+        "float32", description="of the encoder's products; parameters, scores and losses are float32"
     )
     oversampling_factor: int | None = Field(
         None, ge=1, description="epochs whose batches are kept, negatives and all, and used again in later ones"
-    )
-    init: Literal["normal", "glorot"] = Field(
-        "normal", description="values of sasrec's matrices at first: N(0, 0.02), or Glorot uniform as the reference"
     )
     with_replacement: bool = Field(
         False,
@@ -126,40 +190,145 @@ class TrainSettings(Settings):
     )
     padding: Literal["omit", "count"] = Field(
         "omit",
-        description="places of the B x L of a batch without an item: no part of the loss, or counted in its means as "
-        "the reference does",
+        description="positions of the B x L of a batch without an item: no part of the loss, or counted in its means "
+        "as the reference does (sasrec only)",
     )
-    eval_every: int = Field(1, ge=1, description="epochs between looks at validation")
+    eval_every: int = Field(1, ge=1, description="epochs between validations")
+
+
+class EvaluationSettings(Settings):
+    """How a trained model is measured."""
+
     history: History = Field("frozen", description="what the model knows at evaluation")
     filter_seen: bool = Field(
         False, description="leave items of the history out of the ranking; a repeat is then never a hit"
     )
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> TrainSettings:
-        if self.dim % self.heads:
-            raise ValueError(f"heads must divide dim, got dim {self.dim} and heads {self.heads}")
-        if self.model == "gru4rec" and self.heads != 1:
-            raise ValueError(f"heads={self.heads} does nothing: gru4rec has no attention; leave it out")
-        return self
 
-    @model_validator(mode="after")
-    def _is_of_sasrec(self) -> TrainSettings:
-        for name in ("init", "padding"):
-            if self.model != "sasrec" and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name}={getattr(self, name)} is for model=sasrec, got {self.model}; leave it out")
-        return self
+class MachineSettings(Settings):
+    """What concerns the machine and not the numbers: no part of a run's identity."""
 
-    @model_validator(mode="after")
-    def _rows_are_asked_for(self) -> TrainSettings:
-        for name in ("table_optimizer", "table_learning_rate", "table_dtype"):
-            if self.table != "rows" and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name}={getattr(self, name)} is for table=rows; set that too, or leave it out")
-        return self
+    score_memory: int = Field(
+        1024,
+        ge=1,
+        description="MiB that scores may take; beyond, they are computed in parts, and again for the gradient",
+    )
 
-    def table_at(self, items: int) -> Literal["dense", "rows"]:
+
+class RunSettings(NamedTuple):
+    """All settings of a run but those of its method; made from flat names by :func:`run_settings`."""
+
+    model: ModelSettings
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    machine: MachineSettings
+
+    def flat(self) -> dict[str, Any]:
+        """All of them by name, as JSON has them."""
+        return {key: value for group in self for key, value in _dump(group).items()}
+
+    def changed(self, items: int) -> dict[str, Any]:
+        """What makes the numbers others than the defaults do, for a catalogue of so many ``items``."""
+        resolved = self.model_replaced(table=None) if self.model.table == table_for(items) else self
+        usual = run_settings(backbone=self.model.backbone).flat()
+        found = {key: value for group in resolved[:3] for key, value in _dump(group).items() if value != usual[key]}
+        return found if self.model.backbone == DEFAULT_BACKBONE else {"backbone": self.model.backbone} | found
+
+    def replaced(self, **changes: Any) -> RunSettings:
+        """The same with ``changes`` of flat names; another backbone keeps what it has in common with this one.
+
+        Raises:
+            InputError: as of :func:`run_settings`.
+        """
+        fields = setting_fields(changes.get("backbone", self.model.backbone))
+        return run_settings(**({key: value for key, value in self.flat().items() if key in fields} | changes))
+
+    def model_replaced(self, **changes: Any) -> RunSettings:
+        """The same with other settings of the model."""
+        return self._replace(model=self.model.model_copy(update=changes))  # type: ignore[attr-defined]
+
+    def table(self, items: int) -> Literal["dense", "rows"]:
         """The table that is taken for a catalogue of so many items."""
-        return self.table or ("rows" if items >= ROWS_FROM else "dense")
+        return self.model.table or table_for(items)
+
+
+DEFAULT_BACKBONE = "sasrec"
+_GROUPS: tuple[type[Settings], ...] = (TrainingSettings, EvaluationSettings, MachineSettings)
+
+
+def table_for(items: int) -> Literal["dense", "rows"]:
+    """The table that is faster for a catalogue of so many items."""
+    return "rows" if items >= ROWS_FROM else "dense"
+
+
+def setting_fields(backbone: str = DEFAULT_BACKBONE) -> dict[str, FieldInfo]:
+    """The fields of :func:`run_settings` by name, those of ``backbone`` first.
+
+    Raises:
+        InputError: there is no such backbone.
+    """
+    found: dict[str, FieldInfo] = {}
+    for group in (_settings_of(backbone), *_GROUPS):
+        found |= group.model_fields
+    return found
+
+
+def is_run_setting(name: str) -> bool:
+    """Whether ``name`` is one of :func:`run_settings`, of any backbone."""
+    return any(name in group.model_fields for group in (*BACKBONE_SETTINGS.values(), *_GROUPS))
+
+
+def run_settings(**flat: Any) -> RunSettings:
+    """The settings of a run from their names, each in the group it belongs to; what is left out has its default.
+
+    Example:
+        >>> run_settings(backbone="gru4rec", epochs=5).training.epochs
+        5
+
+    Raises:
+        InputError: a name is unknown, a value breaks its rule, or two do not go together.
+    """
+    backbone = flat.get("backbone", DEFAULT_BACKBONE)
+    fields = setting_fields(backbone)
+    if unknown := [key for key in flat if key not in fields]:
+        others = [name for name, group in BACKBONE_SETTINGS.items() if unknown[0] in group.model_fields]
+        if others:
+            raise InputError(
+                f"setting {unknown[0]} is for backbone {' or '.join(others)}, and {backbone} has none; leave it out"
+            )
+        raise InputError(f"unknown setting '{unknown[0]}'; the settings are: {', '.join(fields)}")
+    model, *rest = (
+        checked(group, {key: value for key, value in flat.items() if key in group.model_fields})
+        for group in (_settings_of(backbone), *_GROUPS)
+    )
+    made = RunSettings(model, *rest)  # type: ignore[arg-type]
+    _check_together(made)
+    return made
+
+
+def _settings_of(backbone: Any) -> type[Settings]:
+    if not isinstance(backbone, str) or backbone not in BACKBONE_SETTINGS:
+        raise InputError(f"unknown backbone {backbone!r}; the backbones are: {', '.join(BACKBONE_SETTINGS)}")
+    return BACKBONE_SETTINGS[backbone]
+
+
+def _check_together(settings: RunSettings) -> None:
+    model, training = settings.model, settings.training
+    if training.padding == "count" and model.backbone != "sasrec":
+        raise InputError(f"setting padding=count is for backbone sasrec, got {model.backbone}; leave it out")
+    of_rows = {
+        "table_optimizer": training.table_optimizer,
+        "table_learning_rate": training.table_learning_rate,
+        "table_dtype": model.table_dtype,
+    }
+    usual = setting_fields(model.backbone)
+    for name, value in of_rows.items():
+        if model.table != "rows" and value != usual[name].default:
+            raise InputError(f"setting {name}={value} is for table=rows; set that too, or leave it out")
+
+
+def _dump(group: Any) -> dict[str, Any]:
+    return dict(group.model_dump(mode="json"))
 
 
 def canonical_json(value: Any) -> str:

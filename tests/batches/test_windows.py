@@ -13,7 +13,7 @@ from negsample.data.description import describe, seen_train_events
 from negsample.methods import build_method, catalogue_of, negative_settings
 from negsample.samplers import InBatch
 from negsample.samplers.own_items import own_targets
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.files import write_study
 from negsample.studies.forecast.needs import positions_of
 from negsample.studies.study import plan
@@ -60,7 +60,7 @@ def test_windows_against_the_slow_version(which, longest):
 
 @pytest.mark.parametrize("with_replacement", [False, True])
 def test_every_event_but_a_users_first_is_a_target_once_an_epoch(data, rng, with_replacement):
-    settings = TrainSettings(windows="all", max_length=8, batch_size=4, with_replacement=with_replacement)
+    settings = run_settings(windows="all", max_length=8, batch_size=4, with_replacement=with_replacement)
     batches = list(batches_of(data, settings, "history", rng=rng(0)))
     job = plan([data], ["random"], repeats=1, seed=0, settings=settings)[-1]
     assert len(batches) == positions_of(job).steps
@@ -81,7 +81,7 @@ def test_every_event_but_a_users_first_is_a_target_once_an_epoch(data, rng, with
 
 
 def test_what_a_user_has_is_no_negative_in_any_of_their_windows(data, rng):
-    settings = TrainSettings(windows="all", max_length=8, batch_size=1000)
+    settings = run_settings(windows="all", max_length=8, batch_size=1000)
     (batch,) = batches_of(data, settings, "history", rng=rng(0))
     keys = set(batch.history_keys.tolist())
     for row, user in enumerate(batch.users_B.tolist()):
@@ -91,7 +91,7 @@ def test_what_a_user_has_is_no_negative_in_any_of_their_windows(data, rng):
 
 @pytest.mark.parametrize("which", ["last", "all"])
 def test_a_batch_that_is_kept_comes_again_as_it_was(data, rng, which):
-    settings = TrainSettings(windows=which, max_length=8, batch_size=5)
+    settings = run_settings(windows=which, max_length=8, batch_size=5)
     method = build_method("random", catalogue_of(data, 8, windows=which), negative_settings("random", {}))
     first = list(batches_of(data, settings, "history", rng=rng(0)))
     kept = [Replay.of(batch, propose(method, batch, rng=rng(1))) for batch in first]
@@ -107,7 +107,7 @@ def test_a_batch_that_is_kept_comes_again_as_it_was(data, rng, which):
 @pytest.mark.parametrize("exclude", ["none", "target", "history"])
 def test_the_law_of_in_batch_negatives_is_without_all_windows_of_the_user(data, rng, exclude):
     """By hand: how often an item is a target of others, over how often anything allowed is."""
-    settings = TrainSettings(windows="all", max_length=8, batch_size=12)
+    settings = run_settings(windows="all", max_length=8, batch_size=12)
     counts = catalogue_of(data, 8, windows="all").target_counts
     for batch in batches_of(data, settings, exclude, rng=rng(0)):
         ids = torch.arange(1, V + 1).expand(len(batch.targets_T), -1)
@@ -126,16 +126,16 @@ def test_the_law_of_in_batch_negatives_is_without_all_windows_of_the_user(data, 
 
 def test_what_is_said_of_it(data, world):
     sizes = sizes_of(data)
-    assert seen_train_events(data, TrainSettings(max_length=8)) == sum(min(size, 9) for size in sizes if size >= 2)
-    seen = seen_train_events(data, TrainSettings(max_length=8, windows="all"))
+    assert seen_train_events(data, run_settings(max_length=8)) == sum(min(size, 9) for size in sizes if size >= 2)
+    seen = seen_train_events(data, run_settings(max_length=8, windows="all"))
     assert seen == sum(size for size in sizes if size >= 2)
-    facts = dict(describe(world(), TrainSettings(max_length=5, windows="all")).facts)
+    facts = dict(describe(world(), run_settings(max_length=5, windows="all")).facts)
     assert facts["train events seen in training"].endswith("(100.0 %) at max_length 5, windows all")
 
 
 def test_a_study_keeps_what_its_models_saw(world, tmp_path):
     data = world()
-    settings = TrainSettings(windows="all", max_length=5)
+    settings = run_settings(windows="all", max_length=5)
     write_study(plan([data], ["random"], repeats=1, seed=0, settings=settings), tmp_path, {})
     facts = json.loads((tmp_path / "datasets" / f"{data.name}.json").read_text())
     assert facts["seen"] == {"max_length": 5, "windows": "all", "events": seen_train_events(data, settings)}

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.common import RESULTS
 from benchmarks.initial import CANDIDATES, LOGS, METHODS, Asked, judged, sign_flip, trained
-from negsample import TrainSettings
+from negsample import run_settings
 
 
 def rows(*ratios: float) -> list[dict[str, object]]:
@@ -68,7 +68,7 @@ def test_the_default_is_what_was_chosen():
     found = json.loads((RESULTS / "initial.json").read_text("utf-8"))
     again = judged(found["runs"], "normal")
     assert {key: found[key] for key in again} == json.loads(json.dumps(again))
-    assert found["taken"] == TrainSettings().init
+    assert found["taken"] == run_settings().init
     seeds = {run["seed"] for run in found["runs"]}
     runs = {(run["log"], run["method"], run["initial"], run["seed"]) for run in found["runs"]}
     logs = [log.name for log in LOGS]

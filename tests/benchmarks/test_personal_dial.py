@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from benchmarks.personal_dial import Resamples, Setting, best, cut, divergence, highest_at, ranks_at, standardised
-from negsample import TrainSettings
+from negsample import run_settings
 from negsample.evaluation.metrics import balance, hit, ndcg
 from negsample.evaluation.ranks import rank_by_dial
 from negsample.models.item_table import DenseTable
 from negsample.scoring.dial import dials
-from negsample.settings import checked
 
 ITEMS = 30
 
@@ -29,7 +28,7 @@ def users(dataset_of):
 @pytest.fixture
 def asked(users):
     log_p_V = dials(users.train_counts).log_p_V
-    at = cut(users, "test", log_p_V.numpy(), checked(TrainSettings, {}))
+    at = cut(users, "test", log_p_V.numpy(), run_settings())
     chance = torch.Generator().manual_seed(0)
     return torch.randn(20, 8, generator=chance), DenseTable(ITEMS, 8, rng=chance), log_p_V, at
 

@@ -11,13 +11,13 @@ import torch
 from benchmarks import plain_reference as plain
 from negsample import (
     SASRec,
-    TrainSettings,
     build_method,
     catalogue_of,
     evaluate,
     generator,
     load_dataset,
     negative_settings,
+    run_settings,
 )
 from negsample.batches.epochs import batches_of
 from negsample.optim import optimizer_of
@@ -40,7 +40,7 @@ def data():
 def settings():
     training = dict(PRESETS["reference"].training)
     small = {"dim": DIM, "max_length": LENGTH, "batch_size": SIZE, "dropout": 0.0, "learning_rate": 1e-3}
-    return TrainSettings(**training | small)
+    return run_settings(**training | small)
 
 
 def as_plain(model) -> plain.Parameters:
@@ -67,7 +67,7 @@ def test_steps_of_the_preset_are_those_of_the_published_loop(data, settings, mon
     method = build_method("in-batch", catalogue_of(data, LENGTH), negatives)
     optimizer = optimizer_of([model.table], model.parameters(), settings, [generator(3, "rounding")])
     p = as_plain(model)
-    adam, chance = plain.Adam(p, settings.learning_rate), generator(3, "negatives")
+    adam, chance = plain.Adam(p, settings.training.learning_rate), generator(3, "negatives")
     batches = batches_of(data, settings, method.exclude, rng=generator(3, "order"))
     for _, batch in zip(range(STEPS), batches, strict=False):
         proposed = propose(method, batch, rng=chance)
@@ -90,9 +90,13 @@ def test_steps_of_the_preset_are_those_of_the_published_loop(data, settings, mon
         assert float(ours) == pytest.approx(float(theirs.detach()), rel=1e-5)
     moved = as_plain(model)
     apart = {name: float((moved[name] - p[name]).detach().abs().max()) for name in p}
-    assert max(value for name, value in apart.items() if name != "items") < 0.1 * STEPS * settings.learning_rate
+    assert (
+        max(value for name, value in apart.items() if name != "items") < 0.1 * STEPS * settings.training.learning_rate
+    )
     mean = float((moved["items"] - p["items"]).detach().abs().mean())
-    assert mean < 0.01 * STEPS * settings.learning_rate  # where gradients are as small as epsilon the forms differ
+    assert (
+        mean < 0.01 * STEPS * settings.training.learning_rate
+    )  # where gradients are as small as epsilon the forms differ
 
 
 def test_ranks_of_the_preset_are_those_of_the_published_loop(data, settings):
@@ -169,7 +173,7 @@ def test_negatives_of_the_preset_have_the_law_of_the_published_loop(dataset_of):
     ]
     data = dataset_of([([int(item) for item in items], [], []) for items in known], shared + users)
     size, k, times = 10, 4, 300
-    settings = TrainSettings(with_replacement=True, batch_size=size, max_length=6)
+    settings = run_settings(with_replacement=True, batch_size=size, max_length=6)
     method = build_method("in-batch", catalogue_of(data, 6), negative_settings("in-batch", {"in_batch_negatives": k}))
     order, chance = generator(2, "order"), generator(2, "negatives")
     ours, theirs = np.zeros(shared + users + 1), np.zeros(shared + users + 1)

@@ -7,10 +7,9 @@ import torch
 
 from benchmarks.reliability import faults
 from benchmarks.reliability.settings import DONE, REFUSED, Try, measure, outcome, world
-from negsample import InputError, TrainSettings
+from negsample import InputError, run_settings
 from negsample.methods import negative_settings
 from negsample.samplers import Cohort
-from negsample.settings import checked
 
 TOO_LARGE = {
     "cohort": {"cohort_shares": [1e308, 1e308, 1]},
@@ -56,7 +55,7 @@ def test_a_size_that_float32_does_not_have_is_named(size):
     with pytest.raises(InputError, match=r"popularity_exponent=.*: input should be 0 or of a size from 1.5e-45 to 1e"):
         negative_settings("popularity", {"popularity_exponent": size})
     assert negative_settings("popularity", {"popularity_exponent": 0})["popularity_exponent"] == 0
-    assert checked(TrainSettings, {"learning_rate": 1e-44}).learning_rate == 1e-44
+    assert run_settings(**{"learning_rate": 1e-44}).learning_rate == 1e-44
 
 
 def test_shares_of_any_size_are_shares(rng, batch_of):

@@ -272,7 +272,7 @@ def test_compare_takes_the_papers_six_when_none_is_named(negsample, log, small, 
 
 def test_train_takes_the_other_backbone_and_evaluate_finds_it_again(negsample, log, small, tmp_path):
     folder = tmp_path / "run"
-    options = ("--method", "mixed-log-q", "--epochs", 1, "--set", "model=gru4rec")
+    options = ("--method", "mixed-log-q", "--epochs", 1, "--set", "backbone=gru4rec")
     done(negsample("train", log, "--out", folder, *options, *small))
     before = json.loads((folder / "metrics.json").read_text())
     assert any("weight_ih_l0" in name for name in load_file(folder / "model.safetensors"))

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import negsample
-from negsample import InputError, PrepareSettings, TrainSettings, plan
+from negsample import InputError, PrepareSettings, plan, run_settings
 from negsample.methods import negative_settings
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
 HOSTILE = [None, "", "x", "é\0", b"x", -1, 0, 1.5, 2**64, 1e20, math.nan, True, [], [None], {}, {"x": 1}, object(), int]
-SETTINGS = TrainSettings(epochs=1, dim=4, blocks=1, max_length=4)
+SETTINGS = run_settings(epochs=1, dim=4, blocks=1, max_length=4)
 RANDOM = {"random_negatives": 2, "draws_per": "sequence", "exclude": "history"}
 
 
@@ -121,7 +121,7 @@ def test_the_right_calls_are_right(good):
         ({"methods": []}, "methods must not be empty"),
         ({"methods": "random"}, "methods must be a list, each of it text, got 'random'"),
         ({"methods": ["randon"]}, "unknown method 'randon'; did you mean 'random'"),
-        ({"settings": {"epochs": 1}}, "settings must be a TrainSettings, got a dict"),
+        ({"settings": {"epochs": 1}}, "settings must be a RunSettings, got a dict"),
         ({"datasets": "online-retail"}, "datasets must be a list, each of it a Dataset, got 'online-retail'"),
         ({"changes": {"nonsense": 1}}, "unknown setting 'nonsense'"),
     ],

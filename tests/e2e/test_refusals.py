@@ -67,8 +67,11 @@ def test_a_command_line(negsample, tmp_path, arguments, words):
         (["--method", "random", "--set", "learning_rate=Infinity"], ["learning_rate", "finite"]),
         (["--method", "random", "--set", "kept_hardest=3"], ["kept_hardest does nothing", "random"]),
         (["--method", "in-batch", "--set", "in_batch_negatives=ALL"], ["in_batch_negatives='ALL'", "'all'"]),
-        (["--method", "random", "--set", "model=gru"], ["model='gru'", "'sasrec' or 'gru4rec'"]),
-        (["--method", "random", "--set", "model=gru4rec", "--set", "heads=2"], ["heads=2 does nothing", "gru4rec"]),
+        (["--method", "random", "--set", "backbone=gru"], ["backbone 'gru'", "sasrec, gru4rec"]),
+        (
+            ["--method", "random", "--set", "backbone=gru4rec", "--set", "heads=2"],
+            ["setting heads is for backbone sasrec", "gru4rec"],
+        ),
         (["--method", "random", "--set", "table_dtype=bfloat16"], ["table_dtype=bfloat16 is for table=rows"]),
         (["--method", "cohort", "--set", "cohort_shares=[1,2]"], ["three numbers", "[1, 2]"]),
         (["--method", "random", "--epochs", "0"], ["epochs=0", "greater than or equal to 1"]),
@@ -153,9 +156,9 @@ def test_two_datasets_of_one_name(negsample, log, tmp_path):
 
 def test_together_what_cannot_be(negsample, log, tmp_path):
     refused(
-        negsample("compare", log, "--out", tmp_path / "study", "--together", 2, "--set", "model=gru4rec"),
+        negsample("compare", log, "--out", tmp_path / "study", "--together", 2, "--set", "backbone=gru4rec"),
         "--together 2 is for sasrec",
-        "model=gru4rec",
+        "backbone=gru4rec",
     )
     assert not (tmp_path / "study").exists()
 

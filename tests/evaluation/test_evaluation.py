@@ -19,7 +19,7 @@ from negsample.evaluation.seen import Seen
 from negsample.models import PopRec, SASRec
 from negsample.models.item_table import DenseTable
 from negsample.scoring.dial import dials
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 
 BLOCKS = [(1, 1), (1, 1000), (3, 2), (4, 7), (7, 23), (512, 8192)]
 
@@ -438,10 +438,10 @@ def test_seen_items_of_the_whole_history_are_left_out_when_asked(dataset_of, his
     data = dataset_of(users, 6)
     order = torch.tensor([1, 2, 3, 4, 5, 6])
     model = PopRec(order, max_length=2)
-    settings = TrainSettings(max_length=2, history=history)
+    settings = run_settings(max_length=2, history=history)
     plain = evaluate(model, data, "test", settings)
     assert plain.ranks_E.tolist() == [4, 0, 3]
-    filtered = evaluate(model, data, "test", settings.model_copy(update={"filter_seen": True}))
+    filtered = evaluate(model, data, "test", settings.replaced(filter_seen=True))
     assert filtered.ranks_E.tolist() == [0, math.inf, math.inf]
     assert (filtered.figures["hr@20"], filtered.figures["left_out_events"]) == (1 / 3, 2)
     assert filtered.figures["coverage@1"] == 1 / 6 if history == "frozen" else 2 / 6  # rolling: 5 is known to the last
@@ -453,7 +453,7 @@ def test_a_repeat_is_never_a_hit_where_seen_items_are_left_out(dataset_of, histo
     """Whatever V, S and k: also where the middle of what is left out would come before k, and where k is above V."""
     had = list(range(1, known + 1))
     data = dataset_of([(had, [1], [1, known + 1, known]), ([1, 2], [], [2])], items)
-    settings = TrainSettings(history=history, filter_seen=True)
+    settings = run_settings(history=history, filter_seen=True)
     counts = torch.from_numpy(np.array(data.train_counts))
     for model in (
         PopRec(torch.arange(1, items + 1), max_length=50),
@@ -482,14 +482,14 @@ def test_figures_are_the_means_over_the_events(dataset_of):
     users = [([1, 1, 2], [], [2, 6]), ([1, 2, 3], [], [1]), ([1, 4], [2], [3, 9])]
     data = dataset_of(users, 12)  # train counts: 1: 4, 2: 2, 3: 1, 4: 1; PopRec ranks by id
     model = PopRec(torch.arange(1, 13), max_length=50)
-    found = evaluate(model, data, "test", TrainSettings())
+    found = evaluate(model, data, "test", run_settings())
     assert found.ranks_E.tolist() == [1, 5, 0, 2, 8]
     assert found.figures["hr@1"] == 1 / 5
     assert found.figures["hr@5"] == 3 / 5
     assert found.figures["warm_hr@5"] == 1
     assert found.figures["cold_events"] == 2
     assert found.figures["coverage@5"] == 5 / 12
-    assert "coverage@5" not in evaluate(model, data, "test", TrainSettings(), with_top=False).figures
+    assert "coverage@5" not in evaluate(model, data, "test", run_settings(), with_top=False).figures
 
 
 @pytest.mark.parametrize("history", ["frozen", "rolling"])
@@ -497,7 +497,7 @@ def test_figures_are_the_means_over_the_events(dataset_of):
 def test_figures_are_the_same_however_many_queries_are_asked_at_once(world, history, filter_seen, monkeypatch):
     data = world(users=90, items=50, name="some")
     model = SASRec(data.catalogue_size, dim=8, max_length=12, rng=torch.Generator().manual_seed(3))
-    settings = TrainSettings(dim=8, max_length=12, history=history, filter_seen=filter_seen)
+    settings = run_settings(dim=8, max_length=12, history=history, filter_seen=filter_seen)
     whole = evaluate(model, data, "test", settings)
     asked = queries(data, "test", history=history, max_length=12)
     for at_once in (1, 7, len(asked.windows) - 1):

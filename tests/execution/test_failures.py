@@ -12,12 +12,12 @@ from negsample.comparison import compare
 from negsample.errors import FailedError, InputError
 from negsample.runs import job as job_room
 from negsample.runs.failed import read_failed
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.study import plan, unfinished
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
-SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, blocks=1, max_length=8)
+SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, blocks=1, max_length=8)
 TINY = {"temperature": 1e-44}  # a score over it is infinite
 
 
@@ -27,7 +27,7 @@ def data(world):
 
 
 def grid(data, methods=("random", "sampled-softmax"), *, repeats=2, changes=None, **settings):
-    given = SETTINGS.model_copy(update=settings)
+    given = SETTINGS.replaced(**settings)
     return plan([data], methods, repeats=repeats, seed=0, settings=given, changes=changes)
 
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 from safetensors.torch import load_file
 
-from negsample import InputError, TrainSettings, compare, plan
+from negsample import InputError, compare, plan, run_settings
 from negsample.execution import worker
 from negsample.execution.processes import in_processes
 
-SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8)
+SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=8)
 
 
 @pytest.fixture(scope="module")

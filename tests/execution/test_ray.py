@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file
 
 import negsample
-from negsample import InputError, TrainSettings, compare, plan
+from negsample import InputError, compare, plan, run_settings
 from negsample.cli import main
 from negsample.execution.backend import LOCAL, Backend, parse_backend
 from negsample.execution.shared_files import check_seen, marked
@@ -20,7 +20,7 @@ from negsample.execution.tasks import Lost
 ray = pytest.importorskip("ray", reason="Ray is an extra")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
-SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=8, blocks=1)
+SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=8, blocks=1)
 TASKS = """
 import os
 from pathlib import Path
@@ -125,7 +125,7 @@ def test_a_study_on_ray_is_that_of_this_machine(data, tmp_path, monkeypatch, cap
 
 
 def test_a_node_is_lost_in_the_middle_of_a_study(data, tmp_path, cluster, capfd):
-    settings = SETTINGS.model_copy(update={"epochs": 60})
+    settings = SETTINGS.replaced(epochs=60)
     jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=settings)
     compare(jobs, tmp_path / "whole")
     lines, said = [], {job.name: [] for job in jobs}

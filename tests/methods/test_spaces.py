@@ -11,7 +11,7 @@ from negsample.errors import InputError
 from negsample.methods import METHODS, Catalogue, build_method, negative_settings
 from negsample.methods.spaces import Among, OneOf, Real, Whole, narrowed
 from negsample.miners import Chain, Hardest, OneOfHardest, Resample
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.search import STARTUP, _at, _chosen, next_trial
 from negsample.studies.tuning import plan_tunings
 
@@ -25,7 +25,7 @@ POOLS = (
 )
 SELECTING = ("adaptive", "adaptive-mixed", "adaptive-in-batch", "dns", "dns-mn", "xir", "tron")
 COUNTS = torch.tensor([0, *range(1000, 0, -1)])
-SETTINGS = TrainSettings().model_dump(mode="json")
+SETTINGS = run_settings().flat()
 
 
 def is_itself(name, negatives):
@@ -128,7 +128,7 @@ def test_what_is_given_bounds_what_is_searched():
 )
 def test_a_search_in_which_nothing_is_left_is_refused(name, changes, told, dataset_of, tmp_path):
     data = dataset_of([([1, 2, 3], [4], [5])], 9)
-    given = {"trials": 3, "seed": 0, "settings": TrainSettings(), "changes": changes, "given": (), "folder": tmp_path}
+    given = {"trials": 3, "seed": 0, "settings": run_settings(), "changes": changes, "given": (), "folder": tmp_path}
     with pytest.raises(InputError, match=told):
         plan_tunings([data], [name], **given)
     assert plan_tunings([data], [name], **(given | {"changes": {}}))

@@ -10,7 +10,7 @@ from negsample.data.popularity import popularity_order
 from negsample.evaluation.evaluate import evaluate
 from negsample.evaluation.ranks import rank
 from negsample.models import PopRec
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 
 COUNTS = np.array([0, 3, 9, 0, 3, 7, 0])  # in order: 2, 5, then 1 and 4 tied, then 3 and 6 tied
 
@@ -27,8 +27,8 @@ def test_ranks_by_train_count_ties_by_id():
 def test_everybody_gets_the_same_whatever_the_history(dataset_of, history):
     users = [([2, 5, 2, 1], [4], [2, 6]), ([5, 2], [1], [2]), ([2], [], [5])]
     data = dataset_of(users, 6)
-    settings = TrainSettings(history=history)
-    model = PopRec(torch.from_numpy(popularity_order(data.train_counts)), max_length=settings.max_length)
+    settings = run_settings(history=history)
+    model = PopRec(torch.from_numpy(popularity_order(data.train_counts)), max_length=settings.model.max_length)
     found = evaluate(model, data, "test", settings)
     # train counts: item 2 four times, 5 twice, 1 once, then 3, 4, 6
     assert found.ranks_E.tolist() == [0, 5, 0, 1]

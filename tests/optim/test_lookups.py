@@ -11,7 +11,7 @@ import torch
 from negsample.models import SASRec
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.optim import BETAS, EPS, RowAdagrad, RowAdam, optimizer_for
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 
 V, D, LR = 12, 4, 0.05
 
@@ -183,7 +183,7 @@ def test_lookups_that_nothing_comes_back_to_hold_no_memory(rule_of, rng):
 
 def test_a_table_forgets_with_the_rest_of_its_model(rng):
     """``zero_grad`` of what ``optimizer_for`` gives reaches the rows."""
-    settings = TrainSettings(table="rows", dim=D)
+    settings = run_settings(table="rows", dim=D)
     model = SASRec(V, dim=D, rng=rng(1), table=RowsTable(V, D, rng=rng(0)))
     optimizer, before = optimizer_for(model, settings), model.table.weight.clone()
     several(model.table)

@@ -12,7 +12,7 @@ from negsample.models import SASRec
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.optim import BETAS, EPS, DenseAdam, ModelOptimizer, RowAdagrad, RowAdam, optimizer_for, release
 from negsample.optim import rows as row_rules
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 
 V, D = 300, 6
 LR = 0.01
@@ -313,23 +313,23 @@ def test_adam_over_all_parameters_is_that_of_pytorch(rng):
 
 
 def test_the_optimizer_is_what_the_settings_say(rng):
-    made = optimizer_for(model_of(rng), TrainSettings(learning_rate=0.3))
+    made = optimizer_for(model_of(rng), run_settings(learning_rate=0.3))
     assert (made.rules, made.rest.lr) == ([], 0.3)
     for name, rule_of in (("adam", RowAdam), ("adagrad", RowAdagrad)):
         model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
-        settings = TrainSettings(table="rows", learning_rate=0.3, table_learning_rate=0.7, table_optimizer=name)
+        settings = run_settings(table="rows", learning_rate=0.3, table_learning_rate=0.7, table_optimizer=name)
         made = optimizer_for(model, settings)
         assert isinstance(made, ModelOptimizer)
         (rule,) = made.rules
         assert type(rule) is rule_of
         assert (rule.lr, made.rest.lr) == (0.7, 0.3)
-        assert optimizer_for(model, TrainSettings(table="rows", learning_rate=0.3)).rules[0].lr == 0.3
+        assert optimizer_for(model, run_settings(table="rows", learning_rate=0.3)).rules[0].lr == 0.3
 
 
 def test_settling_brings_rows_up_to_date_and_release_lets_go(rng):
     release(model_of(rng))
     model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
-    made = optimizer_for(model, TrainSettings(table="rows"))
+    made = optimizer_for(model, run_settings(table="rows"))
     for step in range(3):
         learn(model.table, made, torch.tensor([1 + (step > 0)]), torch.ones(1, 8))
     before = model.table.weight.clone()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from slow import models, split, steps
 
-from negsample import SASRec, TrainSettings, build_method, catalogue_of, generator, negative_settings
+from negsample import SASRec, build_method, catalogue_of, generator, negative_settings, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.training.propose import propose
@@ -64,7 +64,7 @@ class Steps:
         method = build_method(name, catalogue_of(world.data, longest), self.settings)
         self.watched = Watched(method.miner)
         self.method, self.rng = method._replace(miner=self.watched), generator(2, "negatives")
-        order = TrainSettings(max_length=longest, batch_size=USERS)
+        order = run_settings(max_length=longest, batch_size=USERS)
         self.batches = batches_of(world.data, order, method.exclude, rng=generator(3, "order"))
         self.optimizer = optimizer(self.model)
         self.take_weights()

@@ -9,7 +9,7 @@ import torch
 from slow import split
 from torch import nn
 
-from negsample import TrainSettings, generator
+from negsample import generator, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.models.item_table import DenseTable
 
@@ -23,7 +23,7 @@ def targets_of(world, longest=LONGEST):
 
 
 def real_batch(world, size=8, policy="target"):
-    settings = TrainSettings(max_length=LONGEST, batch_size=size)
+    settings = run_settings(max_length=LONGEST, batch_size=size)
     return next(iter(batches_of(world.data, settings, policy, rng=generator(5, "order"))))
 
 

@@ -10,10 +10,10 @@ import torch
 from slow import figures, split
 from world import World, all_figures, counts_of_targets, ranked
 
-from negsample import SASRec, TrainSettings, catalogue_of, dials, evaluate, evaluate_by_dial, generator, log_shares
+from negsample import SASRec, catalogue_of, dials, evaluate, evaluate_by_dial, generator, log_shares, run_settings
 
 LONGEST, DIM = 6, 4
-SETTINGS = TrainSettings(max_length=LONGEST, dim=DIM, blocks=1)
+SETTINGS = run_settings(max_length=LONGEST, dim=DIM, blocks=1)
 
 
 def model_of(world, *, twins=False):
@@ -65,7 +65,7 @@ def test_ranks_of_items_that_tie(log, world_of):
 def test_rolling_histories(world_of, history):
     """What is strictly earlier than the event, or what stands before it in the file."""
     world = world_of("online-retail")
-    model, settings = model_of(world), SETTINGS.model_copy(update={"history": history})
+    model, settings = model_of(world), SETTINGS.replaced(history=history)
     events, orders = slow(world, model, "valid", history)
     found = evaluate(model, world.data, "valid", settings)
     assert found.ranks_E.tolist() == [event.rank for event in events]
@@ -74,7 +74,7 @@ def test_rolling_histories(world_of, history):
 
 def test_seen_items_are_left_out_and_never_hit(log, world_of):
     world = world_of(log)
-    model, settings = model_of(world), SETTINGS.model_copy(update={"filter_seen": True})
+    model, settings = model_of(world), SETTINGS.replaced(filter_seen=True)
     events, orders = slow(world, model, "test", filter_seen=True)
     found = evaluate(model, world.data, "test", settings)
     for rank, event in zip(found.ranks_E.tolist(), events, strict=True):
@@ -112,7 +112,7 @@ def test_a_repeat_is_no_hit_where_the_catalogue_is_hardly_larger_than_k(dataset_
         events.append([split.Event(item, clock + place, part) for place, (item, part) in enumerate(rows)])
         clock += len(rows)
     world = World("twelve items", dataset_of(users, 12), events)
-    settings = SETTINGS.model_copy(update={"filter_seen": True, "history": history})
+    settings = SETTINGS.replaced(filter_seen=True, history=history)
     model = model_of(world)
     events, orders = slow(world, model, "test", history, filter_seen=True)
     assert sum(math.isinf(event.rank) for event in events) > 80
@@ -122,7 +122,7 @@ def test_a_repeat_is_no_hit_where_the_catalogue_is_hardly_larger_than_k(dataset_
 def test_the_dial_where_seen_items_are_left_out_and_histories_grow(world_of):
     """All three at once: each event has its own history, its own seen items, and every setting its own order."""
     world = world_of("online-retail")
-    settings = SETTINGS.model_copy(update={"filter_seen": True, "history": "rolling"})
+    settings = SETTINGS.replaced(filter_seen=True, history="rolling")
     grid = dials(catalogue_of(world.data, LONGEST).target_counts, (-0.5, 0.5))
     log_p = figures.log_shares(counts_of_targets(world, LONGEST))
     model = model_of(world)

@@ -11,7 +11,7 @@ from real_batches import LONGEST, real_batch, targets_of
 from scipy import stats as known
 from slow import cohorts, laws
 
-from negsample import Cohort, InBatch, LogUniform, Popularity, TrainSettings, Uniform, catalogue_of, generator
+from negsample import Cohort, InBatch, LogUniform, Popularity, Uniform, catalogue_of, generator, run_settings
 from negsample.batches.epochs import batches_of
 
 SHARES = (0.5, 0.2, 0.3)
@@ -102,7 +102,7 @@ def test_in_batch_draws_follow_the_law_over_all_batches_that_a_user_is_in(log, w
     everywhere = laws.occurrences(targets.values(), world.data.catalogue_size)
     sampler = InBatch(200, counts=catalogue_of(world.data, LONGEST).target_counts, per="batch")
     settings, order, rng = (
-        TrainSettings(max_length=LONGEST, batch_size=size),
+        run_settings(max_length=LONGEST, batch_size=size),
         generator(1, "order"),
         generator(1, "init"),
     )
@@ -126,7 +126,7 @@ def test_in_batch_draws_follow_the_law_over_all_batches_that_a_user_is_in(log, w
 def test_log_q_where_a_user_comes_in_several_windows(world_of, per):
     """All windows of a user are their own: none of their targets is drawn for them, and the law is without them all."""
     world, longest = world_of("online-retail"), 5
-    settings = TrainSettings(max_length=longest, batch_size=60, windows="all")
+    settings = run_settings(max_length=longest, batch_size=60, windows="all")
     batch = next(iter(batches_of(world.data, settings, "none", rng=generator(5, "order"))))
     assert len(set(batch.users_B.tolist())) < batch.sequences - 10
     targets = {user: items[1:] for user, items in world.train.items()}

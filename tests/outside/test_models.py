@@ -6,7 +6,7 @@ import pytest
 import torch
 from slow import models, split
 
-from negsample import GRU4Rec, SASRec, TrainSettings, generator
+from negsample import GRU4Rec, SASRec, generator, run_settings
 from negsample.batches.epochs import batches_of
 
 LONGEST = 40
@@ -24,7 +24,7 @@ def shaken(model, seed=5):
 
 def both(model, world, states_of):
     """The product's states and scores of one real batch with ragged histories, and the slow ones."""
-    rng, settings = generator(3, "order"), TrainSettings(max_length=LONGEST, batch_size=10)
+    rng, settings = generator(3, "order"), run_settings(max_length=LONGEST, batch_size=10)
     batch = next(iter(batches_of(world.data, settings, "history", rng=rng)))
     with torch.no_grad():
         (vectors,) = model.table.lookup(batch.inputs.items_T)

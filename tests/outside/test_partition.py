@@ -11,7 +11,7 @@ from one_step import Still, Watched
 from real_batches import LONGEST, Taste, real_batch, targets_of
 from slow import laws
 
-from negsample import TrainSettings, build_method, catalogue_of, generator, negative_settings
+from negsample import build_method, catalogue_of, generator, negative_settings, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.training.propose import propose
 from negsample.training.step import step
@@ -77,7 +77,7 @@ def partition_ratios(world, names, batches, *, warmth=3.0, size=64, every=4, **c
         method = build_method(name, catalogue_of(data, LONGEST), settings)
         methods[name] = method._replace(miner=Watched(method.miner))
     policy = next(iter(methods.values())).exclude
-    settings, found = TrainSettings(max_length=LONGEST, batch_size=size), {name: [] for name in names}
+    settings, found = run_settings(max_length=LONGEST, batch_size=size), {name: [] for name in names}
     epochs = (batch for _ in range(1000) for batch in batches_of(data, settings, policy, rng=order))
     for number, batch in zip(range(batches + 3), epochs, strict=False):
         for method in methods.values():

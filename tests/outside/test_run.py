@@ -9,12 +9,12 @@ import pytest
 from slow import figures, files
 from world import all_figures, counts_of_targets, ranked
 
-from negsample import SASRec, TrainSettings, generator, plan
+from negsample import SASRec, generator, plan, run_settings
 from negsample.execution.attempts import run_job
 from negsample.scoring.dial import parse_choice
 
 LONGEST = 6
-SETTINGS = TrainSettings(epochs=4, dim=8, blocks=1, max_length=LONGEST, batch_size=16, learning_rate=0.02)
+SETTINGS = run_settings(epochs=4, dim=8, blocks=1, max_length=LONGEST, batch_size=16, learning_rate=0.02)
 
 
 @pytest.fixture(scope="module", params=["auto", "balance:0.6"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from slow import logs, split
 
-from negsample import TrainSettings, generator, split_by_time
+from negsample import generator, run_settings, split_by_time
 from negsample.batches.epochs import batches_of
 from negsample.evaluation.evaluate import queries
 
@@ -40,7 +40,7 @@ def test_every_user_has_their_events_in_their_order_and_parts(log, rows_of, worl
 def test_an_epoch_trains_every_user_with_two_events(log, world_of, longest, which):
     """On their latest events, or on all of them in windows."""
     world = world_of(log, "timestamp")
-    rng, settings = generator(1, "order"), TrainSettings(max_length=longest, batch_size=37, windows=which)
+    rng, settings = generator(1, "order"), run_settings(max_length=longest, batch_size=37, windows=which)
     seen = []
     for batch in batches_of(world.data, settings, "history", rng=rng):
         inputs, targets, ends = batch.inputs.items_T.tolist(), batch.targets_T.tolist(), batch.inputs.offsets.tolist()

@@ -7,7 +7,7 @@ import torch
 from one_step import LONGEST, Steps
 from slow import adam, steps
 
-from negsample import TrainSettings, generator
+from negsample import generator, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.models.item_table import RowsTable
 from negsample.optim import RowAdam, optimizer_for
@@ -19,7 +19,7 @@ RATE = 0.02
 @pytest.mark.parametrize("name", ["mixed", "sampled-softmax-log-q"])
 def test_what_training_learns(log, world_of, name, table):
     """Dense Adam over the whole table, whether the product moves every row at every step or catches up with rows."""
-    settings = TrainSettings(learning_rate=RATE, table=table)
+    settings = run_settings(learning_rate=RATE, table=table)
     run = Steps(world_of(log), name, table=table, optimizer=lambda model: optimizer_for(model, settings))
     first = {key: value.detach().clone() for key, value in run.weights.items()}
     learner = adam.Adam(run.weights, RATE)
@@ -52,7 +52,7 @@ def test_rows_that_rest_for_long_move_as_in_dense_adam(log, world_of, lookups):
     rule = RowAdam(table, lr=RATE)
     weights = {"table": table.weight.double()}
     first, learner = weights["table"], adam.Adam(weights, RATE)
-    settings, rng = TrainSettings(max_length=LONGEST, batch_size=2), generator(1, "order")
+    settings, rng = run_settings(max_length=LONGEST, batch_size=2), generator(1, "order")
     touched = torch.zeros(len(first))
     for _, batch in zip(range(70), batches_of(world.data, settings, "none", rng=rng), strict=False):
         ids = batch.targets_T

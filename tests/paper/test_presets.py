@@ -11,7 +11,7 @@ from negsample.errors import InputError
 from negsample.methods import METHODS, PAPER_SIX, POPREC
 from negsample.paper import published
 from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings, setting_fields
 from negsample.studies.study import plan
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
@@ -28,16 +28,16 @@ def test_every_published_setting_is_one_that_its_method_has(name, dataset, world
         methods,
         repeats=1,
         seed=0,
-        settings=TrainSettings(**preset.training),
+        settings=run_settings(**preset.training),
         tuned=preset.overrides({dataset: dataset}, [*methods, POPREC], []),
     )
     for job in jobs[1:]:
         wanted = preset.settings(dataset, job.method)
-        assert set(wanted) <= set(TrainSettings.model_fields) | set(METHODS[job.method].defaults)
-        made = job.settings.model_dump() | job.negatives
+        assert set(wanted) <= set(setting_fields()) | set(METHODS[job.method].defaults)
+        made = job.settings.flat() | job.negatives
         assert {key: made[key] for key in wanted} == wanted
         assert {key: made[key] for key in preset.training} == dict(preset.training)
-    assert len({job.settings.max_length for job in jobs}) == 1
+    assert len({job.settings.model.max_length for job in jobs}) == 1
 
 
 def test_the_reference_of_amazon_beauty_as_published():

@@ -8,7 +8,7 @@ from negsample.errors import InputError
 from negsample.methods import POPREC
 from negsample.paper.presets import PRESETS
 from negsample.paper.reproduce import FACTORS, note_of, plan_reproduction, stand_ins, what_is_missing
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def datasets(world):
 def planned(datasets, tmp_path, preset="reference", **options):
     chosen = PRESETS[preset]
     asked = {"repeats": 2, "seed": 5, "changes": {}, "given": [], "factors": FACTORS, "trials": 3} | options
-    settings = TrainSettings(**chosen.training)
+    settings = run_settings(**chosen.training)
     return plan_reproduction(datasets, chosen, settings=settings, folder=tmp_path, **asked)
 
 
@@ -38,14 +38,14 @@ def test_the_runs_have_the_settings_of_what_they_stand_in_for(datasets, tmp_path
 def test_figure_a1_is_of_two_methods_once_and_leaves_out_the_factor_that_they_have(datasets, tmp_path):
     beside = planned(datasets, tmp_path).oversampling
     assert {(job.method, job.seed) for job in beside} == {("random", 5), ("adaptive-mixed", 5)}
-    assert {job.settings.oversampling_factor for job in beside} == {1, 3, 10, 20, 50}
+    assert {job.settings.training.oversampling_factor for job in beside} == {1, 3, 10, 20, 50}
     assert len(beside) == 2 * 2 * 5
 
 
 def test_figure_5_searches_around_the_published_settings_of_the_first_dataset(datasets, tmp_path):
     (tuning,) = planned(datasets, tmp_path).tunings
     assert (tuning.job.data.name, tuning.job.method, tuning.planned) == ("movielens-100k", "random", 3)
-    assert tuning.job.settings.max_length == 200
+    assert tuning.job.settings.model.max_length == 200
     assert set(tuning.space) == {"learning_rate", "batch_size", "random_negatives"}
 
 
@@ -64,7 +64,7 @@ def test_what_is_left_out_is_told(datasets, tmp_path):
 def test_given_settings_go_before_published_ones(datasets, tmp_path):
     found = planned(datasets, tmp_path, given=["batch_size", "random_negatives"], changes={"random_negatives": 7})
     job = next(job for job in found.jobs if job.method == "random")
-    assert (job.settings.batch_size, job.negatives["random_negatives"]) == (128, 7)
+    assert (job.settings.training.batch_size, job.negatives["random_negatives"]) == (128, 7)
 
 
 def touch(folder, *names):

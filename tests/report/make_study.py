@@ -127,8 +127,11 @@ def list_anew(folder: Path) -> None:
     for config in folder.rglob("config.json"):
         keys = ("dataset", "dataset_fingerprint", "method", "seed", "settings", "negatives")
         about = json.loads(config.read_text())
+        if "identity" not in about:
+            about["identity"] = {key: about.get(key) for key in keys}
+            config.write_text(json.dumps(about))
         names = {path.name for path in config.parent.iterdir() if path.is_file()} - {LIST}
-        write_list(config.parent / LIST, "run", fingerprint({key: about.get(key) for key in keys}), names)
+        write_list(config.parent / LIST, "run", fingerprint(about["identity"]), names)
     if (folder / "study.json").exists():
         events = [f"datasets/{path.name}" for path in (folder / "datasets").iterdir()]
         write_list(folder / LIST, "study", "", ["study.json", *events])

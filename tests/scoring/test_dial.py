@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from negsample import InputError, TrainSettings
+from negsample import InputError, run_settings
 from negsample.evaluation.evaluate import evaluate, evaluate_by_dial
 from negsample.models import SASRec
 from negsample.scoring.dial import BETAS, Choice, dials, log_shares, parse_choice
@@ -90,7 +90,7 @@ def test_what_is_not(text):
 def test_a_grid_is_each_setting_by_itself_and_zero_changes_nothing(world):
     data = world(users=90, items=50, name="some")
     model = SASRec(data.catalogue_size, dim=8, max_length=12, rng=torch.Generator().manual_seed(3))
-    settings = TrainSettings(dim=8, max_length=12)
+    settings = run_settings(dim=8, max_length=12)
     counts = np.asarray(data.train_counts)
     grid = evaluate_by_dial(model, data, "test", settings, dials(counts))
     for beta, found in zip(BETAS, grid, strict=True):

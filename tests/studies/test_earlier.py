@@ -13,12 +13,12 @@ from negsample.comparison import compare
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
 from negsample.runs import job as job_room
-from negsample.settings import PrepareSettings, TrainSettings
+from negsample.settings import PrepareSettings, run_settings
 from negsample.studies.study import oversampled, plan
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
-SETTINGS = TrainSettings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
+SETTINGS = run_settings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def grid(*data, methods=("random",), repeats=1, seed=0, changes=None, tuned=None
         methods,
         repeats=repeats,
         seed=seed,
-        settings=SETTINGS.model_copy(update=settings),
+        settings=SETTINGS.replaced(**settings),
         changes=changes,
         tuned=tuned,
     )

@@ -17,10 +17,10 @@ from negsample.errors import FailedError, InputError
 from negsample.execution import trainings
 from negsample.runs import job
 from negsample.runs.remeasure import measure_again
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.study import plan
 
-SETTINGS = TrainSettings(epochs=1, batch_size=64, max_length=10, dim=8, blocks=1)
+SETTINGS = run_settings(epochs=1, batch_size=64, max_length=10, dim=8, blocks=1)
 METHODS = ["random", "mixed"]
 COHORTS = ("head", "mid", "tail")
 COLUMNS = [
@@ -207,7 +207,7 @@ def test_a_change_goes_to_the_methods_that_have_it_and_to_no_other(data):
         ({"kept_hardest": 3}, "kept_hardest does nothing: none of random, mixed has it"),
         ({"nonsense": 3}, "unknown setting 'nonsense'"),
         ({"random_negatives": 0}, "random_negatives=0"),
-        ({"in_batch_negatives": -1}, "must be >= 1 or 'all'"),
+        ({"in_batch_negatives": -1}, "greater than or equal to 1, or input should be 'all'"),
     ],
 )
 def test_changes_that_concern_no_method_or_break_a_rule_are_refused(changes, words, data):
@@ -232,7 +232,7 @@ def test_a_folder_that_cannot_be_is_refused(data, tmp_path):
 
 
 def test_measuring_again_gives_the_same_figures_and_ranks(data, tmp_path):
-    compare(jobs_of(data, settings=SETTINGS.model_copy(update={"epochs": 2})), tmp_path)
+    compare(jobs_of(data, settings=SETTINGS.replaced(epochs=2)), tmp_path)
     for run in (tmp_path / "runs").iterdir():
         metrics, ranks = (run / "metrics.json").read_text(), dict(np.load(run / "ranks.npz"))
         (run / "metrics.json").write_text(json.dumps(json.loads(metrics) | {"test": {}, "valid": {}}))

@@ -17,10 +17,10 @@ from negsample.files.checksums import LIST
 from negsample.runs import measure
 from negsample.runs.remeasure import dial_again, measure_again
 from negsample.scoring.dial import BETAS, NONE, Choice
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.study import plan
 
-SETTINGS = TrainSettings(epochs=2, batch_size=64, max_length=10, dim=8, blocks=1)
+SETTINGS = run_settings(epochs=2, batch_size=64, max_length=10, dim=8, blocks=1)
 
 
 @pytest.fixture(scope="module")

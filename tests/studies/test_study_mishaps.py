@@ -12,13 +12,13 @@ from negsample.comparison import compare
 from negsample.errors import InputError
 from negsample.files.checksums import LIST
 from negsample.runs import job as job_room
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.files import popularity_curve
 from negsample.studies.study import plan
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
-SETTINGS = TrainSettings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
+SETTINGS = run_settings(epochs=1, batch_size=64, dim=8, blocks=1, max_length=8)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from negsample import FailedError, InputError, TrainSettings, cli
+from negsample import FailedError, InputError, cli, run_settings
 from negsample.cli.commands import train_command
 from negsample.cli.options import settings_of
 from negsample.comparison import compare
@@ -31,7 +31,7 @@ from negsample.studies.tuning_task import Tuning
 from negsample.training import checkpoint
 from negsample.training.state import Epoch
 
-SETTINGS = TrainSettings(epochs=3, max_length=8, dim=8, blocks=1)
+SETTINGS = run_settings(epochs=3, max_length=8, dim=8, blocks=1)
 
 
 class StoppedError(Exception):
@@ -97,8 +97,8 @@ def test_every_method_gets_as_many_trials_from_one_start(data, tmp_path):
         trials = search.trials()
         assert [trial.number for trial in trials] == [0, 1, 2, 3]
         assert {trial.state for trial in trials} == {"complete"}  # none is pruned before there are four
-        assert {trial.epochs for trial in trials} == {SETTINGS.epochs}
-        first = search.job.settings.model_dump() | search.job.negatives
+        assert {trial.epochs for trial in trials} == {SETTINGS.training.epochs}
+        first = search.job.settings.flat() | search.job.negatives
         for key, value in trials[0].params.items():
             assert value == first[key], "the first trial is the defaults"
         assert len({json.dumps(trial.params) for trial in trials}) == 4
@@ -215,14 +215,14 @@ def test_more_trials_carry_on(data, finished, tmp_path):
 
 
 def test_what_a_person_gives_is_not_searched(data, tmp_path):
-    given = SETTINGS.model_copy(update={"learning_rate": 0.02})
+    given = SETTINGS.replaced(learning_rate=0.02)
     search = tuning_of(
         data, tmp_path, trials=2, settings=given, given=["learning_rate"], changes={"draws_per": "batch"}
     )
     assert set(search.space) == {"batch_size", "random_negatives"}
     best = tune_all([search])["small", "random"]
     assert set(best) == {"batch_size", "random_negatives"}
-    assert search.job_of(best).settings.learning_rate == 0.02
+    assert search.job_of(best).settings.training.learning_rate == 0.02
     assert set(tuning_of(data, tmp_path, changes={"random_negatives": 5}).space) == set(OF_TRAINING)
 
 
@@ -254,7 +254,7 @@ def test_when_all_trials_fail_that_is_told(data, tmp_path):
 
 
 def test_bad_trials_are_stopped_early_and_that_is_told(data, tmp_path):
-    settings = SETTINGS.model_copy(update={"epochs": 6, "batch_size": 16})
+    settings = SETTINGS.replaced(epochs=6, batch_size=16)
     search = rates(data, tmp_path, 1e-7, 3e-2, trials=12, settings=settings)
     said = []
     tune_all([search], watch=lambda of, each: said.append(each))
@@ -341,7 +341,7 @@ def test_another_search_is_not_put_into_the_same_folder(data, tmp_path):
     tune_all([first])
     check_alone(tuning_of(data, tmp_path, trials=9))
     for given, words in (
-        ({"settings": SETTINGS.model_copy(update={"dim": 4})}, "dim: 8, now 4"),
+        ({"settings": SETTINGS.replaced(dim=4)}, "dim: 8, now 4"),
         ({"changes": {"draws_per": "batch"}}, "draws_per: sequence, now batch"),
         ({"method": "in-batch"}, "method: random, now in-batch"),
     ):
@@ -445,7 +445,7 @@ def test_a_command_has_every_setting_that_is_not_the_default(method, data):
 
 
 def replace_settings(settings, **changes):
-    return checked(TrainSettings, settings.model_dump() | changes)
+    return run_settings(**(settings.flat() | changes))
 
 
 @pytest.mark.parametrize("method", ["PopRec", "random,mixed"])
@@ -471,7 +471,7 @@ def test_the_command_compares_what_it_found(data, tmp_path, monkeypatch, capsys)
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_searched_is_a_setting_and_lies_around_its_default(method):
     row = METHODS[method]
-    defaults = TrainSettings().model_dump() | negative_settings(method, {})
+    defaults = run_settings().flat() | negative_settings(method, {})
     assert set(OF_TRAINING) <= set(row.space)
     for key, space in row.space.items():
         assert key in defaults, key

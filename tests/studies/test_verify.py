@@ -9,11 +9,11 @@ import pytest
 from negsample.comparison import compare
 from negsample.errors import InputError
 from negsample.files.checksums import LIST
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.study import plan
 from negsample.studies.verify import verify
 
-SETTINGS = TrainSettings(epochs=1, batch_size=64, max_length=8, dim=8, blocks=1)
+SETTINGS = run_settings(epochs=1, batch_size=64, max_length=8, dim=8, blocks=1)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from negsample import InputError, TrainSettings
+from negsample import InputError, run_settings
 from negsample.execution.attempts import run_job, run_jobs
 from negsample.files.checksums import LIST
 from negsample.files.claims import claimed, place_of
@@ -45,7 +45,7 @@ def after_each_epoch(monkeypatch):
 
 
 def job_of(data, method, seed=3, **changes):
-    return Job(data, method, seed, TrainSettings(**SETTINGS | changes), negative_settings(method, FEW))
+    return Job(data, method, seed, run_settings(**SETTINGS | changes), negative_settings(method, FEW))
 
 
 def no_number(name):
@@ -117,7 +117,7 @@ CASES = [
     ("random", {"table": "rows", "table_optimizer": "adagrad", "table_dtype": "bfloat16"}),
     ("cross-batch", {"table": "rows"}),
     ("adaptive-mixed", {"oversampling_factor": 2}),
-    ("random", {"model": "gru4rec"}),
+    ("random", {"backbone": "gru4rec"}),
     ("random", {"windows": "all", "with_replacement": True, "padding": "count"}),
     ("adaptive-mixed", {"windows": "all", "oversampling_factor": 2}),
 ]

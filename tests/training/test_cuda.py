@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from negsample import TrainSettings
+from negsample import run_settings
 from negsample.batches.epochs import batches_of
 from negsample.evaluation.evaluate import evaluate
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
@@ -20,7 +20,7 @@ from negsample.training.step import step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=12, learning_rate=5e-3)
+SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=12, learning_rate=5e-3)
 CHANGES = {
     "random_negatives": 12,
     "in_batch_negatives": 6,
@@ -41,7 +41,7 @@ def data(world):
 def made(data, method, settings, device, seed=0):
     job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
     return build_model(job, device), build_method(
-        method, catalogue_of(data, settings.max_length, device), job.negatives
+        method, catalogue_of(data, settings.model.max_length, device), job.negatives
     )
 
 
@@ -59,7 +59,7 @@ def on(proposed, device):
 @pytest.mark.parametrize("table", ["dense", "rows"])
 @pytest.mark.parametrize("method", ["random", "adaptive", "mixed-log-q", "full-ce", "gsasrec"])
 def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
-    settings = SETTINGS.model_copy(update={"dropout": 0.0, "table": table})
+    settings = SETTINGS.replaced(dropout=0.0, table=table)
     found, proposed = [], None
     for device in (CPU, GPU):
         model, seats = made(data, method, settings, device)
@@ -81,7 +81,7 @@ def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
 @pytest.mark.parametrize("table", ["dense", "rows"])
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in WAITING])
 def test_a_step_waits_for_nobody(method, table, data):
-    settings = SETTINGS.model_copy(update={"table": table})
+    settings = SETTINGS.replaced(table=table)
     model, seats = made(data, method, settings, GPU)
     optimizer = optimizer_for(model, settings)
     batch = batch_of(data, settings, seats.exclude)
@@ -96,7 +96,7 @@ def test_a_step_waits_for_nobody(method, table, data):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_seeds_at_once_are_the_seeds_one_by_one(precision, data):
-    settings = SETTINGS.model_copy(update={"precision": precision})
+    settings = SETTINGS.replaced(precision=precision)
     trainings = []
     for seed in (1, 2, 3):
         model, seats = made(data, "random", settings, GPU, seed)

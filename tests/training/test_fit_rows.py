@@ -9,12 +9,12 @@ from negsample.errors import InputError
 from negsample.methods import build_method, catalogue_of, negative_settings
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.runs.job import Job, build_model
-from negsample.settings import ROWS_FROM, TrainSettings, checked
+from negsample.settings import ROWS_FROM, run_settings
 from negsample.training import loop as train
 from negsample.training import state as training
 
 CPU = torch.device("cpu")
-SETTINGS = TrainSettings(epochs=4, batch_size=32, learning_rate=5e-3, max_length=20, dim=16, blocks=1, dropout=0.1)
+SETTINGS = run_settings(epochs=4, batch_size=32, learning_rate=5e-3, max_length=20, dim=16, blocks=1, dropout=0.1)
 CHANGES = {"random_negatives": 20, "in_batch_negatives": 20, "kept_hardest": 5, "bank_size": 60, "warm_up": 1}
 
 
@@ -24,10 +24,10 @@ def data(world):
 
 
 def trained(data, name, sampler=None, **changes):
-    settings = checked(TrainSettings, SETTINGS.model_dump() | changes)
+    settings = SETTINGS.replaced(**changes)
     job = Job(data, name, 0, settings, negative_settings(name, CHANGES))
     model = build_model(job, CPU)
-    method = build_method(name, catalogue_of(data, settings.max_length), job.negatives)
+    method = build_method(name, catalogue_of(data, settings.model.max_length), job.negatives)
     if sampler is not None:
         method = method._replace(sampler=sampler(method.sampler))
     return model, train.fit(model, data, method, settings, seed=0)
@@ -48,7 +48,7 @@ def losses_of(fitted):
     ],
 )
 def test_rows_are_fitted_as_a_dense_table_is(name, model, data):
-    (dense, expected), (rows, found) = (trained(data, name, model=model, table=table) for table in ("dense", "rows"))
+    (dense, expected), (rows, found) = (trained(data, name, backbone=model, table=table) for table in ("dense", "rows"))
     assert isinstance(dense.table, DenseTable)
     assert isinstance(rows.table, RowsTable)
     torch.testing.assert_close(losses_of(found), losses_of(expected), atol=1e-4, rtol=1e-4)
@@ -205,8 +205,8 @@ def test_nothing_is_kept_without_a_factor(data, monkeypatch):
 )
 def test_what_is_for_rows_alone_is_refused_elsewhere(table, name, value):
     with pytest.raises(InputError, match=f"{name}={value} is for table=rows; set that too, or leave it out"):
-        checked(TrainSettings, {"table": table, name: value})
-    checked(TrainSettings, {"table": "rows", name: value})
+        run_settings(**{"table": table, name: value})
+    run_settings(**{"table": "rows", name: value})
 
 
 @pytest.mark.parametrize(
@@ -222,11 +222,11 @@ def test_what_is_for_rows_alone_is_refused_elsewhere(table, name, value):
 )
 def test_senseless_settings_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
-        checked(TrainSettings, wrong)
+        run_settings(**wrong)
 
 
 def test_the_table_is_by_the_size_of_the_catalogue_unless_said():
-    assert TrainSettings().table_at(ROWS_FROM - 1) == "dense"
-    assert TrainSettings().table_at(ROWS_FROM) == "rows"
-    assert TrainSettings(table="dense").table_at(10**7) == "dense"
-    assert TrainSettings(table="rows").table_at(1) == "rows"
+    assert run_settings().table(ROWS_FROM - 1) == "dense"
+    assert run_settings().table(ROWS_FROM) == "rows"
+    assert run_settings(table="dense").table(10**7) == "dense"
+    assert run_settings(table="rows").table(1) == "rows"

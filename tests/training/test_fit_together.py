@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from negsample import InputError, TrainSettings, compare, plan
+from negsample import InputError, compare, plan, run_settings
 from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
 from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
@@ -19,7 +19,7 @@ from negsample.training.loop import fit, fit_together
 from negsample.training.state import TrainingState
 
 CPU = torch.device("cpu")
-SETTINGS = TrainSettings(epochs=2, batch_size=16, dim=8, max_length=12, dropout=0.2, learning_rate=5e-3)
+SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=12, dropout=0.2, learning_rate=5e-3)
 CHANGES = {
     "random_negatives": 12,
     "in_batch_negatives": 6,
@@ -47,7 +47,7 @@ def trainings_of(data, method, settings, seeds, told=None):
     made = []
     for seed in seeds:
         job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
-        seats = build_method(method, catalogue_of(data, settings.max_length), job.negatives)
+        seats = build_method(method, catalogue_of(data, settings.model.max_length), job.negatives)
         watch = (lambda epoch: None) if told is None else (lambda epoch, seed=seed: told.append((seed, epoch.epoch)))
         made.append(TrainingState(build_model(job, CPU), seats, seed=seed, watch=watch))
     return made
@@ -57,7 +57,7 @@ def check_alike(data, method, settings):
     seeds, told = (3, 4, 9), []
     together = trainings_of(data, method, settings, seeds, told)
     fitted = fit_together(together, data, settings)
-    assert told == [(seed, epoch) for epoch in range(1, settings.epochs + 1) for seed in seeds]
+    assert told == [(seed, epoch) for epoch in range(1, settings.training.epochs + 1) for seed in seeds]
     for training, mine in zip(together, fitted, strict=True):
         (alone,) = trainings_of(data, method, settings, [training.seed])
         expected = fit(alone.model, data, alone.method, settings, seed=training.seed)
@@ -76,7 +76,7 @@ def test_seeds_together_give_what_each_gives_alone(method, data):
 
 @pytest.mark.parametrize("changes", OTHERWISE.values(), ids=OTHERWISE)
 def test_whatever_the_settings(changes, data):
-    check_alike(data, "random", SETTINGS.model_copy(update=changes))
+    check_alike(data, "random", SETTINGS.replaced(**changes))
 
 
 def sizes_of(data, settings, seeds, folder):
@@ -94,7 +94,7 @@ def sizes_of(data, settings, seeds, folder):
 def test_files_are_as_large_as_those_of_a_training_alone(table, data, tmp_path, monkeypatch):
     """And not, each, as those of all together."""
     monkeypatch.setattr(checkpoint, "_SHARE", 0)
-    settings = SETTINGS.model_copy(update={"dim": 64, "table": table})
+    settings = SETTINGS.replaced(dim=64, table=table)
     (alone,), state = sizes_of(data, settings, [0], tmp_path / "alone")
     bests, of_all = sizes_of(data, settings, [0, 1, 2, 3], tmp_path / "together")
     assert bests == pytest.approx([alone] * 4, rel=0.05)
@@ -110,7 +110,7 @@ def test_the_best_weights_in_a_nameless_file_are_of_one_model(data, monkeypatch)
         return load(best, device)
 
     monkeypatch.setattr(BestWeights, "load", loaded)
-    settings = SETTINGS.model_copy(update={"dim": 64})
+    settings = SETTINGS.replaced(dim=64)
     for seeds in ([0], [0, 1, 2, 3]):
         fit_together(trainings_of(data, "random", settings, seeds), data, settings)
     assert sizes[1:] == pytest.approx([sizes[0]] * 4, rel=0.05)
@@ -160,7 +160,7 @@ def test_groups_are_of_one_setting_and_no_larger_than_asked(data):
 
 
 def test_other_models_are_refused_before_any_work(data, tmp_path):
-    jobs = plan([data], ["random"], repeats=2, seed=0, settings=SETTINGS.model_copy(update={"model": "gru4rec"}))
-    with pytest.raises(InputError, match="--together 2 is for sasrec, got model=gru4rec"):
+    jobs = plan([data], ["random"], repeats=2, seed=0, settings=SETTINGS.replaced(backbone="gru4rec"))
+    with pytest.raises(InputError, match="--together 2 is for sasrec, got backbone=gru4rec"):
         compare(jobs, tmp_path / "study", together=2)
     assert not (tmp_path / "study").exists()

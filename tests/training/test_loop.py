@@ -20,17 +20,15 @@ from negsample.optim import optimizer_for
 from negsample.runs.job import Job, build_model
 from negsample.samplers import Uniform
 from negsample.scoring.dial import NO_DIAL
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.training import loop as train
 from negsample.training import state as training
 from negsample.training.loop import fit
 from negsample.training.step import step
 
 CPU = torch.device("cpu")
-SETTINGS = TrainSettings(
-    epochs=30, batch_size=32, learning_rate=5e-3, max_length=20, dim=32, eval_every=10, dropout=0.1
-)
-SHORT = SETTINGS.model_copy(update={"epochs": 2, "eval_every": 1})
+SETTINGS = run_settings(epochs=30, batch_size=32, learning_rate=5e-3, max_length=20, dim=32, eval_every=10, dropout=0.1)
+SHORT = SETTINGS.replaced(epochs=2, eval_every=1)
 CHANGES = {
     "random_negatives": 20,
     "popularity_negatives": 20,
@@ -58,7 +56,7 @@ def job_of(data, method, seed=0, settings=SETTINGS):
 
 
 def seats(job):
-    catalogue = catalogue_of(job.data, job.settings.max_length)
+    catalogue = catalogue_of(job.data, job.settings.model.max_length)
     return build_method(job.method, catalogue, job.negatives)
 
 
@@ -85,9 +83,9 @@ def popular(predictable):
 @pytest.mark.parametrize("table", ["dense", "rows"])
 def test_an_encoder_in_bfloat16_learns_as_well_and_otherwise(backbone, table, predictable):
     """Its weights and what it learns stay float32; only its products are shorter."""
-    settings = SETTINGS.model_copy(update={"model": backbone, "table": table, "learning_rate": 1e-2})
+    settings = SETTINGS.replaced(backbone=backbone, table=table, learning_rate=1e-2)
     exact, exactly = trained(job := job_of(predictable, "random", settings=settings))
-    short = settings.model_copy(update={"precision": "bfloat16"})
+    short = settings.replaced(precision="bfloat16")
     rounded, roundly = trained(job._replace(settings=short))
     assert {value.dtype for value in rounded.state_dict().values()} == {torch.float32}
     losses = [[epoch.loss for epoch in each.log] for each in (exactly, roundly)]
@@ -135,7 +133,7 @@ def test_a_seed_gives_every_method_the_same_start_and_the_same_order(predictable
         starts[method] = weights_of(model)
         fit(model, predictable, seats(job), SHORT, seed=5)
     first, *others = METHODS
-    assert len(orders[first]) == 2 * math.ceil(predictable.users / SHORT.batch_size)
+    assert len(orders[first]) == 2 * math.ceil(predictable.users / SHORT.training.batch_size)
     for method in others:
         assert torch.equal(starts[first], starts[method])
         assert all(torch.equal(a, b) for a, b in zip(orders[first], orders[method], strict=True))
@@ -166,7 +164,7 @@ def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, bes
         return figures(*values[len(looks) - 1])
 
     monkeypatch.setattr(training, "evaluate", looked)
-    model, fitted = trained(job_of(predictable, "random", 0, SHORT.model_copy(update={"epochs": 4})))
+    model, fitted = trained(job_of(predictable, "random", 0, SHORT.replaced(epochs=4)))
     assert looks == ["valid"] * 4
     assert fitted.best_epoch == best
     assert torch.equal(weights_of(model), snapshots[best - 1])
@@ -175,7 +173,7 @@ def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, bes
 def test_looks_come_every_so_many_epochs_and_at_the_last(predictable, monkeypatch):
     monkeypatch.setattr(training, "evaluate", lambda *arguments, **options: figures(0.1))
     watched = []
-    settings = SHORT.model_copy(update={"epochs": 5, "eval_every": 2})
+    settings = SHORT.replaced(epochs=5, eval_every=2)
     _, fitted = trained(job_of(predictable, "random", 0, settings), watch=watched.append)
     assert [epoch.epoch for epoch in fitted.log if epoch.valid is not None] == [2, 4, 5]
     assert watched == fitted.log
@@ -186,13 +184,13 @@ def test_looks_come_every_so_many_epochs_and_at_the_last(predictable, monkeypatc
 
 
 def test_looking_does_not_change_the_training(predictable):
-    often, once = (SHORT.model_copy(update={"epochs": 3, "eval_every": every}) for every in (1, 3))
+    often, once = (SHORT.replaced(epochs=3, eval_every=every) for every in (1, 3))
     losses = [[epoch.loss for epoch in trained(job_of(predictable, "mixed", 1, each))[1].log] for each in (often, once)]
     assert losses[0] == losses[1]
 
 
 CONTRADICTIONS = {
-    "model": ({"model": "gru4rec"}, "sasrec", "gru4rec"),
+    "backbone": ({"backbone": "gru4rec"}, "sasrec", "gru4rec"),
     "blocks": ({"blocks": 3}, "2", "3"),
     "heads": ({"heads": 4}, "1", "4"),
     "dim": ({"dim": 16}, "32", "16"),
@@ -206,7 +204,7 @@ CONTRADICTIONS = {
 def test_settings_of_another_model_are_refused(name, predictable):
     changes, found, said = CONTRADICTIONS[name]
     job = job_of(predictable, "random", 0, SHORT)
-    model, other = build_model(job, CPU), TrainSettings(**(SHORT.model_dump() | changes))
+    model, other = build_model(job, CPU), SHORT.replaced(**changes)
     before = weights_of(model).clone()
     told = f"the model has {name}={found} and the settings say {name}={said}"
     with pytest.raises(ValueError, match=told):
@@ -220,18 +218,18 @@ def test_settings_of_another_model_are_refused(name, predictable):
 @pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
 @pytest.mark.parametrize("rows", [{"table_dtype": "bfloat16"}, {}])
 def test_settings_of_another_table_are_refused(backbone, rows, predictable):
-    of_rows = SHORT.model_dump() | {"model": backbone, "table": "rows"}
-    job = job_of(predictable, "random", 0, TrainSettings(**(of_rows | rows)))
+    of_rows = SHORT.replaced(backbone=backbone, table="rows")
+    job = job_of(predictable, "random", 0, of_rows.replaced(**rows))
     model = build_model(job, CPU)
-    dense = TrainSettings(**(SHORT.model_dump() | {"model": backbone, "table": "dense"}))
+    dense = SHORT.replaced(backbone=backbone, table="dense")
     with pytest.raises(ValueError, match="table=rows and the settings say table=dense"):
         fit(model, predictable, seats(job), dense, seed=0)
     with pytest.raises(ValueError, match="table=rows and the settings say table=dense"):
         optimizer_for(model, dense)
     other = "float32" if rows else "bfloat16"
     with pytest.raises(ValueError, match=f"the settings say table_dtype={other}"):
-        fit(model, predictable, seats(job), TrainSettings(**(of_rows | {"table_dtype": other})), seed=0)
-    open_ = SHORT.model_copy(update={"model": backbone})  # says nothing of the table
+        fit(model, predictable, seats(job), of_rows.replaced(table_dtype=other), seed=0)
+    open_ = SHORT.replaced(backbone=backbone)  # says nothing of the table
     assert not rows or len(fit(model, predictable, seats(job), open_, seed=0).log) == 2
 
 
@@ -262,7 +260,7 @@ def test_no_other_word_is_taken_for_test(part, predictable):
 
 @pytest.mark.parametrize("rate", [1e6, 1e18, 1e38])
 def test_a_training_that_diverges_says_so(rate, predictable):
-    settings = SHORT.model_copy(update={"learning_rate": rate, "epochs": 8})
+    settings = SHORT.replaced(learning_rate=rate, epochs=8)
     with pytest.raises(InputError, match="diverged"):
         trained(job_of(predictable, "random", 0, settings))
 

@@ -17,7 +17,7 @@ from negsample.miners import Hardest, KeepAll, LogQ
 from negsample.models import SASRec
 from negsample.runs.job import Job, build_model
 from negsample.samplers import Uniform
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.training import step as train
 from negsample.training.inputs import StepOptions
 
@@ -121,14 +121,14 @@ def test_what_cannot_count_padding_is_refused(method, settings, says, data, rng)
 
 
 def test_only_sasrec_has_a_padding_state():
-    with pytest.raises(ValueError, match="padding=count is for model=sasrec"):
-        TrainSettings(model="gru4rec", padding="count")
-    with pytest.raises(ValueError, match="init=glorot is for model=sasrec"):
-        TrainSettings(model="gru4rec", init="glorot")
+    with pytest.raises(ValueError, match="padding=count is for backbone sasrec"):
+        run_settings(backbone="gru4rec", padding="count")
+    with pytest.raises(ValueError, match="init is for backbone sasrec"):
+        run_settings(backbone="gru4rec", init="glorot")
 
 
 def test_glorot_is_as_wide_as_its_formula(data):
-    settings = TrainSettings(init="glorot", dim=8, max_length=30)
+    settings = run_settings(init="glorot", dim=8, max_length=30)
     model = build_model(Job(data, "random", 0, settings, METHODS["random"].defaults), torch.device("cpu"))
     for name, value in model.named_parameters():
         if value.dim() == 2:

@@ -13,7 +13,7 @@ from negsample.miners import Hardest, KeepAll
 from negsample.models import SASRec
 from negsample.runs.job import Job, build_model
 from negsample.samplers import InBatch, Uniform
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.training import loop as train
 from negsample.training.step import step
 
@@ -87,7 +87,7 @@ def test_negatives_are_pushed_away_and_targets_pulled_near(data, rng):
 def test_the_row_of_nothing_stays_zero_where_negatives_run_out(method, dataset_of):
     users = [([1, 2, 3, 4, 5], [1], [2]), ([1, 2, 3], [4], [5]), ([2, 1, 3, 4], [5], [1])] * 4
     data = dataset_of(users, 5)
-    settings = TrainSettings(epochs=2, batch_size=5, dim=8, blocks=1, max_length=5)
+    settings = run_settings(epochs=2, batch_size=5, dim=8, blocks=1, max_length=5)
     job = Job(data, method, 0, settings, negative_settings(method, {}))
     model = build_model(job, torch.device("cpu"))
     built = build_method(method, catalogue_of(data, 5), job.negatives)
@@ -101,7 +101,7 @@ def test_the_very_next_item_comes_first(method, world):
     # Nobody has an item twice, and what he has is never a negative for him: without it in the ranking, the
     # successor stands alone at the top.
     data = world(name="next")
-    settings = TrainSettings(
+    settings = run_settings(
         epochs=20,
         batch_size=32,
         learning_rate=0.01,

@@ -13,7 +13,7 @@ from negsample.batches.packed import Batch, Exclude, training_batch
 from negsample.batches.windows import Ints, Which, spans, training_windows, windows_to
 from negsample.data import blocks
 from negsample.data.dataset import Dataset
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 
 
 def target_counts(
@@ -75,35 +75,35 @@ def steps_an_epoch(windows: int, idle: int, batch_size: int, with_replacement: b
     return -(-windows // batch_size) if not with_replacement else max((windows + idle) // batch_size, 1)
 
 
-def batches_again(data: Dataset, settings: TrainSettings, exclude: Exclude, ends: Iterable[Tensor]) -> Iterator[Batch]:
+def batches_again(data: Dataset, settings: RunSettings, exclude: Exclude, ends: Iterable[Tensor]) -> Iterator[Batch]:
     """The batches whose windows end at ``ends``, their ``ends_B``, as they were."""
     offsets = np.asarray(data.offsets)
     for ends_B in ends:
         stops = ends_B.cpu().numpy()
-        windows = windows_to(np.searchsorted(offsets, stops, "left") - 1, stops, offsets, settings.max_length)
+        windows = windows_to(np.searchsorted(offsets, stops, "left") - 1, stops, offsets, settings.model.max_length)
         yield training_batch(
             data.items,
             data.offsets,
             data.train_ends,
             windows,
-            max_length=settings.max_length,
+            max_length=settings.model.max_length,
             catalogue_size=data.catalogue_size,
             exclude=exclude,
-            which=settings.windows,
+            which=settings.training.windows,
         )
 
 
-def batches_of(data: Dataset, settings: TrainSettings, exclude: Exclude, *, rng: torch.Generator) -> Iterator[Batch]:
+def batches_of(data: Dataset, settings: RunSettings, exclude: Exclude, *, rng: torch.Generator) -> Iterator[Batch]:
     """:func:`epoch_batches` of a dataset, as ``settings`` say."""
     return epoch_batches(
         data.items,
         data.offsets,
         data.train_ends,
-        batch_size=settings.batch_size,
-        max_length=settings.max_length,
+        batch_size=settings.training.batch_size,
+        max_length=settings.model.max_length,
         catalogue_size=data.catalogue_size,
         exclude=exclude,
-        with_replacement=settings.with_replacement,
-        which=settings.windows,
+        with_replacement=settings.training.with_replacement,
+        which=settings.training.windows,
         rng=rng,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from negsample.plugins import loaded, sources_of
-from negsample.settings import PrepareSettings, TrainSettings, checked
+from negsample.settings import PrepareSettings, checked, run_settings
 
 if TYPE_CHECKING:
     from negsample.runs.job import Job
@@ -25,8 +25,8 @@ def train_command(dataset: str, prepared: PrepareSettings, job: Job, folder: str
     """
     from negsample.methods import negative_settings
 
-    given = job.settings.model_dump(mode="json")
-    usual = checked(TrainSettings, {}).model_dump(mode="json")
+    given = job.settings.flat()
+    usual = run_settings().flat()
     changes = dict(_differing(given, usual)) | dict(_differing(job.negatives, negative_settings(job.method, {})))
     parts = ["negsample", "train", dataset, *_options(prepared), "--method", job.method, "--seed", str(job.seed)]
     if "epochs" in changes:

@@ -11,7 +11,7 @@ import typer
 
 from negsample.errors import SEEDS, InputError
 from negsample.plugins import load_plugins
-from negsample.settings import PrepareSettings, TrainSettings, checked
+from negsample.settings import PrepareSettings, RunSettings, checked, is_run_setting, run_settings, setting_fields
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
@@ -107,7 +107,7 @@ Plugins = Annotated[
 def given_to_training(epochs: int | None, changes: list[str] | None) -> list[str]:
     """The settings of training that a person gave."""
     keys = [change.partition("=")[0] for change in changes or []]
-    return [key for key in ["epochs"] * (epochs is not None) + keys if key in TrainSettings.model_fields]
+    return [key for key in ["epochs"] * (epochs is not None) + keys if is_run_setting(key)]
 
 
 def prepare_settings(
@@ -133,7 +133,7 @@ def prepare_settings(
 
 def settings_of(
     epochs: int | None, changes: list[str] | None, common: Mapping[str, Any] = MappingProxyType({})
-) -> tuple[TrainSettings, dict[str, Any]]:
+) -> tuple[RunSettings, dict[str, Any]]:
     """The settings of training, and the changes to those of the methods.
 
     Args:
@@ -146,16 +146,18 @@ def settings_of(
     """
     from negsample.methods import POPREC, known_settings, negative_settings
 
-    train_keys, negative_keys = TrainSettings.model_fields, known_settings()
+    negative_keys = known_settings()
     of_train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     of_method: dict[str, Any] = {}
     for change in changes or []:
         key, equals, text = change.partition("=")
         if not equals:
             raise InputError(f"--set takes KEY=VALUE, got '{change}'")
-        target = of_train if key in train_keys else of_method if key in negative_keys else None
+        target = of_train if is_run_setting(key) else of_method if key in negative_keys else None
         if target is None:
-            raise InputError(f"unknown setting '{key}'; the settings are: {', '.join([*train_keys, *negative_keys])}")
+            raise InputError(
+                f"unknown setting '{key}'; the settings are: {', '.join([*setting_fields(), *negative_keys])}"
+            )
         if key in target:
             raise InputError(f"setting {key} is given twice")
         try:
@@ -165,7 +167,7 @@ def settings_of(
         if target[key] is None:
             raise InputError(f"setting {key}=null says nothing; leave it out for its default")
     negative_settings(POPREC, of_method)  # what no method can have is refused now
-    return checked(TrainSettings, {**common, **of_train}), of_method
+    return run_settings(**{**common, **of_train}), of_method
 
 
 def whole_numbers(option: str, text: str | None) -> list[int]:

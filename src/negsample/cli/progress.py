@@ -93,22 +93,22 @@ class Progress:
         if isinstance(epoch, Failed):
             trained = self._last[job.name].epoch if job.name in self._last else 0
             if job.method in self._methods:
-                self._bar.update(self._task, advance=_work(job) * (1 - trained / job.settings.epochs))
+                self._bar.update(self._task, advance=_work(job) * (1 - trained / job.settings.training.epochs))
                 self._done.add(job.name)
             self._say(f"failed: {epoch.line}")
             return
         if job.method not in self._methods:
             return
-        factor = job.settings.oversampling_factor
+        factor = job.settings.training.oversampling_factor
         what = f"{job.data.name} {job.method} seed {job.seed}{'' if factor is None else f' oversampling {factor}'}"
         if epoch is not None:
             before = self._last.get(job.name)
             self._last[job.name] = epoch
             if epoch.valid is not None:
                 self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[self._selected_by])
-            done = f"{what} epoch {epoch.epoch}/{job.settings.epochs}"
+            done = f"{what} epoch {epoch.epoch}/{job.settings.training.epochs}"
             told = before is not None and before.epoch >= epoch.epoch  # and again, after its worker was lost
-            advance = 0.0 if told else _work(job) / job.settings.epochs
+            advance = 0.0 if told else _work(job) / job.settings.training.epochs
             self._bar.update(self._task, advance=advance, description=done)
         elif job.name in self._last:
             self._done.add(job.name)
@@ -140,7 +140,7 @@ class TuningProgress:
         """An epoch of a trial is over, or with a trial that, or with None the search."""
         from negsample.runs.tunings import Trial
 
-        epochs, what = tuning.job.settings.epochs, f"{tuning.job.data.name} {tuning.job.method}"
+        epochs, what = tuning.job.settings.training.epochs, f"{tuning.job.data.name} {tuning.job.method}"
         if said is None:
             return
         if isinstance(said, Trial):
@@ -169,7 +169,7 @@ class TuningProgress:
 def _work(job: Job) -> float:
     from negsample.data.description import seen_train_events
 
-    return float(job.settings.epochs * seen_train_events(job.data, job.settings))
+    return float(job.settings.training.epochs * seen_train_events(job.data, job.settings))
 
 
 def _trials_work(tuning: Tuning) -> float:

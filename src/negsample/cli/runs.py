@@ -132,7 +132,7 @@ def train(
         out.plain(remark)
     if is_run(folder):
         if not job.made(read_run(folder).config):
-            other = differs(read_run(folder).config, job.identity())
+            other = differs(read_run(folder).config, job.config())
             raise InputError(f"{folder} holds a run of other settings ({other}); choose another --out, or delete it")
         out.plain(f"{folder} is finished already")
     else:

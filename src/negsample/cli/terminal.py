@@ -17,7 +17,7 @@ from negsample.data.description import describe
 from negsample.data.popularity import COHORTS
 
 if TYPE_CHECKING:
-    from negsample.settings import TrainSettings
+    from negsample.settings import RunSettings
     from negsample.studies.forecast import Forecast
     from negsample.studies.tuning_task import Tuning
 
@@ -32,7 +32,7 @@ _STUDY_COLUMNS = {
 _SPREAD_SHOWN = ("hr@10", "ndcg@10", "balance@10")
 
 
-def print_dataset(out: Console, data: Dataset, settings: TrainSettings | None = None) -> None:
+def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = None) -> None:
     """Its counts, what a model with ``settings`` (None: the defaults) sees of it, and the paper's Table 2 for it."""
     about = describe(data, settings)
     out.print(Text(data.name, style="bold"))

@@ -10,7 +10,7 @@ import numpy as np
 from negsample.data.dataset import Dataset
 from negsample.data.manifest import Cohort
 from negsample.data.popularity import COHORTS
-from negsample.settings import TrainSettings, checked
+from negsample.settings import RunSettings, run_settings
 
 
 class CohortRow(NamedTuple):
@@ -33,12 +33,12 @@ class Description(NamedTuple):
     cohorts: list[CohortRow]
 
 
-def describe(dataset: Dataset, settings: TrainSettings | None = None) -> Description:
+def describe(dataset: Dataset, settings: RunSettings | None = None) -> Description:
     """The figures of ``dataset``, and of what a model with ``settings`` (None: the defaults) sees of it."""
-    about, model = dataset.manifest, settings or checked(TrainSettings, {})
+    about, model = dataset.manifest, settings or run_settings()
     measured = about.test_events - about.test_events_without_history
     seen = _of(seen_train_events(dataset, model), about.train_events)
-    repeats = _of(about.repeat_test_events[model.history], measured)
+    repeats = _of(about.repeat_test_events[model.evaluation.history], measured)
     events, tests = about.events, about.test_events
     facts = [
         ("users", f"{about.users:,}"),
@@ -62,15 +62,15 @@ def describe(dataset: Dataset, settings: TrainSettings | None = None) -> Descrip
     return Description(facts, [_cohort(name, about.cohorts[name], tests) for name in COHORTS])
 
 
-def seen_train_events(data: Dataset, settings: TrainSettings) -> int:
+def seen_train_events(data: Dataset, settings: RunSettings) -> int:
     """How many train events are an input or a target when a model with ``settings`` is trained."""
     events = np.asarray(data.train_ends) - np.asarray(data.offsets[:-1])
-    most = settings.max_length + 1 if settings.windows == "last" else np.iinfo(np.int64).max
+    most = settings.model.max_length + 1 if settings.training.windows == "last" else np.iinfo(np.int64).max
     return int(np.minimum(events[events >= 2], most).sum())
 
 
-def _model(settings: TrainSettings) -> str:
-    return f"max_length {settings.max_length}" + (", windows all" if settings.windows == "all" else "")
+def _model(settings: RunSettings) -> str:
+    return f"max_length {settings.model.max_length}" + (", windows all" if settings.training.windows == "all" else "")
 
 
 def _cohort(name: str, facts: Cohort, tests: int) -> CohortRow:

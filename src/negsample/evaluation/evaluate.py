@@ -19,7 +19,7 @@ from negsample.evaluation.ranks import Ranking, Table, rank_by_dial
 from negsample.evaluation.seen import Seen
 from negsample.models.agreement import check_items
 from negsample.scoring.dial import NO_DIAL, Dials
-from negsample.settings import History, TrainSettings
+from negsample.settings import History, RunSettings
 
 Part = Literal["valid", "test"]
 """What can be measured on."""
@@ -167,7 +167,7 @@ def evaluate(
     model: Model,
     data: Dataset,
     part: Part,
-    settings: TrainSettings,
+    settings: RunSettings,
     *,
     device: torch.device | None = None,
     with_top: bool = True,
@@ -190,7 +190,7 @@ def evaluate_by_dial(
     model: Model,
     data: Dataset,
     part: Part,
-    settings: TrainSettings,
+    settings: RunSettings,
     dials: Dials,
     *,
     device: torch.device | None = None,
@@ -199,7 +199,7 @@ def evaluate_by_dial(
     """The same at each setting of the dial; histories are encoded and items scored once for all."""
     device = device or torch.device("cpu")
     check_items(model.table, data.catalogue_size, data.name)
-    asked = queries(data, part, history=settings.history, max_length=model.max_length)
+    asked = queries(data, part, history=settings.evaluation.history, max_length=model.max_length)
     rankings = []
     for first in range(0, len(asked.windows), QUERIES_AT_ONCE):
         some = asked.part(first, min(first + QUERIES_AT_ONCE, len(asked.windows)))
@@ -211,7 +211,7 @@ def evaluate_by_dial(
                 some.targets_E,
                 dials,
                 top_k=max(CUTOFFS) if with_top else 0,
-                seen=_seen(data, some) if settings.filter_seen else None,
+                seen=_seen(data, some) if settings.evaluation.filter_seen else None,
             )
         )
     return [_summed_up(each, asked, data) for each in zip(*rankings, strict=True)]

@@ -11,7 +11,7 @@ from negsample.models.backbone import Backbone
 from negsample.models.gru4rec import GRU4Rec
 from negsample.models.item_table import DenseTable, ItemTable, RowsTable
 from negsample.models.sasrec import SASRec
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 
 _NAMES = {SASRec: "sasrec", GRU4Rec: "gru4rec"}
 
@@ -34,34 +34,37 @@ def check_items(table: _HasItems, catalogue_size: int, what: str) -> None:
         )
 
 
-def check_table(table: ItemTable, settings: TrainSettings) -> None:
-    """Refuses settings of another table than ``table``; ``settings.table`` None leaves open which it is.
+def check_table(table: ItemTable, settings: RunSettings) -> None:
+    """Refuses settings of another table than ``table``; ``settings.model.table`` None leaves open which it is.
 
     Raises:
         ValueError: as it says.
     """
     kind = {DenseTable: "dense", RowsTable: "rows"}.get(type(table))
-    if kind is not None and settings.table is not None:
-        _agree("table", kind, settings.table)
-    if isinstance(table, RowsTable) and settings.table == "rows":
-        _agree("table_dtype", "bfloat16" if table.weight.dtype == torch.bfloat16 else "float32", settings.table_dtype)
+    if kind is not None and settings.model.table is not None:
+        _agree("table", kind, settings.model.table)
+    if isinstance(table, RowsTable) and settings.model.table == "rows":
+        _agree(
+            "table_dtype", "bfloat16" if table.weight.dtype == torch.bfloat16 else "float32", settings.model.table_dtype
+        )
 
 
-def check_model(model: Backbone, settings: TrainSettings) -> None:
+def check_model(model: Backbone, settings: RunSettings) -> None:
     """Refuses settings of another model than ``model``: its table, lengths and, of the project's own, all they are of.
 
     Raises:
         ValueError: as it says.
     """
+    said = settings.flat()
     for name, found in _facts(model):
-        _agree(name, found, getattr(settings, name))
+        _agree(name, found, said[name])
     check_table(model.table, settings)
 
 
 def _facts(model: Backbone) -> Iterator[tuple[str, Any]]:
     """The settings that can be read off a model."""
     if isinstance(model, SASRec | GRU4Rec):
-        yield "model", _NAMES[type(model)]
+        yield "backbone", _NAMES[type(model)]
         yield "blocks", len(model.blocks)
         yield "dropout", model.dropout
     if isinstance(model, SASRec):

@@ -13,7 +13,7 @@ from negsample.models.agreement import check_table
 from negsample.models.item_table import ItemTable, RowsTable
 from negsample.optim.dense import DenseAdam
 from negsample.optim.rows import RowAdagrad, RowAdam
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 
 
 class Optimizer(Protocol):
@@ -63,7 +63,7 @@ class ModelOptimizer:
 
 
 def optimizer_for(
-    model: Backbone, settings: TrainSettings, *, rounding_rng: torch.Generator | None = None
+    model: Backbone, settings: RunSettings, *, rounding_rng: torch.Generator | None = None
 ) -> ModelOptimizer:
     """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest.
 
@@ -76,7 +76,7 @@ def optimizer_for(
 def optimizer_of(
     tables: Sequence[ItemTable],
     parameters: Iterable[nn.Parameter],
-    settings: TrainSettings,
+    settings: RunSettings,
     rounding_rngs: Sequence[torch.Generator | None],
 ) -> ModelOptimizer:
     """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them.
@@ -86,14 +86,14 @@ def optimizer_of(
     """
     for table in tables:
         check_table(table, settings)
-    lr = settings.table_learning_rate or settings.learning_rate
-    rule_of = RowAdagrad if settings.table_optimizer == "adagrad" else RowAdam
+    lr = settings.training.table_learning_rate or settings.training.learning_rate
+    rule_of = RowAdagrad if settings.training.table_optimizer == "adagrad" else RowAdam
     rules = [
         rule_of(table, lr=lr, rng=rng)
         for table, rng in zip(tables, rounding_rngs, strict=True)
         if isinstance(table, RowsTable)
     ]
-    return ModelOptimizer(rules, parameters, lr=settings.learning_rate)
+    return ModelOptimizer(rules, parameters, lr=settings.training.learning_rate)
 
 
 def release(model: Backbone) -> None:

@@ -13,7 +13,7 @@ from negsample.methods import PAPER_SIX, POPREC
 from negsample.paper.presets import Preset, whose
 from negsample.paper.published import DATASETS
 from negsample.runs.job import Job
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.studies.study import oversampled, plan
 from negsample.studies.tuning import plan_tunings
 from negsample.studies.tuning_task import Tuning
@@ -109,7 +109,7 @@ def plan_reproduction(
     *,
     repeats: int,
     seed: int,
-    settings: TrainSettings,
+    settings: RunSettings,
     changes: Mapping[str, Any],
     given: Sequence[str],
     factors: Sequence[int],

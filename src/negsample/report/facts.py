@@ -12,7 +12,7 @@ import polars as pl
 from negsample.analysis.formats import listed, memory, percent, seconds, share, when, whole
 from negsample.analysis.reading import POPULAR, Study
 from negsample.analysis.tables import COHORTS
-from negsample.settings import TrainSettings, checked
+from negsample.settings import run_settings
 
 Facts = list[tuple[str, str]]
 """(term, description), in the order they are shown."""
@@ -42,7 +42,7 @@ class Made(NamedTuple):
 
 
 def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
-    """A dataset's sizes, split and limits; ``history``: what a model knew, one of ``TrainSettings``'s words."""
+    """A dataset's sizes, split and limits; ``history``: what a model knew, one of ``RunSettings``'s words."""
     known = {
         "frozen": "frozen: what a user did before validation ended, the same for all of his test events",
         "rolling": "rolling: everything a user did strictly before the moment of the event",
@@ -195,7 +195,7 @@ def again(study: Study) -> str:
     methods = [method for method in about["methods"] if method != POPULAR]
     seeds = [run.config["seed"] for run in study.runs]
     parts += ["--methods", ",".join(methods), "--repeats", str(about["repeats"]), "--seed", str(min(seeds))]
-    usual = checked(TrainSettings, {}).model_dump(mode="json")
+    usual = run_settings().flat()
     for key, value in about["settings"].items():
         if key == "epochs":
             parts += ["--epochs", str(value)]

@@ -23,6 +23,7 @@ _OF_CONFIG = {
     "seed": int,
     "settings": dict,
     "negatives": dict,
+    "identity": dict,
 }
 _OF_METRICS = {"valid": dict, "test": dict, "best_epoch": int, "train_seconds": int | float}
 _OF_GRID = {"betas": list, "valid": list, "test": list}
@@ -86,7 +87,7 @@ def _log(listed: Checksums) -> list[dict[str, Any]]:
 
 def run_fingerprint(config: Mapping[str, Any]) -> str:
     """What a run is, by its configuration; a study's folders of runs end with it."""
-    return fingerprint({key: config[key] for key in _OF_CONFIG})
+    return fingerprint(config["identity"])
 
 
 def read_grid(folder: Path) -> dict[str, Any] | None:

@@ -19,20 +19,23 @@ from negsample.data.popularity import popularity_order
 from negsample.files.checksums import LIST, write_list
 from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
-from negsample.methods import POPREC, build_method, catalogue_of, negative_settings
+from negsample.methods import POPREC, build_method, catalogue_of, changed_settings, negative_settings
 from negsample.models import GRU4Rec, PopRec, SASRec
 from negsample.models.item_table import DenseTable, RowsTable
+from negsample.plugins import sources_of
 from negsample.random import generator
 from negsample.runs.folder import is_run, read_run, run_fingerprint
 from negsample.runs.machine import machine
 from negsample.runs.measure import measure, write_measured
 from negsample.runs.memory import forget_peak, peak_memory
 from negsample.scoring.dial import Choice
-from negsample.settings import TrainSettings, canonical_json, checked
+from negsample.settings import GRU4RecSettings, RunSettings, SASRecSettings, canonical_json, fingerprint, is_run_setting
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
 from negsample.training.state import Epoch, Fitted, TrainingState
 
+IDENTITY_SCHEMA = 1
+"""Raised when equal settings come to mean another computation."""
 _MAX_NAME = 100  # bytes; file systems allow 255 for the whole
 
 
@@ -42,29 +45,40 @@ class Job(NamedTuple):
     data: Dataset
     method: str
     seed: int
-    settings: TrainSettings
+    settings: RunSettings
     negatives: dict[str, Any]
 
     def identity(self) -> dict[str, Any]:
-        """What makes two runs the same run, whatever machine and folder."""
+        """What makes two runs the same run, whatever machine and folder: what differs from the defaults, and no more.
+
+        So a setting that a later version adds renames no older run.
+        """
+        plugins = sources_of(self.method, self.settings.model.backbone)
         return {
+            "schema": IDENTITY_SCHEMA,
             "dataset": self.data.name,
             "dataset_fingerprint": self.data.fingerprint,
             "method": self.method,
             "seed": self.seed,
-            "settings": self.settings.model_dump(mode="json"),
-            "negatives": self.negatives,
-        }
+            "settings": self.settings.changed(self.data.catalogue_size),
+            "negatives": {} if self.method == POPREC else changed_settings(self.method, self.negatives),
+        } | ({"plugins": plugins} if plugins else {})
+
+    def config(self) -> dict[str, Any]:
+        """The whole of it for a reader: every setting with its value, and the identity."""
+        identity = self.identity()
+        whole = {"settings": self.settings.flat(), "negatives": self.negatives}
+        return {key: value for key, value in identity.items() if key != "schema"} | whole | {"identity": identity}
 
     def made(self, config: Mapping[str, Any]) -> bool:
         """Whether ``config`` is that of a run of this job."""
-        return all(config.get(key) == value for key, value in self.identity().items())
+        return bool(config.get("identity") == self.identity())
 
     @property
     def name(self) -> str:
         """The folder's name in a study; a long dataset name is cut, the fingerprint keeps it apart."""
         name = self.data.name.encode()[:_MAX_NAME].decode(errors="ignore")
-        return f"{name}--{self.method}--seed-{self.seed}--{run_fingerprint(self.identity())}"
+        return f"{name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
 
 
 def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
@@ -73,9 +87,9 @@ def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
     Raises:
         InputError: one of them breaks its rule.
     """
-    of_training = {key: value for key, value in params.items() if key in TrainSettings.model_fields}
+    of_training = {key: value for key, value in params.items() if is_run_setting(key)}
     of_method = {key: value for key, value in params.items() if key not in of_training}
-    settings = checked(TrainSettings, job.settings.model_dump(mode="json") | of_training)
+    settings = job.settings.replaced(**of_training)
     return job._replace(settings=settings, negatives=negative_settings(job.method, job.negatives | of_method))
 
 
@@ -102,7 +116,7 @@ def make_runs(
     trainings = []
     trained = [model for model in models if not isinstance(model, PopRec)]
     catalogue = (
-        catalogue_of(jobs[0].data, jobs[0].settings.max_length, device, windows=jobs[0].settings.windows)
+        catalogue_of(jobs[0].data, jobs[0].settings.model.max_length, device, windows=jobs[0].settings.training.windows)
         if trained
         else None
     )
@@ -144,7 +158,7 @@ def _write(
     device: torch.device,
 ) -> None:
     versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
-    config = job.identity() | {
+    config = job.config() | {
         "dataset_folder": str(job.data.folder.resolve()),
         "versions": versions | {"python": platform.python_version()},
         "device": str(device),
@@ -165,26 +179,28 @@ def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
     """The untrained model of ``job``."""
     if job.method == POPREC:
         order = torch.from_numpy(popularity_order(np.asarray(job.data.train_counts)))
-        return PopRec(order, max_length=job.settings.max_length).to(device)
-    settings = job.settings
+        return PopRec(order, max_length=job.settings.model.max_length).to(device)
+    settings, model = job.settings, job.settings.model
     rng = generator(job.seed, "init")
     table: DenseTable | RowsTable
-    if settings.table_at(job.data.catalogue_size) == "rows":
-        dtype = torch.bfloat16 if settings.table_dtype == "bfloat16" else torch.float32
-        table = RowsTable(job.data.catalogue_size, settings.dim, rng=rng, dtype=dtype, init=settings.init)
+    init = model.init if isinstance(model, SASRecSettings) else "normal"
+    if settings.table(job.data.catalogue_size) == "rows":
+        dtype = torch.bfloat16 if model.table_dtype == "bfloat16" else torch.float32
+        table = RowsTable(job.data.catalogue_size, model.dim, rng=rng, dtype=dtype, init=init)
     else:
-        table = DenseTable(job.data.catalogue_size, settings.dim, rng=rng, init=settings.init)
+        table = DenseTable(job.data.catalogue_size, model.dim, rng=rng, init=init)
     common: dict[str, Any] = {
-        "dim": settings.dim,
-        "max_length": settings.max_length,
-        "blocks": settings.blocks,
-        "dropout": settings.dropout,
+        "dim": model.dim,
+        "max_length": model.max_length,
+        "dropout": model.dropout,
         "rng": rng,
         "table": table,
     }
-    if settings.model == "gru4rec":
-        return GRU4Rec(job.data.catalogue_size, **common).to(device)
-    return SASRec(job.data.catalogue_size, heads=settings.heads, init=settings.init, **common).to(device)
+    if isinstance(model, GRU4RecSettings):
+        return GRU4Rec(job.data.catalogue_size, blocks=model.blocks, **common).to(device)
+    assert isinstance(model, SASRecSettings), "run_settings knows no other backbone"
+    own: dict[str, Any] = {"blocks": model.blocks, "heads": model.heads, "init": model.init}
+    return SASRec(job.data.catalogue_size, **own, **common).to(device)
 
 
 def _pace(log: list[Epoch]) -> dict[str, Any]:

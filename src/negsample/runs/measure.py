@@ -18,7 +18,7 @@ from negsample.files.checksums import LIST, read_list, rewriting
 from negsample.files.folders import write_arrays, write_json
 from negsample.runs.folder import Run, read_grid, read_ranks
 from negsample.scoring.dial import BETAS, NO_DIAL, Choice, Dials, dials
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 
 
 class Measured(NamedTuple):
@@ -40,7 +40,7 @@ class Chosen(NamedTuple):
 def measure(
     model: Model,
     data: Dataset,
-    settings: TrainSettings,
+    settings: RunSettings,
     target_counts: Tensor | None,
     choice: Choice,
     *,

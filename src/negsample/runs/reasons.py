@@ -13,7 +13,7 @@ from negsample.methods import METHODS
 from negsample.runs.failed import Failed, Kind
 from negsample.runs.job import Job
 from negsample.runs.shortage import WAYS_OUT, is_shortage
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings, setting_fields
 from negsample.training.divergence import DivergedError
 
 _USERS = 5  # named of a batch
@@ -35,7 +35,7 @@ def failed_by(job: Job, error: Exception) -> Failed:
 
 def failed_for(job: Job, kind: Kind, reason: str, **facts: Any) -> Failed:
     """``job`` failed for ``reason``."""
-    return Failed(job.name, job.data.name, job.method, job.seed, kind, reason, job.identity(), facts)
+    return Failed(job.name, job.data.name, job.method, job.seed, kind, reason, job.config(), facts)
 
 
 def _diverged(job: Job, error: DivergedError) -> Failed:
@@ -81,7 +81,7 @@ def suspect(job: Job, *, begun: bool) -> Suspect:
     worst: Suspect = max(found, key=lambda each: each.decades)
     if worst.decades >= _FAR:
         return worst
-    remedy = f"; try a learning_rate below {job.settings.learning_rate:g}" if begun else ""
+    remedy = f"; try a learning_rate below {job.settings.training.learning_rate:g}" if begun else ""
     return Suspect(None, f"no setting is far from its default{remedy}", 0.0)
 
 
@@ -99,18 +99,20 @@ def _of_scores(job: Job) -> Iterator[Suspect]:
             away = _decades(value, default) if rising else _decades(default, value)
             yield _named(key, value, default, away, way_out)
     settings = job.settings
-    default = float(TrainSettings.model_fields["dropout"].default)
-    yield _named("dropout", settings.dropout, default, _decades(1 - default, 1 - settings.dropout), "smaller")
+    default = float(setting_fields()["dropout"].default)
+    yield _named(
+        "dropout", settings.model.dropout, default, _decades(1 - default, 1 - settings.model.dropout), "smaller"
+    )
     for key in ("precision", "table_dtype"):
-        if getattr(settings, key) == "bfloat16":
+        if settings.flat()[key] == "bfloat16":
             yield Suspect(key, f"the setting most likely at fault is {key}=bfloat16: try float32", _FAR)
 
 
-def _of_steps(settings: TrainSettings) -> Iterator[Suspect]:
+def _of_steps(settings: RunSettings) -> Iterator[Suspect]:
     """What scales updates."""
-    default = float(TrainSettings.model_fields["learning_rate"].default)
+    default = float(setting_fields()["learning_rate"].default)
     for key in ("learning_rate", "table_learning_rate"):
-        value = getattr(settings, key)
+        value = settings.flat()[key]
         if value is not None:
             yield _named(key, value, default, _decades(value, default), "smaller")
 

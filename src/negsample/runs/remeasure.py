@@ -15,7 +15,7 @@ from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.measure import Chosen, choose_again, kept_figures, measure, write_measured
 from negsample.scoring.dial import NONE, Choice, parse_choice
-from negsample.settings import TrainSettings, checked
+from negsample.settings import run_settings
 
 
 def dial_again(folder: Path, dial: Choice, data: Dataset | None = None) -> Chosen:
@@ -48,7 +48,7 @@ def measure_again(
         dial = parse_choice(str(run.metrics.get("dial_choice", NONE.text)))
     check_sources(f"{folder}", run.config.get("plugins", {}))
     data = data or _dataset_of(run)
-    settings = checked(TrainSettings, run.config["settings"])
+    settings = run_settings(**run.config["settings"])
     job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
     device = default_device()
     model = build_model(job, device)
@@ -60,7 +60,7 @@ def measure_again(
         raise listed.damaged("model.safetensors", error) from None
     counts = None
     if job.method != POPREC:
-        counts = catalogue_of(data, settings.max_length, device, windows=settings.windows).target_counts
+        counts = catalogue_of(data, settings.model.max_length, device, windows=settings.training.windows).target_counts
     measured = measure(model, data, settings, counts, dial, device=device)
     kept = kept_figures(run)
     return write_measured(folder, measured, dial, kept, must_reach=must_reach)

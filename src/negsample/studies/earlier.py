@@ -118,14 +118,14 @@ def _differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any])
         yield from _unequal({key: earlier.about.get(key, default)}, {key: note.get(key, default)}, "")
     common = [job for job in jobs if job.method == POPREC]
     if common and note.get("preset", "default") == "default":
-        yield from _unequal(earlier.about["settings"], common[0].settings.model_dump(mode="json"), "")
-    planned = {(job.data.name, job.method, _factor(job.settings.model_dump())): job for job in jobs}
-    told_of_all = set(_unequal(earlier.about["settings"], jobs[0].settings.model_dump(mode="json"), ""))
+        yield from _unequal(earlier.about["settings"], common[0].settings.flat(), "")
+    planned = {(job.data.name, job.method, _factor(job.settings.flat())): job for job in jobs}
+    told_of_all = set(_unequal(earlier.about["settings"], jobs[0].settings.flat(), ""))
     for config in (*earlier.runs.values(), *earlier.oversampling.values()):
         job = planned.get((config["dataset"], config["method"], _factor(config["settings"])))
         if job is not None:
             of = f" of {job.method}"
-            for each in _unequal(config["settings"], job.settings.model_dump(mode="json"), ""):
+            for each in _unequal(config["settings"], job.settings.flat(), ""):
                 yield each if each in told_of_all else each.replace(":", f"{of}:", 1)
             yield from _unequal(config["negatives"], job.negatives, of)
 

@@ -51,7 +51,7 @@ def write_study(
         earlier = read_earlier(out)
     check_adds(out, earlier, every, note)
     before = earlier.runs | earlier.still_failed(jobs)
-    configs = [job.identity() for job in jobs] + list(before.values())
+    configs = [job.config() for job in jobs] + list(before.values())
     seeds = {each["seed"] for each in configs if each["method"] != POPREC}
     methods = list(dict.fromkeys(each["method"] for each in configs if each["method"] != POPREC))
     datasets = {job.data.name: job.data for job in jobs}
@@ -63,7 +63,7 @@ def write_study(
         "datasets": list(dict.fromkeys([*datasets, *earlier.manifests])),
         "methods": [*methods, POPREC],
         "repeats": max(len(seeds), 1),
-        "settings": jobs[0].settings.model_dump(mode="json"),
+        "settings": jobs[0].settings.flat(),
         "runs": runs,
         "oversampling": list(dict.fromkeys([*(job.name for job in oversampling), *earlier.oversampling])),
         "machine": machine(),
@@ -73,7 +73,11 @@ def write_study(
         (scratch / "datasets").mkdir()
         for data in datasets.values():
             own = next(job.settings for job in jobs if job.data.name == data.name)
-            seen = own.model_dump(include={"max_length", "windows"}) | {"events": seen_train_events(data, own)}
+            seen = {
+                "max_length": own.model.max_length,
+                "windows": own.training.windows,
+                "events": seen_train_events(data, own),
+            }
             facts = data.manifest.as_json() | {"popularity_curve": popularity_curve(data), "seen": seen}
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))

@@ -11,7 +11,7 @@ from negsample.errors import SEEDS, InputError, guarded, some, whole
 from negsample.methods import POPREC, method_names, negative_settings
 from negsample.runs.folder import is_run
 from negsample.runs.job import Job, tuned_job
-from negsample.settings import TrainSettings, fingerprint
+from negsample.settings import RunSettings, fingerprint
 
 REPEATS = 1000
 """The most runs of a method."""
@@ -24,7 +24,7 @@ def plan(
     *,
     repeats: int,
     seed: int,
-    settings: TrainSettings,
+    settings: RunSettings,
     changes: Mapping[str, Any] | None = None,
     tuned: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> list[Job]:
@@ -84,7 +84,7 @@ def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
         tuned_job(job, {"oversampling_factor": factor})
         for factor in factors
         for job in trained
-        if job.settings.oversampling_factor != factor
+        if job.settings.training.oversampling_factor != factor
     ]
 
 
@@ -94,8 +94,10 @@ def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[J
     Raises:
         InputError: other models than SASRec are to be trained together.
     """
-    if together > 1 and jobs[0].settings.model != "sasrec":
-        raise InputError(f"--together {together} is for sasrec, got model={jobs[0].settings.model}; leave it out")
+    if together > 1 and jobs[0].settings.model.backbone != "sasrec":
+        raise InputError(
+            f"--together {together} is for sasrec, got backbone={jobs[0].settings.model.backbone}; leave it out"
+        )
     return groups([job for job in jobs if not is_run(out / "runs" / job.name)], together)
 
 

@@ -16,7 +16,7 @@ from negsample.files.checksums import LIST, settled
 from negsample.methods import METHODS, POPREC, method_names, negative_settings
 from negsample.methods.spaces import narrowed
 from negsample.runs.job import Job, tuned_job
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.studies.earlier import differs
 from negsample.studies.tuning_task import Tuning
 from negsample.training.best import SELECTED_BY
@@ -34,7 +34,7 @@ def plan_tunings(
     *,
     trials: int,
     seed: int,
-    settings: TrainSettings,
+    settings: RunSettings,
     changes: Mapping[str, Any],
     given: Sequence[str],
     folder: Path,
@@ -139,7 +139,7 @@ def check_alone(tuning: Tuning) -> None:
     Raises:
         InputError: names what differs; or a file of the other is damaged.
     """
-    ours = tuning.job.identity() | {"space": {key: str(each) for key, each in tuning.space.items()}}
+    ours = tuning.job.config() | {"space": {key: str(each) for key, each in tuning.space.items()}}
     for path in sorted(tuning.folder.glob(f"*.{LIST}")):
         name = path.name.removesuffix(f".{LIST}")
         if name != tuning.stem:
@@ -160,7 +160,7 @@ def write_best(tuning: Tuning) -> Path:
     job = tuned_job(tuning.job, best.params)
     path = tuning.folder / "best.json"
     found = {"dataset": job.data.name, "dataset_fingerprint": job.data.fingerprint, "method": job.method}
-    chosen = {"settings": job.settings.model_dump(mode="json"), "negatives": job.negatives, "params": best.params}
+    chosen = {"settings": job.settings.flat(), "negatives": job.negatives, "params": best.params}
     about = {
         "objective": SELECTED_BY,
         "value": best.value,

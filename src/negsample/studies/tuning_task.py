@@ -125,14 +125,14 @@ class Tuning(NamedTuple):
 
     def _try(self, kept: Sequence[FrozenTrial], place: Path, report: Callable[[Any], None]) -> FrozenTrial:
         """The next trial: what it tries is a function of the earlier ones alone, so it can be done anew."""
-        given = self.job.settings.model_dump(mode="json") | self.job.negatives
-        trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.epochs)
+        given = self.job.settings.flat() | self.job.negatives
+        trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.training.epochs)
         job, caller, log = self.job_of(trial.params), Caller(report), list[Epoch]()
 
         def watch(epoch: Epoch) -> None:
             log.append(epoch)
             caller.tell((trial.number, epoch))
-            if epoch.valid is not None and epoch.epoch < job.settings.epochs:
+            if epoch.valid is not None and epoch.epoch < job.settings.training.epochs:
                 trial.report(epoch.valid[SELECTED_BY], epoch.epoch)
                 if trial.should_prune():
                     raise _PrunedError
@@ -188,8 +188,8 @@ class Tuning(NamedTuple):
             dataset_fingerprint=job.data.fingerprint,
             method=job.method,
             objective=SELECTED_BY,
-            epochs=job.settings.epochs,
-            settings=job.settings.model_dump(mode="json"),
+            epochs=job.settings.training.epochs,
+            settings=job.settings.flat(),
             negatives=job.negatives,
             planned=self.planned,
             seed=job.seed,
@@ -214,7 +214,7 @@ def fit_trial(job: Job, place: Path, watch: Callable[[Epoch], None]) -> Fitted:
     device = default_device()
     model = build_model(job, device)
     assert not isinstance(model, PopRec)
-    catalogue = catalogue_of(job.data, job.settings.max_length, device, windows=job.settings.windows)
+    catalogue = catalogue_of(job.data, job.settings.model.max_length, device, windows=job.settings.training.windows)
     method = build_method(job.method, catalogue, job.negatives)
     training = TrainingState(model, method, seed=job.seed, watch=watch, keep=place)
     (fitted,) = fit_together([training], job.data, job.settings, Checkpoint(place, checkpoint_identity([job], device)))

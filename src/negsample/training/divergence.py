@@ -10,7 +10,7 @@ from torch import Tensor
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.evaluation.ranks import NotFiniteError
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.training.state import TrainingState
 
 
@@ -70,7 +70,7 @@ class EpochLosses:
         means: list[float] = loss_NS.double().mean(0).tolist()
         return means
 
-    def validate(self, training: TrainingState, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
+    def validate(self, training: TrainingState, data: Dataset, settings: RunSettings) -> dict[str, float | int]:
         """:meth:`negsample.training.state.TrainingState.validate` after the epoch.
 
         Raises:

@@ -11,7 +11,7 @@ from negsample.batches.packed import Batch
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.samplers import Negatives
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.training.score import MIB
 
 
@@ -66,10 +66,10 @@ class StepInputs(NamedTuple):
         return values[first:last] if len(values) == self.batch.sequences else values[low:high]
 
 
-def step_options(settings: TrainSettings, models: int = 1) -> StepOptions:
+def step_options(settings: RunSettings, models: int = 1) -> StepOptions:
     """What ``settings`` say for each of several ``models`` that are trained together."""
     return StepOptions(
-        score_memory=settings.score_memory * MIB // models,
-        autocast=torch.bfloat16 if settings.precision == "bfloat16" else None,
-        padded_to=settings.max_length if settings.padding == "count" else None,
+        score_memory=settings.machine.score_memory * MIB // models,
+        autocast=torch.bfloat16 if settings.training.precision == "bfloat16" else None,
+        padded_to=settings.model.max_length if settings.training.padding == "count" else None,
     )

@@ -21,7 +21,7 @@ from negsample.models import Backbone, SASRec, Together
 from negsample.models.agreement import check_items, check_model
 from negsample.optim import ModelOptimizer, optimizer_of, release
 from negsample.samplers import Negatives
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.training.checkpoint import Checkpoint, State
 from negsample.training.divergence import EpochLosses
 from negsample.training.inputs import StepInputs, step_options
@@ -39,7 +39,7 @@ def fit(
     model: Backbone,
     data: Dataset,
     method: Method,
-    settings: TrainSettings,
+    settings: RunSettings,
     *,
     seed: int,
     watch: Callable[[Epoch], None] = lambda epoch: None,
@@ -61,7 +61,7 @@ def fit(
 
 
 def fit_together(
-    trainings: Sequence[TrainingState], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None = None
+    trainings: Sequence[TrainingState], data: Dataset, settings: RunSettings, checkpoint: Checkpoint | None = None
 ) -> list[Fitted]:
     """:func:`fit` for each of ``trainings``, all at once as one batched model (:class:`negsample.models.Together`).
 
@@ -88,7 +88,7 @@ def fit_together(
 
 
 def _fit(
-    trainings: Sequence[TrainingState], data: Dataset, settings: TrainSettings, checkpoint: Checkpoint | None
+    trainings: Sequence[TrainingState], data: Dataset, settings: RunSettings, checkpoint: Checkpoint | None
 ) -> None:
     """All epochs. What the optimizer holds is let go of at the end, before the best weights are read."""
     models = [training.model for training in trainings]
@@ -97,7 +97,7 @@ def _fit(
     rounding = [training.rounding_rng for training in trainings]
     optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding)
     last = _resume(trainings, optimizer, checkpoint)
-    for epoch in range(last.epoch + 1, settings.epochs + 1):
+    for epoch in range(last.epoch + 1, settings.training.epochs + 1):
         began = time.perf_counter()
         losses = EpochLosses(trainings, epoch)
         for drawn in zip(*(_epoch(training, data, settings, epoch) for training in trainings), strict=True):
@@ -105,7 +105,7 @@ def _fit(
             losses.add(loss_S, [batch.users_B for batch, _ in drawn])
         means = losses.means()
         seconds, steps = last.seconds + (time.perf_counter() - began) / len(trainings), last.steps + len(losses)
-        validated = epoch % settings.eval_every == 0 or epoch == settings.epochs
+        validated = epoch % settings.training.eval_every == 0 or epoch == settings.training.epochs
         if validated:
             optimizer.apply_deferred()
         for training, loss in zip(trainings, means, strict=True):
@@ -146,7 +146,7 @@ def _step(
     drawn: Sequence[Drawn],
     together: Together | None,
     optimizer: ModelOptimizer,
-    settings: TrainSettings,
+    settings: RunSettings,
 ) -> Tensor:
     """(S,) losses of one update of all ``trainings``."""
     options = step_options(settings, len(trainings))
@@ -162,13 +162,13 @@ def _step(
     return step_together(together, inputs, optimizer, dropout_rngs=[training.dropout_rng for training in trainings])
 
 
-def _epoch(training: TrainingState, data: Dataset, settings: TrainSettings, epoch: int) -> Iterator[Drawn]:
+def _epoch(training: TrainingState, data: Dataset, settings: RunSettings, epoch: int) -> Iterator[Drawn]:
     """The batches of an epoch with their negatives: new ones, or, once there are enough of them, some that were kept.
 
     The paper's oversampling factor: the first ``factor`` epochs' batches are kept with their negatives; after that
     each step takes one of them at random.
     """
-    factor, device, replay = settings.oversampling_factor, training.device, training.replay
+    factor, device, replay = settings.training.oversampling_factor, training.device, training.replay
     exclude = training.method.exclude
     if factor is not None and epoch > factor:
         picks = torch.randint(len(replay), (len(replay) // factor,), generator=training.order_rng).tolist()

@@ -26,7 +26,7 @@ def check_padding(given: StepInputs) -> None:
     model, method, batch, negatives, _, (score_memory, _, padded_to) = given
     assert padded_to is not None
     if not isinstance(model, SASRec):
-        raise InputError("setting padding=count is for model=sasrec; leave it out")
+        raise InputError("setting padding=count is for backbone sasrec; leave it out")
     ids = negatives.ids
     if ids.dim() != 2 or len(ids) != batch.sequences or method.miner.needs:
         raise InputError(

@@ -16,7 +16,7 @@ from negsample.files.folders import finite
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.random import generator
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.training.best import BestWeights
 from negsample.training.checkpoint import State
 from negsample.training.replay import Replay
@@ -87,7 +87,7 @@ class TrainingState:
         """Where the model is."""
         return self.model.table.weight.device
 
-    def validate(self, epoch: int, data: Dataset, settings: TrainSettings) -> dict[str, float | int]:
+    def validate(self, epoch: int, data: Dataset, settings: RunSettings) -> dict[str, float | int]:
         """Validation figures after ``epoch``; its weights are set aside if it is the best so far."""
         valid = evaluate(self.model, data, "valid", settings, device=self.device, with_top=False).figures
         self.best.update(epoch, valid, self.model.state_dict())

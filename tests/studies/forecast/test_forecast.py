@@ -16,7 +16,7 @@ from negsample.execution.attempts import run_job
 from negsample.execution.processes import threads_of
 from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.runs.job import Job
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies import forecast as room
 from negsample.studies.forecast import Busy, Pace, busy, check_fits, forecast, in_bytes, in_time, pace_of
 from negsample.studies.forecast.busy import watch_others
@@ -39,7 +39,7 @@ def small(world):
 
 
 def jobs_on(data, methods, repeats=2, **settings):
-    return plan([data], methods, repeats=repeats, seed=0, settings=TrainSettings(dim=8, max_length=12, **settings))
+    return plan([data], methods, repeats=repeats, seed=0, settings=run_settings(dim=8, max_length=12, **settings))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_trying_a_method_changes_nothing(small, method, table, monkeypatch):
     """Of a catalogue that is larger than what is tried, rows stand in."""
     monkeypatch.setattr("negsample.studies.forecast.trial._ITEMS", 16)
     changes = {"warm_up": 1, "bank_size": 20}
-    job = Job(small, method, 0, TrainSettings(dim=8, table=table), negative_settings(method, changes))
+    job = Job(small, method, 0, run_settings(dim=8, table=table), negative_settings(method, changes))
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     pace = pace_of(job, catalogue_of(small, 50), threads=1)
     assert pace.step > 0

@@ -11,7 +11,7 @@ from negsample.batches.epochs import batches_of
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, negative_settings
 from negsample.runs.job import Job, build_model
 from negsample.samplers.in_batch import MARKS
-from negsample.settings import TrainSettings
+from negsample.settings import run_settings
 from negsample.studies.forecast.needs import (
     drawn_by,
     needs_of,
@@ -22,9 +22,9 @@ from negsample.studies.forecast.needs import (
 
 
 def test_bytes_of_a_table():
-    assert table_bytes(TrainSettings(dim=4), 9) == 160 + 480
-    assert table_bytes(TrainSettings(dim=4, table="rows"), 9) == 160 + 320 + 40
-    least = TrainSettings(dim=4, table="rows", table_optimizer="adagrad", table_dtype="bfloat16")
+    assert table_bytes(run_settings(dim=4), 9) == 160 + 480
+    assert table_bytes(run_settings(dim=4, table="rows"), 9) == 160 + 320 + 40
+    least = run_settings(dim=4, table="rows", table_optimizer="adagrad", table_dtype="bfloat16")
     assert table_bytes(least, 9) == 80 + 40
 
 
@@ -95,7 +95,7 @@ def test_drawing_targets_of_the_batch_takes_no_more_than_was_said(dataset_of, k,
     """For each position it took three times what was said."""
     chance = np.random.default_rng(0)
     data = dataset_of([(chance.integers(1, 401, 31).tolist(), [1], [1]) for _ in range(30)], 400)
-    settings = TrainSettings(dim=8, batch_size=30)
+    settings = run_settings(dim=8, batch_size=30)
     job = Job(data, "in-batch", 0, settings, negative_settings("in-batch", {"in_batch_negatives": k, "draws_per": per}))
     method = build_method("in-batch", catalogue_of(data, 50), job.negatives)
     (batch,) = batches_of(data, settings, "history", rng=torch.Generator().manual_seed(0))

@@ -91,7 +91,7 @@ def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True
         if job.method != POPREC:
             sizes = positions_of(job)
             drawn = drawn_by(job, sizes.likely)
-            check_whole(sizes.likely, drawn.k, drawn.needs, job.settings.score_memory * MIB // len(group))
+            check_whole(sizes.likely, drawn.k, drawn.needs, job.settings.machine.score_memory * MIB // len(group))
     if not needs or not memory:
         return
     at_once = min(at_once, len(groups))
@@ -118,7 +118,7 @@ def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) 
     several = f" ({at_once} at once)" if at_once > 1 else ""
     several = f" ({len(group)} runs together{several})" if len(group) > 1 else several
     ways = ["fewer --jobs"] * (at_once > 1) + ["a lower --together"] * (len(group) > 1)
-    smallest = job.settings.table_optimizer == "adagrad" and job.settings.table_dtype == "bfloat16"
+    smallest = job.settings.training.table_optimizer == "adagrad" and job.settings.model.table_dtype == "bfloat16"
     ways += {
         "table": ["table=rows table_optimizer=adagrad table_dtype=bfloat16"] * (not smallest) + ["a smaller dim"],
         "rest": ["a smaller dim", "fewer blocks"],
@@ -183,7 +183,9 @@ def forecast(
 
 
 def _catalogue(job: Job) -> Catalogue:
-    return catalogue_of(job.data, job.settings.max_length, default_device(), windows=job.settings.windows)
+    return catalogue_of(
+        job.data, job.settings.model.max_length, default_device(), windows=job.settings.training.windows
+    )
 
 
 def _memory(job: Job, pace: Pace, together: int) -> int:
@@ -206,12 +208,12 @@ def _key(group: Group) -> tuple[str, str]:
 
 def _table(job: Job) -> str:
     settings, items = job.settings, job.data.catalogue_size
-    kind = settings.table_at(items)
-    if settings.table is not None:
+    kind = settings.table(items)
+    if settings.model.table is not None:
         why = "as set"
     else:
         why = f"{'fewer than' if kind == 'dense' else 'at least'} {ROWS_FROM:,} items"
-    what = kind if kind == "dense" else f"rows by {settings.table_optimizer}, {settings.table_dtype}"
+    what = kind if kind == "dense" else f"rows by {settings.training.table_optimizer}, {settings.model.table_dtype}"
     return f"{job.data.name}: table {what} ({why}), {in_bytes(table_bytes(settings, items))}"
 
 

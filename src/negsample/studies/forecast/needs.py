@@ -14,7 +14,7 @@ from negsample.methods import POPREC, Catalogue, build_method
 from negsample.miners.base import Needs as MinerNeeds
 from negsample.runs.job import Job
 from negsample.samplers.base import Per
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.training.score import BYTES_A_SCORE, LOOKED_UP, MERGED, MIB
 
 PROCESS = 390_000_000
@@ -60,8 +60,8 @@ def needs_of(job: Job, together: int = 1) -> Needs:
         return Needs(0, 0, 0, 0)
     sizes = positions_of(job)
     drawn = drawn_by(job, sizes.likely)
-    d, blocks = job.settings.dim, job.settings.blocks
-    rest = 4 * _FLOAT * d * (job.settings.max_length + blocks * (5 * d + 9) + 2)
+    d, (blocks, _) = job.settings.model.dim, shape_of(job.settings)
+    rest = 4 * _FLOAT * d * (job.settings.model.max_length + blocks * (5 * d + 9) + 2)
     return Needs(
         together * table_bytes(job.settings, job.data.catalogue_size),
         together * rest,
@@ -89,11 +89,15 @@ def positions_of(job: Job) -> Positions:
     """
     data, settings = job.data, job.settings
     offsets, ends = np.asarray(data.offsets), np.asarray(data.train_ends)
-    windows = training_windows(offsets, ends, settings.max_length, settings.windows)
+    windows = training_windows(offsets, ends, settings.model.max_length, settings.training.windows)
     lengths = windows.stops - windows.starts - 1
     if not len(lengths):
         return Positions(0, 0, 0, 0, 0)
-    b = settings.batch_size if settings.with_replacement else min(settings.batch_size, len(lengths))
+    b = (
+        settings.training.batch_size
+        if settings.training.with_replacement
+        else min(settings.training.batch_size, len(lengths))
+    )
     most = int(np.sort(lengths)[-b:].sum()) if b <= len(lengths) else b * int(lengths.max())
     likely = math.ceil(b * float(lengths.mean()) + _SPREAD * math.sqrt(b) * float(lengths.std()))
     untrained = int((ends - offsets[:-1] < 2).sum())
@@ -102,7 +106,7 @@ def positions_of(job: Job) -> Positions:
         typical=round(b * float(lengths.mean())),
         longest=int(lengths.max()),
         sequences=b,
-        steps=steps_an_epoch(len(lengths), untrained, settings.batch_size, settings.with_replacement),
+        steps=steps_an_epoch(len(lengths), untrained, settings.training.batch_size, settings.training.with_replacement),
     )
 
 
@@ -139,17 +143,23 @@ def drawn_by(job: Job, positions: int) -> Drawn:
     return Drawn(k, method.sampler.per, method.merged, method.miner.needs, getattr(method.miner, "adds", 0))
 
 
-def table_bytes(settings: TrainSettings, items: int) -> int:
+def table_bytes(settings: RunSettings, items: int) -> int:
     """The item table, ``(V + 1) D`` values, and what it learns by.
 
     Dense: 16 bytes a value (itself, a gradient, two moments). Rows: 4 bytes a value, or 2 in bfloat16; by Adam two
     moments more, 8 bytes a value, and 4 a row; by Adagrad 4 a row.
     """
-    values = (items + 1) * settings.dim
-    if settings.table_at(items) == "dense":
+    values = (items + 1) * settings.model.dim
+    if settings.table(items) == "dense":
         return 4 * _FLOAT * values
-    moments = 2 * _FLOAT * values if settings.table_optimizer == "adam" else 0
-    return (2 if settings.table_dtype == "bfloat16" else _FLOAT) * values + moments + _FLOAT * (items + 1)
+    moments = 2 * _FLOAT * values if settings.training.table_optimizer == "adam" else 0
+    return (2 if settings.model.table_dtype == "bfloat16" else _FLOAT) * values + moments + _FLOAT * (items + 1)
+
+
+def shape_of(settings: RunSettings) -> tuple[int, int]:
+    """Blocks and attention heads, of a backbone that has them."""
+    own = settings.flat()
+    return own.get("blocks", 0), own.get("heads", 0)
 
 
 def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
@@ -159,25 +169,26 @@ def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
     sequence. Scores above ``score_memory`` are computed in parts, vectors for each position 8 million numbers at a
     time, and full cross-entropy holds 4,096 columns, five times.
     """
-    settings, t, d = job.settings, sizes.likely, job.settings.dim
+    settings, t, d = job.settings, sizes.likely, job.settings.model.dim
     ids = drawn.ids(t, sizes.sequences)
-    at_once = settings.score_memory * MIB // BYTES_A_SCORE
+    at_once = settings.machine.score_memory * MIB // BYTES_A_SCORE
     if drawn.merged:
         scores, vectors = 5 * _FLOAT * t * min(drawn.k, MERGED), 3 * (2 * t + ids) * d
     else:
-        scored = t if settings.padding == "omit" else sizes.sequences * settings.max_length
+        scored = t if settings.training.padding == "omit" else sizes.sequences * settings.model.max_length
         positions = min(scored, max(at_once // max(drawn.k, 1), sizes.longest))
         scores = BYTES_A_SCORE * positions * (drawn.k + drawn.added)
         vectors = 8 * t * d + (2 * min(ids * d, LOOKED_UP) if drawn.per == "position" else 4 * ids * d)
         if scored > positions:
             vectors = 3 * min(2 * t + ids, job.data.catalogue_size) * d
-    activations = t * (d * (4 + 20 * settings.blocks) + 4 * settings.heads * max(sizes.longest, 32) * settings.blocks)
+    blocks, heads = shape_of(settings)
+    activations = t * (d * (4 + 20 * blocks) + 4 * heads * max(sizes.longest, 32) * blocks)
     return 2 * _ID * (2 * t + 3 * ids) + _FLOAT * (vectors + activations) + scores
 
 
-def kept_bytes(settings: TrainSettings, sizes: Positions, drawn: Drawn) -> int:
+def kept_bytes(settings: RunSettings, sizes: Positions, drawn: Drawn) -> int:
     """Batches kept by ``oversampling_factor``: ids of windows and negatives (and ``log_q``), and half as much again,
     for the epoch that is not laid together yet."""
-    epochs = min(settings.oversampling_factor or 0, settings.epochs)
+    epochs = min(settings.training.oversampling_factor or 0, settings.training.epochs)
     ids = drawn.ids(sizes.typical, sizes.sequences) * (2 if "log_q" in drawn.needs else 1)
     return 3 * _FLOAT * (2 * sizes.sequences + ids) * sizes.steps * epochs // 2

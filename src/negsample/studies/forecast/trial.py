@@ -25,7 +25,7 @@ from negsample.random import generator
 from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.memory import forget_peak, peak_memory
 from negsample.scoring.dial import BETAS, NO_DIAL, Dials
-from negsample.settings import TrainSettings
+from negsample.settings import RunSettings
 from negsample.studies.forecast.needs import needs_of, positions_of, table_bytes
 from negsample.training.inputs import step_options
 from negsample.training.step import step
@@ -48,10 +48,10 @@ class Pace(NamedTuple):
     end: float
     memory: int | None = None
 
-    def run(self, settings: TrainSettings) -> float:
+    def run(self, settings: RunSettings) -> float:
         """Seconds of a whole run."""
-        validations = -(-settings.epochs // settings.eval_every)
-        return settings.epochs * self.steps * self.step + validations * self.validation + self.end
+        validations = -(-settings.training.epochs // settings.training.eval_every)
+        return settings.training.epochs * self.steps * self.step + validations * self.validation + self.end
 
 
 def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
@@ -73,7 +73,7 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     with _on(threads):
         # Before the steps, after which the numbers of a training that diverges cannot be ranked.
         valid, test = (
-            queries(job.data, part, history=job.settings.history, max_length=model.max_length)
+            queries(job.data, part, history=job.settings.evaluation.history, max_length=model.max_length)
             for part in ("valid", "test")
         )
         encoding, ranking, with_top = _evaluation(job, valid, model, device)
@@ -91,10 +91,10 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
 def _tried(job: Job) -> Job:
     """``job``, or one over a small table where its own is one of more rows."""
     v = job.data.catalogue_size
-    if v <= _ITEMS or job.settings.table_at(v) == "dense":
+    if v <= _ITEMS or job.settings.table(v) == "dense":
         return job
     smaller = replace(job.data, train_counts=job.data.train_counts[: _ITEMS + 1])
-    return job._replace(data=smaller, settings=job.settings.model_copy(update={"table": "rows"}))
+    return job._replace(data=smaller, settings=job.settings.replaced(table="rows"))
 
 
 def _held(asked: Queries) -> int:
