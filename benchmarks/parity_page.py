@@ -10,8 +10,8 @@ from typing import Any
 import altair as alt
 
 from benchmarks.common import of_machine
-from negsample.analysis.tables import COHORTS
-from negsample.paper.beside_paper import SPREADS
+from negsample.analysis.measures import COHORTS
+from negsample.paper.beside import SPREADS
 from negsample.paper.presets import PRESETS
 from negsample.paper.published import table3
 from negsample.report.figures import Figure, write_figures

@@ -31,9 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS
-from negsample.analysis.offers import offers
+from negsample.analysis.advice import advice_of
+from negsample.analysis.measures import SCOPES
+from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user
 from negsample.analysis.reading import POPULAR, Study, read_study
-from negsample.analysis.samples import SCOPES, Entry, Sums, sample, sums_by_user
 from negsample.analysis.significance import FAMILIES, differences, significance_table, tested
 from negsample.analysis.statistics import Sample, draws, holm
 
@@ -157,7 +158,7 @@ def of_study(study: Study, seeds: int = 20) -> dict[str, Any]:
     for seed in range(seeds):
         with patch("negsample.random.resampling", lambda of, seed=seed: np.random.default_rng([seed, len(of)])):
             found = [
-                each for name in study.datasets() for each in differences(study, name, offers(study, name, ())).found
+                each for name in study.datasets() for each in differences(study, name, advice_of(study, name)).found
             ]
             tables.append(significance_table(found).write_csv())
     ratios = [each for name in study.datasets() for each in _error_ratios(study, name, seeds)]
@@ -178,12 +179,13 @@ def of_study(study: Study, seeds: int = 20) -> dict[str, Any]:
 def _error_ratios(study: Study, dataset: str, seeds: int) -> list[float]:
     """By pair, for total NDCG@10: the users' part of the error by influences, over the spread of 20,000 resamples."""
     entries = [
-        (method, tuple(run.metrics.get("dial", 0.0) for run in study.runs_of(dataset, method)))
+        (method, tuple(run.metrics["dial"] for run in study.runs_of(dataset, method)))
         for method in study.methods_of(dataset)
     ]
-    sums = sums_by_user(study, dataset, entries)
-    if sums is None:
+    events = events_of(study, dataset)
+    if events is None:
         return []
+    sums = sums_by_user(study, dataset, events, entries)
     events_N, groups = sums.events_NC.sum(1), len(sums.events_NC)
     gains_NM = np.stack([sums.gains[entry][:, :, 1].sum(2).mean(0) for entry in entries], axis=1)
     moved = np.stack([sample(sums, entry, "ndcg@10", "all").influence_SN.mean(0) for entry in entries], axis=1)

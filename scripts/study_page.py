@@ -19,13 +19,13 @@ import jinja2
 import polars as pl
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
-from negsample.analysis.reading import POPULAR, Study, read_study
+from negsample.analysis.measures import measures_of
+from negsample.analysis.reading import Study, read_study
 from negsample.paper.findings import findings
-from negsample.report import cells, facts
+from negsample.report import facts, tables, words
+from negsample.report.claims import advice_claims, claims_table
 from negsample.report.figures import Figure, dataset_figures
-from negsample.report.palette import looks
-from negsample.report.tuning_words import budget_words, tuned_lines
-from negsample.report.words import dataset_words
+from negsample.report.table import figures_table, main_columns
 
 CHARTS = (
     "frontier",
@@ -72,9 +72,8 @@ def page(found: Analysis, shown: dict[str, list[Figure]]) -> str:
         study=study,
         sections=[_section(study, each, shown[dataset]) for dataset, each in found.datasets.items()],
         facts=facts.study_facts(study),
-        dial_words=facts.dial_words(study),
-        again=_without_folders(facts.again(study)),
-        columns=cells.COLUMNS,
+        dial_words=words.dial_words(study),
+        again=_without_folders(study.about["command"]) if "command" in study.about else "",
     )
 
 
@@ -90,21 +89,25 @@ def _shown(found: Analysis, dataset: str) -> list[Figure]:
 
 
 def _section(study: Study, found: DatasetAnalysis, figures: Sequence[Figure]) -> dict[str, Any]:
-    dataset, rows = found.dataset, found.rows
-    look = looks(study.about["methods"])
-    runs = study.runs_of(dataset)
-    tunings = study.tunings_of(dataset)
-    trained = [row["method"] for row in rows if row["method"] != POPULAR]
+    run, tunings = study.runs_of(found.dataset)[0], study.tunings_of(found.dataset)
+    events = run.metrics["test"]
+    tested = findings(found.rows, found.tests)
     return {
-        "dataset": dataset,
-        "words": dataset_words(rows, runs[0].metrics["test"], found.offers, found.tests, found.cut_off),
-        "lines": cells.lines(rows, look, found.tests),
-        "standing": cells.standing_lines(found.offers.standings, look),
-        "findings": findings(rows, found.tests),
-        "tuned": tuned_lines(tunings, look),
-        "budget": budget_words(tunings, trained, used=not study.published_settings) if tunings else "",
+        "dataset": found.dataset,
+        "headline": words.headline(found, events),
+        "limits": words.limits(found, events),
+        "small": [
+            tables.advice_table(found.advice),
+            claims_table("What the advice claims, tested", advice_claims(found.advice, found.tests)),
+            tables.families_table(found.tests),
+        ],
+        "standing": tables.standing_table(found.advice.standings),
+        "main": figures_table(found.rows, main_columns(measures_of(study.runs)), found.tests),
+        "findings": [(each, claims_table(each.claim, each.evidence)) for each in tested],
+        "tuned": tables.tuning_table(tunings),
+        "budget": tables.budget_words(study, tunings, [run.config["method"] for run in study.trained()]),
         "figures": figures,
-        "facts": facts.dataset_facts(study.manifests[dataset], runs[0].config["settings"]["history"]),
+        "facts": facts.dataset_facts(study.manifests[found.dataset], run.config["settings"]["history"]),
     }
 
 

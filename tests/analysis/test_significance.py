@@ -13,23 +13,24 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from make_study import EVENTS, METHODS, list_anew, make_study
+from make_study import EVENTS, METHODS, list_anew, make_study, measures
 
-from negsample.analysis.frontier import reaches, standings
-from negsample.analysis.offers import Offers, offers
+from negsample.analysis.advice import Advice, advice_of
+from negsample.analysis.analyse import DatasetAnalysis, analyse
+from negsample.analysis.measures import SCOPES, measures_of
 from negsample.analysis.reading import Study, read_study
-from negsample.analysis.samples import SCOPES
 from negsample.analysis.significance import FAMILIES, Comparisons, differences
-from negsample.analysis.statistics import holm, quantile
+from negsample.analysis.statistics import holm, t_quantile
 from negsample.analysis.tables import study_table
+from negsample.errors import InputError
 from negsample.evaluation.metrics import balance, ndcg
 from negsample.report import write_report
-from negsample.report.cells import COLUMNS, lines
-from negsample.report.palette import looks
-from negsample.report.words import dataset_words
+from negsample.report.claims import advice_claims, claims_table
+from negsample.report.table import figures_table, main_columns
+from negsample.report.tables import families_table
+from negsample.report.words import headline, limits
 
 FEW = ("random", "mixed", "popularity", "PopRec")
-PAIRS = len(METHODS) * (len(METHODS) - 1) // 2
 
 
 @pytest.fixture(scope="module")
@@ -45,27 +46,32 @@ def study(written: Path) -> Study:
 
 
 @pytest.fixture(scope="module")
-def offered(study: Study) -> Offers:
-    return offers(study, "beauty", ())
+def advice(study: Study) -> Advice:
+    return advice_of(study, "beauty")
 
 
 @pytest.fixture(scope="module")
-def found(study: Study, offered: Offers) -> Comparisons:
-    return differences(study, "beauty", offered)
+def found(study: Study, advice: Advice) -> Comparisons:
+    return differences(study, "beauty", advice)
 
 
 def compared_in(folder: Path) -> Comparisons:
     study = read_study(folder)
-    return differences(study, "beauty", offers(study, "beauty", ()))
+    return differences(study, "beauty", advice_of(study, "beauty"))
 
 
-def told(folder: Path) -> tuple[str, dict[str, str]]:
-    study = read_study(folder)
-    offered = offers(study, "beauty", standings(reaches(study, "beauty")))
-    tests = differences(study, "beauty", offered)
-    words = dataset_words(study_table(study).to_dicts(), study.runs[0].metrics["test"], offered, tests)
-    grounds = {subject: text.replace("\xa0", " ") for subject, text in words.grounds}
-    return words.headline.replace("\xa0", " "), grounds
+def shown(folder: Path) -> DatasetAnalysis:
+    return analyse(read_study(folder)).datasets["beauty"]
+
+
+def said(found: DatasetAnalysis) -> str:
+    events = {"events": 100, "left_out_events": 0, "cold_events": 0}
+    return " ".join([headline(found, events), *limits(found, events)]).replace("\xa0", " ")
+
+
+def claimed(found: DatasetAnalysis) -> list[list[str]]:
+    lines = claims_table("", advice_claims(found.advice, found.tests)).lines
+    return [[text.replace("\xa0", " ") for text in line] for line in lines]
 
 
 def small(folder: Path, methods: Sequence[str] = FEW, **more: Any) -> Path:
@@ -116,7 +122,7 @@ def test_differences_are_those_of_the_ranks(study: Study, found: Comparisons) ->
             assert each.error is not None
             assert each.freedom is not None
             assert each.low < each.difference < each.high
-            reach = quantile(0.05, np.array([each.freedom]))[0] * each.error
+            reach = t_quantile(0.05, np.array([each.freedom]))[0] * each.error
             assert each.high - each.difference == pytest.approx(reach)
             if measure != "balance@10":
                 assert each.users == len(np.unique(events["user_E"][of_scope[scope]]))
@@ -136,33 +142,36 @@ def test_holm_is_over_a_whole_family_and_one_difference_has_one_p(found: Compari
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_verdict_depends_on_random_numbers(
-    study: Study, offered: Offers, found: Comparisons, seed: int, monkeypatch: pytest.MonkeyPatch
+    study: Study, advice: Advice, found: Comparisons, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for where in ("negsample.random", "negsample.analysis.frontier"):
         monkeypatch.setattr(f"{where}.resampling", lambda of: np.random.default_rng(seed))
-    assert differences(study, "beauty", offered).found == found.found
+    assert differences(study, "beauty", advice).found == found.found
 
 
-def test_the_words_are_those_of_the_table_of_tests(written: Path, offered: Offers, found: Comparisons) -> None:
-    headline, grounds = told(written)
-    first, tail = offered.accuracy.chosen, offered.tail.chosen
+def test_the_words_are_those_of_the_table_of_tests(written: Path, advice: Advice, found: Comparisons) -> None:
+    of_page = shown(written)
+    first, tail = advice.accuracy.chosen, advice.tail.chosen
     assert first is not None
     assert tail is not None
-    for row in offered.rivals(offered.accuracy):
+    for row in advice.rivals(advice.accuracy):
         each = found.between("ndcg@10", first, row)
         assert each is not None
         assert each.significant
         assert each.difference is not None
         assert each.difference > 0
-    assert "has the highest NDCG@10 holds: significantly higher than all 6 others" in headline
+    assert "has the highest NDCG@10 holds." in said(of_page)
+    claims = claimed(of_page)
+    assert claims[0][1] == "holds"
+    assert all(f"`{row['method']}`" in claims[0][2] for row in advice.rivals(advice.accuracy))
     each = found.between("tail_hr@10", tail, first)
     assert each is not None
-    assert f" % ({'' if each.significant else 'not '}significant" in grounds["Tail"]
-    for family in FAMILIES:
-        some = [each for each in found.found if each.family == family]
-        assert f"{sum(each.significant for each in some)} of {len(some)} in {family}" in grounds["Significance"]
-    for each in (each for each in found.found if each.borderline):
-        assert f"`{each.a}`" in grounds["Significance"].split("Borderline")[1]
+    assert (claims[3][1] == "holds") == (each.significant and (each.difference or 0) > 0)
+    for line in families_table(found).lines:
+        some = [each for each in found.found if each.family == line[0]]
+        assert line[1:4] == (str(len(some)), str(sum(each.significant for each in some)), "0")
+        for each in (each for each in some if each.borderline):
+            assert f"`{each.a}` and `{each.b}`" in line[4]
 
 
 def test_a_large_difference_is_significant_and_equal_ranks_are_not(tmp_path: Path) -> None:
@@ -186,12 +195,13 @@ def test_a_large_difference_is_significant_and_equal_ranks_are_not(tmp_path: Pat
 
 def test_cells_without_a_significant_difference_from_the_best_are_marked(written: Path, found: Comparisons) -> None:
     rows = study_table(read_study(written)).to_dicts()
-    shown = {line.method: line.cells for line in lines(rows, looks(list(METHODS)), found)}
+    columns = main_columns(measures_of(read_study(written).runs))
+    cells_of = {line.method: line.cells for line in figures_table(rows, columns, found).lines}
     marked = 0
-    for place, column in enumerate(COLUMNS):
+    for place, column in enumerate(columns):
         best = max(rows, key=lambda row, name=column.name: row[name] or -1)["method"]
         scope, _, measure = column.name.rpartition("_")
-        for method, cells in shown.items():
+        for method, cells in cells_of.items():
             each = found.of_table(measure, scope or "all", best, method)
             assert cells[place].close == (each is not None and not each.significant and not cells[place].best)
             marked += cells[place].close
@@ -202,9 +212,12 @@ def test_cells_without_a_significant_difference_from_the_best_are_marked(written
 
 def test_with_one_run_a_method_nothing_is_tested_nor_marked(tmp_path: Path) -> None:
     folder = small(tmp_path, METHODS, repeats=1)
-    headline, grounds = told(folder)
-    assert "cannot be told here: not tested against 6 methods (one run of a method)" in headline
-    assert "repeat with `--repeats 3` or more" in grounds["Significance"]
+    assert "has the highest NDCG@10 cannot be told here." in said(shown(folder))
+    assert "No comparison is tested: a method has one run" in said(shown(folder))
+    assert "Repeat with `--repeats 3` or more" in said(shown(folder))
+    for claim in claimed(shown(folder)):
+        assert claim[1:5] == ["cannot be told here", "", "", ""]
+        assert claim[5].endswith("one run of a method")
     assert {(each.p, each.p_holm, each.untested) for each in compared_in(folder).found} == {
         (None, None, "one run of a method")
     }
@@ -227,7 +240,7 @@ def test_a_method_that_ran_once_is_not_tested_and_the_others_are(tmp_path: Path)
         each = tests.of_table("hr@10", "head", "adaptive", other)
         assert each is not None
         assert (each.p, each.untested, each.runs) == (None, "one run of a method", 1)
-    assert "adaptive (one run)" in write_report(folder).read_text()
+    assert "comparisons are not tested: a method has one run" in write_report(folder).read_text()
 
 
 def test_a_handful_of_users_is_not_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,29 +250,42 @@ def test_a_handful_of_users_is_not_tested(tmp_path: Path, monkeypatch: pytest.Mo
     few = [each for each in tests if each.scope == "tail" or each.measure == "balance@10"]
     assert {(each.low, each.p, each.p_holm, each.significant) for each in few} == {(None, None, None, False)}
     assert all(each.p is not None for each in tests if each not in few)
-    _, grounds = told(folder)
-    assert "fewer than 30 users with an event there (tail)" in grounds["Significance"]
-    assert "(not tested)" in grounds["Tail"] or "not tested against" in grounds["Tail"]
+    assert "comparisons are not tested: fewer than 30 users (tail)." in said(shown(folder))
+    tail = next(claim for claim in claimed(shown(folder)) if "the highest tail HR@10" in claim[0])
+    assert tail[1:5] == ["cannot be told here", "", "", ""]
+    assert tail[5].endswith("fewer than 30 users")
 
 
-@pytest.mark.parametrize("lacking", ["dial", "events", "ranks of one run", "all events", "other events"])
-def test_what_has_no_ranks_by_event_is_not_tested_and_says_so(tmp_path: Path, lacking: str) -> None:
-    folder = small(tmp_path, dialled=lacking != "dial")
-    if lacking == "events":
-        (folder / "datasets" / "0.npz").unlink()
-    if lacking == "ranks of one run":
-        path = folder / "runs" / "0-random-1" / "ranks.npz"
-        path.unlink()
-        (path.parent / "dial.json").unlink()
-    if lacking in ("all events", "other events"):
-        with np.load(folder / "datasets" / "0.npz") as stored:
-            events = {key: value[: 0 if lacking == "all events" else -1] for key, value in stored.items()}
-        np.savez(folder / "datasets" / "0.npz", **events)
+def test_without_a_measured_event_nothing_is_tested_and_the_page_says_so(tmp_path: Path) -> None:
+    folder = small(tmp_path, dialled=False)
+    nothing = {name: None if "@" in name else 0 for name in measures(0.1, 0.1, 0.1)}
+    for path in folder.rglob("metrics.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"valid": nothing, "test": nothing}))
+        (path.parent / "dial.json").write_text(json.dumps({"betas": [0.0], "valid": [nothing], "test": [nothing]}))
+        np.savez(path.parent / "ranks.npz", valid_GE=np.zeros((1, 0)), test_GE=np.zeros((1, 0)))
+    with np.load(folder / "datasets" / "0.npz") as stored:
+        events = {key: value[:0] for key, value in stored.items()}
+    np.savez(folder / "datasets" / "0.npz", **events)
     list_anew(folder)
     assert not compared_in(folder)
-    headline, grounds = told(folder)
-    assert "these runs have no ranks by event" in grounds["Significance"]
-    assert "cannot be told here" in headline
+    assert "There are no test events, so nothing was measured." in write_report(folder).read_text()
+
+
+@pytest.mark.parametrize("lacking", ["dial", "events", "other events"])
+def test_a_study_that_lacks_what_is_tested_on_is_refused(tmp_path: Path, lacking: str) -> None:
+    folder = small(tmp_path)
+    path = folder / "datasets" / "0.npz"
+    if lacking == "events":
+        path.unlink()
+    elif lacking == "dial":
+        (folder / "runs" / "0-random-1" / "dial.json").unlink()
+    else:
+        with np.load(path) as stored:
+            events = {key: value[:-1] for key, value in stored.items()}
+        np.savez(path, **events)
+    list_anew(folder)
+    with pytest.raises(InputError, match={"dial": "dial.json", "events": r"0\.npz"}.get(lacking, "test events")):
+        read_study(folder)
 
 
 def test_one_method_has_nothing_to_be_compared_with(tmp_path: Path) -> None:

@@ -79,6 +79,35 @@ def test_a_missing_measure_is_an_error_that_names_it(tmp_path: Path) -> None:
         one(tmp_path, change=lambda config, metrics: metrics["test"].pop("hr@10"))
 
 
+def test_own_metrics_and_own_cut_offs_have_columns_at_the_end(tmp_path: Path) -> None:
+    """Whatever stands in the runs' figures; one that a run lacks is averaged over the others."""
+
+    def change(config: dict, metrics: dict) -> None:
+        metrics["test"] |= {"hr@50": 0.2, "novelty@10": 0.4, "tail_novelty@10": 0.1, "tail_hr@50": 0.3}
+        if config["seed"] == 0:
+            del metrics["test"]["novelty@10"]
+
+    table = one(tmp_path, change=change)
+    usual = table.columns[: table.columns.index("failed") + 1]
+    assert usual[: len(CONTRACT)] == CONTRACT
+    assert {"hr@50", "hr@50_sd", "novelty@10", "novelty@10_sd", "tail_novelty@10", "mrr@5"} <= set(table.columns)
+    assert not {"hr@50", "novelty@10", "mrr@5"} & set(usual)
+    assert "tail_hr@50" not in table.columns
+    assert row(table, "mixed")["novelty@10"] == pytest.approx(0.4)
+    assert row(table, "mixed")["hr@50_sd"] == pytest.approx(0.0)
+
+
+def test_a_study_gives_its_tables_and_shows_itself_in_a_line(whole_study: Path) -> None:
+    study = read_study(whole_study)
+    assert study.table().equals(study_table(study))
+    assert study.frontier().columns[:4] == ["dataset", "method", "seed", "dial"]
+    assert set(study.significance()["dataset"]) == {"online-retail", "beauty"}
+    assert study.report_path == whole_study / "report.html"
+    assert repr(study).endswith("online-retail, beauty; 7 methods, 42 of 42 runs>")
+    assert "<table" in study._repr_html_()
+    assert "&lt;Study" in study._repr_html_()
+
+
 def test_the_page_says_what_runs_were_done_on(tmp_path: Path) -> None:
     card = {"name": "A card", "count": 2, "memory_bytes": 80 * 2**30, "cuda": "12.8"}
     about = {"cores": 16, "processor": "EPYC", "graphics": card, "python": "3.11", "torch": "2.9"}

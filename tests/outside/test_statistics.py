@@ -13,10 +13,10 @@ from make_study import make_study
 from scipy import stats as known
 from slow import figures, nulls, split
 
-from negsample.analysis.offers import offers
+from negsample.analysis.advice import advice_of
 from negsample.analysis.reading import read_study
 from negsample.analysis.significance import differences, significance_table
-from negsample.analysis.statistics import Sample, compare, holm
+from negsample.analysis.statistics import Sample, holm, t_tests
 
 LEVEL, STUDIES = 0.05, 150
 WORLDS = [
@@ -44,7 +44,7 @@ def p_of_pairs(null, events, chance, ahead=0.0):
     """p of every pair of methods."""
     drawn = nulls.hits(null, events, chance, ahead)
     samples = [Sample(*nulls.influences(each, events), model=f"m{number}") for number, each in enumerate(drawn)]
-    return [each.p for each in compare(samples, list(combinations(range(null.methods), 2)))]
+    return [each.p for each in t_tests(samples, list(combinations(range(null.methods), 2)))]
 
 
 @pytest.mark.parametrize("null", WORLDS, ids=lambda null: f"{null.seeds}-{null.sd}-{null.noisy}-{null.lean}")
@@ -77,7 +77,7 @@ def test_the_standard_error_is_that_of_a_paired_bootstrap_over_users(events_of_u
     for _ in range(5):
         drawn = nulls.hits(nulls.Null(methods=2, seeds=5), events_of_user, chance)
         samples = [Sample(*nulls.influences(each, events_of_user), model=str(n)) for n, each in enumerate(drawn)]
-        (found,) = compare(samples, [(0, 1)])
+        (found,) = t_tests(samples, [(0, 1)])
         rates = drawn.sum(2).mean(1) / events_of_user.sum()
         assert found.difference == pytest.approx(rates[0] - rates[1], abs=1e-12)
         ratios.append(found.error / np.std(nulls.bootstrap(drawn[0], drawn[1], events_of_user, 400, chance)))
@@ -127,7 +127,7 @@ def test_every_number_of_a_study(tmp_path):
     """Differences from the ranks in its folder, p and intervals from Student's t, Holm over each family."""
     path = make_study(tmp_path / "study", datasets=("beauty",), methods=("random", "in-batch", "mixed", "PopRec"))
     study, folder = read_study(path), Folder(path)
-    found = significance_table(differences(study, "beauty", offers(study, "beauty", ())).found)
+    found = significance_table(differences(study, "beauty", advice_of(study, "beauty")).found)
     assert found.height > 40
     for row in found.iter_rows(named=True):
         a, b = (folder.figure(row[m], row[f"dial_{m}"], row["measure"], row["scope"]) for m in "ab")

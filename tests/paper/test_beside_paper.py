@@ -12,10 +12,9 @@ from make_study import list_anew, make_study
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import study_table
 from negsample.errors import InputError
-from negsample.paper.beside_paper import beside_table, cells, cohort_cells
-from negsample.paper.beside_words import beside
+from negsample.paper.beside import beside_table2, beside_table3, frame_of
 from negsample.paper.published import table2, table3
-from negsample.paper.supplement import paper_supplement
+from negsample.paper.supplement import beside_words, paper_supplement
 from negsample.report.page import write_report
 
 METHODS = ("random", "adaptive-in-batch", "mixed-log-q", "PopRec")
@@ -46,7 +45,7 @@ def as_published(factor):
 )
 def test_two_published_deviations_are_the_spread(factor, verdict, tmp_path):
     study = read_study(reproduction(tmp_path, {"amazon-beauty": "amazon-beauty"}, as_published(factor)))
-    found = cells(study, study_table(study))
+    found = beside_table3(study, study_table(study))
     assert {each.method for each in found} == {"random", "adaptive-in-batch", "PopRec"}
     assert {each.verdict for each in found if each.method != "PopRec"} == {verdict}
     assert {each.verdict for each in found if each.method == "PopRec"} == {"equal"}
@@ -60,7 +59,9 @@ def test_what_is_not_random_is_compared_to_its_digits(tmp_path):
             metrics["test"] |= {"hr@10": 0.00914, "ndcg@10": 0.00446, "head_hr@10": 0.0399, "balance@10": None}
 
     study = read_study(reproduction(tmp_path, {"amazon-beauty": "amazon-beauty"}, change))
-    of_popular = {each.measure: each.verdict for each in cells(study, study_table(study)) if each.method == "PopRec"}
+    of_popular = {
+        each.measure: each.verdict for each in beside_table3(study, study_table(study)) if each.method == "PopRec"
+    }
     expected = {"hr@10": "equal", "ndcg@10": "above", "head_hr@10": "below", "balance@10": "none"}
     assert {key: of_popular[key] for key in expected} == expected
 
@@ -74,7 +75,7 @@ def test_cohorts_are_compared_to_their_digits(tmp_path):
     manifest["cohorts"]["tail"] |= {"item_share": 0.7296, "mpu": None}
     path.write_text(json.dumps(manifest))
     list_anew(folder)
-    found = {(each.cohort, each.measure): each.verdict for each in cohort_cells(read_study(folder))}
+    found = {(each.method, each.measure): each.verdict for each in beside_table2(read_study(folder))}
     assert found.pop(("tail", "items")) == "above"
     assert found.pop(("tail", "mpu")) == "none"
     assert set(found.values()) == {"equal"}
@@ -111,21 +112,22 @@ def test_a_damaged_note_is_told(damaged, tmp_path):
 
 def test_words_of_no_trained_method_count_nothing(tmp_path):
     study = read_study(reproduction(tmp_path, {"amazon-beauty": "amazon-beauty"}))
-    popular = [each for each in cells(study, study_table(study)) if each.method == "PopRec"]
-    (only,) = beside(popular, [])
-    assert only.words == ""
-    assert beside_table([]).height == 0
+    popular = [each for each in beside_table3(study, study_table(study)) if each.method == "PopRec"]
+    assert beside_words(popular, []) == ""
+    assert frame_of([]).height == 0
 
 
 def test_a_random_pool_is_shown_beside_a_pool_of_the_batch_and_not_judged(tmp_path):
     """`adaptive` of the paper's text is another method than that of its table."""
     methods = ("random", "adaptive", "PopRec")
     study = read_study(reproduction(tmp_path, {"amazon-beauty": "amazon-beauty"}, as_published(3), methods))
-    found = cells(study, study_table(study))
+    found = beside_table3(study, study_table(study))
     assert {each.verdict for each in found if each.method == "adaptive"} == {"other"}
     assert {each.verdict for each in found if each.method == "random"} == {"above"}
-    (only,) = beside(found, [])
-    assert only.words.startswith("Of 9 figures of trained methods: 9 above what was published.")
-    assert "adaptive here has a random pool" in only.words
-    (line,) = [each for each in only.methods if each.name == "adaptive"]
-    assert {cell.mark for cell in line.cells} == {""}
+    words = beside_words(found, [])
+    assert words.startswith("Of 9 figures of trained methods: 9 above what was published.")
+    assert "adaptive here has a random pool" in words
+    page = write_report(study, supplement=paper_supplement).read_text("utf-8")
+    line = page.split('id="published-1"')[1].split('<tr data-method="adaptive">')[1].split("</tr>")[0]
+    assert line.count("<td") == 9
+    assert "▲" not in line

@@ -24,8 +24,8 @@ def verdicts(rows, tests):
 def test_all_hold_on_the_paper_s_own_table():
     found = findings(PAPER, comparisons(PAPER))
     assert [each.verdict for each in found] == ["holds"] * 3
-    assert "significantly lower than `popularity`, `in-batch` and `adaptive-mixed`" in found[0].told
-    assert "significantly higher than `random`" in found[1].told
+    assert set(found[0].evidence[0][1].agree) == {"popularity", "in-batch", "adaptive-mixed"}
+    assert [set(each.agree) for _, each in found[1].evidence] == [{"random"}] * 4
 
 
 def test_poprec_is_no_method_to_lead():
@@ -37,18 +37,16 @@ def test_where_nothing_is_significant_nothing_can_be_told():
     """Neither holds nor does not: the smallest difference that would have shown stands there."""
     found = findings(PAPER, comparisons(PAPER, lambda *key: LEVEL))
     assert [each.verdict for each in found] == ["cannot be told here"] * 3
-    for each in found:
-        assert "no significant difference from" in each.told
-        assert "smallest detectable difference 0.4\xa0percentage points" in each.told
+    for each in (each for one in found for _, each in one.evidence):
+        assert each.undecided
+        assert each.detectable == 0.004
 
 
 def test_where_nothing_was_tested_nothing_can_be_told_either():
     for tests in (Comparisons(), comparisons(PAPER, lambda *key: None)):
         found = findings(PAPER, tests)
         assert [each.verdict for each in found] == ["cannot be told here"] * 3
-        assert all("not tested against" in each.told for each in found)
-        assert not any("no significant difference" in each.told for each in found)
-    assert "repeat with `--repeats 3`" in found[2].told
+        assert all(each.untested and not each.undecided for one in found for _, each in one.evidence)
 
 
 @pytest.mark.parametrize("contrary", [True, False])
@@ -73,8 +71,7 @@ def test_the_other_way_round_nothing_holds():
     ]
     found = findings(rows, comparisons(rows))
     assert [each.verdict for each in found] == ["does not hold"] * 3
-    assert "The highest is that of `popularity` (1.20" in found[2].told
-    assert "significantly lower than `random` and `popularity`" in found[2].told
+    assert set(found[2].evidence[0][1].contrary) == {"random", "popularity"}
 
 
 def test_uneven_is_not_enough_where_the_tail_is_ahead_of_the_head():

@@ -73,7 +73,7 @@ def make_study(
 ) -> Path:
     """A study of ``datasets`` x ``methods`` x ``repeats`` under ``folder``, the same at every call.
 
-    ``dialled``: with figures and ranks at every setting of the dial; else as runs were before there was one.
+    ``dialled``: measured at every setting of the dial; else at 0 alone.
     ``tuned``: with the search of each method's settings, runs at other factors of oversampling, and peaks of memory.
     """
     rng = random.Random(11)
@@ -81,8 +81,7 @@ def make_study(
     names = []
     for number, dataset in enumerate(datasets):
         _write(folder / "datasets" / f"{number}.json", manifest(dataset, notes))
-        if dialled:
-            np.savez(folder / "datasets" / f"{number}.npz", **_events())
+        np.savez(folder / "datasets" / f"{number}.npz", **_events())
         for method in methods:
             for seed in range(repeats):
                 name = f"{number}-{method}-{seed}"
@@ -95,8 +94,8 @@ def make_study(
                 (folder / "runs" / name).mkdir(parents=True)
                 _write(folder / "runs" / name / "config.json", config)
                 _write(folder / "runs" / name / "metrics.json", metrics)
-                if dialled:
-                    _write_grid(folder / "runs" / name, method, metrics, number * 1000 + seed)
+                betas = BETAS if dialled and method != "PopRec" else (0.0,)
+                _write_grid(folder / "runs" / name, betas, metrics, number * 1000 + seed)
                 if log:
                     lines = "".join(json.dumps(entry) + "\n" for entry in log)
                     (folder / "runs" / name / "log.jsonl").write_text(lines)
@@ -274,6 +273,7 @@ def _run(dataset: str, method: str, seed: int, level: float, rng: random.Random)
     config |= {"settings": SETTINGS, "negatives": NEGATIVES.get(method, {}), "versions": {"torch": "2.13.0"}}
     metrics = {"valid": measures(*(1.1 * rate for rate in noisy)) | {"best_epoch": best}, "test": test}
     metrics |= {"best_epoch": best, "train_seconds": seconds, "steps_per_second": 52.5 if trained else None}
+    metrics |= {"dial": 0.0, "dial_reached": True}
     log = []
     for epoch in range(1, 21) if trained else ():
         reach = 1.1 * test["hr@10"] * (1 - math.exp(-epoch / 5)) * (1 - 0.004 * abs(epoch - best))
@@ -293,9 +293,8 @@ def _events() -> dict[str, Any]:
     return {"user_E": user, "cohort_E": cohort, "percentile_E": percentile.astype(np.float32)}
 
 
-def _write_grid(folder: Path, method: str, metrics: dict[str, Any], seed: int) -> None:
+def _write_grid(folder: Path, betas: Sequence[float], metrics: dict[str, Any], seed: int) -> None:
     """Towards the tail head items lose and tail items gain; ranks at random, with those hit rates."""
-    betas = BETAS if method != "PopRec" else (0.0,)
     events, chance = _events(), np.random.default_rng(seed)
     luck = chance.random(len(events["cohort_E"]))
     grid: dict[str, Any] = {"betas": list(betas), "valid": [], "test": []}

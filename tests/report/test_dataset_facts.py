@@ -16,11 +16,3 @@ def test_facts_of_a_dataset_say_what_models_saw_and_what_repeats():
     assert ", 4,029 on items that their user had before (50.0 % of those measured)" in said["Test"]
     assert said["Ties"].endswith("; 1,234 have the item, too, of another and count by themselves")
     assert ", 4,533 on items" in facts_of(about, "rolling")["Test"]
-
-
-def test_a_study_of_before_they_were_counted_says_nothing_of_them():
-    about = manifest("shop")
-    earlier = {key: about[key] for key in about if key not in ("seen", "repeat_test_events", "duplicate_events")}
-    said = facts_of(earlier, "frozen")
-    assert said["Train"] == facts_of(about, "frozen")["Train"].split(", 50.0")[0]
-    assert "had before" not in said["Test"]

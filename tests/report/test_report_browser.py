@@ -105,7 +105,7 @@ def test_a_method_is_highlighted_everywhere(page: Page, how: str) -> None:
         assert faded_marks(page, f"{name}--online-retail") > before[name], name
     assert pale_rows(page) == others
     assert page.evaluate("document.querySelector('.chip[data-method=mixed]').ariaPressed") == "true"
-    assert page.evaluate("document.getElementById('chosen').textContent") == "Brought out: mixed"
+    assert page.evaluate("document.getElementById('chosen').textContent") == "Highlighted: mixed"
 
 
 def test_the_choice_survives_dark_and_the_dial_and_escape_ends_it(page: Page) -> None:

@@ -8,10 +8,10 @@ import pytest
 from make_study import METHODS, make_study, manifest
 
 from negsample.analysis.analyse import analyse
-from negsample.analysis.frontier import hits_by_popularity, reaches
+from negsample.analysis.frontier import reaches
+from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import dialled_rows, study_table
-from negsample.report import labels
 from negsample.report.charts import accuracy_balance, cohort_bars
 from negsample.report.curves import training_curves
 from negsample.report.encodings import shade
@@ -45,19 +45,6 @@ def test_looks_stay_distinct_past_the_palette() -> None:
     assert len(set(many.values())) == 21
 
 
-def test_labels_keep_clear_of_points_and_of_each_other() -> None:
-    spots = [labels.Spot(150 + 4 * i, 150 + 3 * i, f"method-{i}", 8, 8) for i in range(6)]
-    boxes = [labels._box(spot, where) for spot, where in zip(spots, labels.place(spots, 400, 300), strict=True)]
-    for i, box in enumerate(boxes):
-        assert all(labels._overlap(box, other) == 0 for other in boxes[:i])
-        assert all(labels._overlap(box, (s.x - 4, s.y - 4, s.x + 4, s.y + 4)) == 0 for s in spots)
-
-
-def test_label_stays_inside_at_the_edge() -> None:
-    (where,) = labels.place([labels.Spot(395, 150, "adaptive-mixed")], 400, 300)
-    assert where.align == "right"
-
-
 def test_curves_mark_the_chosen_epoch_of_each_run(whole_study: Path) -> None:
     study = read_study(whole_study)
     chart = training_curves(study.runs_of("beauty", "mixed"), looks(["mixed"]))
@@ -81,15 +68,6 @@ def test_nothing_to_draw_is_no_chart(tmp_path: Path) -> None:
     ]
 
 
-def test_a_study_from_before_there_was_a_dial_has_points_and_says_so(tmp_path: Path) -> None:
-    study = read_study(make_study(tmp_path / "study", datasets=["beauty"], repeats=2, dialled=False))
-    found = reaches(study, "beauty")
-    assert all(each.betas == (0.0,) and each.resampled() is None for each in found)
-    figures = {f.name: f for f in dataset_figures(analyse(study), "beauty")}
-    assert "popularity-hits--beauty" not in figures
-    assert "14 of 14 runs were measured before there was a dial" in figures["frontier--beauty"].caption
-
-
 def test_popularity_curve_says_the_shares_in_words() -> None:
     chart = popularity_curve(manifest("beauty"))
     assert chart is not None
@@ -109,13 +87,5 @@ def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("count", "shown"), [(12, True), (13, False)])
-def test_of_many_methods_names_and_bands_wait_until_they_are_highlighted(count: int, shown: bool) -> None:
-    names = [f"m{i}" for i in range(count)]
-    assert ("0.02" in str(shade(names))) == shown
-    rows = [{"method": name, "runs": 1} for name in names]
-    for column in ("hr@10", "ndcg@10", "balance@10"):
-        rows = [row | {column: 0.1 + 0.01 * i, f"{column}_sd": None} for i, row in enumerate(rows)]
-    chart = accuracy_balance(pl.DataFrame(rows, infer_schema_length=None), looks(names))
-    assert chart is not None
-    name = chart.to_dict()["layer"][3]["encoding"]["opacity"]
-    assert any("!length(chosen)" in each["test"] for each in name["condition"]) == shown
+def test_of_many_methods_bands_wait_until_they_are_highlighted(count: int, shown: bool) -> None:
+    assert ("0.02" in str(shade([f"m{i}" for i in range(count)]))) == shown

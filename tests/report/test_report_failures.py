@@ -10,7 +10,7 @@ from make_study import make_study
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import study_table, whole_table
 from negsample.report import write_report
-from negsample.report.failures import failure_lines
+from negsample.report.tables import failure_lines
 from negsample.runs.failed import Failed, write_failed
 
 REASON = "training diverged: the loss became nan in epoch 1, step 1; <take> a larger temperature"

@@ -13,8 +13,8 @@ from negsample.analysis.reading import Study, read_study
 from negsample.errors import InputError
 from negsample.report import write_report
 from negsample.report.palette import looks
+from negsample.report.tables import budget_words, tuning_table
 from negsample.report.tuning_charts import response_chart, responses
-from negsample.report.tuning_words import budget_words, tuned_lines
 
 METHODS = ("random", "in-batch", "mixed", "PopRec")
 
@@ -140,9 +140,9 @@ def test_without_a_trial_that_has_a_value_there_is_no_chart(folder: Path) -> Non
         altered(folder, f"tuning/{name}.json", fail)
     study = read_study(folder)
     assert response_chart(study.tunings_of("beauty"), "learning_rate", looks(study.about["methods"])) is None
-    line = tuned_lines(study.tunings_of("beauty"), looks(study.about["methods"]))[0]
-    assert (line.trials, line.failed, line.value) == ("0 of 14", "14", "n/a")
-    assert line.chosen == "nothing: no trial is complete"
+    line = tuning_table(study.tunings_of("beauty")).lines[0]
+    assert (line[1], line[3], line[7]) == ("0 of 14", "14", "n/a")
+    assert line[6] == "nothing: no trial is complete"
     assert "tuning-" not in write_report(folder).read_text().split('id="charts"')[1].split("</script>")[0]
 
 
@@ -150,31 +150,31 @@ def test_the_table_tells_what_was_searched_and_what_was_chosen(folder: Path) -> 
     altered(folder, first(folder), lambda tuning: tuning.update(space={"learning_rate": "0.0001 to 0.01"}))
     study = read_study(folder)
     tuning = study.tunings_of("beauty")[0]
-    line = tuned_lines([tuning], looks(study.about["methods"]))[0]
-    assert line.searched == "learning_rate 0.0001 to 0.01"
-    assert (line.trials, line.pruned, line.failed) == ("10 of 14", "3", "1")
+    line = tuning_table([tuning]).lines[0]
+    assert line[5] == "learning_rate 0.0001 to 0.01"
+    assert line[1:4] == ("10 of 14", "3", "1")
     assert tuning.best is not None
-    assert line.chosen.startswith(f"learning_rate {tuning.best.params['learning_rate']:.3g}, batch_size ")
-    assert line.value.startswith(f"{100 * tuning.best.value:.2f}")
+    assert line[6].startswith(f"learning_rate {tuning.best.params['learning_rate']:.3g}, batch_size ")
+    assert line[7].startswith(f"{100 * tuning.best.value:.2f}")
 
 
-def test_budgets_are_told_in_trials_and_in_time(folder: Path) -> None:
+def test_the_budget_is_told(folder: Path) -> None:
     altered(folder, first(folder), lambda tuning: tuning.update(seconds=90.0))
-    tunings = read_study(folder).tunings_of("beauty")
-    text = budget_words(tunings, ["random", "in-batch", "mixed"])
-    assert "The budget was the same for each of the 3 methods: 14 trials of at most 10 epochs." in text
-    assert "90.0\N{NO-BREAK SPACE}s for random" in text
-    assert "no test event was looked at" in text
+    study = read_study(folder)
+    tunings = study.tunings_of("beauty")
+    text = budget_words(study, tunings, ["random", "in-batch", "mixed"])
+    assert "Budget of each method: 14 trials of at most 10 epochs." in text
+    assert tuning_table(tunings).lines[0][4] == "90.0\N{NO-BREAK SPACE}s"
+    assert "test events were not used" in text
 
 
 def test_budgets_that_differ_and_methods_without_one_are_told(folder: Path) -> None:
     altered(folder, first(folder), lambda tuning: tuning.update(planned=20))
-    tunings = read_study(folder).tunings_of("beauty")
-    text = budget_words(tunings[:2], ["random", "in-batch", "mixed"])
-    assert "not the same for all methods: between 14 trials of at most 10 epochs and 20 trials" in text
-    assert "Not finished: random (14 of 20)." in text
+    study = read_study(folder)
+    text = budget_words(study, study.tunings_of("beauty")[:2], ["random", "in-batch", "mixed"])
+    assert "Budgets differ: between 14 trials of at most 10 epochs and 20 trials" in text
+    assert "Not finished: random (14)." in text
     assert "Not tuned: mixed." in text
-    assert "random had 20 trials of at most 10 epochs" in budget_words(tunings[:1], ["random"])
 
 
 def test_hostile_words_of_a_tuning_are_escaped(folder: Path) -> None:

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from make_study import EVENTS, list_anew, make_study, measures
+from make_study import EVENTS, make_study, measures
 
-from negsample.analysis.offers import offers
+from negsample.analysis.analyse import DatasetAnalysis, analyse
+from negsample.analysis.measures import measures_of
 from negsample.analysis.reading import Study, read_study
-from negsample.analysis.significance import Comparisons, Difference, differences
-from negsample.analysis.tables import dialled_rows, study_table
-from negsample.paper.findings import findings
-from negsample.report.cells import COLUMNS, lines
-from negsample.report.palette import looks
-from negsample.report.words import dataset_words
+from negsample.analysis.significance import Comparisons, Difference
+from negsample.paper.findings import Finding, findings
+from negsample.report.claims import advice_claims, claims_table
+from negsample.report.table import figures_table, main_columns
+from negsample.report.tables import advice_table, families_table
+from negsample.report.words import headline, limits
 
 SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "PopRec")
 RATES = {"random": (0.30, 0.15, 0.02), "popularity": (0.10, 0.13, 0.12), "in-batch": (0.28, 0.21, 0.05)}
@@ -70,23 +71,29 @@ FORBIDDEN = (
     " lose",
 )
 _METHOD = r"`(?P<who>[\w-]+)`(?: at dial (?P<dial>[+-][\d.]+))?"
-_KINDS = {"NDCG@10": "ndcg@10", "tail HR@10": "tail_hr@10", "Balance of these": "balance@10"}
 
 
 class Told(NamedTuple):
-    """A study with what is said of one of its datasets."""
+    """A study with what is said of one of its datasets. ``claims``: lines of the advice's and of the findings'."""
 
     study: Study
-    dataset: str
+    found: DatasetAnalysis
     headline: str
-    grounds: dict[str, str]
-    findings: list[Any]
-    tests: Comparisons
+    limits: list[str]
+    claims: list[tuple[str, ...]]
+    findings: list[Finding]
+
+    @property
+    def tests(self) -> Comparisons:
+        return self.found.tests
 
     @property
     def text(self) -> str:
-        said = [self.headline, *self.grounds.values(), *(f"{each.claim} {each.told}" for each in self.findings)]
-        return " ".join(said)
+        tables = [advice_table(self.found.advice), families_table(self.tests)]
+        cells = [cell for table in tables for line in table.lines for cell in line]
+        cells += [cell for line in self.claims for cell in line]
+        said = [self.headline, *self.limits, *cells, *(each.claim for each in self.findings)]
+        return " ".join(said).replace("\xa0", " ")
 
 
 @pytest.fixture(params=EDGES, scope="module")
@@ -113,70 +120,63 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             repeats=edge.repeats,
             change=change,
         )
-    if len(edge.datasets) > 1:  # of one of them there are no ranks by event
-        (folder / "datasets" / "1.npz").unlink()
-        list_anew(folder)
     study = read_study(folder)
-    return [of(study, dataset) for dataset in study.datasets()]
+    found = analyse(study)
+    return [of(study, each) for each in found.datasets.values()]
 
 
-def of(study: Study, dataset: str) -> Told:
-    offered = offers(study, dataset, ())
-    tests = differences(study, dataset, offered)
-    rows = [row for row in study_table(study).to_dicts() if row["dataset"] == dataset]
-    words = dataset_words(rows, study.runs_of(dataset)[0].metrics["test"], offered, tests)
-    grounds = {subject: text.replace("\xa0", " ") for subject, text in words.grounds}
-    return Told(study, dataset, words.headline.replace("\xa0", " "), grounds, findings(rows, tests), tests)
+def of(study: Study, found: DatasetAnalysis) -> Told:
+    events = study.runs_of(found.dataset)[0].metrics["test"]
+    tested = findings(found.rows, found.tests)
+    claims = [*advice_claims(found.advice, found.tests), *(each for one in tested for each in one.evidence)]
+    lines = [tuple(line) for line in claims_table("", claims).lines]
+    return Told(study, found, headline(found, events), limits(found, events), lines, tested)
 
 
 def test_no_sentence_says_what_is_not_known(told: list[Told]) -> None:
     for each in told:
         for words in FORBIDDEN:
             assert words not in each.text, words
-        tested = [one for one in each.tests.found if one.p is not None]
-        if not tested:
-            for words in ("significantly", "no significant difference", "Significant means"):
-                assert words not in each.text, words
+        if not any(one.p is not None for one in each.tests.found):
+            for _, verdict, agree, contrary, undecided, _ in each.claims:
+                assert (verdict, agree, contrary, undecided) == ("cannot be told here", "", "", "")
             assert not any(one.verdict != "cannot be told here" for one in each.findings)
 
 
 def test_the_highest_is_the_highest(told: list[Told]) -> None:
     for each in told:
-        rows = [row for row in dialled_rows(each.study, each.dataset) if row["method"] != "PopRec"]
-        for subject, measure in (("Accuracy", "ndcg@10"), ("Tail", "tail_hr@10")):
-            found = re.search(rf"{_METHOD} has the highest \S+ on test", each.grounds.get(subject, ""))
-            if found:
-                own = figure(rows, found["who"], found["dial"], measure)
-                others = offered_rows(each, subject)
-                assert own == max(row[measure] for row in others if row[measure] is not None)
-                assert sum(row[measure] == own for row in others) == 1
+        for purpose, line in zip(each.found.advice.purposes, advice_table(each.found.advice).lines, strict=False):
+            shown = re.match(_METHOD, line[-1])
+            if shown:
+                able = [row for row in purpose.rows if row["method"] in purpose.able]
+                own = figure(able, shown["who"], shown["dial"], purpose.measure)
+                assert own == max(row[purpose.measure] for row in able if row[purpose.measure] is not None)
 
 
-def offered_rows(each: Told, subject: str) -> list[Any]:
-    found = offers(each.study, each.dataset, ())
-    return list((found.accuracy if subject == "Accuracy" else found.tail).rows)
-
-
-def figure(rows: list[dict[str, Any]], method: str, dial: str | None, measure: str) -> float:
+def figure(rows: list[Any], method: str, dial: str | None, measure: str) -> float:
     (row,) = [row for row in rows if (row["method"], row["dial"]) == (method, float(dial or 0))]
     return float(row[measure])
 
 
 def test_verdicts_are_those_of_the_p_values(told: list[Told]) -> None:
-    """What the words claim of the advised, and of the paper's findings."""
-    claim = re.compile(rf"hat {_METHOD} has the highest (?P<what>[\w@ ]+?) (?P<verdict>holds|does not hold|cannot be)")
+    """What is claimed of the advised, and of the paper's findings."""
+    claim = re.compile(rf"{_METHOD} has the highest (?P<what>NDCG@10|tail HR@10|Balance)")
     for each in told:
-        found = offers(each.study, each.dataset, ())
-        purposes = {"ndcg@10": found.accuracy, "tail_hr@10": found.tail, "balance@10": found.balance}
-        for said in claim.finditer(" ".join([each.headline, *each.grounds.values()])):
-            purpose = purposes[_KINDS[said["what"]]]
+        advice = each.found.advice
+        purposes = dict(zip(("NDCG@10", "tail HR@10", "Balance"), advice.purposes, strict=True))
+        for text, verdict, *_ in each.claims:
+            said = claim.match(text)
+            if said is None:
+                continue
+            purpose = purposes[said["what"]]
             assert purpose.advised == said["who"]
-            tests = [
-                each.tests.between(_KINDS[said["what"]], purpose.chosen or {}, row) for row in found.rivals(purpose)
-            ]
-            assert said["verdict"] == verdict_of(tests)
-        rows = {row["method"]: row for row in study_table(each.study).to_dicts() if row["dataset"] == each.dataset}
-        others = [method for method in rows if method not in ("adaptive-mixed", "PopRec")]
+            rivals = advice.rivals(purpose)
+            assert verdict.startswith(
+                verdict_of([each.tests.between(purpose.measure, purpose.chosen or {}, row) for row in rivals])
+            )
+            if said["what"] == "NDCG@10" and not advice.baseline_leads:
+                assert f"has the highest NDCG@10 {verdict}." in each.headline
+        others = [row["method"] for row in each.found.rows if row["method"] not in ("adaptive-mixed", "PopRec")]
         for one in (one for one in each.findings if one.claim.startswith("Adaptive with mixed")):
             tests = [each.tests.of_table("ndcg@10", "all", "adaptive-mixed", other) for other in others]
             assert one.verdict.startswith(verdict_of(tests))
@@ -191,33 +191,30 @@ def verdict_of(tests: list[Difference | None]) -> str:
 
 
 def test_who_is_named_as_different_is(told: list[Told]) -> None:
-    """In the sentence on PopRec, where all names stand or are counted."""
+    """Of the most accurate by validation: every other method stands, or is counted, where its test puts it."""
     for each in told:
-        text = each.grounds.get("Baseline", "")
-        others = [method for method in each.study.methods_of(each.dataset) if method != "PopRec"]
-        tests = {other: each.tests.of_table("ndcg@10", "all", "PopRec", other) for other in others}
-        for words, want in (
-            ("significantly higher than ", 1),
-            ("significantly lower than ", -1),
-            ("difference from ", 0),
-        ):
-            said = re.search(words + r"([^;(.]*)", text)
-            named = set(re.findall(r"`([\w-]+)`", said[1])) if said else set()
-            known = {other for other, one in tests.items() if one is not None and one.p_holm is not None}
-            signs = {other: {"holds": 1, "does not hold": -1}.get(verdict_of([tests[other]]), 0) for other in known}
-            expected = {other for other in known if signs[other] == want}
-            if said and not named:  # many are counted
-                assert str(len(expected)) in said[1]
+        advice = each.found.advice
+        lines = [line for line in each.claims if line[0].endswith("has the highest NDCG@10")]
+        if not lines:
+            continue
+        chosen = advice.accuracy.chosen or {}
+        tests = {row["method"]: each.tests.between("ndcg@10", chosen, row) for row in advice.rivals(advice.accuracy)}
+        known = {other: one for other, one in tests.items() if one is not None and one.p_holm is not None}
+        signs = {other: {"holds": 1, "does not hold": -1}.get(verdict_of([one]), 0) for other, one in known.items()}
+        for cell, want in zip(lines[0][2:5], (1, -1, 0), strict=True):
+            expected = {other for other, sign in signs.items() if sign == want}
+            named = set(re.findall(r"`([\w-]+)`", cell.partition(" (p")[0]))
+            if cell and not named:  # many are counted
+                assert str(len(expected)) in cell
             else:
-                assert named == expected, (words, text)
+                assert named == expected, cell
 
 
 def test_marks_stand_where_a_test_found_nothing(told: list[Told]) -> None:
     for each in told:
-        rows = [row for row in study_table(each.study).to_dicts() if row["dataset"] == each.dataset]
-        names = [row["method"] for row in rows]
-        for line in lines(rows, looks(names), each.tests):
-            for column, cell in zip(COLUMNS, line.cells, strict=True):
+        rows, columns = each.found.rows, main_columns(measures_of(each.study.runs))
+        for line in figures_table(rows, columns, each.tests).lines:
+            for column, cell in zip(columns, line.cells, strict=True):
                 if not cell.close:
                     continue
                 best = max(rows, key=lambda row, name=column.name: -1.0 if row[name] is None else row[name])
@@ -233,6 +230,7 @@ def test_the_edges_are_what_they_are_called(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "study", datasets=["beauty"], methods=["random", "PopRec"], repeats=2)
     grid = json.loads((folder / "runs" / "0-random-0" / "dial.json").read_text())
     assert len(grid["betas"]) == 9
-    told = of(read_study(folder), "beauty")
+    study = read_study(folder)
+    told = of(study, analyse(study).datasets["beauty"])
     assert [each.p is not None for each in told.tests.found].count(True) > 0
-    assert "PopRec" in told.grounds["Baseline"]
+    assert "`PopRec`" in " ".join(told.claims[0])

@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 import polars as pl
 
+from negsample.analysis.advice import Advice, advice_of
 from negsample.analysis.cutoff import CutOff, cut_off
 from negsample.analysis.frontier import Reach, reaches, standings
-from negsample.analysis.offers import Offers, Row, offers
 from negsample.analysis.reading import Study
 from negsample.analysis.significance import Comparisons, differences, significance_table
-from negsample.analysis.tables import dialled_rows, study_table
+from negsample.analysis.tables import TableRow, dialled_rows, study_table
 
 
 class DatasetAnalysis(NamedTuple):
     """What was found on one dataset. ``rows``: of the table; ``dialled``: the same at each setting of the dial."""
 
     dataset: str
-    rows: list[Row]
-    dialled: list[Row]
+    rows: list[TableRow]
+    dialled: list[TableRow]
     reaches: list[Reach]
-    offers: Offers
+    advice: Advice
     tests: Comparisons
     cut_off: CutOff | None
 
@@ -47,13 +47,13 @@ def analyse(study: Study) -> Analysis:
 
 def _of(study: Study, table: pl.DataFrame, dataset: str) -> DatasetAnalysis:
     found = reaches(study, dataset)
-    offered = offers(study, dataset, standings(found))
+    advice = advice_of(study, dataset, standings(found))
     return DatasetAnalysis(
         dataset,
         [*table.filter(pl.col("dataset") == dataset).iter_rows(named=True)],
         [*dialled_rows(study, dataset)],
         found,
-        offered,
-        differences(study, dataset, offered),
+        advice,
+        differences(study, dataset, advice),
         cut_off(study, dataset),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import polars as pl
 from numpy.typing import NDArray
 
 from negsample.analysis.tunings import read_tunings
@@ -37,7 +39,7 @@ class Study(NamedTuple):
 
     ``about``: study.json. ``manifests``: the datasets' manifests by name, in the study's order. ``runs``: the
     finished ones, in the study's order. ``listed``: how many runs the study has, finished or not. ``grids``: what
-    each run, by its folder, gave at each setting of the dial, or None (:func:`negsample.runs.folder.read_grid`).
+    each run, by its folder, gave at each setting of the dial (:func:`negsample.runs.folder.read_grid`).
     ``events``: by dataset, of the E measured test events, in the order of the runs' ranks: ``user_E``, ``cohort_E`` and
     ``percentile_E``, the share of the train events that are of less popular items.
     ``tunings``: how methods were tuned, by dataset and method; empty where none was. ``oversampling``: finished runs
@@ -50,22 +52,20 @@ class Study(NamedTuple):
     manifests: dict[str, dict[str, Any]]
     runs: list[Run]
     listed: int
-    grids: dict[Path, dict[str, Any] | None]
+    grids: dict[Path, dict[str, Any]]
     events: dict[str, dict[str, NDArray[Any]]]
     tunings: dict[tuple[str, str], TuningSummary]
     oversampling: list[Run]
     failures: list[Failed]
 
     def figures(self, run: Run, part: str) -> dict[float, dict[str, Any]]:
-        """What ``run`` gave on ``valid`` or ``test``, by setting of the dial: one alone where there is no grid."""
+        """What ``run`` gave on ``valid`` or ``test``, by setting of the dial."""
         grid = self.grids[run.folder]
-        if grid is None:
-            return {run.metrics.get("dial", 0.0): run.metrics[part]}
         return dict(zip(grid["betas"], grid[part], strict=True))
 
     def unreached(self) -> list[Run]:
         """The runs that no setting of the dial brings to the Balance that was asked for."""
-        return [run for run in self.runs if run.metrics.get("dial_reached") is False]
+        return [run for run in self.runs if not run.metrics["dial_reached"]]
 
     def trained(self) -> list[Run]:
         """The finished runs but those of PopRec."""
@@ -99,6 +99,38 @@ class Study(NamedTuple):
         """Whether its runs have the settings that the paper published."""
         return str(self.about.get("preset", "default")) != "default"
 
+    def table(self) -> pl.DataFrame:
+        """One row a (dataset, method): means over its runs, and how many failed; as ``table.csv``."""
+        from negsample.analysis.tables import whole_table  # they are made of studies
+
+        return whole_table(self)
+
+    def frontier(self) -> pl.DataFrame:
+        """One row a run at every setting of the dial; as ``frontier.csv``."""
+        from negsample.analysis.tables import frontier_table
+
+        return frontier_table(self)
+
+    def significance(self) -> pl.DataFrame:
+        """One row a comparison of two methods, with its p; as ``significance.csv``."""
+        from negsample.analysis.analyse import analyse
+
+        return analyse(self).significance()
+
+    @property
+    def report_path(self) -> Path:
+        """The page, where a report was written."""
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        methods, datasets = len(self.about["methods"]), ", ".join(self.manifests)
+        return f"<Study {str(self.folder)!r}: {datasets}; {methods} methods, {len(self.runs)} of {self.listed} runs>"
+
+    def _repr_html_(self) -> str:
+        columns = ["dataset", "method", "runs", "failed", "ndcg@10", "hr@10", "balance@10", "coverage@10"]
+        shown: str = self.table().select(columns).with_columns(pl.col(pl.Float64).round(4))._repr_html_()
+        return f"<p>{escape(repr(self))}</p>{shown}"
+
     def datasets(self) -> list[str]:
         """The datasets with a finished run, in the study's order."""
         return [name for name in self.manifests if self.runs_of(name)]
@@ -120,11 +152,23 @@ def read_study(folder: Path) -> Study:
     for run in runs:
         _check_run(run, about, manifests)
     _check_together(runs)
-    grids = {run.folder: read_grid(run.folder) for run in runs}
+    grids = {run.folder: _grid(run, events[run.config["dataset"]]) for run in runs}
     tunings = read_tunings(folder / "tuning", about, manifests)
     beside = _oversampling(folder, about, manifests)
     failures = read_failed(folder, list(dict.fromkeys([*about["runs"], *about.get("oversampling", [])])))
     return Study(folder, about, manifests, runs, len(folders), grids, events, tunings, beside, failures)
+
+
+def _grid(run: Run, events: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    grid = read_grid(run.folder)
+    if grid is None:
+        raise InputError(f"{run.folder} has no dial.json: it was not measured to the end; delete the run and run again")
+    if (measured := run.metrics["test"].get("events")) != len(events["user_E"]):
+        raise InputError(
+            f"{run.folder} was measured on {measured} test events, the study has {len(events['user_E'])};"
+            " delete the run and run again"
+        )
+    return grid
 
 
 def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> list[Run]:
@@ -170,15 +214,17 @@ def _of_study(
     for path in (each for each in listed.files if each.startswith("datasets/") and each.endswith(".json")):
         manifest, events = _read(listed, path), f"{path.removesuffix('.json')}.npz"
         _need(manifest, ("name", "fingerprint", "cohorts", "popularity_curve"), listed, path)
+        if events not in listed.files:
+            raise listed.damaged(events, "it is missing")
         if manifest["name"] in found:
             raise listed.damaged(path, f"it is a second manifest of '{manifest['name']}'")
         names = ("user_E", "cohort_E", "percentile_E")
-        found[manifest["name"]] = manifest, arrays_of(listed, events, names) if events in listed.files else {}
+        found[manifest["name"]] = manifest, arrays_of(listed, events, names)
     for name in about["datasets"]:
         if name not in found:
             raise listed.damaged("study.json", f"it lists the dataset '{name}', which has no manifest")
     manifests = {name: found[name][0] for name in about["datasets"]}
-    return about, manifests, {name: found[name][1] for name in manifests if found[name][1]}
+    return about, manifests, {name: found[name][1] for name in manifests}
 
 
 def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:

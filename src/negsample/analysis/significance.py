@@ -1,4 +1,4 @@
-"""Which differences between methods are significant: one table of p-values, from which all words and marks are read.
+"""Which differences between methods are significant: one table of p-values, from which all marks are read.
 
 Five families of comparisons a dataset, one for each claim: NDCG@10 in total, HR@10 in total, NDCG@10 by cohort, HR@10
 by cohort, and Balance. In each are all pairs of methods as the table shows them (each run at its chosen dial), and what
@@ -16,10 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from negsample.analysis.offers import ACCURACY, BALANCE, TAIL, Offers, Row
+from negsample.analysis.advice import Advice
+from negsample.analysis.measures import ACCURACY, BALANCE, SCOPES, TAIL
+from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user, users_of
 from negsample.analysis.reading import POPULAR, Study
-from negsample.analysis.samples import SCOPES, Entry, Sums, sample, sums_by_user, users_of
-from negsample.analysis.statistics import Compared, compare, holm, quantile, seed_ratio
+from negsample.analysis.statistics import TTest, holm, seed_ratio, t_quantile, t_tests
+from negsample.analysis.tables import TableRow
 
 LEVEL = 0.05
 LEAST_USERS = 30
@@ -44,7 +46,7 @@ FAMILIES: Mapping[str, tuple[Key, ...]] = {
 class Difference(NamedTuple):
     """``a`` less ``b``, in fractions, on test. ``dial_a``, ``dial_b``: as of :func:`dial_text`.
 
-    ``error``: its standard error, with ``freedom`` degrees of freedom (:func:`negsample.analysis.statistics.compare`).
+    ``error``: its standard error, with ``freedom`` degrees of freedom (:func:`negsample.analysis.statistics.t_tests`).
     ``low``, ``high``: the 95 % interval, and ``p``, of this difference alone; ``p_holm``: over its family. All are None
     where nothing was tested, and ``untested`` says why. ``detectable``: the smallest difference that would have been
     found with a probability of 80 %, at 5 % after Holm's first step. ``users`` with an event in the scope; ``runs`` of
@@ -122,7 +124,7 @@ class Comparisons:
     def __bool__(self) -> bool:
         return bool(self.found)
 
-    def between(self, measure: str, a: Row, b: Row) -> Difference | None:
+    def between(self, measure: str, a: TableRow, b: TableRow) -> Difference | None:
         """``a`` less ``b``, rows at the dial that they name, by the measure of a purpose; None where not compared."""
         return self._known.get((*_KEYS[measure], a["method"], _of_row(a), b["method"], _of_row(b)))
 
@@ -139,36 +141,33 @@ def dial_text(dials: Sequence[float | None]) -> str:
     return texts[0] if len(set(texts)) == 1 else " ".join(texts)
 
 
-def _of_row(row: Row) -> str:
+def _of_row(row: TableRow) -> str:
     return dial_text([None if row["method"] == POPULAR else row["dial"]])
 
 
-def differences(study: Study, dataset: str, offered: Offers) -> Comparisons:
-    """All that is compared on ``dataset``; empty where a run has no ranks by event, or there is nothing to compare."""
-    events = study.events.get(dataset)
-    methods = study.methods_of(dataset)
-    if events is None or not len(events["user_E"]) or len(methods) < 2:
+def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
+    """All that is compared on ``dataset``; empty where no event was measured, or there is nothing to compare."""
+    events, methods = events_of(study, dataset), study.methods_of(dataset)
+    if events is None or len(methods) < 2:
         return Comparisons()
     runs = {method: study.runs_of(dataset, method) for method in methods}
-    own = {method: (method, tuple(run.metrics.get("dial", 0.0) for run in runs[method])) for method in methods}
+    own = {method: (method, tuple(run.metrics["dial"] for run in runs[method])) for method in methods}
 
-    def at(row: Row) -> Entry:
+    def at(row: TableRow) -> Entry:
         return row["method"], (row["dial"] or 0.0,) * len(runs[row["method"]])
 
     pairs: dict[Key, dict[Pair, None]] = {
         key: dict.fromkeys(combinations(own.values(), 2)) for keys in FAMILIES.values() for key in keys
     }
-    for measure, purpose in ((ACCURACY, offered.accuracy), (TAIL, offered.tail), (BALANCE, offered.balance)):
-        rivals = offered.rivals(purpose)
-        _add(pairs[_KEYS[measure]], [(at(purpose.chosen), at(row)) for row in rivals] if purpose.chosen else [])
-    accurate, tail = offered.accuracy.chosen, offered.tail.chosen
+    for purpose in advice.purposes:
+        rivals = advice.rivals(purpose)
+        _add(pairs[_KEYS[purpose.measure]], [(at(purpose.chosen), at(row)) for row in rivals] if purpose.chosen else [])
+    accurate, tail = advice.accuracy.chosen, advice.tail.chosen
     if accurate is not None and tail is not None:
         for measure in (ACCURACY, TAIL):
             _add(pairs[_KEYS[measure]], [(at(tail), at(accurate))])
     entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
-    sums = sums_by_user(study, dataset, entries)
-    if sums is None:
-        return Comparisons()
+    sums = sums_by_user(study, dataset, events, entries)
     return Comparisons(compared(sums, dataset, pairs), {method: _dials(own[method]) for method in methods})
 
 
@@ -210,14 +209,14 @@ def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pai
 
 def tested(
     sums: Sums, family: str, key: Key, entries: Sequence[Entry], pairs: Sequence[tuple[int, int]]
-) -> list[Compared]:
+) -> list[TTest]:
     """The tests of ``pairs`` of ``entries`` in one scope; how their runs scatter is asked of the whole family."""
     samples = {each: [sample(sums, entry, *each) for entry in entries] for each in FAMILIES[family]}
     least = [float(np.mean([seed_ratio(samples[each][number]) for each in samples])) for number in range(len(entries))]
-    return compare(samples[key], pairs, least)
+    return t_tests(samples[key], pairs, least)
 
 
-def _why(users: int, runs: int, each: Compared) -> str:
+def _why(users: int, runs: int, each: TTest) -> str:
     """Why a comparison is not tested; empty where it is."""
     if np.isnan(each.difference):
         return "undefined in a run"
@@ -235,8 +234,8 @@ def _corrected(found: Sequence[Difference]) -> list[Difference]:
         return list(found)
     freedom = np.array([each.freedom for each in tested])
     error = np.array([each.error for each in tested])
-    reach = quantile(LEVEL, freedom) * error
-    seen = (quantile(LEVEL / len(tested), freedom) + quantile(2 * (1 - POWER), freedom)) * error
+    reach = t_quantile(LEVEL, freedom) * error
+    seen = (t_quantile(LEVEL / len(tested), freedom) + t_quantile(2 * (1 - POWER), freedom)) * error
     adjusted = holm(np.array([each.p for each in tested]))
     filled = iter(
         each._replace(

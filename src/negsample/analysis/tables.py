@@ -1,4 +1,4 @@
-"""The study's table: one row a (dataset, method), averaged over its runs."""
+"""The study's tables: a row a method, and a row a run at every setting of the dial."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 import polars as pl
 
+from negsample.analysis.measures import COHORTS, measures_of
 from negsample.analysis.reading import POPULAR, Study
 from negsample.errors import InputError
 from negsample.files.atomic import replacing
 from negsample.runs.folder import Run
 
-COHORTS = ("head", "mid", "tail")
+TableRow = Mapping[str, Any]
+"""A row of a table, by column."""
 SPREAD = (
     "hr@10",
     "ndcg@10",
@@ -22,42 +24,56 @@ SPREAD = (
     *(f"{cohort}_ndcg@10" for cohort in COHORTS),
     "balance@10",
 )
-"""The measures that are shown with their standard deviation."""
-EXTRA = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
+"""The measures that every run has, with their standard deviation in the table."""
+_MEANS = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
+_NEEDED = (*SPREAD, "coverage@10", *_MEANS)
+_OF_RUN = ("train_seconds", "steps_per_second")
+_OF_RUN_LAST = ("best_epoch", "dial", "peak_memory_bytes")
 
 
 def study_table(study: Study) -> pl.DataFrame:
     """One row a (dataset, method) with a finished run, in the study's order; ``failed``: how many of its runs failed.
 
     Fractions, not %. A measure is the mean over the runs where it is defined, ``_sd`` the sample standard
-    deviation over the same runs (null with fewer than two). Both are null where it is defined in no run.
+    deviation over the same runs (null with fewer than two). Both are null where it is defined in no run. Measures
+    that a study has beyond the usual ones stand in columns at the end.
 
     Raises:
-        InputError: a run's metrics lack one of the columns.
+        InputError: a run's metrics lack one of the usual measures.
     """
+    others = _others(study)
     rows = [
         {"dataset": dataset, "method": method, "failed": _failed(study, dataset, method)}
-        | averaged(study.runs_of(dataset, method))
+        | averaged(study.runs_of(dataset, method), others=others)
         for dataset in study.datasets()
         for method in study.methods_of(dataset)
     ]
-    return pl.DataFrame(rows, schema=_schema(), orient="row")
+    return pl.DataFrame(rows, schema=_schema(others), orient="row")
 
 
-def whole_table(study: Study) -> pl.DataFrame:
-    """The same with a row of no figures for each method of which every run that was tried failed."""
-    found = {(row["dataset"], row["method"]): row for row in study_table(study).to_dicts()}
+def whole_table(study: Study, table: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The same with a row of no figures for each method of which every run that was tried failed.
+
+    ``table``: of :func:`study_table`, where it is known already.
+    """
+    table = study_table(study) if table is None else table
+    found = {(row["dataset"], row["method"]): row for row in table.iter_rows(named=True)}
     rows = []
     for dataset in study.manifests:
         for method in study.about["methods"]:
             failed = _failed(study, dataset, method)
             row = {"dataset": dataset, "method": method, "runs": 0, "failed": failed} if failed else None
             rows.append(found.get((dataset, method), row))
-    return pl.DataFrame([row for row in rows if row is not None], schema=_schema(), orient="row")
+    return pl.DataFrame([row for row in rows if row is not None], schema=table.schema, orient="row")
 
 
 def _failed(study: Study, dataset: str, method: str) -> int:
     return sum(each.method == method for each in study.failures_of(dataset))
+
+
+def _others(study: Study) -> list[str]:
+    """The measures beyond the usual ones."""
+    return [name for name in measures_of(study.runs) if name not in _NEEDED]
 
 
 def write_table(table: pl.DataFrame, path: Path) -> Path:
@@ -81,7 +97,7 @@ def frontier_table(study: Study) -> pl.DataFrame:
             valid = study.figures(run, "valid")
             key = {"dataset": dataset, "method": run.config["method"], "seed": run.config["seed"]}
             for beta, test in study.figures(run, "test").items():
-                row = key | {"dial": beta, "chosen": beta == run.metrics.get("dial", 0.0)}
+                row = key | {"dial": beta, "chosen": beta == run.metrics["dial"]}
                 row |= {name: test[name] for name in names}
                 rows.append(row | {column: valid[beta][name] for column, name in seen.items()})
     kinds = {"dataset": pl.String, "method": pl.String, "seed": pl.Int64, "dial": pl.Float64, "chosen": pl.Boolean}
@@ -105,37 +121,38 @@ def dialled_rows(study: Study, dataset: str, part: str = "test") -> list[dict[st
     return rows
 
 
-def averaged(runs: list[Run], figures: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+def averaged(
+    runs: Sequence[Run], figures: Sequence[Mapping[str, Any]] | None = None, others: Sequence[str] = ()
+) -> dict[str, Any]:
     """The columns of a row: means over ``runs``, of what stands in their metrics for test, or of ``figures``."""
     given = [run.metrics["test"] for run in runs] if figures is None else figures
+    _check(runs, given)
     row: dict[str, Any] = {"runs": len(runs)}
-    for name in SPREAD:
-        values = _defined(runs, given, name)
+    for name in (*_NEEDED, *others):
+        values = [float(value) for each in given if (value := each.get(name)) is not None]
         row[name] = statistics.fmean(values) if values else None
         row[f"{name}_sd"] = statistics.stdev(values) if len(values) > 1 else None
-    for name in ("coverage@10", *EXTRA):
-        values = _defined(runs, given, name)
-        row[name] = statistics.fmean(values) if values else None
-    for name in ("train_seconds", "steps_per_second", "best_epoch", "dial", "peak_memory_bytes"):
+    for name in (*_OF_RUN, *_OF_RUN_LAST):
         values = [float(run.metrics[name]) for run in runs if run.metrics.get(name) is not None]
         row[name] = statistics.fmean(values) if values else None
     return row
 
 
-def _defined(runs: list[Run], figures: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+def _check(runs: Sequence[Run], figures: Sequence[Mapping[str, Any]]) -> None:
     for run, each in zip(runs, figures, strict=True):
-        if name not in each:
-            raise InputError(f"{run.folder / 'metrics.json'} has no '{name}' for test; delete the run, run again")
-    return [float(value) for each in figures if (value := each[name]) is not None]
+        if lacking := [name for name in _NEEDED if name not in each]:
+            raise InputError(f"{run.folder / 'metrics.json'} has no '{lacking[0]}' for test; delete the run, run again")
 
 
-def _schema() -> dict[str, pl.DataType | type[pl.DataType]]:
-    names = [column for name in SPREAD for column in (name, f"{name}_sd")]
-    names += ["coverage@10", "train_seconds", "steps_per_second", *EXTRA, "best_epoch", "dial", "peak_memory_bytes"]
+def _schema(others: Sequence[str]) -> dict[str, pl.DataType | type[pl.DataType]]:
+    usual = [column for name in SPREAD for column in (name, f"{name}_sd")]
+    usual += ["coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST]
+    more = [column for name in others for column in (name, f"{name}_sd")]
     return {
         "dataset": pl.String,
         "method": pl.String,
         "runs": pl.Int64,
-        **dict.fromkeys(names, pl.Float64),
+        **dict.fromkeys(usual, pl.Float64),
         "failed": pl.Int64,
+        **dict.fromkeys(more, pl.Float64),
     }

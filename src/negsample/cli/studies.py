@@ -116,7 +116,7 @@ def compare(
     from negsample.data.load import load_dataset
     from negsample.execution.backend import parse_backend
     from negsample.methods import PAPER_SIX, POPREC, method_names
-    from negsample.report.facts import unreached_words
+    from negsample.report.words import unreached_words
     from negsample.scoring.dial import parse_choice
     from negsample.studies import study
     from negsample.studies.earlier import check_adds, read_earlier
@@ -268,7 +268,7 @@ def report(
 ) -> None:
     """Write a study's report again, from its folders alone."""
     from negsample.analysis.reading import read_study
-    from negsample.paper.beside_paper import reproduced
+    from negsample.paper.beside import reproduced
     from negsample.paper.supplement import paper_supplement
     from negsample.report.page import write_report
 

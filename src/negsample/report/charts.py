@@ -8,14 +8,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from negsample.analysis.formats import spread
-from negsample.analysis.offers import Row
-from negsample.analysis.tables import COHORTS
-from negsample.report import labels
+from negsample.analysis.measures import COHORTS
+from negsample.analysis.tables import TableRow
 from negsample.report.encodings import (
     CHOSEN,
     DIAL,
-    MANY,
     at_the_dial,
     colour,
     domain,
@@ -25,17 +22,14 @@ from negsample.report.encodings import (
     sized,
     whisker,
 )
+from negsample.report.formats import spread
 from negsample.report.palette import Look
 
-_NAMED = (380.0, 300.0)
-"""The smallest plot, in pixels, that names its points; a smaller one leaves the naming to the legend."""
-_WIDENING = 1.6
-"""How much wider than that a plot gets: whiskers grow with it, and must still miss the names."""
 _SHADE = {"head": 1.0, "mid": 0.7, "tail": 0.42}
 
 
 def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.LayerChart | None:
-    """One point a method: NDCG@10 against Balance, with a standard deviation both ways.
+    """One point a method: NDCG@10 against Balance, with a standard deviation both ways; highlighted ones have names.
 
     ``table``: the rows of one dataset. Methods without a defined Balance have no place here; None if
     no method has one.
@@ -45,7 +39,6 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
         return None
     x_domain = domain([row["x_low"] for row in rows], [row["x_high"] for row in rows])
     y_domain = domain([row["y_low"] for row in rows], [row["y_high"] for row in rows])
-    _name_points(rows, x_domain, y_domain)
     methods = [row["method"] for row in rows]
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("x:Q", title="Balance@10, %", scale=alt.Scale(domain=x_domain, nice=False, zero=False)),
@@ -62,23 +55,14 @@ def accuracy_balance(table: pl.DataFrame, looks: Mapping[str, Look]) -> alt.Laye
     points = marks.mark_point(filled=True, size=120).encode(shape=shape(looks, methods))
     across = marks.mark_rule(strokeWidth=1.5).encode(x="x_low:Q", x2="x_high:Q")
     up = marks.mark_rule(strokeWidth=1.5).encode(y="y_low:Q", y2="y_high:Q")
-    names = base.mark_text(
-        baseline="middle",
-        dx=alt.ExprRef("datum.dx"),
-        dy=alt.ExprRef("datum.dy"),
-        align=alt.ExprRef("datum.align"),
-    ).encode(
+    names = base.mark_text(align="left", baseline="bottom", dx=7, dy=-5).encode(
         text="method:N",
-        opacity=alt.when(f"width < {_NAMED[0]:.0f}")
-        .then(alt.value(0.0))
-        .when("indexof(chosen, datum.method) >= 0" + ("" if len(rows) > MANY else " || !length(chosen)"))
-        .then(alt.value(1.0))
-        .otherwise(alt.value(0.0 if len(rows) > MANY else 0.2)),
+        opacity=alt.when("indexof(chosen, datum.method) >= 0").then(alt.value(1.0)).otherwise(alt.value(0.0)),
     )
     return sized([across, up, points.add_params(CHOSEN), names], 340)
 
 
-def cohort_bars(given: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerChart:
+def cohort_bars(given: Sequence[TableRow], looks: Mapping[str, Look]) -> alt.LayerChart:
     """HR@10 of head, mid and tail of each method, on one scale, with a standard deviation; the dial moves them.
 
     ``given``: the rows of one dataset at each setting of the dial. A cohort without test events has no bar.
@@ -151,21 +135,3 @@ def _bar(row: Mapping[str, Any], cohort: str) -> dict[str, Any]:
         "label": f"{cohort} {100 * value:.2f}",
         "text": spread(value, sd),
     }
-
-
-def _name_points(rows: list[dict[str, Any]], x_domain: tuple[float, float], y_domain: tuple[float, float]) -> None:
-    """Gives each row the place of its label, worked out at the narrowest plot that shows labels."""
-    width, height = _NAMED
-    right, down = width / (x_domain[1] - x_domain[0]), height / (y_domain[1] - y_domain[0])
-    spots = [
-        labels.Spot(
-            x=(row["x"] - x_domain[0]) * right,
-            y=(y_domain[1] - row["y"]) * down,
-            name=row["method"],
-            reach_x=(row["x_high"] - row["x_low"]) / 2 * right * _WIDENING,
-            reach_y=(row["y_high"] - row["y_low"]) / 2 * down,
-        )
-        for row in rows
-    ]
-    for row, chosen in zip(rows, labels.place(spots, width, height), strict=True):
-        row.update(chosen._asdict())

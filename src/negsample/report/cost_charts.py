@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.formats import memory, seconds, spread
 from negsample.analysis.reading import POPULAR, Study
 from negsample.report.encodings import CHOSEN, colour, domain, highlighted, legend_of, shape, sized
+from negsample.report.formats import memory, seconds, spread
 from negsample.report.palette import Look
 from negsample.runs.folder import Run
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.formats import spread
 from negsample.analysis.reading import POPULAR
 from negsample.report.encodings import CHOSEN, colour, dash, highlighted, legend_of, shade, sized
+from negsample.report.formats import spread
 from negsample.report.palette import Look
 from negsample.runs.folder import Run
 

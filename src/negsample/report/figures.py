@@ -11,8 +11,7 @@ import altair as alt
 import polars as pl
 
 from negsample.analysis.analyse import Analysis
-from negsample.analysis.formats import listed, whole
-from negsample.analysis.frontier import hits_by_popularity
+from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.reading import Study
 from negsample.files.atomic import replacing
 from negsample.report.charts import accuracy_balance, cohort_bars
@@ -20,6 +19,7 @@ from negsample.report.cost_charts import memory_chart, oversampling_chart, time_
 from negsample.report.curves import training_curves
 from negsample.report.drawing import Drawing
 from negsample.report.encodings import MANY
+from negsample.report.formats import listed, whole
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, Look, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_curve
@@ -50,12 +50,6 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
     look = looks(study.about["methods"])
     dialled = found.datasets[dataset].dialled
     absent = rows.filter(pl.col("balance@10").is_null())["method"].to_list()
-    without = [run for run in runs if study.grids[run.folder] is None]
-    lacking = (
-        f" {len(without)} of {len(runs)} runs were measured before there was a dial: `negsample compare` measures them."
-        if without
-        else ""
-    )
     few = " With so many methods they are shown of those that are highlighted." if len(rows) > MANY else ""
     drawn: list[Drawn] = [
         (
@@ -64,7 +58,7 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
             "What each method reaches, over all settings of the dial",
             "Each curve is one method: small dots are settings of the dial, towards the tail on the right; the large"
             " mark is the setting that is shown (0: as trained). Bands: 90 % of resamples of users and seeds, of the"
-            " highest NDCG@10 with at least that Balance." + few + lacking,
+            " highest NDCG@10 with at least that Balance." + few,
             frontier_chart(found.datasets[dataset].reaches, dialled, look),
         ),
         (

@@ -8,11 +8,10 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from negsample.analysis.formats import percent
 from negsample.analysis.frontier import FLOORS, Reach
-from negsample.analysis.offers import Row
 from negsample.analysis.reading import POPULAR
 from negsample.analysis.statistics import interval
+from negsample.analysis.tables import TableRow
 from negsample.report.encodings import (
     CHOSEN,
     DIAL,
@@ -26,12 +25,15 @@ from negsample.report.encodings import (
     shape,
     sized,
 )
+from negsample.report.formats import percent
 from negsample.report.palette import Look
 
 _THIN = 3  # every so many floors of a band are drawn
 
 
-def frontier_chart(found: Sequence[Reach], rows: Sequence[Row], looks: Mapping[str, Look]) -> alt.LayerChart | None:
+def frontier_chart(
+    found: Sequence[Reach], rows: Sequence[TableRow], looks: Mapping[str, Look]
+) -> alt.LayerChart | None:
     """NDCG@10 against Balance@10: a curve a method over the settings of the dial, the one that is shown marked.
 
     The band is the 90 % interval, over resampled users and seeds, of the highest NDCG@10 with at least that Balance.
@@ -119,7 +121,7 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
     return sized([thirds, line, dots.add_params(CHOSEN, DIAL)], 320)
 
 
-def _point(row: Row) -> dict[str, Any]:
+def _point(row: TableRow) -> dict[str, Any]:
     return {
         "method": row["method"],
         "dial": row["dial"],
@@ -134,10 +136,9 @@ def _point(row: Row) -> dict[str, Any]:
 
 def _band(reach: Reach) -> list[dict[str, Any]]:
     """Where the curve runs: from its lowest Balance to its highest."""
-    resampled = reach.resampled()
-    if resampled is None or reach.method == POPULAR or len(reach.betas) < 2 or np.isnan(reach.balance_G).all():
+    if reach.method == POPULAR or len(reach.betas) < 2 or np.isnan(reach.balance_G).all():
         return []
-    low, high = interval(resampled)
+    low, high = interval(reach.resampled())
     inside = (np.nanmin(reach.balance_G) <= FLOORS) & (np.nanmax(reach.balance_G) >= FLOORS)
     return [
         {"method": reach.method, "x": 100 * float(floor), "low": 100 * float(down), "high": 100 * float(up)}

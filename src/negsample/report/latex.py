@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from negsample.analysis.formats import SPACE
 from negsample.analysis.reading import Study
-from negsample.report.cells import COLUMNS, Cell, Line
-from negsample.report.facts import dial_words
+from negsample.report.formats import SPACE
+from negsample.report.table import FiguresTable, TableCell
+from negsample.report.words import dial_words
 
-_SHOWN = COLUMNS[:9]  # the paper's Table 3: HR and NDCG by cohort, and Balance
+_LEFT_OUT = ("coverage@10", "train_seconds")
 _ESCAPED = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -40,30 +40,45 @@ def escaped(text: str) -> str:
     return "".join(_ESCAPED.get(each, each) for each in plain)
 
 
-def latex_table(study: Study, dataset: str, lines: Sequence[Line]) -> str:
-    """The table of ``dataset``: means with the standard deviation over the runs in %, the best in bold.
+def latex_tables(study: Study, dataset: str, main: FiguresTable, other: FiguresTable) -> str:
+    """The tables of ``dataset`` as the page shows them, but for coverage and seconds: means with the standard
+    deviation over the runs in %, the best in bold; and the figures at other cut-offs, where there are any."""
+    shown = [at for at, column in enumerate(main.columns) if column.name not in _LEFT_OUT]
+    first = _chosen(main, shown)
+    label = f"tab:negsample-{study.datasets().index(dataset) + 1}"
+    text = _table(first, _caption(study, dataset, first), label)
+    if other.columns:
+        caption = f"Test figures on {dataset} at other cut-offs, in %: mean ± standard deviation, the best in bold."
+        text += _table(other, escaped(caption), f"{label}-others")
+    return text
 
-    ``lines``: its rows as the page shows them (:func:`negsample.report.cells.lines`).
-    """
-    rows = [
-        " & ".join([escaped(line.method), *(_cell(cell) for cell in line.cells[: len(_SHOWN)])]) + r" \\"
-        for line in lines
-    ]
-    groups = r" & \multicolumn{4}{c}{HR@10} & \multicolumn{4}{c}{NDCG@10} & \\"
-    headings = " & ".join(["Method", *(escaped(column.heading.removesuffix(", %")) for column in _SHOWN)])
+
+def _chosen(table: FiguresTable, at: Sequence[int]) -> FiguresTable:
+    lines = [line._replace(cells=[line.cells[each] for each in at]) for line in table.lines]
+    return FiguresTable([table.columns[each] for each in at], lines)
+
+
+def _table(table: FiguresTable, caption: str, label: str) -> str:
+    rows = [" & ".join([escaped(line.method), *(_cell(cell) for cell in line.cells)]) + r" \\" for line in table.lines]
+    groups, rules, at = [""], [], 2
+    for name, span in table.groups:
+        groups.append(rf"\multicolumn{{{span}}}{{c}}{{{escaped(name.removesuffix(', %'))}}}")
+        rules += [rf"\cmidrule(lr){{{at}-{at + span - 1}}}"] if name else []
+        at += span
+    headings = " & ".join(["Method", *(escaped(column.heading.removesuffix(", %")) for column in table.columns)])
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}; fonts in T1, as with \usepackage[T1]{fontenc}",
             r"\begin{table*}",
             r"\centering",
-            rf"\caption{{{_caption(study, dataset, lines)}}}",
-            rf"\label{{tab:negsample-{study.datasets().index(dataset) + 1}}}",
+            rf"\caption{{{caption}}}",
+            rf"\label{{{label}}}",
             r"\small",
             r"\setlength{\tabcolsep}{3.5pt}",
-            r"\begin{tabular}{l" + "r" * len(_SHOWN) + "}",
+            r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
             r"\toprule",
-            groups,
-            r"\cmidrule(lr){2-5} \cmidrule(lr){6-9}",
+            " & ".join(groups) + r" \\",
+            " ".join(rules),
             rf"{headings} \\",
             r"\midrule",
             *rows,
@@ -75,7 +90,7 @@ def latex_table(study: Study, dataset: str, lines: Sequence[Line]) -> str:
     )
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TableCell) -> str:
     if not cell.value:
         return "--"
     text = rf"\textbf{{{cell.text}}}" if cell.best else cell.text
@@ -84,15 +99,15 @@ def _cell(cell: Cell) -> str:
     return text if not cell.sd else rf"{text} {{\scriptsize$\pm${cell.sd.removeprefix('±')}}}"
 
 
-def _caption(study: Study, dataset: str, lines: Sequence[Line]) -> str:
+def _caption(study: Study, dataset: str, table: FiguresTable) -> str:
     """The protocol: what was measured on, over how many runs, by which rules."""
     manifest = study.manifests[dataset]
     settings = study.runs_of(dataset)[0].config["settings"]
-    counts = Counter(line.runs for line in lines)
+    counts = Counter(line.runs for line in table.lines)
     usual = max(counts, key=lambda each: (counts[each], each))
-    others = [f"{line.method}: {line.runs}" for line in lines if line.runs != usual]
+    others = [f"{line.method}: {line.runs}" for line in table.lines if line.runs != usual]
     runs = f"{usual} run{'' if usual == 1 else 's'} a method" + (f" ({', '.join(others)})" if others else "")
-    marked = any(cell.close for line in lines for cell in line.cells[: len(_SHOWN)])
+    marked = any(cell.close for line in table.lines for cell in line.cells)
     split = manifest.get("settings", {}).get("split")
     sentences = [
         f"Test figures on {dataset}, in %: mean ± standard deviation over {runs}; the best of each column in bold"

@@ -12,32 +12,34 @@ import vl_convert
 from markupsafe import Markup
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
-from negsample.analysis.formats import listed, when
+from negsample.analysis.measures import measures_of
 from negsample.analysis.reading import POPULAR, Study, is_of_study, read_study
 from negsample.analysis.tables import frontier_table, whole_table, write_table
 from negsample.errors import guarded
 from negsample.files.checksums import rewriting
-from negsample.report import cells, facts
-from negsample.report.failures import failure_lines
+from negsample.report import facts, tables, words
+from negsample.report.claims import advice_claims, claims_table
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures, write_text
-from negsample.report.latex import latex_table
+from negsample.report.formats import listed, when
+from negsample.report.latex import latex_tables
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.rendering import environment
-from negsample.report.significance_words import cells_not_tested
 from negsample.report.supplement import Supplement, Supplementing
-from negsample.report.tuning_words import budget_words, tuned_lines
-from negsample.report.words import dataset_words
+from negsample.report.table import FiguresTable, figures_table, main_columns, other_columns
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "saving.js", "sorting.js")
 
 
 class _Shown(NamedTuple):
-    """What the page shows beside the analysis. ``figures``: by dataset; ``joint``: of all datasets; ``latex``: the
-    table of each dataset; ``undrawn``: names of SVG files that could not be made."""
+    """What the page shows beside the analysis. ``figures``, ``main``, ``other`` and ``latex``: by dataset, its charts,
+    its tables of figures, and these as LaTeX; ``joint``: charts of all datasets; ``undrawn``: names of SVG files that
+    could not be made."""
 
     figures: Mapping[str, list[Figure]]
     joint: list[Figure]
+    main: Mapping[str, FiguresTable]
+    other: Mapping[str, FiguresTable]
     latex: Mapping[str, str]
     supplement: Supplement
     undrawn: Sequence[str] = ()
@@ -71,19 +73,14 @@ def write_report(
     """
     study = study if isinstance(study, Study) else read_study(Path(study))
     found = analyse(study)
-    shown = _Shown(
-        {dataset: dataset_figures(found, dataset) for dataset in found.datasets},
-        joint_figures(study),
-        {dataset: latex_table(study, dataset, _lines(study, each)) for dataset, each in found.datasets.items()},
-        supplement(found) if supplement else Supplement(),
-    )
-    tables = {
-        "table.csv": whole_table(study),
+    shown = _shown(found, supplement(found) if supplement else Supplement())
+    files = {
+        "table.csv": whole_table(study, found.table),
         "frontier.csv": frontier_table(study),
         "significance.csv": found.significance(),
     }
     with rewriting(study.folder, "study", keep=is_of_study) as scratch:
-        for name, table in (tables | dict(shown.supplement.files)).items():
+        for name, table in (files | dict(shown.supplement.files)).items():
             write_table(table, scratch / name)
         (scratch / "figures").mkdir()
         undrawn = [f"{each.name}.svg" for each in write_figures(shown.every_figure, scratch / "figures")]
@@ -95,35 +92,43 @@ def write_report(
     return study.folder / "report.html"
 
 
+def _shown(found: Analysis, supplement: Supplement) -> _Shown:
+    study, measures = found.study, measures_of(found.study.runs)
+    main = {name: figures_table(each.rows, main_columns(measures), each.tests) for name, each in found.datasets.items()}
+    other = {name: figures_table(each.rows, other_columns(measures)) for name, each in found.datasets.items()}
+    return _Shown(
+        {dataset: dataset_figures(found, dataset) for dataset in found.datasets},
+        joint_figures(study),
+        main,
+        other,
+        {dataset: latex_tables(study, dataset, main[dataset], other[dataset]) for dataset in found.datasets},
+        supplement,
+    )
+
+
 def _render(found: Analysis, shown: _Shown) -> str:
     """The page's text."""
-    study, table = found.study, found.table
-    return (
-        environment(_HERE)
-        .get_template("page.html.jinja")
-        .render(
-            title=f"Negative sampling on {listed(study.datasets())}",
-            study=study,
-            made=when(study.about["created"]),
-            sections=[_section(study, each, shown.figures[dataset]) for dataset, each in found.datasets.items()],
-            missing=[name for name in study.manifests if not study.runs_of(name)],
-            columns=cells.COLUMNS,
-            facts=facts.study_facts(study),
-            dial_words=facts.dial_words(study),
-            methods=facts.methods_made(study, table),
-            measured_memory=table["peak_memory_bytes"].is_not_null().any(),
-            again=facts.again(study),
-            named_methods=_methods(study),
-            tables={_id(study, dataset): _saved(found, dataset, shown.latex[dataset]) for dataset in found.datasets},
-            charts={figure.name: figure.spec for figure in shown.every_figure},
-            together=shown.joint,
-            supplement=shown.supplement,
-            undrawn=shown.undrawn,
-            configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
-            style=Markup((_HERE / "page.css").read_text("utf-8")),
-            script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
-            vega=Markup(_vega()),
-        )
+    study = found.study
+    template = environment(_HERE).get_template("page.html.jinja")
+    return template.render(
+        title=f"Negative sampling on {listed(study.datasets())}",
+        study=study,
+        made=when(study.about["created"]),
+        sections=[_section(study, each, shown) for each in found.datasets.values()],
+        missing=[name for name in study.manifests if not study.runs_of(name)],
+        facts=facts.study_facts(study),
+        dial_words=words.dial_words(study),
+        settings=tables.settings_table(study, [row for each in found.datasets.values() for row in each.rows]),
+        colours=_colours(study),
+        saved={_id(study, dataset): _saved(found, dataset, shown.latex[dataset]) for dataset in found.datasets},
+        charts={figure.name: figure.spec for figure in shown.every_figure},
+        together=shown.joint,
+        supplement=shown.supplement,
+        undrawn=shown.undrawn,
+        configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
+        style=Markup((_HERE / "page.css").read_text("utf-8")),
+        script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
+        vega=Markup(_vega()),
     )
 
 
@@ -134,33 +139,33 @@ def _saved(found: Analysis, dataset: str, latex: str) -> dict[str, dict[str, str
     return {kind: {"name": f"{name}.{kind}", "text": text} for kind, text in texts.items()}
 
 
-def _section(study: Study, found: DatasetAnalysis, figures: list[Figure]) -> dict[str, Any]:
-    dataset, rows = found.dataset, found.rows
-    runs = study.runs_of(dataset)
-    manifest = study.manifests[dataset]
-    tunings = study.tunings_of(dataset)
-    trained = [row["method"] for row in rows if row["method"] != POPULAR]
-    failed = failure_lines(study, dataset)
+def _section(study: Study, found: DatasetAnalysis, shown: _Shown) -> dict[str, Any]:
+    dataset, manifest, tunings = found.dataset, study.manifests[found.dataset], study.tunings_of(found.dataset)
+    run, failed = study.runs_of(dataset)[0], tables.failure_lines(study, dataset)
+    events, figures = run.metrics["test"], shown.figures[dataset]
+    known = {*study.methods_of(dataset), *(method for method, _, _ in failed)}
+    trained = [row["method"] for row in found.rows if row["method"] != POPULAR]
+    claims = advice_claims(found.advice, found.tests) if events["events"] else []
     return {
         "dataset": dataset,
         "id": _id(study, dataset),
-        "words": dataset_words(rows, runs[0].metrics["test"], found.offers, found.tests, found.cut_off),
-        "lines": _lines(study, found),
+        "headline": words.headline(found, events),
+        "limits": words.limits(found, events),
+        "advice": tables.advice_table(found.advice),
+        "claims": claims_table("What the advice claims, tested", claims),
+        "families": tables.families_table(found.tests),
+        "main": shown.main[dataset],
+        "other": shown.other[dataset],
         "tested": any(each.p is not None for each in found.tests.found),
-        "untested": cells_not_tested(found.tests),
         "failed": failed,
-        "absent": [
-            name
-            for name in study.about["methods"]
-            if name not in (*study.methods_of(dataset), *(each.method for each in failed))
-        ],
+        "absent": [name for name in study.about["methods"] if name not in known],
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
-        "tuned": tuned_lines(tunings, looks(study.about["methods"])),
-        "budget": budget_words(tunings, trained, used=not study.published_settings) if tunings else "",
+        "tuned": tables.tuning_table(tunings),
+        "budget": tables.budget_words(study, tunings, trained) if tunings else "",
         "betas": sorted({row["dial"] for row in found.dialled if row["dial"] is not None}),
-        "standing": cells.standing_lines(found.offers.standings, looks(study.about["methods"])),
-        "facts": facts.dataset_facts(manifest, runs[0].config["settings"]["history"]),
-        "cohorts": facts.cohort_facts(manifest),
+        "standing": tables.standing_table(found.advice.standings),
+        "facts": facts.dataset_facts(manifest, run.config["settings"]["history"]),
+        "cohorts": tables.cohort_table(manifest),
         "notes": manifest["notes"],
     }
 
@@ -169,15 +174,11 @@ def _id(study: Study, dataset: str) -> str:
     return f"dataset-{study.datasets().index(dataset) + 1}"
 
 
-def _lines(study: Study, found: DatasetAnalysis) -> list[cells.Line]:
-    return cells.lines(found.rows, looks(study.about["methods"]), found.tests)
-
-
-def _methods(study: Study) -> list[dict[str, str]]:
-    """The methods with a finished run, each with its colour."""
+def _colours(study: Study) -> dict[str, str]:
+    """Of the methods with a finished run, in the study's order."""
     found = {method for dataset in study.datasets() for method in study.methods_of(dataset)}
     look = looks(study.about["methods"])
-    return [{"name": name, "colour": look[name].colour} for name in study.about["methods"] if name in found]
+    return {name: look[name].colour for name in study.about["methods"] if name in found}
 
 
 @cache

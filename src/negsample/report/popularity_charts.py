@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.formats import share, whole
 from negsample.report.encodings import sized
+from negsample.report.formats import share, whole
 from negsample.report.palette import COHORT_COLOURS, looks
 
 

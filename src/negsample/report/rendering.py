@@ -14,9 +14,10 @@ from negsample.files.folders import finite
 
 
 def environment(folder: Path) -> Environment:
-    """For the templates in ``folder``; the filter ``named`` shows what stands in backticks as a name."""
+    """For the templates in ``folder`` and those of the report; the filter ``named`` shows what stands in backticks as a
+    name."""
     made = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

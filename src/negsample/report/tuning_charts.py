@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.formats import percent, seconds
 from negsample.report.encodings import CHOSEN, colour, highlighted, legend_of, sized
+from negsample.report.formats import percent, seconds, value_text
 from negsample.report.palette import Look
 from negsample.runs.tunings import Trial, TuningSummary, in_order
 
@@ -114,11 +114,11 @@ def _rows(tuning: TuningSummary, name: str) -> list[dict[str, Any]]:
             "hr": percent(trial.value),
             "state": trial.state,
             "taken": trial.number == taken,
-            "told": shown(trial.params[name]),
+            "told": value_text(trial.params[name]),
             "text": percent(trial.ndcg),
             "trial": f"{trial.number}, {trial.state}" + (", chosen" if trial.number == taken else ""),
             "trained": _trained(trial),
-            "others": ", ".join(f"{key} {shown(value)}" for key, value in trial.params.items() if key != name),
+            "others": ", ".join(f"{key} {value_text(value)}" for key, value in trial.params.items() if key != name),
         }
         for trial in tuning.trials
         if trial.ndcg is not None and trial.state != "failed" and trial.params.get(name) is not None
@@ -138,10 +138,3 @@ def _best(rows: Sequence[dict[str, Any]], tuning: TuningSummary, thin: bool) -> 
 
 def _trained(trial: Trial) -> str:
     return f"{trial.epochs} {'epoch' if trial.epochs == 1 else 'epochs'}, {seconds(trial.seconds)}"
-
-
-def shown(value: Any) -> str:
-    """A setting's value: ``0.00123``, ``100``, ``all``."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "none"}[value]
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

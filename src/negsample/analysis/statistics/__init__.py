@@ -1,21 +1,19 @@
-"""Statistics of figures: users and seeds drawn again, the test of a difference, Holm's correction."""
+"""Statistics of figures: the test of a difference, Holm's correction, users and seeds drawn again."""
 
-from negsample.analysis.statistics.pairs import Compared, Sample, compare, holm, seed_ratio
 from negsample.analysis.statistics.resampling import REPLICATES, draws, groups_of, interval, picks, sums_of
-from negsample.analysis.statistics.student import quantile, two_sided
+from negsample.analysis.statistics.t_test import Sample, TTest, holm, seed_ratio, t_quantile, t_tests
 
 __all__ = [
     "REPLICATES",
-    "Compared",
     "Sample",
-    "compare",
+    "TTest",
     "draws",
     "groups_of",
     "holm",
     "interval",
     "picks",
-    "quantile",
     "seed_ratio",
     "sums_of",
-    "two_sided",
+    "t_quantile",
+    "t_tests",
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from negsample.analysis.measures import BALANCE, COHORTS
 from negsample.analysis.reading import Study
-from negsample.analysis.tables import COHORTS
 from negsample.errors import InputError
 from negsample.paper.published import DATASETS, METHODS, POPREC, SCOPES, Figure, name_of, table2, table3
 
-MEASURES = (*(name_of(scope, kind) for kind in ("hr", "ndcg") for scope in SCOPES), "balance@10")
+MEASURES = (*(name_of(scope, kind) for kind in ("hr", "ndcg") for scope in SCOPES), BALANCE)
 """The columns of the paper's Table 3, in its order."""
 SPREADS = 2
 """Standard deviations of the published runs that count as their spread."""
@@ -21,14 +21,14 @@ OTHER_POOL = "adaptive"
 """The method of the paper's text, with a random pool: the published figures are of a pool from the batch."""
 
 
-class Cell(NamedTuple):
+class Beside(NamedTuple):
     """A figure of ours beside a published one, both in %.
 
     ``dataset``: the study's; ``published_dataset``: the paper's that it stands beside, ``stand_in``: whether it is
-    other data. ``method``: the study's. ``verdict``: ``within`` the published spread, mean +- 2 sd; ``above`` or
-    ``below`` it; ``none``: ours is not defined; ``other``: ours is another method (``OTHER_POOL``). For what was
-    published without a spread (PopRec, which is not random) ``equal`` to the digits published, or ``above`` or
-    ``below``.
+    other data. ``method``: the study's, or of the paper's Table 2 the cohort, whose ``measure`` is ``items`` (its share
+    of the catalogue) or ``mpu``. ``verdict``: ``within`` the published spread, mean +- 2 sd; ``above`` or ``below`` it;
+    ``none``: ours is not defined; ``other``: ours is another method (``OTHER_POOL``). For what was published without a
+    spread (PopRec, which is not random, and cohorts) ``equal`` to the digits published, or ``above`` or ``below``.
     """
 
     dataset: str
@@ -42,22 +42,6 @@ class Cell(NamedTuple):
     ours: float | None
     ours_sd: float | None
     runs: int
-    verdict: str
-
-
-class CohortCell(NamedTuple):
-    """A figure of the paper's Table 2 in %: ``measure`` is ``items``, the cohort's share of the catalogue, or ``mpu``.
-
-    ``verdict``: ``equal`` to the digits published, ``above`` or ``below``; ``none``: ours is not defined.
-    """
-
-    dataset: str
-    published_dataset: str
-    stand_in: bool
-    cohort: str
-    measure: str
-    published: float
-    ours: float | None
     verdict: str
 
 
@@ -76,65 +60,55 @@ def reproduced(study: Study) -> dict[str, str]:
     return dict(found)
 
 
-def cells(study: Study, table: pl.DataFrame) -> list[Cell]:
+def beside_table3(study: Study, table: pl.DataFrame) -> list[Beside]:
     """All of Table 3 that the study has, in its order."""
     found = []
     for dataset, published in reproduced(study).items():
         for row in table.filter(pl.col("dataset") == dataset).iter_rows(named=True):
             method = _NAMED.get(row["method"], row["method"])
-            if method != POPREC and method not in METHODS:
-                continue
-            for measure in MEASURES:
-                found.append(_cell(dataset, published, row, measure, table3(published, method)[measure]))
+            if method == POPREC or method in METHODS:
+                theirs = table3(published, method)
+                found += [_of_method(dataset, published, row, measure, theirs[measure]) for measure in MEASURES]
     return found
 
 
-def cohort_cells(study: Study) -> list[CohortCell]:
-    """Table 2, of the datasets with a finished run."""
+def beside_table2(study: Study) -> list[Beside]:
+    """Table 2: the cohorts of the datasets."""
     found = []
     for dataset, published in reproduced(study).items():
         facts = study.manifests[dataset]["cohorts"]
         for cohort in COHORTS:
             theirs = table2(published)[cohort]
-            ours = {"items": 100 * facts[cohort]["item_share"], "mpu": facts[cohort]["mpu"]}
-            for measure, published_value in (("items", theirs.items), ("mpu", theirs.users)):
-                digits = len(f"{published_value:g}".partition(".")[2])
-                verdict = _to_the_digits(ours[measure], published_value, digits)
+            pairs = {
+                "items": (100 * facts[cohort]["item_share"], theirs.items),
+                "mpu": (facts[cohort]["mpu"], theirs.users),
+            }
+            for measure, (ours, value) in pairs.items():
+                verdict = _to_the_digits(ours, value, len(f"{value:g}".partition(".")[2]))
                 key = (dataset, published, dataset != published, cohort, measure)
-                found.append(CohortCell(*key, published_value, ours[measure], verdict))
+                found.append(Beside(*key, value, None, 1, ours, None, 1, verdict))
     return found
 
 
-def beside_table(found: list[Cell]) -> pl.DataFrame:
-    """One row a cell, in %."""
-    kinds: dict[str, type[pl.DataType]] = dict.fromkeys(Cell._fields, pl.Float64)
+def frame_of(found: Sequence[Beside]) -> pl.DataFrame:
+    """One row a figure, in %."""
+    kinds: dict[str, type[pl.DataType]] = dict.fromkeys(Beside._fields, pl.Float64)
     kinds |= dict.fromkeys(("dataset", "published_dataset", "method", "measure", "verdict"), pl.String)
     kinds |= {"stand_in": pl.Boolean, "published_runs": pl.Int64, "runs": pl.Int64}
     return pl.DataFrame(found, schema=kinds, orient="row")
 
 
-def _cell(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: Figure) -> Cell:
+def _of_method(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: Figure) -> Beside:
     mean, sd = row[measure], row[f"{measure}_sd"]
-    ours = None if mean is None else 100 * mean
-    verdict = _to_the_digits(ours, theirs.mean, 1 if measure == "balance@10" else 2)
+    ours, ours_sd = None if mean is None else 100 * mean, None if sd is None else 100 * sd
     if row["method"] == OTHER_POOL:
         verdict = "other"
     elif theirs.sd is not None:
         verdict = _by_spread(ours, theirs.mean, theirs.sd)
-    return Cell(
-        dataset,
-        published,
-        dataset != published,
-        row["method"],
-        measure,
-        theirs.mean,
-        theirs.sd,
-        theirs.runs,
-        ours,
-        None if sd is None else 100 * sd,
-        row["runs"],
-        verdict,
-    )
+    else:
+        verdict = _to_the_digits(ours, theirs.mean, 1 if measure == BALANCE else 2)
+    key = (dataset, published, dataset != published, row["method"], measure)
+    return Beside(*key, theirs.mean, theirs.sd, theirs.runs, ours, ours_sd, row["runs"], verdict)
 
 
 def _by_spread(ours: float | None, mean: float, sd: float) -> str:

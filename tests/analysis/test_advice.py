@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from made import popular, row
 
-from negsample.analysis.offers import chosen_on
-from negsample.analysis.verdicts import advice
+from negsample.analysis.advice import advise
+from negsample.report.words import advice_words
 
 
 def rows(*figures: tuple[str, float, float, float | None]) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def advised(found):
 
 
 def test_validation_chooses():
-    found = chosen_on(VALID, VALID)
+    found = advise(VALID, VALID)
     assert dials(found) == {
         "accuracy": {"a": 0.0, "b": 0.0},
         "tail": {"a": -1.0, "b": -1.0},
@@ -43,7 +43,7 @@ def test_validation_chooses():
     }
     assert advised(found) == {"accuracy": "a", "tail": "a", "balance": "a"}
     assert found.accuracy.chosen["ndcg@10"] == 0.1
-    assert advice(found) == (
+    assert advice_words(found) == (
         "By validation, take `a` for total accuracy; `a` at dial -1 for tail items and Balance at 90\xa0% or more of"
         " the best NDCG@10."
     )
@@ -56,14 +56,18 @@ def test_no_figure_of_the_test_has_a_say(seed):
     valid = [
         row(name, *chance.random(3).round(2), dial=beta) for name in names for beta in betas
     ] + [popular(float(chance.random()) / 4)]  # fmt: skip
-    before = chosen_on(valid, valid)
+    before = advise(valid, valid)
     for _ in range(5):
         test = [
             each | {key: float(chance.random()) if key.endswith("@10") else value for key, value in each.items()}
             for each in valid
         ]
-        garbled = chosen_on(valid, test)
-        assert (dials(garbled), advised(garbled), advice(garbled)) == (dials(before), advised(before), advice(before))
+        garbled = advise(valid, test)
+        assert (dials(garbled), advised(garbled), advice_words(garbled)) == (
+            dials(before),
+            advised(before),
+            advice_words(before),
+        )
         for purpose in PURPOSES:
             for each in getattr(garbled, purpose).rows:
                 assert each in test  # shown as the test has it
@@ -76,7 +80,7 @@ def test_what_is_dominated_on_validation_is_never_advised(seed):
     valid = [
         row(name, *(chance.integers(4, 8, 3) / 10), dial=beta) for name in "ab" for beta in (-1.0, -0.5, 0.0, 0.5, 1.0)
     ]
-    found = chosen_on(valid, valid)
+    found = advise(valid, valid)
     for purpose in PURPOSES:
         chosen = getattr(found, purpose).chosen
         assert not any(_dominates(other, chosen) for other in valid)
@@ -91,28 +95,28 @@ def _dominates(one, other):
 
 def test_of_equal_accuracy_the_more_balanced_setting_is_offered():
     valid = rows(("a", 0.25, 0.1, 0.48), ("a", 0.0, 0.1, 0.57), ("a", -0.25, 0.1, 0.57))
-    assert dials(chosen_on(valid, valid)) == {purpose: {"a": 0.0} for purpose in PURPOSES}
+    assert dials(advise(valid, valid)) == {purpose: {"a": 0.0} for purpose in PURPOSES}
 
 
 def test_nobody_is_offered_a_balance_of_one_cohort_alone():
     valid = rows(("a", 0.0, 0.1, 1 / 3), ("b", 0.0, 0.095, 1 / 3), ("b", -1.0, 0.02, 0.9))
-    found = chosen_on(valid, valid)
+    found = advise(valid, valid)
     assert advised(found)["balance"] is None
-    assert "Balance" not in advice(found)
+    assert "Balance" not in advice_words(found)
 
 
 def test_nothing_is_advised_without_a_hit_or_an_event_on_validation():
     for ndcg in (0.0, None):
         valid = [each | {"ndcg@10": ndcg, "tail_hr@10": ndcg, "balance@10": None} for each in VALID]
-        found = chosen_on(valid, VALID)
+        found = advise(valid, VALID)
         assert advised(found) == dict.fromkeys(PURPOSES, None)
-        assert advice(found).startswith("Nothing to choose by")
-    assert chosen_on([], []).accuracy.rows == []
+        assert advice_words(found).startswith("Nothing to choose by")
+    assert advise([], []).accuracy.rows == []
 
 
 def test_poprec_is_what_has_to_be_beaten_on_validation():
     valid = [*VALID, popular(0.2)]
-    found = chosen_on(valid, [*VALID, popular(0.01)])
+    found = advise(valid, [*VALID, popular(0.01)])
     assert found.baseline_leads
-    assert advice(found).startswith("On validation no trained method has a higher NDCG@10 than PopRec")
-    assert not chosen_on([*VALID, popular(0.05)], valid).baseline_leads
+    assert advice_words(found).startswith("On validation no trained method has a higher NDCG@10 than PopRec")
+    assert not advise([*VALID, popular(0.05)], valid).baseline_leads

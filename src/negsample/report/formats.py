@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,3 +60,20 @@ def when(value: Any) -> str:
 def listed(parts: list[str], last: str = "and") -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def value_text(value: Any) -> str:
+    """A setting's value: ``0.00123``, ``100``, ``all``, ``true``."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "none"}[value]
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def pairs(settings: Mapping[str, Any], *, short: bool = False) -> str:
+    """Settings with their values, but those that are None; ``short``: with three digits."""
+    shown = {
+        key: value_text(value) if short or not isinstance(value, float) else str(value)
+        for key, value in settings.items()
+        if value is not None
+    }
+    return ", ".join(f"{key} {text}" for key, text in shown.items()) or "none"

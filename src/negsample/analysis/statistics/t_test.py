@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from negsample.analysis.statistics.student import two_sided
+from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +29,7 @@ class Sample(NamedTuple):
     random: bool = True
 
 
-class Compared(NamedTuple):
+class TTest(NamedTuple):
     """A difference of means over runs, its standard error with its degrees of freedom, and the two-sided p.
 
     All but ``difference`` are NaN where nothing can be said.
@@ -59,9 +58,9 @@ class _Pool(NamedTuple):
     others: list[float]
 
 
-def compare(
+def t_tests(
     samples: Sequence[Sample], pairs: Sequence[tuple[int, int]], least: Sequence[float] | None = None
-) -> list[Compared]:
+) -> list[TTest]:
     """The difference ``D`` of each of ``pairs`` of ``samples``, tested by Student's t.
 
     ``D`` varies with the users and with the seeds. The means over the runs of a method vary user by user, and in that
@@ -103,10 +102,15 @@ def compare(
     with np.errstate(invalid="ignore", divide="ignore"):
         t_P = np.where(difference_P == 0, 0.0, difference_P / error_P)
         known_P = np.isfinite(difference_P) & np.isfinite(square_P) & ((square_P > 0) | (difference_P == 0))
-        p_P = np.where(known_P, two_sided(np.where(known_P, t_P, 0.0), np.where(known_P, freedom_P, 1.0)), np.nan)
+        p_P = np.where(known_P, 2 * stdtr(freedom_P, -np.abs(t_P)), np.nan)
     error_P, freedom_P = (np.where(known_P, each, np.nan) for each in (error_P, freedom_P))
     columns = (difference_P, error_P, freedom_P, p_P)
-    return [Compared(*(float(value) for value in row)) for row in zip(*columns, strict=True)]
+    return [TTest(*(float(value) for value in row)) for row in zip(*columns, strict=True)]
+
+
+def t_quantile(beyond: float, freedom_P: Floats) -> Floats:
+    """(P,) the ``t`` that ``|T|`` exceeds with probability ``beyond``."""
+    return np.asarray(-stdtrit(freedom_P, beyond / 2))
 
 
 def seed_ratio(of: Sample) -> float:

@@ -1,0 +1,134 @@
+"""Which method to take for which purpose: chosen on validation alone, shown with its figures on test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from negsample.analysis.frontier import Standing
+from negsample.analysis.measures import ACCURACY, BALANCE, TAIL, known
+from negsample.analysis.reading import POPULAR, Study
+from negsample.analysis.tables import TableRow, dialled_rows
+
+ACCEPTABLE = 0.9
+"""Accuracy is acceptable from this share of the best NDCG@10 on."""
+_LEAST = 1 / 3 + 1e-9  # Balance where one cohort has all hits, which nobody wants for its Balance
+
+
+class Purpose(NamedTuple):
+    """What one may want a method for.
+
+    ``measure``: what is to be highest. ``rows``: what each trained method has for it, in the study's order: its
+    figures on test, at the ``dial`` that validation prefers. ``advised``: the method that validation prefers, None
+    where it has nothing to prefer. ``able``: the methods that validation chose among.
+    """
+
+    measure: str
+    rows: list[TableRow]
+    advised: str | None
+    able: tuple[str, ...]
+
+    @property
+    def chosen(self) -> TableRow | None:
+        """The row of the advised method."""
+        return next((row for row in self.rows if row["method"] == self.advised), None)
+
+
+class Advice(NamedTuple):
+    """``accuracy``: the best NDCG@10; ``tail``: the best HR@10 on tail items; ``balance``: the best Balance@10 that
+    keeps ``ACCEPTABLE`` of the best NDCG@10 of all trained methods.
+
+    All of it is chosen on validation. A setting with no more NDCG@10 and no more Balance than another, and less of one
+    of them, is dominated and never chosen: of a method where it has the other itself, in the advice by anybody.
+    ``baseline``: PopRec on test; ``baseline_leads``: whether no trained method is above it on validation.
+    ``standings``: over all settings, on test.
+    """
+
+    accuracy: Purpose
+    tail: Purpose
+    balance: Purpose
+    baseline: TableRow | None = None
+    baseline_leads: bool = False
+    standings: Sequence[Standing] = ()
+
+    @property
+    def purposes(self) -> tuple[Purpose, Purpose, Purpose]:
+        """All three."""
+        return self.accuracy, self.tail, self.balance
+
+    def rivals(self, purpose: Purpose) -> list[TableRow]:
+        """The rows that the advised method of ``purpose`` is claimed to be above: of those that validation chose among,
+        and, but for Balance, PopRec."""
+        rows = [row for row in purpose.rows if row["method"] in purpose.able and row["method"] != purpose.advised]
+        return rows if self.baseline is None or purpose is self.balance else [*rows, self.baseline]
+
+
+def advice_of(study: Study, dataset: str, standings: Sequence[Standing] = ()) -> Advice:
+    """Which methods of ``dataset`` to take."""
+    return advise(dialled_rows(study, dataset, "valid"), dialled_rows(study, dataset), standings)
+
+
+def advise(valid: Sequence[TableRow], test: Sequence[TableRow], standings: Sequence[Standing] = ()) -> Advice:
+    """The advice by rows of (method, dial) on validation, shown by those on test."""
+    trained = _by_method(valid)
+    shown = {(row["method"], row["dial"]): row for row in test}
+    best = max((known(row, ACCURACY) for rows in trained.values() for row in rows), default=-1.0)
+    undominated = {method: _undominated(rows) for method, rows in trained.items()}
+    everybody = _undominated([row for rows in trained.values() for row in rows])
+
+    def keeps(row: TableRow) -> bool:
+        return known(row, ACCURACY) >= ACCEPTABLE * best
+
+    def purpose(
+        measure: str, wish: _Wish, above: float, able: Callable[[TableRow], bool] = lambda row: True
+    ) -> Purpose:
+        worthy = [row for row in everybody if known(row, measure) > above and able(row)]
+        advised = _preferred(worthy, wish) if worthy else None
+        rows = [_preferred(some, wish) for some in undominated.values()]
+        # What is advised is what that method has: the same wish over fewer rivals.
+        rows = [advised if advised and advised["method"] == row["method"] else row for row in rows]
+        return Purpose(
+            measure,
+            [shown[row["method"], row["dial"]] for row in rows],
+            None if advised is None else advised["method"],
+            tuple(method for method, some in trained.items() if any(able(row) for row in some)),
+        )
+
+    def even(row: TableRow) -> tuple[float, ...]:
+        return (True, known(row, BALANCE), known(row, ACCURACY)) if keeps(row) else (False, known(row, ACCURACY))
+
+    popular = next((row for row in valid if row["method"] == POPULAR), None)
+    return Advice(
+        purpose(ACCURACY, lambda row: (known(row, ACCURACY), known(row, BALANCE)), 0),
+        purpose(TAIL, lambda row: (known(row, TAIL), known(row, ACCURACY)), 0),
+        purpose(BALANCE, even, _LEAST, keeps),
+        next((row for row in test if row["method"] == POPULAR), None),
+        popular is not None and known(popular, ACCURACY) >= best,
+        standings,
+    )
+
+
+_Wish = Callable[[TableRow], tuple[float, ...]]
+
+
+def _preferred(rows: Sequence[TableRow], wish: _Wish) -> TableRow:
+    """The one that is wished for most; of equals that with the dial nearest to 0, then the first."""
+    return max(rows, key=lambda row: (wish(row), -abs(row["dial"])))
+
+
+def _undominated(rows: Sequence[TableRow]) -> list[TableRow]:
+    """Those that no other has at least as much NDCG@10 and Balance as, and more of one."""
+    points = [(known(row, ACCURACY), known(row, BALANCE)) for row in rows]
+    return [row for row, own in zip(rows, points, strict=True) if not any(_dominates(other, own) for other in points)]
+
+
+def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one != other and one[0] >= other[0] and one[1] >= other[1]
+
+
+def _by_method(rows: Sequence[TableRow]) -> Mapping[str, list[TableRow]]:
+    found: dict[str, list[TableRow]] = {}
+    for row in rows:
+        if row["method"] != POPULAR:
+            found.setdefault(row["method"], []).append(row)
+    return found

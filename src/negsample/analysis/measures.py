@@ -1,0 +1,38 @@
+"""Which measures a study has: the names that stand in its runs' figures, ours and others'."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from negsample.runs.folder import Run
+
+K = 10
+"""The cut-off at which methods are compared and dials are chosen."""
+ACCURACY, TAIL, BALANCE = "ndcg@10", "tail_hr@10", "balance@10"
+COHORTS = ("head", "mid", "tail")
+SCOPES = ("all", *COHORTS)
+_SCOPED = re.compile(f"({'|'.join((*COHORTS, 'warm'))})_")
+_MEASURE = re.compile(r"(?P<name>[^@]+)@(?P<k>\d+)")
+
+
+def measures_of(runs: Iterable[Run]) -> list[str]:
+    """Every ``NAME@K`` of the runs' figures in total, and by cohort those at 10; in the order of the runs."""
+    found = dict.fromkeys(name for run in runs for name in run.metrics["test"] if _MEASURE.fullmatch(name))
+    return [name for name in found if cut_off_of(name) == K or not _SCOPED.match(name)]
+
+
+def is_total(name: str) -> bool:
+    """Whether a measure is over all events, and not of one cohort."""
+    return not _SCOPED.match(name)
+
+
+def cut_off_of(name: str) -> int:
+    """The ``K`` of ``NAME@K``."""
+    return int(name.rpartition("@")[2])
+
+
+def known(row: Mapping[str, Any], measure: str) -> float:
+    """A figure of a row for comparing; one that is undefined counts below all others."""
+    return -1.0 if row[measure] is None else float(row[measure])

@@ -1,0 +1,113 @@
+"""What each user gains by a method's ranks: what a test of a difference and a resample of users both start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, SCOPES, K
+from negsample.analysis.reading import POPULAR, Study
+from negsample.analysis.statistics import Sample, groups_of, sums_of
+from negsample.evaluation.metrics import balance_slopes, balances, hit, ndcg
+from negsample.runs.folder import Run, read_ranks
+
+Floats = NDArray[np.float64]
+Entry = tuple[str, tuple[float, ...]]
+"""A method, and the dial of each of its runs."""
+
+
+class Events(NamedTuple):
+    """The E measured test events of a dataset: the group of users of each, its cohort, and N, how many groups."""
+
+    group_E: NDArray[np.int64]
+    cohort_CE: Floats
+    groups: int
+    users_C: tuple[int, ...]  # with an event at all, and in each cohort
+
+    def sums(self, values_FE: Floats) -> Floats:
+        """(N, F) sum of each of F values over the events of each group."""
+        return sums_of(values_FE, self.group_E, self.groups)
+
+    def gains(self, ranks_E: Floats) -> Floats:
+        """(N, 2, C) hits and NDCG that each group adds up in each cohort."""
+        found = np.concatenate([self.cohort_CE * hit(ranks_E, K), self.cohort_CE * ndcg(ranks_E, K)])
+        return self.sums(found).reshape(self.groups, 2, len(COHORTS))
+
+
+def events_of(study: Study, dataset: str) -> Events | None:
+    """The events of ``dataset``; None where none was measured."""
+    stored = study.events[dataset]
+    if not len(stored["user_E"]):
+        return None
+    user_E = np.unique(stored["user_E"], return_inverse=True)[1]
+    cohort_CE = np.stack([stored["cohort_E"] == number for number in range(len(COHORTS))])
+    users = (int(user_E.max()) + 1, *(len(np.unique(user_E[each])) for each in cohort_CE))
+    group_E = groups_of(user_E)
+    return Events(group_E, cohort_CE.astype(np.float64), int(group_E.max()) + 1, users)
+
+
+def ranks_of(study: Study, run: Run, betas: Sequence[float]) -> Floats:
+    """(G, E) ranks of ``run`` at ``betas``."""
+    grid = study.grids[run.folder]
+    ranks_GE = read_ranks(run.folder, len(grid["betas"]))["test_GE"]
+    return ranks_GE[[grid["betas"].index(beta) for beta in betas]]
+
+
+class Sums(NamedTuple):
+    """Of N groups of users: ``events_NC`` by cohort, ``gains`` (S, N, 2, C): hits and NDCG of each run of an entry."""
+
+    events_NC: Floats
+    users_C: tuple[int, ...]
+    gains: dict[Entry, Floats]
+
+
+def sums_by_user(study: Study, dataset: str, events: Events, entries: Sequence[Entry]) -> Sums:
+    """What each of ``entries`` gained, by group of users."""
+    gains: dict[Entry, list[Floats]] = {entry: [] for entry in entries}
+    for method in study.methods_of(dataset):
+        of_method = [entry for entry in entries if entry[0] == method]
+        for number, run in enumerate(study.runs_of(dataset, method)):
+            betas = sorted({dials[number] for _, dials in of_method})
+            ranks = dict(zip(betas, ranks_of(study, run, betas), strict=True))
+            for entry in of_method:
+                gains[entry].append(events.gains(ranks[entry[1][number]]))
+    found = {entry: np.stack(each) for entry, each in gains.items()}
+    return Sums(events.sums(events.cohort_CE), events.users_C, found)
+
+
+def users_of(sums: Sums, measure: str, scope: str) -> int:
+    """With an event in ``scope``; for Balance, the fewest of all cohorts."""
+    by_scope = dict(zip(SCOPES, sums.users_C, strict=True))
+    return min(by_scope.values()) if measure == BALANCE else by_scope[scope]
+
+
+def sample(sums: Sums, entry: Entry, measure: str, scope: str) -> Sample:
+    """A figure (``hr@10``, ``ndcg@10``, ``balance@10``) of an entry in one of SCOPES."""
+    gains = sums.gains[entry]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if measure == BALANCE:
+            figures_S, influence_SN = _balance(gains[:, :, 0], sums.events_NC)
+        else:
+            kind = int(measure == ACCURACY)
+            part = slice(None) if scope == "all" else slice(COHORTS.index(scope), COHORTS.index(scope) + 1)
+            figures_S, influence_SN = _ratio(gains[:, :, kind, part].sum(2), sums.events_NC[:, part].sum(1))
+    return Sample(figures_S, influence_SN, entry[0], entry[0] != POPULAR)
+
+
+def _ratio(gains_SN: Floats, events_N: Floats) -> tuple[Floats, Floats]:
+    """Gains an event of each run, and what each group moves it by."""
+    total = events_N.sum()
+    figures_S = gains_SN.sum(1) / total
+    return figures_S, (gains_SN - figures_S[:, None] * events_N) / total
+
+
+def _balance(hits_SNC: Floats, events_NC: Floats) -> tuple[Floats, Floats]:
+    """The same of Balance."""
+    parts = [_ratio(hits_SNC[:, :, number], events_NC[:, number]) for number in range(len(COHORTS))]
+    rates_SC = np.stack([figures for figures, _ in parts], axis=1)
+    slopes_SC = balance_slopes(rates_SC)
+    influence_SN = sum(slopes_SC[:, number, None] * moved for number, (_, moved) in enumerate(parts))
+    return balances(rates_SC), np.asarray(influence_SN)

@@ -1,0 +1,92 @@
+"""Claims as lines of a table: what is claimed, whether it holds, and against which methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from negsample.analysis.advice import Advice, Purpose
+from negsample.analysis.claims import Judged, judged, judged_below_baseline, judged_purpose
+from negsample.analysis.measures import ACCURACY, TAIL
+from negsample.analysis.significance import Comparisons, Difference
+from negsample.analysis.tables import TableRow
+from negsample.report.formats import SPACE, listed
+from negsample.report.shown import ShownTable
+
+_NAMED = 6  # methods; more are counted
+_TINY = 0.001  # a p below it is not told
+
+
+def claims_table(label: str, claims: Sequence[tuple[str, Judged]]) -> ShownTable:
+    """A line a claim."""
+    headings = ("Claim", "On test", "Significant as claimed", "Significant the other way")
+    lines = [claim_line(text, found) for text, found in claims if found.others]
+    return ShownTable(label, (*headings, "No significant difference", "Not tested"), lines, kind="text")
+
+
+def claim_line(text: str, found: Judged) -> tuple[str, ...]:
+    """The claim, its verdict, and who differs how."""
+    undecided = _tested(found.undecided, above=True)
+    if found.undecided and found.detectable is not None:
+        undecided += f"; smallest detectable difference {points(found.detectable)}"
+    untested = "; ".join(f"{_counted(names)}: {why}" for why, names in found.untested.items())
+    return text, found.verdict, _tested(found.agree), _tested(found.contrary), undecided, untested
+
+
+def advice_claims(advice: Advice, tests: Comparisons) -> list[tuple[str, Judged]]:
+    """What the advice claims: each advised method above all others, and what the one for the tail gives and takes."""
+    if advice.baseline_leads and advice.accuracy.chosen is not None:
+        first = f"{called(advice.accuracy.chosen)} has a lower NDCG@10 than PopRec"
+        return [(first, judged_below_baseline(advice, tests))]
+    found = [
+        (f"{called(purpose.chosen)} has {_claimed(purpose, advice)}", judged_purpose(purpose, advice, tests))
+        for purpose in advice.purposes
+        if purpose.chosen is not None
+    ]
+    accurate, tail = advice.accuracy.chosen, advice.tail.chosen
+    if accurate is not None and tail is not None and called(accurate) != called(tail):
+        more = judged({accurate["method"]: tests.between(TAIL, tail, accurate)})
+        less = judged({accurate["method"]: tests.between(ACCURACY, tail, accurate)}, "lower")
+        found.append((f"{called(tail)} has a higher tail HR@10 than {called(accurate)}", more))
+        found.append((f"{called(tail)} has a lower NDCG@10 than {called(accurate)}", less))
+    return found
+
+
+def _claimed(purpose: Purpose, advice: Advice) -> str:
+    if purpose is advice.balance:
+        return "the highest Balance of the methods that keep 90 % of the best NDCG@10 on validation"
+    return "the highest NDCG@10" if purpose is advice.accuracy else "the highest tail HR@10"
+
+
+def called(row: TableRow) -> str:
+    """A method as it stands in a sentence, with its dial where that is turned."""
+    return f"`{row['method']}`" + (f" at dial {row['dial']:+g}" if row.get("dial") else "")
+
+
+def points(fraction: float) -> str:
+    """A difference in percentage points, with two digits that mean something."""
+    return f"{100 * fraction:.2g}{SPACE}percentage points"
+
+
+def p_text(p: float) -> str:
+    """``p 0.012``, or ``p below 0.001``."""
+    return f"p below{SPACE}{_TINY}" if p < _TINY else f"p{SPACE}{p:.2g}"
+
+
+def _tested(tests: Mapping[str, Difference], above: bool = False) -> str:
+    """The methods, the p that is nearest to the 5 % line, which the others are below or ``above``, and who is
+    borderline."""
+    if not tests:
+        return ""
+    known = [each.p_holm for each in tests.values() if each.p_holm is not None]
+    nearest = min(known) if above else max(known)
+    text = p_text(nearest)
+    if len(known) > 1 and nearest >= _TINY:
+        text += " or more" if above else " or less"
+    near = [f"`{name}`" for name, each in tests.items() if each.borderline]
+    if near:
+        text += ", borderline" if len(known) == 1 else f", borderline: {listed(near)}"
+    return f"{_counted(list(tests))} ({text})"
+
+
+def _counted(names: Sequence[str]) -> str:
+    return listed([f"`{name}`" for name in names]) if len(names) <= _NAMED else f"{len(names)} methods"

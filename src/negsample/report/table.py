@@ -1,0 +1,148 @@
+"""The table of figures: which columns, what stands in each cell, what it sorts by, and which cells are best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from negsample.analysis.measures import BALANCE, COHORTS, K, cut_off_of, is_total
+from negsample.analysis.significance import Comparisons
+from negsample.analysis.tables import TableRow
+from negsample.report.formats import whole
+
+_LABELS = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "balance": "Balance", "coverage": "Coverage", "arp": "ARP"}
+
+
+class Column(NamedTuple):
+    """``digits`` after the point, of a value times ``factor``; ``best``: which end of it is the good one."""
+
+    name: str
+    group: str
+    heading: str
+    digits: int = 2
+    factor: float = 100.0
+    best: str = "high"
+
+
+class TableCell(NamedTuple):
+    """``value``: what it sorts by, as text, empty where undefined. ``close``: tested, and no significant difference
+    from the best of its column."""
+
+    value: str
+    text: str
+    sd: str
+    best: bool
+    close: bool
+
+
+class TableLine(NamedTuple):
+    """One method's cells."""
+
+    method: str
+    runs: int
+    cells: list[TableCell]
+
+
+class FiguresTable(NamedTuple):
+    """The columns and lines of one dataset."""
+
+    columns: list[Column]
+    lines: list[TableLine]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """What stands above the headings, and over how many of them."""
+        return [(name, len(list(some))) for name, some in groupby(self.columns, lambda column: column.group)]
+
+    @property
+    def firsts(self) -> set[int]:
+        """The columns that begin a group."""
+        return {at for at, column in enumerate(self.columns) if not at or column.group != self.columns[at - 1].group}
+
+
+def main_columns(measures: Sequence[str]) -> list[Column]:
+    """HR and NDCG at 10 in total and by cohort, a study's own metrics the same way, Balance, Coverage, seconds."""
+    own = dict.fromkeys(name for name in map(_metric, filter(is_total, measures)) if name not in _LABELS)
+    found = []
+    for metric in ("hr", "ndcg", *own):
+        scopes = [(f"{metric}@{K}", "total"), *((f"{cohort}_{metric}@{K}", cohort) for cohort in COHORTS)]
+        group = f"{label(metric)}@{K}, %"
+        found += [Column(name, group, heading) for name, heading in scopes if name in measures]
+    return [
+        *found,
+        Column(BALANCE, "", "Balance, %", 1),
+        Column(f"coverage@{K}", "", "Coverage, %", 1),
+        Column("train_seconds", "", "Seconds", 0, factor=1.0, best="low"),
+    ]
+
+
+def other_columns(measures: Sequence[str]) -> list[Column]:
+    """The figures over all events that :func:`main_columns` lack, by cut-off."""
+    shown = {column.name for column in main_columns(measures)}
+    others = [name for name in measures if is_total(name) and name not in shown]
+    return [
+        Column(name, f"at {cut_off_of(name)}, %", label(_metric(name)), 1 if _metric(name) in ("balance", "arp") else 2)
+        for name in sorted(others, key=cut_off_of)
+    ]
+
+
+def label(metric: str) -> str:
+    """A metric as it stands in headings."""
+    return _LABELS.get(metric, metric)
+
+
+def _metric(name: str) -> str:
+    return name.rpartition("@")[0]
+
+
+def figures_table(rows: Sequence[TableRow], columns: list[Column], tests: Comparisons | None = None) -> FiguresTable:
+    """The rows of one dataset as they are shown; ``tests``: what was tested."""
+    best = [_best(rows, column) for column in columns]
+    close = [_close(rows, column, tests or Comparisons()) for column in columns]
+    return FiguresTable(
+        columns,
+        [
+            TableLine(
+                row["method"],
+                row["runs"],
+                [
+                    _cell(row, column, top, row["method"] in near)
+                    for column, top, near in zip(columns, best, close, strict=True)
+                ],
+            )
+            for row in rows
+        ],
+    )
+
+
+def _cell(row: TableRow, column: Column, best: str | None, close: bool) -> TableCell:
+    value, sd = row[column.name], row.get(f"{column.name}_sd")
+    if value is None:
+        return TableCell("", "undefined" if column.name == BALANCE else "n/a", "", False, False)
+    text = _shown(value, column)
+    spread = "" if sd is None else f"±{column.factor * sd:.{column.digits}f}"
+    return TableCell(repr(float(value)), text, spread, text == best, close and best is not None and text != best)
+
+
+def _close(rows: Sequence[TableRow], column: Column, tests: Comparisons) -> set[str]:
+    """The methods that were tested against the best of a column, without a significant difference."""
+    best = max(rows, key=lambda row: -1.0 if row[column.name] is None else row[column.name])["method"]
+    scope, _, measure = column.name.rpartition("_")
+    found = {row["method"]: tests.of_table(measure, scope or "all", best, row["method"]) for row in rows}
+    return {method for method, each in found.items() if each and each.p_holm is not None and not each.significant}
+
+
+def _best(rows: Sequence[TableRow], column: Column) -> str | None:
+    """What the best cells show: all that show the same are best. None where there is nothing to prefer.
+
+    Zero is never best: no hit, or a baseline that is not trained.
+    """
+    values = [row[column.name] for row in rows if row[column.name]]
+    if not values or len({row[column.name] for row in rows}) == 1:
+        return None
+    return _shown(min(values) if column.best == "low" else max(values), column)
+
+
+def _shown(value: float, column: Column) -> str:
+    return whole(value) if column.factor == 1 else f"{column.factor * value:.{column.digits}f}"
