@@ -1,4 +1,4 @@
-"""Arrays longer than memory, looked at a stretch at a time."""
+"""Arrays longer than memory, read a block at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 BLOCK = 1 << 22  # events held at once
 
 
-def stretches(n: int) -> Iterator[slice]:
-    """``[0, n)`` in stretches of at most ``BLOCK``."""
+def slices(n: int) -> Iterator[slice]:
+    """``[0, n)`` in slices of at most ``BLOCK``."""
     for start in range(0, n, BLOCK):
         yield slice(start, min(start + BLOCK, n))
 
 
 def user_blocks(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """``[first, last)`` of users one after another, with at most ``most`` events together, or one user alone.
+    """``[first, last)`` of users, in turn, who have at most ``most`` events together; or one user alone.
 
     Args:
         offsets: (U + 1,) where each user's events start.
@@ -33,8 +33,8 @@ def user_blocks(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, in
 
 
 def tally(codes: NDArray[Any], size: int) -> NDArray[np.int64]:
-    """(size,) how often each of ``0..size - 1`` is among ``codes``."""
+    """(size,) how often each of ``0..size - 1`` occurs in ``codes``."""
     counts = np.zeros(size, np.int64)
-    for block in stretches(len(codes)):
+    for block in slices(len(codes)):
         np.add.at(counts, codes[block], 1)
     return counts

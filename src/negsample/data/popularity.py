@@ -1,4 +1,4 @@
-"""Train counts to popularity cohorts: head, mid and tail, the one owner of that rule."""
+"""Popularity cohorts (head, mid and tail) from train counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def popularity_order(counts: Ints) -> Ints:
     Returns:
         (V,) ids.
     """
-    _check(counts)
+    if len(counts) < 1 or counts[0] != 0:
+        raise ValueError("counts must have length V + 1 with counts[0] == 0: id 0 is no item")
     return np.argsort(-counts[1:], kind="stable") + 1
 
 
@@ -38,16 +39,16 @@ def cohorts(counts: Ints) -> NDArray[np.int8]:
         (V + 1,) cohorts.
     """
     order = popularity_order(counts)
-    placed = counts[order].astype(np.int64)
-    before = np.cumsum(placed) - placed
-    n = int(placed.sum())
+    ordered = counts[order].astype(np.int64)
+    before = np.cumsum(ordered) - ordered
+    n = int(ordered.sum())
     result = np.full(len(counts), -1, np.int8)
     result[order] = np.where(3 * before < n, HEAD, np.where(3 * before < 2 * n, MID, TAIL))
     return result
 
 
 def users_of_items(users: NDArray[Any], items: NDArray[Any], width: int) -> Ints:
-    """(width,) how many users have each item, from (n,) events; of several sets of users, the sum is that of all."""
+    """(width,) how many users have each item, from (n,) events; results for disjoint sets of users add up."""
     pairs = np.sort(users.astype(np.int64) * width + items)
     return np.bincount(pairs[np.diff(pairs, prepend=pairs[:1] - 1) != 0] % width, minlength=width)
 
@@ -65,8 +66,3 @@ def median_percent(users_of_item: Ints, users: int, cohort: NDArray[np.int8]) ->
     """
     having = {name: users_of_item[cohort == which] for which, name in enumerate(COHORTS)}
     return {name: 100 * float(np.median(each)) / users if len(each) else None for name, each in having.items()}
-
-
-def _check(counts: Ints) -> None:
-    if len(counts) < 1 or counts[0] != 0:
-        raise ValueError("counts must have length V + 1 with counts[0] == 0: id 0 is no item")

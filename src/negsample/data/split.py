@@ -11,17 +11,17 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from negsample.data.blocks import stretches
+from negsample.data.blocks import slices
 from negsample.errors import InputError, guarded
 
 TRAIN, VALID, TEST = 0, 1, 2
 Rule = Literal["timestamp", "paper"]
 _WAY_OUT = "use more data, or a smaller validation or test fraction"
-_BITS = 16  # of a time, that a pass tells apart
+_BITS = 16  # of a time, which one pass sorts
 
 
 class Cut(NamedTuple):
-    """After it are all rows later than ``time``, and of those at ``time`` all but the first ``ties`` in file order."""
+    """The rows after it: those later than ``time``, and of those at ``time`` all but the first ``ties`` in the file."""
 
     time: int
     ties: int
@@ -45,17 +45,16 @@ def split_by_time(
     """The part of each of ``n`` rows: 0 train, 1 validation, 2 test.
 
     ``paper``: in the stable order of time, the last ``ceil(test_fraction * n)`` rows are test and the
-    ``ceil(valid_fraction * n)`` before them validation; rows of one time may straddle a cut.
-    ``timestamp``: the test cut is the time of the first row that ``paper`` puts in test, and every row from that
-    time on is test; the validation cut is the time of the row ``ceil(valid_fraction * n)`` before the test
-    cut, and every row from that time on is validation. No row of train is later than one of validation, nor
-    as late.
+    ``ceil(valid_fraction * n)`` before them validation; rows of one time may lie on both sides of a cut.
+    ``timestamp``: the test cut is the time of the first test row of ``paper``, and every row from that time on is
+    test; the validation cut is the time of the row ``ceil(valid_fraction * n)`` before the test cut, and every row
+    from that time on is validation. Every row of train is earlier than every row of validation.
 
     Args:
         times: (n,) in any unit, rows in file order.
-        rule: which of the two.
-        valid_fraction: share of the rows that validation gets, about.
-        test_fraction: share of the rows that test gets, about.
+        rule: ``timestamp`` or ``paper``.
+        valid_fraction: share of the rows for validation; ``timestamp`` may exceed it.
+        test_fraction: share of the rows for test; ``timestamp`` may exceed it.
 
     Returns:
         (n,) parts, rows as in ``times``.
@@ -66,15 +65,15 @@ def split_by_time(
     for name, share in (("valid_fraction", valid_fraction), ("test_fraction", test_fraction)):
         if not 0 < share < 1:
             raise InputError(f"{name} must be above 0 and below 1, got {share}")
-    _refuse_no_times(times)
+    _check_times(times)
     if times.dtype != np.int64:
-        times = np.unique(times, return_inverse=True)[1]  # as good as the times: in the same order
+        times = np.unique(times, return_inverse=True)[1]  # in the same order as the times
     cuts = find_cuts(times, rule=rule, valid_fraction=valid_fraction, test_fraction=test_fraction)
     return np.concatenate([part for _, part in parts_by_block(times, cuts)])
 
 
-def _refuse_no_times(times: NDArray[Any]) -> None:
-    """Refuses times that sorting would put after all others, in test."""
+def _check_times(times: NDArray[Any]) -> None:
+    """Refuses times that would be sorted after all others, into test."""
     kind = times.dtype.kind
     if kind not in "iufMm":
         raise InputError(f"times must be numbers or moments, got an array of {times.dtype}")
@@ -88,7 +87,7 @@ def _refuse_no_times(times: NDArray[Any]) -> None:
 
 
 def find_cuts(times: NDArray[np.int64], *, rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:
-    """Where :func:`split_by_time` cuts, with the same arguments and errors; no more than a block is held."""
+    """Where :func:`split_by_time` cuts, with the same arguments and errors; a block is in memory."""
     if rule not in ("timestamp", "paper"):
         raise InputError(f"unknown split rule '{rule}'; the rules are: timestamp, paper")
     n = len(times)
@@ -115,9 +114,9 @@ def find_cuts(times: NDArray[np.int64], *, rule: Rule, valid_fraction: float, te
 
 
 def parts_by_block(times: NDArray[np.int64], cuts: Cuts) -> Iterator[tuple[slice, NDArray[np.int8]]]:
-    """The part of each of n rows in file order, a stretch at a time."""
+    """The part of each of n rows in file order, a block at a time."""
     seen = [0, 0]
-    for block in stretches(len(times)):
+    for block in slices(len(times)):
         part = np.zeros(block.stop - block.start, np.int8)
         for i, cut in enumerate(cuts):
             after = times[block] >= cut.time
@@ -128,18 +127,18 @@ def parts_by_block(times: NDArray[np.int64], cuts: Cuts) -> Iterator[tuple[slice
         yield block, part
 
 
-def _nth(times: NDArray[np.int64], place: int) -> tuple[int, int]:
-    """The time at ``place`` in ascending order, from 0, and how many are earlier: by radix, a pass for 16 bits."""
+def _nth(times: NDArray[np.int64], position: int) -> tuple[int, int]:
+    """The time at ``position`` in ascending order and how many are earlier: a radix sort, one pass for 16 bits."""
     low, high, earlier = int(times.min()), int(times.max()), 0
     while low < high:
         shift = max((high - low).bit_length() - _BITS, 0)
         counts = np.zeros(1 << _BITS, np.int64)
-        for block in stretches(len(times)):
+        for block in slices(len(times)):
             inside = times[block][(times[block] >= low) & (times[block] <= high)]
             above = inside.view(np.uint64) - np.uint64(low % 2**64)  # modulo 2^64, where Int64 would overflow
             counts += np.bincount((above >> np.uint64(shift)).astype(np.int64), minlength=len(counts))
         ends = np.cumsum(counts)
-        bin_ = int(np.searchsorted(ends, place - earlier, side="right"))
+        bin_ = int(np.searchsorted(ends, position - earlier, side="right"))
         earlier += int(ends[bin_] - counts[bin_])
         low, high = low + (bin_ << shift), min(low + ((bin_ + 1) << shift) - 1, high)
     return low, earlier
@@ -151,5 +150,5 @@ def _share(fraction: float, n: int) -> int:
 
 
 def _ties(times: NDArray[np.int64]) -> str:
-    distinct = len(reduce(np.union1d, (times[block] for block in stretches(len(times))), times[:0]))
+    distinct = len(reduce(np.union1d, (times[block] for block in slices(len(times))), times[:0]))
     return "all have the same one, and" if distinct == 1 else f"there are {distinct} different times, and"

@@ -1,9 +1,8 @@
-"""Events sorted by user, time and file order, however many: dealt out to ranges of users, each sorted by itself."""
+"""Sort any number of events by user, time and file order: users are partitioned, and each part is sorted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,53 +12,52 @@ import polars as pl
 from numpy.typing import NDArray
 
 from negsample.data import blocks
-from negsample.data.prepare.events import DTYPES, Events, map_events
+from negsample.data.prepare.events import Events, flat_files, map_events
 
 
 def by_user(events: Iterable[Events], offsets: NDArray[np.int64], folder: Path) -> Iterator[Events]:
     """The same events in the order of user, time and their own, some users at a time.
 
-    Held are some, as they come, or the events of some users: a quarter of a block, or of one user if he has more.
+    In memory are a quarter of a block of events, or those of one user who has more.
 
     Args:
         events: users from 0, in any order, some events at a time.
         offsets: (U + 1,) where each user's events start when sorted.
-        folder: an empty one, for as many bytes as the events have.
+        folder: a new one, for as many bytes as the events have.
 
     Raises:
         OSError: the disk is full.
     """
-    ranges = list(blocks.user_blocks(offsets, max(blocks.BLOCK // 4, 1)))  # the smaller, the faster sorted
+    ranges = list(blocks.user_blocks(offsets, max(blocks.BLOCK // 4, 1)))  # smaller ones are sorted faster
     starts = np.append(offsets[[first for first, _ in ranges]], offsets[-1])
     # Of the narrowest type: numpy sorts 16 bits by radix.
     range_U = np.repeat(
         np.arange(len(ranges), dtype=np.min_scalar_type(len(ranges))), [last - first for first, last in ranges]
     )
-    _deal(events, range_U, starts, folder)
-    dealt = map_events(folder)
+    _partition(events, range_U, starts, folder)
+    partitioned = map_events(folder)
     for start, stop in pairwise(starts):
-        yield _sorted(dealt.take(slice(start, stop)))
+        yield _sorted(partitioned.take(slice(start, stop)))
 
 
-def _deal(
+def _partition(
     events: Iterable[Events], range_U: NDArray[np.unsignedinteger[Any]], starts: NDArray[np.int64], folder: Path
 ) -> None:
     """Each range's events from its start on, in the order they come."""
     ends = starts[:-1].copy()
-    with ExitStack() as stack:
-        files = [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
+    with flat_files(folder) as files:
         for some in events:
             which = range_U[some.users]
-            dealt = some.take(np.argsort(which, kind="stable"))
+            ordered = some.take(np.argsort(which, kind="stable"))
             counts = np.bincount(which, minlength=len(ends))
             stops = np.cumsum(counts)
             for each in np.flatnonzero(counts):
-                columns: tuple[NDArray[Any], ...] = dealt.take(slice(stops[each] - counts[each], stops[each]))
+                columns: tuple[NDArray[Any], ...] = ordered.take(slice(stops[each] - counts[each], stops[each]))
                 for file, column in zip(files, columns, strict=True):
                     file.seek(int(ends[each]) * column.itemsize)
                     file.write(column.data)
             ends += counts
-    assert (ends == starts[1:]).all(), "not the events that the offsets tell of"
+    assert (ends == starts[1:]).all(), "not the events of these offsets"
 
 
 def _sorted(events: Events) -> Events:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -32,17 +32,17 @@ class Events(NamedTuple):
         return Events(self.users[which], self.items[which], self.times[which])
 
     def blocks(self) -> Iterator[Events]:
-        """All of them, a stretch at a time."""
-        return (self.take(block) for block in blocks.stretches(len(self.times)))
+        """All of them, a block at a time."""
+        return (self.take(block) for block in blocks.slices(len(self.times)))
 
 
 class Codes:
-    """A dictionary from the ids of a column to codes ``0, 1, ...``, in whatever order they come."""
+    """A dictionary from the ids of a column to codes ``0, 1, ...``, in no particular order."""
 
     def __init__(self, role: str, dtype: pl.DataType) -> None:
         self._role, self._dtype = role, dtype
         self._categorical = pl.Categorical(pl.Categories.random(role))
-        self._kept = pl.Series([], dtype=self._categorical)  # Polars forgets categories that nobody holds
+        self._kept = pl.Series([], dtype=self._categorical)  # else Polars drops the categories
 
     def expr(self) -> pl.Expr:
         """The codes of the column, as UInt32."""
@@ -57,14 +57,14 @@ class Codes:
 
 
 def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
-    """One pass over ``log`` into flat files in ``folder``; held are a block of events and the distinct ids.
+    """One pass over ``log`` into flat files in ``folder``, which holds a block of events and the distinct ids.
 
     Returns:
-        The events in file order, mapped; users and items are codes, in no order. And the log's id (Int64 or
-        String) of each code, of users and of items.
+        The events in file order, mapped; users and items are codes. And the log's id (Int64 or String) of each code,
+        of users and of items.
 
     Raises:
-        InputError: the log cannot be read, or is not what :class:`~negsample.data.log.read.Log` says.
+        InputError: the log cannot be read, or has other types than a :class:`~negsample.data.log.read.Log`.
         OSError: ``folder`` cannot be written.
     """
     frame = log.frame.select("user", "item", "time")
@@ -77,19 +77,19 @@ def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
     failures: list[OSError] = []
 
     def keep(batch: pl.DataFrame) -> bool:
-        """Whether to stop, as what is wrong can be told."""
+        """Whether to stop, as writing failed."""
         nulls[:] += batch.null_count().row(0)
         if len(batch) and not nulls.any():
             some = Events(*(column.to_numpy() for column in batch))
             largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
             try:
                 append(some)
-            except OSError as error:  # of the folder, not of the log
+            except OSError as error:  # it concerns the folder, not the log
                 failures.append(error)
         return bool(failures)
 
     with new_events(folder) as append, readable(source):
-        # Not collect_batches: it takes a panic, as of a file cut short, for the end of the log.
+        # Not collect_batches: it takes a panic, as of a truncated file, for the end of the log.
         frame.select(users.expr(), items.expr(), "time").sink_batches(
             keep, chunk_size=blocks.BLOCK, maintain_order=True, engine="streaming"
         )
@@ -107,14 +107,21 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
 
 
 @contextmanager
+def flat_files(folder: Path) -> Iterator[list[BinaryIO]]:
+    """A file for each column of events, in the new ``folder``."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        yield [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
+
+
+@contextmanager
 def new_events(folder: Path) -> Iterator[Callable[[Events], None]]:
-    """What appends events to new flat files in ``folder``; :func:`map_events` maps them when the block ends.
+    """A function that appends events to flat files in the new ``folder``; :func:`map_events` maps them after the block.
 
     Raises:
         OSError: the disk is full.
     """
-    with ExitStack() as stack:
-        files = [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
+    with flat_files(folder) as files:
 
         def append(events: Events) -> None:
             for file, column, dtype in zip(files, events, DTYPES.values(), strict=True):
@@ -128,9 +135,3 @@ def map_events(folder: Path) -> Events:
     if not (folder / "times").stat().st_size:  # nothing can be mapped
         return Events(*(np.zeros(0, dtype) for dtype in DTYPES.values()))
     return Events(*(np.memmap(folder / name, dtype, mode="r") for name, dtype in DTYPES.items()))
-
-
-def new_folder(folder: Path) -> Path:
-    """``folder``, made."""
-    folder.mkdir()
-    return folder

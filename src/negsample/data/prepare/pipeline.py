@@ -1,6 +1,6 @@
-"""A log becomes a prepared dataset: flat arrays and a manifest in a folder, written whole or not at all.
+"""Prepare a log: flat arrays and a manifest in a folder, written as a whole or not at all.
 
-Held in memory are what there is one of for each user or item, and a block of events; the rest lies in files.
+Memory holds one value for each user or item, and a block of events; the rest lies in files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
 from negsample.data.prepare.by_user import by_user
-from negsample.data.prepare.events import Events, new_folder
+from negsample.data.prepare.events import Events
 from negsample.data.prepare.facts import check_useful, count_events, duplicates_note, largest_user_note
 from negsample.data.prepare.selection import Selection, select
 from negsample.data.split import parts_by_block
@@ -114,9 +114,8 @@ def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl
     users, items = _in_order(chosen.user_ids, parts_UP.sum(1) > 0), _in_order(chosen.item_ids, items_kept > 0)
     parts_UP = parts_UP[users]
     offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
-    _write_events(
-        by_user(_numbered(chosen, users, items), offsets, new_folder(scratch / "dealt")), int(offsets[-1]), folder
-    )
+    ordered = by_user(_numbered(chosen, users, items), offsets, scratch / "by user")
+    _write_events(ordered, int(offsets[-1]), folder)
     train_ends = offsets[:-1] + parts_UP[:, 0]
     small = {
         "offsets": offsets,
@@ -137,7 +136,7 @@ def _in_order(ids: pl.Series, used: NDArray[np.bool_]) -> NDArray[np.uint32]:
 
 
 def _numbered(chosen: Selection, users: NDArray[np.uint32], items: NDArray[np.uint32]) -> Iterator[Events]:
-    """The rows that stay; for codes the places in ``users`` and ``items``, from 0 and from 1."""
+    """The rows that are kept; for codes their positions in ``users`` and ``items``, from 0 and from 1."""
     number_U, number_V = np.zeros(len(chosen.user_ids), np.uint32), np.zeros(len(chosen.item_ids), np.uint32)
     number_U[users] = np.arange(len(users))
     number_V[items] = np.arange(1, len(items) + 1)

@@ -1,4 +1,4 @@
-"""Which rows of a log stay, and where the split cuts them."""
+"""Which rows of a log are kept, and where the split cuts them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from negsample.data.blocks import tally
 from negsample.data.log.read import Log
 from negsample.data.log.times import iso
-from negsample.data.prepare.events import Events, map_events, new_events, new_folder, read_events
+from negsample.data.prepare.events import Events, map_events, new_events, read_events
 from negsample.data.split import TRAIN, Cuts, find_cuts, parts_by_block
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
@@ -21,10 +21,10 @@ Ints = NDArray[np.int64]
 
 
 class Selection(NamedTuple):
-    """The rows that stay are those of ``events`` whose item is ``kept``; users and items are codes.
+    """The rows of ``events`` whose item is ``kept``; users and items are codes.
 
-    ``kept``: by item code. ``train_counts``: train events by item code. ``user_ids`` and ``item_ids``: by code, of
-    all that the log has. ``notes``: on rows that do not stay. ``facts``: for the manifest.
+    ``kept``: by item code. ``train_counts``: train events by item code. ``user_ids`` and ``item_ids``: of the whole
+    log, by code. ``notes``: on rows that are left out. ``facts``: for the manifest.
     """
 
     events: Events
@@ -44,7 +44,7 @@ def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
         InputError: the log cannot be read, or leaves nothing or too little to split.
         OSError: the disk is full.
     """
-    events, user_ids, item_ids = read_events(log, new_folder(scratch / "read"))
+    events, user_ids, item_ids = read_events(log, scratch / "read")
     events, notes = _frequent(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
     cuts = find_cuts(
         events.times,
@@ -75,7 +75,7 @@ def _frequent(
     rare_U, rare_V = users < settings.min_user_events, items < settings.min_item_events
     notes = []
     if users[rare_U].any() or items[rare_V].any():
-        with new_events(new_folder(scratch / "frequent")) as append:
+        with new_events(scratch / "frequent") as append:
             for some in events.blocks():
                 append(some.take(~(rare_U[some.users] | rare_V[some.items])))
         events = map_events(scratch / "frequent")
