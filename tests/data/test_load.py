@@ -136,7 +136,7 @@ def test_description(log):
         ("test events that are repeats", "5 (100.0 %) of those with history, on an item that their user had"),
         ("events that tie with another of their user", "0 (0 %)"),
     ]
-    assert [tuple(row) for row in description.cohorts] == [
+    assert description.cohorts == [
         ("head", "2", "50.0", "50.0", "40.0"),
         ("mid", "1", "25.0", "50.0", "20.0"),
         ("tail", "1", "25.0", "50.0", "40.0"),
@@ -149,7 +149,7 @@ def test_description_of_dropped_events_and_empty_cohorts(tmp_path):
     pl.DataFrame({"user": [0, 1] * 50, "item": items, "time": range(DAY, DAY + 100)}).write_csv(path)
     description = describe(load_dataset(path, PrepareSettings(cold="drop")))
     assert description.facts[-1] == ("cold events dropped", "1 on 1 items")
-    assert [row.mpu_percent for row in description.cohorts] == ["100.0", "none", "none"]
+    assert [row[3] for row in description.cohorts] == ["100.0", "none", "none"]
 
 
 FRAMES = {

@@ -1,4 +1,4 @@
-"""A dataset in figures, as the paper's Table 2 has them: text for people, printed elsewhere."""
+"""A dataset in figures, with the paper's Table 2, as text for the terminal."""
 
 from __future__ import annotations
 
@@ -13,28 +13,16 @@ from negsample.data.popularity import COHORTS
 from negsample.settings import RunSettings, run_settings
 
 
-class CohortRow(NamedTuple):
-    """One cohort, as text.
-
-    ``items``, ``items_percent`` (of the catalogue), ``mpu_percent``, ``test_percent`` (of all test events).
-    """
-
-    cohort: str
-    items: str
-    items_percent: str
-    mpu_percent: str
-    test_percent: str
-
-
 class Description(NamedTuple):
-    """``facts``: (label, value) in the order to print them; ``cohorts``: head, mid, tail."""
+    """``facts``: (label, value) in the order to print them. ``cohorts``: head, mid and tail, with their items, these in
+    % of the catalogue, MPU in %, and test events in % of all."""
 
     facts: list[tuple[str, str]]
-    cohorts: list[CohortRow]
+    cohorts: list[tuple[str, ...]]
 
 
 def describe(dataset: Dataset, settings: RunSettings | None = None) -> Description:
-    """The figures of ``dataset``, and of what a model with ``settings`` (None: the defaults) sees of it."""
+    """The figures of ``dataset``, and of its part that a model with ``settings`` (None: the defaults) sees."""
     about, model = dataset.manifest, settings or run_settings()
     measured = about.test_events - about.test_events_without_history
     seen = _of(seen_train_events(dataset, model), about.train_events)
@@ -73,15 +61,9 @@ def _model(settings: RunSettings) -> str:
     return f"max_length {settings.model.max_length}" + (", windows all" if settings.training.windows == "all" else "")
 
 
-def _cohort(name: str, facts: Cohort, tests: int) -> CohortRow:
-    mpu = facts.mpu
-    return CohortRow(
-        cohort=name,
-        items=f"{facts.items:,}",
-        items_percent=_significant(100 * facts.item_share),
-        mpu_percent="none" if mpu is None else _significant(mpu),
-        test_percent=_significant(100 * facts.test_events / tests),
-    )
+def _cohort(name: str, facts: Cohort, tests: int) -> tuple[str, ...]:
+    percents = (100 * facts.item_share, facts.mpu, 100 * facts.test_events / tests)
+    return name, f"{facts.items:,}", *("none" if each is None else _significant(each) for each in percents)
 
 
 def _of(count: int, total: int) -> str:
@@ -89,7 +71,7 @@ def _of(count: int, total: int) -> str:
 
 
 def _significant(value: float, digits: int = 2) -> str:
-    """``value`` in plain decimals: to one decimal from 1 up, to ``digits`` meaning ones below."""
+    """``value`` with one decimal from 1 up, and with ``digits`` significant digits below."""
     if value == 0 or value >= 1:
         return f"{value:.1f}" if value else "0"
     return f"{value:.{digits - 1 - math.floor(math.log10(value))}f}"

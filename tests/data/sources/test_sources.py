@@ -413,7 +413,7 @@ def test_retailrocket_is_the_views_by_session(tmp_path):
     assert (mine["time"] - start).to_list()[:2] == [0, 3_600 * SECOND]
     assert frame["user"].n_unique() == 5 + 2
     assert notes[1].startswith(
-        "19 views of 21 events; a user is a session of a visitor, over after more than 60 minutes"
+        "19 views of 21 events; a user is a session of a visitor, which ends after more than 60 minutes"
     )
 
 
@@ -438,7 +438,7 @@ def test_retailrocket_leaves_out_repeats_then_the_rare_until_none_is_left(tmp_pa
     frame, notes = retailrocket(tmp_path, *FILL, *visits)
     assert sorted(frame["user"].unique()) == ["50-1", "51-1", "52-1", "53-1", "54-1", "8-1"]
     assert frame.filter(pl.col("user") == "8-1")["item"].to_list() == ["1", "2", "1"]
-    assert "2 events left out: on the item that came just before in the sequence." in notes
+    assert "2 events left out: on the item of the previous event in the sequence." in notes
     assert any(note.startswith("11 events left out: of sequences with one event") for note in notes)
 
 

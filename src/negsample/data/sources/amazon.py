@@ -1,17 +1,7 @@
 """Amazon product data of 2014, ratings of the category Beauty: user, item, rating, time, without a header.
 
-The log keeps the ratings of users with at least five ratings and of items with at least five, both counted once
-over the official file, as SASRec's preprocessing does (Kang and McAuley, 2018; no iteration, so that fewer may be
-left): 394,908 events of 52,024 users on 57,289 items.
-
-Whether the paper used these is not known. Its text gives no counts, and its published results contradict them: their
-fractions have the denominator 21,976 (head 4,992, mid 5,838, tail 11,146), the test events of users with a history,
-and a test part of 5 % of 394,908 events has 19,746 in all. Its code reads ``SessionId``, ``ItemId`` and ``Time``
-from files called ``*_full.tsv``, which is what the scripts of Hidasi and Czapp (2023, ``recsys_eval_flaws``) write;
-those drop users with one event and items with fewer than five, again and again until none is left. By that rule the
-same file is ``amazon-beauty-sequences``.
-
-SHA-256: OmniRec's loader and the repository unified-embeddings agree. No record of its size was found.
+The log has the ratings of users and items with at least five, both counted once over the official file, as in SASRec's
+preprocessing (Kang and McAuley, 2018). Whether the paper used these, and where the checksum is from: docs/datasets.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,6 @@
 """MovieLens: ratings of films by the users of movielens.org, published by GroupLens. All ratings are events.
 
-Sources of sizes and checksums: of the archives of 100K, 1M and 20M TensorFlow Datasets
-(``url_checksums/movielens.txt``), of 10M download records on GitHub that agree (OmniRec's loader among them); they go
-with the MD5 sums of GroupLens' own files ``ml-*.zip.md5``. Of the files inside: ``u.data`` was hashed here,
-``ratings.dat`` of 1M is in records that agree, and of 10M and 20M only the size was found.
+Where sizes and checksums are from: docs/datasets.md.
 """
 
 from __future__ import annotations

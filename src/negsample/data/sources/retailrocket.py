@@ -1,19 +1,8 @@
 """RetailRocket: what the visitors of a shop did in 2015, published at Kaggle, which asks for an account.
 
-The log is made of the views; a user is a session. By which rule the paper made sessions is not in its text.
-
-Known: the paper's published results (``data/all_results.csv`` of its repository) rest on 443 test events with history.
-That is what sessions leave which go on across the cut; visitors who come back would leave thousands. By its Table 2
-the median item of the tail is in 0.003 % of the sequences: if items have five events, there are over 100,000.
-
-Inferred: its code takes ``SessionId``, ``ItemId`` and ``Time`` from a file ``retailrocket_full.tsv``, and its list
-of links is that of Hidasi and Czapp (2023, ``recsys_eval_flaws``), whose script writes such a file,
-``retailrocket_processed_view_full.tsv``. So their rule is followed: sessions over all events, an hour apart; of these
-the views; without repeats of the item just seen; then sessions with one event and items with fewer than five are left
-out in turn, until none is left. ``session-rec`` (Ludewig and Jannach), the other one in use, has half an hour, keeps
-repeats, and leaves out once.
-
-SHA-256 and size of ``events.csv``: several repositories on GitHub agree. Kaggle's archive has no fixed checksum.
+The log has the views; a user is a session. The rule is that of Hidasi and Czapp (2023): sessions over all events, an
+hour apart; of these the views; without repeats of the previous item; then sessions with one event and items with fewer
+than five are left out in turn, until none is left. Why this rule, and where the checksum is from: docs/datasets.md.
 """
 
 from __future__ import annotations

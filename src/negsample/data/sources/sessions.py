@@ -14,14 +14,11 @@ LEAST_LENGTH, LEAST_COUNT = 2, 5  # events of a sequence, of an item
 
 
 def by_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
-    """``events`` with the user's sessions in the place of the user: ``USER-1``, ``USER-2``, and so on.
+    """``events`` with the sessions ``USER-1``, ``USER-2``, ... in place of the user; by user (a number), time and item.
 
     Args:
         events: columns ``user`` and ``item`` (Int64), ``time`` (microseconds since 1970), and others.
-        gap: a session is over where the user's next event is more microseconds away.
-
-    Returns:
-        ``user`` as text, all else as it was; by user (as a number), time and item.
+        gap: a session ends where the user's next event is more microseconds away.
     """
     starts = (pl.col("time").diff() > gap).fill_null(True)
     session = starts.cum_sum().over("user")
@@ -30,12 +27,12 @@ def by_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
 
 
 def without_repeats(events: pl.DataFrame) -> pl.DataFrame:
-    """``events``, in order of user and time, without those on the item that their user had just before."""
+    """``events``, in order of user and time, without those on the same item as the user's previous event."""
     return events.filter((pl.col("item") != pl.col("item").shift().over("user")).fill_null(True))
 
 
 def frequent(events: pl.DataFrame) -> pl.DataFrame:
-    """Users with one event and items with fewer than five left out in turn, until nothing is left to leave out."""
+    """Users with one event and items with fewer than five left out in turn, until none is left."""
     before = -1
     while len(events) != before:
         before = len(events)
@@ -61,18 +58,17 @@ def _sequences(events: pl.DataFrame) -> tuple[pl.LazyFrame, list[str]]:
             f"none of its {len(events):,} events is left: a sequence needs {LEAST_LENGTH} events, an item "
             f"{LEAST_COUNT}; bring a larger file"
         )
-    notes = [
-        f"{len(events) - len(single):,} events left out: on the item that came just before in the sequence.",
+    return kept.lazy(), [
+        f"{len(events) - len(single):,} events left out: on the item of the previous event in the sequence.",
         f"{len(single) - len(kept):,} events left out: of sequences with one event and items with fewer than "
-        f"{LEAST_COUNT}, again and again until none was left.",
+        f"{LEAST_COUNT}, in turn until none was left.",
     ]
-    return kept.lazy(), notes
 
 
 def view_sessions(rows: pl.LazyFrame, gap: int) -> tuple[pl.LazyFrame, list[str]]:
-    """The views (``event`` is ``view``) of a shop's visitors, by session, then as :func:`sequences`.
+    """The views (``event`` is ``view``) of a shop's visitors by session, then as :func:`sequences`.
 
-    Sessions are cut over all events, whatever they are; the views among them are the log.
+    Sessions are cut over all events; the views among them are the log.
 
     Args:
         rows: columns ``user`` and ``item`` (text of whole numbers), ``time`` (microseconds since 1970), ``event``.
@@ -85,9 +81,8 @@ def view_sessions(rows: pl.LazyFrame, gap: int) -> tuple[pl.LazyFrame, list[str]
     events = by_sessions(numbers.select("user", "item", "time", "view").collect(), gap)
     views = events.filter("view").select("user", pl.col("item").cast(pl.String), "time")
     log, notes = _sequences(views)
-    minutes = gap // 60_000_000
-    return log, [
-        f"{len(views):,} views of {len(events):,} events; a user is a session of a visitor, over after more than "
-        f"{minutes} minutes without an event.",
-        *notes,
-    ]
+    told = (
+        f"{len(views):,} views of {len(events):,} events; a user is a session of a visitor, which ends after more than "
+        f"{gap // 60_000_000} minutes without an event."
+    )
+    return log, [told, *notes]
