@@ -21,7 +21,7 @@ from benchmarks.reliability.small import SETTINGS, write_log
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import study_table
 from negsample.comparison import compare
-from negsample.data.dataset import ARRAYS
+from negsample.data.arrays import ARRAYS
 from negsample.data.load import load_dataset
 from negsample.data.log.read import read_log
 from negsample.data.prepare.pipeline import prepare

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from negsample.data.dataset import ARRAYS, open_dataset
+from negsample.data.arrays import ARRAYS
+from negsample.data.dataset import open_dataset
 from negsample.data.log.read import Log
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError

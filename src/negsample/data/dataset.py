@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -14,19 +13,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.data.arrays import map_arrays
 from negsample.data.manifest import MANIFEST, Manifest, read_manifest
 from negsample.data.popularity import cohorts
 from negsample.errors import InputError, guarded
-from negsample.files.checksums import LIST, Checksums, read_list
-
-ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
-    "items": np.int32,
-    "times": np.int64,
-    "offsets": np.int64,
-    "train_ends": np.int64,
-    "valid_ends": np.int64,
-    "train_counts": np.int64,
-}
+from negsample.files.checksums import LIST, read_list
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,18 +149,7 @@ def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
     manifest = read_manifest(listed)
     for name in listed.files:
         (listed.check if whole else listed.check_size)(name)
-    events, users, items = manifest.events, manifest.users, manifest.items
-    lengths = {
-        "items": events,
-        "times": events,
-        "offsets": users + 1,
-        "train_ends": users,
-        "valid_ends": users,
-        "train_counts": items + 1,
-    }
-    arrays = {name: _mapped(listed, f"{name}.npy", dtype, lengths[name]) for name, dtype in ARRAYS.items()}
-    _check_together(arrays, manifest, listed)
-    return Dataset(folder, manifest, **arrays)
+    return Dataset(folder, manifest, **map_arrays(listed, manifest))
 
 
 def _opened_again(folder: Path, expected: str) -> Dataset:
@@ -181,29 +161,3 @@ def _opened_again(folder: Path, expected: str) -> Dataset:
             "started; put it on a file system that all machines share"
         )
     return data
-
-
-def _check_together(arrays: Mapping[str, NDArray[Any]], manifest: Manifest, listed: Checksums) -> None:
-    offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
-    if offsets[0] != 0 or offsets[-1] != manifest.events or (np.diff(offsets) < 0).any():
-        raise listed.damaged("offsets.npy", "they do not ascend from 0 to the number of events")
-    if (train_ends < offsets[:-1]).any() or (train_ends > valid_ends).any():
-        raise listed.damaged("train_ends.npy", "a user's train events end before they begin or after validation's")
-    if (valid_ends > offsets[1:]).any():
-        raise listed.damaged("valid_ends.npy", "a user's validation events end after all of the user's")
-    counts = arrays["train_counts"]
-    if counts[0] != 0 or (counts < 0).any() or counts.sum() != manifest.train_events:
-        raise listed.damaged("train_counts.npy", "they are no counts of the train events")
-
-
-def _mapped(listed: Checksums, name: str, dtype: type[np.signedinteger[Any]], length: int) -> NDArray[Any]:
-    listed.check_size(name)
-    try:
-        array: NDArray[Any] = np.load(listed.folder / name, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # of a header that is flipped, of any kind
-        raise listed.damaged(name, error) from None
-    if array.dtype != dtype or array.ndim != 1:
-        raise listed.damaged(name, f"{array.dtype} of shape {array.shape}, not a row of {np.dtype(dtype)}")
-    if len(array) != length:
-        raise listed.damaged(name, f"{len(array)} values, the manifest says {length}")
-    return array

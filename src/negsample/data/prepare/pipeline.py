@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.data.dataset import ARRAYS, Dataset, ids_path, is_prepared, open_dataset
+from negsample.data.arrays import ARRAYS
+from negsample.data.dataset import Dataset, ids_path, is_prepared, open_dataset
 from negsample.data.fingerprint import Arrays, content_fingerprint
 from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import Frame

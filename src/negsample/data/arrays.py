@@ -1,0 +1,56 @@
+"""The arrays of a prepared dataset, mapped from its files and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from negsample.data.manifest import Manifest
+from negsample.files.checksums import Checksums
+
+ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
+    "items": np.int32,
+    "times": np.int64,
+    "offsets": np.int64,
+    "train_ends": np.int64,
+    "valid_ends": np.int64,
+    "train_counts": np.int64,
+}
+
+
+def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]:
+    """The arrays of a :class:`~negsample.data.dataset.Dataset`, from the files of ``listed``.
+
+    Raises:
+        DamagedError: one of them has another size than ``manifest`` says, or values that cannot be.
+    """
+    events, users, items = manifest.events, manifest.users, manifest.items
+    lengths = dict(zip(ARRAYS, (events, events, users + 1, users, users, items + 1), strict=True))
+    arrays = {name: _mapped(listed, name, lengths[name]) for name in ARRAYS}
+    offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
+    if offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
+        raise listed.damaged("offsets.npy", "they do not ascend from 0 to the number of events")
+    if (train_ends < offsets[:-1]).any() or (train_ends > valid_ends).any():
+        raise listed.damaged("train_ends.npy", "a user's train events end before they begin or after validation's")
+    if (valid_ends > offsets[1:]).any():
+        raise listed.damaged("valid_ends.npy", "a user's validation events end after all of the user's")
+    counts = arrays["train_counts"]
+    if counts[0] != 0 or (counts < 0).any() or counts.sum() != manifest.train_events:
+        raise listed.damaged("train_counts.npy", "they are no counts of the train events")
+    return arrays
+
+
+def _mapped(listed: Checksums, name: str, length: int) -> NDArray[Any]:
+    file, dtype = f"{name}.npy", np.dtype(ARRAYS[name])
+    listed.check_size(file)
+    try:
+        array: NDArray[Any] = np.load(listed.folder / file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header raises errors of any kind
+        raise listed.damaged(file, error) from None
+    if array.dtype != dtype or array.ndim != 1:
+        raise listed.damaged(file, f"{array.dtype} of shape {array.shape}, not a row of {dtype}")
+    if len(array) != length:
+        raise listed.damaged(file, f"{len(array)} values, the manifest says {length}")
+    return array
