@@ -1,4 +1,4 @@
-"""Every row of the table computes what its name says: law, selection and loss against slow words of their own."""
+"""Every method computes what its name says: distribution, selection and loss against a slow version written here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SMALL = {
     "cache_negatives": 6,
     "cache_size": 30,
     "kept_hardest": 3,
-    "picked_from": 1,  # so that nothing is chance
+    "picked_from": 1,  # so that nothing is random
     "resampled": 4,
     "mixed_negatives": 5,
     "regularization": 0.3,
@@ -64,7 +64,7 @@ def batches_of(data, method, rng, number=3):
     return [batch for batch, _ in zip(batches, range(number), strict=False)]
 
 
-# The law of one draw before exclusion, item by item: counts c, target shares p, popularity ranks r, cohorts.
+# The distribution of one draw before exclusion, item by item: counts c, target shares p, popularity ranks r, cohorts.
 
 
 def uniform(c, p, of):
@@ -91,11 +91,11 @@ def thirds(c, p, of):
 
 def together(*parts):
     total = sum(k for k, _ in parts)
-    return lambda c, p, of: sum(k * law(c, p, of) for k, law in parts) / total
+    return lambda c, p, of: sum(k * distribution(c, p, of) for k, distribution in parts) / total
 
 
 MIXED = together((7, in_batch), (12, uniform))
-LAWS = {
+DISTRIBUTIONS = {
     "random": uniform,
     "popularity": power(1.0),
     "in-batch": in_batch,
@@ -134,12 +134,12 @@ def popularity_of(data):
     return counts, targets / targets.sum(), cohorts(np.asarray(data.train_counts))[1:]
 
 
-@pytest.mark.parametrize("name", LAWS)
-def test_a_row_proposes_by_its_law(name, data, rng):
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_method_proposes_by_its_distribution(name, data, rng):
     method = built(name, data)
     batch = batches_of(data, method, rng(0), 1)[0]
     found = method.sampler.log_prob(torch.arange(1, V + 1), batch, per="batch").exp()
-    np.testing.assert_allclose(found.numpy(), LAWS[name](*popularity_of(data)), rtol=1e-5)
+    np.testing.assert_allclose(found.numpy(), DISTRIBUTIONS[name](*popularity_of(data)), rtol=1e-5)
 
 
 def test_own_cohort_proposes_from_the_targets_cohort(data, rng):
@@ -205,7 +205,7 @@ def corrected(pos, neg, log_q, m, masked):
     return (1 - np.exp(pos) / (np.exp(pos) + total)) * (-pos + np.log(total))
 
 
-SEATS = {
+LOSSES = {
     **dict.fromkeys(["random", "popularity", "in-batch", "mixed", "inverse-popularity", "cohort", "own-cohort"], bce()),
     **dict.fromkeys(["adaptive", "adaptive-mixed", "adaptive-in-batch"], bce(3)),
     "bpr": bpr(),
@@ -223,22 +223,22 @@ SEATS = {
 }
 
 
-def law_for(method, data, batch, row, drawn):
-    """(V,) law of a shared draw for a sequence, and how many of it are there: what is the user's own is left out."""
+def distribution_for(method, data, batch, row, drawn):
+    """(V,) distribution of a shared draw for a sequence, without what is the user's own, and how many are there."""
     parts = method.sampler.parts if isinstance(method.sampler, Mixture) else [method.sampler]
     owners = [*([] if drawn.owner is None else drawn.owner.tolist()), *[-1] * len(drawn.ids)][: len(drawn.ids)]
     user, start, mixed, there = int(batch.users_B[row]), 0, np.zeros(V), 0
     for part in parts:
         stop = start + int(part.k)
         m = sum(1 for i, o in zip(drawn.ids.tolist()[start:stop], owners[start:stop], strict=True) if i and o != user)
-        law = np.exp(part.log_prob(torch.arange(1, V + 1), batch, per="batch").double().numpy())
+        distribution = np.exp(part.log_prob(torch.arange(1, V + 1), batch, per="batch").double().numpy())
         if isinstance(part, InBatch | MemoryBank):  # targets of others: all there are, less those of the sequence
-            law = np.zeros(V)
+            distribution = np.zeros(V)
             for other in range(data.users):
                 if other != user:
-                    np.add.at(law, data.items[data.offsets[other] + 1 : data.train_ends[other]] - 1, 1)
-            law /= law.sum()
-        mixed, there, start = mixed + m * law, there + m, stop
+                    np.add.at(distribution, data.items[data.offsets[other] + 1 : data.train_ends[other]] - 1, 1)
+            distribution /= distribution.sum()
+        mixed, there, start = mixed + m * distribution, there + m, stop
     return (
         mixed / max(there, 1),
         there,
@@ -247,29 +247,33 @@ def law_for(method, data, batch, row, drawn):
 
 
 def positions(model, method, data, batch, rng):
-    """Each position's numbers, from ids drawn as the step will draw them, and a law written here."""
+    """Each position's numbers, from ids drawn as the step will draw them, and a distribution written here."""
     drawn = method.sampler.draw(batch, rng=rng)
     ids = drawn.ids
-    shared = [law_for(method, data, batch, row, drawn) for row in range(batch.sequences)] if ids.dim() == 1 else None
+    shared = (
+        [distribution_for(method, data, batch, row, drawn) for row in range(batch.sequences)]
+        if ids.dim() == 1
+        else None
+    )
     states = model(model.table.lookup(batch.inputs.items_T)[0], batch.inputs).detach().double().numpy()
     table = model.table.weight.detach().double().numpy()
     keys = set(batch.history_keys.tolist())
     rows = []
     for t, row in enumerate(batch.inputs.rows_T.tolist()):
-        law, m, own = (
+        distribution, m, own = (
             shared[row] if shared else (None, ids.shape[1], ids[row if len(ids) == batch.sequences else t].tolist())
         )
         target = int(batch.targets_T[t])
         had = {"history": {i for i in range(1, V + 1) if row * (V + 1) + i in keys}, "target": {target}}
         kept = np.array([i for i in own if i and i not in had[method.exclude]], dtype=int)
-        log_q = np.log(law[kept - 1]) if shared else None
-        masked = sum(law[i - 1] for i in had[method.exclude]) if shared else None
+        log_q = np.log(distribution[kept - 1]) if shared else None
+        masked = sum(distribution[i - 1] for i in had[method.exclude]) if shared else None
         rows.append((states[t] @ table[target], table[kept] @ states[t], log_q, m, masked))
     return rows
 
 
-@pytest.mark.parametrize("name", SEATS)
-def test_a_row_loses_by_its_formula(name, data, rng):
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_method_has_the_loss_of_its_formula(name, data, rng):
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
     with torch.no_grad():
         model.table.weight[1:].normal_(0, 0.7, generator=rng(9))
@@ -281,11 +285,11 @@ def test_a_row_loses_by_its_formula(name, data, rng):
         # A bank moves on with each draw, so a twin draws; a cache with each choice, so the method itself does.
         rows = positions(model, method if name == "xir" else twin, data, batch, same)
         loss = step(model, method, batch, optimizer, negatives_rng=one, dropout_rng=rng(7))
-        assert float(loss) == pytest.approx(SEATS[name](rows), rel=2e-4)
+        assert float(loss) == pytest.approx(LOSSES[name](rows), rel=2e-4)
 
 
 def test_yis_form_corrects_the_target_by_its_share_of_all_targets(data, rng):
-    """Its own occurrence included, though its negatives' law is without the user's own."""
+    """Its own occurrence included, though its negatives' distribution is without the user's own."""
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
     method = built("in-batch-log-q", data)
     batch = batches_of(data, method, rng(1), 1)[0]
@@ -386,7 +390,7 @@ def test_who_has_everything_does_no_harm(name, dataset_of, rng):
 def test_settings_are_known_words_are_there_and_costs_are_said(name):
     method = METHODS[name]
     assert all(field.description for field in method.settings.model_fields.values())
-    assert all(len(said) > 20 for said in (method.formula, method.take, method.serves))
+    assert all(len(message) > 20 for message in (method.formula, method.take, method.serves))
     assert "scores" in cost(name)
     assert negative_settings(name, {}) == negative_settings(name, negative_settings(name, {}))
 
@@ -420,7 +424,7 @@ def test_all_is_every_method_once():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"log_q_strength": 1.5}, "log_q_strength"),
         ({"cohort_shares": [0, 0, 0]}, "sum above 0"),
@@ -432,8 +436,8 @@ def test_all_is_every_method_once():
         ({"temperature": 0}, "temperature"),
     ],
 )
-def test_senseless_settings_are_refused(changes, said):
-    with pytest.raises(InputError, match=said):
+def test_senseless_settings_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
         negative_settings("random", changes)
 
 
@@ -447,7 +451,7 @@ def test_all_targets_are_shared_by_the_batch(data):
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "said"),
+    ("name", "changes", "message"),
     [
         ("adaptive", {"kept_hardest": 12}, "kept_hardest=12 keeps all of 12 negatives and selects nothing; take fewer"),
         ("adaptive-mixed", {"kept_hardest": 19}, "keeps all of 19 negatives"),
@@ -456,8 +460,8 @@ def test_all_targets_are_shared_by_the_batch(data):
         ("dns-mn", {"picked_from": 13}, "picked_from=13 of random_negatives=12: there are not so many"),
     ],
 )
-def test_a_selection_of_all_is_refused(name, changes, said, data):
-    with pytest.raises(InputError, match=said):
+def test_a_selection_of_all_is_refused(name, changes, message, data):
+    with pytest.raises(InputError, match=message):
         built(name, data, SMALL | changes)
 
 

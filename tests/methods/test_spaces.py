@@ -119,16 +119,16 @@ def test_what_is_given_bounds_what_is_searched():
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "told"),
+    ("name", "changes", "message"),
     [
         ("adaptive", {"kept_hardest": 600}, "no random_negatives from 2 to 500 .*kept_hardest=600"),
         ("adaptive-in-batch", {"in_batch_negatives": 1}, "no kept_hardest from 1 to 25 .*in_batch_negatives=1"),
         ("dns-mn", {"picked_from": 500}, "no random_negatives from 5 to 500 .*picked_from=500"),
     ],
 )
-def test_a_search_in_which_nothing_is_left_is_refused(name, changes, told, dataset_of, tmp_path):
+def test_a_search_in_which_nothing_is_left_is_refused(name, changes, message, dataset_of, tmp_path):
     data = dataset_of([([1, 2, 3], [4], [5])], 9)
     given = {"trials": 3, "seed": 0, "settings": run_settings(), "changes": changes, "given": (), "folder": tmp_path}
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         plan_tunings([data], [name], **given)
     assert plan_tunings([data], [name], **(given | {"changes": {}}))

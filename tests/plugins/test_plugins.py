@@ -48,7 +48,7 @@ def test_a_registry_is_read_like_a_dictionary_and_written_by_register_alone(colo
 
 
 @pytest.mark.parametrize(
-    ("name", "part", "told"),
+    ("name", "part", "message"),
     [
         ("red", 3, "the name 'red' is negsample's own; give your colour another one"),
         ("None", 3, "negsample's own"),
@@ -60,8 +60,8 @@ def test_a_registry_is_read_like_a_dictionary_and_written_by_register_alone(colo
         ("blue", "3", "colour 'blue': a colour is a number, got '3'"),
     ],
 )
-def test_what_is_no_part_is_refused(colours, name, part, told):
-    with pytest.raises(InputError, match=told):
+def test_what_is_no_part_is_refused(colours, name, part, message):
+    with pytest.raises(InputError, match=message):
         colours.register(name, part)
 
 
@@ -123,7 +123,7 @@ def test_a_module_is_known_by_the_source_of_its_package(colours, tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("x = 1\n1 / 0\n", "plugin mine.py, line 2: ZeroDivisionError: division by zero"),
         ("x = (\n", "plugin mine.py, line 1: SyntaxError"),
@@ -134,10 +134,10 @@ def test_a_module_is_known_by_the_source_of_its_package(colours, tmp_path, monke
         ),
     ],
 )
-def test_a_plugin_that_fails_says_where_and_leaves_nothing(colours, tmp_path, text, told):
+def test_a_plugin_that_fails_says_where_and_leaves_nothing(colours, tmp_path, text, message):
     path = tmp_path / "mine.py"
     path.write_text(text)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         load_plugins([str(path)])
     assert list(colours) == ["red", "dark-red"]
     assert not loaded()

@@ -85,7 +85,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2018,
         formula="ids ~ 1/V;  loss = mean softplus(-s+) + mean softplus(s)",
         take=(
-            "As the baseline that everybody knows; when the whole catalogue must be told apart and no one complains "
+            "As the baseline that everybody knows; when the whole catalogue must be ranked and no one minds "
             "that popular items win."
         ),
         serves=(

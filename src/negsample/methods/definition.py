@@ -1,4 +1,4 @@
-"""What a method is: its three parts, its settings, and what is said of it."""
+"""What a method is: its three parts, its settings and its description."""
 
 from __future__ import annotations
 

@@ -77,8 +77,8 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         formula="ids: K uniform;  keep the k with the highest s;  loss = BCE",
         take="When random negatives have become too easy and the loss no longer moves.",
         serves=(
-            "The negatives that count are those that score high: head and mid are told apart more sharply. Rare items "
-            "seldom score high enough to be kept, so little is learned of the tail, and fewer items are shown to "
+            "The negatives that count are those that score high: head and mid items are separated more sharply. Rare "
+            "items seldom score high enough to be kept, so little is learned of the tail, and fewer items are shown to "
             "anybody."
         ),
     ),

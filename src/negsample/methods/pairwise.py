@@ -106,8 +106,8 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2013,
         formula="ids: M uniform;  keep the highest s;  loss = -log sigmoid(s+ - s)",
         take=(
-            "For sharp top ranks with few negatives; M is how hard. Too large an M finds items that he would have "
-            "liked."
+            "For sharp top ranks with few negatives; M is how hard. Too large an M finds items that the user would "
+            "have liked."
         ),
         serves="As adaptive: sharper in head and mid, few different items shown.",
     ),

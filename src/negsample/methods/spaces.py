@@ -127,9 +127,9 @@ def narrowed(name: str, spaces: Mapping[str, Space], known: Mapping[str, Any]) -
             others = sum(ends[key][1] for key in proposed if key != name)
             low = max(low, ends[selects][0] + leaves - others)
     if low > high:
-        told = ", ".join(f"{key}={known[key]}" for key in (*proposed, *dict(selected)) if key in known)
+        given = ", ".join(f"{key}={known[key]}" for key in (*proposed, *dict(selected)) if key in known)
         raise InputError(
-            f"no {name} from {space} leaves a choice among what is proposed, with {told}; give {name} by --set, or "
+            f"no {name} from {space} leaves a choice among what is proposed, with {given}; give {name} by --set, or "
             "other numbers"
         )
     return Whole(low, high)

@@ -74,7 +74,7 @@ class Registry(Mapping[str, V]):
         return f"<{len(self)} {self.kind}s: {', '.join(self)}>"
 
     def unknown(self, name: object) -> str:
-        """What is said of a name that is not there: the nearest ones, or all."""
+        """The message for a name that is not there, with the nearest names or all of them."""
         by_lower = {each.lower(): each for each in self}
         near = [repr(by_lower[each]) for each in difflib.get_close_matches(str(name).lower(), by_lower, n=3)]
         hint = f"did you mean {' or '.join(near)}?" if near else f"the {self.kind}s are: {', '.join(self)};"
