@@ -98,7 +98,8 @@ LAYERS = (
     {"batches"},
     {"data"},
     {"files", "random"},
-    {"settings", "plugins"},
+    {"settings"},
+    {"plugins"},
     {"errors"},
 )
 """From the top down: a package imports from the layers below its own."""

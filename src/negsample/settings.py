@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from negsample.errors import InputError
+from negsample.plugins import Registry
 
 M = TypeVar("M", bound=BaseModel)
 History = Literal["frozen", "rolling", "rolling-basket"]
@@ -162,10 +163,6 @@ class GRU4RecSettings(Settings):
     blocks: int = Field(2, ge=1, description="GRU layers")
 
 
-BACKBONE_SETTINGS: dict[str, type[Settings]] = {"sasrec": SASRecSettings, "gru4rec": GRU4RecSettings}
-"""The settings of each backbone, by its name: :class:`ModelSettings`, and its own."""
-
-
 class TrainingSettings(Settings):
     """How a model is trained; the same for every method of a study."""
 
@@ -256,6 +253,26 @@ DEFAULT_BACKBONE = "sasrec"
 _GROUPS: tuple[type[Settings], ...] = (TrainingSettings, EvaluationSettings, MachineSettings)
 
 
+def _check_backbone(name: str, model: type[Settings]) -> None:
+    if not (isinstance(model, type) and issubclass(model, Settings) and hasattr(model, "build")):
+        raise ValueError("its settings must be a class of negsample.Settings with a method build(self, table, *, rng)")
+    own = model.model_fields
+    if lacking := [key for key in _COMMON if key not in own]:
+        raise ValueError(f"its settings lack {', '.join(lacking)}; every backbone has {', '.join(_COMMON)}")
+    if taken := [key for key in own for group in _GROUPS if key in group.model_fields]:
+        raise ValueError(f"its setting {taken[0]} is one of training or evaluation; take another name")
+    if own["backbone"].default != name:
+        raise ValueError(f"its settings have backbone={own['backbone'].default!r} by default; it must be its name")
+    model()  # all have defaults
+
+
+_COMMON = ("backbone", "dim", "max_length", "dropout", "table", "table_dtype")
+BACKBONES: Registry[type[Settings]] = Registry(
+    "backbone", {"sasrec": SASRecSettings, "gru4rec": GRU4RecSettings}, check=_check_backbone
+)
+"""The settings of each backbone, by its name: :class:`ModelSettings`, and its own."""
+
+
 def table_for(items: int) -> Literal["dense", "rows"]:
     """The table that is faster for a catalogue of so many items."""
     return "rows" if items >= ROWS_FROM else "dense"
@@ -275,7 +292,7 @@ def setting_fields(backbone: str = DEFAULT_BACKBONE) -> dict[str, FieldInfo]:
 
 def is_run_setting(name: str) -> bool:
     """Whether ``name`` is one of :func:`run_settings`, of any backbone."""
-    return any(name in group.model_fields for group in (*BACKBONE_SETTINGS.values(), *_GROUPS))
+    return any(name in group.model_fields for group in (*BACKBONES.values(), *_GROUPS))
 
 
 def run_settings(**flat: Any) -> RunSettings:
@@ -291,7 +308,7 @@ def run_settings(**flat: Any) -> RunSettings:
     backbone = flat.get("backbone", DEFAULT_BACKBONE)
     fields = setting_fields(backbone)
     if unknown := [key for key in flat if key not in fields]:
-        others = [name for name, group in BACKBONE_SETTINGS.items() if unknown[0] in group.model_fields]
+        others = [name for name, group in BACKBONES.items() if unknown[0] in group.model_fields]
         if others:
             raise InputError(
                 f"setting {unknown[0]} is for backbone {' or '.join(others)}, and {backbone} has none; leave it out"
@@ -307,9 +324,9 @@ def run_settings(**flat: Any) -> RunSettings:
 
 
 def _settings_of(backbone: Any) -> type[Settings]:
-    if not isinstance(backbone, str) or backbone not in BACKBONE_SETTINGS:
-        raise InputError(f"unknown backbone {backbone!r}; the backbones are: {', '.join(BACKBONE_SETTINGS)}")
-    return BACKBONE_SETTINGS[backbone]
+    if not isinstance(backbone, str):
+        raise InputError(BACKBONES.unknown(backbone))
+    return BACKBONES[backbone]
 
 
 def _check_together(settings: RunSettings) -> None:

@@ -20,8 +20,8 @@ from negsample.files.checksums import LIST, write_list
 from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
 from negsample.methods import POPREC, build_method, catalogue_of, changed_settings, negative_settings
-from negsample.models import GRU4Rec, PopRec, SASRec
-from negsample.models.item_table import DenseTable, RowsTable
+from negsample.models import Backbone, PopRec
+from negsample.models.build import build_backbone
 from negsample.plugins import sources_of
 from negsample.random import generator
 from negsample.runs.folder import is_run, read_run, run_fingerprint
@@ -29,7 +29,7 @@ from negsample.runs.machine import machine
 from negsample.runs.measure import measure, write_measured
 from negsample.runs.memory import forget_peak, peak_memory
 from negsample.scoring.dial import Choice
-from negsample.settings import GRU4RecSettings, RunSettings, SASRecSettings, canonical_json, fingerprint, is_run_setting
+from negsample.settings import RunSettings, canonical_json, fingerprint, is_run_setting
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
 from negsample.training.state import Epoch, Fitted, TrainingState
@@ -150,7 +150,7 @@ def checkpoint_identity(jobs: Sequence[Job], device: torch.device) -> str:
 
 def _write(
     job: Job,
-    model: SASRec | GRU4Rec | PopRec,
+    model: Backbone | PopRec,
     fitted: Fitted,
     scratch: Path,
     dial: Choice,
@@ -175,32 +175,13 @@ def _write(
     write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | took)
 
 
-def build_model(job: Job, device: torch.device) -> SASRec | GRU4Rec | PopRec:
+def build_model(job: Job, device: torch.device) -> Backbone | PopRec:
     """The untrained model of ``job``."""
     if job.method == POPREC:
         order = torch.from_numpy(popularity_order(np.asarray(job.data.train_counts)))
         return PopRec(order, max_length=job.settings.model.max_length).to(device)
-    settings, model = job.settings, job.settings.model
     rng = generator(job.seed, "init")
-    table: DenseTable | RowsTable
-    init = model.init if isinstance(model, SASRecSettings) else "normal"
-    if settings.table(job.data.catalogue_size) == "rows":
-        dtype = torch.bfloat16 if model.table_dtype == "bfloat16" else torch.float32
-        table = RowsTable(job.data.catalogue_size, model.dim, rng=rng, dtype=dtype, init=init)
-    else:
-        table = DenseTable(job.data.catalogue_size, model.dim, rng=rng, init=init)
-    common: dict[str, Any] = {
-        "dim": model.dim,
-        "max_length": model.max_length,
-        "dropout": model.dropout,
-        "rng": rng,
-        "table": table,
-    }
-    if isinstance(model, GRU4RecSettings):
-        return GRU4Rec(job.data.catalogue_size, blocks=model.blocks, **common).to(device)
-    assert isinstance(model, SASRecSettings), "run_settings knows no other backbone"
-    own: dict[str, Any] = {"blocks": model.blocks, "heads": model.heads, "init": model.init}
-    return SASRec(job.data.catalogue_size, **own, **common).to(device)
+    return build_backbone(job.settings.model, job.data.catalogue_size, rng=rng, device=device)
 
 
 def _pace(log: list[Epoch]) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     assert not isinstance(model, PopRec)
     optimizer = optimizer_for(model, tried.settings, rounding_rng=generator(job.seed, "rounding", device))
     if tried is not job:
+        assert isinstance(model, nn.Module)
+        assert isinstance(model.table, RowsTable)
         model.add_module("table", _Folded(model.table, job.data.catalogue_size))
     with _on(threads):
         # Before the steps, after which the numbers of a training that diverges cannot be ranked.
