@@ -1,5 +1,6 @@
 """The public names, and the module each lives in: a name is loaded when it is first used."""
 
+from .batches.packed import Batch as Batch
 from .batches.padded import padded_batch as padded_batch
 from .comparison import compare as compare
 from .data.dataset import Dataset as Dataset
@@ -12,6 +13,7 @@ from .errors import FailedError as FailedError
 from .errors import InputError as InputError
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import evaluate_by_dial as evaluate_by_dial
+from .evaluation.metrics.ranking import register_metric as register_metric
 from .methods import METHODS as METHODS
 from .methods import Catalogue as Catalogue
 from .methods import Events as Events
@@ -31,9 +33,11 @@ from .miners import OneOfHardest as OneOfHardest
 from .miners import Resample as Resample
 from .miners import Scored as Scored
 from .miners import Temperature as Temperature
+from .models import Backbone as Backbone
 from .models import GRU4Rec as GRU4Rec
 from .models import PopRec as PopRec
 from .models import SASRec as SASRec
+from .models.build import register_backbone as register_backbone
 from .plugins import load_plugins as load_plugins
 from .random import generator as generator
 from .report import write_report as write_report

@@ -29,13 +29,20 @@ def begin(line: Connection, work: bytes) -> None:
 
 
 def pack(value: Any) -> bytes:
-    """``value`` for another process."""
-    return pickle.dumps(value)
+    """``value`` for another process, with the plugins that it may need."""
+    from negsample.plugins import loaded
+
+    return pickle.dumps((loaded(), pickle.dumps(value)))
 
 
 def unpack(packed: bytes) -> Any:
-    """What :func:`pack` packed."""
-    return pickle.loads(packed)
+    """What :func:`pack` packed; its plugins are loaded first.
+
+    Raises:
+        InputError: a plugin cannot be loaded here.
+    """
+    _, value = pickle.loads(packed)
+    return pickle.loads(value)
 
 
 def die_with_parent() -> None:

@@ -1,0 +1,162 @@
+"""``examples/plugin.py``: each of its parts computes what it says, and works in a study of two processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import negsample
+from negsample import METHODS, load_plugins, negative_settings
+from negsample.methods import changed_settings
+from negsample.methods.about import cost
+from negsample.miners import Scored
+from negsample.plugins import load, loaded
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "plugin.py"
+SMALL = ["--set", "dim=8", "--set", "blocks=2", "--set", "max_length=8", "--epochs", "2"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def example():
+    """Its parts, which are gone after these tests."""
+    (plugin,) = load_plugins([str(EXAMPLE)])
+    (module,) = (each for name, each in sys.modules.items() if name.startswith("negsample_plugin_plugin_"))
+    yield module
+    load._forget(plugin)
+    load._loaded.clear()
+    del sys.modules[module.__name__]
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(users=60, items=40, name="small")
+
+
+def test_its_methods_stand_beside_the_others():
+    for name in ("follows", "below-target", "hinge"):
+        assert name in METHODS
+        assert "scores" in cost(name)
+    assert METHODS["follows"].space["follows_negatives"] == METHODS["bpr"].space["random_negatives"]._replace(
+        low=2, high=250, among=METHODS["follows"].space["follows_negatives"].among
+    )
+    changed = negative_settings("follows", {"smoothing": 2, "temperature": 0.5})
+    assert changed == {"follows_negatives": 50, "smoothing": 2.0, "exclude": "history"}
+    assert changed_settings("follows", changed) == {"smoothing": 2.0}
+    with pytest.raises(negsample.InputError, match="smoothing=-1: input should be greater than or equal to 0"):
+        negative_settings("follows", {"smoothing": -1})
+
+
+@pytest.mark.parametrize("exclude", ["history", "target", "none"])
+def test_the_sampler_draws_by_what_follows(example, exclude, batch_of, rng):
+    events = [[1, 2, 3, 2], [2, 3, 4], [3, 1, 2, 3]]
+    items, offsets = np.concatenate(events), np.cumsum([0, *map(len, events)])
+    counts = torch.from_numpy(np.bincount(items, minlength=6))
+    catalogue = negsample.Catalogue(5, counts, counts, negsample.Events(items, offsets[:-1], offsets[1:]))
+    sampler = example.Follows(catalogue, 20_000, 0.5)
+    batch = replace(batch_of(events, 5), exclude=exclude)
+    drawn = sampler.sample(batch, rng=rng(0))
+    rows = {0: 0, 1: 1, 2: 2}
+    by_length = sorted(rows, key=lambda row: -len(events[row]))
+    every = torch.arange(6).expand(len(batch.targets_T), -1)
+    stated_TV = sampler.log_prob(every, batch, per="position").exp().numpy()
+    for t, (row, at) in enumerate(zip(batch.inputs.rows_T.tolist(), batch.inputs.items_T.tolist(), strict=True)):
+        user = by_length[row]
+        weights = np.zeros(6)
+        for event in events:
+            for first, second in pairwise(event):
+                weights[second] += first == at
+        weights += 0.5 * counts.numpy() / counts.numpy().sum()
+        left_out = {"history": set(events[user]), "target": {int(batch.targets_T[t])}, "none": set()}[exclude]
+        weights[list(left_out)] = 0
+        if not weights.any():
+            assert not drawn.ids[t].any()
+            continue
+        np.testing.assert_allclose(stated_TV[t], weights / weights.sum(), rtol=1e-5)
+        shares = np.bincount(drawn.ids[t].numpy(), minlength=6) / 20_000
+        np.testing.assert_allclose(shares, stated_TV[t], atol=0.015)
+        np.testing.assert_allclose(drawn.log_q[t].exp().numpy(), stated_TV[t][drawn.ids[t].numpy()], rtol=1e-5)
+
+
+def test_the_miner_and_the_loss_by_hand(example, rng):
+    scored = Scored(torch.tensor([1.0, 0.0]), torch.tensor([[0.5, 2.5, -math.inf], [0.2, 1.0, 1.2]]))
+    left = example.BelowTarget(1.0)(scored, rng=rng(0)).neg_TK
+    assert left.tolist() == [[0.5, -math.inf, -math.inf], pytest.approx([0.2, 1.0, -math.inf])]
+    loss = example.hinge(scored.pos_T, left)
+    assert loss.item() == pytest.approx((0.5 + 1.2 + 2.0) / 3)
+    sums = example.hinge(scored.pos_T, left, parts=True)
+    assert (sums[0] / sums[1]).sum() == loss
+    nothing = torch.full((2, 3), -math.inf, requires_grad=True)
+    example.hinge(scored.pos_T, nothing).backward()
+    assert not nothing.grad.any()
+
+
+def test_the_backbone_sees_the_past_of_its_own_sequence_alone(example, batch_of, rng):
+    table = negsample.SASRec(20, dim=6, rng=rng(0)).table
+    model = example.Convolution(table, dim=6, max_length=9, blocks=3, dropout=0.0, rng=rng(1))
+    histories = [[1, 2, 3, 4, 5, 6, 7], [8, 9, 10], [11, 12]]
+    states_of = lambda batch: model(table.lookup(batch.inputs.items_T)[0], batch.inputs)  # noqa: E731
+    states = states_of(batch_of(histories, 20))
+    torch.testing.assert_close(states[:6], states_of(batch_of([histories[0]], 20)), rtol=1e-5, atol=1e-6)
+    changed = states_of(batch_of([[1, 2, 3, 15, 5, 6, 7], *histories[1:]], 20))
+    moved = (changed - states).abs().amax(1) > 1e-6
+    assert moved.tolist() == [False] * 3 + [True] * 3 + [False] * 3
+
+
+def test_a_change_of_its_source_is_another_run(data, tmp_path):
+    def identity():
+        job = negsample.plan([data], ["follows"], repeats=1, seed=0, settings=negsample.run_settings())[-1]
+        return job.name, job.identity()["plugins"]
+
+    before = identity()
+    assert before[1] == {"plugin.py": loaded()[0].digest}
+    copy = tmp_path / "plugin.py"
+    copy.write_text(EXAMPLE.read_text() + "\n# changed\n")
+    load._forget(loaded()[0])
+    try:
+        (other,) = load_plugins([str(copy)])
+        assert identity()[0] != before[0]
+    finally:
+        load._forget(other)
+        load._loaded.clear()
+        load_plugins([str(EXAMPLE)])
+    assert identity() == before
+
+
+def negsample_of(*arguments, folder):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(negsample.__file__).parents[1])}
+    command = [sys.executable, "-m", "negsample", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_study_in_two_processes_by_the_command_line(data, tmp_path):
+    study = tmp_path / "study"
+    methods = ["--methods", "random,follows,below-target,hinge", "--repeats", "1", "--jobs", "2"]
+    given = [*methods, *SMALL, "--set", "backbone=convolution", "--set", "follows_negatives=7", "--out", study]
+    done = negsample_of("compare", data.folder, "--plugin", EXAMPLE, *given, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = pl.read_csv(study / "table.csv")
+    assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", "PopRec"]
+    assert table["rbp@10"].is_between(0, 0.2, closed="right").all()
+    (follows,) = (study / "runs").glob("*--follows--*")
+    config = json.loads((follows / "config.json").read_text())
+    assert config["plugins"] == {"plugin.py": loaded()[0].digest}
+    assert (config["settings"]["backbone"], config["negatives"]["follows_negatives"]) == ("convolution", 7)
+    again = negsample_of("compare", data.folder, "--plugin", EXAMPLE, *given, folder=tmp_path)
+    assert again.returncode == 0
+    assert follows.stat().st_mtime == (study / "runs" / follows.name).stat().st_mtime
+    without = negsample_of("evaluate", follows, folder=tmp_path)
+    assert without.returncode == 2
+    assert "needs --plugin plugin.py" in without.stderr
+    with_it = negsample_of("evaluate", follows, "--plugin", EXAMPLE, folder=tmp_path)
+    assert with_it.returncode == 0, with_it.stderr
