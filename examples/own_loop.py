@@ -3,11 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from negsample.batches.padded import padded_batch
-from negsample.losses import sampled_softmax
-from negsample.miners import LogQ
-from negsample.samplers import InBatch, Mixture, Uniform
-from negsample.training.score import score
+from negsample import InBatch, LogQ, Mixture, Uniform, padded_batch, sampled_softmax, score
 
 V, USERS, LENGTH, D = 1000, 2000, 20, 32  # items are 1..V; 0 is padding
 rng = torch.Generator().manual_seed(0)

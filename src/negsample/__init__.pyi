@@ -14,6 +14,13 @@ from .errors import InputError as InputError
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import evaluate_by_dial as evaluate_by_dial
 from .evaluation.metrics.ranking import register_metric as register_metric
+from .losses import LOSSES as LOSSES
+from .losses import bce as bce
+from .losses import bpr as bpr
+from .losses import bpr_max as bpr_max
+from .losses import corrected_log_q as corrected_log_q
+from .losses import gbce as gbce
+from .losses import sampled_softmax as sampled_softmax
 from .methods import METHODS as METHODS
 from .methods import Catalogue as Catalogue
 from .methods import Events as Events
@@ -38,6 +45,7 @@ from .models import GRU4Rec as GRU4Rec
 from .models import PopRec as PopRec
 from .models import SASRec as SASRec
 from .models.build import register_backbone as register_backbone
+from .optim import optimizer_for as optimizer_for
 from .plugins import load_plugins as load_plugins
 from .random import generator as generator
 from .report import write_report as write_report
@@ -68,4 +76,9 @@ from .settings import run_settings as run_settings
 from .studies.study import plan as plan
 from .studies.tuning import plan_tunings as plan_tunings
 from .studies.tuning import tune_all as tune_all
+from .training.inputs import StepOptions as StepOptions
 from .training.loop import fit as fit
+from .training.propose import propose as propose
+from .training.score import full_cross_entropy as full_cross_entropy
+from .training.score import score as score
+from .training.step import step as step

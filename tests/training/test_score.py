@@ -14,6 +14,7 @@ from negsample.losses import corrected_log_q, sampled_softmax
 from negsample.models.item_table import DenseTable
 from negsample.samplers import InBatch, Mixture, Negatives, Popularity, Uniform
 from negsample.samplers.exclusion import rows_of
+from negsample.training import products
 from negsample.training import score as score_module
 from negsample.training.score import merge_negatives, score, score_negatives, score_targets
 
@@ -186,7 +187,7 @@ def merged_setting(lengths, k, rng, exclude):
 @of_policy
 @pytest.mark.parametrize("chunk", [1, 5, 23, 4096])
 def test_merged_is_the_logsumexp_of_all_with_its_gradient(exclude, chunk, rng, monkeypatch):
-    monkeypatch.setattr(score_module, "MERGED", chunk)
+    monkeypatch.setattr(products, "MERGED", chunk)
     batch, ids, states, vectors = merged_setting([3, 9, 2, 30], 23, rng, exclude)
     pos = torch.randn(len(states), generator=rng(4), dtype=torch.float64)
     merged, full = (make(states, vectors, Negatives(ids), batch) for make in (merge_negatives, score_negatives))
@@ -204,7 +205,7 @@ def test_merged_is_the_logsumexp_of_all_with_its_gradient(exclude, chunk, rng, m
 @pytest.mark.parametrize("loss", [sampled_softmax, corrected_log_q])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_merged_rows_without_a_negative_are_absent_and_have_no_gradient(chunk, loss, dtype, rng, monkeypatch):
-    monkeypatch.setattr(score_module, "MERGED", chunk)
+    monkeypatch.setattr(products, "MERGED", chunk)
     histories, batch, states, table = setting([6, 3], rng)
     for ids in (torch.tensor([*histories[0][:5], 0, 0]), torch.zeros(3, dtype=torch.int64), torch.tensor([]).long()):
         own, vectors = (each.detach().to(dtype).requires_grad_() for each in (states, table.lookup(ids)[0]))
@@ -241,7 +242,7 @@ class Held(TorchDispatchMode):
 
 @of_policy
 def test_merged_never_holds_more_than_some_chunks_of_scores(exclude, rng, monkeypatch):
-    monkeypatch.setattr(score_module, "MERGED", 50)
+    monkeypatch.setattr(products, "MERGED", 50)
     batch, ids, states, vectors = merged_setting([30] * 12, 2000, rng, exclude)
     chunk = len(states) * 50
 
@@ -258,7 +259,7 @@ def test_merged_never_holds_more_than_some_chunks_of_scores(exclude, rng, monkey
 
 @pytest.mark.parametrize("chunk", [3, 7, 40, 4096])
 def test_full_cross_entropy_is_that_of_all_the_scores(chunk, rng, monkeypatch):
-    monkeypatch.setattr(score_module, "MERGED", chunk)
+    monkeypatch.setattr(products, "MERGED", chunk)
     chance = rng(4)
     states = torch.randn(9, D, generator=chance, dtype=torch.float64, requires_grad=True)
     items = (3 * torch.randn(V, D, generator=chance, dtype=torch.float64)).requires_grad_()
@@ -274,7 +275,7 @@ def test_full_cross_entropy_is_that_of_all_the_scores(chunk, rng, monkeypatch):
 
 @pytest.mark.parametrize("held", [1, 100, 1 << 23])
 def test_vectors_of_single_positions_need_not_be_held(monkeypatch, rng, held):
-    monkeypatch.setattr(score_module, "LOOKED_UP", held)
+    monkeypatch.setattr(products, "LOOKED_UP", held)
     _, batch, states, table = setting(LENGTHS["far"], rng)
     ids = ids_per("position", 7, batch, rng)
     weights = torch.randn(len(states), 7, generator=rng(4), dtype=torch.float64)

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from negsample.batches.epochs import epoch_batches
-from negsample.evaluation.evaluate import evaluate
 from negsample.losses import bce
-from negsample.methods import METHODS, POPREC, Method, build_method, catalogue_of, negative_settings
+from negsample.methods import Method, build_method, catalogue_of, negative_settings
 from negsample.miners import Hardest, KeepAll
 from negsample.models import SASRec
 from negsample.runs.job import Job, build_model
@@ -94,33 +93,3 @@ def test_the_row_of_nothing_stays_zero_where_negatives_run_out(method, dataset_o
     train.fit(model, data, built, settings, seed=0)
     assert not model.table.weight[0].any()
     assert all(torch.isfinite(each).all() for each in model.state_dict().values())
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_very_next_item_comes_first(method, world):
-    # Nobody has an item twice, and what he has is never a negative for him: without it in the ranking, the
-    # successor stands alone at the top.
-    data = world(name="next")
-    settings = run_settings(
-        epochs=20,
-        batch_size=32,
-        learning_rate=0.01,
-        dim=32,
-        blocks=1,
-        max_length=20,
-        dropout=0.1,
-        eval_every=5,
-        filter_seen=True,
-    )
-    counts = {"random_negatives": 20, "popularity_negatives": 20, "in_batch_negatives": 20, "kept_hardest": 5}
-    changes = counts | {"exclude": "history", "calibration": 0, "regularization": 0.1}
-    job = Job(data, method, 0, settings, negative_settings(method, changes))
-    model = build_model(job, torch.device("cpu"))
-    built = build_method(method, catalogue_of(data, 20), job.negatives)
-    train.fit(model, data, built, settings, seed=0)
-    figures = evaluate(model, data, "test", settings).figures
-    popular = evaluate(
-        build_model(Job(data, POPREC, 0, settings, {}), torch.device("cpu")), data, "test", settings
-    ).figures
-    assert figures["hr@1"] > popular["hr@1"] + 0.45
-    assert figures["hr@10"] > popular["hr@10"] + 0.6

@@ -1,7 +1,10 @@
-"""Which of the proposed negatives take part in the loss, and with what score."""
+"""Which of the sampled negatives the loss is computed with, and with what scores."""
 
-from negsample.miners.base import Chain, Hardest, KeepAll, Miner, OneOfHardest, Scored
-from negsample.miners.correction import BatchMix, LogQ, Resample, Temperature
+from negsample.miners.base import Chain, KeepAll, Miner, Scored
+from negsample.miners.batch_mix import BatchMix
+from negsample.miners.hardest import Hardest, OneOfHardest
+from negsample.miners.log_q import LogQ, Temperature
+from negsample.miners.resample import Resample
 
 __all__ = [
     "BatchMix",

@@ -1,4 +1,4 @@
-"""The second seat: which of the proposed negatives take part, by their scores."""
+"""What a miner is: it selects among scored negatives, or changes their scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING: Needs = frozenset()
 
 
 class Scored(NamedTuple):
-    """The scores of a batch's positions, as the second seat takes and gives them.
+    """The scores of a batch's positions, as a miner takes and returns them.
 
     ``pos_T``: of each position's target. ``neg_TK``: of its negatives, ``-inf`` where absent. ``log_q_TK`` and
     ``ids_TK`` of the negatives; ``pos_log_q_T``, the log-probability of the target as any draw of the batch, before
@@ -38,7 +38,7 @@ class Scored(NamedTuple):
         return (self.log_q_TK > -math.inf).sum(1)
 
     def take(self, columns_TN: Tensor) -> Scored:
-        """The negatives at these places."""
+        """The negatives in these columns."""
 
         def taken(of: Tensor | None) -> Tensor | None:
             return None if of is None else torch.gather(of, 1, columns_TN)
@@ -62,16 +62,15 @@ def check_needs(needs: Needs, scored: Scored) -> None:
     missing = sorted(name for name in needs if name != "whole" and fields[name] is None)
     if missing:
         raise ValueError(
-            f"the miner needs {', '.join(missing)}, which the scores came without: hand needs=miner.needs to "
-            "score() (and for pos_log_q and masked what propose() gives); BatchMix has no log_q "
-            "and comes last"
+            f"the miner needs {', '.join(missing)}, which the scores came without: pass needs=miner.needs to score() "
+            "(and for pos_log_q and masked the negatives of propose()); BatchMix has no log_q and comes last"
         )
 
 
 class Miner(Protocol):
-    """From scored proposals to those that take part.
+    """From the scores of all negatives to those that the loss is computed with.
 
-    ``needs``: what of :class:`Scored` must be there; ``whole``: a batch all at once and once only, not part by part.
+    ``needs``: which fields of :class:`Scored` must be there; ``whole``: the batch at once and once only, not in parts.
     """
 
     @property
@@ -80,22 +79,22 @@ class Miner(Protocol):
         ...
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """The scores that take part."""
+        """The scores for the loss."""
         ...
 
 
 class KeepAll:
-    """Every proposed negative."""
+    """Every negative."""
 
     needs = NOTHING
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """As it came."""
+        """The same scores."""
         return scored
 
 
 class Chain:
-    """One miner after the other."""
+    """Several miners, each applied to what the one before returns."""
 
     def __init__(self, *steps: Miner) -> None:
         if not steps:
@@ -105,61 +104,7 @@ class Chain:
         self.adds = sum(getattr(step, "adds", 0) for step in steps)  # scores a position that are made of the proposed
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """All steps in their order."""
+        """See the class."""
         for step in self.steps:
             scored = step(scored, rng=rng)
         return scored
-
-
-class Hardest:
-    """The ``k`` highest scores of each position (ANS and AMNS of the paper; DNS, Zhang et al., SIGIR'13, for k=1).
-
-    What is not kept is left out (``omit``: the result is (T, k)), or its score becomes 0 and stays in the mean
-    (``zero``, the paper's: (T, K), the gradient scaled by k / K, a constant log 2 added to BCE). With fewer than k
-    proposed all are kept. Absent ones stay absent.
-    """
-
-    needs = NOTHING
-
-    def __init__(self, k: int, *, not_kept: Literal["omit", "zero"] = "omit") -> None:
-        if k < 1:
-            raise ValueError(f"kept hardest must be >= 1, got {k}")
-        if not_kept not in ("omit", "zero"):
-            raise ValueError(f"not_kept must be 'omit' or 'zero', got {not_kept!r}")
-        self.k, self.not_kept = k, not_kept
-
-    def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """See the class."""
-        neg_TK = scored.neg_TK
-        if self.k >= neg_TK.shape[1]:
-            return scored
-        columns = torch.topk(neg_TK.detach(), self.k, dim=1, sorted=False).indices
-        if self.not_kept == "omit":
-            return scored.take(columns)
-        kept = torch.zeros_like(neg_TK, dtype=torch.bool).scatter_(1, columns, True)
-        return scored._replace(neg_TK=torch.where(kept | (neg_TK == -math.inf), neg_TK, 0.0))
-
-
-class OneOfHardest:
-    """One at random of the ``n`` highest scores of each position: DNS(M, N) (Shi et al., WWW'23), M being proposed.
-
-    For n=1 it is DNS (Zhang et al., SIGIR'13). Where fewer than n are present, one of those.
-    """
-
-    needs = NOTHING
-
-    def __init__(self, n: int) -> None:
-        if n < 1:
-            raise ValueError(f"n, of which one is picked, must be >= 1, got {n}")
-        self.n = n
-
-    def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
-        """(T, 1) scores."""
-        neg_TK = scored.neg_TK
-        if not neg_TK.shape[1]:
-            return scored
-        best = torch.topk(neg_TK.detach(), min(self.n, neg_TK.shape[1]), dim=1)
-        present = (best.values > -math.inf).sum(1).clamp_(min=1)
-        uniform = torch.rand(len(neg_TK), generator=rng, device=neg_TK.device)
-        pick = torch.minimum((uniform * present).long(), present - 1)
-        return scored.take(torch.gather(best.indices, 1, pick.unsqueeze(1)))

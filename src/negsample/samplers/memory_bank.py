@@ -91,7 +91,7 @@ class MemoryBank:
 class Cache:
     """``K`` draws from the last ``size`` negatives that a selection chose, shared by the batch (XIR, NeurIPS'22).
 
-    What was informative is proposed again: :class:`~negsample.miners.correction.Resample` with this cache tells it
+    What was informative is proposed again: :class:`~negsample.miners.resample.Resample` with this cache tells it
     what it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is that law,
     exactly. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first out.
 

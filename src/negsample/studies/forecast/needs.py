@@ -15,7 +15,8 @@ from negsample.miners.base import Needs as MinerNeeds
 from negsample.runs.job import Job
 from negsample.samplers.base import Per
 from negsample.settings import RunSettings
-from negsample.training.score import BYTES_A_SCORE, LOOKED_UP, MERGED, MIB
+from negsample.training.products import LOOKED_UP, MERGED
+from negsample.training.score import BYTES_A_SCORE, MIB
 
 PROCESS = 390_000_000
 """Bytes of a process that does nothing large: the libraries."""
