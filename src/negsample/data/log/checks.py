@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from negsample.data.log import ids, times
-from negsample.data.log.scan import ROLES, Scan, is_event
+from negsample.data.log.scan import ROLES, Scan
 from negsample.data.log.table import Column, Table
 from negsample.errors import InputError
 
@@ -90,7 +90,7 @@ def check_ids(scan: Scan) -> None:
             )
 
 
-def unit_of(scans: Sequence[Scan], keep_missing: bool) -> str | None:
+def unit_of(scans: Sequence[Scan]) -> str | None:
     """The unit of the numbers of all parts; None: calendar dates.
 
     Raises:
@@ -104,7 +104,7 @@ def unit_of(scans: Sequence[Scan], keep_missing: bool) -> str | None:
         _check_one_unit(scans, total)
     for each in scans:
         _check_exact(each)
-        _check_plausible(each, numeric, keep_missing)
+        _check_plausible(each, numeric)
     return max(times.UNITS, key=lambda unit: total[unit]) if numeric else None
 
 
@@ -146,7 +146,7 @@ def _check_exact(scan: Scan) -> None:
         )
 
 
-def _check_plausible(scan: Scan, numeric: bool, keep_missing: bool) -> None:
+def _check_plausible(scan: Scan, numeric: bool) -> None:
     """Refuses times before 1980 or in the future: another unit, another column, or a filler where no time is known."""
     kind = "number" if numeric else "moment"
     count, row = scan.facts[f"odd_{kind}s"], scan.facts[f"odd_{kind}_row"]
@@ -156,7 +156,7 @@ def _check_plausible(scan: Scan, numeric: bool, keep_missing: bool) -> None:
     many = f"{count:,} of {scan.facts['events']:,} times are before 1980 or in the future"
     if not numeric:
         raise InputError(f"{start}; {many}; {_WAY_OUT}")
-    low, high, distinct, first = _span(scan, keep_missing)
+    low, high, distinct, first = _span(scan)
     if distinct <= _FEW and count == scan.facts["events"] > distinct:
         number = _NUMBERS[distinct] if distinct < len(_NUMBERS) else str(distinct)
         what = f"{number} distinct values between {low:g} and {high:g} are no times"
@@ -166,12 +166,10 @@ def _check_plausible(scan: Scan, numeric: bool, keep_missing: bool) -> None:
     raise InputError(f"{start}, as {unit} since 1970 {moment}; {many}{_in_1970(low, high)}; {_WAY_OUT}")
 
 
-def _span(scan: Scan, keep_missing: bool) -> tuple[float, float, int, float]:
+def _span(scan: Scan) -> tuple[float, float, int, float]:
     """The least and the greatest number that is no time, how many distinct there are, and the first."""
     value = pl.col("value")
-    numbers = scan.table.frame.filter(is_event(scan.columns, keep_missing)).select(
-        value=times.number(scan.columns["time"])
-    )
+    numbers = scan.table.frame.filter(scan.event).select(value=times.number(scan.columns["time"]))
     odd = numbers.filter(~pl.any_horizontal([times.is_plausible_in(value, unit) for unit in times.UNITS]))
     span = odd.select(low=value.min(), high=value.max(), distinct=value.n_unique(), first=value.first())
     low, high, distinct, first = span.collect(engine="streaming").row(0)

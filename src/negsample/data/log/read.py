@@ -12,7 +12,7 @@ from negsample.data.log.checks import check_has_events, check_ids, columns_of, u
 from negsample.data.log.columns import choose_columns
 from negsample.data.log.files import PARQUET, file_format, log_files, log_name
 from negsample.data.log.notes import file_notes, row_notes, total
-from negsample.data.log.scan import ROLES, Scan, is_event, scan
+from negsample.data.log.scan import ROLES, Scan, scan
 from negsample.data.log.separate_process import try_to_read
 from negsample.data.log.table import Frame, Table, open_file, open_frame
 from negsample.data.names import printable, safe_name
@@ -88,19 +88,19 @@ def _read(tables: list[Table], path: Path, asked: dict[str, str | None], keep_mi
     columns = [columns_of(table, chosen, tables[0]) for table in tables]
     scans = [scan(table, each, keep_missing) for table, each in zip(tables, columns, strict=True)]
     check_has_events(scans, path)
-    unit = unit_of(scans, keep_missing)
+    unit = unit_of(scans)
     for each in scans:
         check_ids(each)
     as_text = {
         role: ids.become_text([each[role] for each in columns], total(scans, f"{role}_too_large") > 0) for role in ROLES
     }
-    frame = pl.concat([_events(each, as_text, unit, keep_missing) for each in scans])
+    frame = pl.concat([_events(each, as_text, unit) for each in scans])
     return Log(frame, path.name, list(map(printable, [*notes, *row_notes(scans, unit)])), path.name)
 
 
-def _events(found: Scan, as_text: dict[str, bool], unit: str | None, keep_missing: bool) -> pl.LazyFrame:
+def _events(found: Scan, as_text: dict[str, bool], unit: str | None) -> pl.LazyFrame:
     time = found.columns["time"]
-    return found.table.frame.filter(is_event(found.columns, keep_missing)).select(
+    return found.table.frame.filter(found.event).select(
         **{role: ids.id_of(found.columns[role], as_text[role]) for role in ROLES},
         time=times.from_calendar(time) if unit is None else times.from_number(time, unit),
     )

@@ -18,13 +18,14 @@ ROLES = ("user", "item")
 class Scan(NamedTuple):
     """A table, its column of each role, and counts and first rows (from 0; None: no such row) by name.
 
-    ``facts``: ``rows``; ``events`` (rows with a user and an item) and, of these, ``numbers`` and ``moments`` (how
-    many times can be read so), ``zoned``, and how many times are of each unit. ``missing``: rows left out as an id
-    says "missing". The others are the first rows with a fault, and how many rows have it.
+    ``event``: where a row has a user and an item. ``facts``: ``rows``; ``events`` and, of these, ``numbers`` and
+    ``moments`` (how many times can be read so), ``zoned``, and how many times are of each unit. ``missing``: rows left
+    out as an id says "missing". The others are the first rows with a fault, and how many rows have it.
     """
 
     table: Table
     columns: dict[str, Column]
+    event: pl.Expr
     facts: dict[str, Any]
 
     def cell(self, role: str, row: int) -> str:
@@ -34,20 +35,20 @@ class Scan(NamedTuple):
         return f"column '{self.columns[role].name}' is {shown}"
 
 
-def is_event(columns: dict[str, Column], keep_missing: bool) -> pl.Expr:
-    """Where there is a user and an item; ``keep_missing``: text that says "missing" is an id."""
+def _is_event(columns: dict[str, Column], keep_missing: bool) -> pl.Expr:
     lost = [ids.is_empty(columns[role]) for role in ROLES]
     lost += [] if keep_missing else [ids.says_missing(columns[role]) for role in ROLES]
     return ~pl.any_horizontal(lost)
 
 
 def scan(table: Table, columns: dict[str, Column], keep_missing: bool) -> Scan:
-    """One streaming pass.
+    """One streaming pass; ``keep_missing``: text that says "missing" is an id.
 
     Raises:
         InputError: the table cannot be read.
     """
-    facts = table.frame.select(**_values(columns, keep_missing)).select(**_facts())
+    event = _is_event(columns, keep_missing)
+    facts = table.frame.select(event=event, **_values(columns)).select(**_facts())
     with readable(table.path, table.way_out):
         found = facts.collect(engine="streaming").row(0, named=True)
     if table.layout and found["rows"] != table.layout.rows:
@@ -55,15 +56,14 @@ def scan(table: Table, columns: dict[str, Column], keep_missing: bool) -> Scan:
             f"{table.path} reads as {found['rows']:,} rows or as {table.layout.rows:,}, by what the quote on "
             f"line {table.layout.unpaired} means: {QUOTES}"
         )
-    return Scan(table, columns, found)
+    return Scan(table, columns, event, found)
 
 
-def _values(columns: dict[str, Column], keep_missing: bool) -> dict[str, pl.Expr]:
+def _values(columns: dict[str, Column]) -> dict[str, pl.Expr]:
     """Of each row: its values, and which rules it breaks."""
     time = columns["time"]
     values = {
         "row": pl.col(ROW),
-        "event": is_event(columns, keep_missing),
         "number": times.number(time),
         "moment": times.from_calendar(time),
         "inexact": times.inexact(time),
