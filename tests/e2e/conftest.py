@@ -1,4 +1,4 @@
-"""The command line from outside: subprocesses on a slice of the bundled log, each test file with a cache of its own."""
+"""The command line from outside: processes on a slice of the bundled log, each test file with a cache of its own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from forks import Forks
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -40,15 +41,38 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "NEGSAMPLE_CACHE": str(cache), "COLUMNS": "80"}
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """A warm process that commands are forked from."""
+    forks = Forks(os.environ | {"OMP_NUM_THREADS": "1"})
+    yield forks
+    forks.close()
+
+
 @pytest.fixture(scope="module")
-def negsample(program: str, surroundings: dict[str, str]) -> Command:
+def negsample(forks: Forks, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Command:
     """``negsample(*arguments)``: run to its end; keywords go to the environment."""
+    output = tmp_path_factory.mktemp("output")
 
     def run(*arguments: Any, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        paths = output / "stdout", output / "stderr"
+        for path in paths:
+            path.unlink(missing_ok=True)
+        code = forks.wait(forks.start(arguments, *paths, cwd, surroundings | environment), 120)
+        said = [path.read_text("utf-8") for path in paths]
+        return subprocess.CompletedProcess(["negsample", *map(str, arguments)], code, *said)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def installed(program: str, surroundings: dict[str, str]) -> Command:
+    """As ``negsample``, by the installed command in a process of its own."""
+
+    def run(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [program, *map(str, arguments)],
             env=surroundings | environment,
-            cwd=cwd,
             capture_output=True,
             text=True,
             encoding="utf-8",

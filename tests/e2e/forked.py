@@ -1,10 +1,10 @@
-"""Starts command lines of negsample as forks of one process that has imported everything: a start takes no time.
+"""A server that starts command lines of negsample as forks of itself: it has imported everything, so a start is quick.
 
-It reads requests as lines of JSON, ``{"arguments": [...], "output": PATH}``, and answers each with the number of a
-process, which leads a group of its own; ``{"wait": NUMBER}`` is answered with how it ended.
+It reads requests as lines of JSON (see forks.py, its client) and answers each with the number of a process, which
+leads a group of its own; ``{"wait": NUMBER}`` is answered with the exit code.
 
-What is trained is written down, also by the workers of ``--jobs`` (they import this file again): a line before and a
-line after a state may be kept, for each epoch that was really trained.
+With TRAINED in the environment, what is trained is written to that file, also by the workers of ``--jobs`` (they
+import this file again): a line before and a line after a state may be kept, for each epoch that was really trained.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from negsample.training.checkpoint import Checkpoint
@@ -41,17 +40,19 @@ if "TRAINED" in os.environ:
     Checkpoint.after_epoch = noted_after_epoch  # type: ignore[method-assign]
 
 
-def start(arguments: list[str], output: str) -> int:
-    """The process of this command line, the first of its group; what it says goes to ``output``."""
+def start(asked: dict[str, Any]) -> int:
+    """The process of this command line, the first of its group."""
     child = os.fork()
     if child:
         os.setpgid(child, child)  # here, so that it leads its group before anybody hears of it
         return child
-    target = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.dup2(target, 1)
-    os.dup2(target, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.argv = ["negsample", *arguments]
+    for stream, path in ((1, asked["stdout"]), (2, asked["stderr"])):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), stream)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.chdir(asked["cwd"])
+    sys.argv = ["negsample", *asked["arguments"]]
     from negsample.cli import main
 
     try:
@@ -83,14 +84,9 @@ def serve() -> None:
     torch.set_num_threads(1)
     while line := os.read(0, 65536):  # not through a buffer, which a fork would share
         asked = json.loads(line)
-        answer = (
-            os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1])
-            if "wait" in asked
-            else start(asked["arguments"], asked["output"])
-        )
+        answer = os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1]) if "wait" in asked else start(asked)
         os.write(1, f"{answer}\n".encode())
 
 
 if __name__ == "__main__":
-    Path(os.environ["TRAINED"]).touch()
     serve()

@@ -30,9 +30,9 @@ def stamps(folder):
 
 
 @pytest.fixture(scope="module")
-def prepared(negsample, log, tmp_path_factory):
+def prepared(installed, log, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "retail"
-    return folder, done(negsample("prepare", log, "--out", folder))
+    return folder, done(installed("prepare", log, "--out", folder))
 
 
 @pytest.fixture(scope="module")
@@ -291,10 +291,10 @@ def test_the_work_goes_on_when_nobody_reads(program, surroundings, log, tmp_path
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
-def test_a_terminal_without_the_letters_is_no_reason_to_stop(negsample, events, tmp_path):
+def test_a_terminal_without_the_letters_is_no_reason_to_stop(installed, events, tmp_path):
     log = tmp_path / "Zoë 商品.csv"
     events.write_csv(log)
-    said = done(negsample("prepare", log, "--out", tmp_path / "out", PYTHONIOENCODING="ascii", LC_ALL="C"))
+    said = done(installed("prepare", log, "--out", tmp_path / "out", PYTHONIOENCODING="ascii", LC_ALL="C"))
     assert "Prepared in" in said
 
 

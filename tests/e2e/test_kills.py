@@ -6,46 +6,34 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import polars as pl
 import pytest
+from forks import Forks
 
-FORKED = Path(__file__).with_name("forked.py")
 OF_TIME = ("seconds", "memory", "steps_per_second")
 
 
 class Starter:
-    """Command lines as forks (see forked.py), and what was trained by all of them."""
+    """Command lines as forks, and what was trained by all of them."""
 
     def __init__(self, folder, surroundings):
         self.trained_path = folder / "trained.jsonl"
+        self.trained_path.touch()
         self._folder, self._number = folder, 0
-        self._server = subprocess.Popen(
-            [sys.executable, str(FORKED)],
-            env=surroundings | {"TRAINED": str(self.trained_path)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-        )
-
-    def _ask(self, **what):
-        self._server.stdin.write(json.dumps(what).encode() + b"\n")
-        return int(self._server.stdout.readline())
+        self._forks = Forks(surroundings | {"TRAINED": str(self.trained_path)})
 
     def start(self, *arguments):
         self._number += 1
         output = self._folder / f"output-{self._number}"
-        return self._ask(arguments=[*map(str, arguments)], output=str(output)), output
+        return self._forks.start(arguments, output, output), output
 
     def wait(self, process):
         """How it ended, and what it said."""
         number, output = process
-        code = self._ask(wait=number)
+        code = self._forks.wait(number)
         return code, output.read_text() if output.exists() else ""  # it may be killed before it has one
 
     def kill(self, process):
@@ -65,9 +53,7 @@ class Starter:
         return len({(training, epoch) for _, training, epoch, _ in self.trained()})
 
     def end(self):
-        self._server.stdin.close()
-        self._server.stdout.close()
-        self._server.wait()
+        self._forks.close()
 
 
 @pytest.fixture
