@@ -122,7 +122,7 @@ def stage(out):
     return "tuning" if (out / "tuning").exists() else "starting"
 
 
-@pytest.mark.parametrize(("at_once", "kills"), [(1, 20), (2, 8)])
+@pytest.mark.parametrize(("at_once", "kills"), [(1, 12), (2, 6)])
 def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills, starter, log, small, tmp_path):
     def command(out):
         options = ["--methods", "random,mixed", "--repeats", 2, "--epochs", 10, "--tune-trials", 2, "--jobs", at_once]

@@ -56,7 +56,7 @@ def test_a_command_line(negsample, tmp_path, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--method", "Random"], ["unknown method 'Random'", "did you mean 'random'", "adaptive-mixed"]),
+        (["--method", "Random"], ["unknown method 'Random'", "did you mean 'random'", "--plugin FILE"]),
         (["--method", "random,mixed"], ["one method", "compare"]),
         (["--method", "random", "--set", "dimension=8"], ["unknown setting 'dimension'", "dim,"]),
         (["--method", "random", "--set", "di\nm=8"], [r"unknown setting 'di\nm'"]),
