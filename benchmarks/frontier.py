@@ -21,7 +21,7 @@ from benchmarks.common import RESULTS, of_machine
 from negsample import compare, load_dataset, plan, run_settings
 from negsample.analysis.analyse import analyse
 from negsample.analysis.frontier import FLOORS, Reach, reaches, standings
-from negsample.analysis.reading import Study, read_study
+from negsample.analysis.reading import Study
 from negsample.analysis.statistics import interval
 from negsample.analysis.tables import dialled_rows
 from negsample.data.dataset import Dataset
@@ -54,7 +54,7 @@ def main() -> None:
 
     def study(name: str, methods: Sequence[str], changes: dict[str, Any]) -> Study:
         jobs = plan([data], methods, repeats=given.repeats, seed=0, settings=settings, changes=changes)
-        return read_study(compare(jobs, given.out / name, at_once=given.jobs).parent)
+        return compare(jobs, given.out / name, at_once=given.jobs)
 
     of_methods = study("methods", METHODS, {})
     of_alphas = {alpha: study(f"alpha-{alpha:g}", [TUNED], {"log_q_strength": alpha}) for alpha in ALPHAS}

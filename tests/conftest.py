@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import rich.style  # noqa: F401  # draws from the global generator when it is first imported
 import torch
 
 from negsample.batches.packed import Batch, training_batch
@@ -113,7 +114,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Studies without their report, which takes longer than their runs."""
-    monkeypatch.setattr("negsample.comparison.write_report", lambda out, *_, **__: Path(out) / "report.html")
+    monkeypatch.setattr("negsample.comparison.write_report", lambda study, *_, **__: study.folder / "report.html")
 
 
 @pytest.fixture(scope="session")

@@ -2,46 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from negsample.analysis.reading import Study, read_study
+from negsample.data.dataset import Dataset
+from negsample.data.load import load_dataset
 from negsample.errors import FailedError, InputError, guarded, some, whole
 from negsample.execution.backend import LOCAL, Backend, run_tasks
 from negsample.execution.trainings import Outcomes, Training, Watch
 from negsample.files.atomic import sweep
 from negsample.files.claims import alone, clear_finished
 from negsample.files.folders import make_folders
+from negsample.methods import PAPER_SIX
 from negsample.report.page import write_report
 from negsample.report.supplement import Supplementing
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
 from negsample.runs.reasons import failed_for
 from negsample.runs.remeasure import dial_again
-from negsample.scoring.dial import parse_choice
-from negsample.studies.files import write_study
+from negsample.scoring.dial import Choice, parse_choice
+from negsample.settings import PrepareSettings, is_run_setting, run_settings
+from negsample.studies.files import check_study_folder, listed_runs, write_study
 from negsample.studies.forecast import check_fits
-from negsample.studies.study import at_a_time, unfinished
+from negsample.studies.study import at_a_time, plan, unfinished
+
+_REPEATS = 3
 
 
 @guarded
 def compare(
-    jobs: Sequence[Job],
+    data: Any,
     out: Path,
+    methods: str | Sequence[str] | None = None,
     *,
+    repeats: int | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    prepare: PrepareSettings | None = None,
     oversampling: Sequence[Job] = (),
     at_once: int = 1,
     together: int = 1,
     dial: str = "none",
     on: Backend = LOCAL,
-    watch: Watch = lambda job, what: None,
+    progress: bool = True,
+    before: Callable[[Sequence[Sequence[Job]]], None] = lambda groups: None,
+    watch: Watch | None = None,
     tell: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
     replace: bool = False,
     untuned: Mapping[tuple[str, str], str] | None = None,
     supplement: Supplementing | None = None,
-) -> Path:
-    """Do the jobs that ``out`` has not finished yet, and write the report. Returns the path of the page.
+) -> Study:
+    """Compare methods on the same data: do the runs that ``out`` has not finished yet, and write the report.
 
     Earlier runs in ``out`` stay part of the study: it may get more methods, seeds and datasets. A run that was stopped
     is carried on from its last checkpoint. Several processes may do one study at a time: each does what no other is
@@ -49,17 +64,27 @@ def compare(
     in ``failed`` in the study's folder, and the same call tries it again.
 
     Args:
-        jobs: from :func:`plan`.
+        data: a dataset, or several in a list: the name of a known one, the path of a log or of a prepared folder, a
+            Polars or pandas frame, or a :class:`~negsample.Dataset`. Or the jobs of :func:`~negsample.plan`.
         out: the study's folder.
-        oversampling: from :func:`oversampled`, done beside them and shown in a chart of their own.
+        methods: their names (see ``METHODS``), in a list or with commas; ``"all"``: every one. (default: the paper's
+            six)
+        repeats: runs of each method, from different seeds. (default: 3)
+        seed: the first. (default: 0)
+        settings: of model, training and methods by name, as ``--set`` takes them: ``{"epochs": 5, "dim": 64}``.
+        prepare: how logs are prepared.
+        oversampling: jobs of :func:`~negsample.studies.study.oversampled`, done beside them and shown in a chart of
+            their own.
         at_once: jobs at a time, each in a process of its own that is started anew: a script that asks for more than
             one needs ``if __name__ == "__main__":`` around its work.
         together: up to so many jobs that differ in their seeds alone are trained as one batched model, which a GPU
             does in less time than one after another; each gives what it would give alone, but for rounding.
         dial: how every run's dial is chosen, as :func:`negsample.scoring.dial.parse_choice` takes it; no run is trained
             again for another one.
-        on: where the jobs are done, from :func:`negsample.execution.backend.parse_backend`; on Ray ``at_once``
-            holds for all nodes.
+        on: where the jobs are done, from :func:`negsample.execution.backend.parse_backend`; on Ray ``at_once`` holds
+            for all nodes.
+        progress: show a live line in a terminal or notebook; no more where ``watch`` is given.
+        before: called once with the groups of jobs that are left, before the first begins.
         watch: see ``Watch``.
         tell: what else there is to be said, a line at a time.
         note: more to keep in ``study.json``.
@@ -67,53 +92,130 @@ def compare(
         untuned: methods whose tuning found nothing, by dataset and method, and why: their jobs are failed ones.
         supplement: what else the report shows, see :func:`negsample.report.page.write_report`.
 
+    Example:
+        >>> compare("log.csv", "study", ["random", "mixed-log-q"], repeats=2).table()  # doctest: +SKIP
+
     Raises:
         FailedError: after all else is done and the report is written: runs failed.
-        InputError: ``out`` holds a study of other settings or something else where a run belongs, or cannot be
-            written; other models than SASRec are to be trained together; or a run cannot be, see
-            :func:`negsample.studies.forecast.check_fits`.
+        InputError: a name or a setting is unknown, or of another type; ``out`` holds a study of other settings or
+            something else where a run belongs, or cannot be written; other models than SASRec are to be trained
+            together; or a run cannot be, see :func:`negsample.studies.forecast.check_fits`.
     """
-    some("jobs", jobs)
     whole("at_once", at_once, 1, 10**6)
     whole("together", together, 1, 10**6)
-    out = Path(out)
-    choice, runs, every = parse_choice(dial), out / "runs", [*jobs, *oversampling]
-    hopeless = [(job, why) for job in every if (why := (untuned or {}).get((job.data.name, job.method)))]
-    possible = [job for job in every if job.name not in {each.name for each, _ in hopeless}]
+    out, choice = Path(out), parse_choice(dial)
+    given = {"methods": methods, "repeats": repeats, "seed": seed, "settings": settings, "prepare": prepare}
+    jobs = _jobs_of(data, given)
+    every = [*jobs, *oversampling]
+    check_study_folder(out)
+    hopeless = {job.name: why for job in every if (why := (untuned or {}).get((job.data.name, job.method)))}
+    possible = [job for job in every if job.name not in hopeless]
     todo = unfinished(possible, out, together)
-    tasks = [Training(group, [runs / job.name for job in group], choice) for group in todo]
-    check_fits([task.jobs for task in tasks], at_once, memory=on.here)
-    make_folders(out, "runs", "datasets")
+    check_fits(todo, at_once, memory=on.here)
+    tasks = [Training(group, [out / "runs" / job.name for job in group], choice) for group in todo]
+    study = _Folder(out, choice, jobs, oversampling, {"dial": choice.text} | dict(note or {}))
     left = {folder for task in tasks for folder in task.folders}
-    for folder in left:
-        if folder.exists() and not is_run(folder):
-            raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
-    about = {"dial": choice.text} | dict(note or {})
-    sweep(out, deep=True)
-    clear_finished([runs / job.name for job in possible if runs / job.name not in left])
-    with alone(out / "study"):
-        listed = write_study(jobs, out, about, oversampling=oversampling, replace=replace)
-    datasets = {job.data.fingerprint: job.data for job in jobs}
-    for folder in (runs / name for name in listed if is_run(runs / name)):
-        dial_again(folder, choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
-    for job in possible:
-        if runs / job.name not in left:
-            watch(job, None)
-
-    outcomes = Outcomes(out, tasks, watch)
-    for job, why in hopeless:
-        outcomes.fail(job, failed_for(job, "untuned", why))
-    run_tasks(tasks, outcomes.on_message, tell, at_once=at_a_time(every, at_once, together), on=on)
-    with alone(out / "study"):  # another process may have added to the study: who comes last tells of all
-        listed_now = write_study(jobs, out, about, oversampling=oversampling)
-        for name in listed_now:
-            if name not in listed and is_run(runs / name):
-                dial_again(runs / name, choice, datasets.get(read_run(runs / name).config["dataset_fingerprint"]))
-        page = (
-            write_report(out, tell, supplement=supplement) if any(is_run(runs / name) for name in listed_now) else None
-        )
+    study.open([job for job in possible if out / "runs" / job.name not in left], left, replace)
+    before(todo)
+    with _seen(every, progress and watch is None, watch, tell) as (watching, telling):
+        for job in possible:
+            if out / "runs" / job.name not in left:
+                watching(job, None)
+        outcomes = Outcomes(out, tasks, watching)
+        for job in every:
+            if job.name in hopeless:
+                outcomes.fail(job, failed_for(job, "untuned", hopeless[job.name]))
+        run_tasks(tasks, outcomes.on_message, telling, at_once=at_a_time(every, at_once, together), on=on)
+        found = study.close(telling, supplement)
     if outcomes.failures:
         failed = [outcomes.failures[job.name] for job in every if job.name in outcomes.failures]
-        raise FailedError([each.line for each in failed], page)
-    assert page is not None, "what did not fail is finished"
-    return page
+        raise FailedError([each.line for each in failed], found and found.folder / "report.html")
+    assert found is not None, "what did not fail is finished"
+    return found
+
+
+def _jobs_of(data: Any, given: Mapping[str, Any]) -> list[Job]:
+    """The jobs of datasets, by what is ``given`` of the grid (None: the default), or those that ``data`` is."""
+    several: list[Any] = list(data) if isinstance(data, list | tuple) and not isinstance(data, Job) else [data]
+    some("data", several)
+    if any(isinstance(each, Job) for each in several):
+        if not all(isinstance(each, Job) for each in several):
+            raise InputError("compare: data must be jobs of plan() or datasets, got both; make two calls")
+        if said := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"compare: {', '.join(said)} would do nothing, jobs of plan() have them; leave them out")
+        return several
+    names = given["methods"]
+    names = PAPER_SIX if names is None else names.split(",") if isinstance(names, str) else names
+    flat = dict(given["settings"] or {})
+    of_methods = {key: flat.pop(key) for key in list(flat) if not is_run_setting(key)}
+    return plan(
+        [each if isinstance(each, Dataset) else load_dataset(each, given["prepare"]) for each in several],
+        names,
+        repeats=_REPEATS if given["repeats"] is None else given["repeats"],
+        seed=given["seed"] or 0,
+        settings=run_settings(**flat),
+        changes=of_methods,
+    )
+
+
+class _Folder(NamedTuple):
+    """The study's folder, while a command is at it. ``about``: what ``study.json`` has beside the jobs."""
+
+    out: Path
+    choice: Choice
+    jobs: Sequence[Job]
+    oversampling: Sequence[Job]
+    about: Mapping[str, Any]
+
+    def open(self, finished: Sequence[Job], left: set[Path], replace: bool) -> None:
+        """Clear what killed processes left, write ``study.json``, and choose the dial of what is finished.
+
+        Raises:
+            InputError: see :func:`compare`.
+        """
+        make_folders(self.out, "runs", "datasets")
+        for folder in left:
+            if folder.exists() and not is_run(folder):
+                raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
+        sweep(self.out, deep=True)
+        clear_finished([self.out / "runs" / job.name for job in finished])
+        with alone(self.out / "study"):
+            listed = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling, replace=replace)
+        self._choose(listed)
+
+    def close(self, tell: Callable[[str], None], supplement: Supplementing | None) -> Study | None:
+        """Write the report; None where no run is finished. A study is written anew only if another process added to
+        it: who comes last tells of all."""
+        with alone(self.out / "study"):
+            listed = listed_runs(self.out)
+            if not {job.name for job in self.jobs} <= set(listed):
+                listed = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling)
+                self._choose(listed)
+            if not any(is_run(self.out / "runs" / name) for name in listed):
+                return None
+            study = read_study(self.out)
+            write_report(study, tell, supplement=supplement)
+        return study
+
+    def _choose(self, listed: Sequence[str]) -> None:
+        datasets = {job.data.fingerprint: job.data for job in self.jobs}
+        for folder in (self.out / "runs" / name for name in listed):
+            if is_run(folder):
+                dial_again(folder, self.choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
+
+
+@contextmanager
+def _seen(
+    jobs: Sequence[Job], shown: bool, watch: Watch | None, tell: Callable[[str], None]
+) -> Iterator[tuple[Watch, Callable[[str], None]]]:
+    """Who is told of epochs and of lines: a live line where somebody sees it, or the caller's own functions."""
+    from rich.console import Console
+
+    console = Console()
+    if not shown or not (console.is_terminal or console.is_jupyter):
+        yield watch or (lambda job, what: None), tell
+        return
+    from negsample.studies.progress import progress_of
+
+    with progress_of(console, jobs) as progress:
+        yield progress.watch, progress.tell

@@ -39,8 +39,8 @@ def good(world, tmp_path_factory):
         "plan": of_plan | {"repeats": 1, "tuned": {}},
         "plan_tunings": of_plan | {"trials": 1, "given": [], "folder": out / "tuning", "tuned": {}},
         "tune_all": {"tunings": [], "at_once": 1},
-        "compare": {"jobs": jobs, "out": out / "study", "at_once": 1, "together": 1, "dial": "none", "note": {}},
-        "write_report": {"folder": out / "study"},
+        "compare": {"data": jobs, "out": out / "study", "at_once": 1, "together": 1, "dial": "none", "note": {}},
+        "write_report": {"study": out / "study"},
         "build_method": {"method": "random", "catalogue": catalogue, "negatives": RANDOM},
         "negative_settings": {"method": "random", "changes": {}},
         "register_method": {"name": "of-this-test", "method": negsample.METHODS["random"], "replace": True},
@@ -136,7 +136,7 @@ def test_a_method_comes_once_and_a_folder_may_be_text(good, monkeypatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     jobs = plan(**good["plan"] | {"methods": ["random", "random", "PopRec"]})
     assert [job.method for job in jobs] == ["PopRec", "random"]
-    assert negsample.compare(jobs[:1], "study") == Path("study/report.html")
+    assert negsample.compare(jobs[:1], "study").folder == Path("study")
     assert (tmp_path / "study" / "study.json").exists()
 
 

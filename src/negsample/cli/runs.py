@@ -106,7 +106,6 @@ def train(
         test_fraction,
         cold,
     )
-    from negsample.cli.progress import progress_of
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.load import load_dataset
     from negsample.execution.attempts import run_job
@@ -117,6 +116,7 @@ def train(
     from negsample.scoring.dial import parse_choice
     from negsample.studies.earlier import differs
     from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.progress import progress_of
     from negsample.studies.study import plan
 
     names, choice = method_names(method), parse_choice(dial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,11 +139,6 @@ def compare(
     check_study_folder(folder)
     note: dict[str, Any] = {"command": command_line(), "preset": preset}
     note |= {} if tune_trials is None else {"tune_trials": tune_trials}
-    if not replace:  # tuning may take hours, and what is tuned is compared after it
-        common = [job for job in jobs if job.method == POPREC]
-        check_adds(folder, read_earlier(folder), [*jobs, *again] if tune_trials is None else common, note)
-    left = study.unfinished([*jobs, *again], folder, together)
-    check_fits(left, at_once, memory=backend.here)
     for data in loaded:
         print_dataset(out, data, settings)
     for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
@@ -160,18 +155,22 @@ def compare(
             given=given,
             folder=folder / "tuning",
         )
+        if not replace:  # tuning may take hours, and what is tuned is compared after it
+            check_adds(folder, read_earlier(folder), [job for job in jobs if job.method == POPREC], note)
         if searches := [(each.job, each.left) for each in tunings if each.left]:
+            left = study.unfinished([*jobs, *again], folder, together)
+            check_fits(left, at_once, memory=backend.here)
             at_a_time = study.at_a_time([*jobs, *again], at_once, together)
             ahead = forecast(left, at_a_time, searches=searches, searches_at_once=min(at_once, len(tunings)))
             print_forecast(out, ahead, here=not backend.ray)
         jobs = planned(tuned=tuned(tunings, at_once, backend, untuned))
         again = study.oversampled(jobs, factors)
         note |= {"tunings": [tuning.stem for tuning in tunings]}
-        possible = [job for job in [*jobs, *again] if (job.data.name, job.method) not in untuned]
-        left = study.unfinished(possible, folder, together)
-        check_fits(left, at_once, memory=backend.here)
-    ahead = forecast(left, study.at_a_time([*jobs, *again], at_once, together))
-    print_forecast(out, ahead, here=not backend.ray)
+
+    def say_forecast(left: Sequence[Sequence[Job]]) -> None:
+        ahead = forecast(left, study.at_a_time([*jobs, *again], at_once, together))
+        print_forecast(out, ahead, here=not backend.ray)
+
     finished, failures = carry_out(
         jobs,
         folder,
@@ -184,6 +183,7 @@ def compare(
         note=note,
         replace=replace,
         untuned=untuned,
+        before=say_forecast,
     )
     words = unreached_words(finished)
     if words and not failures and len(finished.unreached()) == len(finished.trained()):
@@ -273,8 +273,8 @@ def report(
     from negsample.report.page import write_report
 
     study = read_study(folder)
-    page = write_report(study, say, supplement=paper_supplement if paper or reproduced(study) else None)
-    _say_study(study, page)
+    write_report(study, say, supplement=paper_supplement if paper or reproduced(study) else None)
+    _say_study(study)
 
 
 def carry_out(
@@ -291,6 +291,7 @@ def carry_out(
     dial: str = "none",
     untuned: Mapping[tuple[str, str], str] | None = None,
     supplement: Supplementing | None = None,
+    before: Callable[[Sequence[Sequence[Job]]], None] = lambda left: None,
 ) -> tuple[Study, list[str]]:
     """Do what is left of a study, seen on the terminal, and say what came of it; what failed is returned, in lines.
 
@@ -298,14 +299,14 @@ def carry_out(
         FailedError: nothing is finished.
     """
     from negsample.analysis.reading import read_study
-    from negsample.cli.progress import progress_of
     from negsample.comparison import compare as run_study
+    from negsample.studies.progress import progress_of
     from negsample.tracking import tracked
 
     failures: list[str] = []
     with tracked(tracking, say) as logging, progress_of(out, [*jobs, *oversampling]) as progress:
         try:
-            page = run_study(
+            finished = run_study(
                 jobs,
                 folder,
                 oversampling=oversampling,
@@ -313,6 +314,7 @@ def carry_out(
                 together=together,
                 dial=dial,
                 on=on,
+                before=before,
                 watch=logging(progress.watch),
                 tell=progress.tell,
                 note=note,
@@ -323,18 +325,17 @@ def carry_out(
         except FailedError as failed:
             if failed.page is None:
                 raise
-            page, failures = failed.page, failed.lines
-    finished = read_study(folder)
-    _say_study(finished, page)
+            finished, failures = read_study(folder), failed.lines
+    _say_study(finished)
     return finished, failures
 
 
-def _say_study(study: Study, page: Path) -> None:
+def _say_study(study: Study) -> None:
     from negsample.analysis.tables import whole_table
     from negsample.cli.terminal import print_study
 
     print_study(out, whole_table(study), study.about.get("dial", "none"))
-    out.plain(f"Report: {page}")
+    out.plain(f"Report: {study.folder / 'report.html'}")
 
 
 def tuned(
@@ -342,8 +343,8 @@ def tuned(
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``, seen on the terminal; ``failed`` as of
     :func:`negsample.studies.tuning.tune_all`."""
-    from negsample.cli.progress import progress_of_searches
     from negsample.studies.forecast import check_fits
+    from negsample.studies.progress import progress_of_searches
     from negsample.studies.tuning import tune_all
 
     check_fits([[tuning.job] for tuning in tunings], at_once, memory=backend.here)

@@ -17,7 +17,7 @@ from negsample.data.popularity import COHORTS, popularity_order
 from negsample.errors import InputError
 from negsample.evaluation.evaluate import queries
 from negsample.evaluation.metrics import event_percentiles
-from negsample.files.checksums import LIST, rewriting
+from negsample.files.checksums import LIST, rewriting, settled
 from negsample.files.folders import check_place, write_arrays, write_json
 from negsample.methods import POPREC
 from negsample.runs.job import Job
@@ -83,6 +83,16 @@ def write_study(
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
         write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))
     return runs
+
+
+def listed_runs(out: Path) -> list[str]:
+    """The names of the runs that the study in ``out`` has, finished or not.
+
+    Raises:
+        InputError: a file of it is damaged.
+    """
+    about: dict[str, Any] = settled(out / LIST, "study", lambda listed: listed.read_json("study.json"))
+    return list(about["runs"])
 
 
 def test_events(data: Dataset) -> dict[str, NDArray[Any]]:
