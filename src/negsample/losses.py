@@ -1,4 +1,4 @@
-"""The third seat: pure functions of scores.
+"""Losses: pure functions of scores.
 
 ``pos_T``: the score of each position's target. ``neg_TK``: of its negatives, ``-inf`` where absent: an absent one
 adds nothing, and leaves the mean. Each returns a scalar. No loss touches ``log q``: a corrected method hands over

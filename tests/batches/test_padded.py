@@ -159,7 +159,7 @@ REFUSED = {
     "(B, L), got () and ()": (IDS[0, 0], NEXT[0, 0], None),
     "all must be on one device, got inputs on cpu, targets on meta": (IDS, NEXT.to("meta"), None),
     "row 1 has none; leave out rows whose targets are all 0": (IDS, NEXT * torch.tensor([[1], [0]]), None),
-    "row 1 has a target and no input at place 1": (IDS, torch.tensor([[2, 4], [0, 5]]), None),
+    "row 1 has a target and no input at position 1": (IDS, torch.tensor([[2, 4], [0, 5]]), None),
     "row 0 has a 0 between two inputs": (torch.tensor([[1, 0, 2]]), torch.tensor([[0, 0, 3]]), None),
 }
 

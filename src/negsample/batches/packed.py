@@ -1,4 +1,4 @@
-"""Packed batches: T real positions, never B x L slots."""
+"""Packed batches: T real positions, never B x L with padding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOBODY = -1
 class Packed:
     """B sequences end to end, longest first.
 
-    ``items_T``: what stands at each position; ``positions_T``: its place among L, the last one being L - 1;
+    ``items_T``: what stands at each position; ``positions_T``: its position among L, the last one being L - 1;
     ``rows_T``: its sequence; ``offsets``: where each sequence starts, B + 1 of them.
     """
 
@@ -129,7 +129,7 @@ class Batch:
 
 
 def upload(values: Tensor, device: torch.device) -> Tensor:
-    """``values`` on ``device``; to a GPU by way of pinned memory, so that nobody waits for the copy."""
+    """``values`` on ``device``; to a GPU by way of pinned memory, so that the CPU need not wait for the copy."""
     if device.type != "cuda" or values.device.type != "cpu":
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
@@ -141,9 +141,9 @@ def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
     assert len(lengths) == 0 or lengths.max() <= max_length
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     rows = np.repeat(np.arange(len(lengths)), lengths)
-    slots = np.arange(offsets[-1]) - offsets[rows] + (max_length - lengths)[rows]
+    positions = np.arange(offsets[-1]) - offsets[rows] + (max_length - lengths)[rows]
     ids = items[spans(windows.starts, lengths)].astype(np.int64)
-    return Packed(torch.from_numpy(ids), torch.from_numpy(slots), torch.from_numpy(rows), offsets)
+    return Packed(torch.from_numpy(ids), torch.from_numpy(positions), torch.from_numpy(rows), offsets)
 
 
 def training_batch(

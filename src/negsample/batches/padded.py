@@ -28,12 +28,13 @@ def padded_batch(
     Its T positions are those with a target, row by row: the states that go with it are ``states_BLD[targets_BL > 0]``.
 
     Args:
-        inputs_BL: what stands at each place, 0 where nothing: before the items of a row or after them.
+        inputs_BL: the item at each position, 0 where none: before the items of a row or after them.
         targets_BL: the item to predict there, 0 where none.
         catalogue_size: V.
-        history_BH: further items of each row's user, in any order, padded with 0; his inputs and targets are known.
+        history_BH: further items of each row's user, in any order, padded with 0; its inputs and targets are known.
         users_B: a number >= 0 for whose each row is, so that no target of a user is an in-batch negative of theirs:
-            needed where users have several rows, and for a bank of earlier batches. None: every row is of another.
+            needed where users have several rows, and for a memory bank of earlier batches. None: every row is of
+            another.
         exclude: what must never be a negative.
 
     Raises:
@@ -97,10 +98,10 @@ def _check_rows(known_BL: Tensor, present_BL: Tensor) -> None:
         raise InputError(f"every row needs a target; {where}leave out rows whose targets are all 0")
     lonely = torch.nonzero(present_BL & ~known_BL).tolist()
     if lonely:
-        row, place = lonely[0]
+        row, position = lonely[0]
         raise InputError(
-            f"row {row} has a target and no input at place {place}: there is no state to predict it from; set that "
-            "target to 0"
+            f"row {row} has a target and no input at position {position}: there is no state to predict it from; set "
+            "that target to 0"
         )
     width = known_BL.shape[1]
     first, last = known_BL.long().argmax(1), width - 1 - known_BL.flip(1).long().argmax(1)

@@ -1,4 +1,4 @@
-"""What comes next, made ready while the present one is worked on."""
+"""The next batches, made by a thread while the present one is worked on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
-_PATIENCE = 0.1  # seconds between looks at whether anybody still waits
+_PATIENCE = 0.1  # seconds between checks whether the iterator was closed
 
 
 def prefetched(source: Iterator[T], depth: int = 2) -> Iterator[T]:

@@ -23,7 +23,7 @@ _MIN_WIDTH = 32  # below this, more bins cost more than they save
 
 
 class Bins(NamedTuple):
-    """Where each position lies among a number of ``bins`` of ``width`` positions, and who may look at whom."""
+    """Where each position lies among a number of ``bins`` of ``width``, and which attend to which."""
 
     positions_N: Tensor
     mask: Tensor  # (bins, 1, W, W), 0 or -inf
@@ -62,7 +62,7 @@ def lay_in_bins(packed: Packed, dtype: torch.dtype) -> Bins:
 
 
 def bins_of(positions_N: Tensor, owners_N: Tensor, bins: int, width: int, dtype: torch.dtype) -> Bins:
-    """Bins where positions lie at ``positions_N`` and look at those before them with the same owner."""
+    """Bins where positions lie at ``positions_N`` and attend to those before them with the same owner."""
     device = positions_N.device
     owner = torch.full((bins * width,), -1, device=device).index_copy_(0, positions_N, owners_N)
     owner = owner.view(bins, 1, width)

@@ -22,7 +22,7 @@ def fill(matrix: Tensor, init: Init, *, rng: torch.Generator) -> Tensor:
 
     Glorot & Bengio (AISTATS'10) for the second, which is what TensorFlow's ``get_variable`` and dense layers take, and
     so what the reference takes: its bound depends on the number of rows, 0.022 for 12 thousand items of width 50, and
-    0.245 for 50 slots.
+    0.245 for 50 positions.
 
     Raises:
         InputError: ``init`` is neither.

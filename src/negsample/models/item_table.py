@@ -13,7 +13,7 @@ from negsample.models.init import Init, fill
 
 
 class Rows(NamedTuple):
-    """Vectors that are not looked up yet: those of ``matrix_ND`` at ``places``, (..., D)."""
+    """Vectors that are not looked up yet: those of ``matrix_ND`` at ``positions``, (..., D)."""
 
     matrix_ND: Tensor
     positions: Tensor
@@ -48,7 +48,7 @@ class ItemTable(Protocol):
         ...
 
     def rows(self, *ids: Tensor) -> list[Rows]:
-        """The same, for whoever looks them up himself, piece by piece."""
+        """The same, for callers that look them up piece by piece."""
         ...
 
     def block(self, start: int, stop: int) -> Tensor:
@@ -184,7 +184,7 @@ def table_for(
 def distinct_ids(flat_N: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct ids, ascending, and where each of ``flat_N`` stands among them.
 
-    On a GPU as many as there are ids, the rest filled with id 0, so that nobody waits for their number.
+    On a GPU as many as there are ids, the rest filled with id 0, so that the CPU need not wait for their number.
     """
     if flat_N.device.type == "cpu":
         found = np.unique(flat_N.numpy(), return_inverse=True)
@@ -211,7 +211,7 @@ def _flat(ids: tuple[Tensor, ...]) -> Tensor:
 
 
 def _shared_out(rows_ND: Tensor, positions: Tensor, ids: tuple[Tensor, ...]) -> list[Tensor]:
-    """``rows_ND`` at ``places`` (of all ids, one after another), in the shape of each tensor of ids."""
+    """``rows_ND`` at ``positions`` (of all ids, one after another), in the shape of each tensor of ids."""
     taken = rows_ND.index_select(0, positions)
     if taken.dtype == torch.bfloat16:
         taken = taken.float()

@@ -16,7 +16,7 @@ class PopRec(nn.Module):
 
     Args:
         order: (V,) item ids by popularity, see :func:`negsample.data.popularity.popularity_order`.
-        max_length: L, how much of a history is looked at (it makes no difference).
+        max_length: L, the length of a history (it makes no difference).
     """
 
     def __init__(self, order: Tensor, *, max_length: int = 1) -> None:

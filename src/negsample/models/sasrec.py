@@ -24,7 +24,7 @@ Drop = Callable[[Tensor], Tensor]
 class SASRec(nn.Module):
     """Self-attention over a user's last L items; its state at each position is scored against the item table.
 
-    Embedding times sqrt(D) plus a learned embedding of the slot (the last slot is the most recent item), dropout;
+    Embedding times sqrt(D) plus a learned embedding of the position (the last one is the most recent item), dropout;
     then in each block attention with queries from the normalised and keys and values from the un-normalised input,
     added to the normalised input; then two pointwise layers with a ReLU between, added to their normalised input;
     a last norm at the end. Dropout also on the attention weights and after each pointwise layer.
@@ -38,7 +38,7 @@ class SASRec(nn.Module):
         dropout: share of activations dropped while training.
         rng: where the initial values come from; every bias is zero.
         init: what the initial values of matrices are. N(0, 0.02) was first chosen on Beauty's test events
-            (docs/log.md); on validation of four logs it and the reference's Glorot uniform cannot be told apart
+            (docs/log.md); on validation of four logs it and the reference's Glorot uniform do not differ significantly
             (``benchmarks/initial.py``).
         table: the items' embeddings, (V + 1, D), made with the same ``rng`` before; None: a dense table.
 
@@ -93,7 +93,8 @@ class SASRec(nn.Module):
 def encode(
     states_ND: Tensor, blocks: Iterable[nn.Module], norm: nn.Module, bins: Bins, drop: Drop, drop_weights: Drop
 ) -> Tensor:
-    """(N, D) what blocks and norm make of items with their slots; ``drop_weights``: dropout of attention's weights."""
+    """(N, D) blocks and norm applied to items with their positions; ``drop_weights``: dropout of attention's
+    weights."""
     states_ND = drop(states_ND)
     for block in blocks:
         states_ND = block(states_ND, bins, drop, drop_weights)

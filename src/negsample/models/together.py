@@ -23,8 +23,8 @@ class Together:
 
     A small model leaves a GPU idle between its many short kernels; here there are as many kernels for all as for one.
     Parameters but for the item tables are moved into stacks, (S, ...), of which those of each model become views: what
-    the stacks learn, the models have learned, and each can be measured, saved and loaded as before. Each model's
-    chance comes from a generator of its own, in the order in which it would take it alone: results differ by
+    updates the stacks updates the models, and each can be measured, saved and loaded as before. Each model's random
+    numbers come from a generator of its own, in the order in which it would draw them alone: results differ by
     rounding only.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which items are proposed as negatives, before any score is known."""
+"""Which items are drawn as negatives, before any score is known."""
 
 from negsample.samplers.base import Negatives, Per, Sampler
 from negsample.samplers.cohort import Cohort, own_cohort

@@ -1,4 +1,4 @@
-"""The first seat: what a proposal of negatives is."""
+"""What a sampler is, and the negatives that it draws."""
 
 from __future__ import annotations
 
@@ -17,22 +17,19 @@ PER: tuple[Per, ...] = ("batch", "sequence", "position")  # from coarse to fine
 
 
 class Negatives(NamedTuple):
-    """Item ids that a proposal drew, with what a correction and a mask must know of them.
+    """Item ids that a sampler drew, with what a correction and a mask must know of them.
 
-    ``ids``: (K,) shared by the batch, (B, K) per sequence or (T, K) per position, items ``1..V``; ``0`` where nothing
-    was left to draw: absent, its score is ``-inf``.
-
-    ``log_q``: log-probability that one draw of this proposal gives the id, after what is excluded at the draw (for a
-    mixture: the mixture's); ``-inf`` where absent. Its shape is that of ``ids``, but (B, K) for shared ids of which
-    some are a sequence's own. None where only ids were asked for.
-
-    ``owner``: (N,) for the first N of shared ids whose occurrence each is, as in ``batch.users_B``; ``NOBODY`` (-1): of
-    no user that is known. What is a user's own is never a negative for them. None: all ids are of nobody.
-
-    ``frozen``: how many ids at the end take no gradient.
-
-    ``pos_log_q_T`` and ``masked_T``: for miners that need them, see :class:`~negsample.miners.base.Scored`; they come
-    from :func:`negsample.training.propose.propose`.
+    Attributes:
+        ids: (K,) shared by the batch, (B, K) per sequence or (T, K) per position, items ``1..V``; ``0``, padding, where
+            there is no valid negative: its score is ``-inf``.
+        log_q: log-probability that one draw of the sampler gives the id, after exclusion at the draw (for a mixture:
+            the mixture's); ``-inf`` for padding. Its shape is that of ``ids``, but (B, K) for shared ids of which some
+            are a sequence's own. None where only ids were asked for.
+        owner: (N,) for the first N of shared ids whose occurrence each is, as in ``batch.users_B``; ``NOBODY`` (-1): of
+            no known user. What is a user's own is never a negative for them. None: all ids are of nobody.
+        frozen: how many ids at the end take no gradient.
+        pos_log_q_T, masked_T: for miners that need them, see :class:`~negsample.miners.base.Scored`; they come from
+            :func:`negsample.training.propose.propose`.
     """
 
     ids: Tensor
@@ -44,7 +41,7 @@ class Negatives(NamedTuple):
 
 
 class Sampler(Protocol):
-    """Proposes negatives from the batch and the data alone, never from scores."""
+    """Draws negatives from the batch and the data alone, never from scores."""
 
     @property
     def k(self) -> int | Literal["all"]:
@@ -61,14 +58,14 @@ class Sampler(Protocol):
         ...
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """What :meth:`draw` gives with its ``log_q``, for losses and miners that correct for it."""
+        """What :meth:`draw` gives with its ``log_q``, for miners that correct for it: :func:`draw_with_log_q`."""
         ...
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """Log-probability of one draw of ``ids`` in the granularity ``per``, after what is excluded there.
 
-        With ``per="batch"`` it is the law for nobody in particular: nothing is excluded, and nothing is anybody's own.
-        A proposal with a memory, or a mixture, speaks of what it drew last.
+        With ``per="batch"`` it is the distribution for no user in particular: nothing is excluded, and nothing is
+        anybody's own. A sampler with a memory, or a mixture, answers for its last draw.
 
         Args:
             ids: (N, K) for the N rows of that granularity, or (K,), the same for each.
@@ -82,29 +79,30 @@ class Sampler(Protocol):
         ...
 
 
-def own_mask(owner_N: Tensor, batch: Batch) -> Tensor:
-    """(B, N) whether a shared id is an occurrence of the sequence's own user."""
-    return owner_N == batch.users_B.unsqueeze(1)
-
-
-def with_log_q(sampler: Sampler, drawn: Negatives, batch: Batch) -> Negatives:
-    """What ``sampler`` drew, with its ``log_q``.
+def draw_with_log_q(self: Sampler, batch: Batch, *, rng: torch.Generator) -> Negatives:
+    """Draws with their ``log_q``: the method ``sample`` of any sampler, made of its ``draw`` and ``log_prob``.
 
     A shared draw is another one for each sequence where some of it is its own: what is left of it for a user are draws
-    from the law without what is theirs.
+    from the distribution without what is theirs.
     """
+    drawn = self.draw(batch, rng=rng)
     ids, owner = drawn.ids, drawn.owner
     if owner is None:
-        return drawn._replace(log_q=sampler.log_prob(ids, batch, per=sampler.per))
-    log_q_BK = sampler.log_prob(ids, replace(batch, exclude="none"), per="sequence")
+        return drawn._replace(log_q=self.log_prob(ids, batch, per=self.per))
+    log_q_BK = self.log_prob(ids, replace(batch, exclude="none"), per="sequence")
     if log_q_BK.dim() == 1:
         log_q_BK = log_q_BK.repeat(batch.sequences, 1)
     log_q_BK[:, : len(owner)].masked_fill_(own_mask(owner, batch), -math.inf)
     return drawn._replace(log_q=log_q_BK)
 
 
+def own_mask(owner_N: Tensor, batch: Batch) -> Tensor:
+    """(B, N) whether a shared id is an occurrence of the sequence's own user."""
+    return owner_N == batch.users_B.unsqueeze(1)
+
+
 def check_draws(k: int, per: Per) -> None:
-    """Refuses a senseless number of draws or granularity.
+    """Check the number of draws and the granularity.
 
     Raises:
         ValueError: as it says.

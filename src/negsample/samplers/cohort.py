@@ -1,4 +1,4 @@
-"""Proposals by popularity cohort: head, mid and tail in given shares."""
+"""Draws by popularity cohort: head, mid and tail in given shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import Batch
-from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
+from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Categorical, scaled
 from negsample.samplers.exclusion import draw_allowed, log_prob, taken
 
@@ -44,7 +44,7 @@ class Cohort:
         self.k, self.per = k, per
         self._cohorts = cohorts.long()
         counts = torch.bincount(self._cohorts[1:], minlength=_COHORTS)
-        # A cohort without items has no targets: its row is never asked, whatever its shares.
+        # A cohort without items has no targets: its row is never used, whatever its shares.
         rows = (
             [row if counts[own] else torch.ones_like(row) for own, row in enumerate(wanted)] if by_target else [wanted]
         )
@@ -58,6 +58,8 @@ class Cohort:
         each = weights[self._cohorts.clamp(min=0)]
         return Categorical(scaled(torch.where(self._cohorts >= 0, each, 0.0)))
 
+    sample = draw_with_log_q
+
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids."""
         if len(self._distributions) == 1:
@@ -68,10 +70,6 @@ class Cohort:
             rows = torch.nonzero(of_target == cohort).flatten()
             ids[rows] = draw_allowed(distribution, batch, self.k, self.per, rng=rng, rows=rows)
         return Negatives(ids)
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Draws with their ``log_q``."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""

@@ -1,4 +1,4 @@
-"""Laws over the catalogue: integer weights on a line, looked up in O(1)."""
+"""Distributions over the catalogue: integer weights on a line, looked up in O(1)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-MAX_TOTAL = 1 << 53  # of a law's weights: a double's resolution, and so that of a uniform draw
+MAX_TOTAL = 1 << 53  # of a distribution's weights: a double's resolution, and so that of a uniform draw
 
 
 class Weights(Protocol):
-    """A law that can be asked for the weight of an item."""
+    """A distribution of which the weight of each item is known."""
 
     @property
     def total(self) -> int:
@@ -64,7 +64,7 @@ class UniformDistribution:
 
 
 class Empirical:
-    """The law of one id out of ``ids``: each as often as it is there."""
+    """One id out of ``ids``: each as often as it is there."""
 
     def __init__(self, ids: Tensor) -> None:
         self._items, self._counts = torch.unique(ids, return_counts=True)
@@ -79,7 +79,7 @@ class Empirical:
 
 
 class Categorical:
-    """Any weights. Moves to the device of what it is asked about.
+    """Any weights. Moves to the device of the ids or points it is given.
 
     A point is located by a guide: the line is cut into stretches of equal length, at least one an item with weight,
     and each knows the item at its start; what is left between two starts is halved. That is O(1) for weights like
@@ -119,7 +119,7 @@ class Categorical:
 class _Guide(NamedTuple):
     """``until_S``: running sums of the S ids with weight, or of all; ``ids_S``: which they are, None for all.
 
-    ``starts``: the place among them at the start of each stretch of length ``2 ** shift``.
+    ``starts``: the position among them at the start of each stretch of length ``2 ** shift``.
     """
 
     until_S: Tensor
@@ -147,9 +147,9 @@ def _guide(until: Tensor, total: int) -> _Guide:
         until = until[ids]
     shift = max(0, (total // some).bit_length() - 1)
     starts = torch.arange((total >> shift) + 2, device=until.device) << shift
-    places = torch.searchsorted(until, starts, right=True, out_int32=True).clamp_(max=len(until) - 1)
-    halvings = int((places[1:] - places[:-1]).max()).bit_length()
-    return _Guide(until, ids, places, shift, halvings)
+    positions = torch.searchsorted(until, starts, right=True, out_int32=True).clamp_(max=len(until) - 1)
+    halvings = int((positions[1:] - positions[:-1]).max()).bit_length()
+    return _Guide(until, ids, positions, shift, halvings)
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:

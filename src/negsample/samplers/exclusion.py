@@ -1,14 +1,15 @@
 """What must not be drawn: who is a member, and draws that leave it out exactly.
 
-Exclusion is never by trial and error. A law over the catalogue is a line of integer weights; leaving out a user's
+Exclusion is never by rejection. A distribution over the catalogue is a line of integer weights; leaving out a user's
 items cuts their stretches from it. A draw falls on the shortened line and is moved past the stretches before it, so
-its law is exactly the stated one, given that it is none of them. Where nothing is left there is nothing: id ``0``.
+its distribution is exactly the stated one, given that it is none of them. Users with no valid negative get padding,
+id ``0``.
 
 What can be left out at the draw depends on who shares it. ``history``: for draws per sequence and per position; what
 the batch shares is masked when it is scored. ``target``: for draws per position; else masked when scored.
 
-Laws of in-batch draws are moreover without what is a row's own (:class:`~negsample.samplers.own_items.OwnItems`), under
-every policy.
+Distributions of in-batch draws are moreover without what is a row's own
+(:class:`~negsample.samplers.own_items.OwnItems`), under every policy.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) ->
 
 
 def _allowed_total(distribution: Weights, batch: Batch, per: Per, rows: Tensor | None, own: OwnItems | None) -> Tensor:
-    """(N, 1) weight of ``law`` that is left for each row of draws."""
+    """(N, 1) weight of ``distribution`` that is left for each row of draws."""
     sequences_N = taken(rows_of(batch, per), rows)
     if batch.exclude == "history":
         users, items = split_keys(batch)
@@ -86,9 +87,9 @@ def log_prob(
     rows: Tensor | None = None,
     own: OwnItems | None = None,
 ) -> Tensor:
-    """Log-probability of one draw of ``ids`` from ``law`` after exclusion; ``-inf`` for what cannot be drawn.
+    """Log-probability of one draw of ``ids`` from ``distribution`` after exclusion; ``-inf`` for what cannot be drawn.
 
-    ``ids``: (N, K) for N rows, or (K,), the same for each. ``own``: what the law of each row is without.
+    ``ids``: (N, K) for N rows, or (K,), the same for each. ``own``: what the distribution of each row is without.
     """
     if per == "batch" or (own is None and not excludes(batch, per)):
         return _log_share(distribution.weight(ids), torch.full((1,), distribution.total, device=batch.device))
@@ -120,7 +121,7 @@ def _weight(
 def draw_allowed(
     distribution: Distribution, batch: Batch, k: int, per: Per, *, rng: torch.Generator, rows: Tensor | None = None
 ) -> Tensor:
-    """Independent draws from ``law`` given that they are not left out; 0 where nothing is left.
+    """Independent draws from ``distribution`` given that they are not left out; 0 where nothing is left.
 
     ``rows``: for these rows of draws alone, sequences or positions by ``per``.
     """
@@ -176,9 +177,9 @@ def _draw_rows(
     cut = torch.cumsum(weights, 0)
     first = torch.searchsorted(rows, torch.arange(sequences + 1, device=rows.device))
     cut_until = torch.cat([cut.new_zeros(1), cut])  # weight cut by all items before each
-    # Where each cut lies on its user's shortened line; ascending within a row, so (row, place) is sorted.
-    places = distribution.before(items) - (cut_until[:-1] - cut_until[first[rows]])
-    keys = rows * (distribution.total + 1) + places
+    # Where each cut lies on its user's shortened line; ascending within a row, so (row, position) is sorted.
+    positions = distribution.before(items) - (cut_until[:-1] - cut_until[first[rows]])
+    keys = rows * (distribution.total + 1) + positions
     of_row = of_row.unsqueeze(1)
     cut_before_row = cut_until[first[of_row]]
     left = distribution.total - (cut_until[first[of_row + 1]] - cut_before_row)

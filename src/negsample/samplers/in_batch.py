@@ -1,4 +1,4 @@
-"""Proposals from the batch itself: the targets of all its sequences."""
+"""Draws from the batch itself: the targets of all its sequences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import NOBODY, Batch
-from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
+from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Categorical, Empirical, check_counts
 from negsample.samplers.exclusion import excluded, log_prob, rows_of, taken
 from negsample.samplers.own_items import own_among, own_targets
@@ -27,14 +27,14 @@ class InBatch:
     ``0`` where fewer than K are allowed. With ``"all"``: every target, (T,) ids shared by the batch. Draws per sequence
     or position leave out the user's own; shared ones carry whose they are (``owner``) and are masked when scored.
 
-    ``log_q`` is the law of one draw for a user u. With ``counts`` it is the law over all batches that u is in:
+    ``log_q`` is that of one draw for a user u. With ``counts`` its distribution is that over all batches that u is in:
     ``q_u(i) = (n_i - c_u(i)) / (N - N_u)``, n the counts, c_u the user's own, N and N_u their sums, then without what
-    is excluded. A log-q correction needs that. Without ``counts`` it is the law within this batch: the occurrences of
-    others over all of others.
+    is excluded. A log-q correction needs that. Without ``counts`` it is the distribution within this batch:
+    the occurrences of others over all of others.
 
-    What sampling within a batch does to it. Draws without replacement each have the law of one draw, so the mean over
-    them estimates what it would with replacement, with less variance. The other users of a batch are a sample of
-    users, and the mean is one over their targets: a ratio, whose bias is of the order of 1 / B (long sequences
+    What sampling within a batch does to it: draws without replacement each have the distribution of one draw, so the
+    mean over them estimates what it would with replacement, with less variance. The other users of a batch are a sample
+    of users, and the mean is one over their targets: a ratio, whose bias is of the order of 1 / B (long sequences
     count a little less). On real logs with B = 128 it is below what can be measured: see docs/methods.md.
 
     Args:
@@ -55,6 +55,8 @@ class InBatch:
             check_counts(counts)
         self._distribution = None if counts is None else Categorical(counts)
 
+    sample = draw_with_log_q
+
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids, with their owners where they are shared."""
         if self.k == "all":
@@ -65,10 +67,6 @@ class InBatch:
         return Negatives(
             ids, owner=torch.where(there, batch.position_users[at], NOBODY) if self.per == "batch" else None
         )
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Draws with their ``log_q``; see the class."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
@@ -89,11 +87,11 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     tries = min(2 * k + 16, 4 * t)
     tried = torch.randint(t, (rows, tries), generator=rng, device=batch.device)
     good = _first_of_its_kind(tried, t) & ~_forbidden(tried, batch, per)
-    place = torch.cumsum(good, 1) - 1  # the place of each good draw among the good ones of its row
+    rank = torch.cumsum(good, 1) - 1  # of each good draw among the good ones of its row
     chosen = torch.full((rows, k + 1), -1, dtype=torch.int64, device=batch.device)
-    chosen.scatter_(1, torch.where(good & (place < k), place, k), tried)
+    chosen.scatter_(1, torch.where(good & (rank < k), rank, k), tried)
     chosen = chosen[:, :k]
-    short = torch.nonzero(place[:, -1] + 1 < k).flatten()
+    short = torch.nonzero(rank[:, -1] + 1 < k).flatten()
     if len(short):
         chosen[short] = _by_sorting(batch, short, k, per, rng)
     return chosen[0] if per == "batch" else chosen
@@ -113,7 +111,7 @@ def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
     at = torch.arange(values_NM.shape[1], device=values_NM.device)
     parts = []
     rows = min(max(1, MARKS // below), len(values_NM))
-    marks = values_NM.new_empty(rows, below)  # one for all blocks: of new ones each lies beside the results so far
+    marks = values_NM.new_empty(rows, below)  # one for all blocks: new ones would each lie between the results so far
     for values in torch.split(values_NM, max(1, rows)):
         first = marks[: len(values)].fill_(values.shape[1])
         first.scatter_reduce_(1, values, at.expand(len(values), -1), "amin")

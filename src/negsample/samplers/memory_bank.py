@@ -1,4 +1,4 @@
-"""Proposals with a memory: what earlier batches had, and what was hard in them."""
+"""Samplers with a memory: the targets of earlier batches, and the negatives that were hard in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import NOBODY, Batch
-from negsample.samplers.base import Negatives, Per, with_log_q
+from negsample.samplers.base import Negatives, Per, draw_with_log_q
 from negsample.samplers.distribution import Categorical, Empirical, UniformDistribution, check_counts
 from negsample.samplers.exclusion import log_prob
 from negsample.samplers.own_items import own_among, own_targets
@@ -19,12 +19,12 @@ class MemoryBank:
     """The last ``size`` targets of earlier batches, first in first out, shared by the batch (CBNS, SIGIR'21).
 
     A batch's targets go in in random order, so that what is left of the oldest batch is of all its sequences alike:
-    batches lie longest first. A user's own targets, which may still be there from an epoch before, are never negatives
-    for them; ``log_q`` is that of :class:`~negsample.samplers.in_batch.InBatch`.
+    batches are sorted longest first. A user's own targets, which may still be there from an epoch before, are never
+    negatives for them; ``log_q`` is that of :class:`~negsample.samplers.in_batch.InBatch`.
 
-    They teach the state and take no gradient themselves (``frozen``); for the batch's own targets beside them:
-    ``Mixture(InBatch("all"), MemoryBank(...))``. During the warm-up nothing is proposed while the bank fills, since
-    what a young model learns moves fast. CBNS keeps the vectors as they were when they were computed, to save an
+    They take no gradient themselves (``frozen``); for the batch's own targets beside them:
+    ``Mixture(InBatch("all"), MemoryBank(...))``. During the warm-up nothing is drawn while the bank fills, since
+    a model changes fast at first. CBNS keeps the vectors as they were when they were computed, to save an
     encoder's work; here the bank keeps ids, and their vectors are read from the item table as they are now: the
     same items, never stale.
 
@@ -33,8 +33,8 @@ class MemoryBank:
     Args:
         size: ids kept.
         warm_up: batches before it is used.
-        counts: (V + 1,) how often each id is a target in training: ``log_q`` is the item's share, the law over all
-            batches. Without them ``log_q`` is the law of one draw from what is in the bank.
+        counts: (V + 1,) how often each id is a target in training: ``log_q`` is that of the distribution over all
+            batches. Without them it is that of one draw from what is in the bank.
     """
 
     per: Per = "batch"
@@ -58,6 +58,8 @@ class MemoryBank:
         """Ids of the last draw."""
         return self._drawn.shape[1]
 
+    sample = draw_with_log_q
+
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(at most size,) ids: the bank as it was before this batch's targets go in."""
         kept = self._kept.to(batch.device)
@@ -68,10 +70,6 @@ class MemoryBank:
         self._kept = torch.cat([kept, into], 1)[:, -self.size :]
         ids, owner = self._drawn
         return Negatives(ids, owner=owner, frozen=len(ids))
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """The bank with its ``log_q``."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers between two batches."""
@@ -91,9 +89,10 @@ class MemoryBank:
 class Cache:
     """``K`` draws from the last ``size`` negatives that a selection chose, shared by the batch (XIR, NeurIPS'22).
 
-    What was informative is proposed again: :class:`~negsample.miners.resample.Resample` with this cache tells it
-    what it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is that law,
-    exactly. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first out.
+    What was informative is drawn again: :class:`~negsample.miners.resample.Resample` updates this cache with what
+    it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is exactly that of
+    this distribution. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first
+    out.
 
     The cache changes with each selection, so one object serves one training.
 
@@ -111,7 +110,7 @@ class Cache:
         self.k, self.size = k, size
         self._even = UniformDistribution(items)
         self._kept = torch.empty(0, dtype=torch.int64)
-        self._proposed_from = self._kept
+        self._drawn_from = self._kept
 
     def remember(self, ids: Tensor) -> None:
         """Keep ``ids`` (any shape; 0 is nothing), the latest ones of a call at the end; evenly thinned if too many."""
@@ -119,19 +118,17 @@ class Cache:
         chosen = chosen[chosen > 0]
         self._kept = torch.cat([self._kept.to(chosen.device), _thinned(chosen, self.size)])[-self.size :]
 
+    sample = draw_with_log_q
+
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(K,) ids, occurrences of nobody: what was chosen stands for itself."""
-        self._proposed_from = self._kept.to(batch.device)
-        place = torch.randint(self.size, (self.k,), generator=rng, device=batch.device)
+        self._drawn_from = self._kept.to(batch.device)
+        index = torch.randint(self.size, (self.k,), generator=rng, device=batch.device)
         anywhere = torch.randint(1, self._even.total + 1, (self.k,), generator=rng, device=batch.device)
-        known = len(self._proposed_from)
+        known = len(self._drawn_from)
         if not known:
             return Negatives(anywhere)
-        return Negatives(torch.where(place < known, self._proposed_from[place.clamp(max=known - 1)], anywhere))
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """(K,) draws with their ``log_q``."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
+        return Negatives(torch.where(index < known, self._drawn_from[index.clamp(max=known - 1)], anywhere))
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers between two batches."""
@@ -143,7 +140,7 @@ class Cache:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`; of the cache as it was at the last draw."""
-        return log_prob(_Cached(Empirical(self._proposed_from), self._even, self.size), ids, batch, per, rows=rows)
+        return log_prob(_Cached(Empirical(self._drawn_from), self._even, self.size), ids, batch, per, rows=rows)
 
 
 def _thinned(ids: Tensor, most: int) -> Tensor:
@@ -154,7 +151,7 @@ def _thinned(ids: Tensor, most: int) -> Tensor:
 
 
 class _Cached:
-    """``occurrences`` of ``size`` places, of which the empty ones are the catalogue evenly; in units of 1 / V."""
+    """``occurrences`` of ``size``, of which the empty ones are the catalogue evenly; in units of 1 / V."""
 
     def __init__(self, occurrences: Empirical, even: UniformDistribution, size: int) -> None:
         self._occurrences, self._even, self._empty = occurrences, even, size - occurrences.total

@@ -1,4 +1,4 @@
-"""Several proposals as one."""
+"""Several samplers as one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from negsample.batches.packed import NOBODY, Batch
-from negsample.samplers.base import PER, Negatives, Per, Sampler, own_mask, with_log_q
+from negsample.samplers.base import PER, Negatives, Per, Sampler, draw_with_log_q, own_mask
 from negsample.samplers.exclusion import excluded, rows_of, taken
 from negsample.samplers.memory_bank import MemoryBank
 
@@ -22,7 +22,7 @@ class Mixture:
     they are, the estimate ``sum_j f(j) / (m q(j))``, m all of them, has the mean ``sum_i f(i)``.
 
     The mixture is as fine as its finest part: draws that more share are given to every sequence or position, without
-    what is excluded there. It speaks of what it drew last, so one object serves one training.
+    what is excluded there. It answers for its last draw, so one object serves one training.
     """
 
     def __init__(self, *parts: Sampler) -> None:
@@ -33,7 +33,8 @@ class Mixture:
             each for part in parts for each in (part.parts if isinstance(part, Mixture) else [part])
         ]
         if any(isinstance(part, MemoryBank) for part in self.parts[:-1]):
-            raise ValueError("a bank, which takes no gradient, must be the last part of a mixture; change the order")
+            raise
+            ValueError("a memory bank, which takes no gradient, must be the last part of a mixture; change the order")
         self.per: Per = max((part.per for part in self.parts), key=PER.index)
         self._there: list[Tensor] | None = None
 
@@ -47,16 +48,14 @@ class Mixture:
             total += part.k
         return total
 
+    sample = draw_with_log_q
+
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids of all parts, in their order."""
         drawn = [spread(part.draw(batch, rng=rng), batch, part.per, self.per) for part in self.parts]
         self._there = [_there(each, batch) for each in drawn]
         ids = torch.cat([each.ids for each in drawn], -1)
         return Negatives(ids, owner=_owners(drawn), frozen=drawn[-1].frozen)
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Draws with the mixture's ``log_q``."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`; with ``per="batch"``, parts weigh what they are to draw."""

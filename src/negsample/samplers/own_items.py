@@ -1,4 +1,4 @@
-"""What is a sequence's own: occurrences that are never its negatives, and that its law is without."""
+"""What is a sequence's own: occurrences that are never its negatives, and that its distribution is without."""
 
 from __future__ import annotations
 

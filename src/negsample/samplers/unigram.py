@@ -1,16 +1,45 @@
-"""Proposals by a fixed weight an item: uniform, a power of popularity, log-uniform by rank."""
+"""Draws by a fixed weight of each item: uniform, a power of popularity, log-uniform by rank."""
 
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from negsample.batches.packed import Batch
-from negsample.samplers.base import Negatives, Per, check_draws, with_log_q
-from negsample.samplers.distribution import Categorical, UniformDistribution, check_counts, power_weights, scaled
+from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
+from negsample.samplers.distribution import (
+    Categorical,
+    Distribution,
+    UniformDistribution,
+    check_counts,
+    power_weights,
+    scaled,
+)
 from negsample.samplers.exclusion import draw_allowed, log_prob
+
+
+class _Unigram(Protocol):
+    @property
+    def k(self) -> int: ...
+
+    @property
+    def per(self) -> Per: ...
+
+    @property
+    def _distribution(self) -> Distribution: ...
+
+
+def _draw(self: _Unigram, batch: Batch, *, rng: torch.Generator) -> Negatives:
+    """Ids, without those excluded at the draw."""
+    return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
+
+
+def _log_prob(self: _Unigram, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
+    """Log of the item's share of the weight that is not excluded; see :class:`~negsample.samplers.base.Sampler`."""
+    return log_prob(self._distribution, ids, batch, per, rows=rows)
 
 
 class Uniform:
@@ -29,17 +58,7 @@ class Uniform:
         self.k, self.per = k, per
         self._distribution = UniformDistribution(items)
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Ids."""
-        return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Draws; ``log_q = -log(V - items excluded)``."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
-
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
-        """See :class:`~negsample.samplers.base.Sampler`."""
-        return log_prob(self._distribution, ids, batch, per, rows=rows)
+    draw, sample, log_prob = _draw, draw_with_log_q, _log_prob
 
 
 class Popularity:
@@ -65,17 +84,7 @@ class Popularity:
         self.k, self.per = k, per
         self._distribution = Categorical(power_weights(counts, exponent))
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Ids."""
-        return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Draws; ``log_q`` = log of the item's share of the weight that is not excluded."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
-
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
-        """See :class:`~negsample.samplers.base.Sampler`."""
-        return log_prob(self._distribution, ids, batch, per, rows=rows)
+    draw, sample, log_prob = _draw, draw_with_log_q, _log_prob
 
 
 class LogUniform:
@@ -100,14 +109,4 @@ class LogUniform:
         shares[order] = torch.log1p(1 / (rank + 1))
         self._distribution = Categorical(scaled(shares))
 
-    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Ids."""
-        return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """Draws; ``log_q`` = log of the item's share of what is not excluded."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
-
-    def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
-        """See :class:`~negsample.samplers.base.Sampler`."""
-        return log_prob(self._distribution, ids, batch, per, rows=rows)
+    draw, sample, log_prob = _draw, draw_with_log_q, _log_prob

@@ -1,4 +1,4 @@
-"""The whole catalogue as one proposal: for full cross-entropy."""
+"""The whole catalogue as negatives: for full cross-entropy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import Batch
-from negsample.samplers.base import Negatives, Per, with_log_q
+from negsample.samplers.base import Negatives, Per, draw_with_log_q
 from negsample.samplers.distribution import UniformDistribution
 from negsample.samplers.exclusion import log_prob
 
@@ -27,13 +27,11 @@ class WholeCatalogue:
             raise ValueError(f"items must be >= 1, got {items}")
         self.k = items
 
+    sample = draw_with_log_q
+
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(V,) ids ``1..V``; nothing is drawn."""
         return Negatives(torch.arange(1, self.k + 1, device=batch.device))
-
-    def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
-        """(V,) ids with ``log_q = -log V``."""
-        return with_log_q(self, self.draw(batch, rng=rng), batch)
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
