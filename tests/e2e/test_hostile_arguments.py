@@ -12,13 +12,29 @@ import torch
 
 import negsample
 from negsample import InputError, PrepareSettings, plan, run_settings
+from negsample.evaluation.metrics.ranking import METRICS
 from negsample.methods import negative_settings
+from negsample.settings import BACKBONES, Dim, Dropout, MaxLength, Table, TableDtype
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
 HOSTILE = [None, "", "x", "é\0", b"x", -1, 0, 1.5, 2**64, 1e20, math.nan, True, [], [None], {}, {"x": 1}, object(), int]
 SETTINGS = run_settings(epochs=1, dim=4, blocks=1, max_length=4)
 RANDOM = {"random_negatives": 2, "draws_per": "sequence", "exclude": "history"}
+
+
+class OwnBackbone(negsample.Settings):
+    """The settings of a backbone of one's own."""
+
+    backbone: str = "of-this-test"
+    dim: Dim = 4
+    max_length: MaxLength = 4
+    dropout: Dropout = 0.0
+    table: Table = None
+    table_dtype: TableDtype = "float32"
+
+    def build(self, table, *, rng):
+        raise AssertionError("nobody asks for it")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +60,9 @@ def good(world, tmp_path_factory):
         "build_method": {"method": "random", "catalogue": catalogue, "negatives": RANDOM},
         "negative_settings": {"method": "random", "changes": {}},
         "register_method": {"name": "of-this-test", "method": negsample.METHODS["random"], "replace": True},
+        "register_backbone": {"name": "of-this-test", "settings": OwnBackbone, "replace": True},
+        "register_metric": {"name": "own", "metric": lambda ranks, k: ranks < k, "replace": True},
+        "run_settings": {},
         "load_plugins": {"names": []},
         "catalogue_of": {"data": data, "max_length": 4, "windows": "last"},
         "generator": {"seed": 0, "purpose": "init"},
@@ -74,9 +93,10 @@ def good(world, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_method_stays(monkeypatch):
-    for name in ("_parts", "_from"):
-        monkeypatch.setattr(negsample.METHODS, name, dict(getattr(negsample.METHODS, name)))
+def nothing_stays(monkeypatch):
+    for registry in (negsample.METHODS, BACKBONES, METRICS):
+        for name in ("_parts", "_from"):
+            monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
 
 
 FUNCTIONS = sorted(name for name in negsample.__all__ if inspect.isfunction(getattr(negsample, name)))
