@@ -200,6 +200,21 @@ class EvaluationSettings(Settings):
     filter_seen: bool = Field(
         False, description="leave items of the history out of the ranking; a repeat is then never a hit"
     )
+    k: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = Field(
+        (1, 5, 10, 20),
+        description="cut-offs of the figures, such as 5,10,50; 10, by which epochs are chosen, is always one",
+    )
+
+    @field_validator("k", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        """A number alone, or text with commas, is one too."""
+        return value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else value
+
+    @field_validator("k", mode="after")
+    @classmethod
+    def _is_ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted({*value, 10}))
 
 
 class MachineSettings(Settings):

@@ -80,7 +80,7 @@ def test_what_was_beside_the_table_stays(data, tmp_path):
     ("again", "note", "words"),
     [
         ({"dim": 4}, {}, r"dim: 8, now 4"),
-        ({"epochs": 2, "dropout": 0.5}, {}, r"epochs: 1, now 2; dropout: 0\.2, now 0\.5"),
+        ({"epochs": 2, "dropout": 0.5}, {}, r"dropout: 0\.2, now 0\.5; epochs: 1, now 2"),
         ({"methods": ["mixed"], "learning_rate": 0.5}, {}, r"learning_rate: 0\.001, now 0\.5"),
         ({"changes": {"random_negatives": 7}}, {}, r"random_negatives of random: 100, now 7"),
         ({"tuned": {("small", "random"): {"batch_size": 32}}}, {}, r"batch_size of random: 64, now 32"),

@@ -86,6 +86,15 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),
 ]
 
+Cutoffs = Annotated[
+    str | None, typer.Option("--k", metavar="K,K,...", help="Cut-offs of the figures, such as 5,10,50; also 10.")
+]
+
+
+def with_cutoffs(changes: list[str] | None, cutoffs: str | None) -> list[str] | None:
+    """``changes`` as of ``--set``, with those of ``--k``."""
+    return changes if cutoffs is None else [*(changes or []), f"k={cutoffs}"]
+
 
 def _load_plugins(names: list[str] | None) -> list[str] | None:
     load_plugins(names or [])

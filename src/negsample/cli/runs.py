@@ -11,6 +11,7 @@ from negsample.cli.console import out
 from negsample.cli.options import (
     Changes,
     Cold,
+    Cutoffs,
     Dial,
     Epochs,
     Item,
@@ -28,6 +29,7 @@ from negsample.cli.options import (
     given_to_training,
     prepare_settings,
     settings_of,
+    with_cutoffs,
 )
 from negsample.errors import InputError
 
@@ -77,6 +79,7 @@ def train(
     preset: Preset = "default",
     dial: Dial = "none",
     changes: Changes = None,
+    cutoffs: Cutoffs = None,
     plugins: Plugins = None,
     user: User = None,
     item: Item = None,
@@ -93,6 +96,7 @@ def train(
     from negsample.paper.presets import PRESETS, remarks, whose
 
     chosen_preset = PRESETS[preset]
+    changes = with_cutoffs(changes, cutoffs)
     settings, negatives = settings_of(epochs, changes, chosen_preset.training)
     prepared = prepare_settings(
         user,

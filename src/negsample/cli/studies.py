@@ -16,6 +16,7 @@ from negsample.cli.console import out, say
 from negsample.cli.options import (
     Changes,
     Cold,
+    Cutoffs,
     Dial,
     Epochs,
     Item,
@@ -39,6 +40,7 @@ from negsample.cli.options import (
     prepare_settings,
     settings_of,
     whole_numbers,
+    with_cutoffs,
 )
 from negsample.errors import FailedError, InputError
 
@@ -82,6 +84,7 @@ def compare(
     mlflow: MLflow = None,
     replace: Replace = False,
     changes: Changes = None,
+    cutoffs: Cutoffs = None,
     plugins: Plugins = None,
     user: User = None,
     item: Item = None,
@@ -99,6 +102,7 @@ def compare(
 
     chosen_preset = PRESETS[preset]
     check_untuned(chosen_preset, tune_trials)
+    changes = with_cutoffs(changes, cutoffs)
     settings, negatives = settings_of(epochs, changes, chosen_preset.training)
     prepared = prepare_settings(
         user,

@@ -14,7 +14,7 @@ from negsample.batches.packed import Packed, pack
 from negsample.batches.windows import Ints, Windows, longest_first, spans
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError, check_word, guarded
-from negsample.evaluation.metrics import CUTOFFS, summarise
+from negsample.evaluation.metrics import summarise
 from negsample.evaluation.ranks import Ranking, Table, rank_by_dial
 from negsample.evaluation.seen import Seen
 from negsample.models.agreement import check_items
@@ -210,16 +210,16 @@ def evaluate_by_dial(
                 some.query_E,
                 some.targets_E,
                 dials,
-                top_k=max(CUTOFFS) if with_top else 0,
+                top_k=max(settings.evaluation.k) if with_top else 0,
                 seen=_seen(data, some) if settings.evaluation.filter_seen else None,
             )
         )
-    return [_summed_up(each, asked, data) for each in zip(*rankings, strict=True)]
+    return [_evaluation(each, asked, data, settings.evaluation.k) for each in zip(*rankings, strict=True)]
 
 
-def _summed_up(rankings: Sequence[Ranking], asked: Queries, data: Dataset) -> Evaluation:
+def _evaluation(rankings: Sequence[Ranking], asked: Queries, data: Dataset, cutoffs: Sequence[int]) -> Evaluation:
     ranks_E = np.concatenate([each.ranks_E for each in rankings])
     tops = [each.top_QK for each in rankings if each.top_QK is not None]
     top_QK = np.concatenate(tops) if tops else None
-    figures = summarise(ranks_E, asked.targets_E, data.train_counts, data.cohorts, top_QK)
+    figures = summarise(ranks_E, asked.targets_E, data.train_counts, data.cohorts, top_QK, cutoffs=cutoffs)
     return Evaluation(figures, ranks_E)

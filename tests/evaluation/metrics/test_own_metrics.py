@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from negsample import InputError
+from negsample import InputError, PopRec, evaluate, run_settings
 from negsample.evaluation.metrics import METRICS, register_metric, summarise
 
 COUNTS, COHORTS = np.array([0, 6, 3, 2, 1]), np.array([-1, 0, 1, 2, 2], np.int8)
@@ -51,3 +52,19 @@ def test_what_is_no_metric_is_refused(name, metric, words):
     with pytest.raises(InputError, match=words):
         register_metric(name, metric)
     assert name in ("hr",) or name not in METRICS
+
+
+@pytest.mark.parametrize(("given", "k"), [("5,50", (5, 10, 50)), (3, (3, 10)), ([20, 20, 1], (1, 10, 20))])
+def test_cutoffs_of_one_s_own_reach_the_figures(given, k, dataset_of):
+    data = dataset_of([([1, 2, 3], [4], [5]), ([2, 3], [1], [])], 9)
+    settings = run_settings(k=given)
+    assert settings.evaluation.k == k
+    found = evaluate(PopRec(torch.arange(1, 10), max_length=50), data, "test", settings).figures
+    assert {int(name.partition("@")[2]) for name in found if "@" in name} == set(k)
+    assert found[f"coverage@{max(k)}"] > 0
+
+
+@pytest.mark.parametrize("given", ["0", "ten", [], 10**6])
+def test_what_is_no_cutoff_is_refused(given):
+    with pytest.raises(InputError, match="setting k="):
+        run_settings(k=given)

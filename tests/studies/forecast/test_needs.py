@@ -28,9 +28,9 @@ def test_bytes_of_a_table():
     assert table_bytes(least, 9) == 80 + 40
 
 
-@pytest.mark.parametrize("model", ["sasrec", "gru4rec"])
-def test_bytes_of_the_rest_are_about_those_of_the_model(job_of, model):
-    job = job_of(model=model, dim=64, blocks=2)
+@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
+def test_bytes_of_the_rest_are_about_those_of_the_model(job_of, backbone):
+    job = job_of(backbone=backbone, dim=64, blocks=2)
     built = build_model(job, torch.device("cpu"))
     rest = sum(each.numel() for name, each in built.named_parameters() if not name.startswith("table"))
     assert needs_of(job).rest == pytest.approx(16 * rest, rel=0.2)

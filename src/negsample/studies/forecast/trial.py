@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from negsample.batches.epochs import batches_of
 from negsample.evaluation.evaluate import Queries, encode, queries
-from negsample.evaluation.metrics import CUTOFFS
 from negsample.evaluation.ranks import rank_by_dial
 from negsample.methods import Catalogue, Method, build_method
 from negsample.models import Backbone, PopRec
@@ -177,7 +176,7 @@ def _evaluation(job: Job, asked: Queries, model: Backbone, device: torch.device)
         once()
         return larger * _seconds(once, device) / some
 
-    return encoding / some, ranked(0), ranked(max(CUTOFFS))
+    return encoding / some, ranked(0), ranked(max(job.settings.evaluation.k))
 
 
 def _seconds(call: Callable[[], object], device: torch.device) -> float:
