@@ -31,7 +31,7 @@ from negsample.files.checksums import GROWING, LIST
 from negsample.files.claims import place_of
 from negsample.runs.folder import read_ranks
 from negsample.runs.job import Job
-from negsample.runs.remeasure import measure_again
+from negsample.runs.remeasure import remeasure
 from negsample.settings import PrepareSettings, checked, run_settings
 from negsample.studies.study import plan
 from negsample.studies.tuning import plan_tunings, tune_all
@@ -237,7 +237,7 @@ def _of_study(out: Path) -> str:
     for run in study.runs:
         grid = study.grids[run.folder]
         digest.update(repr((run.config, run.metrics, run.log, grid)).encode())
-        for ranks in read_ranks(run.folder, len(grid["betas"]) if grid else 1).values():
+        for ranks in read_ranks(run.folder, len(grid.betas)).values():
             digest.update(np.ascontiguousarray(ranks).data)
     for events in study.events.values():
         for array in events.values():
@@ -251,7 +251,7 @@ def _of_model(run: Path, folder: Path) -> str:
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(run, copy)
     try:
-        measure_again(copy)
+        remeasure(copy)
     except InputError as error:
         raise InputError(str(error).replace(str(copy), str(run))) from None
     return (copy / "metrics.json").read_text()

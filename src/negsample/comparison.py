@@ -22,7 +22,7 @@ from negsample.report.supplement import Supplementing
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
 from negsample.runs.reasons import failed_for
-from negsample.runs.remeasure import dial_again
+from negsample.runs.remeasure import set_dial
 from negsample.scoring.dial import Choice, parse_choice
 from negsample.settings import PrepareSettings, is_run_setting, run_settings
 from negsample.studies.files import check_study_folder, listed_runs, write_study
@@ -201,7 +201,7 @@ class _Folder(NamedTuple):
         datasets = {job.data.fingerprint: job.data for job in self.jobs}
         for folder in (self.out / "runs" / name for name in listed):
             if is_run(folder):
-                dial_again(folder, self.choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
+                set_dial(folder, self.choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
 
 
 @contextmanager

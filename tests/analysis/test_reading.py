@@ -42,7 +42,7 @@ def test_no_finished_run(study: Path) -> None:
         ("study.json", "[]", "no JSON object"),
         ("study.json", '{"format": 1}', "'negsample' is missing"),
         ("datasets/0.json", "{}", "'name' is missing"),
-        ("runs/0-mixed-0/config.json", '{"seed": 1}', "'dataset' is missing"),
+        ("runs/0-mixed-0/config.json", '{"seed": 1}', "dataset: Field required"),
         ("runs/0-mixed-0/metrics.json", "", "is damaged"),
     ],
 )

@@ -56,8 +56,11 @@ def test_whole_folder_opens(folder):
     ("damage", "words"),
     [
         (lambda d: (d / "manifest.json").write_text("{"), "manifest.json is damaged"),
-        (lambda d: (d / "manifest.json").write_text("[]"), "manifest.json is damaged .it: Input should be an object"),
-        (lambda d: (d / "manifest.json").write_text("[" * 100_000), "recursion limit exceeded"),
+        (
+            lambda d: (d / "manifest.json").write_text("[]"),
+            "manifest.json is damaged .Input should be a valid dictionary",
+        ),
+        (lambda d: (d / "manifest.json").write_text("[" * 100_000), "nested too deeply"),
         (lambda d: (d / "manifest.json").write_text("9" * 5000), "manifest.json is damaged"),
         (lambda d: change_manifest(d, format=2), "format: 2, this version reads 3"),
         (lambda d: change_manifest(d, users=None), "users: Field required"),

@@ -18,11 +18,11 @@ from make_study import list_anew
 from mlflow_server import Wire, free_port, mlflow_server
 
 from negsample.errors import InputError
-from negsample.runs.remeasure import dial_again
+from negsample.runs.remeasure import set_dial
 from negsample.scoring.dial import parse_choice
 from negsample.tracking import track, tracked
 from negsample.tracking.entry import entry_of, metric_name
-from negsample.tracking.server import briefly, connect
+from negsample.tracking.server import connect
 from negsample.tracking.study import TrackedStudy, experiment_of
 
 
@@ -92,22 +92,19 @@ class There:
 
     def __init__(self, port, name):
         uri = f"http://127.0.0.1:{port}"
-        with briefly():
-            self.client = connect(uri, name)
-            experiment = self.client.get_experiment_by_name(name)
-            found = self.client.search_runs([experiment.experiment_id]) if experiment else []
-        self.summaries = [run for run in found if "negsample.summary" in run.data.tags]
-        runs = [run for run in found if "negsample.summary" not in run.data.tags]
+        self.client = connect(uri, name)
+        experiment = self.client.get_experiment_by_name(name)
+        found = self.client.search_runs([experiment.experiment_id]) if experiment else []
+        self.summaries = [run for run in found if run.data.tags["negsample.key"] == "summary"]
+        runs = [run for run in found if run.data.tags["negsample.key"] != "summary"]
         self.runs = {run.info.run_name: run for run in runs}
         assert len(self.runs) == len(runs), "a run is there twice"
 
     def history(self, name, key):
-        with briefly():
-            return self.client.get_metric_history(self.runs[name].info.run_id, key)
+        return self.client.get_metric_history(self.runs[name].info.run_id, key)
 
     def artifact(self, run, name, tmp_path):
-        with briefly():
-            return Path(self.client.download_artifacts(run.info.run_id, name, str(tmp_path))).read_bytes()
+        return Path(self.client.download_artifacts(run.info.run_id, name, str(tmp_path))).read_bytes()
 
     def check(self, folder, tmp_path):
         """All of every run in ``folder``, once."""
@@ -170,15 +167,14 @@ def test_the_same_command_logs_the_rest_and_another_dial_its_figures(negsample, 
         assert there.artifact(there.summaries[0], name, tmp_path) == (folder / name).read_bytes()
 
     for run in folder.glob("runs/*"):
-        dial_again(run, parse_choice("0.5"))
+        set_dial(run, parse_choice("0.5"))
     tracking = through(uri, folder)
     for run in folder.glob("runs/*"):
-        tracking.log(run)
+        tracking.log(run.name)
     now = There(port, "study")
     now.check(folder, tmp_path)
-    for name, run in now.runs.items():
-        assert run.info.run_id == there.runs[name].info.run_id
-        assert [each.value for each in now.history(name, "dial")] == ([0.0] if "PopRec" in name else [0.0, 0.5])
+    for name in now.runs:
+        assert [each.value for each in now.history(name, "dial")] == ([0.0] if "PopRec" in name else [0.5])
 
 
 def test_two_processes_that_share_a_study_log_each_run_once(study, port, tmp_path):
@@ -190,7 +186,7 @@ def test_two_processes_that_share_a_study_log_each_run_once(study, port, tmp_pat
         "tracking = track(sys.argv[1], Path(sys.argv[2]))\n"
         "print('ready', flush=True)\n"
         "for run in sorted(Path(sys.argv[2]).glob('runs/*')):\n"
-        "    tracking.log(run)\n"
+        "    tracking.log(run.name)\n"
     )
     command = [sys.executable, "-c", log_all, f"http://127.0.0.1:{port}", str(folder)]
     tracking = through(f"http://127.0.0.1:{port}", folder)
@@ -198,7 +194,7 @@ def test_two_processes_that_share_a_study_log_each_run_once(study, port, tmp_pat
         try:
             assert other.stdout.readline() == "ready\n"
             for run in sorted(folder.glob("runs/*")):
-                tracking.log(run)
+                tracking.log(run.name)
             assert other.wait(timeout=60) == 0
         finally:
             other.kill()
@@ -213,23 +209,20 @@ def test_wherever_logging_is_cut_off_the_next_time_completes_it(study, port, wir
         run = Path(shutil.copytree(whole, folder / "runs" / whole.name))
         wire.restart(lasts)
         try:
-            through(wire.uri, folder).log(run)
+            through(wire.uri, folder).log(run.name)
         except Exception:
             assert len(wire.calls) == lasts
         else:
             break
-        through(f"http://127.0.0.1:{port}", folder).log(run)
+        through(f"http://127.0.0.1:{port}", folder).log(run.name)
         there = There(port, folder.name)
         (logged,) = there.runs.values()
         assert (logged.info.status, logged.data.params) == ("FINISHED", entry.params)
-        assert logged.data.tags["negsample.logged"] == entry.measured
-        assert logged.data.metrics == pytest.approx(
-            {each.name: each.value for each in (*entry.curves, *entry.figures)}, nan_ok=True
-        )
+        assert logged.data.tags["negsample.logged"] == entry.content
+        assert logged.data.metrics == pytest.approx({each.name: each.value for each in entry.points}, nan_ok=True)
         assert len(there.history(run.name, "epoch/loss")) == 2
         assert len(there.summaries) == 1
-        with briefly():
-            kept = {each.path for each in there.client.list_artifacts(logged.info.run_id)}
+        kept = {each.path for each in there.client.list_artifacts(logged.info.run_id)}
         assert kept == {"config.json", "log.jsonl", "metrics.json"}
     else:
         pytest.fail("it never came to an end")
@@ -240,16 +233,15 @@ def through(uri, folder):
     """The study in ``folder``, whose client has not asked anything yet."""
     from mlflow import MlflowClient
 
-    with briefly():
-        return TrackedStudy(MlflowClient(uri), folder, experiment_of(folder))
+    return TrackedStudy(MlflowClient(uri), folder, experiment_of(folder))
 
 
 def test_what_is_logged_already_is_one_question(study, port, wire):
     folder = copy_of(study, "twice")
     (run,) = folder.glob("runs/*--seed-1--*")
-    through(wire.uri, folder).log(run)
+    through(wire.uri, folder).log(run.name)
     wire.restart()
-    through(wire.uri, folder).log(run)
+    through(wire.uri, folder).log(run.name)
     asked = ["GET /api/2.0/mlflow/experiments/get-by-name", "POST /api/2.0/mlflow/runs/search"]
     assert wire.calls == asked
 
@@ -260,13 +252,12 @@ def test_two_studies_of_the_same_runs_in_the_experiment_that_the_environment_nam
         folder = copy_of(study, name)
         (run,) = folder.glob("runs/*--seed-1--*")
         for _ in range(2):
-            through(f"http://127.0.0.1:{port}", folder).log(run)
-    with briefly():
-        client = connect(f"http://127.0.0.1:{port}", "both of them")
-        found = client.search_runs([client.get_experiment_by_name("both of them").experiment_id])
-    summaries = {each.info.run_name: each.info.run_id for each in found if "negsample.summary" in each.data.tags}
+            through(f"http://127.0.0.1:{port}", folder).log(run.name)
+    client = connect(f"http://127.0.0.1:{port}", "both of them")
+    found = client.search_runs([client.get_experiment_by_name("both of them").experiment_id])
+    summaries = {each.info.run_name: each.info.run_id for each in found if each.data.tags["negsample.key"] == "summary"}
     assert set(summaries) == {"one", "other"}
-    below = [each.data.tags["mlflow.parentRunId"] for each in found if "negsample.summary" not in each.data.tags]
+    below = [each.data.tags["mlflow.parentRunId"] for each in found if each.data.tags["negsample.key"] != "summary"]
     assert sorted(below) == sorted(summaries.values())
 
 
@@ -308,8 +299,8 @@ def test_names_from_outside_arrive_as_they_are(study, port):
     list_anew(run)
     run = run.rename(run.with_name("a'b\"c`--random--seed-1--0"))
     tracking = through(f"http://127.0.0.1:{port}", folder)
-    tracking.log(run)
-    tracking.log(run)
+    tracking.log(run.name)
+    tracking.log(run.name)
     there = There(port, folder.name)
     assert list(there.runs) == [run.name]
     assert there.runs[run.name].data.params["dataset"] == "a'b\"c`; DROP TABLE runs -- é \\udc80"
@@ -322,10 +313,8 @@ def test_long_trainings_take_several_requests(study, port, wire):
     lines = [line | {"epoch": epoch, "loss": 1 / epoch, "seconds": epoch / 10} for epoch in range(1, 41)]
     (run / "log.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
     list_anew(run)
-    through(wire.uri, folder).log(run)
-    assert wire.calls.count("POST /api/2.0/mlflow/runs/log-batch") == math.ceil(
-        (len(entry_of(run).curves) + len(entry_of(run).figures)) / 900
-    )
+    through(wire.uri, folder).log(run.name)
+    assert wire.calls.count("POST /api/2.0/mlflow/runs/log-batch") == math.ceil(len(entry_of(run).points) / 900)
     points = There(port, "long").history(run.name, "epoch/loss")
     assert [(each.step, each.value) for each in points] == [(epoch, 1 / epoch) for epoch in range(1, 41)]
 
@@ -361,9 +350,8 @@ def test_without_mlflow_the_way_out_is_told(monkeypatch, tmp_path):
 
 def test_a_deleted_experiment_is_told(port, tmp_path):
     uri, name = f"http://127.0.0.1:{port}", uuid.uuid4().hex
-    with briefly():
-        client = connect(uri, name)
-        client.delete_experiment(client.create_experiment(name))
+    client = connect(uri, name)
+    client.delete_experiment(client.create_experiment(name))
     with pytest.raises(InputError, match=f"'{name}' was deleted"):
         track(uri, tmp_path / name)
 
@@ -373,10 +361,9 @@ def test_only_letters_that_mlflow_allows():
     assert metric_name("a/../b c") == "a_.._b_c"
 
 
-def test_the_environment_stays_as_it_was(monkeypatch):
+def test_what_the_environment_says_counts(port, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
-    before = dict(os.environ)
-    with briefly():
-        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
-        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
-    assert dict(os.environ) == before
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    connect(f"http://127.0.0.1:{port}", "any")
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from safetensors.torch import load_file
 
 from negsample import InputError, compare, plan, run_settings
-from negsample.execution import worker
 from negsample.execution.processes import in_processes
 
 SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=8)
@@ -120,21 +118,3 @@ def test_a_worker_sees_to_its_end_before_anything_heavy_is_imported():
         check=True,
     )
     assert found.stdout == "False False\n"
-
-
-def test_where_the_system_does_not_end_them_a_thread_does(monkeypatch):
-    """The parent's end is a pipe that is closed."""
-    ours, theirs = os.pipe()
-    ended = threading.Event()
-    monkeypatch.setattr(worker.sys, "platform", "elsewhere")
-    monkeypatch.setattr(worker.multiprocessing, "parent_process", lambda: Named(ours))
-    monkeypatch.setattr(worker.os, "_exit", lambda code: ended.set())
-    worker.die_with_parent()
-    assert not ended.wait(0.1)
-    os.close(theirs)
-    assert ended.wait(2)
-    os.close(ours)
-
-
-class Named(NamedTuple):
-    sentinel: int

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from negsample.files.atomic import replacing_files, settle
-from negsample.files.checksums import LIST, DamagedError, read_list, settled, sum_of, write_list
+from negsample.files.checksums import LIST, DamagedError, read_list, sum_of, write_list
+from negsample.files.together import settled
 
 
 @pytest.fixture

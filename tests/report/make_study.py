@@ -96,9 +96,8 @@ def make_study(
                 _write(folder / "runs" / name / "metrics.json", metrics)
                 betas = BETAS if dialled and method != "PopRec" else (0.0,)
                 _write_grid(folder / "runs" / name, betas, metrics, number * 1000 + seed)
-                if log:
-                    lines = "".join(json.dumps(entry) + "\n" for entry in log)
-                    (folder / "runs" / name / "log.jsonl").write_text(lines)
+                lines = "".join(json.dumps(entry) + "\n" for entry in log)
+                (folder / "runs" / name / "log.jsonl").write_text(lines)
     machine = {"cores": 2, "processor": "x86_64", "python": "3.11.9", "torch": "2.13.0"}
     about = {"format": 1, "negsample": "0.1.0", "created": "2025-07-22T09:30:00+00:00"}
     about |= {"datasets": list(datasets), "methods": list(methods), "repeats": repeats, "settings": SETTINGS}
@@ -181,6 +180,7 @@ def _oversampled(folder: Path, dataset: str, methods: Sequence[str], rng: random
                 (folder / "runs" / name).mkdir(parents=True)
                 _write(folder / "runs" / name / "config.json", config)
                 _write(folder / "runs" / name / "metrics.json", metrics)
+                (folder / "runs" / name / "log.jsonl").touch()
     return names
 
 
@@ -273,7 +273,7 @@ def _run(dataset: str, method: str, seed: int, level: float, rng: random.Random)
     config |= {"settings": SETTINGS, "negatives": NEGATIVES.get(method, {}), "versions": {"torch": "2.13.0"}}
     metrics = {"valid": measures(*(1.1 * rate for rate in noisy)) | {"best_epoch": best}, "test": test}
     metrics |= {"best_epoch": best, "train_seconds": seconds, "steps_per_second": 52.5 if trained else None}
-    metrics |= {"dial": 0.0, "dial_reached": True}
+    metrics |= {"dial": 0.0, "dial_choice": "none", "dial_reached": True}
     log = []
     for epoch in range(1, 21) if trained else ():
         reach = 1.1 * test["hr@10"] * (1 - math.exp(-epoch / 5)) * (1 - 0.004 * abs(epoch - best))

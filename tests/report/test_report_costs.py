@@ -81,7 +81,7 @@ def test_time_is_told_to_the_chosen_epoch_and_in_all(folder: Path) -> None:
 
 
 def test_time_without_a_log_has_no_hollow_mark(folder: Path) -> None:
-    (folder / "runs" / "0-mixed-0" / "log.jsonl").unlink()
+    (folder / "runs" / "0-mixed-0" / "log.jsonl").write_text("")
     list_anew(folder)
     rows = {row["method"]: row for row in rows_of(drawn(time_chart, read_study(folder)))}
     assert (rows["mixed"]["best"], rows["mixed"]["best_told"]) == (None, "not logged")

@@ -20,7 +20,8 @@ def fail(folder, run, reason=REASON):
     name = run.folder.name
     shutil.rmtree(run.folder)
     of = run.config
-    write_failed(folder, Failed(name, of["dataset"], of["method"], of["seed"], "diverged", reason, dict(of), {}))
+    named = {key: of[key] for key in ("dataset", "method", "seed")}
+    write_failed(folder, Failed(run=name, kind="diverged", reason=reason, config=of, facts={}, **named))
 
 
 def test_failed_runs_stand_in_table_and_page(tmp_path):

@@ -16,7 +16,7 @@ from negsample.data.dataset import open_dataset
 from negsample.errors import FailedError, InputError
 from negsample.execution import trainings
 from negsample.runs import job
-from negsample.runs.remeasure import measure_again
+from negsample.runs.remeasure import remeasure
 from negsample.settings import run_settings
 from negsample.studies.study import plan
 
@@ -237,7 +237,7 @@ def test_measuring_again_gives_the_same_figures_and_ranks(data, tmp_path):
         metrics, ranks = (run / "metrics.json").read_text(), dict(np.load(run / "ranks.npz"))
         (run / "metrics.json").write_text(json.dumps(json.loads(metrics) | {"test": {}, "valid": {}}))
         list_anew(run)
-        measure_again(run)
+        remeasure(run)
         assert (run / "metrics.json").read_text() == metrics
         now = dict(np.load(run / "ranks.npz"))
         assert sorted(now) == ["test", "test_GE", "valid", "valid_GE"]
@@ -246,7 +246,7 @@ def test_measuring_again_gives_the_same_figures_and_ranks(data, tmp_path):
 
 def test_measuring_again_refuses_what_is_not_there(tmp_path, finished):
     with pytest.raises(InputError, match="no finished run"):
-        measure_again(tmp_path)
+        remeasure(tmp_path)
     run = next(run for run in (finished / "runs").iterdir() if "random" in run.name)
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -256,16 +256,16 @@ def test_measuring_again_refuses_what_is_not_there(tmp_path, finished):
     (copy / "config.json").write_text(json.dumps(config | {"dataset_folder": str(tmp_path / "gone")}))
     list_anew(copy)
     with pytest.raises(InputError, match="cannot be opened"):
-        measure_again(copy)
+        remeasure(copy)
     (copy / "config.json").write_text(json.dumps(config | {"dataset_fingerprint": "0" * 12}))
     list_anew(copy)
     with pytest.raises(InputError, match="has changed"):
-        measure_again(copy)
+        remeasure(copy)
     (copy / "config.json").write_text(json.dumps(config))
     (copy / "model.safetensors").write_bytes(b"nothing")
     list_anew(copy)
     with pytest.raises(InputError, match=r"model.safetensors is damaged .* and run the same command again"):
-        measure_again(copy)
+        remeasure(copy)
 
 
 def test_the_same_dataset_from_another_folder_has_the_same_runs(data, tmp_path):

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from make_study import list_anew
 
 from negsample.comparison import compare
 from negsample.errors import InputError
 from negsample.execution import trainings
 from negsample.files.checksums import LIST
 from negsample.runs import measure
-from negsample.runs.remeasure import dial_again, measure_again
+from negsample.runs.remeasure import remeasure, set_dial
 from negsample.scoring.dial import BETAS, NONE, Choice
 from negsample.settings import run_settings
 from negsample.studies.study import plan
@@ -118,25 +117,10 @@ def test_the_choice_is_the_best_on_validation_and_never_sees_test(jobs, plain, m
     monkeypatch.setattr(measure, "evaluate_by_dial", misleading)
     for choice in (Choice(None), Choice(None, 0.4)):
         for run in (plain / "runs").iterdir():
-            expected = dial_again(run, choice).beta
-            assert measure_again(run, choice).beta == expected
+            expected = set_dial(run, choice).beta
+            assert remeasure(run, choice).beta == expected
             grid = json.loads((run / "dial.json").read_text())
             assert len(grid["betas"]) == 1 or grid["test"][-1]["balance@10"] == 1.0  # it was misled
-
-
-def test_a_run_from_before_there_was_a_dial_is_measured_from_its_model(jobs, finished, plain, monkeypatch):
-    forbid_training(monkeypatch)
-    for run in (plain / "runs").iterdir():
-        (run / "dial.json").unlink()
-        ranks = np.load(run / "ranks.npz")
-        np.savez_compressed(run / "ranks.npz", valid=ranks["valid"], test=ranks["test"])
-        metrics = json.loads((run / "metrics.json").read_text())
-        old = {key: value for key, value in metrics.items() if not key.startswith("dial")}
-        (run / "metrics.json").write_text(json.dumps(old))
-    list_anew(plain)
-    compare(jobs, plain)
-    assert read(plain) == read(finished)
-    assert read(plain, "dial.json") == read(finished, "dial.json")
 
 
 def test_a_balance_that_is_not_reached_is_said_and_the_run_is_kept(jobs, plain):
@@ -148,7 +132,7 @@ def test_a_balance_that_is_not_reached_is_said_and_the_run_is_kept(jobs, plain):
         if "PopRec" not in run.name:
             before = (run / "metrics.json").read_text()
             with pytest.raises(InputError, match=r"reaches Balance 0\.999 on validation"):
-                measure_again(run, Choice(None, 0.999), must_reach=True)
+                remeasure(run, Choice(None, 0.999), must_reach=True)
             assert (run / "metrics.json").read_text() == before
 
 
@@ -158,7 +142,7 @@ def test_a_change_that_was_cut_short_is_made_up_for(when, jobs, plain, monkeypat
     expected, ranks = read(plain), {}
     for run in (plain / "runs").iterdir():
         ranks[run.name] = np.load(run / "ranks.npz")["test"]
-        dial_again(run, NONE)
+        set_dial(run, NONE)
     written, placed = measure.write_json, Path.replace
 
     def killed_writing(path, value):
@@ -190,6 +174,6 @@ def test_a_damaged_grid_is_named(plain, file):
     run = next(run for run in (plain / "runs").iterdir() if "random" in run.name)
     (run / file).write_bytes(b"nothing")
     with pytest.raises(InputError, match="is damaged"):
-        dial_again(run, Choice(None))
-    assert measure_again(run, Choice(None)).beta in BETAS
-    assert dial_again(run, Choice(None)).beta in BETAS
+        set_dial(run, Choice(None))
+    assert remeasure(run, Choice(None)).beta in BETAS
+    assert set_dial(run, Choice(None)).beta in BETAS

@@ -52,8 +52,8 @@ def events_of(study: Study, dataset: str) -> Events | None:
 def ranks_of(study: Study, run: Run, betas: Sequence[float]) -> Floats:
     """(G, E) ranks of ``run`` at ``betas``."""
     grid = study.grids[run.folder]
-    ranks_GE = read_ranks(run.folder, len(grid["betas"]))["test_GE"]
-    return ranks_GE[[grid["betas"].index(beta) for beta in betas]]
+    ranks_GE = read_ranks(run.folder, len(grid.betas))["test_GE"]
+    return ranks_GE[[grid.betas.index(beta) for beta in betas]]
 
 
 class Sums(NamedTuple):

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from negsample.analysis.tunings import read_tunings
 from negsample.errors import InputError
-from negsample.files.checksums import LIST, Checksums, settled
+from negsample.files.checksums import LIST, Checksums
 from negsample.files.folders import arrays_of
+from negsample.files.together import settled
 from negsample.runs.failed import Failed, read_failed
-from negsample.runs.folder import Run, read_grid, read_run
+from negsample.runs.folder import Grid, Run, read_grid, read_run
 from negsample.runs.tunings import TuningSummary
 
 POPULAR = "PopRec"
@@ -52,7 +53,7 @@ class Study(NamedTuple):
     manifests: dict[str, dict[str, Any]]
     runs: list[Run]
     listed: int
-    grids: dict[Path, dict[str, Any]]
+    grids: dict[Path, Grid]
     events: dict[str, dict[str, NDArray[Any]]]
     tunings: dict[tuple[str, str], TuningSummary]
     oversampling: list[Run]
@@ -61,7 +62,7 @@ class Study(NamedTuple):
     def figures(self, run: Run, part: str) -> dict[float, dict[str, Any]]:
         """What ``run`` gave on ``valid`` or ``test``, by setting of the dial."""
         grid = self.grids[run.folder]
-        return dict(zip(grid["betas"], grid[part], strict=True))
+        return dict(zip(grid.betas, grid.valid if part == "valid" else grid.test, strict=True))
 
     def unreached(self) -> list[Run]:
         """The runs that no setting of the dial brings to the Balance that was asked for."""
@@ -159,16 +160,13 @@ def read_study(folder: Path) -> Study:
     return Study(folder, about, manifests, runs, len(folders), grids, events, tunings, beside, failures)
 
 
-def _grid(run: Run, events: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    grid = read_grid(run.folder)
-    if grid is None:
-        raise InputError(f"{run.folder} has no dial.json: it was not measured to the end; delete the run and run again")
+def _grid(run: Run, events: Mapping[str, NDArray[Any]]) -> Grid:
     if (measured := run.metrics["test"].get("events")) != len(events["user_E"]):
         raise InputError(
             f"{run.folder} was measured on {measured} test events, the study has {len(events['user_E'])};"
             " delete the run and run again"
         )
-    return grid
+    return read_grid(run.folder)
 
 
 def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> list[Run]:

@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from negsample.errors import InputError
-from negsample.files.checksums import LIST, Checksums, settled
+from negsample.files.checksums import LIST, Checksums
+from negsample.files.together import settled
 from negsample.runs.tunings import TuningSummary
 
 
@@ -33,7 +32,8 @@ def read_tunings(
     for path in (folder / f"{name}.json" for name in named):
         if not path.is_file():
             raise InputError(f"{path} is missing, which study.json lists; run `negsample compare` again")
-        tuning = settled(path.with_name(f"{path.stem}.{LIST}"), "tuning", partial(_read, path.name))
+        read = partial(Checksums.read_as, model=TuningSummary, name=path.name)
+        tuning = settled(path.with_name(f"{path.stem}.{LIST}"), "tuning", read)
         key = tuning.dataset, tuning.method
         if tuning.dataset not in manifests or tuning.method not in about["methods"]:
             raise InputError(f"{path} is of {tuning.method} on {tuning.dataset}, which study.json does not list")
@@ -48,14 +48,3 @@ def read_tunings(
         found[key] = tuning
     order = [(dataset, method) for dataset in manifests for method in about["methods"]]
     return {key: found[key] for key in order if key in found}
-
-
-def _read(name: str, listed: Checksums) -> TuningSummary:
-    content = listed.read(name)
-    try:
-        return TuningSummary.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        what = f"{where}: {first['msg']}" if where else first["msg"]
-        raise listed.damaged(name, what) from None

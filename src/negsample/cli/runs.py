@@ -113,10 +113,10 @@ def train(
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.load import load_dataset
     from negsample.execution.attempts import run_job
-    from negsample.files.folders import check_new_folder
+    from negsample.files.folders import check_place
     from negsample.methods import POPREC, method_names
     from negsample.runs.folder import is_run, read_run
-    from negsample.runs.remeasure import dial_again
+    from negsample.runs.remeasure import set_dial
     from negsample.scoring.dial import parse_choice
     from negsample.studies.earlier import differs
     from negsample.studies.forecast import check_fits, forecast
@@ -140,13 +140,13 @@ def train(
             raise InputError(f"{folder} holds a run of other settings ({other}); choose another --out, or delete it")
         out.plain(f"{folder} is finished already")
     else:
-        check_new_folder(folder)
+        check_place(folder, new=True)
         check_fits([[job]])
         print_dataset(out, data, job.settings)
         print_forecast(out, forecast([[job]]))
         with progress_of(out, [job]) as progress:
             run_job(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
-    chosen = dial_again(folder, choice, data)
+    chosen = set_dial(folder, choice, data)
     print_metrics(out, job.method, read_run(folder).metrics)
     out.plain(f"Run: {folder}")
     if chosen.unreached:
@@ -166,10 +166,10 @@ def evaluate(
     from negsample.runs.folder import read_run
 
     method = read_run(run).config["method"]
-    from negsample.runs.remeasure import measure_again
+    from negsample.runs.remeasure import remeasure
     from negsample.scoring.dial import parse_choice
 
-    measure_again(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
+    remeasure(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
     print_metrics(out, method, read_run(run).metrics)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from negsample.data.names import safe_name
 from negsample.files.checksums import Checksums
@@ -98,9 +98,4 @@ def read_manifest(listed: Checksums) -> Manifest:
     Raises:
         DamagedError: it is damaged, or of another format.
     """
-    try:
-        return Manifest.model_validate_json(listed.read(MANIFEST))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise listed.damaged(MANIFEST, f"{key or 'it'}: {first['msg'].removeprefix('Value error, ')}") from None
+    return listed.read_as(Manifest, MANIFEST)

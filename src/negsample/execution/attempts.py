@@ -1,4 +1,4 @@
-"""Runs done for good: each claimed, made whole or not at all, and said to have failed where it cannot be made."""
+"""Runs, each claimed by one process and written whole or not at all; those that cannot be made are reported failed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from negsample.errors import FailedError, InputError
 from negsample.files.claims import claimed, clear, empty
-from negsample.files.folders import check_new_folder
+from negsample.files.folders import check_place
 from negsample.runs.failed import Failed
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job, make_runs
@@ -32,8 +32,8 @@ def run_job(
     When another process has finished the same job there meanwhile, its run stays.
 
     Raises:
-        InputError: the folder cannot be written (told before any work), another process does this job, or its settings
-            do not go together.
+        InputError: the folder cannot be written (raised before any work), another process does this job, or its
+            settings do not go together.
         FailedError: the training diverged, or memory ran out.
         RuntimeError: it failed in another way; with its traceback.
     """
@@ -84,7 +84,7 @@ def run_jobs(
         pieces = [_Piece(*each) for each in zip(jobs, folders, places, strict=True)]
         todo = [each for each in pieces if not (is_run(each.folder) and each.job.made(read_run(each.folder).config))]
         for piece in todo:
-            check_new_folder(piece.folder)
+            check_place(piece.folder, new=True)
         groups, kept = [todo] if todo else [], set()
         while groups:
             group = groups.pop(0)
@@ -105,7 +105,7 @@ def run_jobs(
 
 
 class _Piece(NamedTuple):
-    """A job, the folder of its run, and the place of what lies of it until then."""
+    """A job, the folder of its run, and the hidden folder of what lies of it until then."""
 
     job: Job
     folder: Path
@@ -115,18 +115,13 @@ class _Piece(NamedTuple):
 def _attempt(
     group: Sequence[_Piece], dial: Choice, watch: Callable[[Job, Epoch], None]
 ) -> list[tuple[_Piece, Failed]] | None:
-    """Do a group; returns what failed of it. None: it is not known whose fault it was, each is to be tried alone."""
-    caller = Caller(watch)
+    """Do a group; returns what failed of it. None: it is not known which one failed, each is to be tried alone."""
+    jobs, folders, places = zip(*group, strict=True)
+    callback = Callback(watch)
     try:
-        make_runs(
-            [each.job for each in group],
-            [each.folder for each in group],
-            [each.place for each in group],
-            dial,
-            caller.tell,
-        )
+        make_runs(jobs, folders, places, dial, callback)
     except Exception as error:
-        if error is caller.error or is_of_the_system(error):
+        if error is callback.error or is_of_the_system(error):
             raise
         if isinstance(error, DivergedError):
             for piece in group:
@@ -136,17 +131,17 @@ def _attempt(
     return []
 
 
-class Caller:
-    """Who is told of what happens; what they raise is theirs, and no failure of a run."""
+class Callback:
+    """Calls a function of the caller's; what that raises is theirs, and no failure of a run."""
 
-    def __init__(self, tell: Callable[..., None]) -> None:
-        self._tell = tell
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._function = function
         self.error: Exception | None = None
 
-    def tell(self, *what: Any) -> None:
-        """Tell them."""
+    def __call__(self, *what: Any) -> None:
+        """Call it."""
         try:
-            self._tell(*what)
+            self._function(*what)
         except Exception as error:
             self.error = error
             raise

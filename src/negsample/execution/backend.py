@@ -31,7 +31,7 @@ LOCAL = Backend()
 
 
 def parse_backend(text: str) -> Backend:
-    """What ``--on`` says: ``local``, ``ray`` or ``ray=ADDRESS``.
+    """The backend that ``--on`` names: ``local``, ``ray`` or ``ray=ADDRESS``.
 
     ``ray`` takes the cluster at ``$RAY_ADDRESS``, else one that runs on this machine, else it starts one and stops it
     at the end. An address is ``HOST:PORT``, ``auto`` (a running cluster, which must be there) or ``local`` (a new one).

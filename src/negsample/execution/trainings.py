@@ -1,4 +1,4 @@
-"""The runs of a study as tasks, and what comes of them: who watches is told, and failures are kept."""
+"""The runs of a study as tasks, and their outcomes: the callback is called, and failures are kept."""
 
 from __future__ import annotations
 

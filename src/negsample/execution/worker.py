@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
-import os
 import pickle
 import signal
 import sys
-import threading
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
@@ -48,18 +45,8 @@ def unpack(packed: bytes) -> Any:
 def die_with_parent() -> None:
     """See that this process ends when its parent does, however that ends.
 
-    On Linux the system kills it, whatever it is doing. Elsewhere a thread waits for the parent's end, and has to wait
-    for what holds the interpreter too.
+    On Linux the system kills it, whatever it is doing. Elsewhere, and where the parent died before this was called, it
+    ends when it next uses the line to its parent.
     """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_wait_for, args=(parent.sentinel,), daemon=True).start()
-
-
-def _wait_for(sentinel: int) -> None:
-    """The parent may have died before the system was asked."""
-    wait([sentinel])
-    os._exit(1)

@@ -1,4 +1,7 @@
-"""What appears whole or not at all: it is written in a place beside, whose lock says whether its writer lives."""
+"""The atomic writer: a file, a folder or several files appear whole or not at all.
+
+They are written in a hidden folder beside, whose lock says whether its writer lives, and renamed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from filelock import FileLock, Timeout
 _ENDING = ".writing"
 _COMMITTED = ".replacing"
 LAST = "checksums.json"
-"""How the name of the file ends that is put in its place last: until then the others are not told from the older."""
+"""The name of the file that is put in its place last ends so: it says which of the others belong together."""
 _NEW = 1.0  # seconds: a place so young may not be locked yet
 
 
@@ -24,23 +27,30 @@ _NEW = 1.0  # seconds: a place so young may not be locked yet
 def place_beside(path: Path) -> Iterator[Path]:
     """A hidden folder beside ``path``, of this process alone, gone when the block ends.
 
-    What processes that were killed left there of theirs goes first.
+    Folders above it are made, and go if nothing came into them. What killed processes left there of theirs goes first.
 
     Raises:
         OSError: it cannot be made.
     """
+    made = [each for each in path.parents if not each.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
-    place = Path(tempfile.mkdtemp(prefix=f".{path.name[:50]}.", suffix=_ENDING, dir=path.parent))
     try:
-        with FileLock(place / "lock"):
-            yield place
+        place = Path(tempfile.mkdtemp(prefix=f".{path.name[:50]}.", suffix=_ENDING, dir=path.parent))
+        try:
+            with FileLock(place / "lock"):
+                yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # what has something in it stays
+            for each in made:
+                each.rmdir()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write what takes the place of ``path`` in one step when the block ends well.
+    """Where to write the file or folder that takes the place of ``path`` in one step when the block ends well.
 
     Raises:
         OSError: the system forbids it.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from negsample.errors import InputError
-from negsample.files.atomic import LAST, is_settled, replacing_files, settle
+from negsample.files.atomic import LAST
+from negsample.files.parsing import first_fault, parsed
 from negsample.settings import canonical_json
 
 LIST = LAST
@@ -32,7 +34,7 @@ WAYS_OUT = {
 GROWING = ".optuna.log"
 """How the name of a file ends that is appended to: what was appended since the list was made is not compared."""
 _FORMAT = 1
-T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class DamagedError(InputError):
@@ -66,21 +68,25 @@ class Checksums(NamedTuple):
         Raises:
             DamagedError: it is not what was written.
         """
-        path = self.folder / name
-        listed = self._listed(name)
+        self.check_size(name)
         try:
-            content = path.read_bytes()
+            content = (self.folder / name).read_bytes()
         except OSError as error:
             raise self.damaged(name, error.strerror or "it cannot be read") from None
-        if len(content) != listed.size:
-            raise self.damaged(name, f"{len(content):,} bytes, {listed.size:,} were written")
-        if hashlib.sha256(content).hexdigest() != listed.sha256:
-            raise self.damaged(name, "its checksum is another than when it was written")
+        self._compare(name, hashlib.sha256(content).hexdigest())
         return content
 
     def read_json(self, name: str) -> Any:
         """The same of a JSON file, parsed."""
         return parsed(self.read(name), lambda what: self.damaged(name, what))
+
+    def read_as(self, model: type[M], name: str) -> M:
+        """The same of a JSON file that was written from a ``model``."""
+        value = self.read_json(name)  # pydantic's own parser takes no path whose bytes are no text
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            raise self.damaged(name, first_fault(error)) from None
 
     def check_size(self, name: str) -> None:
         """Compare the size of a file, which takes no time.
@@ -88,13 +94,15 @@ class Checksums(NamedTuple):
         Raises:
             DamagedError: it is another, or there is no such file.
         """
-        listed = self._listed(name)
+        if name not in self.files:
+            raise self.damaged(name, f"{self.path.name} does not list it")
+        written = self.files[name].size
         try:
             size = (self.folder / name).stat().st_size
         except OSError as error:
             raise self.damaged(name, error.strerror or "it cannot be read") from None
-        if size < listed.size or (size > listed.size and not name.endswith(GROWING)):
-            raise self.damaged(name, f"{size:,} bytes, {listed.size:,} were written")
+        if size < written or (size > written and not name.endswith(GROWING)):
+            raise self.damaged(name, f"{size:,} bytes, {written:,} were written")
 
     def check(self, name: str) -> None:
         """Compare the whole content of a file, however large.
@@ -103,14 +111,11 @@ class Checksums(NamedTuple):
             DamagedError: it is not what was written.
         """
         self.check_size(name)
-        listed = self._listed(name)
         if name.endswith(GROWING):
             with (self.folder / name).open("rb") as file:
-                found = hashlib.sha256(file.read(listed.size)).hexdigest()
+                self._compare(name, hashlib.sha256(file.read(self.files[name].size)).hexdigest())
         else:
-            found = sum_of(self.folder / name).sha256
-        if found != listed.sha256:
-            raise self.damaged(name, "its checksum is another than when it was written")
+            self._compare(name, sum_of(self.folder / name).sha256)
 
     def damaged(self, name: str, what: object) -> DamagedError:
         """What to raise of a file; with the way out."""
@@ -119,24 +124,9 @@ class Checksums(NamedTuple):
         out = way.format(folder=self.folder, list=self.path, files=files)
         return DamagedError(f"{self.folder / name} is damaged ({what}); {out}")
 
-    def _listed(self, name: str) -> Sum:
-        if name not in self.files:
-            raise self.damaged(name, f"{self.path.name} does not list it")
-        return self.files[name]
-
-
-def parsed(content: bytes, damaged: Callable[[str], InputError]) -> Any:
-    """JSON, however it is damaged.
-
-    Raises:
-        InputError: what ``damaged`` makes of the reason.
-    """
-    try:
-        return json.loads(content.decode("utf-8"))
-    except RecursionError:
-        raise damaged("nested too deeply") from None
-    except ValueError as error:
-        raise damaged(str(error)) from None
+    def _compare(self, name: str, sha256: str) -> None:
+        if sha256 != self.files[name].sha256:
+            raise self.damaged(name, "its checksum is another than when it was written")
 
 
 def sum_of(path: Path) -> Sum:
@@ -160,28 +150,6 @@ def write_list(
     text = json.dumps(about | {"list": _digest(about)}, indent=1, allow_nan=False) + "\n"
     path.write_text(text, encoding="utf-8")
     return written
-
-
-@contextmanager
-def rewriting(folder: Path, kind: str, of: str = "", keep: Callable[[str], bool] = lambda name: True) -> Iterator[Path]:
-    """Where to write files that take the place of those of ``folder``, with its list, all or none of them.
-
-    Args:
-        folder: with its list, or without one yet.
-        kind: see :class:`Checksums`.
-        of: see there.
-        keep: whether the new list has a file of the old one that was not written.
-
-    Raises:
-        DamagedError: the list is damaged.
-        OSError: the system forbids it.
-    """
-    with replacing_files(folder) as scratch:
-        yield scratch
-        new = {path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file()}
-        old = read_list(folder / LIST, kind).files if (folder / LIST).exists() else {}
-        known = {name: each for name, each in old.items() if keep(name) and name not in new}
-        write_list(scratch / LIST, kind, of, known.keys() | new, known=known)
 
 
 def read_list(path: Path, kind: str) -> Checksums:
@@ -212,33 +180,6 @@ def read_list(path: Path, kind: str) -> Checksums:
     if found.kind != kind:
         raise damaged(f"it is the list of a {found.kind}")
     return found
-
-
-def settled(path: Path, kind: str, read: Callable[[Checksums], T]) -> T:
-    """What ``read`` makes of the files that the list at ``path`` has.
-
-    Files that another process replaces at this moment (:func:`negsample.files.atomic.replacing_files`) are read again.
-
-    Raises:
-        DamagedError: a file is damaged.
-        InputError: what ``read`` raises.
-    """
-    while True:
-        try:
-            settle(path.parent)
-        except OSError as error:
-            raise InputError(f"cannot finish what a killed process wrote in {path.parent}: {error.strerror}") from None
-        listed = read_list(path, kind)
-        try:
-            return read(listed)
-        except DamagedError:
-            if is_current(listed):
-                raise
-
-
-def is_current(listed: Checksums) -> bool:
-    """Whether the files that ``listed`` has are not being replaced."""
-    return is_settled(listed.folder) and read_list(listed.path, listed.kind) == listed
 
 
 def _digest(about: Mapping[str, Any]) -> str:

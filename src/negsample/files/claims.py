@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from negsample.errors import InputError
 
 _LONGEST = 200  # bytes of a name; file systems allow 255, and this one gets longer
-_PATIENCE = 0.05  # seconds between looks whether another process has done
+_PATIENCE = 0.05  # seconds until a claim of another process is tried again
 
 
 def place_of(folder: Path) -> Path:
@@ -99,5 +99,4 @@ def empty(place: Path) -> None:
 def clear(place: Path) -> None:
     """The same, and the lock last."""
     empty(place)
-    (place / "lock").unlink(missing_ok=True)
     shutil.rmtree(place, ignore_errors=True)

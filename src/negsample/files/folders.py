@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -42,33 +42,24 @@ def finite(value: Any) -> Any:
     return value
 
 
-def check_new_folder(folder: Path) -> None:
-    """Refuses a folder that could not be written later, when the work for it is done.
-
-    Raises:
-        InputError: something else is there, or the system forbids it.
-    """
-    try:
-        if folder.exists() and (folder.samefile(Path.cwd()) or not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder} exists already; choose another --out, a new folder")
-        with _scratch_beside(folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
-
-
-def check_place(folder: Path) -> None:
+def check_place(folder: Path, *, new: bool = False) -> None:
     """Refuses a folder that cannot be made or written in, when the work for it is yet to be done.
+
+    Args:
+        folder: where results will go.
+        new: it must be empty or not be there yet.
 
     Raises:
         InputError: as it says.
     """
     try:
+        if new and folder.exists() and (folder.samefile(Path.cwd()) or not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} exists already; choose another --out, a new folder")
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         if not there.is_dir():
             raise InputError(f"{there} is a file; choose another --out")
-        if folder != there:
-            with _scratch_beside(folder):
+        if new or folder != there:
+            with place_beside(folder):
                 pass
         elif not os.access(folder, os.W_OK | os.X_OK):
             raise InputError(f"{folder} cannot be written in; choose another --out")
@@ -90,26 +81,11 @@ def make_folders(folder: Path, *names: str) -> None:
 
 
 @contextmanager
-def _scratch_beside(folder: Path) -> Iterator[Path]:
-    made = [each for each in folder.parents if not each.exists()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with place_beside(folder) as place:
-            scratch = place / "whole"
-            scratch.mkdir()
-            yield scratch
-    finally:
-        with suppress(OSError):  # what has something in it stays
-            for each in made:
-                each.rmdir()
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A scratch folder beside ``folder`` that becomes it when the block ends well, and vanishes otherwise."""
-    with _scratch_beside(folder) as scratch:
+    with replacing(folder) as scratch:
+        scratch.mkdir()
         yield scratch
-        scratch.rename(folder)
 
 
 def arrays_of(listed: Checksums, file: str, names: Iterable[str]) -> dict[str, NDArray[Any]]:

@@ -46,7 +46,7 @@ class Figure(NamedTuple):
 def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
     """The figures of one dataset, what its methods reach first; one that has nothing to show is left out."""
     study, rows = found.study, found.table.filter(pl.col("dataset") == dataset)
-    manifest, runs = study.manifests[dataset], study.runs_of(dataset)
+    manifest = study.manifests[dataset]
     look = looks(study.about["methods"])
     dialled = found.datasets[dataset].dialled
     absent = rows.filter(pl.col("balance@10").is_null())["method"].to_list()
@@ -91,7 +91,7 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
             "Training, seen on validation",
             "Mean over the runs with a band of one standard deviation; a ring marks the epoch each run was"
             " measured at, chosen on validation. Dashed: PopRec, which is not trained." + few.replace("they", "bands"),
-            training_curves(runs, look),
+            training_curves(study.runs_of(dataset), look),
         ),
         (
             "more",

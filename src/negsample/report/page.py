@@ -16,7 +16,7 @@ from negsample.analysis.measures import measures_of
 from negsample.analysis.reading import POPULAR, Study, is_of_study, read_study
 from negsample.analysis.tables import frontier_table, whole_table, write_table
 from negsample.errors import guarded
-from negsample.files.checksums import rewriting
+from negsample.files.together import rewriting
 from negsample.report import facts, tables, words
 from negsample.report.claims import advice_claims, claims_table
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures, write_text

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from negsample.errors import InputError
 from negsample.files.folders import write_json
+from negsample.files.parsing import first_fault
 from negsample.runs.folder import is_run
 
 _FOLDER = "failed"
-_FIELDS = {"run": str, "dataset": str, "method": str, "seed": int, "reason": str, "config": dict, "facts": dict}
 
 Kind = Literal["diverged", "memory", "killed", "untuned", "refused", "unexpected"]
 """How: numbers overflowed, memory ran out, its process was killed, its method's tuning found nothing, an input was
 wrong, or an error that nobody foresaw."""
 
 
-class Failed(NamedTuple):
+class Failed(BaseModel):
     """One failed run.
 
     ``run``: its name. ``dataset``, ``method``, ``seed``. ``kind`` and ``reason``: a word and a sentence. ``config``:
     what determines the run, as in ``config.json``. ``facts``: what is known of the failure: ``epoch`` and ``step``,
     ``setting`` most likely at fault, ``users`` of the batch, ``traceback``; each only where it is known.
     """
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
     run: str
     dataset: str
@@ -38,14 +41,14 @@ class Failed(NamedTuple):
 
     @property
     def line(self) -> str:
-        """What a person is told."""
+        """All of it for a person."""
         return f"{self.dataset} {self.method} seed {self.seed}: {self.reason}"
 
 
 def write_failed(out: Path, failed: Failed) -> None:
     """Keep ``failed`` in the study in ``out``; the record of an earlier attempt is replaced."""
     (out / _FOLDER).mkdir(exist_ok=True)
-    write_json(out / _FOLDER / f"{failed.run}.json", failed._asdict())
+    write_json(out / _FOLDER / f"{failed.run}.json", failed.model_dump())
 
 
 def read_failed(out: Path, names: Sequence[str]) -> list[Failed]:
@@ -65,11 +68,8 @@ def forget_failed(out: Path, name: str) -> None:
 
 def _read(path: Path) -> Failed:
     try:
-        value = json.loads(path.read_text("utf-8"))
-        found = Failed(**value)
-        sound = all(isinstance(value[key], kind) for key, kind in _FIELDS.items()) and found.kind in get_args(Kind)
-    except (ValueError, TypeError, OSError, RecursionError) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it") from None
-    if not sound:
-        raise InputError(f"{path} is damaged (a field has another type); delete it")
-    return found
+        return Failed.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{path} is damaged ({first_fault(error)}); delete it") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; delete it") from None

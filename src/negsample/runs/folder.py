@@ -2,41 +2,86 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from annotated_types import Len
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from negsample.errors import InputError
-from negsample.files.checksums import LIST, Checksums, settled
+from negsample.files.checksums import LIST, Checksums
 from negsample.files.folders import arrays_of
+from negsample.files.parsing import first_fault
+from negsample.files.together import settled
 from negsample.settings import fingerprint
 
-_OF_CONFIG = {
-    "dataset": str,
-    "dataset_fingerprint": str,
-    "method": str,
-    "seed": int,
-    "settings": dict,
-    "negatives": dict,
-    "identity": dict,
-}
-_OF_METRICS = {"valid": dict, "test": dict, "best_epoch": int, "train_seconds": int | float}
-_OF_GRID = {"betas": list, "valid": list, "test": list}
-_OF_LOG = {"epoch": int, "loss": int | float, "seconds": int | float, "steps": int}
+
+class Config(BaseModel):
+    """``config.json``: what a run is (``identity``), all its settings, and what it was done on."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    dataset: str
+    dataset_fingerprint: str
+    method: str
+    seed: int
+    settings: dict[str, Any]
+    negatives: dict[str, Any]
+    identity: dict[str, Any]
+
+
+class Metrics(BaseModel):
+    """``metrics.json``: figures at the dial that was chosen (see :mod:`negsample.runs.measure`), and the pace."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    valid: dict[str, Any]
+    test: dict[str, Any]
+    best_epoch: int
+    train_seconds: float
+    dial: float
+    dial_choice: str
+    dial_reached: bool
+
+
+class Grid(BaseModel):
+    """``dial.json``: what a run gave at each of G settings of the dial, ``betas``, ascending."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    betas: Annotated[list[float], Len(1)]
+    valid: list[dict[str, Any]]
+    test: list[dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _are_of_the_same_settings(self) -> Grid:
+        if not len(self.betas) == len(self.valid) == len(self.test):
+            raise ValueError("figures at other settings")
+        return self
+
+
+class LogLine(BaseModel):
+    """A line of ``log.jsonl``: an epoch; with ``valid`` where it was validated."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    epoch: int
+    loss: float
+    seconds: float
+    steps: int
 
 
 class Run(NamedTuple):
     """A finished run, read back.
 
-    ``config``: dataset, dataset_fingerprint, method, seed, settings, negatives, versions.
+    ``config``: see :class:`Config`; versions, machine.
     ``metrics``: valid and test (fractions by name, see :mod:`negsample.evaluation.metrics`), best_epoch, train_seconds,
     steps_per_second; dial, dial_choice and dial_reached (see :mod:`negsample.runs.measure`).
-    ``log``: one entry an epoch: epoch, loss, seconds, steps and, where looked at, valid.
+    ``log``: one :class:`LogLine` an epoch.
     """
 
     folder: Path
@@ -62,27 +107,18 @@ def read_run(folder: Path) -> Run:
 
 
 def _read_run(listed: Checksums) -> Run:
-    folder = listed.folder
-    named = re.search("--([0-9a-f]{12})$", folder.name)
+    named = re.search("--([0-9a-f]{12})$", listed.folder.name)
     if named and named[1] != listed.of:
         raise listed.damaged(LIST, f"it is of another run, --{listed.of}")
-    config, metrics = listed.read_json("config.json"), listed.read_json("metrics.json")
-    _check_fields(config, _OF_CONFIG, listed, "config.json")
-    _check_fields(metrics, _OF_METRICS, listed, "metrics.json")
+    config = listed.read_as(Config, "config.json").model_dump()
     if listed.of != run_fingerprint(config):
         raise listed.damaged(LIST, "it is of another run")
-    log = _log(listed) if "log.jsonl" in listed.files else []
-    return Run(folder, config, metrics, log)
-
-
-def _log(listed: Checksums) -> list[dict[str, Any]]:
+    metrics = listed.read_as(Metrics, "metrics.json").model_dump()
     try:
-        log = [json.loads(line) for line in listed.read("log.jsonl").decode("utf-8").splitlines()]
-    except (ValueError, RecursionError) as error:
-        raise listed.damaged("log.jsonl", error) from None
-    for entry in log:
-        _check_fields(entry, _OF_LOG, listed, "log.jsonl")
-    return log
+        log = [LogLine.model_validate_json(line).model_dump() for line in listed.read("log.jsonl").splitlines()]
+    except ValidationError as error:
+        raise listed.damaged("log.jsonl", first_fault(error)) from None
+    return Run(listed.folder, config, metrics, log)
 
 
 def run_fingerprint(config: Mapping[str, Any]) -> str:
@@ -90,26 +126,13 @@ def run_fingerprint(config: Mapping[str, Any]) -> str:
     return fingerprint(config["identity"])
 
 
-def read_grid(folder: Path) -> dict[str, Any] | None:
-    """What the run in ``folder`` gave at each of G settings of the dial; None if it was measured at one alone.
-
-    Returns:
-        ``betas``, ascending, and for ``valid`` and ``test`` the figures at each.
+def read_grid(folder: Path) -> Grid:
+    """What the run in ``folder`` gave at each setting of the dial.
 
     Raises:
         InputError: the file is damaged.
     """
-
-    def read(listed: Checksums) -> dict[str, Any] | None:
-        if "dial.json" not in listed.files:
-            return None
-        grid = listed.read_json("dial.json")
-        _check_fields(grid, _OF_GRID, listed, "dial.json")
-        if not grid["betas"] or len({len(grid[key]) for key in _OF_GRID}) != 1:
-            raise listed.damaged("dial.json", "figures at other settings")
-        return dict(grid)
-
-    return settled(folder / LIST, "run", read)
+    return settled(folder / LIST, "run", lambda listed: listed.read_as(Grid, "dial.json"))
 
 
 def read_ranks(folder: Path, settings: int) -> dict[str, NDArray[np.float64]]:
@@ -126,11 +149,3 @@ def read_ranks(folder: Path, settings: int) -> dict[str, NDArray[np.float64]]:
         return ranks
 
     return settled(folder / LIST, "run", read)
-
-
-def _check_fields(value: Any, fields: Mapping[str, Any], listed: Checksums, name: str) -> None:
-    if not isinstance(value, dict):
-        raise listed.damaged(name, "no JSON object")
-    for key, kind in fields.items():
-        if not isinstance(value.get(key), kind):
-            raise listed.damaged(name, f"'{key}' is {value[key]!r}" if key in value else f"'{key}' is missing")

@@ -25,9 +25,8 @@ from negsample.models.build import build_backbone
 from negsample.plugins import sources_of
 from negsample.random import generator
 from negsample.runs.folder import is_run, read_run, run_fingerprint
-from negsample.runs.machine import machine
+from negsample.runs.machine import forget_peak, machine, peak_memory
 from negsample.runs.measure import measure, write_measured
-from negsample.runs.memory import forget_peak, peak_memory
 from negsample.scoring.dial import Choice
 from negsample.settings import RunSettings, canonical_json, fingerprint, is_run_setting
 from negsample.training.checkpoint import Checkpoint

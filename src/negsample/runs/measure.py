@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,10 @@ from torch import Tensor
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.evaluation.evaluate import Evaluation, Model, evaluate_by_dial
-from negsample.files.checksums import LIST, read_list, rewriting
+from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
-from negsample.runs.folder import Run, read_grid, read_ranks
+from negsample.files.together import rewriting
+from negsample.runs.folder import Grid, Run, read_grid, read_ranks
 from negsample.scoring.dial import BETAS, NO_DIAL, Choice, Dials, dials
 from negsample.settings import RunSettings
 
@@ -74,11 +75,11 @@ def write_measured(
     Raises:
         InputError: as ``must_reach`` says.
     """
-    grid = {
-        "betas": list(measured.betas),
-        "valid": [each.figures for each in measured.valid],
-        "test": [each.figures for each in measured.test],
-    }
+    grid = Grid(
+        betas=list(measured.betas),
+        valid=[dict(each.figures) for each in measured.valid],
+        test=[dict(each.figures) for each in measured.test],
+    )
     ranks = {
         "valid_GE": np.stack([each.ranks_E for each in measured.valid]),
         "test_GE": np.stack([each.ranks_E for each in measured.test]),
@@ -89,18 +90,15 @@ def write_measured(
     return _write(folder, grid, ranks, choice, kept)
 
 
-def choose_again(run: Run, choice: Choice) -> Chosen | None:
+def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
     """The same for a finished run, from what was measured; None if that lacks what the choice needs."""
     grid = read_grid(run.folder)
-    if grid is None:
-        return None
-    betas = grid["betas"]
-    if len(betas) > 1 and choice.number is not None and choice.number not in betas:
+    if len(grid.betas) > 1 and choice.number is not None and choice.number not in grid.betas:
         return None
     chosen = _choose(grid, choice)
-    if run.metrics.get("dial_choice") == chosen.choice.text:
+    if run.metrics["dial_choice"] == chosen.choice.text:
         return chosen
-    return _write(run.folder, grid, read_ranks(run.folder, len(betas)), choice, kept_figures(run))
+    return _write(run.folder, grid, read_ranks(run.folder, len(grid.betas)), choice, kept_figures(run))
 
 
 def kept_figures(run: Run) -> dict[str, Any]:
@@ -109,25 +107,24 @@ def kept_figures(run: Run) -> dict[str, Any]:
     return {key: run.metrics.get(key) for key in kept}
 
 
-def _choose(grid: Mapping[str, Any], choice: Choice) -> Chosen:
-    betas: Sequence[float] = grid["betas"]
-    if len(betas) == 1:
-        return Chosen(Choice(betas[0]), betas[0], None)
+def _choose(grid: Grid, choice: Choice) -> Chosen:
+    if len(grid.betas) == 1:
+        return Chosen(Choice(grid.betas[0]), grid.betas[0], None)
     try:
-        return Chosen(choice, choice.of(grid["valid"], betas), None)
+        return Chosen(choice, choice.of(grid.valid, grid.betas), None)
     except InputError as error:
         return Chosen(choice, 0.0, str(error))
 
 
 def _write(
     folder: Path,
-    grid: Mapping[str, Any],
+    grid: Grid,
     ranks: Mapping[str, NDArray[np.float64]],
     choice: Choice,
     kept: Mapping[str, Any],
 ) -> Chosen:
     chosen = _choose(grid, choice)
-    at = list(grid["betas"]).index(chosen.beta)
+    at = grid.betas.index(chosen.beta)
     at_chosen = {part: ranks[f"{part}_GE"][at] for part in ("valid", "test")}
     best = {"best_epoch": kept["best_epoch"]}
     dial = {
@@ -135,9 +132,9 @@ def _write(
         "dial_choice": chosen.choice.text,
         "dial_reached": chosen.unreached is None,
     }
-    figures = {part: dict(grid[part][at]) | best for part in ("valid", "test")}
+    figures = {"valid": grid.valid[at] | best, "test": grid.test[at] | best}
     with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
         write_arrays(scratch / "ranks.npz", at_chosen | dict(ranks))
-        write_json(scratch / "dial.json", grid)
+        write_json(scratch / "dial.json", grid.model_dump())
         write_json(scratch / "metrics.json", figures | dict(kept) | dial)
     return chosen

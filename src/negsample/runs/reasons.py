@@ -18,6 +18,8 @@ from negsample.training.divergence import DivergedError
 
 _USERS = 5  # named of a batch
 _FAR = 0.3  # a factor of two, in decades
+_SCALES = {"temperature": False, "regularization": True, "mix_concentration": False, "popularity_exponent": True}
+"""Settings of methods: whether scores or losses grow with them, or else with their inverse."""
 
 
 def failed_by(job: Job, error: Exception) -> Failed:
@@ -35,7 +37,16 @@ def failed_by(job: Job, error: Exception) -> Failed:
 
 def failed_for(job: Job, kind: Kind, reason: str, **facts: Any) -> Failed:
     """``job`` failed for ``reason``."""
-    return Failed(job.name, job.data.name, job.method, job.seed, kind, reason, job.config(), facts)
+    return Failed(
+        run=job.name,
+        dataset=job.data.name,
+        method=job.method,
+        seed=job.seed,
+        kind=kind,
+        reason=reason,
+        config=job.config(),
+        facts=facts,
+    )
 
 
 def _diverged(job: Job, error: DivergedError) -> Failed:
@@ -64,8 +75,8 @@ def _external(data: Dataset, users: list[int]) -> list[str]:
 
 
 class Suspect(NamedTuple):
-    """``setting``: its name, None where nothing stands out; ``words``: what is said of it; ``decades``: how far from
-    its default it is, in powers of ten, in the direction that makes numbers large."""
+    """``setting``: its name, None where nothing stands out; ``words``: a sentence on it; ``decades``: how far from its
+    default it is, in powers of ten, in the direction that makes numbers large."""
 
     setting: str | None
     words: str
@@ -77,8 +88,7 @@ def suspect(job: Job, *, begun: bool) -> Suspect:
 
     Before the first update (``begun`` is false) step sizes cannot be at fault: only what scales scores and activations.
     """
-    found = [*_of_scores(job), *(_of_steps(job.settings) if begun else ())]
-    worst: Suspect = max(found, key=lambda each: each.decades)
+    worst: Suspect = max([*_of_scores(job), *(_of_steps(job.settings) if begun else ())], key=lambda each: each.decades)
     if worst.decades >= _FAR:
         return worst
     remedy = f"; try a learning_rate below {job.settings.training.learning_rate:g}" if begun else ""
@@ -88,21 +98,13 @@ def suspect(job: Job, *, begun: bool) -> Suspect:
 def _of_scores(job: Job) -> Iterator[Suspect]:
     """What scales scores, activations or losses: the method's settings, and those of number types."""
     defaults = METHODS[job.method].defaults
-    for key, rising, way_out in (
-        ("temperature", False, "larger"),
-        ("regularization", True, "smaller"),
-        ("mix_concentration", False, "larger"),
-        ("popularity_exponent", True, "smaller"),
-    ):
+    for key, rising in _SCALES.items():
         value, default = job.negatives.get(key), defaults.get(key)
         if isinstance(value, int | float) and isinstance(default, int | float):
-            away = _decades(value, default) if rising else _decades(default, value)
-            yield _named(key, value, default, away, way_out)
+            yield _suspect(key, value, default, (value, default) if rising else (default, value))
     settings = job.settings
     default = float(setting_fields()["dropout"].default)
-    yield _named(
-        "dropout", settings.model.dropout, default, _decades(1 - default, 1 - settings.model.dropout), "smaller"
-    )
+    yield _suspect("dropout", settings.model.dropout, default, (1 - default, 1 - settings.model.dropout))
     for key in ("precision", "table_dtype"):
         if settings.flat()[key] == "bfloat16":
             yield Suspect(key, f"the setting most likely at fault is {key}=bfloat16: try float32", _FAR)
@@ -114,15 +116,12 @@ def _of_steps(settings: RunSettings) -> Iterator[Suspect]:
     for key in ("learning_rate", "table_learning_rate"):
         value = settings.flat()[key]
         if value is not None:
-            yield _named(key, value, default, _decades(value, default), "smaller")
+            yield _suspect(key, value, default, (value, default))
 
 
-def _named(key: str, value: float, default: float, decades: float, way_out: str) -> Suspect:
-    return Suspect(
-        key, f"the setting most likely at fault is {key}={value:g} (default {default:g}): take a {way_out} one", decades
-    )
-
-
-def _decades(larger: float, smaller: float) -> float:
-    """How many powers of ten ``larger`` is above ``smaller``, by their size."""
-    return math.log10(max(abs(larger), 1e-45)) - math.log10(max(abs(smaller), 1e-45))
+def _suspect(key: str, value: float, default: float, scale: tuple[float, float]) -> Suspect:
+    """``scale``: what numbers grow with, and what that is by default."""
+    now, usual = (math.log10(max(abs(each), 1e-45)) for each in scale)
+    way_out = "smaller" if (value > default) == (now > usual) else "larger"
+    words = f"the setting most likely at fault is {key}={value:g} (default {default:g}): take a {way_out} one"
+    return Suspect(key, words, now - usual)

@@ -13,23 +13,23 @@ from negsample.methods import POPREC, catalogue_of
 from negsample.plugins import check_sources
 from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model, default_device
-from negsample.runs.measure import Chosen, choose_again, kept_figures, measure, write_measured
-from negsample.scoring.dial import NONE, Choice, parse_choice
+from negsample.runs.measure import Chosen, choose_among_measured, kept_figures, measure, write_measured
+from negsample.scoring.dial import Choice, parse_choice
 from negsample.settings import run_settings
 
 
-def dial_again(folder: Path, dial: Choice, data: Dataset | None = None) -> Chosen:
+def set_dial(folder: Path, dial: Choice, data: Dataset | None = None) -> Chosen:
     """Choose the dial of a finished run: from what was measured, or where that lacks it from the saved model.
 
     ``data``: what it was trained on; None: where it was then.
 
     Raises:
-        InputError: see :func:`measure_again`.
+        InputError: see :func:`remeasure`.
     """
-    return choose_again(read_run(folder), dial) or measure_again(folder, dial, data=data)
+    return choose_among_measured(read_run(folder), dial) or remeasure(folder, dial, data=data)
 
 
-def measure_again(
+def remeasure(
     folder: Path, dial: Choice | None = None, *, data: Dataset | None = None, must_reach: bool = False
 ) -> Chosen:
     """Measure a finished run from its saved model, choose its dial, and write ``metrics.json`` and the like anew.
@@ -45,7 +45,7 @@ def measure_again(
     """
     run = read_run(folder)
     if dial is None:
-        dial = parse_choice(str(run.metrics.get("dial_choice", NONE.text)))
+        dial = parse_choice(run.metrics["dial_choice"])
     check_sources(f"{folder}", run.config.get("plugins", {}))
     data = data or _dataset_of(run)
     settings = run_settings(**run.config["settings"])

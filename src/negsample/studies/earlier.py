@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from negsample.errors import InputError
-from negsample.files.checksums import LIST, Checksums, settled
+from negsample.files.checksums import LIST, Checksums
 from negsample.files.claims import claimed, clear, place_of
+from negsample.files.together import settled
 from negsample.methods import POPREC
 from negsample.runs.failed import read_failed
 from negsample.runs.folder import is_run, read_run

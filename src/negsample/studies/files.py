@@ -17,8 +17,9 @@ from negsample.data.popularity import COHORTS, popularity_order
 from negsample.errors import InputError
 from negsample.evaluation.evaluate import queries
 from negsample.evaluation.metrics import event_percentiles
-from negsample.files.checksums import LIST, rewriting, settled
+from negsample.files.checksums import LIST
 from negsample.files.folders import check_place, write_arrays, write_json
+from negsample.files.together import rewriting, settled
 from negsample.methods import POPREC
 from negsample.runs.job import Job
 from negsample.runs.machine import machine

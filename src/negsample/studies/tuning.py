@@ -12,7 +12,8 @@ from negsample.data.dataset import Dataset
 from negsample.errors import SEEDS, FailedError, InputError, guarded, some, whole
 from negsample.execution.backend import LOCAL, Backend, run_tasks
 from negsample.execution.tasks import Lost
-from negsample.files.checksums import LIST, settled
+from negsample.files.checksums import LIST
+from negsample.files.together import settled
 from negsample.methods import METHODS, POPREC, method_names, negative_settings
 from negsample.methods.spaces import narrowed
 from negsample.runs.job import Job, tuned_job

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial, TrialState
 
 from negsample.errors import InputError
-from negsample.execution.attempts import Caller
+from negsample.execution.attempts import Callback
 from negsample.files.atomic import replacing_files, sweep
-from negsample.files.checksums import GROWING, LIST, DamagedError, read_list, settled, sum_of, write_list
+from negsample.files.checksums import GROWING, LIST, DamagedError, read_list, sum_of, write_list
 from negsample.files.claims import claimed, clear
 from negsample.files.folders import make_folders, write_json
+from negsample.files.together import settled
 from negsample.methods import build_method, catalogue_of
 from negsample.methods.spaces import Space
 from negsample.models import PopRec
@@ -127,11 +128,11 @@ class Tuning(NamedTuple):
         """The next trial: what it tries is a function of the earlier ones alone, so it can be done anew."""
         given = self.job.settings.flat() | self.job.negatives
         trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.training.epochs)
-        job, caller, log = self.job_of(trial.params), Caller(report), list[Epoch]()
+        job, callback, log = self.job_of(trial.params), Callback(report), list[Epoch]()
 
         def watch(epoch: Epoch) -> None:
             log.append(epoch)
-            caller.tell((trial.number, epoch))
+            callback((trial.number, epoch))
             if epoch.valid is not None and epoch.epoch < job.settings.training.epochs:
                 trial.report(epoch.valid[SELECTED_BY], epoch.epoch)
                 if trial.should_prune():
@@ -143,7 +144,7 @@ class Tuning(NamedTuple):
         except _PrunedError:
             state = TrialState.PRUNED
         except Exception as failed:
-            if failed is caller.error or isinstance(failed, DamagedError) or is_of_the_system(failed):
+            if failed is callback.error or isinstance(failed, DamagedError) or is_of_the_system(failed):
                 raise
             state, error = TrialState.FAIL, failed_by(job, failed).reason
         return ended(trial, state, log, error)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from negsample.data.manifest import MANIFEST
 from negsample.errors import InputError
-from negsample.files.checksums import GROWING, LIST, Checksums, DamagedError, is_current, settled
+from negsample.files.checksums import GROWING, LIST, Checksums, DamagedError
+from negsample.files.together import is_current, settled
 
 _KINDS = {MANIFEST: "dataset", "study.json": "study", "config.json": "run", "state.pt": "training"}
 """What has a list, by the file that says so."""

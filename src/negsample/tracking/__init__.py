@@ -1,4 +1,4 @@
-"""Where experiments are tracked: a study's runs in MLflow, when somebody asks for it; nothing else needs this room."""
+"""Which runs of a study are in MLflow, when somebody asks for it; no other package needs this one."""
 
 from negsample.tracking.tracker import track, tracked
 

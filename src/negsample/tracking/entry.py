@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from negsample.files.checksums import LIST
 from negsample.runs.folder import Run, read_run
 
-_OF_TRAINING = ("config.json", "log.jsonl")
-_FILES = (*_OF_TRAINING, "metrics.json")
+_FILES = ("config.json", "log.jsonl", "metrics.json")
 
 
 class Point(NamedTuple):
@@ -28,19 +28,17 @@ class Point(NamedTuple):
 class Entry(NamedTuple):
     """A finished run as MLflow has it.
 
-    ``training``: a digest of its name, configuration and epochs, which never change; ``measured``: one of its
-    figures, which another choice of the dial changes. ``params``: its configuration. ``curves``: by epoch.
-    ``figures``: of the finished run; ``tags``: what is said of them. ``began`` and ``ended``: milliseconds since 1970.
-    ``files``: to be kept with it.
+    ``name``: of its folder, and ``key``, a digest of that. ``content``: a digest of all its files. ``params``: its
+    configuration. ``tags``: words on its figures. ``points``: figures by epoch, and those of the finished run.
+    ``began`` and ``ended``: milliseconds since 1970. ``files``: to be kept with it.
     """
 
     name: str
-    training: str
-    measured: str
+    key: str
+    content: str
     params: dict[str, str]
     tags: dict[str, str]
-    curves: list[Point]
-    figures: list[Point]
+    points: list[Point]
     began: int
     ended: int
     files: list[Path]
@@ -54,24 +52,21 @@ def entry_of(folder: Path) -> Entry:
     Raises:
         InputError: there is no finished run, or it is damaged.
     """
-    files = {name: folder / name for name in _FILES if (folder / name).is_file()}
-    held = {name: path.read_bytes() for name, path in files.items()}  # before the figures: these may change meanwhile
+    content = (folder / LIST).read_bytes()  # before the figures: another choice of the dial changes them
     run = read_run(folder)
-    when = {name: int(1000 * path.stat().st_mtime) for name, path in files.items()}
-    ended = when.get("log.jsonl", when["config.json"])
+    ended, measured = (int(1000 * (folder / name).stat().st_mtime) for name in _FILES[1:])
     began = ended - int(1000 * run.metrics["train_seconds"])
-    figures = dict(_numbers(run.metrics))
+    figures = [Point(name, value, measured, 0) for name, value in _numbers(run.metrics)]
     return Entry(
         name=text(folder.name),
-        training=_digest(folder.name.encode(errors="surrogateescape"), *(held.get(name, b"") for name in _OF_TRAINING)),
-        measured=_digest(held["metrics.json"]),
+        key=_digest(folder.name.encode(errors="surrogateescape")),
+        content=_digest(content),
         params=dict(_params(run.config)),
         tags={f"negsample.{key}": _said(value) for key, value in run.metrics.items() if isinstance(value, str | bool)},
-        curves=list(_curves(run, began)),
-        figures=[Point(name, value, when["metrics.json"], 0) for name, value in figures.items()],
+        points=[*_curves(run, began), *figures],
         began=began,
         ended=ended,
-        files=[path for name, path in files.items() if held[name]],
+        files=[folder / name for name in _FILES if (folder / name).stat().st_size],
     )
 
 
@@ -115,6 +110,6 @@ def _curves(run: Run, began: int) -> Iterator[Point]:
             yield Point(name, value, when, line["epoch"])
 
 
-def _digest(*parts: bytes) -> str:
+def _digest(content: bytes) -> str:
     """20 hex digits, that any filter of a search can quote."""
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:20]
+    return hashlib.sha256(content).hexdigest()[:20]

@@ -1,11 +1,9 @@
-"""Talking to MLflow: briefly, quietly, and in words for a person when it does not work."""
+"""Talking to MLflow: with short waits, and in words for a person when it does not work."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from textwrap import shorten
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,29 +19,13 @@ _DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nobody asked us to report to MLflow's makers
 }
-_CHATTY = ("mlflow", "urllib3", "alembic")
 _LONGEST = 200
-
-
-@contextmanager
-def briefly() -> Iterator[None]:
-    """Short waits and no chatter as long as the block lasts, where the environment does not say otherwise."""
-    added = {key: value for key, value in _DEFAULTS.items() if key not in os.environ}
-    levels = {name: logging.getLogger(name).level for name in _CHATTY}
-    os.environ.update(added)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for key in added:
-            del os.environ[key]
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
 
 
 def connect(uri: str, experiment: str) -> MlflowClient:
     """A client of the MLflow at ``uri`` that has answered, asked for ``experiment``.
+
+    This process's MLflow waits seconds and logs nothing from now on, where the environment does not say otherwise.
 
     Args:
         uri: ``http(s)://`` of a server, a database as ``sqlite:///mlflow.db``, or what else MLflow takes.
@@ -52,38 +34,27 @@ def connect(uri: str, experiment: str) -> MlflowClient:
     Raises:
         InputError: MLflow is not installed, does not answer, or has thrown the experiment away.
     """
+    scheme = _scheme(uri)
+    os.environ.update({key: value for key, value in _DEFAULTS.items() if key not in os.environ})
+    for name in ("mlflow", "urllib3", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        parts = urlsplit(uri)
-    except ValueError as error:
-        raise InputError(f"--mlflow {uri} is no URI ({error}); one is http://localhost:5000") from None
-    if not uri or parts.password is not None:
-        raise InputError(
-            "--mlflow takes a URI without a password, such as http://localhost:5000 (the command is written into the "
-            "report); give it in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        )
-    try:
-        with briefly():
-            from mlflow import MlflowClient
+        from mlflow import MlflowClient
+
+        client = MlflowClient(uri)
+        found = client.get_experiment_by_name(experiment)
     except ImportError as error:
         raise InputError(
-            f"--mlflow {uri} needs MLflow ({error}); install it with `pip install 'negsample[mlflow]'`"
-        ) from None
-    try:
-        with briefly():
-            client = MlflowClient(uri)
-            found = client.get_experiment_by_name(experiment)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"--mlflow {uri} needs more than MLflow's client ({error}); install that too (`pip install mlflow` has "
-            "what sqlite: needs), or name a server"
+            f"--mlflow {uri} needs MLflow ({error}); `pip install 'negsample[mlflow]'` has what a server needs, and "
+            "`pip install mlflow` what sqlite: needs"
         ) from None
     except Exception as error:  # of MLflow, requests, SQLAlchemy, ... : whatever the reason, it cannot be used
-        way_out = (
-            "name a server as http://HOST:PORT or a database as sqlite:///FILE (MLflow takes a folder only where "
-            "MLFLOW_ALLOW_FILE_STORE=true is set)"
-            if parts.scheme in ("", "file")
-            else "start a server (`mlflow server`), correct the URI, or leave --mlflow out"
-        )
+        way_out = "start a server (`mlflow server`), correct the URI, or leave --mlflow out"
+        if scheme in ("", "file"):
+            way_out = (
+                "name a server as http://HOST:PORT or a database as sqlite:///FILE (MLflow takes a folder only where "
+                "MLFLOW_ALLOW_FILE_STORE=true is set)"
+            )
         raise InputError(f"--mlflow {uri} does not work: {reason(error)}; {way_out}") from None
     if found is not None and found.lifecycle_stage != "active":
         raise InputError(
@@ -93,8 +64,21 @@ def connect(uri: str, experiment: str) -> MlflowClient:
     return client
 
 
+def _scheme(uri: str) -> str:
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise InputError(f"--mlflow {uri} is no URI ({error}); one is http://localhost:5000") from None
+    if not uri or parts.password is not None:
+        raise InputError(
+            "--mlflow takes a URI without a password, such as http://localhost:5000 (the command is written into the "
+            "report); give it in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    return parts.scheme
+
+
 def reason(error: BaseException) -> str:
-    """Why it went wrong, in one line: what the system said where it said something, else what MLflow said."""
+    """Why it went wrong, in one line: the words of the system where it has any, else those of MLflow."""
     root = error
     while (deeper := root.__cause__ or root.__context__ or _wrapped(root)) is not None:
         root = deeper

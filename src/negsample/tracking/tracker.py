@@ -1,4 +1,4 @@
-"""What a study does with its tracking: look before it begins, log as runs finish, and never stop for it."""
+"""When a study is logged: MLflow is asked first, runs are logged as they finish, and no failure stops the study."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from negsample.files.checksums import LIST, settled
-from negsample.runs.folder import is_run
 from negsample.tracking.server import connect, reason
 from negsample.tracking.study import TrackedStudy, experiment_of
 
@@ -38,43 +36,33 @@ def tracked(study: TrackedStudy | None, say: Callable[[str], None]) -> Iterator[
     """Log each run of ``study`` as it finishes: gives what makes a ``watch`` into one that also logs.
 
     When the block ends well, what is missing and the report follow. A failure never stops a study: nothing is tried
-    again until its end, and what is missing then is told. An interrupted block logs nothing more.
+    again until its end, and what is missing then is reported. An interrupted block logs nothing more.
 
     Args:
         study: from :func:`track`; None: nothing is logged.
-        say: told in one line what is not logged.
+        say: called with one line on what is not logged.
     """
     if study is None:
         yield lambda watch: watch
         return
-    logged: set[tuple[str, int]] = set()
+    logged: set[str] = set()
     failed = False
-
-    def log(name: str) -> str | None:
-        """Why the run of that name could not be logged; None: it is."""
-        folder = study.folder / "runs" / name
-        stamp = _stamp(folder)
-        why = _why_not(lambda: study.log(folder))
-        if why is None:
-            logged.add((name, stamp))
-        return why
 
     def logging(watch: Watch) -> Watch:
         def watch_and_log(job: Job, what: Epoch | Failed | None) -> None:
             nonlocal failed
             watch(job, what)
             if what is None and not failed:
-                failed = log(job.name) is not None
+                failed = _why_not(lambda: study.log(job.name)) is not None
+                logged.update(() if failed else [job.name])
 
         return watch_and_log
 
     yield logging
-    runs = _runs(study.folder)
-    left = [name for name in runs if (name, _stamp(study.folder / "runs" / name)) not in logged]
-    why = None
-    while left and why is None:
-        why = log(left[0])
-        left = left if why else left[1:]
+    runs, why = study.runs(), None
+    left = [name for name in runs if name not in logged]
+    while left and (why := _why_not(lambda: study.log(left[0]))) is None:
+        left.pop(0)
     if why is None:
         why = _why_not(study.log_report)
     if why is not None:
@@ -93,14 +81,3 @@ def _why_not(do: Callable[[], None]) -> str | None:
         else:
             return None
     return why
-
-
-def _runs(folder: Path) -> list[str]:
-    """Names of the finished runs of the study in ``folder``, also those of other processes and earlier commands."""
-    about = settled(folder / LIST, "study", lambda listed: listed.read_json("study.json"))
-    return [name for name in (*about["runs"], *about["oversampling"]) if is_run(folder / "runs" / name)]
-
-
-def _stamp(folder: Path) -> int:
-    """When the figures of the run in ``folder`` were written: another process may choose its dial anew."""
-    return (folder / "metrics.json").stat().st_mtime_ns

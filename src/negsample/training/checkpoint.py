@@ -12,9 +12,10 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from negsample.files.atomic import settle
-from negsample.files.checksums import LIST, read_list, rewriting
+from negsample.files.atomic import replacing, settle
+from negsample.files.checksums import LIST, read_list
 from negsample.files.checksums import DamagedError as DamagedError  # what cannot be used is left as it is
+from negsample.files.together import rewriting
 
 State = dict[str, Any]
 _FILE = "state.pt"
@@ -99,12 +100,10 @@ def _compact(value: Any, used: Mapping[int, int]) -> Any:
 
 def write_whole(state: Any, path: Path) -> None:
     """``state`` as PyTorch saves it, on the disk and in place of what was there in one step."""
-    temporary = path.with_name(f"{path.name}.new")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def damaged(path: Path, error: object) -> DamagedError:

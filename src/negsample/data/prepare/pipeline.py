@@ -27,7 +27,7 @@ from negsample.data.prepare.selection import Selection, select
 from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, write_list
-from negsample.files.folders import whole_folder, write_json
+from negsample.files.folders import atomic_folder, write_json
 from negsample.settings import PrepareSettings
 
 
@@ -54,7 +54,7 @@ def prepare(log: Log | str | Path | Frame, settings: PrepareSettings, folder: st
         log = read_log(log, **settings.reading())
     made = None
     try:
-        with whole_folder(folder) as scratch:
+        with atomic_folder(folder) as scratch:
             made = _write(log, settings, scratch)
     except OSError as error:
         if made and is_prepared(folder):  # it was before, or another process was first

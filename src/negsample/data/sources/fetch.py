@@ -18,7 +18,7 @@ from negsample.data.sources.fetched import ABOUT, KIND, LOG, Fetched, fetched, f
 from negsample.data.sources.source import Source
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, Sum, sum_of, write_list
-from negsample.files.folders import whole_folder, write_json
+from negsample.files.folders import atomic_folder, write_json
 
 
 def fetch(source: Source, given: Path | None = None, *, progress: Progress = lambda done, whole: None) -> Fetched:
@@ -101,7 +101,7 @@ def _stored(source: Source, file: Path, shown: str) -> Fetched:
     """Moves ``file`` to its folder, with the log made of it; ``shown``: its name in a message."""
     found, official, name = sum_of(file), source.file, source.file.name
     _check_is_no_other(source, found, shown)
-    with whole_folder(folder_of(source)) as folder:
+    with atomic_folder(folder_of(source)) as folder:
         inner, notes = write_log(source, file, folder / LOG, shown)
         if is_zipfile(file):
             name = source.archive.name if source.archive else f"{name}.zip"

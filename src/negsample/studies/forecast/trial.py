@@ -22,7 +22,7 @@ from negsample.models.item_table import DenseTable, Rows, RowsTable
 from negsample.optim import Optimizer, optimizer_for
 from negsample.random import generator
 from negsample.runs.job import Job, build_model, default_device
-from negsample.runs.memory import forget_peak, peak_memory
+from negsample.runs.machine import forget_peak, peak_memory
 from negsample.scoring.dial import BETAS, NO_DIAL, Dials
 from negsample.settings import RunSettings
 from negsample.studies.forecast.needs import needs_of, positions_of, table_bytes
