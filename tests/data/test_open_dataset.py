@@ -82,7 +82,7 @@ def test_what_cannot_be_a_dataset_is_refused_though_its_list_agrees(folder, dama
     damage(folder)
     listed_anew(folder)
     with pytest.raises(InputError, match=words + r".*delete .* and prepare it again"):
-        open_dataset(folder, whole=False)
+        open_dataset(folder, verify=False)
 
 
 @pytest.mark.parametrize("name", [*(f"{each}.npy" for each in ARRAYS), "manifest.json", "user_ids.parquet", LIST])
@@ -96,10 +96,10 @@ def test_one_bit_of_any_file_is_noticed(folder, name):
 def test_a_file_that_is_gone_or_cut_is_noticed_without_reading_all(folder, name):
     (folder / name).write_bytes((folder / name).read_bytes()[:-2])
     with pytest.raises(InputError, match=f"{name} is damaged"):
-        open_dataset(folder, whole=False)
+        open_dataset(folder, verify=False)
     (folder / name).unlink()
     with pytest.raises(InputError, match=f"{name} is damaged .No such file"):
-        open_dataset(folder, whole=False)
+        open_dataset(folder, verify=False)
 
 
 def test_no_dataset_is_no_damaged_one(tmp_path):

@@ -126,17 +126,17 @@ def ids_path(folder: Path, role: str) -> Path:
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether ``folder`` holds a prepared dataset, whole or damaged."""
+    """Whether ``folder`` holds a prepared dataset, intact or damaged."""
     return (folder / MANIFEST).exists() or (folder / LIST).exists()
 
 
 @guarded
-def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
+def open_dataset(folder: str | Path, *, verify: bool = True) -> Dataset:
     """The prepared dataset in ``folder``, mapped.
 
     Args:
         folder: where it lies.
-        whole: compare the checksums of all its files, which reads them once (about a second for 10^8 events); else
+        verify: compare the checksums of all its files, which reads them once (about a second for 10^8 events); else
             only sizes, headers, and the arrays that have one value a user or item.
 
     Raises:
@@ -148,13 +148,13 @@ def open_dataset(folder: str | Path, *, whole: bool = True) -> Dataset:
     listed = read_list(folder / LIST, "dataset")
     manifest = read_manifest(listed)
     for name in listed.files:
-        (listed.check if whole else listed.check_size)(name)
+        (listed.check if verify else listed.check_size)(name)
     return Dataset(folder, manifest, **map_arrays(listed, manifest))
 
 
 def _opened_again(folder: Path, expected: str) -> Dataset:
     """In another process, after this one has compared the checksums."""
-    data = open_dataset(folder, whole=False)
+    data = open_dataset(folder, verify=False)
     if data.fingerprint != expected:
         raise InputError(
             f"the dataset in {folder} has fingerprint {data.fingerprint}, and {expected} where the command was "

@@ -16,11 +16,11 @@ FORMATS = {".csv": TEXT, ".tsv": TEXT, ".txt": TEXT, ".parquet": PARQUET, ".pq":
 COMPRESSIONS = (".gz", ".zst")
 _ENDING = re.compile(rf"({'|'.join(FORMATS)})({'|'.join(COMPRESSIONS)})?$".replace(".", r"\."), re.IGNORECASE)
 _KNOWN = f"{', '.join(FORMATS)}; text also with {' or '.join(COMPRESSIONS)}"
-WHOLE = "check that the file is complete and of the format its name says"
+COMPLETE = "check that the file is complete and of the format its name says"
 
 
 @contextmanager
-def readable(path: Path, way_out: str = WHOLE) -> Iterator[None]:
+def readable(path: Path, way_out: str = COMPLETE) -> Iterator[None]:
     """Turns what Polars or the system says of a broken file into one line for a person.
 
     Raises:
@@ -76,7 +76,7 @@ def log_files(path: Path) -> list[Path]:
 
 
 def other_files(path: Path) -> list[str]:
-    """What the folder ``path`` holds beside its log files, by name; of a file nothing."""
+    """The other files and folders in the folder ``path``, by name; none where it is a file."""
     if not path.is_dir():
         return []
     return [f"{each.name}/" if each.is_dir() else each.name for each in _visible(path) if each not in log_files(path)]

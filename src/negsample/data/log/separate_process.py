@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from negsample.data.log.files import WHOLE
+from negsample.data.log.files import COMPLETE
 from negsample.errors import InputError
 
 
@@ -31,7 +31,7 @@ def try_to_read(path: Path, options: Mapping[str, Any]) -> None:
     )
     if done.returncode < 0:
         crash = signal.Signals(-done.returncode).name
-        raise InputError(f"{path} cannot be read (the process that decoded it crashed with {crash}); {WHOLE}")
+        raise InputError(f"{path} cannot be read (the process that decoded it crashed with {crash}); {COMPLETE}")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from warnings import catch_warnings
 import polars as pl
 
 from negsample.data.log.delimited import QUOTES, Layout, line_of, read_layout
-from negsample.data.log.files import PARQUET, WHOLE, file_format, readable
+from negsample.data.log.files import COMPLETE, PARQUET, file_format, readable
 from negsample.errors import InputError
 
 ROW = "row in its file"  # from 0; the name of the column that holds the row numbers
@@ -75,7 +75,7 @@ class Table(NamedTuple):
     def way_out(self) -> str:
         """What to do where it cannot be read."""
         if self.layout is None:
-            return WHOLE if self.path.suffix else "check the query that makes the frame"
+            return COMPLETE if self.path.suffix else "check the query that makes the frame"
         return f"see the quote on line {self.layout.unpaired}: {QUOTES}" if self.layout.unpaired else QUOTES
 
 
@@ -103,7 +103,7 @@ def open_frame(frame: Frame) -> Table:
     if not isinstance(frame, pl.LazyFrame) and not hasattr(frame, "__arrow_c_stream__"):
         raise InputError(f"a log is a file, a folder of files, or a DataFrame of Polars or pandas; got a {name}")
     try:
-        with catch_warnings(action="ignore"):  # those of one library on another help nobody
+        with catch_warnings(action="ignore"):  # one library warns of another
             known = frame if isinstance(frame, pl.DataFrame | pl.LazyFrame) else pl.DataFrame(frame)
         return _table(name, known.lazy().with_row_index(ROW))
     except ImportError as error:

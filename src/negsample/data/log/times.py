@@ -1,4 +1,4 @@
-"""A column of times, in whatever form, as microseconds since 1970.
+"""A column of times, in any form, as microseconds since 1970.
 
 Events lie between 1980 and now. A number that lies in that span in one unit lies outside of it in every other unit, so
 each number determines its unit, or is no time.

@@ -62,7 +62,7 @@ def prepare(log: Log | str | Path | Frame, settings: PrepareSettings, folder: st
         raise InputError(
             f"cannot write {folder}: {error.strerror or error}; choose another folder (for the cache: $NEGSAMPLE_CACHE)"
         ) from None
-    return open_dataset(folder, whole=False)
+    return open_dataset(folder, verify=False)
 
 
 def _same_or_refused(folder: Path, made: Manifest) -> Dataset:

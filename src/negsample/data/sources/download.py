@@ -36,18 +36,18 @@ def download(address: str, part: Path, *, size: int | None, progress: Progress, 
     answer, done = _open(address, have if size is None or have < size else 0, way_out)
     with answer:
         length = answer.headers.get("Content-Length")
-        whole = done + int(length) if length else size
-        if size is not None and whole != size:
-            raise InputError(f"{address} has {whole:,} bytes, the official file has {size:,}; {way_out}")
+        total = done + int(length) if length else size
+        if size is not None and total != size:
+            raise InputError(f"{address} has {total:,} bytes, the official file has {size:,}; {way_out}")
         with part.open("ab" if done else "wb") as file:
-            progress(done, whole)
+            progress(done, total)
             while block := _next(answer):
                 file.write(block)
                 done += len(block)
-                progress(done, whole)
-    if whole is not None and done < whole:
+                progress(done, total)
+    if total is not None and done < total:
         raise InputError(
-            f"the connection to {address} was lost after {done:,} of {whole:,} bytes; the same command resumes there"
+            f"the connection to {address} was lost after {done:,} of {total:,} bytes; the same command resumes there"
         )
 
 

@@ -21,14 +21,14 @@ from negsample.files.checksums import LIST, Sum, sum_of, write_list
 from negsample.files.folders import atomic_folder, write_json
 
 
-def fetch(source: Source, given: Path | None = None, *, progress: Progress = lambda done, whole: None) -> Fetched:
+def fetch(source: Source, given: Path | None = None, *, progress: Progress = lambda done, total: None) -> Fetched:
     """The official file of ``source``, downloaded or copied into the cache; one that is there already stays.
 
     A downloaded file must be the official one. A given file need not be, but every line of it must be a row.
 
     Args:
         given: the archive, or the file with the events; None: download.
-        progress: called with the bytes that are there, and those of the whole.
+        progress: called with the bytes that are there, and the total.
 
     Raises:
         InputError: the file cannot be had or is not what it should be, or the cache cannot be written. Nothing is kept

@@ -28,7 +28,7 @@ RETAILROCKET = Source(
         ("timestamp,visitorid,event,itemid,transactionid",),
         "milliseconds",
     ),
-    terms="CC BY-NC-SA 4.0, as Kaggle says; behind an account there.",
+    terms="CC BY-NC-SA 4.0, according to Kaggle, which asks for an account.",
     citation="Retailrocket recommender system dataset. https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset",
     shape=partial(view_sessions, gap=GAP),
 )

@@ -81,8 +81,8 @@ def view_sessions(rows: pl.LazyFrame, gap: int) -> tuple[pl.LazyFrame, list[str]
     events = by_sessions(numbers.select("user", "item", "time", "view").collect(), gap)
     views = events.filter("view").select("user", pl.col("item").cast(pl.String), "time")
     log, notes = _sequences(views)
-    told = (
+    note = (
         f"{len(views):,} views of {len(events):,} events; a user is a session of a visitor, which ends after more than "
         f"{gap // 60_000_000} minutes without an event."
     )
-    return log, [told, *notes]
+    return log, [note, *notes]

@@ -39,7 +39,7 @@ class Form(NamedTuple):
     """The form of the lines of a file.
 
     ``pattern``: a whole line, with groups ``user``, ``item`` and ``time`` (whole numbers since 1970 in
-    ``unit``) and whatever else the shape needs. ``row``: the same for people. ``headers``: lines that name
+    ``unit``) and others that the shape needs. ``row``: the same for people. ``headers``: lines that name
     the columns, as they are published; they are no rows, wherever they stand. ``other``: the pattern of a line of a
     file that looks like this one and means something else, and a description of that file.
     """
@@ -63,7 +63,7 @@ class Source(NamedTuple):
     ``file`` where there is none; None: the publisher asks for an account. ``file``: it holds the events, by itself or
     in the archive. ``shape``: from its rows (``user``, ``item`` as text, ``time`` in microseconds since 1970, other
     groups of the form as text) to those of the log, and a sentence on each step. ``at_least``: events that users and
-    items have at least, both counted once over the log. ``rule``: goes up when form or shape give another log.
+    items have at least, both counted once over the log. ``rule``: a number, raised when form or shape give another log.
     """
 
     name: str
