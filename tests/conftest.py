@@ -22,6 +22,37 @@ from negsample.settings import PrepareSettings
 
 torch.set_num_threads(1)
 
+HERE = Path(__file__).parent
+QUICK = (  # files and folders of ``-m quick``: something of every package, in a minute on one core
+    *("test_rooms.py", "test_losses.py", "batches", "miners", "scoring", "plugins/test_plugins.py"),
+    *("analysis/test_statistics.py", "analysis/test_cutoff.py", "analysis/test_tables.py", "analysis/test_reading.py"),
+    *("contracts/test_losses.py", "contracts/test_metrics.py", "contracts/test_miners.py"),
+    *("data/test_split.py", "data/test_names.py", "data/test_cohorts.py", "data/prepare/test_prepare.py"),
+    *("data/log/test_log_errors.py", "data/log/test_log_formats.py", "e2e/test_hostile_commands.py"),
+    *("evaluation/metrics", "files/test_checksums.py", "methods/test_spaces.py"),
+    *("models/test_sasrec.py", "models/test_gru4rec.py", "models/test_item_table.py", "optim/test_lookups.py"),
+    *("samplers/test_distribution.py", "samplers/test_mixture.py", "samplers/test_cohort.py"),
+    *("training/test_score.py", "training/test_padding.py", "studies/test_study_mishaps.py"),
+    *("paper/test_findings.py", "paper/test_presets.py", "report/test_words_at_the_edges.py"),
+)
+
+
+def _is_quick(path: Path) -> bool:
+    own = path.relative_to(HERE)
+    return any(own.is_relative_to(each) for each in QUICK)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """``-m quick`` does not even import the other files."""
+    skipped = config.option.markexpr == "quick" and collection_path.suffix == ".py" and not _is_quick(collection_path)
+    return True if skipped else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _is_quick(item.path):
+            item.add_marker("quick")
+
 
 @pytest.fixture(autouse=True)
 def global_chance() -> Iterator[None]:
