@@ -16,6 +16,7 @@ from negsample.cli import main
 from negsample.execution.backend import LOCAL, Backend, parse_backend
 from negsample.execution.shared_files import check_seen, marked
 from negsample.execution.tasks import Lost
+from negsample.plugins import load, load_plugins
 
 ray = pytest.importorskip("ray", reason="Ray is an extra")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -150,6 +151,25 @@ def test_a_node_is_lost_in_the_middle_of_a_study(data, tmp_path, cluster, capfd)
     said = capfd.readouterr()
     assert said.err == ""
     assert "(raylet)" in said.out or not said.out  # Ray itself prints the last words of a node
+
+
+OWN = """
+from negsample import METHODS, register_method
+register_method("own", METHODS["random"])
+"""
+
+
+def test_a_plugin_travels_with_a_task(data, tmp_path, cluster):
+    (tmp_path / "own.py").write_text(OWN)
+    (plugin,) = load_plugins([str(tmp_path / "own.py")])
+    (tmp_path / "own.py").unlink()  # a node needs no such file
+    try:
+        jobs = plan([data], ["own"], repeats=1, seed=0, settings=SETTINGS)
+        compare(jobs, tmp_path / "out", on=Backend(True, cluster.address))
+        assert {path.name for path in (tmp_path / "out" / "runs").iterdir()} == {job.name for job in jobs}
+    finally:
+        load._forget(plugin)
+        load._loaded.clear()
 
 
 def test_what_comes_of_a_task_comes_back(tmp_path, cluster):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from annotated_types import Len
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, Checksums
@@ -53,7 +52,7 @@ class Grid(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    betas: Annotated[list[float], Len(1)]
+    betas: list[float] = Field(min_length=1)
     valid: list[dict[str, Any]]
     test: list[dict[str, Any]]
 
