@@ -21,8 +21,9 @@ from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
 from negsample.data.prepare.by_user import by_user
+from negsample.data.prepare.checks import check_useful, duplicates_note, largest_user_note
 from negsample.data.prepare.events import Events
-from negsample.data.prepare.facts import check_useful, count_events, duplicates_note, largest_user_note
+from negsample.data.prepare.facts import count_events
 from negsample.data.prepare.selection import Selection, select
 from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded
