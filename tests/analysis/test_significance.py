@@ -160,7 +160,7 @@ def test_the_words_are_those_of_the_table_of_tests(written: Path, advice: Advice
         assert each.significant
         assert each.difference is not None
         assert each.difference > 0
-    assert "has the highest NDCG@10 holds." in said(of_page)
+    assert "The test confirms that `adaptive-mixed`" in said(of_page)
     claims = claimed(of_page)
     assert claims[0][1] == "holds"
     assert all(f"`{row['method']}`" in claims[0][2] for row in advice.rivals(advice.accuracy))
@@ -212,7 +212,7 @@ def test_cells_without_a_significant_difference_from_the_best_are_marked(written
 
 def test_with_one_run_a_method_nothing_is_tested_nor_marked(tmp_path: Path) -> None:
     folder = small(tmp_path, METHODS, repeats=1)
-    assert "has the highest NDCG@10 cannot be told here." in said(shown(folder))
+    assert "The test cannot tell whether `adaptive-mixed`" in said(shown(folder))
     assert "No comparison is tested: a method has one run" in said(shown(folder))
     assert "Repeat with `--repeats 3` or more" in said(shown(folder))
     for claim in claimed(shown(folder)):

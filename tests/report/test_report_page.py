@@ -77,9 +77,9 @@ def test_every_method_every_section(report: Path) -> None:
     rows = re.findall(r'<th scope="row" data-value="([^"]+)">', page)
     assert rows == 4 * [*METHODS]  # of both datasets the figures by cohort, and those at other cut-offs
     assert "42 of 42 runs finished" in page
-    order = ('class="headline"', 'class="dial', 'class="reach"', 'class="charts"', 'class="sortable"')
+    order = ('class="advice"', 'class="dial', 'class="reach"', 'class="charts"', 'class="sortable"')
     assert sorted(order, key=page.index) == list(order)
-    assert "negsample compare online-retail beauty --methods random,popularity,in-batch" in page
+    assert "The study again:" not in page  # nobody noted a command
     by_dataset = {f"{c}--{d}" for c in CHARTS for d in ("online-retail", "beauty")}
     assert set(specs(page)) == by_dataset | {"popularity-beside"}
 

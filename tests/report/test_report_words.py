@@ -65,7 +65,7 @@ def test_each_use_has_its_method_and_its_price():
     found = said(*ROWS)
     assert found.headline == (
         "By validation, take `mixed` for total accuracy and Balance at 90 % or more of the best NDCG@10; `adaptive` for"
-        " tail items. On test, that `mixed` has the highest NDCG@10 holds."
+        " tail items. The test confirms that `mixed` has the highest NDCG@10."
     )
     assert found.claims[HIGHEST] == ["holds", "`random`, `adaptive` and `PopRec` (p 0.001 or less)", "", "", ""]
     accuracy, tail, balance = found.advice
@@ -81,7 +81,7 @@ def test_each_use_has_its_method_and_its_price():
 
 def test_where_nothing_is_significant_the_claim_cannot_be_told():
     found = said(*ROWS, p=lambda *key: LEVEL)
-    assert found.headline.endswith("On test, that `mixed` has the highest NDCG@10 cannot be told here.")
+    assert found.headline.endswith("The test cannot tell whether `mixed` has the highest NDCG@10.")
     verdict, agree, contrary, undecided, untested = found.claims[HIGHEST]
     assert (verdict, agree, contrary, untested) == ("cannot be told here", "", "", "")
     assert undecided == (
@@ -110,7 +110,7 @@ def test_what_the_test_contradicts_does_not_hold():
     rows = [each | {"ndcg@10": 0.008} if each["method"] == "mixed" else each for each in ROWS]
     found = said(*rows, valid=valid)
     assert "take `mixed` for total accuracy" in found.headline
-    assert "On test, that `mixed` has the highest NDCG@10 does not hold." in found.headline
+    assert "The test contradicts it: `mixed` does not have the highest NDCG@10 there." in found.headline
     assert found.claims[HIGHEST][:3] == [
         "does not hold",
         "`PopRec` (p 0.001)",
@@ -135,13 +135,13 @@ def test_without_comparisons_nothing_is_tested():
     found = said(*ROWS, p=None)
     assert found.claims[HIGHEST][-1] == "`random`, `adaptive` and `PopRec`: never compared"
     assert found.families == []
-    assert "cannot be told here" in found.headline
+    assert "The test cannot tell whether" in found.headline
 
 
 def test_only_one_method():
     found = said(row("mixed", 0.02), popular())
     assert found.headline.startswith("Only `mixed` was trained: there is nothing to choose between yet.")
-    assert "On test, that `mixed` has the highest NDCG@10 holds." in found.headline
+    assert "The test confirms that `mixed` has the highest NDCG@10." in found.headline
 
 
 def test_one_method_without_the_baseline():
@@ -174,16 +174,16 @@ def test_undefined_balance_is_said():
 
 def test_ties_cannot_be_told():
     found = said(row("mixed", 0.02), row("random", 0.02), popular(), p=lambda *key: LEVEL)
-    assert "cannot be told here" in found.headline
+    assert "The test cannot tell whether" in found.headline
 
 
 def test_losing_to_the_baseline_is_said_first():
     rows = (row("mixed", 0.02), row("random", 0.01), popular(0.05))
     found = said(*rows)
     assert found.headline.startswith("On validation no trained method has a higher NDCG@10 than PopRec, `mixed` as the")
-    assert "On test, that `mixed` has a lower NDCG@10 than PopRec holds." in found.headline
+    assert "The test confirms that `mixed` has a lower NDCG@10 than PopRec." in found.headline
     assert list(found.claims) == ["`mixed` has a lower NDCG@10 than PopRec"]
-    assert "cannot be told here" in said(*rows, p=lambda *key: LEVEL).headline
+    assert "The test cannot tell whether" in said(*rows, p=lambda *key: LEVEL).headline
 
 
 def test_a_study_that_was_cut_off_says_so_before_any_other_limit():

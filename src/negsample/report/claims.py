@@ -20,7 +20,7 @@ def claims_table(label: str, claims: Sequence[tuple[str, Judged]]) -> ShownTable
     """A line a claim."""
     headings = ("Claim", "On test", "Significant as claimed", "Significant the other way")
     lines = [claim_line(text, found) for text, found in claims if found.others]
-    return ShownTable(label, (*headings, "No significant difference", "Not tested"), lines, kind="text")
+    return ShownTable(label, (*headings, "No significant difference", "Not tested"), lines, kind="text claims")
 
 
 def claim_line(text: str, found: Judged) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 class ShownTable(NamedTuple):
     """``label``: what it is, for who cannot see it. ``lines``: texts, as many as ``headings``. ``methods``: whether
-    the first column names methods. ``kind``: ``text`` where the cells are words and not figures."""
+    the first column names methods. ``kind``: classes of style: ``text`` where cells are words, ``claims`` where a line
+    is about a claim and not a method."""
 
     label: str
     headings: Sequence[str]

@@ -22,7 +22,7 @@ _FEW = 6  # values that are listed one by one; more are told by their ends
 def advice_table(advice: Advice) -> ShownTable:
     """What is advised for each purpose, with its figures on test, and who has the highest there."""
     names = ("total accuracy (NDCG@10)", "tail items (tail HR@10)", "Balance, keeping 90 % of the best NDCG@10")
-    headings = ("For", "By validation", "NDCG@10", "HR@10", "Tail HR@10", "Balance", "Highest on test")
+    headings = ("For", "Take, by validation", "NDCG@10 on test", "HR@10", "Tail HR@10", "Balance", "Highest on test")
     lines: list[tuple[str, ...]] = []
     for name, purpose in zip(names, advice.purposes, strict=True):
         row = purpose.chosen
@@ -33,7 +33,12 @@ def advice_table(advice: Advice) -> ShownTable:
         best = max(rows, key=lambda each: known(each, purpose.measure))
         highest = f"{called(best)}, {_figure(best, purpose.measure)}" if best[purpose.measure] else "no hit"
         lines.append((name, called(row), *(_figure(row, each) for each in (ACCURACY, "hr@10", TAIL, BALANCE)), highest))
-    return ShownTable("What is advised, with its figures on test", headings, lines if advice.accuracy.chosen else ())
+    return ShownTable(
+        "What is advised, with its figures on test",
+        headings,
+        lines if advice.accuracy.chosen else (),
+        kind="text claims",
+    )
 
 
 def _figure(row: TableRow, measure: str) -> str:
@@ -79,7 +84,7 @@ def families_table(tests: Comparisons) -> ShownTable:
         counts = (len(found), sum(each.significant for each in tested), len(found) - len(tested))
         lines.append((family, *map(str, counts), "; ".join(near)))
     headings = ("Family", "Comparisons", "Significant", "Not tested", "Borderline")
-    return ShownTable("Significance by family of comparisons", headings, lines if tests else (), kind="text")
+    return ShownTable("Significance by family of comparisons", headings, lines if tests else (), kind="text claims")
 
 
 def _borderline(each: Difference) -> str:

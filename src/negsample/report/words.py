@@ -52,10 +52,16 @@ def on_test(advice: Advice, tests: Comparisons) -> str:
     first = advice.accuracy.chosen
     if first is None:
         return ""
-    claim, found = "has the highest NDCG@10", judged_purpose(advice.accuracy, advice, tests)
+    figure, found = "the highest NDCG@10", judged_purpose(advice.accuracy, advice, tests)
     if advice.baseline_leads:
-        claim, found = "has a lower NDCG@10 than PopRec", judged_below_baseline(advice, tests)
-    return f"On test, that {called(first)} {claim} {found.verdict}." if found.others else ""
+        figure, found = "a lower NDCG@10 than PopRec", judged_below_baseline(advice, tests)
+    if not found.others:
+        return ""
+    return {
+        "holds": f"The test confirms that {called(first)} has {figure}.",
+        "does not hold": f"The test contradicts it: {called(first)} does not have {figure} there.",
+        "cannot be told here": f"The test cannot tell whether {called(first)} has {figure}.",
+    }[found.verdict]
 
 
 def limits(found: DatasetAnalysis, events: Mapping[str, Any]) -> list[str]:
