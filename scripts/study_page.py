@@ -31,7 +31,6 @@ CHARTS = (
     "frontier",
     "cohort-bars",
     "popularity-hits",
-    "accuracy-balance",
     "training-curves",
     "tuning-learning-rate",
     "training-time",

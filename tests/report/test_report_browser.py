@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     OpenPage = Callable[..., Page]
 
 METHOD_CHARTS = (
-    *("frontier", "cohort-bars", "popularity-hits", "accuracy-balance", "training-curves"),
+    *("frontier", "cohort-bars", "popularity-hits", "training-curves"),
     *("tuning-learning-rate", "tuning-random-negatives", "tuning-batch-size"),
     *("training-time", "peak-memory", "oversampling"),
 )

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import polars as pl
 import pytest
 from make_study import METHODS, make_study, manifest
 
@@ -11,8 +10,8 @@ from negsample.analysis.analyse import analyse
 from negsample.analysis.frontier import reaches
 from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.reading import read_study
-from negsample.analysis.tables import dialled_rows, study_table
-from negsample.report.charts import accuracy_balance, cohort_bars
+from negsample.analysis.tables import dialled_rows
+from negsample.report.cohort_bars import cohort_bars
 from negsample.report.curves import training_curves
 from negsample.report.encodings import shade
 from negsample.report.figures import dataset_figures, write_figures
@@ -23,11 +22,9 @@ from negsample.report.popularity_charts import popularity_curve
 
 def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> None:
     study = read_study(whole_study)
-    rows = study_table(study).filter(pl.col("dataset") == "beauty")
     look = looks(list(METHODS))
     assert len({each.colour for each in look.values()}) == len(METHODS)
     for chart in (
-        accuracy_balance(rows, look),
         cohort_bars(dialled_rows(study, "beauty"), look),
         frontier_chart(reaches(study, "beauty"), dialled_rows(study, "beauty"), look),
         popularity_hits(hits_by_popularity(study, "beauty"), look),
@@ -56,16 +53,11 @@ def test_curves_mark_the_chosen_epoch_of_each_run(whole_study: Path) -> None:
 
 def test_nothing_to_draw_is_no_chart(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "study", datasets=["beauty"], methods=["PopRec"]))
-    table = study_table(study)
     assert training_curves(study.runs, looks(["PopRec"])) is None
-    assert accuracy_balance(table.with_columns(pl.lit(None).alias("balance@10")), looks(["PopRec"])) is None
     unseen = manifest("beauty") | {"popularity_curve": {"rank": [1], "count": [0], "cohort": ["tail"]}}
     assert popularity_curve(unseen) is None
     names = [figure.name for figure in dataset_figures(analyse(study), "beauty")]
-    assert names == [
-        f"{name}--beauty"
-        for name in ("frontier", "cohort-bars", "popularity-hits", "accuracy-balance", "popularity-curve")
-    ]
+    assert names == [f"{name}--beauty" for name in ("frontier", "cohort-bars", "popularity-hits", "popularity-curve")]
 
 
 def test_popularity_curve_says_the_shares_in_words() -> None:
@@ -79,7 +71,7 @@ def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
     study = read_study(make_study(tmp_path / "study", datasets=[name, "a-b"], repeats=1))
     found = analyse(study)
     figures = [f for dataset in study.datasets() for f in dataset_figures(found, dataset)]
-    assert len({figure.name for figure in figures}) == 14
+    assert len({figure.name for figure in figures}) == 12
     assert write_figures(figures[:2], tmp_path) == []
     for figure in figures[:2]:
         assert "/" not in figure.name

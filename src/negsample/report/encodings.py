@@ -17,9 +17,25 @@ CHOSEN = alt.param(name="chosen", value=[])
 """The methods that are highlighted: one choice for the whole page, which sets it in every chart."""
 
 
+def chart_of(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
+    """A chart of ``rows``."""
+    return alt.Chart(alt.InlineData(values=list(rows)))
+
+
 def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     """A chart of those of ``rows`` whose ``dial`` is the one that is shown, or None: what has no dial."""
-    return alt.Chart(alt.InlineData(values=list(rows))).transform_filter("datum.dial === null || datum.dial === dial")
+    return chart_of(rows).transform_filter("datum.dial === null || datum.dial === dial")
+
+
+def tooltips(*told: tuple[str, str]) -> list[alt.Tooltip]:
+    """What the pointer shows: fields, each with its title. Whole numbers of ``events``, ``rank`` and ``count`` get
+    commas."""
+    return [
+        alt.Tooltip(f"{field}:Q", title=title, format=",")
+        if field in ("events", "rank", "count")
+        else alt.Tooltip(f"{field}:N", title=title)
+        for field, title in told
+    ]
 
 
 def highlighted(full: float, low: float) -> Any:

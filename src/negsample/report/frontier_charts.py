@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 
 from negsample.analysis.frontier import FLOORS, Reach
+from negsample.analysis.measures import COHORTS
 from negsample.analysis.reading import POPULAR
 from negsample.analysis.statistics import interval
 from negsample.analysis.tables import TableRow
@@ -16,6 +17,7 @@ from negsample.report.encodings import (
     CHOSEN,
     DIAL,
     at_the_dial,
+    chart_of,
     colour,
     dash,
     domain,
@@ -24,6 +26,7 @@ from negsample.report.encodings import (
     shade,
     shape,
     sized,
+    tooltips,
 )
 from negsample.report.formats import percent
 from negsample.report.palette import Look
@@ -55,13 +58,13 @@ def frontier_chart(
     y = alt.Y("y:Q", title="NDCG@10, %", scale=alt.Scale(domain=(0, 1.03 * y_high), nice=False))
     tint = colour(looks, methods, legend_of(methods))
 
-    told = [
-        alt.Tooltip("method:N", title="method"),
-        alt.Tooltip("dial:Q", title="dial"),
-        *(alt.Tooltip(f"{name.lower()}:N", title=f"{name}@10") for name in ("NDCG", "HR", "Balance")),
-        *(alt.Tooltip(f"{name}:N", title=f"{name} HR@10") for name in ("head", "mid", "tail")),
-    ]
-    base = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y, color=tint)
+    told = tooltips(
+        ("method", "method"),
+        ("dial", "dial"),
+        *((name.lower(), f"{name}@10") for name in ("NDCG", "HR", "Balance")),
+        *((cohort, f"{cohort} HR@10") for cohort in COHORTS),
+    )
+    base = chart_of(points).encode(x=x, y=y, color=tint)
     line = base.mark_line(strokeWidth=2).encode(
         order="dial:Q", opacity=highlighted(1.0, 0.08), strokeDash=dash(looks, methods, None)
     )
@@ -71,18 +74,14 @@ def frontier_chart(
         .mark_point(filled=True, size=130)
         .encode(x=x, y=y, color=tint, shape=shape(looks, methods), opacity=highlighted(1.0, 0.08), tooltip=told)
     )
-    band = (
-        alt.Chart(alt.InlineData(values=bands))
-        .mark_area()
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=shade(methods))
-    )
+    band = chart_of(bands).mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=shade(methods))
     return sized([*([band] if bands else []), line, dots, here.add_params(CHOSEN, DIAL)], 400)
 
 
 def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]) -> alt.LayerChart | None:
     """HR@10 by how popular the item is, a line a method, at the setting of the dial that is shown.
 
-    ``rows``: from :func:`negsample.analysis.frontier.hits_by_popularity`. None if there are none.
+    ``rows``: from :func:`negsample.analysis.popularity.hits_by_popularity`. None if there are none.
     """
     if not rows:
         return None
@@ -97,9 +96,7 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
     ]
     methods = list(dict.fromkeys(row["method"] for row in rows))
     high = max(row["y"] for row in shown) or 1.0
-    thirds = (
-        alt.Chart(alt.InlineData(values=[{"x": 100 / 3}, {"x": 200 / 3}])).mark_rule(strokeDash=[2, 4]).encode(x="x:Q")
-    )
+    thirds = chart_of([{"x": 100 / 3}, {"x": 200 / 3}]).mark_rule(strokeDash=[2, 4]).encode(x="x:Q")
     base = at_the_dial(shown).encode(
         x=alt.X(
             "x:Q",
@@ -110,11 +107,7 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
         y=alt.Y("y:Q", title="HR@10, %", scale=alt.Scale(domain=(0, 1.02 * high), nice=False)),
         color=colour(looks, methods, legend_of(methods, "stroke")),
         opacity=highlighted(1.0, 0.08),
-        tooltip=[
-            alt.Tooltip("method:N", title="method"),
-            alt.Tooltip("text:N", title="HR@10"),
-            alt.Tooltip("events:Q", title="test events", format=","),
-        ],
+        tooltip=tooltips(("method", "method"), ("text", "HR@10"), ("events", "test events")),
     )
     line = base.mark_line(strokeWidth=2).encode(strokeDash=dash(looks, methods))
     dots = base.mark_point(filled=True, size=26)
@@ -130,7 +123,7 @@ def _point(row: TableRow) -> dict[str, Any]:
         "ndcg": percent(row["ndcg@10"]),
         "hr": percent(row["hr@10"]),
         "balance": percent(row["balance@10"], 1),
-        **{cohort: percent(row[f"{cohort}_hr@10"]) for cohort in ("head", "mid", "tail")},
+        **{cohort: percent(row[f"{cohort}_hr@10"]) for cohort in COHORTS},
     }
 
 

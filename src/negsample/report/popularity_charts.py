@@ -8,13 +8,14 @@ from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import sized
+from negsample.report.encodings import chart_of, sized, tooltips
 from negsample.report.formats import share, whole
 from negsample.report.palette import COHORT_COLOURS, looks
 
 
 def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
-    """The paper's Figure 2: train events of an item against its popularity rank, both logarithmic, by cohort.
+    """Train events of an item against its popularity rank, both logarithmic, by cohort
+    (the paper's Figure 2).
 
     Items never seen in training have no place on a logarithmic axis. None if no item was seen.
     """
@@ -31,16 +32,13 @@ def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
         row["words"] = words[row["cohort"]]
     legend = _legend()
     scale = alt.Scale(domain=list(words.values()), range=[COHORT_COLOURS[name] for name in words])
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
+    base = chart_of(rows).encode(
         x=alt.X("rank:Q", title="popularity rank of the item", scale=_log(), axis=_powers(rows, "rank")),
         y=alt.Y("count:Q", title="train events of the item", stack=None, scale=_log(), axis=_powers(rows, "count")),
         color=alt.Color("words:N", scale=scale, legend=legend),
-        tooltip=[
-            alt.Tooltip("cohort:N", title="cohort"),
-            alt.Tooltip("rank:Q", title="rank", format=","),
-            alt.Tooltip("count:Q", title="train events", format=","),
-            alt.Tooltip("share:N", title="of all train events"),
-        ],
+        tooltip=tooltips(
+            ("cohort", "cohort"), ("rank", "rank"), ("count", "train events"), ("share", "of all train events")
+        ),
     )
     ground = base.mark_area(opacity=0.18, line=False)
     line = base.mark_line(strokeWidth=3)
@@ -49,7 +47,7 @@ def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
 
 
 def popularity_beside(manifests: Mapping[str, Mapping[str, Any]]) -> alt.LayerChart | None:
-    """The paper's Figure 3: the share of the train events that an item has, against its rank; a line a dataset.
+    """The share of the train events that an item has, against its rank; a line a dataset (the paper's Figure 3).
 
     Semi-logarithmic. None with fewer than two datasets that have a seen item.
     """
@@ -71,15 +69,11 @@ def popularity_beside(manifests: Mapping[str, Mapping[str, Any]]) -> alt.LayerCh
     scale = alt.Scale(domain=names, range=[look[name].colour for name in names])
     dashes = alt.Scale(domain=names, range=[list(look[name].dash) or [1, 0] for name in names])
     legend = _legend()
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
+    base = chart_of(rows).encode(
         x=alt.X("rank:Q", title="popularity rank of the item", axis=alt.Axis(format="~s", tickCount=6, grid=False)),
         y=alt.Y("share:Q", title="share of the train events", scale=_log(), axis=alt.Axis(format="~%", tickCount=6)),
         color=alt.Color("dataset:N", scale=scale, legend=legend),
-        tooltip=[
-            alt.Tooltip("dataset:N", title="dataset"),
-            alt.Tooltip("rank:Q", title="rank", format=","),
-            alt.Tooltip("told:N", title="of all train events"),
-        ],
+        tooltip=tooltips(("dataset", "dataset"), ("rank", "rank"), ("told", "of all train events")),
     )
     line = base.mark_line(strokeWidth=2).encode(strokeDash=alt.StrokeDash("dataset:N", scale=dashes, legend=legend))
     dots = base.mark_point(filled=True, size=60).encode(opacity=alt.value(0.0))  # what the pointer finds

@@ -1,4 +1,4 @@
-"""The paper's Figure 5: how validation answers to each setting that was tuned."""
+"""How validation answers to each setting that was tuned (the paper's Figure 5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from negsample.report.encodings import CHOSEN, colour, highlighted, legend_of, sized
+from negsample.report.encodings import CHOSEN, chart_of, colour, highlighted, legend_of, sized, tooltips
 from negsample.report.formats import percent, seconds, value_text
 from negsample.report.palette import Look
 from negsample.runs.tunings import Trial, TuningSummary, in_order
@@ -56,7 +56,7 @@ def response_chart(tunings: Sequence[TuningSummary], name: str, looks: Mapping[s
             axis=alt.Axis(labelAngle=0, labelOverlap=True),
         )
     else:
-        axis = alt.Axis(format="~g", values=_ticks(values), labelOverlap=True, grid=False)
+        axis = alt.Axis(format="~g", labelOverlap=True, grid=False)
         x = alt.X(
             "x:Q",
             title=title,
@@ -65,21 +65,18 @@ def response_chart(tunings: Sequence[TuningSummary], name: str, looks: Mapping[s
         )
     y = alt.Y("ndcg:Q", title="validation NDCG@10, %", scale=alt.Scale(zero=False, padding=10))
     tint = colour(looks, methods, legend_of(methods, "circle"))
-    told = [
-        alt.Tooltip(f"{field}:N", title=words)
-        for field, words in (
-            ("method", "method"),
-            ("told", title),
-            ("text", "validation NDCG@10"),
-            ("hr", "validation HR@10"),
-            ("trial", "trial"),
-            ("trained", "trained"),
-            ("others", "with"),
-        )
-    ]
+    told = tooltips(
+        ("method", "method"),
+        ("told", title),
+        ("text", "validation NDCG@10"),
+        ("hr", "validation HR@10"),
+        ("trial", "trial"),
+        ("trained", "trained"),
+        ("others", "with"),
+    )
 
     def layer(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
-        return alt.Chart(alt.InlineData(values=list(rows))).encode(x=x, y=y, color=tint)
+        return chart_of(rows).encode(x=x, y=y, color=tint)
 
     line = layer(best).mark_line(strokeWidth=2).encode(opacity=highlighted(0.75, 0.06))
     kinds: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
@@ -94,14 +91,6 @@ def response_chart(tunings: Sequence[TuningSummary], name: str, looks: Mapping[s
     ]
     first, *others = [line, *points] if best else points
     return sized([first.add_params(CHOSEN), *others], 300)
-
-
-def _ticks(values: Sequence[float]) -> list[float]:
-    """1, 2 and 5 in every decade from the least of ``values`` to the most; 0 too where it is among them."""
-    low, high = min(values), max(values)
-    decades = range(math.floor(math.log10(low)) if low > 0 else 0, math.ceil(math.log10(max(high, 1e-12))) + 1)
-    found = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
-    return [0.0] * (low <= 0) + [each for each in found if low <= each <= high]
 
 
 def _rows(tuning: TuningSummary, name: str) -> list[dict[str, Any]]:
