@@ -82,7 +82,7 @@ def test_uneven_is_not_enough_where_the_tail_is_ahead_of_the_head():
 def test_a_sign_is_that_of_the_order_asked_for():
     """Pairs are tested in one order; asked in the other, the sign turns."""
     tests = comparisons(PAPER)
-    turned = Comparisons([each.turned for each in tests.found], {each["method"]: (each["dial"],) for each in PAPER})
+    turned = Comparisons([each.reversed for each in tests.found], {each["method"]: (each["dial"],) for each in PAPER})
     assert verdicts(PAPER, turned) == ["holds"] * 3
     assert findings(PAPER, turned) == findings(PAPER, tests)
 

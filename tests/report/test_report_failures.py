@@ -8,7 +8,7 @@ import polars as pl
 from make_study import make_study
 
 from negsample.analysis.reading import read_study
-from negsample.analysis.tables import study_table, whole_table
+from negsample.analysis.tables import study_table, table_with_failures
 from negsample.report import write_report
 from negsample.report.tables import failure_lines
 from negsample.runs.failed import Failed, write_failed
@@ -32,7 +32,7 @@ def test_failed_runs_stand_in_table_and_page(tmp_path):
     study = read_study(folder)
     assert study.missing == 0
     assert study_table(study)["method"].to_list() == ["random", "PopRec"]
-    whole = whole_table(study)
+    whole = table_with_failures(study)
     assert whole.select("method", "runs", "failed").rows() == [("random", 2, 1), ("mixed", 0, 3), ("PopRec", 3, 0)]
     assert whole.filter(pl.col("method") == "mixed")["hr@10"].to_list() == [None]
     assert failure_lines(study, "beauty") == [

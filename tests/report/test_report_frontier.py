@@ -73,8 +73,8 @@ def test_who_is_ahead_where_and_who_nowhere():
     assert accurate.leads[0] == (pytest.approx(1 / 3), pytest.approx(0.5, abs=0.004))
     assert even.leads[0] == (pytest.approx(0.5, abs=0.004), pytest.approx(0.8, abs=0.004))
     assert accurate.share + even.share == pytest.approx(1)
-    assert (behind.leads, behind.share, behind.adds, behind.ahead) == ((), 0.0, 0.0, 0.0)
-    assert accurate.ahead == even.ahead == 1.0
+    assert (behind.leads, behind.share, behind.adds, behind.undominated) == ((), 0.0, 0.0, 0.0)
+    assert accurate.undominated == even.undominated == 1.0
 
 
 def test_a_demand_that_costs_more_than_half_is_nobodys():
@@ -87,11 +87,11 @@ def test_a_demand_that_costs_more_than_half_is_nobodys():
 def test_how_surely_is_the_share_of_resamples():
     """Two equal methods with noise of their own: each is ahead in about half of the resamples, and never surely."""
     one, other = standings([reach("one", (0.6, 0.3), noise=0.02), reach("another", (0.6, 0.3), noise=0.02)])
-    assert 0.4 < one.ahead < 0.6
+    assert 0.4 < one.undominated < 0.6
     assert one.best + other.best == pytest.approx(1)
     assert one.low < one.hypervolume < one.high
     ahead, behind = standings([reach("one", (0.6, 0.4), noise=0.01), reach("another", (0.6, 0.3), noise=0.01)])
-    assert (ahead.best, behind.ahead) == (1.0, 0.0)
+    assert (ahead.best, behind.undominated) == (1.0, 0.0)
 
 
 def test_a_level_method_is_ahead_too():

@@ -59,8 +59,8 @@ class Standing(NamedTuple):
     """How a method stands among the others of a dataset.
 
     ``hypervolume`` with its 90 % interval; ``best``: in how many resamples (share) it has the largest; ``leads``: the
-    stretches of floors at which it is ahead or level, within the useful ones; ``share`` of those; ``ahead``: share of
-    resamples in which it leads anywhere there; ``adds``: what the joint hypervolume would lose without it (share).
+    stretches of floors at which no method has more, within the useful ones; ``share`` of those; ``undominated``: share
+    of resamples in which it leads anywhere there; ``adds``: what the joint hypervolume would lose without it (share).
     """
 
     method: str
@@ -70,7 +70,7 @@ class Standing(NamedTuple):
     best: float
     leads: tuple[tuple[float, float], ...]
     share: float
-    ahead: float
+    undominated: float
     adds: float
 
 
@@ -99,7 +99,7 @@ def standings(found: Sequence[Reach]) -> list[Standing]:
         return []
     reached = np.stack([each.reached() for each in found])
     resampled = np.stack([each.resampled() for each in found])
-    volumes, ahead = resampled.mean(2), _leads(resampled).any(2).mean(1)
+    volumes, undominated = resampled.mean(2), _leads(resampled).any(2).mean(1)
     joint = reached.max(0)
     leads = _leads(reached)
     useful = max(int(leads.any(0).sum()), 1)
@@ -116,7 +116,7 @@ def standings(found: Sequence[Reach]) -> list[Standing]:
                 float((volumes.argmax(0) == number).mean()),
                 _stretches(leads[number]),
                 float(leads[number].sum() / useful),
-                float(ahead[number]),
+                float(undominated[number]),
                 float(1 - others.mean() / joint.mean()) if joint.any() else 0.0,
             )
         )
@@ -124,7 +124,7 @@ def standings(found: Sequence[Reach]) -> list[Standing]:
 
 
 def _leads(reached: Floats) -> NDArray[np.bool_]:
-    """(M, ..., A) whether a method is ahead or level at a floor, where that floor is a useful one."""
+    """(M, ..., A) whether no method has more at a floor, where that floor is a useful one."""
     joint = reached.max(0)
     useful = joint >= USEFUL * joint.max(-1, keepdims=True)
     return np.asarray((reached >= joint) & useful & (joint > 0))

@@ -102,9 +102,9 @@ class Study(NamedTuple):
 
     def table(self) -> pl.DataFrame:
         """One row a (dataset, method): means over its runs, and how many failed; as ``table.csv``."""
-        from negsample.analysis.tables import whole_table  # they are made of studies
+        from negsample.analysis.tables import table_with_failures  # they are made of studies
 
-        return whole_table(self)
+        return table_with_failures(self)
 
     def frontier(self) -> pl.DataFrame:
         """One row a run at every setting of the dial; as ``frontier.csv``."""

@@ -91,7 +91,7 @@ class Difference(NamedTuple):
         return ("significant" if self.significant else "not significant") + (", borderline" if self.borderline else "")
 
     @property
-    def turned(self) -> Difference:
+    def reversed(self) -> Difference:
         """``b`` less ``a``."""
         less = {
             name: None if (each := getattr(self, name)) is None else -each for name in ("difference", "low", "high")
@@ -118,7 +118,7 @@ class Comparisons:
         self._known = {
             (each.measure, each.scope, each.a, each.dial_a, each.b, each.dial_b): each
             for one in self.found
-            for each in (one, one.turned)
+            for each in (one, one.reversed)
         }
 
     def __bool__(self) -> bool:
@@ -210,7 +210,7 @@ def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pai
 def tested(
     sums: Sums, family: str, key: Key, entries: Sequence[Entry], pairs: Sequence[tuple[int, int]]
 ) -> list[TTest]:
-    """The tests of ``pairs`` of ``entries`` in one scope; how their runs scatter is asked of the whole family."""
+    """The tests of ``pairs`` of ``entries`` in one scope; how their runs scatter is estimated over the whole family."""
     samples = {each: [sample(sums, entry, *each) for entry in entries] for each in FAMILIES[family]}
     least = [float(np.mean([seed_ratio(samples[each][number]) for each in samples])) for number in range(len(entries))]
     return t_tests(samples[key], pairs, least)

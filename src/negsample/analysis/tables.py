@@ -51,7 +51,7 @@ def study_table(study: Study) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_schema(others), orient="row")
 
 
-def whole_table(study: Study, table: pl.DataFrame | None = None) -> pl.DataFrame:
+def table_with_failures(study: Study, table: pl.DataFrame | None = None) -> pl.DataFrame:
     """The same with a row of no figures for each method of which every run that was tried failed.
 
     ``table``: of :func:`study_table`, where it is known already.

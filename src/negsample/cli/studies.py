@@ -335,10 +335,9 @@ def carry_out(
 
 
 def _say_study(study: Study) -> None:
-    from negsample.analysis.tables import whole_table
     from negsample.cli.terminal import print_study
 
-    print_study(out, whole_table(study), study.about.get("dial", "none"))
+    print_study(out, study.table(), study.about.get("dial", "none"))
     out.plain(f"Report: {study.folder / 'report.html'}")
 
 

@@ -125,7 +125,7 @@ def plan_reproduction(
         seed: the first.
         settings: of training that all have.
         changes: to the methods' negative settings.
-        given: names of the settings that a person gave, which go before the preset.
+        given: names of the settings that a person gave, which take precedence over the preset.
         factors: of Figure A1, run once each; none: it is left out.
         trials: of Figure 5, on the first of ``datasets``; 0: it is left out.
         folder: of its searches.

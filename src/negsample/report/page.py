@@ -14,7 +14,7 @@ from markupsafe import Markup
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
 from negsample.analysis.measures import measures_of
 from negsample.analysis.reading import POPULAR, Study, is_of_study, read_study
-from negsample.analysis.tables import frontier_table, whole_table, write_table
+from negsample.analysis.tables import frontier_table, table_with_failures, write_table
 from negsample.errors import guarded
 from negsample.files.together import rewriting
 from negsample.report import facts, tables, words
@@ -75,7 +75,7 @@ def write_report(
     found = analyse(study)
     shown = _shown(found, supplement(found) if supplement else Supplement())
     files = {
-        "table.csv": whole_table(study, found.table),
+        "table.csv": table_with_failures(study, found.table),
         "frontier.csv": frontier_table(study),
         "significance.csv": found.significance(),
     }

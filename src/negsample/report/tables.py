@@ -60,7 +60,7 @@ def standing_table(standings: Sequence[Standing]) -> ShownTable:
             f"{100 * each.low:.3f} to {100 * each.high:.3f}",
             f"{100 * each.best:.0f}",
             ", ".join(stretch(*ends) for ends in each.leads) or "nowhere",
-            f"{100 * (1 - each.ahead):.0f}",
+            f"{100 * (1 - each.undominated):.0f}",
             f"{100 * each.adds:.1f}",
         )
         for each in sorted(standings, key=lambda each: -each.hypervolume)
