@@ -8,6 +8,7 @@ import typer
 
 from negsample.cli import data
 from negsample.cli.console import exit_code
+from negsample.cli.options import with_bundles
 from negsample.cli.paper import reproduce
 from negsample.cli.runs import evaluate, methods, prepare, train, verify
 from negsample.cli.studies import compare, report, tune
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 for verb in (prepare, train, evaluate, compare, tune, reproduce, report, verify, methods):
-    app.command()(verb)
+    app.command()(with_bundles(verb))
 
 
 def main() -> None:

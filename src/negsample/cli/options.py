@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
 
@@ -16,9 +19,7 @@ from negsample.settings import PrepareSettings, RunSettings, checked, is_run_set
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
 Time = Annotated[str | None, typer.Option("--time", help="Column of the time; guessed when not given.")]
-KeepMissing = Annotated[
-    bool, typer.Option("--keep-missing-ids", help="Take text that says 'missing' (NA, null, ...) for an id.")
-]
+KeepMissing = Annotated[bool, typer.Option("--keep-missing-ids", help="Keep ids that say 'missing' (NA, null, ...).")]
 MinUser = Annotated[int, typer.Option("--min-user-events", help="Leave out users with fewer events.")]
 MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items with fewer events.")]
 Split = Annotated[
@@ -31,8 +32,8 @@ Preset = Annotated[
     Literal["default", "paper", "reference"],
     typer.Option(
         "--preset",
-        help="Settings by one name: what we advise, what the paper's text says, or what its code did. The last two "
-        "have the published settings of each dataset and method; --set and the other options go before.",
+        help="A set of settings: our default, the paper's text, or the paper's code (reference). The last two have the "
+        "published settings of each dataset and method; --set and the other options take precedence.",
     ),
 ]
 ValidFraction = Annotated[float, typer.Option(help="Share of events for validation.")]
@@ -42,7 +43,10 @@ Cold = Annotated[
     typer.Option(help="Items in no train event: stay in the catalogue as tail, or go with their events."),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20, or the preset's)")]
-Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="Where chance comes from.")]
+OutStudy = Annotated[
+    Path, typer.Option("--out", help="Folder of the study; the same command resumes an interrupted one.")
+]
+Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of all random numbers.")]
 Jobs = Annotated[
     int, typer.Option("--jobs", min=1, max=10**6, help="Runs at a time, each in a process with its share of the cores.")
 ]
@@ -57,9 +61,9 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="local|ray|ray=ADDRESS",
-        help="Where: this machine, or a Ray cluster whose nodes share --out and the datasets. ray: the one at "
-        "RAY_ADDRESS, else one running here, else a new one of this machine; ADDRESS: HOST:PORT, auto or local. "
-        "There --jobs counts over all nodes, and a run whose worker is lost is tried again.",
+        help="Where runs are trained: this machine, or a Ray cluster whose nodes share --out and the datasets. ray: "
+        "the one at RAY_ADDRESS, else one running here, else a new one of this machine; ADDRESS: HOST:PORT, auto or "
+        "local. On Ray --jobs counts over all nodes, and a run whose worker is lost is tried again.",
     ),
 ]
 Dial = Annotated[
@@ -67,13 +71,13 @@ Dial = Annotated[
     typer.Option(
         "--dial",
         metavar="none|auto|NUMBER|balance:X",
-        help="Popularity dial of the ranking: none, the best NDCG@10 on validation (auto), a number (below 0 to the "
-        "tail, above to the head), or the best with at least that Balance.",
+        help="Popularity dial, added to the scores after training: none; auto (the best NDCG@10 on validation); a "
+        "number (below 0 favours the tail, above 0 the head); or the best NDCG@10 with at least a Balance of X.",
     ),
 ]
 Replace = Annotated[
     bool,
-    typer.Option("--replace", help="Delete the runs of a study of other settings in --out. (default: it is refused)"),
+    typer.Option("--replace", help="Delete an earlier study with other settings in --out. (default: refuse)"),
 ]
 MLflow = Annotated[
     str | None,
@@ -119,25 +123,65 @@ def given_to_training(epochs: int | None, changes: list[str] | None) -> list[str
     return [key for key in ["epochs"] * (epochs is not None) + keys if is_run_setting(key)]
 
 
-def prepare_settings(
-    user: str | None,
-    item: str | None,
-    time: str | None,
-    keep_missing_ids: bool,
-    min_user_events: int,
-    min_item_events: int,
-    split: str | None,
-    valid_fraction: float,
-    test_fraction: float,
-    cold: str,
-) -> PrepareSettings:
-    """How a log is prepared.
+class Preparing(NamedTuple):
+    """The options that say how a log is prepared."""
 
-    Raises:
-        InputError: a value breaks its rule.
-    """
-    given = locals() | {"split": split or "timestamp"}
-    return checked(PrepareSettings, given)
+    user: User = None
+    item: Item = None
+    time: Time = None
+    keep_missing_ids: KeepMissing = False
+    min_user_events: MinUser = 1
+    min_item_events: MinItem = 1
+    split: Split = None
+    valid_fraction: ValidFraction = 0.05
+    test_fraction: TestFraction = 0.05
+    cold: Cold = "keep"
+
+    def settings(self) -> PrepareSettings:
+        """The settings that they come to.
+
+        Raises:
+            InputError: a value breaks its rule.
+        """
+        return checked(PrepareSettings, self._replace(split=self.split or "timestamp")._asdict())
+
+
+class Doing(NamedTuple):
+    """The options that say how the runs of a study are done."""
+
+    at_once: Jobs = 1
+    on: On = "local"
+    together: Together = 1
+    mlflow: MLflow = None
+    replace: Replace = False
+
+
+_BUNDLES: tuple[type, ...] = (Preparing, Doing)
+
+
+def with_bundles(function: Callable[..., None]) -> Callable[..., None]:
+    """``function`` for Typer, with the options of each bundle in the place of the bundle."""
+    signature = inspect.signature(function, eval_str=True)
+    bundles = {name: each.annotation for name, each in signature.parameters.items() if each.annotation in _BUNDLES}
+
+    @wraps(function)
+    def command(**given: Any) -> None:
+        for name, bundle in bundles.items():
+            given[name] = bundle(**{field: given.pop(field) for field in bundle._fields})
+        function(**given)
+
+    parameters: list[inspect.Parameter] = []
+    for name, each in signature.parameters.items():
+        if name not in bundles:
+            parameters.append(each.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        usual = bundles[name]._field_defaults
+        for field, hint in get_type_hints(bundles[name], include_extras=True).items():
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(inspect.Parameter(field, kind, default=usual[field], annotation=hint))
+    vars(command)["__signature__"] = signature.replace(parameters=parameters)
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
 
 
 def settings_of(

@@ -10,24 +10,14 @@ import typer
 from negsample.cli.console import out
 from negsample.cli.options import (
     Changes,
-    Cold,
     Cutoffs,
     Dial,
     Epochs,
-    Item,
-    KeepMissing,
-    MinItem,
-    MinUser,
     Plugins,
+    Preparing,
     Preset,
     Seed,
-    Split,
-    TestFraction,
-    Time,
-    User,
-    ValidFraction,
     given_to_training,
-    prepare_settings,
     settings_of,
     with_cutoffs,
 )
@@ -37,34 +27,15 @@ from negsample.errors import InputError
 def prepare(
     log: Annotated[str, typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts.")],
     folder: Annotated[Path, typer.Option("--out", help="The prepared dataset, a new folder.")],
-    user: User = None,
-    item: Item = None,
-    time: Time = None,
-    keep_missing_ids: KeepMissing = False,
-    min_user_events: MinUser = 1,
-    min_item_events: MinItem = 1,
-    split: Split = None,
-    valid_fraction: ValidFraction = 0.05,
-    test_fraction: TestFraction = 0.05,
-    cold: Cold = "keep",
+    *,
+    preparing: Preparing,
 ) -> None:
-    """Turn a log into a dataset: split by time, ids made, arrays on disk."""
+    """Prepare a log: split it by time, number users and items, write arrays."""
     from negsample.cli.terminal import print_dataset
     from negsample.data.log.read import read_log
     from negsample.data.prepare.pipeline import prepare as prepare_log
 
-    settings = prepare_settings(
-        user,
-        item,
-        time,
-        keep_missing_ids,
-        min_user_events,
-        min_item_events,
-        split,
-        valid_fraction,
-        test_fraction,
-        cold,
-    )
+    settings = preparing.settings()
     data = prepare_log(read_log(log, **settings.reading()), settings, folder)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
@@ -81,35 +52,16 @@ def train(
     changes: Changes = None,
     cutoffs: Cutoffs = None,
     plugins: Plugins = None,
-    user: User = None,
-    item: Item = None,
-    time: Time = None,
-    keep_missing_ids: KeepMissing = False,
-    min_user_events: MinUser = 1,
-    min_item_events: MinItem = 1,
-    split: Split = None,
-    valid_fraction: ValidFraction = 0.05,
-    test_fraction: TestFraction = 0.05,
-    cold: Cold = "keep",
+    *,
+    preparing: Preparing,
 ) -> None:
-    """Train one model by one method, and measure it."""
+    """Train one model with one method, and evaluate it."""
     from negsample.paper.presets import PRESETS, remarks, whose
 
     chosen_preset = PRESETS[preset]
     changes = with_cutoffs(changes, cutoffs)
     settings, negatives = settings_of(epochs, changes, chosen_preset.training)
-    prepared = prepare_settings(
-        user,
-        item,
-        time,
-        keep_missing_ids,
-        min_user_events,
-        min_item_events,
-        split,
-        valid_fraction,
-        test_fraction,
-        cold,
-    )
+    prepared = preparing.settings()
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.load import load_dataset
     from negsample.execution.attempts import run_job
@@ -126,7 +78,7 @@ def train(
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
-    data = load_dataset(dataset, prepared, split=None if split else chosen_preset.split)
+    data = load_dataset(dataset, prepared, split=None if preparing.split else chosen_preset.split)
     methods = chosen_preset.methods(names)
     overrides = chosen_preset.overrides(
         {data.name: whose(data.name).published}, [*methods, POPREC], [*given_to_training(epochs, changes), *negatives]
@@ -157,11 +109,11 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     dial: Annotated[
         str | None,
-        typer.Option(metavar="none|auto|NUMBER|balance:X", help="Choose its dial anew. (default: as it was chosen)"),
+        typer.Option(metavar="none|auto|NUMBER|balance:X", help="Choose the dial again. (default: as before)"),
     ] = None,
     plugins: Plugins = None,
 ) -> None:
-    """Measure a finished run again, from its saved model."""
+    """Evaluate the saved model of a finished run again."""
     from negsample.cli.terminal import print_metrics
     from negsample.runs.folder import read_run
 
@@ -176,7 +128,7 @@ def evaluate(
 def verify(
     folder: Annotated[Path, typer.Argument(help="A prepared dataset, a run, a study or a tuning.")],
 ) -> None:
-    """Compare every file with the checksums that were written with it."""
+    """Check every file of a folder against its checksum."""
     from negsample.studies.verify import verify as verify_folder
 
     damaged = 0
@@ -194,7 +146,7 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="One method: its formula, when to take it, its settings.")] = None,
     plugins: Plugins = None,
 ) -> None:
-    """The methods by name: their sampler, miner and loss, what a position costs, their source."""
+    """List the methods: sampler, miner, loss, cost and source; with NAME all about one."""
     from negsample.cli.terminal import print_method, print_methods
 
     if name is None:

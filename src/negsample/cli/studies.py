@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,42 +14,34 @@ from negsample.cli.commands import train_command
 from negsample.cli.console import out, say
 from negsample.cli.options import (
     Changes,
-    Cold,
     Cutoffs,
     Dial,
+    Doing,
     Epochs,
-    Item,
-    Jobs,
-    KeepMissing,
-    MinItem,
-    MinUser,
-    MLflow,
-    On,
+    OutStudy,
     Plugins,
+    Preparing,
     Preset,
-    Replace,
     Seed,
-    Split,
-    TestFraction,
-    Time,
-    Together,
-    User,
-    ValidFraction,
     given_to_training,
-    prepare_settings,
     settings_of,
     whole_numbers,
     with_cutoffs,
 )
 from negsample.errors import FailedError, InputError
 
+Tuned = Mapping[tuple[str, str], Mapping[str, Any]]
+"""Settings of a dataset and a method, as a tuning found them."""
+Planned = tuple["list[Job]", "list[Job]"]
+"""The runs of a study's table, and those beside it."""
+
 if TYPE_CHECKING:
     from negsample.analysis.reading import Study
+    from negsample.data.dataset import Dataset
     from negsample.execution.backend import Backend
     from negsample.report.supplement import Supplementing
     from negsample.runs.job import Job
     from negsample.studies.tuning_task import Tuning
-    from negsample.tracking.study import TrackedStudy
 
 
 def compare(
@@ -58,7 +49,7 @@ def compare(
         list[str],
         typer.Argument(help="Names of `negsample data list`, prepared folders, or logs.", metavar="DATASET..."),
     ],
-    folder: Annotated[Path, typer.Option("--out", help="The study; an interrupted one is carried on.")],
+    folder: OutStudy,
     methods: Annotated[
         str | None,
         typer.Option(help="Names of `negsample methods`, with commas, or 'all'. (default: the paper's six)"),
@@ -69,126 +60,60 @@ def compare(
     preset: Preset = "default",
     tune_trials: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=10_000, help="First search the settings of each method in so many trials, on validation."
-        ),
+        typer.Option(min=1, max=10_000, help="First tune each method on validation with this many trials."),
     ] = None,
     oversampling: Annotated[
         str | None,
-        typer.Option(metavar="N,N,...", help="Also train with batches of N epochs drawn again and again, for each N."),
+        typer.Option(metavar="N,N,...", help="Also train with the batches of N epochs reused, for each N."),
     ] = None,
-    at_once: Jobs = 1,
-    on: On = "local",
-    together: Together = 1,
     dial: Dial = "none",
-    mlflow: MLflow = None,
-    replace: Replace = False,
+    *,
+    doing: Doing,
     changes: Changes = None,
     cutoffs: Cutoffs = None,
     plugins: Plugins = None,
-    user: User = None,
-    item: Item = None,
-    time: Time = None,
-    keep_missing_ids: KeepMissing = False,
-    min_user_events: MinUser = 1,
-    min_item_events: MinItem = 1,
-    split: Split = None,
-    valid_fraction: ValidFraction = 0.05,
-    test_fraction: TestFraction = 0.05,
-    cold: Cold = "keep",
+    preparing: Preparing,
 ) -> None:
-    """Compare methods on the same data: the main job. PopRec comes along."""
-    from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
-
-    chosen_preset = PRESETS[preset]
-    check_untuned(chosen_preset, tune_trials)
-    changes = with_cutoffs(changes, cutoffs)
-    settings, negatives = settings_of(epochs, changes, chosen_preset.training)
-    prepared = prepare_settings(
-        user,
-        item,
-        time,
-        keep_missing_ids,
-        min_user_events,
-        min_item_events,
-        split,
-        valid_fraction,
-        test_fraction,
-        cold,
-    )
-    from negsample.cli.terminal import print_dataset, print_forecast
+    """Compare methods on the same data. The baseline PopRec is always added."""
     from negsample.data.load import load_dataset
-    from negsample.execution.backend import parse_backend
     from negsample.methods import PAPER_SIX, POPREC, method_names
+    from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
     from negsample.report.words import unreached_words
     from negsample.scoring.dial import parse_choice
-    from negsample.studies import study
-    from negsample.studies.earlier import check_adds, read_earlier
-    from negsample.studies.files import check_study_folder
-    from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.study import oversampled, plan
     from negsample.studies.tuning import plan_tunings
-    from negsample.tracking import track
 
-    tracking = track(mlflow, folder)
-    asked = list(PAPER_SIX) if methods is None else method_names(methods)
+    chosen = PRESETS[preset]
+    check_untuned(chosen, tune_trials)
+    changes = with_cutoffs(changes, cutoffs)
+    settings, negatives = settings_of(epochs, changes, chosen.training)
+    prepared, asked = preparing.settings(), list(PAPER_SIX) if methods is None else method_names(methods)
+    factors = whole_numbers("--oversampling", oversampling)
     parse_choice(dial)
-    backend = parse_backend(on)
-    loaded = [load_dataset(each, prepared, split=None if split else chosen_preset.split) for each in datasets]
-    names, given = chosen_preset.methods(asked), given_to_training(epochs, changes)
-    published = {data.name: whose(data.name).published for data in loaded}
-    overrides = chosen_preset.overrides(published, [*names, POPREC], [*given, *negatives])
-    planned = partial(study.plan, loaded, names, repeats=repeats, seed=seed, settings=settings, changes=negatives)
-    jobs, factors = planned(tuned=overrides), whole_numbers("--oversampling", oversampling)
-    again = study.oversampled(jobs, factors)
-    check_study_folder(folder)
-    note: dict[str, Any] = {"command": command_line(), "preset": preset}
-    note |= {} if tune_trials is None else {"tune_trials": tune_trials}
-    for data in loaded:
-        print_dataset(out, data, settings)
-    for remark in remarks(chosen_preset, {data.name: data.split for data in loaded}, asked):
-        out.plain(remark)
-    untuned: dict[tuple[str, str], str] = {}
-    if tune_trials is not None:
-        tunings = plan_tunings(
-            loaded,
-            names,
-            trials=tune_trials,
-            seed=seed,
-            settings=settings,
-            changes=negatives,
-            given=given,
-            folder=folder / "tuning",
-        )
-        if not replace:  # tuning may take hours, and what is tuned is compared after it
-            check_adds(folder, read_earlier(folder), [job for job in jobs if job.method == POPREC], note)
-        if searches := [(each.job, each.left) for each in tunings if each.left]:
-            left = study.unfinished([*jobs, *again], folder, together)
-            check_fits(left, at_once, memory=backend.here)
-            at_a_time = study.at_a_time([*jobs, *again], at_once, together)
-            ahead = forecast(left, at_a_time, searches=searches, searches_at_once=min(at_once, len(tunings)))
-            print_forecast(out, ahead, here=not backend.ray)
-        jobs = planned(tuned=tuned(tunings, at_once, backend, untuned))
-        again = study.oversampled(jobs, factors)
-        note |= {"tunings": [tuning.stem for tuning in tunings]}
-
-    def say_forecast(left: Sequence[Sequence[Job]]) -> None:
-        ahead = forecast(left, study.at_a_time([*jobs, *again], at_once, together))
-        print_forecast(out, ahead, here=not backend.ray)
-
-    finished, failures = carry_out(
-        jobs,
-        folder,
-        oversampling=again,
-        at_once=at_once,
-        together=together,
-        dial=dial,
-        on=backend,
-        tracking=tracking,
-        note=note,
-        replace=replace,
-        untuned=untuned,
-        before=say_forecast,
+    loaded = [load_dataset(each, prepared, split=None if preparing.split else chosen.split) for each in datasets]
+    names, given = chosen.methods(asked), given_to_training(epochs, changes)
+    common: dict[str, Any] = {"seed": seed, "settings": settings, "changes": negatives}
+    published = chosen.overrides(
+        {data.name: whose(data.name).published for data in loaded}, [*names, POPREC], [*given, *negatives]
     )
+
+    def planned(tuned: Tuned | None) -> Planned:
+        jobs = plan(loaded, names, repeats=repeats, tuned=published if tuned is None else tuned, **common)
+        return jobs, oversampled(jobs, factors)
+
+    tuning = {} if tune_trials is None else {"tune_trials": tune_trials}
+    request = StudyRequest(
+        folder,
+        loaded,
+        planned,
+        {"command": command_line(), "preset": preset, **tuning},
+        remarks(chosen, {data.name: data.split for data in loaded}, asked),
+        []
+        if tune_trials is None
+        else plan_tunings(loaded, names, trials=tune_trials, given=given, folder=folder / "tuning", **common),
+        dial=dial,
+    )
+    finished, failures = carry_out(request, doing)
     words = unreached_words(finished)
     if words and not failures and len(finished.unreached()) == len(finished.trained()):
         raise InputError(words)
@@ -201,37 +126,18 @@ def compare(
 def tune(
     dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
-    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Settings that are tried; more of them carry on.")],
-    folder: Annotated[Path, typer.Option("--out", help="The search; an interrupted one is carried on.")],
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Settings to try; a larger number goes on.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the search; repeat the command to resume it.")],
     epochs: Epochs = None,
     seed: Seed = 0,
     changes: Changes = None,
     plugins: Plugins = None,
-    user: User = None,
-    item: Item = None,
-    time: Time = None,
-    keep_missing_ids: KeepMissing = False,
-    min_user_events: MinUser = 1,
-    min_item_events: MinItem = 1,
-    split: Split = None,
-    valid_fraction: ValidFraction = 0.05,
-    test_fraction: TestFraction = 0.05,
-    cold: Cold = "keep",
+    *,
+    preparing: Preparing,
 ) -> None:
-    """Search the settings of one method on validation: learning rate, batch size, numbers of negatives."""
+    """Tune one method on validation: learning rate, batch size, numbers of negatives."""
     settings, negatives = settings_of(epochs, changes)
-    prepared = prepare_settings(
-        user,
-        item,
-        time,
-        keep_missing_ids,
-        min_user_events,
-        min_item_events,
-        split,
-        valid_fraction,
-        test_fraction,
-        cold,
-    )
+    prepared = preparing.settings()
     from negsample.cli.terminal import print_best, print_dataset, print_forecast
     from negsample.data.load import load_dataset
     from negsample.execution.backend import LOCAL
@@ -270,7 +176,7 @@ def report(
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """Write a study's report again, from its folders alone."""
+    """Write the report of a study again, from its folder."""
     from negsample.analysis.reading import read_study
     from negsample.paper.beside import reproduced
     from negsample.paper.supplement import paper_supplement
@@ -281,57 +187,118 @@ def report(
     _say_study(study)
 
 
-def carry_out(
-    jobs: Sequence[Job],
-    folder: Path,
-    *,
-    oversampling: Sequence[Job],
-    at_once: int,
-    together: int,
-    on: Backend,
-    tracking: TrackedStudy | None,
-    note: Mapping[str, Any],
-    replace: bool,
-    dial: str = "none",
-    untuned: Mapping[tuple[str, str], str] | None = None,
-    supplement: Supplementing | None = None,
-    before: Callable[[Sequence[Sequence[Job]]], None] = lambda left: None,
-) -> tuple[Study, list[str]]:
+class StudyRequest(NamedTuple):
+    """What a command asks of a study.
+
+    ``planned``: the runs of its table and those beside it, given what a tuning found (None: nothing). ``note``: kept in
+    study.json. ``remarks``: said before it begins. ``tuned_runs``: whether what ``tunings`` find is for the runs.
+    """
+
+    folder: Path
+    datasets: list[Dataset]
+    planned: Callable[[Tuned | None], Planned]
+    note: dict[str, Any]
+    remarks: list[str]
+    tunings: list[Tuning]
+    tuned_runs: bool = True
+    dial: str = "none"
+    supplement: Supplementing | None = None
+    forecast_only: bool = False
+
+
+def carry_out(request: StudyRequest, doing: Doing) -> tuple[Study, list[str]]:
     """Do what is left of a study, seen on the terminal, and say what came of it; what failed is returned, in lines.
 
     Raises:
         FailedError: nothing is finished.
     """
     from negsample.analysis.reading import read_study
+    from negsample.cli.terminal import print_dataset
     from negsample.comparison import compare as run_study
+    from negsample.execution.backend import parse_backend
+    from negsample.studies.files import check_study_folder
     from negsample.studies.progress import progress_of
-    from negsample.tracking import tracked
+    from negsample.tracking import track, tracked
 
+    tracking, backend = track(doing.mlflow, request.folder), parse_backend(doing.on)
+    check_study_folder(request.folder)
+    jobs, beside = request.planned(None)
+    for data in request.datasets:
+        print_dataset(out, data, jobs[0].settings)
+    for remark in request.remarks:
+        out.plain(remark)
+    untuned: dict[tuple[str, str], str] = {}
+    note, will_change = dict(request.note), bool(request.tunings) and request.tuned_runs
+    if request.tunings or request.forecast_only:
+        _forecast_searches(request, doing, backend, (jobs, beside))
+        found = tuned(request.tunings, doing.at_once, backend, untuned)
+        if will_change:
+            jobs, beside = request.planned(found)
+            note["tunings"] = [each.stem for each in request.tunings]
     failures: list[str] = []
-    with tracked(tracking, say) as logging, progress_of(out, [*jobs, *oversampling]) as progress:
+    with tracked(tracking, say) as logging, progress_of(out, [*jobs, *beside]) as progress:
         try:
             finished = run_study(
                 jobs,
-                folder,
-                oversampling=oversampling,
-                at_once=at_once,
-                together=together,
-                dial=dial,
-                on=on,
-                before=before,
+                request.folder,
+                oversampling=beside,
+                at_once=doing.at_once,
+                together=doing.together,
+                dial=request.dial,
+                on=backend,
+                before=_say_forecast(doing, backend, [*jobs, *beside]),
                 watch=logging(progress.watch),
                 tell=progress.tell,
                 note=note,
-                replace=replace,
-                untuned=untuned,
-                supplement=supplement,
+                replace=doing.replace,
+                untuned=untuned if request.tuned_runs else {},
+                supplement=request.supplement,
             )
         except FailedError as failed:
             if failed.page is None:
                 raise
-            finished, failures = read_study(folder), failed.lines
+            finished, failures = read_study(request.folder), failed.lines
     _say_study(finished)
+    if not request.tuned_runs:
+        failures += [f"the search of {method} on {name}: {why}" for (name, method), why in untuned.items()]
     return finished, failures
+
+
+def _forecast_searches(request: StudyRequest, doing: Doing, backend: Backend, planned: Planned) -> None:
+    """Say what the searches and then the runs will take, after what would refuse them later: tuning takes hours."""
+    from negsample.cli.terminal import print_forecast
+    from negsample.methods import POPREC
+    from negsample.studies.earlier import check_adds, read_earlier
+    from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.study import at_a_time, unfinished
+
+    jobs, beside = planned
+    if not doing.replace:  # what is tuned is compared later, when its settings are known
+        known = [job for job in jobs if job.method == POPREC] if request.tuned_runs else [*jobs, *beside]
+        check_adds(request.folder, read_earlier(request.folder), known, request.note)
+    left = unfinished([*jobs, *beside], request.folder, doing.together)
+    check_fits(left, doing.at_once, memory=backend.here)
+    if searches := [(each.job, each.left) for each in request.tunings if each.left]:
+        runs_at_once = at_a_time([*jobs, *beside], doing.at_once, doing.together)
+        at_once = min(doing.at_once, len(request.tunings))
+        ahead = forecast(left, runs_at_once, searches=searches, searches_at_once=at_once)
+        print_forecast(out, ahead, here=not backend.ray)
+    if request.forecast_only:
+        if not searches:
+            _say_forecast(doing, backend, [*jobs, *beside])(left)
+        raise typer.Exit
+
+
+def _say_forecast(doing: Doing, backend: Backend, jobs: Sequence[Job]) -> Callable[[Sequence[Sequence[Job]]], None]:
+    from negsample.cli.terminal import print_forecast
+    from negsample.studies.forecast import forecast
+    from negsample.studies.study import at_a_time
+
+    def say_of(left: Sequence[Sequence[Job]]) -> None:
+        ahead = forecast(left, at_a_time(jobs, doing.at_once, doing.together))
+        print_forecast(out, ahead, here=not backend.ray)
+
+    return say_of
 
 
 def _say_study(study: Study) -> None:
