@@ -174,7 +174,7 @@ def test_what_was_made_with_a_plugin_needs_it(colours, tmp_path, monkeypatch):
     check_sources("the run x", sources)
     with pytest.raises(InputError, match=r"the run x needs --plugin other.py"):
         check_sources("the run x", {"other.py": "0"})
-    with pytest.raises(InputError, match=r"the run x was made with another version of mine.py; .*train again"):
+    with pytest.raises(InputError, match=r"the run x was trained with another version of mine.py; .*train again"):
         check_sources("the run x", {"mine.py": "0"})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -94,7 +95,8 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
     """The test figures of one run."""
     test = metrics["test"]
     table = _table(f"{method}, test, %", "all", "warm", *COHORTS)
-    for name, label in (("hr", "HR@10"), ("ndcg", "NDCG@10"), ("mrr", "MRR@10")):
+    own = {name: f"{name}@10" for name in _own_metrics(test)}
+    for name, label in ({"hr": "HR@10", "ndcg": "NDCG@10", "mrr": "MRR@10"} | own).items():
         keys = (f"{name}@10", f"warm_{name}@10", *(f"{cohort}_{name}@10" for cohort in COHORTS))
         table.add_row(label, *(_percent(test[key]) for key in keys))
     warm = test["events"] - test["cold_events"]
@@ -111,15 +113,22 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
         out.print(f"Dial {metrics['dial']:g} (asked for: {metrics['dial_choice']})", highlight=False, markup=False)
 
 
+def _own_metrics(figures: Iterable[str]) -> list[str]:
+    """The metrics of plugins among these names of figures; each has a figure of the head."""
+    names = [each.removeprefix("head_").removesuffix("@10") for each in figures if re.fullmatch("head_.*@10", each)]
+    return [name for name in names if name not in ("hr", "ndcg", "mrr")]
+
+
 def print_study(out: Console, table: pl.DataFrame, dial: str = "none") -> None:
     """Test figures in % for each dataset of a study: mean and sd over runs, the best in bold; fits 80 columns.
 
     ``dial``: how the runs' dials were chosen; the settings stand below the table.
     """
     for (dataset,), rows in table.group_by("dataset", maintain_order=True):
-        shown = _table(*_STUDY_COLUMNS.values(), "secs")
+        columns = _STUDY_COLUMNS | {f"{name}@10": f"{name}@10" for name in _own_metrics(rows.columns)}
+        shown = _table(*columns.values(), "secs")
         shown.title = f"{dataset}: test, %, mean ±sd of the runs"
-        best = {column: rows[column].max() for column in _STUDY_COLUMNS if column != "method"}
+        best = {column: rows[column].max() for column in columns if column != "method"}
         for row in rows.iter_rows(named=True):
             cells = [Text(row["method"])]
             if not row["runs"]:
@@ -198,7 +207,8 @@ def print_method(out: Console, given: str) -> None:
         ("when to take it", method.take),
         ("head, mid, tail", method.serves),
     ):
-        facts.add_row(Text(label, style="dim"), Text(text))
+        if text.strip():  # a method of a plugin need not say all of it
+            facts.add_row(Text(label, style="dim"), Text(text))
     out.print(Text(name, style="bold"))
     out.print(facts)
     settings = _table("setting", "default", "what it is")

@@ -167,6 +167,6 @@ def check_sources(what: str, sources: Mapping[str, str]) -> None:
     here = {each.name: each.digest for registry in _registries.values() for each in registry.plugins()}
     for name, digest in sources.items():
         if name not in here:
-            raise InputError(f"{what} needs --plugin {name} (in Python: negsample.load_plugins): it was made with it")
+            raise InputError(f"{what} needs --plugin {name} (in Python: load_plugins), which it was trained with")
         if here[name] != digest:
-            raise InputError(f"{what} was made with another version of {name}; give that one, or train again")
+            raise InputError(f"{what} was trained with another version of {name}; give that one, or train again")
