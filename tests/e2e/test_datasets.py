@@ -76,7 +76,7 @@ def test_the_list_names_them_all_with_address_and_terms(negsample):
 
 def test_fetch_from_a_file_says_loudly_that_it_is_not_the_official_one(negsample, fetched):
     assert "Fetched movielens-1m: " in fetched
-    assert "IT IS NOT THE OFFICIAL FILE: it has " in fetched
+    assert "NOT THE OFFICIAL FILE: it has " in fetched
     assert "ratings.dat has 24,594,131" in fetched
     assert "Harper" in fetched
     assert "Terms: Research use" in fetched
@@ -87,7 +87,7 @@ def test_fetch_from_a_file_says_loudly_that_it_is_not_the_official_one(negsample
 def test_what_is_fetched_is_not_fetched_again(negsample, fetched, archive):
     again = done(negsample("data", "fetch", "movielens-1m", **NO_NETWORK))
     assert "movielens-1m is fetched already: " in again
-    assert "IT IS NOT THE OFFICIAL FILE" in again
+    assert "NOT THE OFFICIAL FILE" in again
     assert "was not read; to use it instead, delete " in done(
         negsample("data", "fetch", "movielens-1m", "--from", archive)
     )

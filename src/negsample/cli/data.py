@@ -29,15 +29,16 @@ def list_known() -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for column in ("name", "events", "here", "what"):
         table.add_column(column, justify="right" if column == "events" else "left", no_wrap=column != "what")
-    for name, facts in BUNDLED.items():
-        table.add_row(name, f"{facts.events:,}", "bundled", facts.what)
-    for source in SOURCES.values():
-        table.add_row(source.name, f"{source.events:,}", _here(source), source.what)
+    addresses = []
+    for name, bundled in BUNDLED.items():
+        table.add_row(name, f"{bundled.events:,}", "bundled", bundled.what)
+        addresses.append(f"{name}: {bundled.page}\n    {bundled.terms}")
+    for name, source in SOURCES.items():
+        table.add_row(name, f"{source.events:,}", _here(source), source.what)
+        addresses.append(f"{name}: {source.address or f'{source.page} (asks for an account)'}\n    {source.terms}")
     out.print(table)
-    for name, facts in BUNDLED.items():
-        out.plain(f"{name}: {facts.page}\n    {facts.terms}")
-    for source in SOURCES.values():
-        out.plain(f"{source.name}: {source.address or f'{source.page} (asks for an account)'}\n    {source.terms}")
+    for lines in addresses:
+        out.plain(lines)
     out.plain("`negsample data fetch NAME` gets one; its name is then a DATASET for every command.")
 
 
@@ -63,14 +64,14 @@ def fetch(
     there = fetched(source)
     if there:
         out.plain(f"{name} is fetched already: {there.path}")
-        _say_official(there)
+        _print_note(there)
         if given is not None:
             out.plain(f"{given} was not read; to use it instead, delete {there.path.parent} first")
         return
     with coming(out, name) as progress:
         there = fetch_source(source, given, progress=progress)
     out.plain(f"Fetched {name}: {there.path}")
-    _say_official(there)
+    _print_note(there)
     out.plain(f"Terms: {source.terms}")
     out.plain(f"To cite: {source.citation}")
     out.plain(f"Use it by its name: negsample compare {name} --out DIR")
@@ -86,11 +87,5 @@ def _here(source: Source) -> str:
     return {True: "fetched", None: "fetched, unsure", False: "NOT OFFICIAL"}[there.official] if there else "no"
 
 
-def _say_official(there: Fetched) -> None:
-    if there.official:
-        out.plain("It is the official file: its checksum agrees.")
-    elif there.official is None:
-        out.plain(f"It may be the official file: {there.why} (its sha256 is {there.sha256}).")
-    else:
-        text = f"IT IS NOT THE OFFICIAL FILE: {there.why}. Figures on it are of that file alone."
-        out.plain(text, style="bold red")
+def _print_note(there: Fetched) -> None:
+    out.plain(there.note(), style="bold red" if there.official is False else None)

@@ -19,20 +19,16 @@ class Official(NamedTuple):
     size: int | None = None
     sha256: str | None = None
 
-    def difference(self, found: Sum) -> str:
-        """How a file differs from this one, as far as it is known; empty: not at all."""
-        if self.size not in (None, found.size):
-            return f"it has {found.size:,} bytes, {self.name} has {self.size:,}"
-        if self.sha256 not in (None, found.sha256):
-            return f"its sha256 is {found.sha256}, that of {self.name} is {self.sha256}"
-        return ""
-
     def verdict(self, found: Sum) -> tuple[bool | None, str]:
         """Whether a file is this one (None: it cannot be known), and if not, why."""
-        if self.sha256 is None and not self.difference(found):
+        if self.size not in (None, found.size):
+            return False, f"it has {found.size:,} bytes, {self.name} has {self.size:,}"
+        if self.sha256 is None:
             size = "size agrees, its checksum" if self.size else "size and checksum"
             return None, f"its {size} cannot be compared: none is known of {self.name}"
-        return not self.difference(found), self.difference(found)
+        if self.sha256 != found.sha256:
+            return False, f"its sha256 is {found.sha256}, that of {self.name} is {self.sha256}"
+        return True, ""
 
 
 class Form(NamedTuple):
