@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
+import torch
 
-from negsample import InputError, compare, run_settings
+from negsample import InputError, PopRec, compare, run_settings
+from negsample.evaluation.metrics import METRICS, register_metric
+from negsample.models.baselines import BASELINES, register_baseline
 from negsample.studies.study import plan
 
 SMALL = {"epochs": 1, "dim": 4, "blocks": 1, "max_length": 4, "random_negatives": 3}
@@ -72,6 +76,30 @@ def test_jobs_have_their_methods_already(world, tmp_path):
         compare(jobs, tmp_path / "study", "random", seed=3)
     with pytest.raises(InputError, match="got both"):
         compare([*jobs, data], tmp_path / "study")
+
+
+def test_metrics_and_baselines_of_one_s_own_stand_beside_the_others(world, tmp_path, monkeypatch):
+    """A metric that comes later, or changes, measures finished runs again and trains none."""
+    for registry in (METRICS, BASELINES):
+        for name in ("_parts", "_from"):
+            monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+    register_baseline("by-id", lambda data: PopRec(torch.arange(1, data.catalogue_size + 1)))
+    data, epochs = world(users=30, items=20), []
+    asked = {"data": data, "out": tmp_path / "study", "methods": "random, by-id", "repeats": 2, "settings": SMALL}
+    study = compare(**asked, watch=lambda job, epoch: epochs.append(epoch))
+    assert study.about["methods"] == ["random", "by-id", "PopRec"]
+    by_id = next(run for run in study.runs if run.config["method"] == "by-id")
+    ends, starts = data.offsets[1:], np.asarray(data.valid_ends)
+    targets = np.concatenate([data.items[first:last] for first, last in zip(starts, ends, strict=True)])
+    assert by_id.metrics["test"]["hr@10"] == pytest.approx(float((targets <= 10).mean()))
+    trained = len([each for each in epochs if each is not None])
+    register_metric("rbp", lambda ranks, k: np.where(ranks < k, 0.5**ranks, 0.0))
+    study = compare(**asked, watch=lambda job, epoch: epochs.append(epoch))
+    metrics = next(run for run in study.runs if run.config["method"] == "by-id").metrics["test"]
+    assert {"rbp@10", "tail_rbp@20"} <= set(metrics)
+    assert metrics["rbp@1"] == metrics["hr@1"]
+    assert len([each for each in epochs if each is not None]) == trained == 2
+    assert "by-id" in (tmp_path / "study" / "report.html").read_text()
 
 
 @pytest.mark.usefixtures("no_report")

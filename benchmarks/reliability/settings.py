@@ -193,7 +193,7 @@ def _by_python(tried: Try, data: Dataset, folder: Path) -> str | None:
     if tried.method != POPREC:
         catalogue = catalogue_of(data, settings.model.max_length, windows=settings.training.windows)
         method = build_method(tried.method, catalogue, negatives)
-        fitted = fit(model, data, method, settings, seed=0)  # type: ignore[arg-type]
+        fitted = fit(model, data, method, settings, seed=0)
         if not all(bool(torch.isfinite(each).all()) for each in model.state_dict().values()):
             return "a weight is not finite"
         if not all(math.isfinite(epoch.loss) for epoch in fitted.log):

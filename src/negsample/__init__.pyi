@@ -44,6 +44,7 @@ from .models import Backbone as Backbone
 from .models import GRU4Rec as GRU4Rec
 from .models import PopRec as PopRec
 from .models import SASRec as SASRec
+from .models.baselines import register_baseline as register_baseline
 from .models.build import register_backbone as register_backbone
 from .optim import optimizer_for as optimizer_for
 from .plugins import load_plugins as load_plugins

@@ -14,6 +14,7 @@ import negsample
 from negsample import InputError, PrepareSettings, plan, run_settings
 from negsample.evaluation.metrics.ranking import METRICS
 from negsample.methods import negative_settings
+from negsample.models.baselines import BASELINES
 from negsample.settings import BACKBONES, Dim, Dropout, MaxLength, Table, TableDtype
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -62,6 +63,7 @@ def good(world, tmp_path_factory):
         "register_method": {"name": "of-this-test", "method": negsample.METHODS["random"], "replace": True},
         "register_backbone": {"name": "of-this-test", "settings": OwnBackbone, "replace": True},
         "register_metric": {"name": "own", "metric": lambda ranks, k: ranks < k, "replace": True},
+        "register_baseline": {"name": "own-rule", "build": lambda data: None, "replace": True},
         "run_settings": {},
         "load_plugins": {"names": []},
         "catalogue_of": {"data": data, "max_length": 4, "windows": "last"},
@@ -94,7 +96,7 @@ def good(world, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def nothing_stays(monkeypatch):
-    for registry in (negsample.METHODS, BACKBONES, METRICS):
+    for registry in (negsample.METHODS, BACKBONES, METRICS, BASELINES):
         for name in ("_parts", "_from"):
             monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
 

@@ -10,11 +10,13 @@ from pydantic.fields import FieldInfo
 from negsample.errors import InputError, guarded
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.methods.registry import METHODS, POPREC
+from negsample.models.baselines import BASELINES, is_baseline
 from negsample.settings import Settings, checked
 
 
 def method_names(given: str) -> list[str]:
-    """The methods in a list with commas, each once, in order; PopRec is known in any spelling, ``all`` is every one.
+    """The methods and baselines in a list with commas, each once, in order; ``all`` is every method, and PopRec is
+    known in any spelling.
 
     Raises:
         InputError: a name is unknown, or there is none.
@@ -26,10 +28,11 @@ def method_names(given: str) -> list[str]:
         elif name.lower() == POPREC.lower():
             names.append(POPREC)
         elif name:
-            METHODS[name]  # or it is an error
+            if not is_baseline(name):
+                METHODS[name]  # or it is an error
             names.append(name)
     if not names:
-        raise InputError(f"no method given; the methods are: {', '.join(METHODS)}, {POPREC}; or 'all'")
+        raise InputError(f"no method given; the methods are: {', '.join([*METHODS, *BASELINES])}; or 'all'")
     return list(dict.fromkeys(names))
 
 
@@ -45,11 +48,11 @@ def negative_settings(method: str, changes: Mapping[str, Any]) -> dict[str, Any]
     Raises:
         InputError: a change is unknown to every method or breaks its rule.
     """
-    own = {} if method == POPREC else _of(method).settings.model_fields
+    own = {} if is_baseline(method) else _of(method).settings.model_fields
     for key in changes:
         if key not in own:
             checked(_one_with(key).settings, {key: changes[key]})
-    if method == POPREC:
+    if is_baseline(method):
         return {}
     changed = {key: value for key, value in changes.items() if key in own}
     return _settings(method, changed).model_dump(mode="json")

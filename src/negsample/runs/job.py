@@ -8,19 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from negsample.data.dataset import Dataset
-from negsample.data.popularity import popularity_order
 from negsample.files.checksums import LIST, write_list
 from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
-from negsample.methods import POPREC, build_method, catalogue_of, changed_settings, negative_settings
-from negsample.models import Backbone, PopRec
+from negsample.methods import build_method, catalogue_of, changed_settings, negative_settings
+from negsample.models import Backbone
+from negsample.models.baselines import BASELINES, is_baseline
 from negsample.models.build import build_backbone
 from negsample.plugins import sources_of
 from negsample.random import generator
@@ -60,7 +59,7 @@ class Job(NamedTuple):
             "method": self.method,
             "seed": self.seed,
             "settings": self.settings.changed(self.data.catalogue_size),
-            "negatives": {} if self.method == POPREC else changed_settings(self.method, self.negatives),
+            "negatives": {} if is_baseline(self.method) else changed_settings(self.method, self.negatives),
         } | ({"plugins": plugins} if plugins else {})
 
     def config(self) -> dict[str, Any]:
@@ -113,14 +112,15 @@ def make_runs(
     forget_peak(device)
     models = [build_model(job, device) for job in jobs]
     trainings = []
-    trained = [model for model in models if not isinstance(model, PopRec)]
     catalogue = (
-        catalogue_of(jobs[0].data, jobs[0].settings.model.max_length, device, windows=jobs[0].settings.training.windows)
-        if trained
-        else None
+        None
+        if is_baseline(jobs[0].method)
+        else catalogue_of(
+            jobs[0].data, jobs[0].settings.model.max_length, device, windows=jobs[0].settings.training.windows
+        )
     )
     for job, place, model in zip(jobs, places, models, strict=True):
-        if not isinstance(model, PopRec) and catalogue is not None:
+        if catalogue is not None:
             method = build_method(job.method, catalogue, job.negatives)
             trainings.append(TrainingState(model, method, seed=job.seed, watch=partial(watch, job), keep=place))
     checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device))
@@ -149,7 +149,7 @@ def checkpoint_identity(jobs: Sequence[Job], device: torch.device) -> str:
 
 def _write(
     job: Job,
-    model: Backbone | PopRec,
+    model: Backbone,
     fitted: Fitted,
     scratch: Path,
     dial: Choice,
@@ -174,11 +174,10 @@ def _write(
     write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | took)
 
 
-def build_model(job: Job, device: torch.device) -> Backbone | PopRec:
-    """The untrained model of ``job``."""
-    if job.method == POPREC:
-        order = torch.from_numpy(popularity_order(np.asarray(job.data.train_counts)))
-        return PopRec(order, max_length=job.settings.model.max_length).to(device)
+def build_model(job: Job, device: torch.device) -> Backbone:
+    """The untrained model of ``job``; of a baseline the one that its rule makes."""
+    if is_baseline(job.method):
+        return cast("Backbone", BASELINES[job.method](job.data).to(device))
     rng = generator(job.seed, "init")
     return build_backbone(job.settings.model, job.data.catalogue_size, rng=rng, device=device)
 

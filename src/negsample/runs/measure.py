@@ -14,6 +14,7 @@ from torch import Tensor
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.evaluation.evaluate import Evaluation, Model, evaluate_by_dial
+from negsample.evaluation.metrics import own_metrics
 from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting
@@ -91,8 +92,10 @@ def write_measured(
 
 
 def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
-    """The same for a finished run, from what was measured; None if that lacks what the choice needs."""
+    """The same for a finished run, from what was measured; None if that lacks what the choice needs, or a metric."""
     grid = read_grid(run.folder)
+    if run.metrics.get("own_metrics", {}) != own_metrics():
+        return None
     if len(grid.betas) > 1 and choice.number is not None and choice.number not in grid.betas:
         return None
     chosen = _choose(grid, choice)
@@ -131,7 +134,7 @@ def _write(
         "dial": chosen.beta,
         "dial_choice": chosen.choice.text,
         "dial_reached": chosen.unreached is None,
-    }
+    } | ({"own_metrics": own} if (own := own_metrics()) else {})
     figures = {"valid": grid.valid[at] | best, "test": grid.test[at] | best}
     with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
         write_arrays(scratch / "ranks.npz", at_chosen | dict(ranks))

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from negsample.data.dataset import Dataset, open_dataset
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, read_list
-from negsample.methods import POPREC, catalogue_of
+from negsample.methods import catalogue_of
+from negsample.models.baselines import is_baseline
 from negsample.plugins import check_sources
 from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model, default_device
@@ -59,7 +60,7 @@ def remeasure(
     except Exception as error:  # safetensors and torch each have errors of their own
         raise listed.damaged("model.safetensors", error) from None
     counts = None
-    if job.method != POPREC:
+    if not is_baseline(job.method):
         counts = catalogue_of(data, settings.model.max_length, device, windows=settings.training.windows).target_counts
     measured = measure(model, data, settings, counts, dial, device=device)
     kept = kept_figures(run)

@@ -12,6 +12,7 @@ from negsample.files.checksums import LIST, Checksums
 from negsample.files.claims import claimed, clear, place_of
 from negsample.files.together import settled
 from negsample.methods import POPREC
+from negsample.models.baselines import is_baseline
 from negsample.runs.failed import read_failed
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
@@ -103,7 +104,7 @@ def is_another(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any]) -
 
 def has_work(out: Path, earlier: Earlier) -> bool:
     """Whether the study in ``out`` has anything that took time: a trained run, or a checkpoint of one."""
-    trained = any(each["method"] != POPREC for each in (*earlier.runs.values(), *earlier.oversampling.values()))
+    trained = any(not is_baseline(each["method"]) for each in (*earlier.runs.values(), *earlier.oversampling.values()))
     return trained or any(out.glob("runs/.*.unfinished/state.pt"))
 
 

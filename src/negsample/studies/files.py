@@ -21,6 +21,7 @@ from negsample.files.checksums import LIST
 from negsample.files.folders import check_place, write_arrays, write_json
 from negsample.files.together import rewriting, settled
 from negsample.methods import POPREC
+from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job
 from negsample.runs.machine import machine
 from negsample.studies.earlier import check_adds, has_work, is_another, read_earlier, remove_earlier
@@ -53,8 +54,8 @@ def write_study(
     check_adds(out, earlier, every, note)
     before = earlier.runs | earlier.still_failed(jobs)
     configs = [job.config() for job in jobs] + list(before.values())
-    seeds = {each["seed"] for each in configs if each["method"] != POPREC}
-    methods = list(dict.fromkeys(each["method"] for each in configs if each["method"] != POPREC))
+    seeds = {each["seed"] for each in configs if not is_baseline(each["method"])}
+    methods = sorted(dict.fromkeys(each["method"] for each in configs), key=_last)
     datasets = {job.data.name: job.data for job in jobs}
     runs = list(dict.fromkeys([*(job.name for job in jobs), *before]))
     about = {
@@ -62,7 +63,7 @@ def write_study(
         "negsample": version("negsample"),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "datasets": list(dict.fromkeys([*datasets, *earlier.manifests])),
-        "methods": [*methods, POPREC],
+        "methods": methods,
         "repeats": max(len(seeds), 1),
         "settings": jobs[0].settings.flat(),
         "runs": runs,
@@ -84,6 +85,11 @@ def write_study(
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
         write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))
     return runs
+
+
+def _last(method: str) -> int:
+    """Baselines stand after all methods, PopRec last."""
+    return 2 if method == POPREC else int(is_baseline(method))
 
 
 def listed_runs(out: Path) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from negsample.data.dataset import Dataset
 from negsample.errors import SEEDS, InputError, guarded, some, whole
 from negsample.methods import POPREC, method_names, negative_settings
+from negsample.models.baselines import is_baseline
 from negsample.runs.folder import is_run
 from negsample.runs.job import Job, tuned_job
 from negsample.settings import RunSettings, fingerprint
@@ -28,13 +29,13 @@ def plan(
     changes: Mapping[str, Any] | None = None,
     tuned: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> list[Job]:
-    """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, and PopRec once a dataset.
+    """Every run of a study: seeds ``seed .. seed + repeats - 1`` for each method, and each baseline once a dataset.
 
     The outer loop is over seeds, so that an interrupted study has compared all methods some times.
 
     Args:
         datasets: each by a name of its own.
-        methods: names of the table; PopRec is added (nothing in it is random: its seed is 0).
+        methods: names of methods and baselines; PopRec is added. (Nothing in a baseline is random: its seed is 0.)
         repeats: runs of each method.
         seed: the first.
         settings: of model and training, the same for all.
@@ -55,7 +56,8 @@ def plan(
     if len(set(names)) < len(names):
         raise InputError(f"two datasets have the same name among {', '.join(names)}; rename a file or folder")
     changes = dict(changes or {})
-    trained = [method for method in methods if method != POPREC]
+    trained = [method for method in methods if not is_baseline(method)]
+    rules = dict.fromkeys([POPREC, *(method for method in methods if is_baseline(method))])
     negatives = {method: negative_settings(method, changes) for method in trained}
     for key in changes:
         if not any(key in each for each in negatives.values()):
@@ -67,7 +69,11 @@ def plan(
         for data in datasets
         for method in trained
     ]
-    baselines = [tuned_job(Job(data, POPREC, 0, settings, {}), found.get((data.name, POPREC), {})) for data in datasets]
+    baselines = [
+        tuned_job(Job(data, rule, 0, settings, {}), found.get((data.name, rule), {}))
+        for data in datasets
+        for rule in rules
+    ]
     return baselines + grid
 
 
@@ -79,7 +85,7 @@ def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
     Raises:
         InputError: a factor breaks its rule.
     """
-    trained = [job for job in jobs if job.method != POPREC]
+    trained = [job for job in jobs if not is_baseline(job.method)]
     return [
         tuned_job(job, {"oversampling_factor": factor})
         for factor in factors

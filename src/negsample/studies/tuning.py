@@ -14,8 +14,9 @@ from negsample.execution.backend import LOCAL, Backend, run_tasks
 from negsample.execution.tasks import Lost
 from negsample.files.checksums import LIST
 from negsample.files.together import settled
-from negsample.methods import METHODS, POPREC, method_names, negative_settings
+from negsample.methods import METHODS, method_names, negative_settings
 from negsample.methods.spaces import narrowed
+from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, tuned_job
 from negsample.settings import RunSettings
 from negsample.studies.earlier import differs
@@ -45,7 +46,7 @@ def plan_tunings(
 
     Args:
         datasets: each by a name of its own.
-        methods: names of the table; PopRec has nothing to tune.
+        methods: names of the table; a baseline has nothing to tune.
         trials: of each.
         seed: of the study; see ``SEED``.
         settings: of training, but for what is searched.
@@ -64,7 +65,7 @@ def plan_tunings(
     folder, methods = Path(folder), method_names(",".join(methods))
     found = []
     for data in datasets:
-        for method in (each for each in methods if each != POPREC):
+        for method in (each for each in methods if not is_baseline(each)):
             job = Job(data, method, SEED + seed, settings, negative_settings(method, changes))
             job = tuned_job(job, tuned.get((data.name, method), {}))
             space = {key: each for key, each in METHODS[method].space.items() if key not in {*changes, *given}}

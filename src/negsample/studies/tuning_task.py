@@ -17,7 +17,6 @@ from negsample.files.folders import make_folders, write_json
 from negsample.files.together import settled
 from negsample.methods import build_method, catalogue_of
 from negsample.methods.spaces import Space
-from negsample.models import PopRec
 from negsample.runs.job import Job, build_model, checkpoint_identity, default_device, tuned_job
 from negsample.runs.reasons import failed_by
 from negsample.runs.shortage import is_of_the_system
@@ -214,7 +213,6 @@ def fit_trial(job: Job, place: Path, watch: Callable[[Epoch], None]) -> Fitted:
     """Train ``job`` with validation alone, kept in ``place`` to be carried on."""
     device = default_device()
     model = build_model(job, device)
-    assert not isinstance(model, PopRec)
     catalogue = catalogue_of(job.data, job.settings.model.max_length, device, windows=job.settings.training.windows)
     method = build_method(job.method, catalogue, job.negatives)
     training = TrainingState(model, method, seed=job.seed, watch=watch, keep=place)

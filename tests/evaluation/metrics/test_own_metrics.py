@@ -44,7 +44,7 @@ def test_its_figures_stand_beside_the_others_at_every_cutoff_and_by_cohort():
         ("mean", lambda ranks, k: float(ranks.mean()), "a finite number an event"),
         ("mrr2", lambda ranks, k: 1 / ranks, "a finite number an event"),
         ("one", lambda ranks: ranks, "fails with TypeError"),
-        ("text", "rbp", "fails with TypeError"),
+        ("text", "rbp", "metric must be a function"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")

@@ -2,7 +2,15 @@
 
 from negsample.evaluation.metrics.balance import balance, balance_slopes, balances, gini
 from negsample.evaluation.metrics.catalogue import coverage, event_percentiles, popularity_percentiles
-from negsample.evaluation.metrics.ranking import METRICS, Metric, hit, ndcg, reciprocal_rank, register_metric
+from negsample.evaluation.metrics.ranking import (
+    METRICS,
+    Metric,
+    hit,
+    ndcg,
+    own_metrics,
+    reciprocal_rank,
+    register_metric,
+)
 from negsample.evaluation.metrics.summary import CUTOFFS, summarise
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "gini",
     "hit",
     "ndcg",
+    "own_metrics",
     "popularity_percentiles",
     "reciprocal_rank",
     "register_metric",

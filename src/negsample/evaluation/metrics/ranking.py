@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.data.popularity import COHORTS
+from negsample.errors import guarded
 from negsample.plugins import Registry
 
 Floats = NDArray[np.float64]
@@ -60,6 +61,12 @@ METRICS: Registry[Metric] = Registry(
 """All metrics by name; a figure ``name@k`` is a metric's mean."""
 
 
+def own_metrics() -> dict[str, str]:
+    """The metrics that do not come with negsample, each with the SHA-256 of its source."""
+    return {name: plugin.digest for name in METRICS if (plugin := METRICS.plugin_of(name)) is not None}
+
+
+@guarded
 def register_metric(name: str, metric: Metric, *, replace: bool = False) -> Metric:
     """Measure every run by ``metric`` too: its means are the figures ``name@k``, in total and by cohort.
 

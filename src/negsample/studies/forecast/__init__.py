@@ -10,7 +10,8 @@ import torch
 
 from negsample.errors import InputError
 from negsample.execution.processes import threads_of
-from negsample.methods import POPREC, Catalogue, catalogue_of
+from negsample.methods import Catalogue, catalogue_of
+from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, default_device
 from negsample.settings import ROWS_FROM
 from negsample.studies.forecast.busy import Busy, watch_others
@@ -88,7 +89,7 @@ def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True
     for group in {(*_key(group), len(group)): group for group in groups}.values():
         job = group[0]
         needs.append((group, needs_of(job, len(group))))
-        if job.method != POPREC:
+        if not is_baseline(job.method):
             sizes = positions_of(job)
             drawn = drawn_by(job, sizes.likely)
             check_whole(sizes.likely, drawn.k, drawn.needs, job.settings.machine.score_memory * MIB // len(group))
@@ -153,7 +154,7 @@ def forecast(
     found: dict[tuple[str, str], Line] = {}
     others, alone = watch_others(), None
     todo = [(group[0], len(group), 0) for group in groups] + [(job, 0, trials) for job, trials in searches]
-    for job, runs, trials in (each for each in todo if each[0].method != POPREC):
+    for job, runs, trials in (each for each in todo if not is_baseline(each[0].method)):
         key = job.data.name, job.method
         if key not in found:
             if job.data.name not in catalogues:
@@ -171,7 +172,7 @@ def forecast(
     processes = max(min(at_once, len(groups)), min(searches_at_once, len(searches)))
     searching = _shared(of_searches, searches_at_once)
     return Forecast(
-        list({job.data.name: _table(job) for job, *_ in todo if job.method != POPREC}.values()),
+        list({job.data.name: _table(job) for job, *_ in todo if not is_baseline(job.method)}.values()),
         list(found.values()),
         processes * most + PROCESS if processes > 1 else most,
         searching + _shared(of_groups, at_once),

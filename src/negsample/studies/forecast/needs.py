@@ -10,8 +10,9 @@ import torch
 
 from negsample.batches.epochs import steps_an_epoch
 from negsample.batches.windows import training_windows
-from negsample.methods import POPREC, Catalogue, build_method
+from negsample.methods import Catalogue, build_method
 from negsample.miners.base import Needs as MinerNeeds
+from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job
 from negsample.samplers.base import Per
 from negsample.settings import RunSettings
@@ -57,7 +58,7 @@ def needs_of(job: Job, together: int = 1) -> Needs:
     Raises:
         InputError: settings of the method do not go together.
     """
-    if job.method == POPREC:
+    if is_baseline(job.method):
         return Needs(0, 0, 0, 0)
     sizes = positions_of(job)
     drawn = drawn_by(job, sizes.likely)

@@ -17,7 +17,7 @@ from negsample.batches.epochs import batches_of
 from negsample.evaluation.evaluate import Queries, encode, queries
 from negsample.evaluation.ranks import rank_by_dial
 from negsample.methods import Catalogue, Method, build_method
-from negsample.models import Backbone, PopRec
+from negsample.models import Backbone
 from negsample.models.item_table import DenseTable, Rows, RowsTable
 from negsample.optim import Optimizer, optimizer_for
 from negsample.random import generator
@@ -65,7 +65,6 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     method = build_method(job.method, catalogue, job.negatives)
     tried = _tried(job)
     model = build_model(tried, device)
-    assert not isinstance(model, PopRec)
     optimizer = optimizer_for(model, tried.settings, rounding_rng=generator(job.seed, "rounding", device))
     if tried is not job:
         assert isinstance(model, nn.Module)

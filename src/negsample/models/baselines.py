@@ -1,0 +1,56 @@
+"""Baselines: recommenders by a rule, which are measured as every model is and never trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from negsample.data.dataset import Dataset
+from negsample.data.popularity import popularity_order
+from negsample.errors import guarded
+from negsample.models.popular import PopRec
+from negsample.plugins import Registry
+
+Baseline = Callable[[Dataset], nn.Module]
+"""Makes of a dataset a model that can be measured (see :class:`negsample.evaluation.evaluate.Model`)."""
+
+
+def _popular(data: Dataset) -> PopRec:
+    return PopRec(torch.from_numpy(popularity_order(np.asarray(data.train_counts))))
+
+
+def _check(name: str, build: Baseline) -> None:
+    if not callable(build):
+        raise ValueError(f"a baseline is a function from a Dataset to a model, got a {type(build).__name__}")
+
+
+BASELINES: Registry[Baseline] = Registry("baseline", {"PopRec": _popular}, check=_check, reserved=("all",))
+"""All baselines by name. PopRec is in every study, the others where they are named among the methods."""
+
+
+@guarded
+def register_baseline(name: str, build: Baseline, *, replace: bool = False) -> Baseline:
+    """Add a recommender by a rule, to be named among the methods of a study.
+
+    Args:
+        name: as of a method.
+        build: makes of a :class:`~negsample.Dataset` a model that can be measured. It may use train events alone.
+            Where a rule gives everybody the same items, that is ``PopRec(order)``, with ``order`` the (V,) ids, best
+            first.
+        replace: take the place of one that was registered before.
+
+    Example:
+        >>> register_baseline("by-id", lambda data: PopRec(torch.arange(1, data.catalogue_size + 1)))  # doctest: +SKIP
+
+    Raises:
+        InputError: the name is taken, or ``build`` is no function.
+    """
+    return BASELINES.register(name, build, replace=replace)
+
+
+def is_baseline(name: str) -> bool:
+    """Whether ``name`` is a baseline, which has no settings and is not trained."""
+    return name in BASELINES
