@@ -33,8 +33,9 @@ class Mixture:
             each for part in parts for each in (part.parts if isinstance(part, Mixture) else [part])
         ]
         if any(isinstance(part, MemoryBank) for part in self.parts[:-1]):
-            raise
-            ValueError("a memory bank, which takes no gradient, must be the last part of a mixture; change the order")
+            raise ValueError(
+                "a memory bank, which takes no gradient, must be the last part of a mixture; change the order"
+            )
         self.per: Per = max((part.per for part in self.parts), key=PER.index)
         self._there: list[Tensor] | None = None
 
