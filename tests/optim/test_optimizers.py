@@ -10,8 +10,7 @@ import torch
 
 from negsample.models import SASRec
 from negsample.models.item_table import DenseTable, RowsTable
-from negsample.optim import BETAS, EPS, DenseAdam, ModelOptimizer, RowAdagrad, RowAdam, optimizer_for, release
-from negsample.optim import rows as row_rules
+from negsample.optim import BETAS, EPS, DenseAdam, ModelOptimizer, RowAdagrad, RowAdam, optimizer_for, release, row_adam
 from negsample.settings import run_settings
 
 V, D = 300, 6
@@ -114,7 +113,7 @@ def test_more_steps_than_the_first_array_has_place_for(rng):
 
 
 def test_settling_in_blocks_reaches_every_row(rng, monkeypatch):
-    monkeypatch.setattr(row_rules, "_BLOCK", 7)
+    monkeypatch.setattr(row_adam, "_BLOCK", 7)
     dense, adam, rows, rule = both(rng, 40)
     start, one, two = dense.weight.detach().clone(), rng(1), rng(1)
     for ids in some_ids(rng, 30, 40):
@@ -238,7 +237,7 @@ def test_an_id_twice_in_a_lookup_has_both_gradients(rule_of, rng):
 
 @pytest.mark.parametrize("rule_of", [RowAdam, RowAdagrad])
 def test_a_bfloat16_table_needs_chance(rule_of, rng):
-    with pytest.raises(ValueError, match="rounded by chance; hand a generator as rng"):
+    with pytest.raises(ValueError, match="rounded stochastically; hand a generator as rng"):
         rule_of(RowsTable(4, 2, rng=rng(0), dtype=torch.bfloat16), lr=LR)
 
 
@@ -246,7 +245,7 @@ def test_rounding_is_up_or_down_to_a_neighbour_and_right_in_the_mean(rng):
     values = torch.tensor([0.1, -0.1, 1.0, 3.14159, -1e-5, 0.0, 1e-30, 255.9])
     number = 40_000
     table = RowsTable(number, len(values), rng=rng(0), dtype=torch.bfloat16)
-    row_rules._Writer(table.weight, rng(1))(torch.arange(1, number + 1), values.repeat(number, 1))
+    row_writer.RowWriter(table.weight, rng(1))(torch.arange(1, number + 1), values.repeat(number, 1))
     found = table.weight[1:].double()
     gap = (found.amax(0) - found.amin(0)).numpy()
     assert (gap <= values.abs().double().numpy() / 2**7).all()
@@ -314,16 +313,16 @@ def test_adam_over_all_parameters_is_that_of_pytorch(rng):
 
 def test_the_optimizer_is_what_the_settings_say(rng):
     made = optimizer_for(model_of(rng), run_settings(learning_rate=0.3))
-    assert (made.rules, made.rest.lr) == ([], 0.3)
+    assert (made.tables, made.rest.lr) == ([], 0.3)
     for name, rule_of in (("adam", RowAdam), ("adagrad", RowAdagrad)):
         model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
         settings = run_settings(table="rows", learning_rate=0.3, table_learning_rate=0.7, table_optimizer=name)
         made = optimizer_for(model, settings)
         assert isinstance(made, ModelOptimizer)
-        (rule,) = made.rules
+        (rule,) = made.tables
         assert type(rule) is rule_of
         assert (rule.lr, made.rest.lr) == (0.7, 0.3)
-        assert optimizer_for(model, run_settings(table="rows", learning_rate=0.3)).rules[0].lr == 0.3
+        assert optimizer_for(model, run_settings(table="rows", learning_rate=0.3)).tables[0].lr == 0.3
 
 
 def test_settling_brings_rows_up_to_date_and_release_lets_go(rng):
@@ -336,5 +335,5 @@ def test_settling_brings_rows_up_to_date_and_release_lets_go(rng):
     made.apply_deferred()
     assert not torch.equal(model.table.weight[1], before[1])
     release(model)
-    assert model.table.rule is None
+    assert model.table.optimizer is None
     assert not model.table.lookup(torch.tensor([1]))[0].requires_grad

@@ -56,7 +56,7 @@ def test_rows_are_fitted_as_a_dense_table_is(name, model, data):
     for ours, theirs in zip(found.log, expected.log, strict=True):
         assert ours.valid["hr@10"] == pytest.approx(theirs.valid["hr@10"], abs=0.015)
         assert ours.valid["ndcg@10"] == pytest.approx(theirs.valid["ndcg@10"], abs=0.015)
-    assert rows.table.rule is None
+    assert rows.table.optimizer is None
     # Rounding decides the sign of a first step where a gradient is nearly nothing; all but a few agree closely.
     for key, value in dense.state_dict().items():
         off = (rows.state_dict()[key] - value).abs()
@@ -88,7 +88,7 @@ def test_the_best_weights_are_those_that_were_measured(data, monkeypatch):
 
     def looked(model, *given, **options):
         before = model.table.weight.clone()
-        model.table.rule.apply_deferred()
+        model.table.optimizer.apply_deferred()
         assert torch.equal(model.table.weight, before)
         seen.append({key: value.clone() for key, value in model.state_dict().items()})
         return evaluate(model, *given, **options)

@@ -56,8 +56,8 @@ class ItemTable(Protocol):
         ...
 
 
-class RowRule(Protocol):
-    """How the rows of a :class:`RowsTable` learn; see :mod:`negsample.optim`."""
+class RowOptimizer(Protocol):
+    """What updates the rows of a :class:`RowsTable`; see :mod:`negsample.optim`."""
 
     def fetch(self, ids_N: Tensor) -> Tensor:
         """(N, D) the rows of these distinct ids as they are now, float32, the leaves of this step's gradient."""
@@ -102,7 +102,7 @@ class DenseTable(nn.Module):
 class RowsTable(nn.Module):
     """(V + 1, D) embeddings of which a step touches no more than the rows of its batch; row 0 stays zero.
 
-    The batch's distinct rows are gathered once, the step trains on that small matrix, and ``rule`` writes it back:
+    The batch's distinct rows are gathered once, the step trains on that small matrix, and ``optimizer`` writes it back:
     time and traffic of a step do not know V. Nothing of the table is a parameter, so no optimiser of PyTorch passes
     over it. The same initial values and names in ``state_dict`` as :class:`DenseTable`: a saved model of one is one
     of the other.
@@ -115,7 +115,7 @@ class RowsTable(nn.Module):
         init: what the initial values are.
 
     Attributes:
-        rule: how rows learn (:class:`~negsample.optim.RowAdam`); None: they are only read.
+        optimizer: what updates rows (:class:`~negsample.optim.RowAdam`); None: they are only read.
     """
 
     weight: Tensor
@@ -133,7 +133,7 @@ class RowsTable(nn.Module):
         if dtype not in (torch.float32, torch.bfloat16):
             raise ValueError(f"a table's dtype must be float32 or bfloat16, got {dtype}")
         self.register_buffer("weight", _initial(items, dim, dtype, rng, init))
-        self.rule: RowRule | None = None
+        self.optimizer: RowOptimizer | None = None
 
     @property
     def items(self) -> int:
@@ -143,21 +143,21 @@ class RowsTable(nn.Module):
     def lookup(self, *ids: Tensor) -> list[Tensor]:
         """The rows of each tensor of ids, (..., D), float32.
 
-        With a rule and gradients enabled they come from the batch's distinct rows, which the rule's next step updates;
+        With an optimizer and gradients enabled they come from the batch's distinct rows, which its next step updates;
         by the sum of what comes back, where there are several lookups before it.
         """
         flat = _flat(ids)
-        if self.rule is None or not torch.is_grad_enabled():
+        if self.optimizer is None or not torch.is_grad_enabled():
             return _shared_out(self.weight, flat, ids)
         distinct, positions = distinct_ids(flat)
-        return _shared_out(self.rule.fetch(distinct), positions, ids)
+        return _shared_out(self.optimizer.fetch(distinct), positions, ids)
 
     def rows(self, *ids: Tensor) -> list[Rows]:
-        """See :class:`ItemTable`; of the batch's distinct rows, where these learn."""
-        if self.rule is None or not torch.is_grad_enabled():
+        """See :class:`ItemTable`; of the batch's distinct rows, where these are updated."""
+        if self.optimizer is None or not torch.is_grad_enabled():
             return [Rows(self.weight, each) for each in ids]
         distinct, positions = distinct_ids(_flat(ids))
-        matrix = self.rule.fetch(distinct)
+        matrix = self.optimizer.fetch(distinct)
         parts = torch.split(positions, [each.numel() for each in ids])
         return [Rows(matrix, part.view(each.shape)) for part, each in zip(parts, ids, strict=True)]
 

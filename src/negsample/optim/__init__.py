@@ -1,8 +1,9 @@
-"""How parameters learn: Adam for what a step always touches, rules of their own for the rows of a large table."""
+"""Optimizers: Adam for what every step touches, and row-wise ones for the rows of a large table."""
 
 from negsample.optim.choice import ModelOptimizer, Optimizer, optimizer_for, optimizer_of, release
 from negsample.optim.dense import BETAS, EPS, DenseAdam
-from negsample.optim.rows import RowAdagrad, RowAdam
+from negsample.optim.row_adagrad import RowAdagrad
+from negsample.optim.row_adam import RowAdam
 
 __all__ = [
     "BETAS",

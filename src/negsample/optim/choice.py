@@ -1,4 +1,4 @@
-"""Which optimiser a model learns by, and what training asks of it."""
+"""Which optimizer a model learns by, and what training asks of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from negsample.models import Backbone
 from negsample.models.agreement import check_table
 from negsample.models.item_table import ItemTable, RowsTable
 from negsample.optim.dense import DenseAdam
-from negsample.optim.rows import RowAdagrad, RowAdam
+from negsample.optim.row_adagrad import RowAdagrad
+from negsample.optim.row_adam import RowAdam
 from negsample.settings import RunSettings
 
 
@@ -29,43 +30,43 @@ class Optimizer(Protocol):
 
 
 class ModelOptimizer:
-    """One optimiser of several: the rows of tables by their rules, everything else by Adam."""
+    """One optimizer of several: those of tables of rows, and Adam for everything else."""
 
-    def __init__(self, rules: Sequence[RowAdam | RowAdagrad], rest: Iterable[nn.Parameter], *, lr: float) -> None:
-        self.rules, self.rest = rules, DenseAdam(rest, lr=lr)
+    def __init__(self, tables: Sequence[RowAdam | RowAdagrad], rest: Iterable[nn.Parameter], *, lr: float) -> None:
+        self.tables, self.rest = tables, DenseAdam(rest, lr=lr)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
         self.rest.zero_grad()
-        for rule in self.rules:
-            rule.zero_grad()
+        for table in self.tables:
+            table.zero_grad()
 
     def step(self) -> None:
         """Learn from them."""
         self.rest.step()
-        for rule in self.rules:
-            rule.step()
+        for table in self.tables:
+            table.step()
 
     def state_dict(self) -> dict[str, Any]:
         """What has been gathered so far, between two steps; the values themselves are the model's."""
-        return {"rules": [rule.state_dict() for rule in self.rules], "rest": self.rest.state_dict()}
+        return {"tables": [table.state_dict() for table in self.tables], "rest": self.rest.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from ``state``, of an optimiser of the same models by the same settings."""
-        for rule, kept in zip(self.rules, state["rules"], strict=True):
-            rule.load_state_dict(kept)
+        """Go on from ``state``, of an optimizer of the same models by the same settings."""
+        for table, saved in zip(self.tables, state["tables"], strict=True):
+            table.load_state_dict(saved)
         self.rest.load_state_dict(state["rest"])
 
     def apply_deferred(self) -> None:
         """Bring every row up to date, so that the tables can be read as a whole."""
-        for rule in self.rules:
-            rule.apply_deferred()
+        for table in self.tables:
+            table.apply_deferred()
 
 
 def optimizer_for(
     model: Backbone, settings: RunSettings, *, rounding_rng: torch.Generator | None = None
 ) -> ModelOptimizer:
-    """What ``settings`` say: Adam for all of a model, or a rule for the rows of its table and Adam for the rest.
+    """What ``settings`` say: Adam for all of a model, or a row-wise optimizer for its table and Adam for the rest.
 
     Raises:
         ValueError: ``settings`` are of another table.
@@ -87,16 +88,16 @@ def optimizer_of(
     for table in tables:
         check_table(table, settings)
     lr = settings.training.table_learning_rate or settings.training.learning_rate
-    rule_of = RowAdagrad if settings.training.table_optimizer == "adagrad" else RowAdam
-    rules = [
-        rule_of(table, lr=lr, rng=rng)
+    row_wise = RowAdagrad if settings.training.table_optimizer == "adagrad" else RowAdam
+    of_tables = [
+        row_wise(table, lr=lr, rng=rng)
         for table, rng in zip(tables, rounding_rngs, strict=True)
         if isinstance(table, RowsTable)
     ]
-    return ModelOptimizer(rules, parameters, lr=settings.training.learning_rate)
+    return ModelOptimizer(of_tables, parameters, lr=settings.training.learning_rate)
 
 
 def release(model: Backbone) -> None:
     """Let go of the state that the rows of a model's table learned by; the table is only read from then on."""
     if isinstance(model.table, RowsTable):
-        model.table.rule = None
+        model.table.optimizer = None

@@ -36,7 +36,7 @@ class DenseAdam:
         return {"first": self._first, "second": self._second, "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
-        """Go on from ``state``, of an optimiser of the same parameters."""
+        """Go on from ``state``, of an optimizer of the same parameters."""
         for own, kept in ((self._first, "first"), (self._second, "second"), (self._steps, "steps")):
             for each, value in zip(own, state[kept], strict=True):
                 each.copy_(value)

@@ -1,4 +1,4 @@
-"""How the rows of a large table learn: only those that a step touches."""
+"""Adam over a large table, of which a step updates the rows that it touches and defers the rest."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from torch import Tensor
 from negsample.models import pages
 from negsample.models.item_table import RowsTable
 from negsample.optim.dense import BETAS, EPS, adam_step
-from negsample.optim.lookups import Lookups, summed
+from negsample.optim.lookups import Lookups
+from negsample.optim.row_writer import RowWriter, write_rows
 
 _TINY = 1e-30  # added before a root is taken: that of 0 takes a processor five times as long
 _GONE = 1e-20  # what has decayed so far is 0: products of less would be denormal, which take many times as long
-_NEGLIGIBLE = 1e-9  # of what a row still owes, relative to a step
-_BLOCK = 1 << 16  # rows settled at once
+_NEGLIGIBLE = 1e-9  # of what is deferred of a row, relative to a step
+_BLOCK = 1 << 16  # rows caught up at once
 
 
 class RowAdam:
@@ -28,16 +29,16 @@ class RowAdam:
     steps without gradient after step ``t0`` move it by ``lr m / sqrt(v) sum_j r^j c(t0 + j)``, ``j = 1 .. n``, where
     ``c(t) = sqrt(1 - beta2^t) / (1 - beta1^t)`` corrects the bias; the moments decay by ``beta^n``. So the values are
     those of dense Adam, but for rounding and for ``eps``, which is taken as if it shrank with ``sqrt(v)``. (PyTorch's
-    SparseAdam, and "lazy" Adam elsewhere, let a row rest instead and learn something else.)
+    SparseAdam, and "lazy" Adam elsewhere, skip these updates and compute something else.)
 
     State: 8 bytes a value of the table, and 4 a row.
 
     Args:
-        table: whose rows learn; it is told.
+        table: whose rows are updated; it becomes the table's ``optimizer``.
         lr: the learning rate.
         betas: decay of the first and second moments; ``beta1 < sqrt(beta2)``.
         eps: added to the root of the second moment.
-        rng: for the rounding of a bfloat16 table, on its device: up or down by chance, right in the mean. To the
+        rng: for the rounding of a bfloat16 table, on its device: up or down at random, right in the mean. To the
             nearest, steps below 1/256 of a value would be lost.
 
     Raises:
@@ -56,7 +57,7 @@ class RowAdam:
         if not 0 <= betas[0] < math.sqrt(betas[1]) < 1:
             raise ValueError(f"betas must have 0 <= beta1 < sqrt(beta2) < 1, got {betas}; (0.9, 0.98) are usual")
         self.table, self.lr, self.betas, self.eps = table, lr, betas, eps
-        self._write = _Writer(table.weight, rng)
+        self._write = RowWriter(table.weight, rng)
         device = table.weight.device
         # Written once here: memory that the first steps touch first costs them more than all else they do.
         self._first = _zeros(table.weight.shape, device)
@@ -69,12 +70,11 @@ class RowAdam:
         # By step t0: what a row touched last at t0 is deferred, beyond what the last settling gave it.
         self._deferred = torch.zeros(1024, device=device)
         self._lookups = Lookups()
-        table.rule = self
+        table.optimizer = self
 
     def fetch(self, ids_N: Tensor) -> Tensor:
         """See :class:`negsample.models.item_table.RowOptimizer`."""
-        rows, first, second = self._now(ids_N)
-        return self._lookups.leaf(ids_N, rows, (first, second), self._steps)
+        return self._lookups.fetch(ids_N, self._current, self._steps)
 
     def zero_grad(self) -> None:
         """Forget the gradients that came back since the last step."""
@@ -83,26 +83,22 @@ class RowAdam:
     @torch.no_grad()
     def step(self) -> None:
         """Update all rows that a gradient came back to since the last step, by the sum of what came back to each."""
-        taken = self._lookups.take()
-        if not taken:
+        taken = self._lookups.take(self._current, self._steps)
+        if taken is None:
             return
-        (lookup, gradient), *others = taken
-        ids, rows, (first, second) = lookup.ids_N, lookup.rows_ND.detach(), lookup.state
-        if others or lookup.step != self._steps:
-            ids, gradient = summed(taken)
-            rows, first, second = self._now(ids)
+        (ids, rows, (first, second), _), gradient = taken
         adam_step(
             [rows], [first], [second], [self._steps_there], [gradient], lr=self.lr, betas=self.betas, eps=self.eps
         )
         self._steps += 1
         self._write(ids, rows)
-        _put(self._first, ids, first)
-        _put(self._second, ids, second)
+        write_rows(self._first, ids, first)
+        write_rows(self._second, ids, second)
         self._touched_at.index_fill_(0, ids, self._steps)
         self._defer_updates()
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been gathered so far, of a rule that is between steps."""
+        """What has been gathered so far, of an optimizer that is between steps."""
         return {
             "first": self._first,
             "second": self._second,
@@ -112,7 +108,7 @@ class RowAdam:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from ``state``, of a rule of the same table."""
+        """Go on from ``state``, of an optimizer of the same table."""
         self._first.copy_(state["first"])
         self._second.copy_(state["second"])
         self._touched_at.copy_(state["touched_at"])
@@ -128,19 +124,19 @@ class RowAdam:
             some = torch.nonzero((self._deferred[touched_at] > _NEGLIGIBLE) & (touched_at > 0)).squeeze(1)
             ids = some + start
             first, second = self._first.index_select(0, ids), self._second.index_select(0, ids)
-            self._write(ids, self._current(ids, first, second, touched_at.index_select(0, some)))
+            self._write(ids, self._caught_up(ids, first, second, touched_at.index_select(0, some)))
         self._deferred.zero_()
 
     @torch.no_grad()
-    def _now(self, ids_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _current(self, ids_N: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The rows as they are now, and their moments."""
         first, second = self._first.index_select(0, ids_N), self._second.index_select(0, ids_N)
         touched_at = self._touched_at.index_select(0, ids_N).long()
-        rows = self._current(ids_N, first, second, touched_at)
+        rows = self._caught_up(ids_N, first, second, touched_at)
         rested = (self._steps - touched_at).unsqueeze(1)
-        return rows, first.mul_(_decay(self.betas[0], rested)), second.mul_(_decay(self.betas[1], rested))
+        return rows, (first.mul_(_decay(self.betas[0], rested)), second.mul_(_decay(self.betas[1], rested)))
 
-    def _current(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
+    def _caught_up(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
         rows = self.table.weight.index_select(0, ids_N).float()
         deferred = self._deferred.index_select(0, touched_at_N).unsqueeze(1)
         # eps matters where gradients are tiny. Its share of the divisor grows while a row rests, and grows or shrinks
@@ -161,98 +157,11 @@ class RowAdam:
         self._deferred[now - reach : now] += self._powers[-reach:] * unbiased
 
 
-class RowAdagrad:
-    """Row-wise Adagrad: one number of state a row, the sum of its mean squared gradients.
-
-    ``G_i += mean_d g_id^2``, ``w_i -= lr g_i / (sqrt(G_i) + eps)`` (Naumov et al., 2019, DLRM; FBGEMM's exact row-wise
-    Adagrad). With a bfloat16 table it is the least memory to train with: 2 bytes a value and 4 a row.
-
-    Args:
-        table: whose rows learn; it is told.
-        lr: the learning rate, usually larger than Adam's.
-        eps: added to the root.
-        rng: as for :class:`RowAdam`.
-    """
-
-    def __init__(self, table: RowsTable, *, lr: float, eps: float = EPS, rng: torch.Generator | None = None) -> None:
-        self.table, self.lr, self.eps = table, lr, eps
-        self._write = _Writer(table.weight, rng)
-        self._sums = torch.zeros(len(table.weight), device=table.weight.device)
-        self._lookups, self._steps = Lookups(), 0
-        table.rule = self
-
-    def fetch(self, ids_N: Tensor) -> Tensor:
-        """See :class:`negsample.models.item_table.RowOptimizer`."""
-        return self._lookups.leaf(ids_N, self._now(ids_N), (), self._steps)
-
-    def zero_grad(self) -> None:
-        """Forget the gradients that came back since the last step."""
-        self._lookups.forget()
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Update all rows that a gradient came back to since the last step, by the sum of what came back to each."""
-        taken = self._lookups.take()
-        if not taken:
-            return
-        (lookup, gradient), *others = taken
-        ids, rows = lookup.ids_N, lookup.rows_ND.detach()
-        if others or lookup.step != self._steps:
-            ids, gradient = summed(taken)
-            rows = self._now(ids)
-        self._steps += 1
-        sums = self._sums.index_select(0, ids).add_(gradient.square().mean(1))
-        self._sums.index_copy_(0, ids, sums)
-        self._write(ids, rows.addcdiv_(gradient, sums.sqrt_().add_(self.eps).unsqueeze(1), value=-self.lr))
-
-    @torch.no_grad()
-    def _now(self, ids_N: Tensor) -> Tensor:
-        return self.table.weight.index_select(0, ids_N).float()
-
-    def state_dict(self) -> dict[str, Any]:
-        """What has been gathered so far."""
-        return {"sums": self._sums}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from ``state``, of a rule of the same table."""
-        self._sums.copy_(state["sums"])
-
-    def apply_deferred(self) -> None:
-        """Nothing: no row is owed anything."""
-
-
 def _decay(beta: float, steps: Tensor) -> Tensor:
     """``beta ** steps``, and 0 where next to nothing is left."""
     powers = torch.pow(beta, steps)
     return powers.masked_fill_(powers < _GONE, 0)
 
 
-def _put(table_VD: Tensor, ids_N: Tensor, rows_ND: Tensor) -> None:
-    """Write rows; sixteen bytes at a time where a row is a multiple of that, which PyTorch's copy does faster."""
-    if table_VD.shape[1] * table_VD.element_size() % 16 == 0:
-        table_VD, rows_ND = table_VD.view(torch.complex128), rows_ND.view(torch.complex128)
-    table_VD.index_copy_(0, ids_N, rows_ND)
-
-
 def _zeros(shape: torch.Size, device: torch.device) -> Tensor:
     return (pages.empty(shape) if device.type == "cpu" else torch.empty(shape, device=device)).zero_()
-
-
-class _Writer:
-    """Puts float32 rows into a table of either dtype."""
-
-    def __init__(self, weight: Tensor, rng: torch.Generator | None) -> None:
-        if weight.dtype == torch.bfloat16 and rng is None:
-            raise ValueError("a bfloat16 table is rounded by chance; hand a generator as rng")
-        self._weight, self._rng = weight, rng
-
-    def __call__(self, ids_N: Tensor, rows_ND: Tensor) -> None:
-        if self._weight.dtype == torch.bfloat16:
-            rows_ND = self._rounded(rows_ND)
-        _put(self._weight, ids_N, rows_ND)
-
-    def _rounded(self, rows_ND: Tensor) -> Tensor:
-        """bfloat16 is the upper half of float32: add chance to the lower half, and cut it off."""
-        bits = rows_ND.view(torch.int32)
-        chance = torch.empty_like(bits).random_(1 << 16, generator=self._rng)
-        return ((bits + chance) & -(1 << 16)).view(torch.float32).bfloat16()
