@@ -11,6 +11,7 @@ import torch
 from negsample.models import SASRec
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.optim import BETAS, EPS, DenseAdam, ModelOptimizer, RowAdagrad, RowAdam, optimizer_for, release, row_adam
+from negsample.optim.row_writer import RowWriter
 from negsample.settings import run_settings
 
 V, D = 300, 6
@@ -245,7 +246,7 @@ def test_rounding_is_up_or_down_to_a_neighbour_and_right_in_the_mean(rng):
     values = torch.tensor([0.1, -0.1, 1.0, 3.14159, -1e-5, 0.0, 1e-30, 255.9])
     number = 40_000
     table = RowsTable(number, len(values), rng=rng(0), dtype=torch.bfloat16)
-    row_writer.RowWriter(table.weight, rng(1))(torch.arange(1, number + 1), values.repeat(number, 1))
+    RowWriter(table.weight, rng(1))(torch.arange(1, number + 1), values.repeat(number, 1))
     found = table.weight[1:].double()
     gap = (found.amax(0) - found.amin(0)).numpy()
     assert (gap <= values.abs().double().numpy() / 2**7).all()
