@@ -13,7 +13,7 @@ from negsample.data.dataset import Dataset, is_prepared, open_dataset
 from negsample.data.fingerprint import rows_digest
 from negsample.data.log.files import log_files, log_name, readable
 from negsample.data.log.read import Log, read_log
-from negsample.data.log.table import Frame
+from negsample.data.log.table import QUERY, Frame
 from negsample.data.manifest import FORMAT
 from negsample.data.names import safe_name
 from negsample.data.prepare.pipeline import prepare
@@ -83,7 +83,7 @@ def _from_files(path: Path, settings: PrepareSettings) -> Dataset:
 
 def _from_frame(frame: Frame, settings: PrepareSettings, name: str | None) -> Dataset:
     log = read_log(frame, name=name, **settings.reading())
-    with readable(Path(log.source), "check the query that makes the frame"):
+    with readable(Path(log.source), QUERY):
         content = {"rows": rows_digest(log.frame), "name": log.name, "notes": log.notes, "source": log.source}
     return _from_cache(log.name, content, lambda: log, settings)
 

@@ -74,7 +74,7 @@ def test_columns_that_are_not_there(kind):
 def test_frames_that_are_none():
     with pytest.raises(InputError, match="DataFrame has no rows; a log needs one row for each event"):
         read_log(pl.DataFrame(COLUMNS).clear())
-    with pytest.raises(InputError, match="LazyFrame cannot be read"):
+    with pytest.raises(InputError, match=r"LazyFrame cannot be read .*; check the query that makes the frame"):
         read_log(pl.DataFrame(COLUMNS).lazy().select("colour"))
     with pytest.raises(InputError, match=r"the DataFrame cannot be read .*; give user, item and time as plain columns"):
         read_log(pd.DataFrame({"user": [1, "a", None], "item": [object()] * 3, "time": [BASE] * 3}))

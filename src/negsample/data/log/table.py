@@ -13,6 +13,7 @@ from negsample.data.log.delimited import QUOTES, Layout, line_of, read_layout
 from negsample.data.log.files import COMPLETE, PARQUET, file_format, readable
 from negsample.errors import InputError
 
+QUERY = "check the query that makes the frame"
 ROW = "row in its file"  # from 0; the name of the column that holds the row numbers
 
 
@@ -75,7 +76,7 @@ class Table(NamedTuple):
     def way_out(self) -> str:
         """What to do where it cannot be read."""
         if self.layout is None:
-            return COMPLETE if self.path.suffix else "check the query that makes the frame"
+            return COMPLETE if self.path.suffix else QUERY
         return f"see the quote on line {self.layout.unpaired}: {QUOTES}" if self.layout.unpaired else QUOTES
 
 
@@ -100,16 +101,19 @@ def open_frame(frame: Frame) -> Table:
         InputError: it has no rows, or cannot be read.
     """
     name = Path(type(frame).__name__)
-    if not isinstance(frame, pl.LazyFrame) and not hasattr(frame, "__arrow_c_stream__"):
+    known = frame if isinstance(frame, pl.DataFrame | pl.LazyFrame) else _converted(frame, name)
+    with readable(name, QUERY):
+        return _table(name, known.lazy().with_row_index(ROW))
+
+
+def _converted(frame: PandasFrame, name: Path) -> pl.DataFrame:
+    if not hasattr(frame, "__arrow_c_stream__"):
         raise InputError(f"a log is a file, a folder of files, or a DataFrame of Polars or pandas; got a {name}")
     try:
         with catch_warnings(action="ignore"):  # one library warns of another
-            known = frame if isinstance(frame, pl.DataFrame | pl.LazyFrame) else pl.DataFrame(frame)
-        return _table(name, known.lazy().with_row_index(ROW))
+            return pl.DataFrame(frame)
     except ImportError as error:
         raise InputError(f"the {name} cannot be read ({error}); pip install pyarrow, or give a Polars frame") from None
-    except InputError:
-        raise
     except Exception as error:  # each library has errors of its own
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"the {name} cannot be read ({said}); give user, item and time as plain columns") from None
