@@ -70,10 +70,10 @@ def test_pack_puts_the_most_recent_item_in_the_last_slot():
 
 
 def test_packing_round_trip():
-    chance = np.random.default_rng(0)
-    lengths = -np.sort(-chance.integers(1, 9, 30))
-    starts = chance.integers(0, 100, 30)
-    items = chance.integers(1, 1000, 200).astype(np.int32)
+    source = np.random.default_rng(0)
+    lengths = -np.sort(-source.integers(1, 9, 30))
+    starts = source.integers(0, 100, 30)
+    items = source.integers(1, 1000, 200).astype(np.int32)
     packed = pack(items, Windows(np.arange(30), starts, starts + lengths), 8)
     for (found, slots), start, length in zip(sequences_of(packed), starts, lengths, strict=True):
         assert found == items[start : start + length].tolist()
@@ -126,10 +126,10 @@ def test_a_batch_takes_only_the_users_asked_for():
 
 
 def big_world(users=57):
-    chance = np.random.default_rng(3)
-    lengths = chance.integers(0, 12, users)
+    source = np.random.default_rng(3)
+    lengths = source.integers(0, 12, users)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return chance.integers(1, V + 1, offsets[-1]).astype(np.int32), offsets, offsets[:-1] + lengths * 2 // 3
+    return source.integers(1, V + 1, offsets[-1]).astype(np.int32), offsets, offsets[:-1] + lengths * 2 // 3
 
 
 def epoch(rng, batch_size=8):

@@ -39,9 +39,9 @@ def slow_windows(sizes, longest, which):
 
 @pytest.fixture(scope="module")
 def data(dataset_of):
-    chance = np.random.default_rng(3)
-    sizes = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 40, *chance.integers(2, 30, 20).tolist()]
-    users = [(chance.integers(1, V + 1, size).tolist(), [1], [2]) for size in sizes]
+    draws = np.random.default_rng(3)
+    sizes = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 40, *draws.integers(2, 30, 20).tolist()]
+    users = [(draws.integers(1, V + 1, size).tolist(), [1], [2]) for size in sizes]
     return dataset_of(users, V)
 
 

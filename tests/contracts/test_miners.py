@@ -83,11 +83,11 @@ def scored_of(rng):
     """
 
     def make(k=K, dtype=torch.float32):
-        chance = rng(k)
-        pos, neg = torch.randn(T, generator=chance), 2 * torch.randn(T, k, generator=chance)
-        ids = torch.rand(T, V, generator=chance).argsort(1)[:, :k] + 1
-        log_q = torch.randn(T, k, generator=chance) - math.log(V)
-        excluded, masked = torch.rand(2, T, k, generator=chance) < 0.2
+        draws = rng(k)
+        pos, neg = torch.randn(T, generator=draws), 2 * torch.randn(T, k, generator=draws)
+        ids = torch.rand(T, V, generator=draws).argsort(1)[:, :k] + 1
+        log_q = torch.randn(T, k, generator=draws) - math.log(V)
+        excluded, masked = torch.rand(2, T, k, generator=draws) < 0.2
         excluded[2], masked[3] = True, True
         if k:
             excluded[4], masked[4] = True, False
@@ -95,8 +95,8 @@ def scored_of(rng):
             excluded[5:], masked[5:] = False, False
         ids, log_q = ids.masked_fill(excluded, 0), log_q.masked_fill(excluded, -INF)
         neg = neg.masked_fill(excluded | masked, -INF)
-        pos_log_q = torch.randn(T, generator=chance) - math.log(V)
-        return Scored(pos.to(dtype), neg.to(dtype), log_q, pos_log_q, ids, torch.rand(T, generator=chance))
+        pos_log_q = torch.randn(T, generator=draws) - math.log(V)
+        return Scored(pos.to(dtype), neg.to(dtype), log_q, pos_log_q, ids, torch.rand(T, generator=draws))
 
     return make
 

@@ -155,12 +155,12 @@ def test_corrected_log_q_whatever_share_is_masked(per, exclude, share, items, rn
 @pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch", "xir"])
 def test_over_the_batches_of_an_epoch_too(name, with_replacement, which, max_length, dataset_of, rng):
     """Users with favourites, some with long sequences, some in a batch; the same user twice, or in windows."""
-    chance = rng(3)
+    source = rng(3)
     users = []
     for user in range(120):
-        length = 2 + int(torch.randint(4, (1,), generator=chance)) + (8 if user % 9 == 0 else 0)
-        liked = torch.randint(1, 41, (3,), generator=chance)
-        users.append((liked[torch.randint(3, (length,), generator=chance)].tolist(), [1], [2]))
+        length = 2 + int(torch.randint(4, (1,), generator=source)) + (8 if user % 9 == 0 else 0)
+        liked = torch.randint(1, 41, (3,), generator=source)
+        users.append((liked[torch.randint(3, (length,), generator=source)].tolist(), [1], [2]))
     data = dataset_of(users, 40)
     catalogue = catalogue_of(data, max_length, windows=which)
     own = torch.zeros(120, 41)

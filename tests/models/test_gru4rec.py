@@ -28,10 +28,10 @@ of_blocks = pytest.mark.parametrize("blocks", [1, 2])
 def model_of(rng, *, blocks=2, dropout=0.0):
     """A model with nothing left at a special value: biases are random too."""
     model = GRU4Rec(V, dim=D, max_length=L, blocks=blocks, dropout=dropout, rng=rng(0))
-    chance = rng(1)
+    draws = rng(1)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.normal_(0, 0.4, generator=chance)
+            parameter.normal_(0, 0.4, generator=draws)
         model.table.weight[0] = 0
     return model
 
@@ -45,8 +45,8 @@ def packed_of(sequences):
 
 
 def sequences_of(lengths, rng):
-    chance = rng(2)
-    return [torch.randint(1, V + 1, (length,), generator=chance).tolist() for length in lengths]
+    draws = rng(2)
+    return [torch.randint(1, V + 1, (length,), generator=draws).tolist() for length in lengths]
 
 
 def states_of(model, sequences, rng=None):

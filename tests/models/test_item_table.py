@@ -99,12 +99,12 @@ def test_ids_filled_up_with_0_learn_the_same(rule_of, rng, monkeypatch):
     ends = []
     for way in (distinct_ids, _distinct_by_sorting):
         monkeypatch.setattr("negsample.models.item_table.distinct_ids", way)
-        table, chance = RowsTable(30, 4, rng=rng(0)), rng(1)
+        table, draws = RowsTable(30, 4, rng=rng(0)), rng(1)
         rule = rule_of(table, lr=0.1)
         for _ in range(20):
-            ids = torch.randint(0, 31, (40,), generator=chance)
+            ids = torch.randint(0, 31, (40,), generator=draws)
             (found,) = table.lookup(ids)
-            (found * torch.randn(4, generator=chance) * (ids > 0).unsqueeze(1)).sum().backward()
+            (found * torch.randn(4, generator=draws) * (ids > 0).unsqueeze(1)).sum().backward()
             rule.step()
         rule.apply_deferred()
         assert not table.weight[0].any()

@@ -30,10 +30,10 @@ of_heads = pytest.mark.parametrize(("blocks", "heads"), [(0, 1), (1, 1), (2, 1),
 def model_of(rng, *, blocks=2, heads=1, dropout=0.0):
     """A model with nothing left at a special value: biases and norms are random too."""
     model = SASRec(V, dim=D, max_length=L, blocks=blocks, heads=heads, dropout=dropout, rng=rng(0))
-    chance = rng(1)
+    draws = rng(1)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.normal_(1 if name.endswith("norm.weight") else 0, 0.4, generator=chance)
+            parameter.normal_(1 if name.endswith("norm.weight") else 0, 0.4, generator=draws)
         model.table.weight[0] = 0
     return model
 
@@ -47,8 +47,8 @@ def packed_of(sequences):
 
 
 def sequences_of(lengths, rng):
-    chance = rng(2)
-    return [torch.randint(1, V + 1, (length,), generator=chance).tolist() for length in lengths]
+    draws = rng(2)
+    return [torch.randint(1, V + 1, (length,), generator=draws).tolist() for length in lengths]
 
 
 def states_of(model, sequences, rng=None):

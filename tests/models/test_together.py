@@ -24,10 +24,10 @@ BATCHES = {
 
 def model_of(rng, seed, **options):
     model = SASRec(V, dim=D, max_length=L, rng=rng(seed), **{"heads": 1, "dropout": 0.3, **options})
-    chance = rng(seed + 100)
+    draws = rng(seed + 100)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.normal_(1 if name.endswith("norm.weight") else 0, 0.4, generator=chance)
+            parameter.normal_(1 if name.endswith("norm.weight") else 0, 0.4, generator=draws)
         model.table.weight[0] = 0
     return model
 
@@ -53,11 +53,11 @@ def test_together_is_each_alone(lengths, heads, dropout, rng):
     sum((each * weight).sum() for each, weight in zip(states, weigh, strict=True)).backward()
     stacks = dict(together._stacks)
     for s, (model, one, weight) in enumerate(zip(alone, packed, weigh, strict=True)):
-        chance = rng(s)
-        expected = model(model.table.lookup(one.items_T)[0], one, chance)
+        draws = rng(s)
+        expected = model(model.table.lookup(one.items_T)[0], one, draws)
         torch.testing.assert_close(states[s], expected, atol=1e-5, rtol=1e-5)
         (expected * weight).sum().backward()
-        assert torch.equal(chance.get_state(), chances[s].get_state())
+        assert torch.equal(draws.get_state(), chances[s].get_state())
         torch.testing.assert_close(models[s].table.weight.grad, model.table.weight.grad, atol=1e-4, rtol=1e-4)
         for name, stack in stacks.items():
             torch.testing.assert_close(stack.grad[s], model.get_parameter(name).grad, atol=1e-4, rtol=1e-4)

@@ -37,17 +37,17 @@ def learn(table, optimizer, ids, pulls):
 
 def some_ids(rng, steps, items=V):
     """Ids of steps: some items often, most seldom, item V in steps 1, 2, 201 and the last alone."""
-    chance = rng(5)
+    draws = rng(5)
     for step in range(steps):
-        often, seldom = torch.randint(1, 10, (5,), generator=chance), torch.randint(1, items, (3,), generator=chance)
+        often, seldom = torch.randint(1, 10, (5,), generator=draws), torch.randint(1, items, (3,), generator=draws)
         rare = [items] if step in (0, 1, 200, steps - 1) else []
         yield torch.cat([often, seldom, torch.tensor([*rare, 0], dtype=torch.int64)])
 
 
-def pulls_for(ids, chance, dim=D):
+def pulls_for(ids, draws, dim=D):
     """Gradients far above eps, of either sign and of sizes from 0.05 to 1; none for id 0."""
-    sizes = 0.05 ** torch.rand(len(ids), dim, generator=chance)
-    return sizes * torch.randn(len(ids), dim, generator=chance).sign() * (ids > 0).unsqueeze(1)
+    sizes = 0.05 ** torch.rand(len(ids), dim, generator=draws)
+    return sizes * torch.randn(len(ids), dim, generator=draws).sign() * (ids > 0).unsqueeze(1)
 
 
 @torch.no_grad()
@@ -126,9 +126,9 @@ def test_settling_in_blocks_reaches_every_row(rng, monkeypatch):
 
 def test_settling_twice_changes_nothing_more(rng):
     _, _, rows, rule = both(rng)
-    chance = rng(1)
+    draws = rng(1)
     for ids in some_ids(rng, 20):
-        learn(rows, rule, ids, pulls_for(ids, chance))
+        learn(rows, rule, ids, pulls_for(ids, draws))
     before = rows.weight.clone()
     rule.apply_deferred()
     settled = rows.weight.clone()
@@ -141,9 +141,9 @@ def test_settling_does_not_change_what_is_learned(rng):
     tables = []
     for often in (True, False):
         _, _, rows, rule = both(rng)
-        chance = rng(1)
+        draws = rng(1)
         for ids in some_ids(rng, 60):
-            learn(rows, rule, ids, pulls_for(ids, chance))
+            learn(rows, rule, ids, pulls_for(ids, draws))
             if often:
                 rule.apply_deferred()
         rule.apply_deferred()
@@ -156,7 +156,7 @@ def test_looking_without_learning_changes_nothing(rule_of, rng):
     ends = []
     for looks in (False, True):
         rows = RowsTable(20, D, rng=rng(0))
-        rule, chance = rule_of(rows, lr=LR), rng(1)
+        rule, draws = rule_of(rows, lr=LR), rng(1)
         for ids in some_ids(rng, 30, 20):
             if looks:
                 before = rows.weight.clone()
@@ -165,7 +165,7 @@ def test_looking_without_learning_changes_nothing(rule_of, rng):
                 rows.lookup(torch.arange(21))  # abandoned: no backward
                 rule.step()
                 assert torch.equal(rows.weight, before)
-            learn(rows, rule, ids, pulls_for(ids, chance))
+            learn(rows, rule, ids, pulls_for(ids, draws))
         rule.apply_deferred()
         ends.append(rows.weight.clone())
     assert torch.equal(*ends)
@@ -205,10 +205,10 @@ def test_betas_without_an_end_are_refused(betas, rng):
 
 def test_adagrad_is_the_loop_written_out(rng):
     rows = RowsTable(20, D, rng=rng(0))
-    rule, chance = RowAdagrad(rows, lr=0.1, eps=1e-3), rng(1)
+    rule, draws = RowAdagrad(rows, lr=0.1, eps=1e-3), rng(1)
     expected, sums = rows.weight.double().numpy().copy(), np.zeros(21)
     for ids in some_ids(rng, 50, 20):
-        pulls = pulls_for(ids, chance)
+        pulls = pulls_for(ids, draws)
         learn(rows, rule, ids, pulls)
         for item in set(ids.tolist()):
             gradient = pulls[ids == item].double().sum(0).numpy()
@@ -298,13 +298,13 @@ def test_adam_over_all_parameters_is_that_of_pytorch(rng):
     models = [model_of(rng), model_of(rng)]
     ours = DenseAdam(models[0].parameters(), lr=0.01)
     theirs = torch.optim.Adam(models[1].parameters(), lr=0.01, betas=BETAS, eps=EPS)
-    chance = rng(5)
+    draws = rng(5)
     for turn in range(20):
         for optimizer in (ours, theirs):
             optimizer.zero_grad()
         for number, (one, other) in enumerate(zip(*(each.parameters() for each in models), strict=True)):
             if (number + turn) % 5:  # the others have no gradient this time
-                one.grad = torch.randn(one.shape, generator=chance)
+                one.grad = torch.randn(one.shape, generator=draws)
                 other.grad = one.grad.clone()
         ours.step()
         theirs.step()

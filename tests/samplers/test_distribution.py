@@ -77,9 +77,9 @@ def test_every_point_of_a_small_line(name):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_point_of_random_lines(seed, rng):
-    chance = rng(seed)
-    weights = torch.randint(0, 4 + 3**seed % 50, (1 + 7 * seed,), generator=chance)
-    weights = [*(weights * torch.randint(0, 2, weights.shape, generator=chance)).tolist(), 1]
+    draws = rng(seed)
+    weights = torch.randint(0, 4 + 3**seed % 50, (1 + 7 * seed,), generator=draws)
+    weights = [*(weights * torch.randint(0, 2, weights.shape, generator=draws)).tolist(), 1]
     points = torch.arange(sum(weights))
     assert torch.equal(Categorical(line_of(weights)).locate(points), truth(weights, points))
 

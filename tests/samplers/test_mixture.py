@@ -78,7 +78,7 @@ def test_all_shared_stays_shared(batch_with, rng):
     assert (ids.shape, log_q.shape) == ((37,), (2, 37))
     assert ids[:4].tolist() == batch.targets_T.tolist()
     assert owner.tolist()[:34] == [0, 0, 0, 1] + [-1] * 30
-    # The first has nothing but the 2 of the second, who has a 1 and two 5 of the first; of three more by chance.
+    # The first has nothing but the 2 of the second, who has a 1 and two 5 of the first; of three more at random.
     there = 1 + owner[34:].tolist().count(1), 3 + owner[34:].tolist().count(0)
     assert float(log_q[0, 3].exp()) == pytest.approx((there[0] + 30 / 7) / (there[0] + 30), abs=1e-6)
     assert float(log_q[1, 0].exp()) == pytest.approx((there[1] / 3 + 30 / 7) / (there[1] + 30), abs=1e-6)

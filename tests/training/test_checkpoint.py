@@ -65,8 +65,8 @@ def test_figures_that_are_undefined_are_null_in_the_log(dataset_of, tmp_path, st
         json.loads((tmp_path / "run" / name).read_text(), parse_constant=no_number)
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     log = [json.loads(line, parse_constant=no_number) for line in lines]
-    looked = [entry["valid"] for entry in log if "valid" in entry]
-    assert [(valid["tail_hr@10"], valid["head_events"]) for valid in looked] == [(None, 6)] * 3
+    validated = [entry["valid"] for entry in log if "valid" in entry]
+    assert [(valid["tail_hr@10"], valid["head_events"]) for valid in validated] == [(None, 6)] * 3
 
 
 def test_the_run_says_what_it_was_done_on(data, tmp_path, monkeypatch):

@@ -62,13 +62,13 @@ def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
     settings = SETTINGS.replaced(dropout=0.0, table=table)
     found, proposed = [], None
     for device in (CPU, GPU):
-        model, seats = made(data, method, settings, device)
+        model, built = made(data, method, settings, device)
         optimizer = optimizer_for(model, settings)
-        batch = batch_of(data, settings, seats.exclude)
-        proposed = proposed or propose(seats, batch, rng=generator(0, "negatives"))
+        batch = batch_of(data, settings, built.exclude)
+        proposed = proposed or propose(built, batch, rng=generator(0, "negatives"))
         rngs = {f"{name}_rng": generator(0, name, device) for name in ("negatives", "dropout")}
         losses = [
-            step(model, seats, batch.to(device), optimizer, negatives=on(proposed, device), **rngs).item()
+            step(model, built, batch.to(device), optimizer, negatives=on(proposed, device), **rngs).item()
             for _ in range(5)
         ]
         optimizer.apply_deferred()
@@ -82,14 +82,14 @@ def test_a_step_learns_what_it_learns_on_a_cpu(method, table, data):
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in WAITING])
 def test_a_step_waits_for_nobody(method, table, data):
     settings = SETTINGS.replaced(table=table)
-    model, seats = made(data, method, settings, GPU)
+    model, built = made(data, method, settings, GPU)
     optimizer = optimizer_for(model, settings)
-    batch = batch_of(data, settings, seats.exclude)
+    batch = batch_of(data, settings, built.exclude)
     rngs = {f"{name}_rng": generator(0, name, GPU) for name in ("negatives", "dropout")}
-    step(model, seats, batch.to(GPU), optimizer, **rngs)
+    step(model, built, batch.to(GPU), optimizer, **rngs)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        step(model, seats, batch.to(GPU), optimizer, **rngs)
+        step(model, built, batch.to(GPU), optimizer, **rngs)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -99,12 +99,12 @@ def test_seeds_at_once_are_the_seeds_one_by_one(precision, data):
     settings = SETTINGS.replaced(precision=precision)
     trainings = []
     for seed in (1, 2, 3):
-        model, seats = made(data, "random", settings, GPU, seed)
-        trainings.append(TrainingState(model, seats, seed=seed))
+        model, built = made(data, "random", settings, GPU, seed)
+        trainings.append(TrainingState(model, built, seed=seed))
     together = fit_together(trainings, data, settings)
     for training, found in zip(trainings, together, strict=True):
-        model, seats = made(data, "random", settings, GPU, training.seed)
-        alone = fit(model, data, seats, settings, seed=training.seed)
+        model, built = made(data, "random", settings, GPU, training.seed)
+        alone = fit(model, data, built, settings, seed=training.seed)
         tolerance = 1e-3 if precision == "float32" else 2e-2
         assert [each.loss for each in found.log] == pytest.approx([each.loss for each in alone.log], rel=tolerance)
 

@@ -83,17 +83,17 @@ def test_other_rules_and_storage_learn_too_and_the_same_again(changes, data):
 
 
 def test_the_best_weights_are_those_that_were_measured(data, monkeypatch):
-    """Catching up comes before the look: what was measured, what was kept and what is left are one table."""
+    """Deferred updates come before validation: what was measured, what was kept and what is left are one table."""
     seen, evaluate = [], training.evaluate
 
-    def looked(model, *given, **options):
+    def evaluated(model, *given, **options):
         before = model.table.weight.clone()
         model.table.optimizer.apply_deferred()
         assert torch.equal(model.table.weight, before)
         seen.append({key: value.clone() for key, value in model.state_dict().items()})
         return evaluate(model, *given, **options)
 
-    monkeypatch.setattr(training, "evaluate", looked)
+    monkeypatch.setattr(training, "evaluate", evaluated)
     model, fitted = trained(data, "in-batch", table="rows", batch_size=2, epochs=2)  # so that some rows rest
     best = seen[fitted.best_epoch - 1]
     assert all(torch.equal(best[key], value) for key, value in model.state_dict().items())

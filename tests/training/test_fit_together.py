@@ -47,9 +47,9 @@ def trainings_of(data, method, settings, seeds, told=None):
     made = []
     for seed in seeds:
         job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
-        seats = build_method(method, catalogue_of(data, settings.model.max_length), job.negatives)
+        built = build_method(method, catalogue_of(data, settings.model.max_length), job.negatives)
         watch = (lambda epoch: None) if told is None else (lambda epoch, seed=seed: told.append((seed, epoch.epoch)))
-        made.append(TrainingState(build_model(job, CPU), seats, seed=seed, watch=watch))
+        made.append(TrainingState(build_model(job, CPU), built, seed=seed, watch=watch))
     return made
 
 

@@ -1,4 +1,4 @@
-"""A predictable world is learned, a shuffled one is not; chance is from the seed, the best epoch from validation."""
+"""A predictable world is learned, a shuffled one is not; a seed decides all draws, validation the best epoch."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def job_of(data, method, seed=0, settings=SETTINGS):
     return Job(data, method, seed, settings, negative_settings(method, CHANGES))
 
 
-def seats(job):
+def method_of(job):
     catalogue = catalogue_of(job.data, job.settings.model.max_length)
     return build_method(job.method, catalogue, job.negatives)
 
 
 def trained(job, **options):
     model = build_model(job, CPU)
-    return model, fit(model, job.data, seats(job), job.settings, seed=job.seed, **options)
+    return model, fit(model, job.data, method_of(job), job.settings, seed=job.seed, **options)
 
 
 def hit_rate(model, job):
@@ -131,7 +131,7 @@ def test_a_seed_gives_every_method_the_same_start_and_the_same_order(predictable
         job = job_of(predictable, method, 5, SHORT)
         model = build_model(job, CPU)
         starts[method] = weights_of(model)
-        fit(model, predictable, seats(job), SHORT, seed=5)
+        fit(model, predictable, method_of(job), SHORT, seed=5)
     first, *others = METHODS
     assert len(orders[first]) == 2 * math.ceil(predictable.users / SHORT.training.batch_size)
     for method in others:
@@ -155,22 +155,22 @@ def figures(hit_rate, ndcg=0.0):
         ([(0.9, 0.8), (1.0, 0.5), (1.0, 0.4), (1.0, 0.45)], 2),
     ],
 )
-def test_the_best_epoch_is_by_validation_and_test_is_never_looked_at(values, best, predictable, monkeypatch):
-    looks, snapshots = [], []
+def test_the_best_epoch_is_by_validation_and_test_is_never_evaluated(values, best, predictable, monkeypatch):
+    parts, snapshots = [], []
 
-    def looked(model, data, part, settings, **options):
-        looks.append(part)
+    def evaluated(model, data, part, settings, **options):
+        parts.append(part)
         snapshots.append(weights_of(model).clone())
-        return figures(*values[len(looks) - 1])
+        return figures(*values[len(parts) - 1])
 
-    monkeypatch.setattr(training, "evaluate", looked)
+    monkeypatch.setattr(training, "evaluate", evaluated)
     model, fitted = trained(job_of(predictable, "random", 0, SHORT.replaced(epochs=4)))
-    assert looks == ["valid"] * 4
+    assert parts == ["valid"] * 4
     assert fitted.best_epoch == best
     assert torch.equal(weights_of(model), snapshots[best - 1])
 
 
-def test_looks_come_every_so_many_epochs_and_at_the_last(predictable, monkeypatch):
+def test_validation_comes_every_so_many_epochs_and_at_the_last(predictable, monkeypatch):
     monkeypatch.setattr(training, "evaluate", lambda *arguments, **options: figures(0.1))
     watched = []
     settings = SHORT.replaced(epochs=5, eval_every=2)
@@ -183,7 +183,7 @@ def test_looks_come_every_so_many_epochs_and_at_the_last(predictable, monkeypatc
     assert [set(epoch.entry()) >= {"valid"} for epoch in watched] == [False, True, False, True, True]
 
 
-def test_looking_does_not_change_the_training(predictable):
+def test_validation_does_not_change_the_training(predictable):
     often, once = (SHORT.replaced(epochs=3, eval_every=every) for every in (1, 3))
     losses = [[epoch.loss for epoch in trained(job_of(predictable, "mixed", 1, each))[1].log] for each in (often, once)]
     assert losses[0] == losses[1]
@@ -208,10 +208,12 @@ def test_settings_of_another_model_are_refused(name, predictable):
     before = weights_of(model).clone()
     told = f"the model has {name}={found} and the settings say {name}={said}"
     with pytest.raises(ValueError, match=told):
-        fit(model, predictable, seats(job), other, seed=0)
+        fit(model, predictable, method_of(job), other, seed=0)
     models = [build_model(job._replace(settings=other), CPU), model]  # and so the second of two
     with pytest.raises(ValueError, match=told):
-        train.fit_together([training.TrainingState(each, seats(job), seed=0) for each in models], predictable, other)
+        train.fit_together(
+            [training.TrainingState(each, method_of(job), seed=0) for each in models], predictable, other
+        )
     assert torch.equal(weights_of(model), before)
 
 
@@ -223,14 +225,14 @@ def test_settings_of_another_table_are_refused(backbone, rows, predictable):
     model = build_model(job, CPU)
     dense = SHORT.replaced(backbone=backbone, table="dense")
     with pytest.raises(ValueError, match="table=rows and the settings say table=dense"):
-        fit(model, predictable, seats(job), dense, seed=0)
+        fit(model, predictable, method_of(job), dense, seed=0)
     with pytest.raises(ValueError, match="table=rows and the settings say table=dense"):
         optimizer_for(model, dense)
     other = "float32" if rows else "bfloat16"
     with pytest.raises(ValueError, match=f"the settings say table_dtype={other}"):
-        fit(model, predictable, seats(job), of_rows.replaced(table_dtype=other), seed=0)
+        fit(model, predictable, method_of(job), of_rows.replaced(table_dtype=other), seed=0)
     open_ = SHORT.replaced(backbone=backbone)  # says nothing of the table
-    assert not rows or len(fit(model, predictable, seats(job), open_, seed=0).log) == 2
+    assert not rows or len(fit(model, predictable, method_of(job), open_, seed=0).log) == 2
 
 
 def test_a_model_of_another_catalogue_is_neither_trained_nor_measured(predictable, batch_of, rng):
@@ -239,12 +241,12 @@ def test_a_model_of_another_catalogue_is_neither_trained_nor_measured(predictabl
         model = SASRec(items, dim=32, max_length=20, dropout=0.1, rng=rng(0))
         told = f"table has {items} items and predictable has {predictable.catalogue_size}"
         with pytest.raises(ValueError, match=told):
-            fit(model, predictable, seats(job), SHORT, seed=0)
+            fit(model, predictable, method_of(job), SHORT, seed=0)
         with pytest.raises(ValueError, match=told):
             evaluate(model, predictable, "valid", SHORT)
         batch, optimizer = batch_of([[1, 2, 3]], predictable.catalogue_size), optimizer_for(model, SHORT)
         with pytest.raises(ValueError, match=f"table has {items} items and the batch has"):
-            step(model, seats(job), batch, optimizer, negatives_rng=rng(1), dropout_rng=rng(2))
+            step(model, method_of(job), batch, optimizer, negatives_rng=rng(1), dropout_rng=rng(2))
 
 
 @pytest.mark.parametrize("part", ["train", "Test", "validation", "", "testing", None, 1])

@@ -30,7 +30,7 @@ def data(world):
 
 
 class Unchanged(torch.optim.SGD):
-    """Nothing is learned, so that gradients can be looked at."""
+    """Nothing is learned, so that gradients can be compared."""
 
     def step(self, closure=None):
         return None
@@ -94,9 +94,9 @@ def test_an_omitted_padding_is_another_loss(data, rng):
     for padded_to in (None, L):
         model = model_of(rng)
         method, optimizer = Method(Uniform(V, K), KeepAll(), bce), Unchanged(model.parameters(), lr=1.0)
-        chance = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
+        rngs = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
         losses.append(
-            float(train.step(model, method, batch, optimizer, **chance, options=StepOptions(padded_to=padded_to)))
+            float(train.step(model, method, batch, optimizer, **rngs, options=StepOptions(padded_to=padded_to)))
         )
     assert abs(losses[0] - losses[1]) > 1e-3
 
@@ -113,11 +113,9 @@ def test_an_omitted_padding_is_another_loss(data, rng):
 def test_what_cannot_count_padding_is_refused(method, settings, says, data, rng):
     model = model_of(rng)
     optimizer = Unchanged(model.parameters(), lr=1.0)
-    chance = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
+    rngs = {"negatives_rng": rng(2), "dropout_rng": rng(3)}
     with pytest.raises(InputError, match=says):
-        train.step(
-            model, method, batch_of(data, rng), optimizer, **chance, options=StepOptions(padded_to=L, **settings)
-        )
+        train.step(model, method, batch_of(data, rng), optimizer, **rngs, options=StepOptions(padded_to=L, **settings))
 
 
 def test_only_sasrec_has_a_padding_state():

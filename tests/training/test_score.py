@@ -39,12 +39,12 @@ def padded(rows):
 
 def setting(lengths, rng, exclude="history"):
     """Each row's items, their batch in that order, states, and a table, in double precision."""
-    chance = rng(1)
-    histories = [torch.randint(1, V + 1, (length,), generator=chance).tolist() for length in lengths]
+    draws = rng(1)
+    histories = [torch.randint(1, V + 1, (length,), generator=draws).tolist() for length in lengths]
     inputs, targets = padded([had[:-1] for had in histories]), padded([had[1:] for had in histories])
     batch = padded_batch(inputs, targets, catalogue_size=V, exclude=exclude)
-    states = torch.randn(len(batch.targets_T), D, generator=chance, dtype=torch.float64)
-    return histories, batch, states, DenseTable(V, D, rng=chance).double()
+    states = torch.randn(len(batch.targets_T), D, generator=draws, dtype=torch.float64)
+    return histories, batch, states, DenseTable(V, D, rng=draws).double()
 
 
 def ids_per(per, k, batch, rng):
@@ -260,10 +260,10 @@ def test_merged_never_holds_more_than_some_chunks_of_scores(exclude, rng, monkey
 @pytest.mark.parametrize("chunk", [3, 7, 40, 4096])
 def test_full_cross_entropy_is_that_of_all_the_scores(chunk, rng, monkeypatch):
     monkeypatch.setattr(products, "MERGED", chunk)
-    chance = rng(4)
-    states = torch.randn(9, D, generator=chance, dtype=torch.float64, requires_grad=True)
-    items = (3 * torch.randn(V, D, generator=chance, dtype=torch.float64)).requires_grad_()
-    targets = torch.randint(V, (9,), generator=chance)
+    draws = rng(4)
+    states = torch.randn(9, D, generator=draws, dtype=torch.float64, requires_grad=True)
+    items = (3 * torch.randn(V, D, generator=draws, dtype=torch.float64)).requires_grad_()
+    targets = torch.randint(V, (9,), generator=draws)
 
     def value_and_gradients(loss):
         return loss, *torch.autograd.grad(loss, (states, items))

@@ -41,8 +41,8 @@ WHOLE = ("xir",)
 @pytest.fixture(scope="module")
 def data(dataset_of):
     """Users of 2 to 18 train items, so that parts differ in length."""
-    chance = torch.Generator().manual_seed(3)
-    users = [(torch.randint(1, V + 1, (2 + user % 17,), generator=chance).tolist(), [1], [2]) for user in range(34)]
+    source = torch.Generator().manual_seed(3)
+    users = [(torch.randint(1, V + 1, (2 + user % 17,), generator=source).tolist(), [1], [2]) for user in range(34)]
     return dataset_of(users, V)
 
 

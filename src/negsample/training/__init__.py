@@ -1,1 +1,1 @@
-"""How a model is trained: the loop, its step, and what is saved to go on later."""
+"""How a model is trained: the loop, its step, and the checkpoints to resume from."""

@@ -1,4 +1,4 @@
-"""What is kept of a training while it lasts, so that it can be carried on where it was stopped."""
+"""Checkpoints: what is saved of a training while it lasts, so that it can be resumed where it was stopped."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from negsample.files.together import rewriting
 
 State = dict[str, Any]
 _FILE = "state.pt"
-_SHARE = 20  # a state is kept again when this many times as long has passed as keeping the last one took
+_SHARE = 20  # a state is saved again when this many times as long has passed as saving the last one took
 
 
 class Checkpoint:
     """The state of one training in a folder, with its checksum; a newer one takes the older's place in one step.
 
-    It is kept after an epoch if at least 20 times as long has passed since the last time as keeping it took then: so
-    it costs at most a twentieth of the time, and a training of short epochs loses seconds when it is stopped.
+    It is saved after an epoch if at least 20 times as long has passed since the last time as saving it took then: so it
+    costs at most a twentieth of the time, and a training of short epochs loses seconds when it is stopped.
 
     Args:
-        folder: where it lies; there is one already.
-        identity: what the training is, machine and versions included where they change its numbers. A state of another
-            training is as good as none.
+        folder: of the checkpoint; it exists.
+        identity: what the training is, machine and versions included where they change its numbers. The state of
+            another training is ignored.
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
@@ -39,7 +39,7 @@ class Checkpoint:
         self._next = 0.0
 
     def load(self) -> State | None:
-        """The state that was kept last, of this very training, or None.
+        """The state that was saved last, of this very training, or None.
 
         Raises:
             InputError: the file is damaged.
@@ -56,7 +56,7 @@ class Checkpoint:
         return state if isinstance(state, dict) and state.get("identity") == self._identity else None
 
     def after_epoch(self, state: Callable[[], State]) -> bool:
-        """Keep ``state()`` if it is time to; returns whether it was."""
+        """Save ``state()`` if it is time to; returns whether it was."""
         began = time.monotonic()
         if began < self._next:
             return False
@@ -68,7 +68,7 @@ class Checkpoint:
 
 
 def save(state: Any, file: IO[bytes]) -> None:
-    """``state`` as PyTorch saves it, without what its tensors' storages hold beside them.
+    """``state`` as PyTorch saves it, without what else is in the storages of its tensors.
 
     PyTorch saves a storage whole: of a model among several that are trained together, whose parameters are views of
     common ones, it would save all of them.

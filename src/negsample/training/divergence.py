@@ -1,4 +1,4 @@
-"""Where a training's numbers stopped being finite."""
+"""Divergence: where the numbers of a training stopped being finite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The replay buffer: steps that are kept to be trained on again, as small as they can be."""
+"""The replay buffer: batches with their negatives, kept to be trained on again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Replay(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch, negatives: Negatives) -> Replay:
-        """What is kept of a step."""
+        """The entry for a step."""
         return cls(batch.ends_B, _with_ids_of(torch.int32, negatives))
 
     def drawn(self) -> Negatives:
@@ -39,8 +39,8 @@ class Replay(NamedTuple):
 
 
 def laid_together(entries: Sequence[Replay]) -> list[Replay]:
-    """The same, as parts of a few large tensors: small ones that stay lie scattered among those that go, and hold
-    several times their size of memory."""
+    """The same, as parts of a few large tensors: small ones that stay would lie scattered among those that are freed,
+    and keep several times their size of memory from use."""
     fields = [_laid(values) for values in zip(*(each.state() for each in entries), strict=True)]
     return [Replay(ends_B, Negatives._make(values)) for ends_B, *values in zip(*fields, strict=True)]
 
