@@ -67,7 +67,7 @@ def test_a_command_line(negsample, tmp_path, arguments, words):
         (["--method", "random", "--set", "learning_rate=Infinity"], ["learning_rate", "finite"]),
         (["--method", "random", "--set", "kept_hardest=3"], ["kept_hardest does nothing", "random"]),
         (["--method", "in-batch", "--set", "in_batch_negatives=ALL"], ["in_batch_negatives='ALL'", "'all'"]),
-        (["--method", "random", "--set", "backbone=gru"], ["backbone 'gru'", "sasrec, gru4rec"]),
+        (["--method", "random", "--set", "backbone=gru"], ["backbone 'gru'", "did you mean 'gru4rec'"]),
         (
             ["--method", "random", "--set", "backbone=gru4rec", "--set", "heads=2"],
             ["setting heads is for backbone sasrec", "gru4rec"],

@@ -171,11 +171,34 @@ def test_what_was_made_with_a_plugin_needs_it(colours, tmp_path, monkeypatch):
     sources = sources_of("green", None)
     assert sources == {"mine.py": hashlib.sha256(path.read_bytes()).hexdigest()}
     assert sources_of("red") == sources_of("nobody knows it") == sources_of("red", "neither this") == {}
-    check_sources("the run x", sources)
+    check_sources("the run x", sources, "green", "any")
     with pytest.raises(InputError, match=r"the run x needs --plugin other.py"):
-        check_sources("the run x", {"other.py": "0"})
+        check_sources("the run x", {"other.py": "0"}, "green", "any")
     with pytest.raises(InputError, match=r"the run x was trained with another version of mine.py; .*train again"):
-        check_sources("the run x", {"mine.py": "0"})
+        check_sources("the run x", {"mine.py": "0"}, "green", "any")
+
+
+def test_parts_of_an_installed_package_work_by_their_name(tmp_path):
+    (tmp_path / "paints.py").write_text("import negsample\nMINE = negsample.METHODS['bpr']\n")
+    about = tmp_path / "paints-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: paints\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[negsample.methods]\nof-a-package = paints:MINE\n")
+    program = (
+        "from negsample.plugins import check_sources, sources_of\n"
+        "from negsample.methods import method_names\n"
+        "method_names('of-a-package')\n"
+        "found = sources_of('of-a-package')\n"
+        "check_sources('it', found, 'of-a-package', 'sasrec')\n"
+        "print(*found, *found.values())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(SOURCES), str(tmp_path)])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["paints", hashlib.sha256((tmp_path / "paints.py").read_bytes()).hexdigest()]
 
 
 def test_a_part_is_known_by_the_script_that_registers_it(tmp_path):

@@ -109,10 +109,6 @@ class Registry(Mapping[str, V]):
         self[name]
         return self._from.get(name)
 
-    def plugins(self) -> set[Plugin]:
-        """Where the parts come from that do not come with negsample."""
-        return set(self._from.values())
-
     def _check_new(self, name: str, part: V) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _LONGEST:
             raise InputError(
@@ -158,13 +154,13 @@ def sources_of(method: str | None = None, backbone: str | None = None) -> dict[s
     return {each.name: each.digest for each in found if each is not None}
 
 
-def check_sources(what: str, sources: Mapping[str, str]) -> None:
+def check_sources(what: str, sources: Mapping[str, str], method: str, backbone: str) -> None:
     """Refuse to go on with ``what``, made with plugins of these ``sources``, where they are not the same here.
 
     Raises:
         InputError: a plugin is not loaded, or has changed.
     """
-    here = {each.name: each.digest for registry in _registries.values() for each in registry.plugins()}
+    here = sources_of(method, backbone)
     for name, digest in sources.items():
         if name not in here:
             raise InputError(f"{what} needs --plugin {name} (in Python: load_plugins), which it was trained with")

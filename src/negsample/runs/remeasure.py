@@ -47,7 +47,8 @@ def remeasure(
     run = read_run(folder)
     if dial is None:
         dial = parse_choice(run.metrics["dial_choice"])
-    check_sources(f"the run in {folder}", run.config.get("plugins", {}))
+    parts = {"method": run.config["method"], "backbone": run.config["settings"]["backbone"]}
+    check_sources(f"the run in {folder}", run.config.get("plugins", {}), **parts)
     data = data or _dataset_of(run)
     settings = run_settings(**run.config["settings"])
     job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
