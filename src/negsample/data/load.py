@@ -17,8 +17,8 @@ from negsample.data.log.table import QUERY, Frame
 from negsample.data.manifest import FORMAT
 from negsample.data.names import safe_name
 from negsample.data.prepare.pipeline import prepare
-from negsample.data.sources.all_sources import SOURCES
 from negsample.data.sources.fetched import log_of
+from negsample.data.sources.known import SOURCES
 from negsample.data.sources.source import Source
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import sum_of

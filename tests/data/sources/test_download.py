@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from filelock import FileLock
 
-from negsample.data.sources.all_sources import SOURCES
 from negsample.data.sources.fetch import fetch
 from negsample.data.sources.fetched import fetched, folder_of, log_of
+from negsample.data.sources.known import SOURCES
 from negsample.data.sources.source import Official
 from negsample.errors import InputError
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from negsample.data.load import load_dataset, public_dataset
-from negsample.data.sources.all_sources import SOURCES
 from negsample.data.sources.fetch import fetch
 from negsample.data.sources.fetched import KIND, fetched, folder_of, log_of
+from negsample.data.sources.known import SOURCES
 from negsample.data.sources.sessions import sequences, view_sessions
 from negsample.data.sources.source import Official
 from negsample.errors import InputError

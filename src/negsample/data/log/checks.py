@@ -21,11 +21,7 @@ _WAY_OUT = (
 
 
 def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, Column]:
-    """The column of each role, once it is known to fit the columns of the first part.
-
-    Raises:
-        InputError: it does not, or holds neither ids nor times.
-    """
+    """The column of each role; one of another type than in the first part, or than the role needs, is refused."""
     if set(table.columns) != set(first.columns):
         odd = ", ".join(sorted(set(table.columns) ^ set(first.columns)))
         raise InputError(
@@ -45,11 +41,7 @@ def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, 
 
 
 def check_has_events(scans: Sequence[Scan], path: Path) -> None:
-    """Refuses a log of which no row has a user and an item.
-
-    Raises:
-        InputError: what stands there instead.
-    """
+    """Refuses a log of which no row has a user and an item."""
     if any(each.facts["events"] for each in scans):
         return
     first = scans[0]
@@ -68,11 +60,7 @@ def check_has_events(scans: Sequence[Scan], path: Path) -> None:
 
 
 def check_ids(scan: Scan) -> None:
-    """Refuses values that are no ids.
-
-    Raises:
-        InputError: the first row of them.
-    """
+    """Refuses values that are no ids."""
     for role in ROLES:
         dtype, most = scan.columns[role].dtype, scan.columns[role].exact_up_to
         row = scan.facts[f"{role}_inexact_row"]
@@ -91,11 +79,7 @@ def check_ids(scan: Scan) -> None:
 
 
 def unit_of(scans: Sequence[Scan]) -> str | None:
-    """The unit of the numbers of all parts; None: calendar dates.
-
-    Raises:
-        InputError: a row holds no time, or one of another unit.
-    """
+    """The unit of the numbers of all parts; None: calendar dates. A row without such a time is refused."""
     total = {key: sum(each.facts[key] for each in scans) for key in ("numbers", "moments", *times.UNITS)}
     numeric = total["numbers"] >= total["moments"]
     for each in scans:

@@ -22,11 +22,7 @@ _ROUNDED = r"^[+-]?\d(?:\.\d+)?[eE]\+\d+$"  # as spreadsheets write long numbers
 
 
 def check_type(column: Column, table: Table) -> None:
-    """Refuses a column that holds no ids.
-
-    Raises:
-        InputError: with the type found and those that are right.
-    """
+    """Refuses a column that holds no ids."""
     if not (column.dtype.is_integer() or column.dtype.is_float() or column.is_text):
         raise InputError(
             f"column '{column.name}' of {table.path} is of type {column.dtype}; "

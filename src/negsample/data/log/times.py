@@ -31,11 +31,7 @@ _ISO = (
 
 
 def check_type(column: Column, table: Table) -> None:
-    """Refuses a column that no reading could take.
-
-    Raises:
-        InputError: with the type found and the forms that are read.
-    """
+    """Refuses a column of another type than numbers, text or dates."""
     if not (column.dtype.is_numeric() or column.is_text or _is_calendar(column)):
         raise InputError(f"column '{column.name}' of {table.path} is of type {column.dtype}; a time is {FORMS}")
 

@@ -38,11 +38,7 @@ def largest_user_note(offsets: NDArray[np.signedinteger[Any]], user_ids: pl.Seri
 
 
 def check_useful(made: Manifest) -> None:
-    """Refuses a dataset that leaves nothing to train on, to select the best epoch by, or to measure on.
-
-    Raises:
-        InputError: which of them, in numbers, and what to change.
-    """
+    """Refuses a dataset that leaves nothing to train on, to select the best epoch by, or to measure on."""
     shares = made.settings
     if not made.trained_users:
         raise InputError(

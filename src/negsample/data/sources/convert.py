@@ -1,4 +1,4 @@
-"""Convert an official file, or the archive that holds it, to a log."""
+"""Convert an official file, or the archive that holds it, to a log, line by line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import polars as pl
 
-from negsample.data.sources.rows import write_rows
-from negsample.data.sources.source import Source
+from negsample.data.log.files import readable
+from negsample.data.log.table import ROW
+from negsample.data.log.times import UNITS, is_plausible
+from negsample.data.sources.source import Form, Source
 from negsample.errors import InputError
 from negsample.files.checksums import Sum, sum_of
+
+_SHOWN = 80  # characters of a faulty line
 
 
 def write_log(source: Source, path: Path, target: Path, shown: str) -> tuple[Sum, list[str]]:
@@ -32,7 +36,7 @@ def write_log(source: Source, path: Path, target: Path, shown: str) -> tuple[Sum
     if is_zipfile(path):
         file = _extract(path, source.file.name, target.parent, shown)
         shown = f"{source.file.name} of {shown}"
-    write_rows(file, source.form, rows, shown=shown)
+    _write_rows(file, source.form, rows, shown)
     found = sum_of(file)
     if file != path:
         file.unlink()
@@ -60,3 +64,47 @@ def _extract(path: Path, name: str, folder: Path, shown: str) -> Path:
     except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError(f"{shown} cannot be read ({error}); check that the archive is complete") from None
     return target
+
+
+def _write_rows(path: Path, form: Form, target: Path, shown: str) -> None:
+    """The rows of the text file at ``path``, streamed into a Parquet file at ``target``; the first fault is refused.
+
+    Blank lines and lines that name the columns are no rows. Columns: the groups of the form, as text, except
+    ``time``, which is Int64 microseconds since 1970.
+    """
+    rows = _rows(path, form)
+    with readable(Path(shown)):
+        _check_is_no_other_file(rows, form, shown)
+        rows.drop(ROW, "line").sink_parquet(target)
+        rows_found, bad = pl.scan_parquet(target).select(rows=pl.len(), bad=_bad().any()).collect().row(0)
+    if not rows_found:
+        raise InputError(f"{shown} has no rows; a row is {form.row}")
+    if bad:
+        number, line, moment = rows.filter(_bad()).select(ROW, "line", "time").head(1).collect().row(0)
+        text = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+        what = "is no row" if moment is None else "has a time before 1980 or in the future"
+        raise InputError(f"{shown}, line {number + 1}: {text!r} {what}; a row is {form.row}")
+
+
+def _check_is_no_other_file(rows: pl.LazyFrame, form: Form, shown: str) -> None:
+    if form.other is None:
+        return
+    pattern, words = form.other
+    found = rows.filter(pl.col("line").str.contains(pattern)).select(ROW, "line").head(1).collect(engine="streaming")
+    if len(found):
+        number, line = found.row(0)
+        raise InputError(f"{shown}, line {number + 1}: {line[:_SHOWN]!r} is a row of {words}; a row is {form.row}")
+
+
+def _bad() -> pl.Expr:
+    return ~is_plausible(pl.col("time")).fill_null(False)
+
+
+def _rows(path: Path, form: Form) -> pl.LazyFrame:
+    """Line number (from 0), line and groups; the groups are null where the line is no row."""
+    line = pl.col("line").str.strip_prefix("\ufeff").str.strip_chars(" \r")
+    lines = pl.scan_lines(path, row_index_name=ROW, glob=False).with_columns(line)
+    rows = lines.filter(line != "", ~line.is_in(list(form.headers)))
+    fields = rows.with_columns(fields=line.str.extract_groups(form.pattern)).unnest("fields")
+    a_second = UNITS[form.unit]
+    return fields.with_columns(pl.col("time").cast(pl.Int64) * (10**6 // a_second))

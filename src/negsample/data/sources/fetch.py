@@ -11,10 +11,10 @@ from zipfile import is_zipfile
 from filelock import FileLock, Timeout
 
 from negsample.data.log.files import readable
-from negsample.data.sources.all_sources import SOURCES
 from negsample.data.sources.convert import write_log
 from negsample.data.sources.download import Progress, download
 from negsample.data.sources.fetched import ABOUT, KIND, LOG, Fetched, fetched, folder_of
+from negsample.data.sources.known import SOURCES
 from negsample.data.sources.source import Source
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, Sum, sum_of, write_list
