@@ -70,8 +70,10 @@ def origin() -> Plugin:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "negsample":
         frame = frame.f_back
     name, file = frame.f_globals.get("__name__", ""), frame.f_globals.get("__file__")
-    if file is None:  # typed in, or a cell of a notebook
-        return Plugin("<what was typed in>", hashlib.sha256(marshal.dumps(frame.f_code)).hexdigest())
+    if file is None:
+        cells = frame.f_globals.get("In")  # of IPython: all cells that were run so far
+        source = repr(cells).encode() if isinstance(cells, list) else marshal.dumps(frame.f_code)
+        return Plugin("<what was typed in>", hashlib.sha256(source).hexdigest())
     if name in ("__main__", "__mp_main__"):
         return Plugin(Path(file).name, _digest([Path(file)]))
     return of_module(name)
