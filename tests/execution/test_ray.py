@@ -14,7 +14,7 @@ import negsample
 from negsample import InputError, compare, plan, run_settings
 from negsample.cli import main
 from negsample.execution.backend import LOCAL, Backend, parse_backend
-from negsample.execution.shared_files import check_seen, marked
+from negsample.execution.node import Needed, marked, versions
 from negsample.execution.tasks import Lost
 from negsample.plugins import load, load_plugins
 
@@ -230,11 +230,11 @@ def test_shares_of_nodes():
 
 def test_a_folder_that_is_not_shared_is_told(tmp_path):
     with marked([tmp_path / "out", tmp_path / "out"]) as marks:
-        check_seen(marks, "near")
+        Needed(marks, versions()).check()
         (mark,) = (tmp_path / "out").iterdir()
         mark.unlink()  # as if each machine had its own
-        with pytest.raises(InputError, match=f"node far does not see the same {tmp_path / 'out'} as the machine"):
-            check_seen(marks, "far")
+        with pytest.raises(InputError, match=f"does not see the same {tmp_path / 'out'} as the machine"):
+            Needed(marks, versions()).check()
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -246,13 +246,11 @@ def test_a_dataset_that_is_not_shared_is_told(world):
 
 
 def test_a_node_with_other_versions_is_told():
-    from negsample.execution.ray import Node, versions
-
-    Node([], versions()).check()
+    Needed([], versions()).check()
     with pytest.raises(
         InputError, match=r"has torch .*, the machine that started it 1\.0; .* install the same version"
     ):
-        Node([], versions() | {"torch": "1.0"}).check()
+        Needed([], versions() | {"torch": "1.0"}).check()
 
 
 def test_backends_by_name(monkeypatch):

@@ -67,7 +67,7 @@ def test_a_peak_that_is_none_is_refused(folder: Path, value: object) -> None:
     path = folder / "runs" / "0-mixed-0" / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"peak_memory_bytes": value}))
     list_anew(folder)
-    with pytest.raises(InputError, match="'peak_memory_bytes' is"):
+    with pytest.raises(InputError, match="peak_memory_bytes: Input should be"):
         read_study(folder)
 
 

@@ -226,9 +226,6 @@ def _of_study(
 
 
 def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:
-    peak = run.metrics.get("peak_memory_bytes")
-    if peak is not None and (isinstance(peak, bool) or not isinstance(peak, int | float) or peak < 0):
-        raise InputError(f"{run.folder / 'metrics.json'} is damaged ('peak_memory_bytes' is {peak!r}); run again")
     dataset, method = run.config["dataset"], run.config["method"]
     if dataset not in manifests or method not in about["methods"]:
         raise InputError(f"{run.folder} is {method} on {dataset}, which study.json does not list")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import os
-import platform
 import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
@@ -20,7 +17,7 @@ import torch
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 
 from negsample.errors import InputError
-from negsample.execution.shared_files import check_seen, marked
+from negsample.execution.node import Needed, marked, versions
 from negsample.execution.tasks import PATIENCE, Lost, OnMessage, Task, last_message, run_with
 from negsample.execution.worker import pack, unpack
 
@@ -56,7 +53,7 @@ def on_ray(
             see :func:`~negsample.execution.tasks.run_with`.
     """
     with _connected(address), marked(task.folder for task in tasks) as marks:
-        workers = _Cluster(tasks, Node(marks, versions()), share_of(_nodes(), at_once), tell)
+        workers = _Cluster(tasks, Needed(marks, versions()), share_of(_nodes(), at_once), tell)
         try:
             run_with(workers, tasks, at_once, on_message, tell)
         finally:
@@ -106,40 +103,14 @@ def _connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-class Node(NamedTuple):
-    """What a node must have to do a task as this machine would: the files ``marks``, and ``versions`` of packages."""
-
-    marks: Sequence[Path]
-    versions: Mapping[str, str]
-
-    def check(self) -> None:
-        """Called on a node.
-
-        Raises:
-            InputError: it has not.
-        """
-        check_seen(self.marks, platform.node())
-        for package, theirs in versions().items():
-            if theirs != self.versions[package]:
-                raise InputError(
-                    f"node {platform.node()} has {package} {theirs}, the machine that started it "
-                    f"{self.versions[package]}; numbers could differ: install the same version on all nodes"
-                )
-
-
-def versions() -> dict[str, str]:
-    """Those that numbers depend on."""
-    return {name: version(name) for name in ("negsample", "torch")}
-
-
 class _Cluster:
     """Tasks on the nodes of a cluster, as streams of messages.
 
     No actor is needed that could be lost with its node, and every message is here when its node is not.
     """
 
-    def __init__(self, tasks: Sequence[Task], node: Node, share: Share, tell: Callable[[str], None]) -> None:
-        self._tasks, self._node, self._share, self._tell = tasks, node, share, tell
+    def __init__(self, tasks: Sequence[Task], needed: Needed, share: Share, tell: Callable[[str], None]) -> None:
+        self._tasks, self._needed, self._share, self._tell = tasks, needed, share, tell
         self._lost = Counter[int]()
         self._streams: dict[Any, int] = {}
         self._remote = ray.remote(_work).options(
@@ -152,7 +123,7 @@ class _Cluster:
 
     def start(self, number: int) -> None:
         """See :class:`~negsample.execution.tasks.Workers`."""
-        stream = self._remote.remote(pack(self._tasks[number]), self._node, self._share.cores)
+        stream = self._remote.remote(pack(self._tasks[number]), self._needed, self._share.cores)
         self._streams[stream] = number
 
     def messages(self) -> Iterator[tuple[int, bool, Any]]:
@@ -200,12 +171,12 @@ class _Cluster:
                 ray.cancel(stream, force=True)
 
 
-def _work(task: bytes, node: Node, threads: int) -> Iterator[tuple[bool, Any]]:
+def _work(task: bytes, needed: Needed, threads: int) -> Iterator[tuple[bool, Any]]:
     """On a node: do a task in a thread, and give its messages as they come, each with whether it is the last."""
     reported: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
     def run(report: Callable[[Any], None]) -> bool:
-        node.check()
+        needed.check()
         done: bool = unpack(task).run(report)
         return done
 

@@ -34,7 +34,7 @@ class Config(BaseModel):
 
 
 class Metrics(BaseModel):
-    """``metrics.json``: figures at the dial that was chosen (see :mod:`negsample.runs.measure`), and the pace."""
+    """``metrics.json``: figures at the dial that was chosen (see :mod:`negsample.runs.measure`), and what they took."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -42,9 +42,12 @@ class Metrics(BaseModel):
     test: dict[str, Any]
     best_epoch: int
     train_seconds: float
+    steps_per_second: float | None
+    peak_memory_bytes: int | None = Field(None, ge=0)
     dial: float
     dial_choice: str
     dial_reached: bool
+    own_metrics: dict[str, str] = {}
 
 
 class Grid(BaseModel):
@@ -77,10 +80,8 @@ class LogLine(BaseModel):
 class Run(NamedTuple):
     """A finished run, read back.
 
-    ``config``: see :class:`Config`; versions, machine.
-    ``metrics``: valid and test (fractions by name, see :mod:`negsample.evaluation.metrics`), best_epoch, train_seconds,
-    steps_per_second; dial, dial_choice and dial_reached (see :mod:`negsample.runs.measure`).
-    ``log``: one :class:`LogLine` an epoch.
+    ``config``: see :class:`Config`; versions, machine. ``metrics``: see :class:`Metrics`, fractions by name (see
+    :mod:`negsample.evaluation.metrics`). ``log``: one :class:`LogLine` an epoch.
     """
 
     folder: Path

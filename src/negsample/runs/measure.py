@@ -18,7 +18,7 @@ from negsample.evaluation.metrics import own_metrics
 from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting
-from negsample.runs.folder import Grid, Run, read_grid, read_ranks
+from negsample.runs.folder import Grid, Metrics, Run, read_grid, read_ranks
 from negsample.scoring.dial import BETAS, NO_DIAL, Choice, Dials, dials
 from negsample.settings import RunSettings
 
@@ -94,7 +94,7 @@ def write_measured(
 def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
     """The same for a finished run, from what was measured; None if that lacks what the choice needs, or a metric."""
     grid = read_grid(run.folder)
-    if run.metrics.get("own_metrics", {}) != own_metrics():
+    if run.metrics["own_metrics"] != own_metrics():
         return None
     if len(grid.betas) > 1 and choice.number is not None and choice.number not in grid.betas:
         return None
@@ -107,7 +107,7 @@ def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
 def kept_figures(run: Run) -> dict[str, Any]:
     """What training gave, and no measuring changes."""
     kept = ("best_epoch", "train_seconds", "steps_per_second", "peak_memory_bytes")
-    return {key: run.metrics.get(key) for key in kept}
+    return {key: run.metrics[key] for key in kept}
 
 
 def _choose(grid: Grid, choice: Choice) -> Chosen:
@@ -130,14 +130,17 @@ def _write(
     at = grid.betas.index(chosen.beta)
     at_chosen = {part: ranks[f"{part}_GE"][at] for part in ("valid", "test")}
     best = {"best_epoch": kept["best_epoch"]}
-    dial = {
-        "dial": chosen.beta,
-        "dial_choice": chosen.choice.text,
-        "dial_reached": chosen.unreached is None,
-    } | ({"own_metrics": own} if (own := own_metrics()) else {})
-    figures = {"valid": grid.valid[at] | best, "test": grid.test[at] | best}
+    metrics = Metrics(
+        valid=grid.valid[at] | best,
+        test=grid.test[at] | best,
+        **kept,
+        dial=chosen.beta,
+        dial_choice=chosen.choice.text,
+        dial_reached=chosen.unreached is None,
+        own_metrics=own_metrics(),
+    )
     with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
         write_arrays(scratch / "ranks.npz", at_chosen | dict(ranks))
         write_json(scratch / "dial.json", grid.model_dump())
-        write_json(scratch / "metrics.json", figures | dict(kept) | dial)
+        write_json(scratch / "metrics.json", metrics.model_dump())
     return chosen

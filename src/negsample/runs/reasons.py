@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
@@ -13,13 +13,22 @@ from negsample.methods import METHODS
 from negsample.runs.failed import Failed, Kind
 from negsample.runs.job import Job
 from negsample.runs.shortage import WAYS_OUT, is_shortage
-from negsample.settings import RunSettings, setting_fields
+from negsample.settings import setting_fields
 from negsample.training.divergence import DivergedError
 
 _USERS = 5  # named of a batch
 _FAR = 0.3  # a factor of two, in decades
-_SCALES = {"temperature": False, "regularization": True, "mix_concentration": False, "popularity_exponent": True}
-"""Settings of methods: whether scores or losses grow with them, or else with their inverse."""
+_SMALL = 1e-45
+_SCALES: dict[str, Callable[[float], float]] = {
+    "temperature": lambda value: 1 / value,
+    "mix_concentration": lambda value: 1 / value,
+    "regularization": lambda value: max(value, _SMALL),
+    "popularity_exponent": lambda value: max(abs(value), _SMALL),
+    "dropout": lambda value: 1 / (1 - value),
+}
+"""What scores, activations or losses grow with, by setting."""
+_STEPS: dict[str, Callable[[float], float]] = dict.fromkeys(("learning_rate", "table_learning_rate"), lambda rate: rate)
+"""What updates grow with."""
 
 
 def failed_by(job: Job, error: Exception) -> Failed:
@@ -53,14 +62,14 @@ def _diverged(job: Job, error: DivergedError) -> Failed:
     users = _external(job.data, error.users[:_USERS])
     more = len(error.users) - len(users)
     whose = f"; users of the batch: {', '.join(users)}{f' and {more} more' if more else ''}" if users else ""
-    blamed = suspect(job, begun=error.begun)
+    setting, words = suspect(job, begun=error.begun)
     return failed_for(
         job,
         "diverged",
-        f"training diverged: {error.what}; {blamed.words}{whose}",
+        f"training diverged: {error.what}; {words}{whose}",
         epoch=error.epoch,
         step=error.step,
-        setting=blamed.setting,
+        setting=setting,
         users=users,
     )
 
@@ -74,54 +83,24 @@ def _external(data: Dataset, users: list[int]) -> list[str]:
     return [str(ids[user]) for user in users]
 
 
-class Suspect(NamedTuple):
-    """``setting``: its name, None where nothing stands out; ``words``: a sentence on it; ``decades``: how far from its
-    default it is, in powers of ten, in the direction that makes numbers large."""
-
-    setting: str | None
-    words: str
-    decades: float
-
-
-def suspect(job: Job, *, begun: bool) -> Suspect:
-    """The setting that most likely made numbers overflow: the one that is farthest from its default.
+def suspect(job: Job, *, begun: bool) -> tuple[str | None, str]:
+    """The setting that most likely made numbers overflow, the one that is farthest from its default; and in words.
 
     Before the first update (``begun`` is false) step sizes cannot be at fault: only what scales scores and activations.
     """
-    worst: Suspect = max([*_of_scores(job), *(_of_steps(job.settings) if begun else ())], key=lambda each: each.decades)
-    if worst.decades >= _FAR:
-        return worst
-    remedy = f"; try a learning_rate below {job.settings.training.learning_rate:g}" if begun else ""
-    return Suspect(None, f"no setting is far from its default{remedy}", 0.0)
-
-
-def _of_scores(job: Job) -> Iterator[Suspect]:
-    """What scales scores, activations or losses: the method's settings, and those of number types."""
-    defaults = METHODS[job.method].defaults
-    for key, rising in _SCALES.items():
-        value, default = job.negatives.get(key), defaults.get(key)
-        if isinstance(value, int | float) and isinstance(default, int | float):
-            yield _suspect(key, value, default, (value, default) if rising else (default, value))
-    settings = job.settings
-    default = float(setting_fields()["dropout"].default)
-    yield _suspect("dropout", settings.model.dropout, default, (1 - default, 1 - settings.model.dropout))
-    for key in ("precision", "table_dtype"):
-        if settings.flat()[key] == "bfloat16":
-            yield Suspect(key, f"the setting most likely at fault is {key}=bfloat16: try float32", _FAR)
-
-
-def _of_steps(settings: RunSettings) -> Iterator[Suspect]:
-    """What scales updates."""
-    default = float(setting_fields()["learning_rate"].default)
-    for key in ("learning_rate", "table_learning_rate"):
-        value = settings.flat()[key]
-        if value is not None:
-            yield _suspect(key, value, default, (value, default))
-
-
-def _suspect(key: str, value: float, default: float, scale: tuple[float, float]) -> Suspect:
-    """``scale``: what numbers grow with, and what that is by default."""
-    now, usual = (math.log10(max(abs(each), 1e-45)) for each in scale)
-    way_out = "smaller" if (value > default) == (now > usual) else "larger"
-    words = f"the setting most likely at fault is {key}={value:g} (default {default:g}): take a {way_out} one"
-    return Suspect(key, words, now - usual)
+    values = job.settings.flat() | job.negatives
+    usual = {key: field.default for key, field in setting_fields(job.settings.model.backbone).items()}
+    usual |= METHODS[job.method].defaults | {"table_learning_rate": usual["learning_rate"]}
+    decades = {key: _FAR for key in ("precision", "table_dtype") if values.get(key) == "bfloat16"}
+    for key, scale in (_SCALES | (_STEPS if begun else {})).items():
+        if isinstance(values.get(key), int | float) and isinstance(usual.get(key), int | float):
+            decades[key] = math.log10(scale(values[key])) - math.log10(scale(usual[key]))
+    worst = max(decades, key=lambda key: decades[key], default=None)
+    if worst is None or decades[worst] < _FAR:
+        remedy = f"; try a learning_rate below {job.settings.training.learning_rate:g}" if begun else ""
+        return None, f"no setting is far from its default{remedy}"
+    value, default = values[worst], usual[worst]
+    way_out = "try float32"
+    if worst in _SCALES | _STEPS:
+        way_out = f"take a {'smaller' if abs(value) > abs(default) else 'larger'} one"
+    return worst, f"the setting most likely at fault is {worst}={value} (default {default}): {way_out}"

@@ -1,5 +1,5 @@
 """Which runs of a study are in MLflow, when somebody asks for it; no other package needs this one."""
 
-from negsample.tracking.tracker import track, tracked
+from negsample.tracking.study import track, tracked
 
 __all__ = ["track", "tracked"]

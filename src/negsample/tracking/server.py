@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from textwrap import shorten
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nobody asked us to report to MLflow's makers
 }
 _LONGEST = 200
+_ATTEMPTS = 2  # a connection that was closed meanwhile is the usual reason of a failure
 
 
 def connect(uri: str, experiment: str) -> MlflowClient:
@@ -89,3 +91,16 @@ def reason(error: BaseException) -> str:
 def _wrapped(error: BaseException) -> BaseException | None:
     """What urllib3 hands on without raising it."""
     return next((each for each in error.args if isinstance(each, BaseException)), None)
+
+
+def why_not(do: Callable[[], None]) -> str | None:
+    """Do it, and where that fails once more; None when it is done, else the reason."""
+    why = None
+    for _ in range(_ATTEMPTS):
+        try:
+            do()
+        except Exception as error:  # of MLflow, requests, a database, the disk: tracking is never why a study stops
+            why = reason(error)
+        else:
+            return None
+    return why

@@ -1,9 +1,11 @@
-"""A study in MLflow: each of its runs exactly once, whoever logs it and wherever an earlier attempt ended."""
+"""A study in MLflow: each of its runs exactly once, as it finishes, and no failure stops the study."""
 
 from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +19,16 @@ from negsample.files.folders import write_json
 from negsample.files.together import settled
 from negsample.runs.folder import is_run
 from negsample.tracking.entry import Entry, entry_of, text
+from negsample.tracking.server import connect, why_not
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as Logged
+
+    from negsample.execution.trainings import Watch
+    from negsample.runs.failed import Failed
+    from negsample.runs.job import Job
+    from negsample.training.state import Epoch
 
 _PATIENCE = 60.0  # seconds for another process that is logging the same study
 _BATCH = 900  # values a request; MLflow takes 1000 of all kinds, 100 of them params
@@ -137,3 +145,54 @@ class TrackedStudy:
         for run in self._found("summary"):
             return str(run.info.run_id)
         return self._create("summary", text(self.folder.resolve().name), {})
+
+
+def track(uri: str | None, folder: Path) -> TrackedStudy | None:
+    """The study in ``folder`` as the MLflow at ``uri`` has it; None is for no tracking.
+
+    Raises:
+        InputError: that MLflow could not take the study, see :func:`negsample.tracking.server.connect`.
+    """
+    if uri is None:
+        return None
+    experiment = experiment_of(folder)
+    return TrackedStudy(connect(uri, experiment), folder, experiment)
+
+
+@contextmanager
+def tracked(study: TrackedStudy | None, say: Callable[[str], None]) -> Iterator[Callable[[Watch], Watch]]:
+    """Log each run of ``study`` as it finishes: gives what makes a ``watch`` into one that also logs.
+
+    When the block ends well, what is missing and the report follow. A failure never stops a study: nothing is tried
+    again until its end, and what is missing then is reported. An interrupted block logs nothing more.
+
+    Args:
+        study: from :func:`track`; None: nothing is logged.
+        say: called with one line on what is not logged.
+    """
+    if study is None:
+        yield lambda watch: watch
+        return
+    logged: set[str] = set()
+    failed = False
+
+    def logging(watch: Watch) -> Watch:
+        def watch_and_log(job: Job, what: Epoch | Failed | None) -> None:
+            nonlocal failed
+            watch(job, what)
+            if what is None and not failed:
+                failed = why_not(lambda: study.log(job.name)) is not None
+                logged.update(() if failed else [job.name])
+
+        return watch_and_log
+
+    yield logging
+    runs, why = study.runs(), None
+    left = [name for name in runs if name not in logged]
+    while left and (why := why_not(lambda: study.log(left[0]))) is None:
+        left.pop(0)
+    if why is None:
+        why = why_not(study.log_report)
+    if why is not None:
+        what = f"{len(left)} of {len(runs)} runs and the report" if left else "the report"
+        say(f"not logged to {study.uri}: {what} ({why}); the study is whole, and the same command logs what is missing")
