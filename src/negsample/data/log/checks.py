@@ -66,15 +66,14 @@ def check_ids(scan: Scan) -> None:
         row = scan.facts[f"{role}_inexact_row"]
         if row is not None and most is not None:
             raise InputError(
-                f"{scan.table.where(row)}: {role} in {scan.cell(role, row)}; an id is text or a whole number, and a "
-                f"{dtype} holds whole numbers exactly only up to {most:,} (2^{most.bit_length() - 1}); "
-                f"store the ids as integers or text where the log is made"
+                f"{scan.at(role, row)}; an id is text or a whole number, and a {dtype} holds whole numbers exactly "
+                f"only up to {most:,} (2^{most.bit_length() - 1}); store the ids as integers or text in the log"
             )
         row = scan.facts[f"{role}_garbled_row"]
         if row is not None:
             raise InputError(
-                f"{scan.table.where(row)}: {role} in {scan.cell(role, row)}; an id holds no line break or other "
-                f"control character (look for a misplaced quote before it), and no number that a spreadsheet rounded"
+                f"{scan.at(role, row)}; an id holds no line break or other control character (look for a misplaced "
+                f"quote before it), and no number that a spreadsheet rounded"
             )
 
 
@@ -97,7 +96,7 @@ def _check_is_time(scan: Scan, numeric: bool, numbers: int) -> None:
     if row is not None:
         most = "calendar dates" if not numeric else "numbers" if numbers else None
         others = f", other rows hold {most}" if most else ""
-        raise InputError(f"{scan.table.where(row)}: time in {scan.cell('time', row)}{others}; a time is {times.FORMS}")
+        raise InputError(f"{scan.at('time', row)}{others}; a time is {times.FORMS}")
 
 
 def _check_one_unit(scans: Sequence[Scan], total: dict[str, int]) -> None:
@@ -125,8 +124,8 @@ def _check_exact(scan: Scan) -> None:
     if row is not None:
         dtype, most = scan.columns["time"].dtype, scan.columns["time"].exact_up_to
         raise InputError(
-            f"{scan.table.where(row)}: time in {scan.cell('time', row)}; a {dtype} holds whole numbers exactly only up "
-            f"to {most:,}, so that times and their order are lost; store the times as integers where the log is made"
+            f"{scan.at('time', row)}; a {dtype} holds whole numbers exactly only up to {most:,}, so that times and "
+            f"their order are lost; store the times as integers where the log is made"
         )
 
 
@@ -136,7 +135,7 @@ def _check_plausible(scan: Scan, numeric: bool) -> None:
     count, row = scan.facts[f"odd_{kind}s"], scan.facts[f"odd_{kind}_row"]
     if not count:
         return
-    start = f"{scan.table.where(row)}: time in {scan.cell('time', row)}"
+    start = scan.at("time", row)
     many = f"{count:,} of {scan.facts['events']:,} times are before 1980 or in the future"
     if not numeric:
         raise InputError(f"{start}; {many}; {_WAY_OUT}")

@@ -28,6 +28,10 @@ class Scan(NamedTuple):
     event: pl.Expr
     facts: dict[str, Any]
 
+    def at(self, role: str, row: int) -> str:
+        """Where a value stands, and the value, for a message."""
+        return f"{self.table.where(row)}: {role} in {self.cell(role, row)}"
+
     def cell(self, role: str, row: int) -> str:
         """The value in a row, for a message."""
         value = self.table.frame.filter(pl.col(ROW) == row).select(self.columns[role].expr).collect().item()
