@@ -29,4 +29,5 @@ def first_fault(error: ValidationError) -> str:
     """Which field breaks which rule."""
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
+    rule = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {rule}" if where else rule
