@@ -29,9 +29,9 @@ def planned(datasets, tmp_path, preset="reference", **options):
 def test_the_runs_have_the_settings_of_what_they_stand_in_for(datasets, tmp_path):
     jobs = planned(datasets, tmp_path).jobs
     assert len(jobs) == 2 + 2 * 6 * 2
-    settings = {job.data.name: job.settings for job in jobs if job.method == "random"}
-    assert (settings["movielens-100k"].max_length, settings["movielens-100k"].batch_size) == (200, 64)
-    assert (settings["retailrocket"].max_length, settings["retailrocket"].batch_size) == (50, 256)
+    settings = {job.data.name: job.settings.flat() for job in jobs if job.method == "random"}
+    assert (settings["movielens-100k"]["max_length"], settings["movielens-100k"]["batch_size"]) == (200, 64)
+    assert (settings["retailrocket"]["max_length"], settings["retailrocket"]["batch_size"]) == (50, 256)
     assert {job.seed for job in jobs if job.method != POPREC} == {5, 6}
 
 
