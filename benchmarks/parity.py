@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.common import RESULTS
 from benchmarks.parity_page import EVERY, FIGURES, beside, curve, lines, picture, their_curve
 from negsample import compare, load_dataset, plan, run_settings
-from negsample.analysis.reading import Study
+from negsample.analysis.study import Study
 from negsample.data.dataset import Dataset
 from negsample.methods import POPREC
 from negsample.paper.presets import PRESETS, whose

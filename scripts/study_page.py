@@ -20,7 +20,8 @@ import polars as pl
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
 from negsample.analysis.measures import measures_of
-from negsample.analysis.reading import Study, read_study
+from negsample.analysis.reading import read_study
+from negsample.analysis.study import Study
 from negsample.paper.findings import findings
 from negsample.report import facts, tables, words
 from negsample.report.claims import advice_claims, claims_table

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from negsample.analysis.reading import Study, read_study
+from negsample.analysis.reading import read_study
+from negsample.analysis.study import Study
 from negsample.data.dataset import Dataset
 from negsample.data.load import load_dataset
 from negsample.errors import FailedError, InputError, guarded, some, whole

@@ -39,9 +39,9 @@ def test_no_finished_run(study: Path) -> None:
     ("file", "text", "message"),
     [
         ("study.json", "{", r"study.json is damaged .*delete it and .*keeps the runs"),
-        ("study.json", "[]", "no JSON object"),
-        ("study.json", '{"format": 1}', "'negsample' is missing"),
-        ("datasets/0.json", "{}", "'name' is missing"),
+        ("study.json", "[]", "study.json is damaged"),
+        ("study.json", '{"format": 1}', "negsample: Field required"),
+        ("datasets/0.json", "{}", "name: Field required"),
         ("runs/0-mixed-0/config.json", '{"seed": 1}', "dataset: Field required"),
         ("runs/0-mixed-0/metrics.json", "", "is damaged"),
     ],
@@ -81,5 +81,5 @@ def test_another_format(study: Path) -> None:
     about = json.loads((study / "study.json").read_text())
     (study / "study.json").write_text(json.dumps(about | {"format": 2}))
     list_anew(study)
-    with pytest.raises(InputError, match="format 2 is not known"):
+    with pytest.raises(InputError, match="format: Input should be 1"):
         read_study(study)

@@ -18,9 +18,10 @@ from make_study import EVENTS, METHODS, list_anew, make_study, measures
 from negsample.analysis.advice import Advice, advice_of
 from negsample.analysis.analyse import DatasetAnalysis, analyse
 from negsample.analysis.measures import SCOPES, measures_of
-from negsample.analysis.reading import Study, read_study
+from negsample.analysis.reading import read_study
 from negsample.analysis.significance import FAMILIES, Comparisons, differences
 from negsample.analysis.statistics import holm, t_quantile
+from negsample.analysis.study import Study
 from negsample.analysis.tables import study_table
 from negsample.errors import InputError
 from negsample.evaluation.metrics import balance, ndcg

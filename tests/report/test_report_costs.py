@@ -10,7 +10,8 @@ import pytest
 from make_study import list_anew, make_study
 
 from negsample.analysis.costs import costs_of, oversampling_of, seconds_to_best
-from negsample.analysis.reading import Study, read_study
+from negsample.analysis.reading import read_study
+from negsample.analysis.study import Study
 from negsample.analysis.tables import study_table
 from negsample.errors import InputError
 from negsample.report import write_report
@@ -141,5 +142,5 @@ def test_unfinished_oversampling_runs_are_left_out_and_damage_is_named(folder: P
     about = json.loads((folder / "study.json").read_text())
     (folder / "study.json").write_text(json.dumps(about | {"oversampling": {"random": 1}}))
     list_anew(folder)
-    with pytest.raises(InputError, match="'oversampling' is"):
+    with pytest.raises(InputError, match=r"study\.json is damaged .oversampling"):
         read_study(folder)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from make_study import list_anew, make_study
 
-from negsample.analysis.reading import Study, read_study
+from negsample.analysis.reading import read_study
+from negsample.analysis.study import Study
 from negsample.errors import InputError
 from negsample.report import write_report
 from negsample.report.palette import looks
@@ -86,7 +87,7 @@ def test_damaged_tunings_are_refused(folder: Path, change: Callable[[dict[str, A
 @pytest.mark.parametrize("named", ["0-0", [1], None])
 def test_names_of_tunings_must_be_a_list_of_texts(folder: Path, named: object) -> None:
     altered(folder, "study.json", lambda about: about.update(tunings=named))
-    with pytest.raises(InputError, match="'tunings' is"):
+    with pytest.raises(InputError, match=r"study\.json is damaged .tunings"):
         read_study(folder)
 
 

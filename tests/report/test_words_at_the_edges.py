@@ -12,8 +12,9 @@ from make_study import EVENTS, make_study, measures
 
 from negsample.analysis.analyse import DatasetAnalysis, analyse
 from negsample.analysis.measures import measures_of
-from negsample.analysis.reading import Study, read_study
+from negsample.analysis.reading import read_study
 from negsample.analysis.significance import Comparisons, Difference
+from negsample.analysis.study import Study
 from negsample.paper.findings import Finding, findings
 from negsample.report.claims import advice_claims, claims_table
 from negsample.report.table import figures_table, main_columns

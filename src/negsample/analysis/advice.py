@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from negsample.analysis.frontier import Standing
 from negsample.analysis.measures import ACCURACY, BALANCE, TAIL, known
-from negsample.analysis.reading import POPULAR, Study
+from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import TableRow, dialled_rows
 
 ACCEPTABLE = 0.9

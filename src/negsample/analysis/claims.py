@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from negsample.analysis.advice import Advice, Purpose
 from negsample.analysis.measures import ACCURACY
-from negsample.analysis.reading import POPULAR
 from negsample.analysis.significance import Comparisons, Difference
+from negsample.analysis.study import POPULAR
 
 Verdict = Literal["holds", "does not hold", "cannot be told here"]
 Way = Literal["higher", "lower"]

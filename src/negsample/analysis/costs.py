@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from negsample.analysis.reading import Study
+from negsample.analysis.study import Study
 from negsample.runs.folder import Run
 
 

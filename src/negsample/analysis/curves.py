@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from negsample.analysis.reading import POPULAR
+from negsample.analysis.study import POPULAR
 from negsample.runs.folder import Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from negsample.analysis.reading import Study
+from negsample.analysis.study import Study
 from negsample.runs.folder import Run
 
 _LAST = 5  # the last one in so many epochs

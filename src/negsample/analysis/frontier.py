@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from negsample.analysis.measures import K
 from negsample.analysis.per_user import Events, events_of, ranks_of
-from negsample.analysis.reading import Study
 from negsample.analysis.statistics import REPLICATES, draws, interval, picks
+from negsample.analysis.study import Study
 from negsample.analysis.tables import common_betas
 from negsample.evaluation.metrics import balances
 from negsample.random import resampling

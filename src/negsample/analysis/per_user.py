@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, SCOPES, K
-from negsample.analysis.reading import POPULAR, Study
 from negsample.analysis.statistics import Sample, groups_of, sums_of
+from negsample.analysis.study import POPULAR, Study
 from negsample.evaluation.metrics import balance_slopes, balances, hit, ndcg
 from negsample.runs.folder import Run, read_ranks
 

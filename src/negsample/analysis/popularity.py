@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from negsample.analysis.measures import K
 from negsample.analysis.per_user import ranks_of
-from negsample.analysis.reading import POPULAR, Study
+from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import common_betas
 from negsample.evaluation.metrics import hit
 

@@ -19,8 +19,8 @@ import polars as pl
 from negsample.analysis.advice import Advice
 from negsample.analysis.measures import ACCURACY, BALANCE, SCOPES, TAIL
 from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user, users_of
-from negsample.analysis.reading import POPULAR, Study
 from negsample.analysis.statistics import TTest, holm, seed_ratio, t_quantile, t_tests
+from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import TableRow
 
 LEVEL = 0.05

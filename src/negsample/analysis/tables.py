@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from negsample.analysis.measures import COHORTS, measures_of
-from negsample.analysis.reading import POPULAR, Study
+from negsample.analysis.study import POPULAR, Study
 from negsample.errors import InputError
 from negsample.files.atomic import replacing
 from negsample.runs.folder import Run

@@ -24,12 +24,7 @@ def read_tunings(
         InputError: a file is missing, damaged, of another study or another version of its dataset, or comes twice.
     """
     found: dict[tuple[str, str], TuningSummary] = {}
-    named = about.get("tunings", [])
-    if not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
-        raise InputError(
-            f"{folder.parent / 'study.json'} is damaged ('tunings' is {named!r}); run `negsample compare` again"
-        )
-    for path in (folder / f"{name}.json" for name in named):
+    for path in (folder / f"{name}.json" for name in about["tunings"]):
         if not path.is_file():
             raise InputError(f"{path} is missing, which study.json lists; run `negsample compare` again")
         read = partial(Checksums.read_as, model=TuningSummary, name=path.name)

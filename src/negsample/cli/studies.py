@@ -36,7 +36,7 @@ Planned = tuple["list[Job]", "list[Job]"]
 """The runs of a study's table, and those beside it."""
 
 if TYPE_CHECKING:
-    from negsample.analysis.reading import Study
+    from negsample.analysis.study import Study
     from negsample.data.dataset import Dataset
     from negsample.execution.backend import Backend
     from negsample.report.supplement import Supplementing

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from negsample.analysis.measures import BALANCE, COHORTS
-from negsample.analysis.reading import Study
+from negsample.analysis.study import Study
 from negsample.errors import InputError
 from negsample.paper.published import DATASETS, METHODS, POPREC, SCOPES, Figure, name_of, table2, table3
 

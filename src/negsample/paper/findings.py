@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from negsample.analysis.claims import Judged, Verdict, judged
 from negsample.analysis.measures import ACCURACY, BALANCE
-from negsample.analysis.reading import POPULAR
 from negsample.analysis.significance import Comparisons
+from negsample.analysis.study import POPULAR
 from negsample.analysis.tables import TableRow
 
 BY_POPULARITY = ("popularity", "in-batch")

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from negsample.analysis.costs import Cost, Oversampled
-from negsample.analysis.reading import POPULAR
+from negsample.analysis.study import POPULAR
 from negsample.report.encodings import (
     CHOSEN,
     chart_of,

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from negsample.analysis.curves import CurvePoint, baseline_level, chosen_points, mean_curve
-from negsample.analysis.reading import POPULAR
+from negsample.analysis.study import POPULAR
 from negsample.report.encodings import CHOSEN, chart_of, colour, dash, highlighted, legend_of, shade, sized, tooltips
 from negsample.report.formats import spread
 from negsample.report.palette import Look

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from negsample.analysis.reading import Study
+from negsample.analysis.study import Study
 from negsample.report.formats import listed, memory, pairs, percent, when, whole
 
 Facts = list[tuple[str, str]]

@@ -14,7 +14,7 @@ import altair as alt
 from negsample.analysis.analyse import Analysis
 from negsample.analysis.costs import costs_of, oversampling_of
 from negsample.analysis.popularity import hits_by_popularity
-from negsample.analysis.reading import Study
+from negsample.analysis.study import Study
 from negsample.files.atomic import replacing
 from negsample.report.cohort_bars import cohort_bars
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart

@@ -10,8 +10,8 @@ import numpy as np
 
 from negsample.analysis.frontier import FLOORS, Reach
 from negsample.analysis.measures import COHORTS
-from negsample.analysis.reading import POPULAR
 from negsample.analysis.statistics import interval
+from negsample.analysis.study import POPULAR
 from negsample.analysis.tables import TableRow
 from negsample.report.encodings import (
     CHOSEN,

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from negsample.analysis.reading import Study
+from negsample.analysis.study import Study
 from negsample.report.formats import SPACE
 from negsample.report.table import FiguresTable, TableCell
 from negsample.report.words import dial_words

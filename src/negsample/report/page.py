@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
 from negsample.analysis.measures import measures_of
-from negsample.analysis.reading import POPULAR, Study, is_of_study, read_study
+from negsample.analysis.reading import is_of_study, read_study
+from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import frontier_table, table_with_failures, write_table
 from negsample.errors import guarded
 from negsample.files.together import rewriting

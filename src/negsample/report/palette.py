@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from negsample.analysis.reading import POPULAR
+from negsample.analysis.study import POPULAR
 
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#a39a2b")
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")

@@ -8,8 +8,8 @@ from typing import Any
 from negsample.analysis.advice import Advice
 from negsample.analysis.frontier import Standing
 from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, TAIL, known
-from negsample.analysis.reading import POPULAR, Study
 from negsample.analysis.significance import FAMILIES, Comparisons, Difference
+from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import TableRow
 from negsample.report.claims import called, p_text
 from negsample.report.formats import listed, memory, pairs, percent, seconds, share, value_text, whole

@@ -11,8 +11,8 @@ from negsample.analysis.analyse import DatasetAnalysis
 from negsample.analysis.claims import judged_below_baseline, judged_purpose
 from negsample.analysis.cutoff import CutOff
 from negsample.analysis.measures import BALANCE, TAIL
-from negsample.analysis.reading import POPULAR, Study
 from negsample.analysis.significance import Comparisons
+from negsample.analysis.study import POPULAR, Study
 from negsample.report.claims import called
 from negsample.report.formats import listed, percent
 

@@ -1,0 +1,119 @@
+"""A study and its finished runs."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+from numpy.typing import NDArray
+
+from negsample.runs.failed import Failed
+from negsample.runs.folder import Grid, Run
+from negsample.runs.tunings import TuningSummary
+
+POPULAR = "PopRec"
+"""The baseline that is measured and never trained; the last method of every study."""
+
+
+class Study(NamedTuple):
+    """A study and its finished runs.
+
+    ``about``: study.json. ``manifests``: the datasets' manifests by name, in the study's order. ``runs``: the
+    finished ones, in the study's order. ``listed``: how many runs the study has, finished or not. ``grids``: what
+    each run, by its folder, gave at each setting of the dial (:func:`negsample.runs.folder.read_grid`).
+    ``events``: by dataset, of the E measured test events, in the order of the runs' ranks: ``user_E``, ``cohort_E`` and
+    ``percentile_E``, the share of the train events that are of less popular items.
+    ``tunings``: how methods were tuned, by dataset and method; empty where none was. ``oversampling``: finished runs
+    beside the study's, which differ from them in ``oversampling_factor`` and stand in no table. ``failures``: runs of
+    both kinds that failed when they were last tried.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    manifests: dict[str, dict[str, Any]]
+    runs: list[Run]
+    listed: int
+    grids: dict[Path, Grid]
+    events: dict[str, dict[str, NDArray[Any]]]
+    tunings: dict[tuple[str, str], TuningSummary]
+    oversampling: list[Run]
+    failures: list[Failed]
+
+    def figures(self, run: Run, part: str) -> dict[float, dict[str, Any]]:
+        """What ``run`` gave on ``valid`` or ``test``, by setting of the dial."""
+        grid = self.grids[run.folder]
+        return dict(zip(grid.betas, grid.valid if part == "valid" else grid.test, strict=True))
+
+    def unreached(self) -> list[Run]:
+        """The runs that no setting of the dial brings to the Balance that was asked for."""
+        return [run for run in self.runs if not run.metrics["dial_reached"]]
+
+    def trained(self) -> list[Run]:
+        """The finished runs but those of PopRec."""
+        return [run for run in self.runs if run.config["method"] != POPULAR]
+
+    @property
+    def missing(self) -> int:
+        """How many of the runs that it lists are neither finished nor failed."""
+        listed = set(self.about["runs"])
+        return self.listed - len(self.runs) - sum(each.run in listed for each in self.failures)
+
+    def failures_of(self, dataset: str) -> list[Failed]:
+        """The runs on ``dataset`` that failed when they were last tried, in the study's order."""
+        return [each for each in self.failures if each.dataset == dataset]
+
+    def runs_of(self, dataset: str, method: str | None = None) -> list[Run]:
+        """The finished runs on ``dataset``, of one method or of all."""
+        return [run for run in self.runs if run.config["dataset"] == dataset and method in (None, run.config["method"])]
+
+    def methods_of(self, dataset: str) -> list[str]:
+        """The methods with a finished run on ``dataset``, in the study's order."""
+        finished = {run.config["method"] for run in self.runs_of(dataset)}
+        return [method for method in self.about["methods"] if method in finished]
+
+    def tunings_of(self, dataset: str) -> list[TuningSummary]:
+        """How the methods of ``dataset`` were tuned, in the study's order."""
+        return [tuning for (name, _), tuning in self.tunings.items() if name == dataset]
+
+    @property
+    def published_settings(self) -> bool:
+        """Whether its runs have the settings that the paper published."""
+        return str(self.about.get("preset", "default")) != "default"
+
+    def table(self) -> pl.DataFrame:
+        """One row a (dataset, method): means over its runs, and how many failed; as ``table.csv``."""
+        from negsample.analysis.tables import table_with_failures  # they are made of studies
+
+        return table_with_failures(self)
+
+    def frontier(self) -> pl.DataFrame:
+        """One row a run at every setting of the dial; as ``frontier.csv``."""
+        from negsample.analysis.tables import frontier_table
+
+        return frontier_table(self)
+
+    def significance(self) -> pl.DataFrame:
+        """One row a comparison of two methods, with its p; as ``significance.csv``."""
+        from negsample.analysis.analyse import analyse
+
+        return analyse(self).significance()
+
+    @property
+    def report_path(self) -> Path:
+        """The page, where a report was written."""
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        methods, datasets = len(self.about["methods"]), ", ".join(self.manifests)
+        return f"<Study {str(self.folder)!r}: {datasets}; {methods} methods, {len(self.runs)} of {self.listed} runs>"
+
+    def _repr_html_(self) -> str:
+        columns = ["dataset", "method", "runs", "failed", "ndcg@10", "hr@10", "balance@10", "coverage@10"]
+        shown: str = self.table().select(columns).with_columns(pl.col(pl.Float64).round(4))._repr_html_()
+        return f"<p>{escape(repr(self))}</p>{shown}"
+
+    def datasets(self) -> list[str]:
+        """The datasets with a finished run, in the study's order."""
+        return [name for name in self.manifests if self.runs_of(name)]
