@@ -1,5 +1,7 @@
 """The public names, and the module each lives in: a name is loaded when it is first used."""
 
+from .analysis.reading import Study as Study
+from .analysis.reading import read_study as read_study
 from .batches.packed import Batch as Batch
 from .batches.padded import padded_batch as padded_batch
 from .comparison import compare as compare
@@ -13,6 +15,12 @@ from .errors import FailedError as FailedError
 from .errors import InputError as InputError
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import evaluate_by_dial as evaluate_by_dial
+from .evaluation.metrics import METRICS as METRICS
+from .evaluation.metrics import balance as balance
+from .evaluation.metrics import coverage as coverage
+from .evaluation.metrics import hit as hit
+from .evaluation.metrics import ndcg as ndcg
+from .evaluation.metrics import reciprocal_rank as reciprocal_rank
 from .evaluation.metrics.ranking import register_metric as register_metric
 from .losses import LOSSES as LOSSES
 from .losses import bce as bce
@@ -50,6 +58,9 @@ from .optim import optimizer_for as optimizer_for
 from .plugins import load_plugins as load_plugins
 from .random import generator as generator
 from .report import write_report as write_report
+from .runs.job import Job as Job
+from .runs.load import LoadedRun as LoadedRun
+from .runs.load import load_run as load_run
 from .samplers import Cache as Cache
 from .samplers import Cohort as Cohort
 from .samplers import InBatch as InBatch
@@ -83,3 +94,5 @@ from .training.propose import propose as propose
 from .training.score import full_cross_entropy as full_cross_entropy
 from .training.score import score as score
 from .training.step import step as step
+
+__version__: str

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file
-
-from negsample.data.dataset import Dataset, open_dataset
-from negsample.errors import InputError
-from negsample.files.checksums import LIST, read_list
+from negsample.data.dataset import Dataset
 from negsample.methods import catalogue_of
 from negsample.models.baselines import is_baseline
-from negsample.plugins import check_sources
-from negsample.runs.folder import Run, read_run
-from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.folder import read_run
+from negsample.runs.job import default_device
+from negsample.runs.load import load_run
 from negsample.runs.measure import Chosen, choose_among_measured, kept_figures, measure, write_measured
 from negsample.scoring.dial import Choice, parse_choice
-from negsample.settings import run_settings
 
 
 def set_dial(folder: Path, dial: Choice, data: Dataset | None = None) -> Chosen:
@@ -44,39 +39,15 @@ def remeasure(
     Raises:
         InputError: there is no run, its dataset is not where it was or has changed, or as ``must_reach`` says.
     """
-    run = read_run(folder)
+    run, job, model = load_run(folder, data)
     if dial is None:
         dial = parse_choice(run.metrics["dial_choice"])
-    parts = {"method": run.config["method"], "backbone": run.config["settings"]["backbone"]}
-    check_sources(f"the run in {folder}", run.config.get("plugins", {}), **parts)
-    data = data or _dataset_of(run)
-    settings = run_settings(**run.config["settings"])
-    job = Job(data, run.config["method"], run.config["seed"], settings, run.config["negatives"])
-    device = default_device()
-    model = build_model(job, device)
-    listed = read_list(folder / LIST, "run")
-    listed.check("model.safetensors")
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
-    except Exception as error:  # safetensors and torch each have errors of their own
-        raise listed.damaged("model.safetensors", error) from None
+    settings, device = job.settings, default_device()
     counts = None
     if not is_baseline(job.method):
-        counts = catalogue_of(data, settings.model.max_length, device, windows=settings.training.windows).target_counts
-    measured = measure(model, data, settings, counts, dial, device=device)
+        counts = catalogue_of(
+            job.data, settings.model.max_length, device, windows=settings.training.windows
+        ).target_counts
+    measured = measure(model, job.data, settings, counts, dial, device=device)
     kept = kept_figures(run)
     return write_measured(folder, measured, dial, kept, must_reach=must_reach)
-
-
-def _dataset_of(run: Run) -> Dataset:
-    place = Path(run.config["dataset_folder"])
-    try:
-        data = open_dataset(place)
-    except InputError as error:
-        raise InputError(f"the dataset of {run.folder} cannot be opened: {error}") from None
-    if data.fingerprint != run.config["dataset_fingerprint"]:
-        raise InputError(
-            f"the dataset in {place} has changed since {run.folder} was trained (fingerprint {data.fingerprint}, "
-            f"was {run.config['dataset_fingerprint']}); train again"
-        )
-    return data

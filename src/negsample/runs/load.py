@@ -1,0 +1,76 @@
+"""A finished run with its trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors.torch import load_file
+
+from negsample.data.dataset import Dataset, open_dataset
+from negsample.errors import InputError, guarded
+from negsample.files.checksums import LIST, read_list
+from negsample.models import Backbone
+from negsample.plugins import check_sources
+from negsample.runs.folder import Run, read_run
+from negsample.runs.job import Job, build_model, default_device
+from negsample.settings import run_settings
+
+
+class LoadedRun(NamedTuple):
+    """A finished run, read back.
+
+    ``run``: its configuration, figures and log. ``job``: dataset, method, seed and settings. ``model``: as trained, on
+    the GPU where there is one.
+    """
+
+    run: Run
+    job: Job
+    model: Backbone
+
+
+@guarded
+def load_run(folder: Path, data: Dataset | None = None) -> LoadedRun:
+    """The finished run in ``folder``, with its trained model.
+
+    Args:
+        folder: of the run, such as ``STUDY/runs/...``.
+        data: what it was trained on. (default: the dataset where it was then)
+
+    Example:
+        >>> loaded = load_run("out/clicks/runs/clicks--random--seed-0--0123456789ab")  # doctest: +SKIP
+        >>> evaluate(loaded.model, loaded.job.data, "test", loaded.job.settings).figures  # doctest: +SKIP
+
+    Raises:
+        InputError: there is no run, a file of it is damaged, it needs a plugin, or its dataset is not where it was or
+            has changed.
+    """
+    folder = Path(folder)
+    run = read_run(folder)
+    parts = {"method": run.config["method"], "backbone": run.config["settings"]["backbone"]}
+    check_sources(f"the run in {folder}", run.config.get("plugins", {}), **parts)
+    settings = run_settings(**run.config["settings"])
+    job = Job(data or _dataset_of(run), run.config["method"], run.config["seed"], settings, run.config["negatives"])
+    device = default_device()
+    model = build_model(job, device)
+    listed = read_list(folder / LIST, "run")
+    listed.check("model.safetensors")
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
+    except Exception as error:  # safetensors and torch each have errors of their own
+        raise listed.damaged("model.safetensors", error) from None
+    return LoadedRun(run, job, model)
+
+
+def _dataset_of(run: Run) -> Dataset:
+    place = Path(run.config["dataset_folder"])
+    try:
+        data = open_dataset(place)
+    except InputError as error:
+        raise InputError(f"the dataset of {run.folder} cannot be opened: {error}") from None
+    if data.fingerprint != run.config["dataset_fingerprint"]:
+        raise InputError(
+            f"the dataset in {place} has changed since {run.folder} was trained (fingerprint {data.fingerprint}, "
+            f"was {run.config['dataset_fingerprint']}); train again"
+        )
+    return data
