@@ -1,7 +1,7 @@
 """The public names, and the module each lives in: a name is loaded when it is first used."""
 
-from .analysis.reading import Study as Study
 from .analysis.reading import read_study as read_study
+from .analysis.study import Study as Study
 from .batches.packed import Batch as Batch
 from .batches.padded import padded_batch as padded_batch
 from .comparison import compare as compare
