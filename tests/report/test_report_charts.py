@@ -17,7 +17,7 @@ from negsample.report.encodings import shade
 from negsample.report.figures import dataset_figures, write_figures
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import looks
-from negsample.report.popularity_charts import popularity_curve
+from negsample.report.popularity_charts import popularity_chart
 
 
 def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> None:
@@ -55,13 +55,13 @@ def test_nothing_to_draw_is_no_chart(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "study", datasets=["beauty"], methods=["PopRec"]))
     assert training_curves(study.runs, looks(["PopRec"])) is None
     unseen = manifest("beauty") | {"popularity_curve": {"rank": [1], "count": [0], "cohort": ["tail"]}}
-    assert popularity_curve(unseen) is None
+    assert popularity_chart(unseen) is None
     names = [figure.name for figure in dataset_figures(analyse(study), "beauty")]
     assert names == [f"{name}--beauty" for name in ("frontier", "cohort-bars", "popularity-hits", "popularity-curve")]
 
 
 def test_popularity_curve_says_the_shares_in_words() -> None:
-    chart = popularity_curve(manifest("beauty"))
+    chart = popularity_chart(manifest("beauty"))
     assert chart is not None
     assert "head: 182 items, 1.5\N{NO-BREAK SPACE}% of the catalogue" in json.dumps(chart.to_dict(), ensure_ascii=False)
 

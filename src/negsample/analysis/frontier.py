@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.analysis.measures import K
-from negsample.analysis.per_user import Events, events_of, ranks_of
+from negsample.analysis.per_user import MeasuredEvents, events_of, ranks_of
 from negsample.analysis.statistics import REPLICATES, draws, interval, picks
 from negsample.analysis.study import Study
 from negsample.analysis.tables import common_betas
@@ -163,7 +163,7 @@ def _mean(values: Sequence[Sequence[float | None]]) -> Floats:
 class _Resampler:
     """Users and seeds of one dataset, drawn again and again: the same users for all methods."""
 
-    def __init__(self, study: Study, events: Events, seed: str) -> None:
+    def __init__(self, study: Study, events: MeasuredEvents, seed: str) -> None:
         self._study, self._events, self._seed = study, events, seed
         self._draws_RN = draws(events.groups, REPLICATES, resampling(seed))
         self._counts_RC = self._draws_RN @ events.sums(events.cohort_CE)

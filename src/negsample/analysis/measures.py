@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from negsample.data.popularity import COHORTS as COHORTS
 from negsample.runs.folder import Run
 
 K = 10
 """The cut-off at which methods are compared and dials are chosen."""
 ACCURACY, TAIL, BALANCE = "ndcg@10", "tail_hr@10", "balance@10"
-COHORTS = ("head", "mid", "tail")
 SCOPES = ("all", *COHORTS)
 _SCOPED = re.compile(f"({'|'.join((*COHORTS, 'warm'))})_")
 _MEASURE = re.compile(r"(?P<name>[^@]+)@(?P<k>\d+)")

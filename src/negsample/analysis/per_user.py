@@ -19,7 +19,7 @@ Entry = tuple[str, tuple[float, ...]]
 """A method, and the dial of each of its runs."""
 
 
-class Events(NamedTuple):
+class MeasuredEvents(NamedTuple):
     """The E measured test events of a dataset: the group of users of each, its cohort, and N, how many groups."""
 
     group_E: NDArray[np.int64]
@@ -37,7 +37,7 @@ class Events(NamedTuple):
         return self.sums(found).reshape(self.groups, 2, len(COHORTS))
 
 
-def events_of(study: Study, dataset: str) -> Events | None:
+def events_of(study: Study, dataset: str) -> MeasuredEvents | None:
     """The events of ``dataset``; None where none was measured."""
     stored = study.events[dataset]
     if not len(stored["user_E"]):
@@ -46,7 +46,7 @@ def events_of(study: Study, dataset: str) -> Events | None:
     cohort_CE = np.stack([stored["cohort_E"] == number for number in range(len(COHORTS))])
     users = (int(user_E.max()) + 1, *(len(np.unique(user_E[each])) for each in cohort_CE))
     group_E = groups_of(user_E)
-    return Events(group_E, cohort_CE.astype(np.float64), int(group_E.max()) + 1, users)
+    return MeasuredEvents(group_E, cohort_CE.astype(np.float64), int(group_E.max()) + 1, users)
 
 
 def ranks_of(study: Study, run: Run, betas: Sequence[float]) -> Floats:
@@ -64,7 +64,7 @@ class Sums(NamedTuple):
     gains: dict[Entry, Floats]
 
 
-def sums_by_user(study: Study, dataset: str, events: Events, entries: Sequence[Entry]) -> Sums:
+def sums_by_user(study: Study, dataset: str, events: MeasuredEvents, entries: Sequence[Entry]) -> Sums:
     """What each of ``entries`` gained, by group of users."""
     gains: dict[Entry, list[Floats]] = {entry: [] for entry in entries}
     for method in study.methods_of(dataset):

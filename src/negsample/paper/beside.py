@@ -10,9 +10,10 @@ import polars as pl
 from negsample.analysis.measures import BALANCE, COHORTS
 from negsample.analysis.study import Study
 from negsample.errors import InputError
-from negsample.paper.published import DATASETS, METHODS, POPREC, SCOPES, Figure, name_of, table2, table3
+from negsample.methods import PAPER_SIX, POPREC
+from negsample.paper.published import DATASETS, PUBLISHED_SCOPES, PublishedFigure, name_of, table2, table3
 
-MEASURES = (*(name_of(scope, kind) for kind in ("hr", "ndcg") for scope in SCOPES), BALANCE)
+MEASURES = (*(name_of(scope, kind) for kind in ("hr", "ndcg") for scope in PUBLISHED_SCOPES), BALANCE)
 """The columns of the paper's Table 3, in its order."""
 SPREADS = 2
 """Standard deviations of the published runs that count as their spread."""
@@ -66,7 +67,7 @@ def beside_table3(study: Study, table: pl.DataFrame) -> list[Beside]:
     for dataset, published in reproduced(study).items():
         for row in table.filter(pl.col("dataset") == dataset).iter_rows(named=True):
             method = _NAMED.get(row["method"], row["method"])
-            if method == POPREC or method in METHODS:
+            if method == POPREC or method in PAPER_SIX:
                 theirs = table3(published, method)
                 found += [_of_method(dataset, published, row, measure, theirs[measure]) for measure in MEASURES]
     return found
@@ -98,7 +99,7 @@ def frame_of(found: Sequence[Beside]) -> pl.DataFrame:
     return pl.DataFrame(found, schema=kinds, orient="row")
 
 
-def _of_method(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: Figure) -> Beside:
+def _of_method(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: PublishedFigure) -> Beside:
     mean, sd = row[measure], row[f"{measure}_sd"]
     ours, ours_sd = None if mean is None else 100 * mean, None if sd is None else 100 * sd
     if row["method"] == OTHER_POOL:

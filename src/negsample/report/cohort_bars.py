@@ -19,7 +19,7 @@ from negsample.report.encodings import (
     tooltips,
     whisker,
 )
-from negsample.report.formats import spread
+from negsample.report.formats import with_sd
 from negsample.report.palette import Look
 
 _SHADE = {"head": 1.0, "mid": 0.7, "tail": 0.42}
@@ -74,5 +74,5 @@ def _bar(row: Mapping[str, Any], cohort: str) -> dict[str, Any]:
         "low": low,
         "high": high,
         "label": f"{cohort} {100 * value:.2f}",
-        "text": spread(value, sd),
+        "text": with_sd(value, sd),
     }

@@ -21,7 +21,7 @@ from negsample.report.encodings import (
     sized,
     tooltips,
 )
-from negsample.report.formats import memory, seconds, spread
+from negsample.report.formats import memory, seconds, with_sd
 from negsample.report.palette import Look
 
 
@@ -113,7 +113,7 @@ def _ladder(rows: Sequence[Mapping[str, Any]], told: Sequence[tuple[str, str]], 
 
 def _factor_row(of: Oversampled) -> dict[str, Any]:
     def told(values: Sequence[float]) -> str:
-        return spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+        return with_sd(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
     return {
         "method": of.method,

@@ -10,7 +10,7 @@ import altair as alt
 from negsample.analysis.curves import CurvePoint, baseline_level, chosen_points, mean_curve
 from negsample.analysis.study import POPULAR
 from negsample.report.encodings import CHOSEN, chart_of, colour, dash, highlighted, legend_of, shade, sized, tooltips
-from negsample.report.formats import spread
+from negsample.report.formats import with_sd
 from negsample.report.palette import Look
 from negsample.runs.folder import Run
 
@@ -27,7 +27,7 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
     if not means:
         return None
     level = baseline_level(runs)
-    levels = [] if level is None else [{"method": POPULAR, "hr": 100 * level, "text": spread(level, None)}]
+    levels = [] if level is None else [{"method": POPULAR, "hr": 100 * level, "text": with_sd(level, None)}]
     methods = list(dict.fromkeys(row["method"] for row in (*means, *levels)))
     epochs = sorted({row["epoch"] for row in means})
     ticks = epochs if len(epochs) <= _TICKS else alt.Undefined
@@ -60,5 +60,5 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
 
 def _row(point: CurvePoint) -> dict[str, Any]:
     low, high = 100 * max(0.0, point.hr - (point.sd or 0.0)), 100 * (point.hr + (point.sd or 0.0))
-    row = {"method": point.method, "epoch": point.epoch, "hr": 100 * point.hr, "text": spread(point.hr, point.sd)}
+    row = {"method": point.method, "epoch": point.epoch, "hr": 100 * point.hr, "text": with_sd(point.hr, point.sd)}
     return row | {"low": low, "high": high}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from negsample.analysis.study import Study
-from negsample.report.formats import listed, memory, pairs, percent, when, whole
+from negsample.report.formats import commas, listed, memory, pairs, percent, when
 
 Facts = list[tuple[str, str]]
 """(term, description), in the order they are shown."""
@@ -26,27 +26,33 @@ def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
     repeats = manifest["repeat_test_events"][history]
     of_measured = f" ({percent(repeats / measured, 1)} of those measured)" if measured else ""
     return [
-        ("Users", f"{whole(manifest['users'])}, {whole(manifest['trained_users'])} of them trained on"),
-        ("Items", f"{whole(manifest['items'])}, {whole(manifest['cold_items'])} of them cold (not in training)"),
-        ("Events", f"{whole(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}"),
+        ("Users", f"{commas(manifest['users'])}, {commas(manifest['trained_users'])} of them trained on"),
+        (
+            "Items",
+            f"{commas(manifest['items'])}, {commas(manifest['cold_items'])} of them cold (not in training)",
+        ),
+        (
+            "Events",
+            f"{commas(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}",
+        ),
         (
             "Train",
-            f"{whole(events)} events, {percent(seen['events'] / events, 1)} of them seen in training"
-            f" (max_length {seen['max_length']}{windows}); {whole(events - seen['events'])} are not",
+            f"{commas(events)} events, {percent(seen['events'] / events, 1)} of them seen in training"
+            f" (max_length {seen['max_length']}{windows}); {commas(events - seen['events'])} are not",
         ),
-        ("Validation", f"{whole(manifest['valid_events'])} events from {when(manifest['valid_start'])}"),
+        ("Validation", f"{commas(manifest['valid_events'])} events from {when(manifest['valid_start'])}"),
         (
             "Test",
-            f"{whole(manifest['test_events'])} events from {when(manifest['test_start'])};"
-            f" {whole(manifest['cold_test_events'])} on cold items,"
-            f" {whole(manifest['test_events_without_history'])} of users without history (not measured),"
-            f" {whole(repeats)} on items that their user had before{of_measured}",
+            f"{commas(manifest['test_events'])} events from {when(manifest['test_start'])};"
+            f" {commas(manifest['cold_test_events'])} on cold items,"
+            f" {commas(manifest['test_events_without_history'])} of users without history (not measured),"
+            f" {commas(repeats)} on items that their user had before{of_measured}",
         ),
         ("History", _HISTORIES[history]),
         (
             "Ties",
             f"{percent(manifest['tie_share'], 1)} of the events share user and time with another;"
-            f" {whole(manifest['duplicate_events'])} have the item, too, of another and count by themselves",
+            f" {commas(manifest['duplicate_events'])} have the item, too, of another and count by themselves",
         ),
         ("Source", f"{manifest['source']}, fingerprint {manifest['fingerprint']}"),
         ("Prepared with", pairs(manifest["settings"])),

@@ -22,7 +22,7 @@ from negsample.report.curves import training_curves
 from negsample.report.drawing import Drawing
 from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, looks
-from negsample.report.popularity_charts import popularity_beside, popularity_curve
+from negsample.report.popularity_charts import popularity_beside, popularity_chart
 from negsample.report.tuning_charts import response_chart, responses
 
 Place = Literal["dial", "more", "tuning", "cost", "together"]
@@ -50,7 +50,7 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
         "cohort-bars": cohort_bars(one.dialled, look),
         "popularity-hits": popularity_hits(hits_by_popularity(study, dataset), look),
         "training-curves": training_curves(study.runs_of(dataset), look),
-        "popularity-curve": popularity_curve(manifest),
+        "popularity-curve": popularity_chart(manifest),
         **{f"tuning-{name.replace('_', '-')}": response_chart(tunings, name, look) for name in responses(tunings)},
         "training-time": time_chart(costs, look),
         "peak-memory": memory_chart(costs, look),

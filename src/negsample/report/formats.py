@@ -14,7 +14,7 @@ def percent(fraction: float | None, digits: int = 2) -> str:
     return "n/a" if fraction is None else f"{100 * fraction:.{digits}f}{SPACE}%"
 
 
-def spread(value: float, sd: float | None, digits: int = 2) -> str:
+def with_sd(value: float, sd: float | None, digits: int = 2) -> str:
     """A mean with its standard deviation where there is one."""
     return percent(value, digits) if sd is None else f"{100 * value:.{digits}f} ± {percent(sd, digits)}"
 
@@ -25,7 +25,7 @@ def share(fraction: float) -> str:
     return f"{value:.1f}{SPACE}%" if value >= 1 or value == 0 else f"{value:.2g}{SPACE}%"
 
 
-def whole(count: float) -> str:
+def commas(count: float) -> str:
     """``1234567`` as ``1,234,567``."""
     return f"{count:,.0f}"
 

@@ -9,11 +9,11 @@ from typing import Any
 import altair as alt
 
 from negsample.report.encodings import chart_of, sized, tooltips
-from negsample.report.formats import share, whole
+from negsample.report.formats import commas, share
 from negsample.report.palette import COHORT_COLOURS, looks
 
 
-def popularity_curve(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
+def popularity_chart(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
     """Train events of an item against its popularity rank, both logarithmic, by cohort
     (the paper's Figure 2).
 
@@ -81,7 +81,7 @@ def popularity_beside(manifests: Mapping[str, Mapping[str, Any]]) -> alt.LayerCh
 
 
 def _cohort_words(name: str, facts: Mapping[str, Any]) -> str:
-    return f"{name}: {whole(facts['items'])} items, {share(facts['item_share'])} of the catalogue"
+    return f"{name}: {commas(facts['items'])} items, {share(facts['item_share'])} of the catalogue"
 
 
 def _log() -> alt.Scale:

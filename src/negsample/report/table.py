@@ -9,12 +9,13 @@ from typing import NamedTuple
 from negsample.analysis.measures import BALANCE, COHORTS, K, cut_off_of, is_total
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.tables import TableRow
-from negsample.report.formats import whole
+from negsample.report.formats import commas
 
 _LABELS = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "balance": "Balance", "coverage": "Coverage", "arp": "ARP"}
+_DIGITS = {"balance": 1, "coverage": 1, "arp": 1}
 
 
-class Column(NamedTuple):
+class FigureColumn(NamedTuple):
     """``digits`` after the point, of a value times ``factor``; ``best``: which end of it is the good one."""
 
     name: str
@@ -47,7 +48,7 @@ class TableLine(NamedTuple):
 class FiguresTable(NamedTuple):
     """The columns and lines of one dataset."""
 
-    columns: list[Column]
+    columns: list[FigureColumn]
     lines: list[TableLine]
 
     @property
@@ -61,28 +62,30 @@ class FiguresTable(NamedTuple):
         return {at for at, column in enumerate(self.columns) if not at or column.group != self.columns[at - 1].group}
 
 
-def main_columns(measures: Sequence[str]) -> list[Column]:
+def main_columns(measures: Sequence[str]) -> list[FigureColumn]:
     """HR and NDCG at 10 in total and by cohort, a study's own metrics the same way, Balance, Coverage, seconds."""
     own = dict.fromkeys(name for name in map(_metric, filter(is_total, measures)) if name not in _LABELS)
     found = []
     for metric in ("hr", "ndcg", *own):
         scopes = [(f"{metric}@{K}", "total"), *((f"{cohort}_{metric}@{K}", cohort) for cohort in COHORTS)]
         group = f"{label(metric)}@{K}, %"
-        found += [Column(name, group, heading) for name, heading in scopes if name in measures]
+        found += [FigureColumn(name, group, heading) for name, heading in scopes if name in measures]
     return [
         *found,
-        Column(BALANCE, "", "Balance, %", 1),
-        Column(f"coverage@{K}", "", "Coverage, %", 1),
-        Column("train_seconds", "", "Seconds", 0, factor=1.0, best="low"),
+        FigureColumn(BALANCE, "", "Balance, %", 1),
+        FigureColumn(f"coverage@{K}", "", "Coverage, %", 1),
+        FigureColumn("train_seconds", "", "Seconds", 0, factor=1.0, best="low"),
     ]
 
 
-def other_columns(measures: Sequence[str]) -> list[Column]:
+def other_columns(measures: Sequence[str]) -> list[FigureColumn]:
     """The figures over all events that :func:`main_columns` lack, by cut-off."""
     shown = {column.name for column in main_columns(measures)}
     others = [name for name in measures if is_total(name) and name not in shown]
     return [
-        Column(name, f"at {cut_off_of(name)}, %", label(_metric(name)), 1 if _metric(name) in ("balance", "arp") else 2)
+        FigureColumn(
+            name, f"at {cut_off_of(name)}, %", label(_metric(name)), 1 if _metric(name) in ("balance", "arp") else 2
+        )
         for name in sorted(others, key=cut_off_of)
     ]
 
@@ -96,7 +99,9 @@ def _metric(name: str) -> str:
     return name.rpartition("@")[0]
 
 
-def figures_table(rows: Sequence[TableRow], columns: list[Column], tests: Comparisons | None = None) -> FiguresTable:
+def figures_table(
+    rows: Sequence[TableRow], columns: list[FigureColumn], tests: Comparisons | None = None
+) -> FiguresTable:
     """The rows of one dataset as they are shown; ``tests``: what was tested."""
     best = [_best(rows, column) for column in columns]
     close = [_close(rows, column, tests or Comparisons()) for column in columns]
@@ -116,7 +121,7 @@ def figures_table(rows: Sequence[TableRow], columns: list[Column], tests: Compar
     )
 
 
-def _cell(row: TableRow, column: Column, best: str | None, close: bool) -> TableCell:
+def _cell(row: TableRow, column: FigureColumn, best: str | None, close: bool) -> TableCell:
     value, sd = row[column.name], row.get(f"{column.name}_sd")
     if value is None:
         return TableCell("", "undefined" if column.name == BALANCE else "n/a", "", False, False)
@@ -125,7 +130,7 @@ def _cell(row: TableRow, column: Column, best: str | None, close: bool) -> Table
     return TableCell(repr(float(value)), text, spread, text == best, close and best is not None and text != best)
 
 
-def _close(rows: Sequence[TableRow], column: Column, tests: Comparisons) -> set[str]:
+def _close(rows: Sequence[TableRow], column: FigureColumn, tests: Comparisons) -> set[str]:
     """The methods that were tested against the best of a column, without a significant difference."""
     best = max(rows, key=lambda row: -1.0 if row[column.name] is None else row[column.name])["method"]
     scope, _, measure = column.name.rpartition("_")
@@ -133,7 +138,7 @@ def _close(rows: Sequence[TableRow], column: Column, tests: Comparisons) -> set[
     return {method for method, each in found.items() if each and each.p_holm is not None and not each.significant}
 
 
-def _best(rows: Sequence[TableRow], column: Column) -> str | None:
+def _best(rows: Sequence[TableRow], column: FigureColumn) -> str | None:
     """What the best cells show: all that show the same are best. None where there is nothing to prefer.
 
     Zero is never best: no hit, or a baseline that is not trained.
@@ -144,5 +149,5 @@ def _best(rows: Sequence[TableRow], column: Column) -> str | None:
     return _shown(min(values) if column.best == "low" else max(values), column)
 
 
-def _shown(value: float, column: Column) -> str:
-    return whole(value) if column.factor == 1 else f"{column.factor * value:.{column.digits}f}"
+def _shown(value: float, column: FigureColumn) -> str:
+    return commas(value) if column.factor == 1 else f"{column.factor * value:.{column.digits}f}"

@@ -12,7 +12,7 @@ from negsample.analysis.significance import FAMILIES, Comparisons, Difference
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import TableRow
 from negsample.report.claims import called, p_text
-from negsample.report.formats import listed, memory, pairs, percent, seconds, share, value_text, whole
+from negsample.report.formats import commas, listed, memory, pairs, percent, seconds, share, value_text
 from negsample.report.shown import ShownTable
 from negsample.runs.tunings import TuningSummary
 
@@ -184,5 +184,5 @@ def cohort_table(manifest: Mapping[str, Any]) -> ShownTable:
     for name in COHORTS:
         facts = manifest["cohorts"][name]
         mpu = "n/a" if facts["mpu"] is None else share(facts["mpu"] / 100)
-        lines.append((name, whole(facts["items"]), share(facts["item_share"]), whole(facts["train_events"]), mpu))
+        lines.append((name, commas(facts["items"]), share(facts["item_share"]), commas(facts["train_events"]), mpu))
     return ShownTable("Popularity cohorts", ("Cohort", "Items", "of catalogue", "Train events", "MPU"), lines)

@@ -13,10 +13,10 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from negsample.methods import POPREC
+
 DATASETS = ("movielens-10m", "amazon-beauty", "retailrocket")
-METHODS = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
-SCOPES = ("total", "head", "mid", "tail")
-POPREC = "PopRec"
+PUBLISHED_SCOPES = ("total", "head", "mid", "tail")
 
 _COUNTS = ("random_negatives", "popularity_negatives", "in_batch_negatives", "kept_hardest")
 _OF_TRAINING = {"batch_size": int, "learning_rate": float, "max_length": int, "dropout": float}
@@ -34,7 +34,7 @@ class Settings(NamedTuple):
     negatives: dict[str, int]
 
 
-class Figure(NamedTuple):
+class PublishedFigure(NamedTuple):
     """A published figure in %: its mean, and its sample standard deviation over ``runs`` runs (None for PopRec)."""
 
     mean: float
@@ -42,7 +42,7 @@ class Figure(NamedTuple):
     runs: int
 
 
-class Cohort(NamedTuple):
+class PublishedCohort(NamedTuple):
     """A row of the paper's Table 2, in %: share of the items, and median share of the users who have one of them."""
 
     items: float
@@ -61,29 +61,29 @@ def settings_of(dataset: str, method: str) -> Settings:
 
 
 @cache
-def table3(dataset: str, method: str) -> dict[str, Figure]:
+def table3(dataset: str, method: str) -> dict[str, PublishedFigure]:
     """The figures of a dataset and a method by our names: ``hr@10``, ``head_ndcg@10``, ..., ``balance@10``."""
     if method == POPREC:
         hr, head_hr, ndcg, head_ndcg = _POPREC[dataset]
         means = {"hr@10": hr, "head_hr@10": head_hr, "ndcg@10": ndcg, "head_ndcg@10": head_ndcg, "balance@10": 33.3}
         means |= {f"{cohort}_{kind}@10": 0.0 for cohort in ("mid", "tail") for kind in ("hr", "ndcg")}
-        return {name: Figure(mean, None, 1) for name, mean in means.items()}
+        return {name: PublishedFigure(mean, None, 1) for name, mean in means.items()}
     (row,) = (each for each in _rows("table3.csv") if (each["dataset"], each["method"]) == (dataset, method))
-    named = {name_of(scope, kind): f"{scope}_{kind}" for kind in ("hr", "ndcg") for scope in SCOPES}
+    named = {name_of(scope, kind): f"{scope}_{kind}" for kind in ("hr", "ndcg") for scope in PUBLISHED_SCOPES}
     named["balance@10"] = "balance"
     runs = int(row["runs"])
-    return {name: Figure(float(row[key]), float(row[f"{key}_sd"]), runs) for name, key in named.items()}
+    return {name: PublishedFigure(float(row[key]), float(row[f"{key}_sd"]), runs) for name, key in named.items()}
 
 
 @cache
-def table2(dataset: str) -> dict[str, Cohort]:
+def table2(dataset: str) -> dict[str, PublishedCohort]:
     """The rows of a dataset, by cohort."""
     found = (row for row in _rows("table2.csv") if row["dataset"] == dataset)
-    return {row["cohort"]: Cohort(float(row["items_percent"]), float(row["mpu_percent"])) for row in found}
+    return {row["cohort"]: PublishedCohort(float(row["items_percent"]), float(row["mpu_percent"])) for row in found}
 
 
 def name_of(scope: str, kind: str) -> str:
-    """Our name of HR@10 or NDCG@10 (``kind`` ``hr`` or ``ndcg``) in one of ``SCOPES``."""
+    """Our name of HR@10 or NDCG@10 (``kind`` ``hr`` or ``ndcg``) in one of ``PUBLISHED_SCOPES``."""
     return f"{kind}@10" if scope == "total" else f"{scope}_{kind}@10"
 
 
