@@ -130,7 +130,7 @@ def compare(
         found = study.close(telling, supplement)
     if outcomes.failures:
         failed = [outcomes.failures[job.name] for job in every if job.name in outcomes.failures]
-        raise FailedError([each.line for each in failed], found and found.folder / "report.html")
+        raise FailedError([each.line for each in failed], found and found.report_path)
     assert found is not None, "what did not fail is finished"
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -17,24 +17,7 @@ from negsample.files.folders import arrays_of
 from negsample.files.together import settled
 from negsample.runs.failed import read_failed
 from negsample.runs.folder import Grid, Run, read_grid, read_run
-
-
-class _StudyFile(BaseModel):
-    """``study.json``; what a command notes beside it stays."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    format: Literal[1]
-    negsample: str
-    created: str
-    datasets: list[str]
-    methods: list[str]
-    repeats: int
-    settings: dict[str, Any]
-    runs: list[str]
-    machine: dict[str, Any]
-    oversampling: list[str] = []
-    tunings: list[str] = []
+from negsample.runs.study_file import StudyFile
 
 
 class _DatasetFile(BaseModel):
@@ -110,7 +93,7 @@ def _of_study(
 
     The datasets go by the names that stand in their manifests: a file name cannot hold every one.
     """
-    about = listed.read_as(_StudyFile, "study.json").model_dump()
+    about = listed.read_as(StudyFile, "study.json").model_dump()
     found: dict[str, tuple[dict[str, Any], dict[str, NDArray[Any]]]] = {}
     for path in (each for each in listed.files if each.startswith("datasets/") and each.endswith(".json")):
         manifest, events = listed.read_as(_DatasetFile, path).model_dump(), f"{path.removesuffix('.json')}.npz"

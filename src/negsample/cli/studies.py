@@ -305,7 +305,7 @@ def _say_study(study: Study) -> None:
     from negsample.cli.terminal import print_study
 
     print_study(out, study.table(), study.about.get("dial", "none"))
-    out.plain(f"Report: {study.folder / 'report.html'}")
+    out.plain(f"Report: {study.report_path}")
 
 
 def tuned(

@@ -16,6 +16,7 @@ from negsample.models.baselines import is_baseline
 from negsample.runs.failed import read_failed
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
+from negsample.runs.study_file import StudyFile
 
 _SHOWN = 3
 """Differences that a refusal names."""
@@ -57,9 +58,9 @@ def read_earlier(out: Path) -> Earlier:
     if not (out / "study.json").exists() and not (out / LIST).exists():
         return Earlier({}, {}, {}, {}, {}, [])
     about, manifests, files = settled(out / LIST, "study", _about)
-    runs, beside = (_configs(out, about.get(key, [])) for key in ("runs", "oversampling"))
+    runs, beside = (_configs(out, about[key]) for key in ("runs", "oversampling"))
     beside = {name: each for name, each in beside.items() if name not in runs}
-    failed: dict[str, Run] = {each.run: each.config for each in read_failed(out, about.get("runs", []))}
+    failed: dict[str, Run] = {each.run: each.config for each in read_failed(out, about["runs"])}
     return Earlier(about, manifests, runs, beside, failed, files)
 
 
@@ -67,7 +68,8 @@ def _about(listed: Checksums) -> tuple[dict[str, Any], dict[str, dict[str, Any]]
     manifests = (
         listed.read_json(name) for name in listed.files if name.startswith("datasets/") and name[-5:] == ".json"
     )
-    return listed.read_json("study.json"), {each["name"]: each for each in manifests}, list(listed.files)
+    about = listed.read_as(StudyFile, "study.json").model_dump()
+    return about, {each["name"]: each for each in manifests}, list(listed.files)
 
 
 def _configs(out: Path, names: Sequence[str]) -> dict[str, Run]:

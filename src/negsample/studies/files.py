@@ -24,6 +24,7 @@ from negsample.methods import POPREC
 from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job
 from negsample.runs.machine import machine
+from negsample.runs.study_file import StudyFile
 from negsample.studies.earlier import check_adds, has_work, is_another, read_earlier, remove_earlier
 
 _CURVE_POINTS = 400
@@ -58,19 +59,19 @@ def write_study(
     methods = sorted(dict.fromkeys(each["method"] for each in configs), key=_last)
     datasets = {job.data.name: job.data for job in jobs}
     runs = list(dict.fromkeys([*(job.name for job in jobs), *before]))
-    about = {
-        "format": 1,
-        "negsample": version("negsample"),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "datasets": list(dict.fromkeys([*datasets, *earlier.manifests])),
-        "methods": methods,
-        "repeats": max(len(seeds), 1),
-        "settings": jobs[0].settings.flat(),
-        "runs": runs,
-        "oversampling": list(dict.fromkeys([*(job.name for job in oversampling), *earlier.oversampling])),
-        "machine": machine(),
-    }
-    tunings = list(dict.fromkeys([*note.get("tunings", []), *earlier.about.get("tunings", [])]))
+    about = StudyFile(
+        negsample=version("negsample"),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        datasets=list(dict.fromkeys([*datasets, *earlier.manifests])),
+        methods=methods,
+        repeats=max(len(seeds), 1),
+        settings=jobs[0].settings.flat(),
+        runs=runs,
+        oversampling=list(dict.fromkeys([*(job.name for job in oversampling), *earlier.oversampling])),
+        machine=machine(),
+        tunings=list(dict.fromkeys([*note.get("tunings", []), *earlier.about.get("tunings", [])])),
+        **{key: value for key, value in note.items() if key != "tunings"},
+    )
     with rewriting(out, "study", keep=lambda name: name.startswith("datasets/")) as scratch:
         (scratch / "datasets").mkdir()
         for data in datasets.values():
@@ -83,7 +84,7 @@ def write_study(
             facts = data.manifest.as_json() | {"popularity_curve": popularity_curve(data), "seen": seen}
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
-        write_json(scratch / "study.json", about | dict(note) | ({"tunings": tunings} if tunings else {}))
+        write_json(scratch / "study.json", about.model_dump(mode="json"))
     return runs
 
 
@@ -98,8 +99,7 @@ def listed_runs(out: Path) -> list[str]:
     Raises:
         InputError: a file of it is damaged.
     """
-    about: dict[str, Any] = settled(out / LIST, "study", lambda listed: listed.read_json("study.json"))
-    return list(about["runs"])
+    return settled(out / LIST, "study", lambda listed: listed.read_as(StudyFile, "study.json")).runs
 
 
 def test_events(data: Dataset) -> dict[str, NDArray[Any]]:
