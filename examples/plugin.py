@@ -32,7 +32,7 @@ from negsample import (
     register_metric,
 )
 from negsample.batches.packed import Packed
-from negsample.losses import bce, loss_of
+from negsample.losses import bce, from_terms
 from negsample.methods import fields
 from negsample.models.dropout import dropout
 from negsample.models.item_table import ItemTable
@@ -149,7 +149,7 @@ register_method(
 def hinge(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
     """The mean over present negatives of ``max(0, 1 - s+ + s)``."""
     terms_TK = torch.relu(1 - pos_T.unsqueeze(1) + neg_TK)
-    return loss_of([(terms_TK.sum(), (neg_TK > -math.inf).sum())], parts)
+    return from_terms([(terms_TK.sum(), (neg_TK > -math.inf).sum())], parts)
 
 
 class HingeSettings(Settings):

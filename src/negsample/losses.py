@@ -32,7 +32,7 @@ def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Literal["mean", "sum"] = "m
     Raises:
         ValueError: ``negatives`` is neither.
     """
-    return loss_of([(F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
+    return from_terms([(F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
 
 
 def gbce(
@@ -61,7 +61,7 @@ def gbce(
         ValueError: ``items``, ``t`` or ``negatives`` breaks its rule.
     """
     beta = gbce_beta(neg_TK.shape[1], items, t)
-    return loss_of([(beta * F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
+    return from_terms([(beta * F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
 
 
 def gbce_beta(m: int, items: int, t: float) -> float:
@@ -81,7 +81,7 @@ def gbce_beta(m: int, items: int, t: float) -> float:
 
 def bpr(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
     """BPR (Rendle et al., UAI'09): mean over the present negatives of ``-log sigma(s_pos - s_neg)``, 0 if none."""
-    return loss_of([(F.softplus(neg_TK - pos_T[:, None]).sum(), _present(neg_TK))], parts)
+    return from_terms([(F.softplus(neg_TK - pos_T[:, None]).sum(), _present(neg_TK))], parts)
 
 
 def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0, parts: bool = False) -> Tensor:
@@ -95,7 +95,7 @@ def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0, parts: bool = Fa
     squares_TK = neg_TK.masked_fill(absent_TK, 0).square()
     penalty_T = (log_w_TK.exp() * squares_TK).sum(1)
     each_T = reg * penalty_T - log_beaten_T.masked_fill(absent_TK.all(1), 0)
-    return loss_of([(each_T.sum(), len(pos_T))], parts)
+    return from_terms([(each_T.sum(), len(pos_T))], parts)
 
 
 def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0, parts: bool = False) -> Tensor:
@@ -110,7 +110,7 @@ def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0, 
     if not temperature > 0:
         raise ValueError(f"temperature must be > 0, got {temperature}; 1 leaves the scores as they are")
     scaled_TK = neg_TK if temperature == 1 else neg_TK / temperature
-    return loss_of([(F.softplus(_logsumexp(scaled_TK) - pos_T / temperature).sum(), len(pos_T))], parts)
+    return from_terms([(F.softplus(_logsumexp(scaled_TK) - pos_T / temperature).sum(), len(pos_T))], parts)
 
 
 def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
@@ -121,7 +121,7 @@ def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Te
     changes besides is ``q'``. Of the negatives only their logsumexp counts; a position without one adds 0.
     """
     margin_T = _logsumexp(neg_TK) - pos_T
-    return loss_of([((torch.sigmoid(margin_T).detach() * margin_T).sum(), len(pos_T))], parts)
+    return from_terms([((torch.sigmoid(margin_T).detach() * margin_T).sum(), len(pos_T))], parts)
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -139,7 +139,7 @@ def of_parts(sums_2N: Tensor) -> Tensor:
     return (sums_2N[0] / sums_2N[1].clamp(min=1)).sum()
 
 
-def loss_of(terms: list[Term], parts: bool) -> Tensor:
+def from_terms(terms: list[Term], parts: bool) -> Tensor:
     """The sum of one or two ``terms``, each a sum and what it is divided by; with ``parts`` as the module says."""
     if not parts:
         quotients = [total / (number if isinstance(number, int) else number.clamp(min=1)) for total, number in terms]

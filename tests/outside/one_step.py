@@ -9,6 +9,7 @@ from slow import models, split, steps
 from negsample import SASRec, build_method, catalogue_of, generator, negative_settings, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.models.item_table import DenseTable, RowsTable
+from negsample.training.inputs import StepOptions
 from negsample.training.propose import propose
 from negsample.training.step import step
 
@@ -73,14 +74,15 @@ class Steps:
         """The product's, as they are."""
         self.weights = {key: value.detach().double().requires_grad_() for key, value in self.model.state_dict().items()}
 
-    def advance(self, **how):
+    def advance(self, **options):
         """One more step."""
         self.batch = next(self.batches)
         self.proposed = propose(self.method, self.batch, rng=self.rng)
         for value in self.model.parameters():
             value.grad = None
         chance = {"negatives_rng": self.rng, "dropout_rng": self.rng}
-        self.loss = step(self.model, self.method, self.batch, self.optimizer, negatives=self.proposed, **chance, **how)
+        given = {"negatives": self.proposed, "options": StepOptions(**options)}
+        self.loss = step(self.model, self.method, self.batch, self.optimizer, **given, **chance)
 
     def row(self, values, sequence, position):
         """What is drawn for a position, whoever shares it."""
@@ -131,9 +133,9 @@ class Steps:
             )
 
 
-def third_step(world, name, *, longest=LONGEST, how=None, **changes):
+def third_step(world, name, *, longest=LONGEST, options=None, **changes):
     """The third, so that what has a memory has something in it."""
     done = Steps(world, name, longest=longest, **changes)
     for _ in range(3):
-        done.advance(**(how or {}))
+        done.advance(**(options or {}))
     return done

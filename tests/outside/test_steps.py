@@ -34,7 +34,7 @@ def test_what_is_not_kept_may_count_as_zero(world_of, name):
 @pytest.mark.parametrize("name", ["random", "popularity", "in-batch", "mixed", "adaptive-in-batch"])
 def test_a_step_whose_means_count_padding(world_of, name):
     """The reference's quirk: of the B x L places of a batch those without an item count, too (FIELD, section 3)."""
-    done = third_step(world_of("online-retail"), name, longest=30, how={"padded_to": 30}, not_kept="zero")
+    done = third_step(world_of("online-retail"), name, longest=30, options={"padded_to": 30}, not_kept="zero")
     at, table, beta = done.positions(), done.weights["table.weight"], done.weights["norm.bias"]
     empty, drawn = USERS * done.longest - len(at), done.proposed.ids
     assert empty > 20
@@ -55,7 +55,7 @@ def test_a_step_whose_means_count_padding(world_of, name):
 )
 def test_a_step_in_parts(world_of, name):
     """Scores that may not be held at once are computed some sequences at a time: the same loss, the same gradient."""
-    done = third_step(world_of("online-retail"), name, how={"score_memory": 3000})
+    done = third_step(world_of("online-retail"), name, options={"score_memory": 3000})
     done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
 
 
