@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from negsample.errors import InputError
 from negsample.files.folders import write_json
-from negsample.files.parsing import first_fault
+from negsample.files.parsing import first_fault, parsed
 from negsample.runs.folder import is_run
 
 _FOLDER = "failed"
@@ -67,9 +67,12 @@ def forget_failed(out: Path, name: str) -> None:
 
 
 def _read(path: Path) -> Failed:
+    def damaged(what: str) -> InputError:
+        return InputError(f"{path} is damaged ({what}); delete it")
+
     try:
-        return Failed.model_validate_json(path.read_bytes())
+        return Failed.model_validate(parsed(path.read_bytes(), damaged))
     except ValidationError as error:
-        raise InputError(f"{path} is damaged ({first_fault(error)}); delete it") from None
+        raise damaged(first_fault(error)) from None
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; delete it") from None
+        raise damaged(error.strerror or "it cannot be read") from None
