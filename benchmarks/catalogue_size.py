@@ -25,6 +25,7 @@ from benchmarks.sampling import BATCH, LENGTH, batches_of, log_of
 from benchmarks.timed import UNCOUNTED, LimitError, peer, time_steps, timed
 from negsample import Catalogue, SASRec, build_method, generator, negative_settings, run_settings
 from negsample.batches.epochs import target_counts
+from negsample.batches.packed import TrainEvents
 from negsample.models import Backbone
 from negsample.models.item_table import RowsTable
 from negsample.optim import Optimizer, optimizer_for
@@ -66,7 +67,7 @@ def run(asked: dict[str, Any]) -> None:
     v, (name, changes) = asked["items"], METHODS[asked["method"]]
     items, offsets = log_of(v)
     counts = torch.from_numpy(np.bincount(items, minlength=v + 1))
-    targets = torch.from_numpy(target_counts(items, offsets, offsets[1:], max_length=LENGTH, width=v + 1))
+    targets = torch.from_numpy(target_counts(TrainEvents(items, offsets, offsets[1:], v), max_length=LENGTH))
     method = build_method(name, Catalogue(v, counts, targets), negative_settings(name, changes))
     model, optimizer = TABLES[asked["table"]](v)
     draws, drops = generator(0, "negatives"), generator(0, "dropout")

@@ -18,7 +18,7 @@ import torch
 from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
 from negsample.batches.epochs import epoch_batches, target_counts
-from negsample.batches.packed import Batch, Exclude
+from negsample.batches.packed import Batch, Exclude, TrainEvents
 from negsample.methods import Method
 from negsample.runs.machine import machine
 from negsample.training.propose import propose
@@ -44,12 +44,9 @@ def log_of(items: int) -> tuple[np.ndarray, np.ndarray]:
 def batches_of(items: np.ndarray, offsets: np.ndarray, v: int, exclude: Exclude, number: int) -> Iterator[Batch]:
     """The first batches of an epoch."""
     all_of_them = epoch_batches(
-        items,
-        offsets,
-        offsets[1:],
+        TrainEvents(items, offsets, offsets[1:], v),
         batch_size=BATCH,
         max_length=LENGTH,
-        catalogue_size=v,
         exclude=exclude,
         rng=generator(0, "order"),
     )
@@ -65,7 +62,7 @@ def rows_at(v: int) -> list[dict[str, Any]]:
     """Each method's drawing and step at ``v`` items."""
     items, offsets = log_of(v)
     counts = torch.from_numpy(np.bincount(items, minlength=v + 1))
-    targets = target_counts(items, offsets, offsets[1:], max_length=LENGTH, width=v + 1)
+    targets = target_counts(TrainEvents(items, offsets, offsets[1:], v), max_length=LENGTH)
     catalogue = Catalogue(v, counts, torch.from_numpy(targets))
     model = SASRec(v, rng=generator(0, "init"))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98), fused=True)

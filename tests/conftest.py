@@ -12,7 +12,7 @@ import pytest
 import rich.style  # noqa: F401  # draws from the global generator when it is first imported
 import torch
 
-from negsample.batches.packed import Batch, training_batch
+from negsample.batches.packed import Batch, TrainEvents, training_batch
 from negsample.batches.windows import training_windows
 from negsample.data.dataset import Dataset
 from negsample.data.log.read import Log
@@ -84,7 +84,7 @@ def batch_of() -> Callable[..., Batch]:
         offsets = np.cumsum([0, *map(len, histories)])
         flat = np.array([item for history in histories for item in history], np.int32)
         windows = training_windows(offsets, offsets[1:], max_length)
-        return training_batch(flat, offsets, offsets[1:], windows, max_length=max_length, catalogue_size=items)
+        return training_batch(TrainEvents(flat, offsets, offsets[1:], items), windows, max_length=max_length)
 
     return make
 

@@ -34,12 +34,9 @@ def main(asked: dict[str, Any]) -> None:
     optimizer = DenseAdam(model.parameters(), lr=asked["learning_rate"])
     draws, drops = generator(0, "negatives"), generator(0, "dropout")
     batches = epoch_batches(
-        data.items,
-        data.offsets,
-        data.train_ends,
+        data,
         batch_size=asked["batch_size"],
         max_length=asked["max_length"],
-        catalogue_size=data.catalogue_size,
         exclude=method.exclude,
         rng=generator(0, "order"),
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from negsample.batches.epochs import epoch_batches
-from negsample.batches.packed import pack, training_batch
+from negsample.batches.packed import TrainEvents, pack, training_batch
 from negsample.batches.windows import Windows, longest_first, spans, training_windows
 
 # user 0: 1 2 3 | 9 (a later part)   user 1: 4 | 5   user 2: 6 7 8 6 7   user 3: nothing in train, 2 later
@@ -82,7 +82,7 @@ def test_packing_round_trip():
 
 def test_a_batch_predicts_each_next_item():
     windows = training_windows(OFFSETS, TRAIN_ENDS, 50)
-    batch = training_batch(ITEMS, OFFSETS, TRAIN_ENDS, windows, max_length=50, catalogue_size=V)
+    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=50)
     assert batch.users_B.tolist() == [2, 0, 4]
     assert sequences_of(batch.inputs) == [
         ([6, 7, 8, 6], [46, 47, 48, 49]),
@@ -97,7 +97,7 @@ def test_a_batch_predicts_each_next_item():
 @pytest.mark.parametrize("max_length", [1, 2, 3])
 def test_a_short_window_is_cut_at_its_old_end(max_length):
     windows = training_windows(OFFSETS, TRAIN_ENDS, max_length)
-    batch = training_batch(ITEMS, OFFSETS, TRAIN_ENDS, windows, max_length=max_length, catalogue_size=V)
+    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=max_length)
     for row, user in enumerate(batch.users_B.tolist()):
         own = train_items(user)
         of_row = batch.inputs.rows_T == row
@@ -109,7 +109,7 @@ def test_a_short_window_is_cut_at_its_old_end(max_length):
 @pytest.mark.parametrize("max_length", [1, 50])
 def test_history_is_every_distinct_train_item_whatever_the_window(max_length):
     windows = training_windows(OFFSETS, TRAIN_ENDS, max_length)
-    batch = training_batch(ITEMS, OFFSETS, TRAIN_ENDS, windows, max_length=max_length, catalogue_size=V)
+    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=max_length)
     expected = [
         row * (V + 1) + item
         for row, user in enumerate(batch.users_B.tolist())
@@ -120,7 +120,7 @@ def test_history_is_every_distinct_train_item_whatever_the_window(max_length):
 
 def test_a_batch_takes_only_the_users_asked_for():
     windows = training_windows(OFFSETS, TRAIN_ENDS, 50).take(np.array([2, 0]))
-    batch = training_batch(ITEMS, OFFSETS, TRAIN_ENDS, windows, max_length=50, catalogue_size=V)
+    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=50)
     assert batch.users_B.tolist() == [0, 4]
     assert batch.history_keys.tolist() == [1, 2, 3, 18]
 
@@ -134,9 +134,7 @@ def big_world(users=57):
 
 def epoch(rng, batch_size=8):
     items, offsets, train_ends = big_world()
-    return list(
-        epoch_batches(items, offsets, train_ends, batch_size=batch_size, max_length=4, catalogue_size=V, rng=rng)
-    )
+    return list(epoch_batches(TrainEvents(items, offsets, train_ends, V), batch_size=batch_size, max_length=4, rng=rng))
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 1000])
@@ -179,24 +177,23 @@ def test_to_moves_every_tensor():
 
 def test_drawn_batches_are_users_over_batch_size_of_them_each_drawn_with_replacement(world, rng):
     data = world(users=60, items=30, name="drawn")
-    sizes = {"max_length": 10, "catalogue_size": 30, "with_replacement": True}
-    arguments = (data.items, data.offsets, data.train_ends)
-    batches = list(epoch_batches(*arguments, batch_size=7, **sizes, rng=rng(0)))
+    sizes = {"max_length": 10, "with_replacement": True}
+    batches = list(epoch_batches(data, batch_size=7, **sizes, rng=rng(0)))
     assert [batch.sequences for batch in batches] == [7] * (60 // 7)
-    users = torch.cat([batch.users_B for batch in list(epoch_batches(*arguments, batch_size=1, **sizes, rng=rng(1)))])
+    users = torch.cat([batch.users_B for batch in list(epoch_batches(data, batch_size=1, **sizes, rng=rng(1)))])
     trained = np.flatnonzero(np.asarray(data.train_ends) - np.asarray(data.offsets[:-1]) >= 2)
     assert set(users.tolist()) <= set(trained.tolist())
     assert len(set(users.tolist())) < len(users), "60 draws of at most 60 users without a repetition"
-    (all_in_one,) = epoch_batches(*arguments, batch_size=500, **sizes, rng=rng(2))
+    (all_in_one,) = epoch_batches(data, batch_size=500, **sizes, rng=rng(2))
     counts = np.bincount(all_in_one.users_B.numpy(), minlength=60)[trained]
     chi_square = ((counts - 500 / len(trained)) ** 2 / (500 / len(trained))).sum()
     assert chi_square < 2 * len(trained)
-    first = [batch.users_B.tolist() for batch in epoch_batches(*arguments, batch_size=7, **sizes, rng=rng(0))]
+    first = [batch.users_B.tolist() for batch in epoch_batches(data, batch_size=7, **sizes, rng=rng(0))]
     assert first == [batch.users_B.tolist() for batch in batches]
 
 
 @pytest.mark.parametrize("with_replacement", [False, True])
 def test_without_a_trained_user_there_is_no_batch(with_replacement, rng):
-    nobody = (np.array([1], np.int32), np.array([0, 1]), np.array([1]))
-    sizes = {"batch_size": 2, "max_length": 3, "catalogue_size": 1, "with_replacement": with_replacement}
-    assert list(epoch_batches(*nobody, **sizes, rng=rng(0))) == []
+    nobody = TrainEvents(np.array([1], np.int32), np.array([0, 1]), np.array([1]), 1)
+    sizes = {"batch_size": 2, "max_length": 3, "with_replacement": with_replacement}
+    assert list(epoch_batches(nobody, **sizes, rng=rng(0))) == []

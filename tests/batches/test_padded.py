@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.batches.packed import training_batch
+from negsample.batches.packed import TrainEvents, training_batch
 from negsample.batches.padded import padded_batch
 from negsample.batches.windows import training_windows
 from negsample.samplers import InBatch, Mixture, Popularity, Uniform
@@ -33,7 +33,7 @@ def packed(histories, exclude="history"):
     offsets = np.cumsum([0, *map(len, histories)])
     flat = np.concatenate(histories).astype(np.int32)
     windows = training_windows(offsets, offsets[1:], L)
-    return training_batch(flat, offsets, offsets[1:], windows, max_length=L, catalogue_size=V, exclude=exclude)
+    return training_batch(TrainEvents(flat, offsets, offsets[1:], V), windows, max_length=L, exclude=exclude)
 
 
 def inputs_and_targets(histories, side, width=L):

@@ -75,7 +75,7 @@ def test_every_event_but_a_users_first_is_a_target_once_an_epoch(data, rng, with
     )
     if not with_replacement:
         assert found == expected
-    counts = target_counts(data.items, data.offsets, data.train_ends, max_length=8, width=V + 1, which="all")
+    counts = target_counts(data, max_length=8, which="all")
     assert dict(enumerate(counts)) == {item: expected[item] for item in range(V + 1)}
     assert catalogue_of(data, 8, windows="all").target_counts.tolist() == counts.tolist()
 

@@ -49,7 +49,7 @@ def test_the_others_get_the_sequences_we_train_on(tmp_path) -> None:
     written = np.load(path)
     later = np.flatnonzero(written["users"][1:] == written["users"][:-1]) + 1  # all but each user's first
     width = data.catalogue_size + 1
-    ours = target_counts(data.items, data.offsets, data.train_ends, max_length=50, width=width)
+    ours = target_counts(data, max_length=50)
     assert len(later) == targets == ours.sum()
     np.testing.assert_array_equal(np.bincount(written["items"][later], minlength=width), ours)
 

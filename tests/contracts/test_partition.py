@@ -172,12 +172,9 @@ def test_over_the_batches_of_an_epoch_too(name, with_replacement, which, max_len
     only_targets = name in ("corrected-log-q", "cross-batch")
     for _ in range(12):
         found = epoch_batches(
-            data.items,
-            data.offsets,
-            data.train_ends,
+            data,
             batch_size=30,
             max_length=max_length,
-            catalogue_size=40,
             exclude=method.exclude,
             with_replacement=with_replacement,
             which=which,

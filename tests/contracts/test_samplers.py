@@ -14,6 +14,7 @@ import scipy.stats
 import torch
 
 from negsample.batches.epochs import epoch_batches
+from negsample.batches.packed import TrainEvents
 from negsample.batches.padded import padded_batch
 from negsample.samplers import (
     Cache,
@@ -590,7 +591,7 @@ def test_every_batch_of_an_epoch_is_drawn_for(rng):
     for policy in POLICIES:
         samplers = [case.make(4) for case in SAMPLERS.values()]
         batches = epoch_batches(
-            flat, offsets, offsets[1:], batch_size=2, max_length=3, catalogue_size=V, exclude=policy, rng=rng(0)
+            TrainEvents(flat, offsets, offsets[1:], V), batch_size=2, max_length=3, exclude=policy, rng=rng(0)
         )
         for batch in batches:
             for sampler in samplers:

@@ -59,8 +59,8 @@ def built(name, data, changes=SMALL):
 
 
 def batches_of(data, method, rng, number=3):
-    sizes = {"batch_size": 4, "max_length": 20, "catalogue_size": V, "exclude": method.exclude}
-    batches = epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng)
+    sizes = {"batch_size": 4, "max_length": 20, "exclude": method.exclude}
+    batches = epoch_batches(data, **sizes, rng=rng)
     return [batch for batch, _ in zip(batches, range(number), strict=False)]
 
 
@@ -378,9 +378,9 @@ def test_who_has_everything_does_no_harm(name, dataset_of, rng):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for exclude in ("history", "target"):
         method = built(name, few, SMALL | {"exclude": exclude})
-        sizes = {"batch_size": 3, "max_length": 20, "catalogue_size": 6, "exclude": exclude}
+        sizes = {"batch_size": 3, "max_length": 20, "exclude": exclude}
         for _ in range(2):
-            batch = next(epoch_batches(few.items, few.offsets, few.train_ends, **sizes, rng=rng(1)))
+            batch = next(epoch_batches(few, **sizes, rng=rng(1)))
             loss = step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
             assert torch.isfinite(loss)
     assert all(torch.isfinite(each).all() for each in model.state_dict().values())

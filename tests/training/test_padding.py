@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from negsample.batches.epochs import epoch_batches
+from negsample.batches.packed import TrainEvents
 from negsample.errors import InputError
 from negsample.losses import bce
 from negsample.methods import METHODS, Method
@@ -40,8 +41,8 @@ def batch_of(data, rng):
     """Users of 3, 6, 9, ... train events."""
     lengths = 3 * np.arange(1, B + 1)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    sizes = {"batch_size": B, "max_length": L, "catalogue_size": V}
-    return next(epoch_batches(data.items[: offsets[-1]], offsets, offsets[1:], **sizes, rng=rng(1)))
+    sizes = {"batch_size": B, "max_length": L}
+    return next(epoch_batches(TrainEvents(data.items[: offsets[-1]], offsets, offsets[1:], V), **sizes, rng=rng(1)))
 
 
 def model_of(rng):

@@ -27,8 +27,8 @@ def data(world):
 def one_step(data, rng, method):
     """One plain step of gradient descent: its batch, and the table before and after."""
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
-    sizes = {"batch_size": 2, "max_length": 20, "catalogue_size": V}
-    batch = next(epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng(1)))
+    sizes = {"batch_size": 2, "max_length": 20}
+    batch = next(epoch_batches(data, **sizes, rng=rng(1)))
     before = model.table.weight.detach().clone()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     loss = step(model, method, batch, optimizer, negatives_rng=rng(2), dropout_rng=rng(3))
@@ -65,8 +65,8 @@ def test_only_the_kept_negatives_are_taught(data, rng):
 
 def test_negatives_are_pushed_away_and_targets_pulled_near(data, rng):
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
-    sizes = {"batch_size": 8, "max_length": 20, "catalogue_size": V}
-    batch = next(epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng(1)))
+    sizes = {"batch_size": 8, "max_length": 20}
+    batch = next(epoch_batches(data, **sizes, rng=rng(1)))
     method, optimizer = Method(Uniform(V, 20), KeepAll(), bce), torch.optim.SGD(model.parameters(), lr=0.5)
 
     def margins():

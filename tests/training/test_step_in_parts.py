@@ -51,8 +51,8 @@ def built(name, data, changes=None):
 
 
 def batches_of(data, method, rng, number=2):
-    sizes = {"batch_size": 9, "max_length": 20, "catalogue_size": V, "exclude": method.exclude}
-    found = epoch_batches(data.items, data.offsets, data.train_ends, **sizes, rng=rng(1))
+    sizes = {"batch_size": 9, "max_length": 20, "exclude": method.exclude}
+    found = epoch_batches(data, **sizes, rng=rng(1))
     return [batch for batch, _ in zip(found, range(number), strict=False)]
 
 

@@ -6,38 +6,32 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.packed import Batch, Exclude, training_batch
+from negsample.batches.packed import Batch, Events, Exclude, training_batch
 from negsample.batches.windows import Ints, Which, spans, training_windows, windows_to
 from negsample.data import blocks
 from negsample.data.dataset import Dataset
 from negsample.settings import RunSettings
 
 
-def target_counts(
-    items: NDArray[np.int32], offsets: Ints, train_ends: Ints, *, max_length: int, width: int, which: Which = "last"
-) -> Ints:
-    """(width,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
-    windows = training_windows(offsets, train_ends, max_length, which)
-    counts = np.zeros(width, np.int64)
+def target_counts(data: Events, *, max_length: int, which: Which = "last") -> Ints:
+    """(V + 1,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
+    windows = training_windows(data.offsets, data.train_ends, max_length, which)
+    counts = np.zeros(data.catalogue_size + 1, np.int64)
     at_once = max(blocks.BLOCK // max_length, 1)
     for first in range(0, len(windows), at_once):
         some = slice(first, first + at_once)
         starts, stops = windows.starts[some], windows.stops[some]
-        np.add.at(counts, items[spans(starts + 1, stops - 1 - starts)], 1)
+        np.add.at(counts, data.items[spans(starts + 1, stops - 1 - starts)], 1)
     return counts
 
 
 def epoch_batches(
-    items: NDArray[np.int32],
-    offsets: Ints,
-    train_ends: Ints,
+    data: Events,
     *,
     batch_size: int,
     max_length: int,
-    catalogue_size: int,
     exclude: Exclude = "history",
     with_replacement: bool = False,
     which: Which = "last",
@@ -48,26 +42,18 @@ def epoch_batches(
     ``with_replacement``: batches of as many windows each drawn uniformly with replacement, ``n // batch_size`` times
     (once at least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
     """
-    windows = training_windows(offsets, train_ends, max_length, which)
+    windows = training_windows(data.offsets, data.train_ends, max_length, which)
     if not len(windows):
         return
     if not with_replacement:
         taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
     else:
-        idle = int((train_ends - offsets[:-1] < 2).sum())
+        idle = int((data.train_ends - data.offsets[:-1] < 2).sum())
         steps = steps_an_epoch(len(windows), idle, batch_size, with_replacement)
         taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
     for some in taken:
-        yield training_batch(
-            items,
-            offsets,
-            train_ends,
-            windows.take(some.numpy()),
-            max_length=max_length,
-            catalogue_size=catalogue_size,
-            exclude=exclude,
-            which=which,
-        )
+        some_windows = windows.take(some.numpy())
+        yield training_batch(data, some_windows, max_length=max_length, exclude=exclude, which=which)
 
 
 def steps_an_epoch(windows: int, idle: int, batch_size: int, with_replacement: bool) -> int:
@@ -81,27 +67,16 @@ def batches_again(data: Dataset, settings: RunSettings, exclude: Exclude, ends: 
     for ends_B in ends:
         stops = ends_B.cpu().numpy()
         windows = windows_to(np.searchsorted(offsets, stops, "left") - 1, stops, offsets, settings.model.max_length)
-        yield training_batch(
-            data.items,
-            data.offsets,
-            data.train_ends,
-            windows,
-            max_length=settings.model.max_length,
-            catalogue_size=data.catalogue_size,
-            exclude=exclude,
-            which=settings.training.windows,
-        )
+        length, which = settings.model.max_length, settings.training.windows
+        yield training_batch(data, windows, max_length=length, exclude=exclude, which=which)
 
 
 def batches_of(data: Dataset, settings: RunSettings, exclude: Exclude, *, rng: torch.Generator) -> Iterator[Batch]:
     """:func:`epoch_batches` of a dataset, as ``settings`` say."""
     return epoch_batches(
-        data.items,
-        data.offsets,
-        data.train_ends,
+        data,
         batch_size=settings.training.batch_size,
         max_length=settings.model.max_length,
-        catalogue_size=data.catalogue_size,
         exclude=exclude,
         with_replacement=settings.training.with_replacement,
         which=settings.training.windows,

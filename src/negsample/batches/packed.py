@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.batches.windows import Ints, Which, Windows, longest_first, spans
+from negsample.data.dataset import Dataset
 from negsample.errors import check_word
 
 Exclude = Literal["none", "target", "history"]
@@ -146,22 +147,27 @@ def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
     return Packed(torch.from_numpy(ids), torch.from_numpy(positions), torch.from_numpy(rows), offsets)
 
 
+class TrainEvents(NamedTuple):
+    """What batches need of a dataset: train events of user ``u`` are ``items[offsets[u]:train_ends[u]]``."""
+
+    items: NDArray[np.int32]
+    offsets: Ints
+    train_ends: Ints
+    catalogue_size: int
+
+
+Events = Dataset | TrainEvents
+
+
 def training_batch(
-    items: NDArray[np.int32],
-    offsets: Ints,
-    train_ends: Ints,
-    windows: Windows,
-    *,
-    max_length: int,
-    catalogue_size: int,
-    exclude: Exclude = "history",
-    which: Which = "last",
+    data: Events, windows: Windows, *, max_length: int, exclude: Exclude = "history", which: Which = "last"
 ) -> Batch:
     """Inputs are all but the last event of each window, targets all but the first; ``which`` windows a user has."""
     windows = longest_first(windows)
+    items, catalogue_size = data.items, data.catalogue_size
     packed = pack(items, Windows(windows.users, windows.starts, windows.stops - 1), max_length)
     targets = items[spans(windows.starts + 1, windows.stops - 1 - windows.starts)].astype(np.int64)
-    had_from, had_to = offsets[windows.users], train_ends[windows.users]
+    had_from, had_to = data.offsets[windows.users], data.train_ends[windows.users]
     had = items[spans(had_from, had_to - had_from)].astype(np.int64)
     keys = np.repeat(np.arange(len(windows)), had_to - had_from) * (catalogue_size + 1) + had
     all_targets = None

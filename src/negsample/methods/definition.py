@@ -121,14 +121,7 @@ def catalogue_of(
     """What a sampler may know of ``data``, when sequences are cut to ``max_length`` inputs, into one window or all."""
     whole("max_length", max_length, 1, 2**31 - 1)
     counts = np.array(data.train_counts)
-    targets = target_counts(
-        data.items,
-        data.offsets,
-        data.train_ends,
-        max_length=max_length,
-        width=data.catalogue_size + 1,
-        which=windows,
-    )
+    targets = target_counts(data, max_length=max_length, which=windows)
     return Catalogue(
         data.catalogue_size,
         torch.from_numpy(counts).to(device),
