@@ -34,7 +34,7 @@ CLAIMS: Sequence[Claim] = (
     Stated("Bands: 90 % of resamples of users and seeds."),
     Stated("the best NDCG@10 among those with Balance of at least 70 %"),
     Stated("In brackets: 90 % interval of the difference"),
-    Measured("that takes {} to {} times a single evaluation with its top 20", _cost),
+    Measured("it takes {} to {} times as long as a single evaluation with its top 20", _cost),
     Measured("{}", lambda: ["\n".join(standings())]),
     Measured("{}", lambda: ["\n".join(strengths(_BEAUTY, _RETAIL))]),
     Measured(
@@ -49,11 +49,11 @@ CLAIMS: Sequence[Claim] = (
         lambda: [at(_RETAIL, method, beta) for method in ("adaptive", "adaptive-mixed") for beta in ("0", "-0.5")],
     ),
     Measured(
-        "(hypervolume on Beauty {} against {}, one training ahead in {} % of resamples; on Online Retail {} against "
-        "{}, {} %). On MovieLens 100K the five are ahead in {} % of resamples",
+        "(hypervolume on Beauty {} against {}, one training better in {} % of resamples; on Online Retail {} against "
+        "{}, {} %). On MovieLens 100K the five are better in {} % of resamples",
         _knob,
     ),
     Measured(
-        "Of the {} runs, validation takes `b1 > 0` in {}, none in {}, and the opposite, `b1 < 0`, in {}.", _slopes
+        "Of the {} runs, validation chooses `b1 > 0` in {}, `b1 = 0` in {}, and the opposite, `b1 < 0`, in {}.", _slopes
     ),
 )

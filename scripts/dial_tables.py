@@ -16,9 +16,9 @@ _FLOORS = ("0.5", "0.6", "0.7")
 
 
 def standings() -> list[str]:
-    """A line a log: who is ahead at which demand on Balance, and who nowhere, in how many resamples."""
+    """A line a log: which method is highest at which required Balance, and which is dominated in how many resamples."""
     told = [
-        "| | ahead at Balance, % (share of the demands) | ahead nowhere, in % of resamples |",
+        "| | highest at a required Balance of, % (share of the range) | dominated, in % of resamples |",
         "|---|---|---|",
     ]
     for log, name in LOGS.items():
