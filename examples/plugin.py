@@ -1,4 +1,4 @@
-"""Parts of your own: a sampler, a miner, a loss, a backbone and a metric, each by a name for the command line.
+"""Parts of your own: a sampler, a miner, a loss, a backbone, a baseline, a metric, each by a name for the command line.
 
     negsample compare online-retail --plugin examples/plugin.py --methods random,follows,below-target --out STUDY
     negsample train online-retail --plugin examples/plugin.py --method hinge --set backbone=convolution --out RUN
@@ -20,14 +20,17 @@ from negsample import (
     Backbone,
     Batch,
     Catalogue,
+    Dataset,
     KeepAll,
     Method,
     MethodDefinition,
     Negatives,
+    PopRec,
     Scored,
     Settings,
     Uniform,
     register_backbone,
+    register_baseline,
     register_method,
     register_metric,
 )
@@ -216,6 +219,18 @@ class ConvolutionSettings(Settings):
 
 
 register_backbone("convolution", ConvolutionSettings)
+
+# A baseline: a rule that is measured beside the methods, and not trained.
+
+
+def last_items(data: Dataset) -> PopRec:
+    """For everybody the items that most users have as their last one in train."""
+    ends = np.asarray(data.train_ends)
+    counts = np.bincount(data.items[ends[ends > data.offsets[:-1]] - 1], minlength=data.catalogue_size + 1)
+    return PopRec(torch.from_numpy(np.argsort(-counts[1:], kind="stable") + 1))
+
+
+register_baseline("last-items", last_items)
 
 # A metric: a number for each evaluated event, from the rank of its target.
 

@@ -113,6 +113,13 @@ def test_the_backbone_sees_the_past_of_its_own_sequence_alone(example, batch_of,
     assert moved.tolist() == [False] * 3 + [True] * 3 + [False] * 3
 
 
+def test_the_baseline_recommends_what_users_had_last(example, data):
+    model = example.last_items(data)
+    last = [int(data.items[end - 1]) for end in data.train_ends]
+    best = max(range(1, 41), key=lambda item: (last.count(item), -item))
+    assert int(model.table.weight[1:].argmax()) + 1 == best
+
+
 def test_a_change_of_its_source_is_another_run(data, tmp_path):
     def identity():
         job = negsample.plan([data], ["follows"], repeats=1, seed=0, settings=negsample.run_settings())[-1]
@@ -141,12 +148,12 @@ def negsample_of(*arguments, folder):
 
 def test_a_study_in_two_processes_by_the_command_line(data, tmp_path):
     study = tmp_path / "study"
-    methods = ["--methods", "random,follows,below-target,hinge", "--repeats", "1", "--jobs", "2"]
+    methods = ["--methods", "random,follows,below-target,hinge,last-items", "--repeats", "1", "--jobs", "2"]
     given = [*methods, *SMALL, "--set", "backbone=convolution", "--set", "follows_negatives=7", "--out", study]
     done = negsample_of("compare", data.folder, "--plugin", EXAMPLE, *given, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     table = pl.read_csv(study / "table.csv")
-    assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", "PopRec"]
+    assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", "last-items", "PopRec"]
     assert table["rbp@10"].is_between(0, 0.2, closed="right").all()
     (follows,) = (study / "runs").glob("*--follows--*")
     config = json.loads((follows / "config.json").read_text())
