@@ -60,9 +60,9 @@ def compare(
     """Compare methods on the same data: do the runs that ``out`` has not finished yet, and write the report.
 
     Earlier runs in ``out`` stay part of the study: it may get more methods, seeds and datasets. A run that was stopped
-    is carried on from its last checkpoint. Several processes may do one study at a time: each does what no other is
-    at, and all end when all is done. A run that fails does not keep the others from being done: why it failed is kept
-    in ``failed`` in the study's folder, and the same call tries it again.
+    is carried on from its last checkpoint. Several processes may work on one study: each does what no other is doing,
+    and all end when all is done. A run that fails does not keep the others from being done: why it failed is kept in
+    ``failed`` in the study's folder, and the same call tries it again.
 
     Args:
         data: a dataset, or several in a list: the name of a known one, the path of a log or of a prepared folder, a
@@ -87,7 +87,7 @@ def compare(
         progress: show a live line in a terminal or notebook; no more where ``watch`` is given.
         before: called once with the groups of jobs that are left, before the first begins.
         watch: see ``Watch``.
-        tell: what else there is to be said, a line at a time.
+        tell: called with other messages, a line at a time.
         note: more to keep in ``study.json``.
         replace: delete a study of other settings that is in ``out``, which is refused otherwise.
         untuned: methods whose tuning found nothing, by dataset and method, and why: their jobs are failed ones.
@@ -186,7 +186,7 @@ class _Folder(NamedTuple):
 
     def close(self, tell: Callable[[str], None], supplement: Supplementing | None) -> Study | None:
         """Write the report; None where no run is finished. A study is written anew only if another process added to
-        it: who comes last tells of all."""
+        it: the last one lists all."""
         with alone(self.out / "study"):
             listed = listed_runs(self.out)
             if not {job.name for job in self.jobs} <= set(listed):
@@ -209,7 +209,7 @@ class _Folder(NamedTuple):
 def _seen(
     jobs: Sequence[Job], shown: bool, watch: Watch | None, tell: Callable[[str], None]
 ) -> Iterator[tuple[Watch, Callable[[str], None]]]:
-    """Who is told of epochs and of lines: a live line where somebody sees it, or the caller's own functions."""
+    """The functions that are called with epochs and messages: those of a live line, or the caller's own."""
     from rich.console import Console
 
     console = Console()

@@ -115,7 +115,7 @@ def _moments(data: Dataset, events: Ints, of_user: Ints, first: Ints) -> Ints:
     new = np.r_[True, (of_user[1:] != of_user[:-1]) | (times[1:] != times[:-1])]
     begins = events[new]
     open_ = np.flatnonzero(begins > first[of_user[new]])
-    while len(open_):  # a cut by rows may go through a moment: one turn for each of its earlier rows
+    while len(open_):  # a cut by rows may go through a moment: one round for each of its earlier rows
         open_ = open_[data.times[begins[open_] - 1] == times[new][open_]]
         begins[open_] -= 1
         open_ = open_[begins[open_] > first[of_user[new]][open_]]

@@ -29,18 +29,18 @@ class Seen(NamedTuple):
 
     @classmethod
     def of_events(
-        cls, users_N: Ints, items_N: Ints, places_N: Ints, *, user_Q: Ints, until_Q: Ints, items: int
+        cls, users_N: Ints, items_N: Ints, positions_N: Ints, *, user_Q: Ints, until_Q: Ints, items: int
     ) -> Seen:
-        """From N events, each of a user on an item at a place among all events, ascending for a user."""
+        """From N events, each of a user on an item at a position among all events, ascending for a user."""
         keys_S, first_S = np.unique(users_N * (items + 1) + items_N, return_index=True)
-        return cls(keys_S, places_N[first_S], user_Q, until_Q, items + 1)
+        return cls(keys_S, positions_N[first_S], user_Q, until_Q, items + 1)
 
     @classmethod
     def of_pairs(cls, queries_N: Ints, items_N: Ints, *, queries: int, items: int) -> Seen:
         """From (query, item) pairs, in any order."""
-        places = np.zeros(len(queries_N), np.int64)
+        positions = np.zeros(len(queries_N), np.int64)
         every = np.arange(queries)
-        return cls.of_events(queries_N, items_N, places, user_Q=every, until_Q=np.ones_like(every), items=items)
+        return cls.of_events(queries_N, items_N, positions, user_Q=every, until_Q=np.ones_like(every), items=items)
 
     def holds(self, query_E: Ints, items_E: Ints) -> NDArray[np.bool_]:
         """(E,) whether each query leaves the item beside it out."""
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
         return found
 
     def among(self, queries: Ints, start: int, stop: int) -> Iterator[tuple[Ints, Ints]]:
-        """Places in ``queries`` and items of ``start .. stop - 1`` that are left out there, some pairs at a time."""
+        """Positions in ``queries`` and items of ``start .. stop - 1`` that are left out there, some pairs at a time."""
         first = self.user_Q[queries] * self.width
         low = np.searchsorted(self.keys_S, first + start)
         lengths = np.searchsorted(self.keys_S, first + stop) - low

@@ -40,7 +40,7 @@ def comparisons_of(
     query_Q = np.argsort(-counts, kind="stable")
     position_E = np.argsort(query_Q)[query_E]
     nth_E = np.arange(len(query_E)) - (np.cumsum(counts) - counts)[query_E]
-    many = 0 if sorted_from is None else int((counts >= sorted_from).sum())  # the first places are theirs
+    many = 0 if sorted_from is None else int((counts >= sorted_from).sum())  # the first positions are theirs
     event_E = np.lexsort((position_E, np.where(position_E < many, -1, nth_E), position_E // query_block))
     row_E = position_E[event_E] % query_block
     edges = np.searchsorted(position_E[event_E] // query_block, np.arange(-(-queries // query_block) + 1))

@@ -161,7 +161,7 @@ def differs(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def remove_earlier(out: Path, earlier: Earlier, jobs: Sequence[Job]) -> None:
-    """Delete the study in ``out``, but for the runs of ``jobs`` and what was tuned; by who has the study.
+    """Delete the study in ``out``, but for the runs of ``jobs`` and what was tuned; by the process that has claimed it.
 
     Raises:
         InputError: another process trains one of the runs.

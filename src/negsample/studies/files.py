@@ -1,4 +1,4 @@
-"""What a study's folder says of it, for the report: ``study.json``, manifests, and what ranks were measured on."""
+"""What a study's folder holds beside its runs: ``study.json``, manifests, and the events that ranks are of."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_study(
 
     Args:
         jobs: of the table.
-        out: the study's folder, which this process has.
+        out: the study's folder, which this process has claimed.
         note: more to keep in ``study.json``.
         oversampling: jobs beside them.
         replace: a study of other settings is deleted.

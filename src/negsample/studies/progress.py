@@ -85,8 +85,8 @@ class Progress:
             if epoch.valid is not None:
                 self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[SELECTED_BY])
             done = f"{what} epoch {epoch.epoch}/{job.settings.training.epochs}"
-            told = before is not None and before.epoch >= epoch.epoch  # and again, after its worker was lost
-            advance = 0.0 if told else _work(job) / job.settings.training.epochs
+            reported = before is not None and before.epoch >= epoch.epoch  # and again, after its worker was lost
+            advance = 0.0 if reported else _work(job) / job.settings.training.epochs
             self._bar.update(self._task, advance=advance, description=done)
         elif job.name in self._last:
             self._done.add(job.name)
@@ -131,10 +131,10 @@ class TuningProgress:
             self.tell(f"{what} trial {said.number + 1}/{tuning.planned}: {params}: {value}{state}{best}")
             return
         number, epoch = said
-        told = epoch.epoch <= self._seen.get((tuning.stem, number), 0)  # and again, after its worker was lost
+        reported = epoch.epoch <= self._seen.get((tuning.stem, number), 0)  # and again, after its worker was lost
         self._seen[tuning.stem, number] = epoch.epoch
         line = f"{what} trial {number + 1}/{tuning.planned} epoch {epoch.epoch}/{epochs}"
-        advance = 0.0 if told else _work(tuning.job) / epochs
+        advance = 0.0 if reported else _work(tuning.job) / epochs
         self._bar.update(self._task, advance=advance, description=line)
 
     def tell(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""Which settings are tried next, and where trials are written down: Optuna, so that its tools can look at them."""
+"""Which settings are tried next, and the journal of trials: Optuna's, so that its tools can read it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from negsample.training.best import validation_score
 from negsample.training.state import Epoch
 
 STARTUP = 5
-"""Trials before the search learns from them."""
+"""Trials before the sampler uses the earlier ones."""
 _STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -88,7 +88,7 @@ def kept_trials(journal: Path, name: str) -> list[FrozenTrial]:
 
 
 def keep_trial(journal: Path, name: str, trial: FrozenTrial) -> None:
-    """Write ``trial`` down, whole or not at all; by the one process that has the search."""
+    """Append ``trial`` to the journal, atomically; by the one process that has claimed the search."""
     drop_half_line(journal)
     stored = _stored(journal, name)
     if stored is None:
@@ -97,13 +97,14 @@ def keep_trial(journal: Path, name: str, trial: FrozenTrial) -> None:
 
 
 def drop_half_line(journal: Path) -> None:
-    """Cut off a last line without an end, which a killed process was writing; by who has the search."""
+    """Cut off a last line without an end, which a killed process was writing; by the process that has claimed the
+    search."""
     if journal.exists():
         os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
 
 
 class _NoLock(JournalFileOpenLock):
-    """For who has the search already. A lock of Optuna's is a file, which outlives a killed process by 30 s."""
+    """None: the process has claimed the search. A lock of Optuna's is a file that outlives a killed process by 30 s."""
 
     def acquire(self) -> bool:
         return True
@@ -170,5 +171,5 @@ def ended(trial: optuna.Trial, state: TrialState, log: Sequence[Epoch], error: s
 
 
 def as_trial(kept: FrozenTrial) -> Trial:
-    """What is told of ``kept``."""
+    """The record of ``kept``."""
     return Trial(state=_STATES[kept.state], params=kept.params, value=kept.value, **kept.user_attrs)

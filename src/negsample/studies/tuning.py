@@ -96,7 +96,7 @@ def tune_all(
             what they try does not depend on which is faster.
         on: where they are done.
         watch: called with what a tuning reports (see :meth:`Tuning.run`), and with None when it is done.
-        tell: what else there is to be said, a line at a time.
+        tell: called with other messages, a line at a time.
         failed: where to note, by dataset and method, why a search found nothing; None: that is an error, at the end.
 
     Raises:
@@ -105,7 +105,7 @@ def tune_all(
     """
     at_once = min(whole("at_once", at_once, 1, 10**6), len(tunings))
     lost: dict[str, str] = {}
-    tried = [each for each in tunings if not each.left]  # told here: no process is worth it
+    tried = [each for each in tunings if not each.left]  # reported here: no process is worth it
     names = {each.stem for each in tried}
     left = [each for each in tunings if each.stem not in names]
     run_tasks(tried, partial(_heard, watch, lost, tried), tell)
@@ -153,7 +153,7 @@ def check_alone(tuning: Tuning) -> None:
 
 
 def write_best(tuning: Tuning) -> Path:
-    """``best.json`` beside the summary: the settings that were found, whole. Returns its path.
+    """``best.json`` beside the summary: the settings that were found, all of them. Returns its path.
 
     Raises:
         InputError: see :meth:`Tuning.best`.

@@ -64,7 +64,7 @@ def test_of_a_large_table_the_smallest_kind_is_named_until_it_is_taken(job_of, w
     for settings, there in (({}, True), (least, False)):
         job = job_of(**settings)
         job = job._replace(data=Wide(job.data))
-        with pytest.raises(InputError, match="the item table and what it learns by") as refusal:
+        with pytest.raises(InputError, match="the item table with its optimizer state") as refusal:
             check_fits([[job]])
         assert ("table_dtype=bfloat16" in str(refusal.value)) is there
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def coverage(top_QK: NDArray[np.int64], catalogue_size: int) -> float:
-    """Share of the catalogue that is recommended to anybody; ids below 1 are empty places."""
+    """Share of the catalogue that is recommended to anybody; ids below 1 are padding."""
     return np.count_nonzero(np.bincount(top_QK[top_QK > 0])) / catalogue_size
 
 

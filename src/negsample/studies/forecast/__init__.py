@@ -107,7 +107,7 @@ def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True
 
 
 _PARTS = {
-    "table": "the item table and what it learns by",
+    "table": "the item table with its optimizer state",
     "rest": "the rest of the model",
     "step": "a step",
     "kept": "kept batches",

@@ -146,7 +146,7 @@ def drawn_by(job: Job, positions: int) -> Drawn:
 
 
 def table_bytes(settings: RunSettings, items: int) -> int:
-    """The item table, ``(V + 1) D`` values, and what it learns by.
+    """The item table, ``(V + 1) D`` values, and its optimizer state.
 
     Dense: 16 bytes a value (itself, a gradient, two moments). Rows: 4 bytes a value, or 2 in bfloat16; by Adam two
     moments more, 8 bytes a value, and 4 a row; by Adagrad 4 a row.
