@@ -67,7 +67,7 @@ class RowAdam:
         self._ratio = betas[0] / math.sqrt(betas[1])
         reach = 1 if betas[0] == 0 else math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
         self._powers = self._ratio ** torch.arange(reach, 0, -1, device=device, dtype=torch.float64)
-        # By step t0: what a row touched last at t0 is deferred, beyond what the last settling gave it.
+        # By step t0: the updates deferred of a row touched last at t0, since the last `apply_deferred`.
         self._deferred = torch.zeros(1024, device=device)
         self._lookups = Lookups()
         table.optimizer = self
