@@ -143,9 +143,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
 
 
 @pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_report() -> Iterator[None]:
     """Studies without their report, which takes longer than their runs."""
-    monkeypatch.setattr("negsample.comparison.write_report", lambda study, *_, **__: study.folder / "report.html")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.comparison.write_report", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from make_study import list_anew
 
+from negsample.analysis.reading import read_study
+from negsample.analysis.tables import study_table
 from negsample.comparison import compare
 from negsample.data.dataset import open_dataset
 from negsample.errors import FailedError, InputError
@@ -121,6 +123,7 @@ def test_a_second_call_trains_nothing_and_gives_the_same_table(finished, data, m
     assert sorted(watched) == sorted((name, None) for name in names(finished))
 
 
+@pytest.mark.usefixtures("no_report")
 def test_runs_of_another_folder_are_the_same_to_the_last_bit(finished, data, tmp_path):
     compare(jobs_of(data), tmp_path)
     for run in (tmp_path / "runs").iterdir():
@@ -130,6 +133,7 @@ def test_runs_of_another_folder_are_the_same_to_the_last_bit(finished, data, tmp
         assert (run / "model.safetensors").read_bytes() == (twin / "model.safetensors").read_bytes()
 
 
+@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("where", ["in training", "while measuring"])
 def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, monkeypatch):
@@ -163,20 +167,22 @@ def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, mo
     assert before.items() <= stamps(tmp_path).items()
 
 
+@pytest.mark.usefixtures("no_report")
 def test_more_repeats_only_add(data, tmp_path):
     compare(jobs_of(data), tmp_path)
     before = stamps(tmp_path)
     compare(jobs_of(data, repeats=3), tmp_path)
     assert before.items() <= stamps(tmp_path).items()
-    assert dict(table_of(tmp_path).select("method", "runs").iter_rows()) == {"random": 3, "mixed": 3, "PopRec": 1}
+    assert dict(study_table(read_study(tmp_path)).select("method", "runs").iter_rows()) == {"random": 3, "mixed": 3, "PopRec": 1}
     compare(jobs_of(data, repeats=1), tmp_path)  # fewer: the others stay part of the study
-    assert dict(table_of(tmp_path).select("method", "runs").iter_rows()) == {"random": 3, "mixed": 3, "PopRec": 1}
+    assert dict(study_table(read_study(tmp_path)).select("method", "runs").iter_rows()) == {"random": 3, "mixed": 3, "PopRec": 1}
 
 
+@pytest.mark.usefixtures("no_report")
 def test_another_method_joins_the_earlier_ones(data, tmp_path):
     compare(jobs_of(data, methods=["random"]), tmp_path)
     compare(jobs_of(data, methods=["in-batch"]), tmp_path)
-    assert set(table_of(tmp_path)["method"]) == {"random", "in-batch", "PopRec"}
+    assert set(study_table(read_study(tmp_path))["method"]) == {"random", "in-batch", "PopRec"}
 
 
 def test_the_plan_is_by_seed_and_has_poprec_once(data):
@@ -231,6 +237,7 @@ def test_a_folder_that_cannot_be_is_refused(data, tmp_path):
         compare(jobs_of(data), tmp_path / "file" / "study")
 
 
+@pytest.mark.usefixtures("no_report")
 def test_measuring_again_gives_the_same_figures_and_ranks(data, tmp_path):
     compare(jobs_of(data, settings=SETTINGS.replaced(epochs=2)), tmp_path)
     for run in (tmp_path / "runs").iterdir():

@@ -19,6 +19,8 @@ from negsample.scoring.dial import BETAS, NONE, Choice
 from negsample.settings import run_settings
 from negsample.studies.study import plan
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SETTINGS = run_settings(epochs=2, batch_size=64, max_length=10, dim=8, blocks=1)
 
 
