@@ -150,6 +150,14 @@ def no_report() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def no_drawing() -> Iterator[None]:
+    """Reports whose SVG files are empty: the tests of a module that looks at other things than pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.report.drawing.Drawing.svg", lambda *_: "<svg></svg>")
+        yield
+
+
 @pytest.fixture(scope="session")
 def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two datasets, seven methods, three seeds; read it, and write a report into a copy."""

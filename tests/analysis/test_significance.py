@@ -31,6 +31,8 @@ from negsample.report.table import figures_table, main_columns
 from negsample.report.tables import families_table
 from negsample.report.words import headline, limits
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 FEW = ("random", "mixed", "popularity", "PopRec")
 
 

@@ -17,6 +17,8 @@ from negsample.paper.published import table2, table3
 from negsample.paper.supplement import beside_words, paper_supplement
 from negsample.report.page import write_report
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 METHODS = ("random", "adaptive-in-batch", "mixed-log-q", "PopRec")
 
 

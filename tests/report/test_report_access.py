@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     OpenPage = Callable[..., Page]
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 METHODS = ("random", "mixed", "adaptive", "PopRec")
 CONTRASTS = """(() => {
   const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);

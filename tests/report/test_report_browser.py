@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     OpenPage = Callable[..., Page]
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 METHOD_CHARTS = (
     *("frontier", "cohort-bars", "popularity-hits", "training-curves"),
     *("tuning-learning-rate", "tuning-random-negatives", "tuning-batch-size"),

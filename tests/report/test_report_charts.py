@@ -68,7 +68,7 @@ def test_popularity_curve_says_the_shares_in_words() -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "a b", "../..", "<b>"])
 def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
-    study = read_study(make_study(tmp_path / "study", datasets=[name, "a-b"], repeats=1))
+    study = read_study(make_study(tmp_path / "study", datasets=[name, "a-b"], methods=["random", "PopRec"], repeats=1))
     found = analyse(study)
     figures = [f for dataset in study.datasets() for f in dataset_figures(found, dataset)]
     assert len({figure.name for figure in figures}) == 12

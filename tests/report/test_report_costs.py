@@ -18,6 +18,8 @@ from negsample.report import write_report
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.palette import looks
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 METHODS = ("random", "in-batch", "mixed", "PopRec")
 
 

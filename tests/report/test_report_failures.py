@@ -5,6 +5,7 @@ import re
 import shutil
 
 import polars as pl
+import pytest
 from make_study import make_study
 
 from negsample.analysis.reading import read_study
@@ -12,6 +13,8 @@ from negsample.analysis.tables import study_table, table_with_failures
 from negsample.report import write_report
 from negsample.report.tables import failure_lines
 from negsample.runs.failed import Failed, write_failed
+
+pytestmark = pytest.mark.usefixtures("no_drawing")
 
 REASON = "training diverged: the loss became nan in epoch 1, step 1; <take> a larger temperature"
 

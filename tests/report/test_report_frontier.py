@@ -23,6 +23,8 @@ from negsample.report import write_report
 from negsample.report.tables import standing_table
 from negsample.report.words import headline
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 
 def reach(method: str, *points: tuple[float, float], noise: float = 0.0) -> Reach:
     """A method with those points of (Balance, NDCG), and resamples that differ from them by so much."""

@@ -11,6 +11,8 @@ from make_study import METHODS, make_study
 from negsample.report import write_report
 from negsample.report.latex import escaped
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 HOSTILE = r"\input{/etc/passwd} \write18{ls} 50% $x_1^2$ #1 & ~ {a} <b> |c| " "`d`" + "\n\\end{table*}%\u2028"
 
 

@@ -17,6 +17,8 @@ from negsample.report.palette import looks
 from negsample.report.tables import budget_words, tuning_table
 from negsample.report.tuning_charts import response_chart, responses
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 METHODS = ("random", "in-batch", "mixed", "PopRec")
 
 

@@ -21,6 +21,8 @@ from negsample.report.table import figures_table, main_columns
 from negsample.report.tables import advice_table, families_table
 from negsample.report.words import headline, limits
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "PopRec")
 RATES = {"random": (0.30, 0.15, 0.02), "popularity": (0.10, 0.13, 0.12), "in-batch": (0.28, 0.21, 0.05)}
 RATES |= {"mixed": (0.30, 0.24, 0.05), "adaptive": (0.20, 0.26, 0.12), "adaptive-mixed": (0.45, 0.22, 0.03)}

@@ -173,9 +173,17 @@ def test_more_repeats_only_add(data, tmp_path):
     before = stamps(tmp_path)
     compare(jobs_of(data, repeats=3), tmp_path)
     assert before.items() <= stamps(tmp_path).items()
-    assert dict(study_table(read_study(tmp_path)).select("method", "runs").iter_rows()) == {"random": 3, "mixed": 3, "PopRec": 1}
+    assert dict(study_table(read_study(tmp_path)).select("method", "runs").iter_rows()) == {
+        "random": 3,
+        "mixed": 3,
+        "PopRec": 1,
+    }
     compare(jobs_of(data, repeats=1), tmp_path)  # fewer: the others stay part of the study
-    assert dict(study_table(read_study(tmp_path)).select("method", "runs").iter_rows()) == {"random": 3, "mixed": 3, "PopRec": 1}
+    assert dict(study_table(read_study(tmp_path)).select("method", "runs").iter_rows()) == {
+        "random": 3,
+        "mixed": 3,
+        "PopRec": 1,
+    }
 
 
 @pytest.mark.usefixtures("no_report")
