@@ -1,5 +1,9 @@
+"""The runner of benchmarks, the comparison with other libraries, and that every benchmark and script can be started."""
+
+import importlib
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,20 @@ from benchmarks.peers.compare import Contestant, lines, row_of, write_sequences
 from benchmarks.timed import UNCOUNTED, LimitError, peer, summed_up, timed
 from negsample import load_dataset
 from negsample.batches.epochs import target_counts
+
+ROOT = Path(__file__).parents[2]
+OTHERS = {"run_rectools", "run_recbole"}  # for interpreters with packages that ours has not
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for folder in ("benchmarks", "scripts")
+    for path in (ROOT / folder).rglob("*.py")
+    if path.stem not in OTHERS
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_benchmark_and_script_can_be_imported(name: str) -> None:
+    importlib.import_module(name)
 
 
 def runner(script: str) -> list[str]:
