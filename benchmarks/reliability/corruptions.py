@@ -201,7 +201,7 @@ def _places(scratch: Path) -> Iterator[Place]:
     yield Place("a saved model", out, models, lambda path: _of_model(path.parent, scratch / "again"), 1)
 
     job, stopped = jobs[-1], scratch / "stopped" / "run"
-    checkpoint._SHARE = 0  # a state after every epoch
+    share, checkpoint._SHARE = checkpoint._SHARE, 0  # a state after every epoch
     with_state = place_of(stopped)
 
     def stop(_: Job, epoch: Any) -> None:
@@ -210,6 +210,7 @@ def _places(scratch: Path) -> Iterator[Place]:
 
     with suppress(_StoppedError):
         run_jobs([job], [stopped], watch=stop)
+    checkpoint._SHARE = share
     state = torch.load(with_state / "state.pt", weights_only=True)
     best = f"best-{state['trainings'][0]['best'][0]}.pt"  # another one may be of an epoch that is trained again
     files = [with_state / each for each in ("state.pt", LIST, best)]
