@@ -17,7 +17,7 @@ from negsample.execution.trainings import Outcomes, Training, Watch
 from negsample.files.atomic import sweep
 from negsample.files.claims import alone, clear_finished
 from negsample.files.folders import make_folders
-from negsample.methods import PAPER_SIX
+from negsample.methods import PAPER_SIX, split_settings
 from negsample.report.page import write_report
 from negsample.report.supplement import Supplementing
 from negsample.runs.folder import is_run, read_run
@@ -25,7 +25,7 @@ from negsample.runs.job import Job
 from negsample.runs.reasons import failed_for
 from negsample.runs.remeasure import set_dial
 from negsample.scoring.dial import Choice, parse_choice
-from negsample.settings import PrepareSettings, is_run_setting, run_settings
+from negsample.settings import PrepareSettings, run_settings
 from negsample.studies.files import check_study_folder, listed_runs, write_study
 from negsample.studies.forecast import check_fits
 from negsample.studies.study import at_a_time, plan, unfinished
@@ -147,8 +147,7 @@ def _jobs_of(data: Any, given: Mapping[str, Any]) -> list[Job]:
         return several
     names = given["methods"]
     names = PAPER_SIX if names is None else names.split(",") if isinstance(names, str) else names
-    flat = dict(given["settings"] or {})
-    of_methods = {key: flat.pop(key) for key in list(flat) if not is_run_setting(key)}
+    flat, of_methods = split_settings(given["settings"] or {})
     return plan(
         [each if isinstance(each, Dataset) else load_dataset(each, given["prepare"]) for each in several],
         names,

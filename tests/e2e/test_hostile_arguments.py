@@ -65,6 +65,8 @@ def good(world, tmp_path_factory):
         "register_metric": {"name": "own", "metric": lambda ranks, k: ranks < k, "replace": True},
         "register_baseline": {"name": "own-rule", "build": lambda data: None, "replace": True},
         "run_settings": {},
+        "read_study": {"folder": out / "study"},
+        "load_run": {"folder": out / "study" / "runs" / jobs[0].name, "data": data},
         "load_plugins": {"names": []},
         "catalogue_of": {"data": data, "max_length": 4, "windows": "last"},
         "generator": {"seed": 0, "purpose": "init"},
@@ -101,7 +103,10 @@ def nothing_stays(monkeypatch):
             monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
 
 
-FUNCTIONS = sorted(name for name in negsample.__all__ if inspect.isfunction(getattr(negsample, name)))
+OF_TENSORS = {"propose", "score", "step", "optimizer_for", "bce", "bpr", "bpr_max", "corrected_log_q", "gbce"}
+OF_TENSORS |= {"full_cross_entropy", "sampled_softmax", "balance", "coverage", "hit", "ndcg", "reciprocal_rank"}
+"""Called at every step or for every event, on tensors and arrays: PyTorch and NumPy name what is wrong."""
+FUNCTIONS = sorted(name for name in set(negsample.__all__) - OF_TENSORS if inspect.isfunction(getattr(negsample, name)))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -129,7 +134,7 @@ def refusal(function, arguments):
 
 def test_the_right_calls_are_right(good):
     for name, right in good.items():
-        if name != "write_report":
+        if name not in {"write_report", "read_study", "load_run"}:  # of a study that is not there yet
             getattr(negsample, name)(**right)
 
 

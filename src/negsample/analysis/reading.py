@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from negsample.analysis.study import Study
 from negsample.analysis.tunings import read_tunings
-from negsample.errors import InputError
+from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, Checksums
 from negsample.files.folders import arrays_of
 from negsample.files.together import settled
@@ -31,12 +31,14 @@ class _DatasetFile(BaseModel):
     popularity_curve: dict[str, Any]
 
 
+@guarded
 def read_study(folder: Path) -> Study:
     """The study in ``folder``; runs that are not (yet) finished are left out and counted.
 
     Raises:
         InputError: there is no study, a file is damaged, the runs do not fit together, or none is finished.
     """
+    folder = Path(folder)
     if not (folder / "study.json").is_file() and not (folder / LIST).is_file():
         raise InputError(f"{folder} holds no study (study.json); `negsample compare` makes one")
     about, manifests, events = settled(folder / LIST, "study", _of_study)

@@ -14,7 +14,7 @@ import typer
 
 from negsample.errors import SEEDS, InputError
 from negsample.plugins import load_plugins
-from negsample.settings import PrepareSettings, RunSettings, checked, is_run_setting, run_settings, setting_fields
+from negsample.settings import PrepareSettings, RunSettings, checked, is_run_setting, run_settings
 
 User = Annotated[str | None, typer.Option("--user", help="Column of the user; guessed when not given.")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of the item; guessed when not given.")]
@@ -197,30 +197,24 @@ def settings_of(
     Raises:
         InputError: a key is unknown or given twice, or a value breaks its rule.
     """
-    from negsample.methods import POPREC, known_settings, negative_settings
+    from negsample.methods import POPREC, negative_settings, split_settings
 
-    negative_keys = known_settings()
-    of_train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    of_method: dict[str, Any] = {}
+    given: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     for change in changes or []:
         key, equals, text = change.partition("=")
         if not equals:
             raise InputError(f"--set takes KEY=VALUE, got '{change}'")
-        target = of_train if is_run_setting(key) else of_method if key in negative_keys else None
-        if target is None:
-            raise InputError(
-                f"unknown setting '{key}'; the settings are: {', '.join([*setting_fields(), *negative_keys])}"
-            )
-        if key in target:
+        if key in given:
             raise InputError(f"setting {key} is given twice")
         try:
-            target[key] = json.loads(text)
+            given[key] = json.loads(text)
         except (ValueError, RecursionError):
-            target[key] = text
-        if target[key] is None:
+            given[key] = text
+        if given[key] is None:
             raise InputError(f"setting {key}=null says nothing; leave it out for its default")
-    negative_settings(POPREC, of_method)  # what no method can have is refused now
-    return run_settings(**{**common, **of_train}), of_method
+    of_run, of_methods = split_settings(given)
+    negative_settings(POPREC, of_methods)  # a value that no method can have is refused now
+    return run_settings(**{**common, **of_run}), of_methods
 
 
 def whole_numbers(option: str, text: str | None) -> list[int]:

@@ -1,7 +1,14 @@
 """Which negative-sampling methods are there, of which parts and with which settings?"""
 
 from negsample.methods.definition import Catalogue, Events, Method, MethodDefinition, catalogue_of
-from negsample.methods.names import build_method, changed_settings, known_settings, method_names, negative_settings
+from negsample.methods.names import (
+    build_method,
+    changed_settings,
+    known_settings,
+    method_names,
+    negative_settings,
+    split_settings,
+)
 from negsample.methods.registry import METHODS, PAPER_SIX, POPREC, register_method
 
 __all__ = [
@@ -19,4 +26,5 @@ __all__ = [
     "method_names",
     "negative_settings",
     "register_method",
+    "split_settings",
 ]

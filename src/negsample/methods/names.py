@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from negsample.errors import InputError, guarded
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.methods.registry import METHODS, POPREC
 from negsample.models.baselines import BASELINES, is_baseline
-from negsample.settings import Settings, checked
+from negsample.settings import Settings, checked, is_run_setting, setting_fields
 
 
 def method_names(given: str) -> list[str]:
@@ -39,6 +40,26 @@ def method_names(given: str) -> list[str]:
 def known_settings() -> dict[str, FieldInfo]:
     """The settings of all methods, by name."""
     return {key: field for method in METHODS.values() for key, field in method.settings.model_fields.items()}
+
+
+def split_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings by name, parted into those of :func:`~negsample.settings.run_settings` and those of methods.
+
+    Raises:
+        InputError: a name is neither.
+    """
+    of_run, of_methods, methods = {}, {}, known_settings()
+    for key, value in given.items():
+        if is_run_setting(key):
+            of_run[key] = value
+        elif key in methods:
+            of_methods[key] = value
+        else:
+            known = list(dict.fromkeys([*setting_fields(), *methods]))
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
+            raise InputError(f"unknown setting '{key}'; {hint}the settings are: {', '.join(known)}")
+    return of_run, of_methods
 
 
 @guarded
