@@ -48,11 +48,11 @@ def _in_batch() -> Sequence[str]:
 
 
 in_batch = Measured(
-    "**The seed alone moves `in-batch` as far as we are from the reference.** The loop as written again has test HR@10 "
+    "**Another seed changes `in-batch` as much as our distance from the reference.** The simple loop has test HR@10 "
     "{} % with one seed and {} % with the other, {} points apart; our mean is {} points below the reference's. On "
-    "validation, where events are as many, nothing is apart: after 100 epochs the means of ours and of the reference "
-    "are {} and {} %. So nothing shows that the gap is more than chance, and no part is known that could make it. Two "
-    "runs there and three here cannot rule it out either: that takes more seeds of the reference.",
+    "validation, which has as many events, there is no difference: after 100 epochs the means of ours and of the "
+    "reference are {} and {} %. So there is no evidence that the gap is more than chance, and no known cause. Two runs "
+    "of the reference and three of ours cannot rule out a real difference; that takes more seeds of the reference.",
     _in_batch,
 )
 
@@ -69,10 +69,10 @@ CLAIMS: Sequence[Claim] = (
     _table(runs_table),
     _table(ingredients_table),
     Measured(
-        "`random` has HR@10 {} % instead of {} %, and {} instead of {} % on the middle.",
+        "`random` has HR@10 {} % instead of {} %, and {} instead of {} % on mid items.",
         _changed("padding left out of the loss", "random", "mid_hr@10"),
     ),
     Measured("`adaptive-mixed` has {} % instead of {} %.", _changed("what is not kept left out", "adaptive-mixed")),
-    Measured("and {} % on this log.", of(BEAUTY, "adaptive-mixed hr@10")),
+    Measured("has {} % on this log.", of(BEAUTY, "adaptive-mixed hr@10")),
     Measured("{}", lambda: ["\n".join(findings_table.lines())]),
 )
