@@ -100,23 +100,24 @@ README: Sequence[Claim] = (
     ),
     Measured("with 100 negatives a sequence {} and {} ms.", lambda: _catalogue("random, 100 a sequence")),
     Measured(
-        "The dense table takes {} to {} s, and RecTools needs more than {} GiB of address space. The whole process "
-        "takes {} GB, of which the table and Adam's state are {} GB.",
+        "With the dense table (Adam over all items) a step takes {} to {} s, and RecTools needs more than {} GiB of "
+        "address space. The whole process takes {} GB, of which the table and Adam's state are {} GB.",
         _ten_million,
     ),
     Measured("takes {} to {} % of a step on Beauty for the paper's six", _drawing),
     Measured(
-        "{} to {} times as long for Beauty's test events ({} to {} times with the top 20 in the same pass)",
+        "They take {} to {} times as long for Beauty's test events ({} to {} times with the top 20 in the same pass)",
         _ranks(12_101, "ratio", "with_top_20_ratio"),
     ),
     Measured("{} times for 2,000 events among a million items ({} times)", _ranks(10**6, "ratio", "with_top_20_ratio")),
     Measured(
-        "Online Retail ({} items, {} events) takes {} times its products ({} times with the top 20), {} ms in all.",
+        "Online Retail ({} items, {} events) takes {} times as long as its products ({} times with the top "
+        "20), {} ms in all.",
         _small,
     ),
     Measured(
-        "takes {} times one plain evaluation with its top 20 on Beauty, {} times on Online Retail and {} times on "
-        "MovieLens 100K",
+        "this takes {} times as long as one plain evaluation with its top 20 on Beauty, {} times on Online "
+        "Retail and {} times on MovieLens 100K",
         _nine,
     ),
     Measured(

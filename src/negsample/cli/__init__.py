@@ -15,8 +15,8 @@ from negsample.cli.studies import compare, report, tune
 
 app = typer.Typer(
     name="negsample",
-    help="Which negatives? Train sequential recommenders with any negative-sampling method, and see what the "
-    "choice costs head, mid and tail items.",
+    help="Compare negative-sampling methods for sequential recommenders: accuracy in total, and on popular (head), "
+    "mid and rare (tail) items. First try: negsample compare online-retail --out out/online-retail",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from negsample.data.sources.fetched import Fetched
     from negsample.data.sources.source import Source
 
-app = typer.Typer(help="Public datasets: list them, fetch them from where they are published.", no_args_is_help=True)
+app = typer.Typer(help="List public datasets, and fetch them from their publishers.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_known() -> None:
-    """List the known datasets: what they are, how many events, whether they are here, from where, on which terms."""
+    """List the known datasets: events, whether they are on this machine, content, address and terms."""
     from rich import box
     from rich.table import Table
 

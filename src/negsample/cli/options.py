@@ -25,24 +25,26 @@ MinItem = Annotated[int, typer.Option("--min-item-events", help="Leave out items
 Split = Annotated[
     Literal["timestamp", "paper"] | None,
     typer.Option(
-        help="Cut at a moment in time (timestamp), or at a row count, through ties (paper). (default: timestamp)"
+        help="Split at a point in time (timestamp), or at a row count as the paper's code (paper). (default: timestamp)"
     ),
 ]
 Preset = Annotated[
     Literal["default", "paper", "reference"],
     typer.Option(
         "--preset",
-        help="A set of settings: our default, the paper's text, or the paper's code (reference). The last two have the "
-        "published settings of each dataset and method; --set and the other options take precedence.",
+        help="A set of settings: our defaults, those of the paper's text (paper), or of its code (reference). The last "
+        "two use the published settings of each dataset and method; --set and the other options take precedence.",
     ),
 ]
 ValidFraction = Annotated[float, typer.Option(help="Share of events for validation.")]
 TestFraction = Annotated[float, typer.Option(help="Share of events for test, the latest.")]
 Cold = Annotated[
     Literal["keep", "drop"],
-    typer.Option(help="Items in no train event: stay in the catalogue as tail, or go with their events."),
+    typer.Option(
+        help="Items in no train event: keep them in the catalogue (as tail items), or drop them and their events."
+    ),
 ]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the trained users. (default: 20, or the preset's)")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the users. (default: 20, or the preset's)")]
 OutStudy = Annotated[
     Path, typer.Option("--out", help="Folder of the study; the same command resumes an interrupted one.")
 ]
@@ -61,9 +63,9 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="local|ray|ray=ADDRESS",
-        help="Where runs are trained: this machine, or a Ray cluster whose nodes share --out and the datasets. ray: "
-        "the one at RAY_ADDRESS, else one running here, else a new one of this machine; ADDRESS: HOST:PORT, auto or "
-        "local. On Ray --jobs counts over all nodes, and a run whose worker is lost is tried again.",
+        help="Where runs are trained: this machine (local), or a Ray cluster whose nodes share --out and the "
+        "datasets. ray: the cluster at RAY_ADDRESS, else one that runs on this machine, else a new one on it; ADDRESS: "
+        "HOST:PORT, auto or local. On Ray --jobs counts over all nodes, and a run whose worker is lost is tried again.",
     ),
 ]
 Dial = Annotated[
@@ -71,8 +73,9 @@ Dial = Annotated[
     typer.Option(
         "--dial",
         metavar="none|auto|NUMBER|balance:X",
-        help="Popularity dial, added to the scores after training: none; auto (the best NDCG@10 on validation); a "
-        "number (below 0 favours the tail, above 0 the head); or the best NDCG@10 with at least a Balance of X.",
+        help="After training, add NUMBER * log(popularity of the item) to the scores: below 0 favours the tail, above "
+        "0 the head. auto: the number with the best NDCG@10 on validation; balance:X: that with the best NDCG@10 among "
+        "those with a Balance of at least X.",
     ),
 ]
 Replace = Annotated[
@@ -87,11 +90,16 @@ MLflow = Annotated[
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of training or of the methods; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting of training or of the methods, as in max_length=100; repeatable.",
+    ),
 ]
 
 Cutoffs = Annotated[
-    str | None, typer.Option("--k", metavar="K,K,...", help="Cut-offs of the figures, such as 5,10,50; also 10.")
+    str | None,
+    typer.Option("--k", metavar="K,K,...", help="Cut-offs of the metrics, such as 5,10,50; 10 is always added."),
 ]
 
 
@@ -110,7 +118,7 @@ Plugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE|MODULE",
-        help="A Python file or module with parts of your own: methods, backbones, metrics, baselines; repeatable.",
+        help="A Python file or module with your own methods, backbones, metrics or baselines; repeatable.",
         callback=_load_plugins,
         is_eager=True,
     ),

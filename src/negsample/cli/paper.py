@@ -29,13 +29,14 @@ def reproduce(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Logs or prepared datasets named after the paper's (movielens-10m, amazon-beauty, retailrocket), or "
-            "what stands in for them. (default: what `negsample data fetch` has)",
+            help="Folder of logs or prepared datasets. Each name begins with that of a dataset of the paper "
+            "(movielens-10m, amazon-beauty, retailrocket) or with its first word, as in movielens-100k.parquet. "
+            "(default: the datasets fetched by `negsample data fetch`)",
         ),
     ] = None,
     datasets: Annotated[
         str | None,
-        typer.Option(help="Some of the three, with commas, or variants. (default: all; with --data those there)"),
+        typer.Option(help="Some of the three or their variants, with commas. (default: all; with --data those in DIR)"),
     ] = None,
     preset: Annotated[
         Literal["paper", "reference"], typer.Option(help="The settings of the paper's text, or of its code.")

@@ -25,17 +25,27 @@ from negsample.errors import InputError
 
 
 def prepare(
-    log: Annotated[str, typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts.")],
-    folder: Annotated[Path, typer.Option("--out", help="The prepared dataset, a new folder.")],
+    log: Annotated[
+        str,
+        typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts. Known datasets need no preparing."),
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="New folder of the prepared dataset.")],
     *,
     preparing: Preparing,
 ) -> None:
     """Prepare a log: split it by time, number users and items, write arrays."""
     from negsample.cli.terminal import print_dataset
+    from negsample.data.bundled import BUNDLED
     from negsample.data.log.read import read_log
     from negsample.data.prepare.pipeline import prepare as prepare_log
+    from negsample.data.sources.known import SOURCES
 
     settings = preparing.settings()
+    if log in {*BUNDLED, *SOURCES} and not Path(log).exists():
+        raise InputError(
+            f"'{log}' is the name of a known dataset, which needs no preparing; "
+            f"use the name itself, for example: negsample compare {log} --out DIR"
+        )
     data = prepare_log(read_log(log, **settings.reading()), settings, folder)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
@@ -44,7 +54,7 @@ def prepare(
 def train(
     dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
-    folder: Annotated[Path, typer.Option("--out", help="The run, a new folder.")],
+    folder: Annotated[Path, typer.Option("--out", help="New folder of the run.")],
     epochs: Epochs = None,
     seed: Seed = 0,
     preset: Preset = "default",
@@ -143,7 +153,7 @@ def verify(
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="One method: its formula, when to take it, its settings.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One method: its formula, when to use it, its settings.")] = None,
     plugins: Plugins = None,
 ) -> None:
     """List the methods: sampler, miner, loss, cost and source; with NAME all about one."""

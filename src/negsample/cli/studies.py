@@ -64,7 +64,9 @@ def compare(
     ] = None,
     oversampling: Annotated[
         str | None,
-        typer.Option(metavar="N,N,...", help="Also train with the batches of N epochs reused, for each N."),
+        typer.Option(
+            metavar="N,N,...", help="For each N, also train with the batches of N epochs, sampled once and reused."
+        ),
     ] = None,
     dial: Dial = "none",
     *,
@@ -126,8 +128,12 @@ def compare(
 def tune(
     dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
-    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Settings to try; a larger number goes on.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder of the search; repeat the command to resume it.")],
+    trials: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Number of trials; a larger number continues an earlier tuning.")
+    ],
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder of the tuning; the same command resumes an interrupted one.")
+    ],
     epochs: Epochs = None,
     seed: Seed = 0,
     changes: Changes = None,
@@ -172,7 +178,8 @@ def tune(
 def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a study.")],
     paper: Annotated[
-        bool, typer.Option("--paper", help="Also test the paper's findings on this data; a reproduction has them.")
+        bool,
+        typer.Option("--paper", help="Also test the paper's findings on this data (always done for a reproduction)."),
     ] = False,
     plugins: Plugins = None,
 ) -> None:
