@@ -74,8 +74,8 @@ Dial = Annotated[
         "--dial",
         metavar="none|auto|NUMBER|balance:X",
         help="After training, add NUMBER * log(popularity of the item) to the scores: below 0 favours the tail, above "
-        "0 the head. auto: the number with the best NDCG@10 on validation; balance:X: that with the best NDCG@10 among "
-        "those with a Balance of at least X.",
+        "0 the head. With auto, the number with the best NDCG@10 on validation; with balance:X, that among those with "
+        "a Balance of at least X.",
     ),
 ]
 Replace = Annotated[
