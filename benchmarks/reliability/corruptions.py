@@ -39,15 +39,15 @@ from negsample.studies.verify import verify
 from negsample.training import checkpoint
 
 WHAT = (
-    "a file of a prepared dataset, a study, a run, a tuning or a stopped training is damaged (a bit, a digit, a header,"
-    " the end, all of it; nested or endless JSON; the same file of another run in its place) and read again"
+    "a file of a prepared dataset, study, run, tuning or stopped training is damaged (a bit, a digit, a header, the"
+    " end, all of it; nested or endless JSON; the same file of another run in its place), and read again"
 )
 COUNT = 1000
 TEST = "tests/benchmarks/test_reliability.py::test_damaged_files_are_named"
 
 TOLD = "named by the command"
-VERIFIED = "named by `negsample verify`, no number is made of it"
-HARMLESS = "made anew, with the same result"
+VERIFIED = "named by `negsample verify`, and not used for any result"
+HARMLESS = "computed again, with the same result"
 """A state of a training that is gone, or half a line at the end of a journal."""
 
 

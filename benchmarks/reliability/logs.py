@@ -18,7 +18,7 @@ from negsample.data.log.read import read_here, read_log
 from negsample.data.prepare.pipeline import prepare
 from negsample.settings import PrepareSettings
 
-WHAT = f"Logs in CSV, TSV and Parquet, each changed in one of {len(MUTATIONS)} ways: cut, bits flipped, two units"
+WHAT = f"logs in CSV, TSV and Parquet, each changed in one of {len(MUTATIONS)} ways (the table below)"
 COUNT = 10_000
 TEST = "tests/data/log/test_mutated_logs.py::test_mutated_logs_are_read_right_or_refused_in_one_line"
 _SLOW = 30.0  # seconds
@@ -62,19 +62,19 @@ def _read(made: Made, path: Path) -> str:
         frame = log.frame.collect(engine="streaming")
     events = [(str(user), str(item), moment) for user, item, moment in frame.rows()]
     if events not in (made.expect, made.unchanged):
-        return "damage that nothing tells" if made.note == "damage" else _wrong(made, events, path)
+        return "damage that cannot be detected" if made.note == "damage" else _wrong(made, events, path)
     told = made.note not in ("", "damage")
     if told and not any(made.note in note for note in log.notes):
         return "silent: nothing is said of it"
     if len(set(events)) == len(events) // 2 and len(events) > 20:
         return _twice(log, events, path)
-    return "read, and told" if told else "read right"
+    return "read, with a note" if told else "read right"
 
 
 def _twice(log: Any, events: list[Event], path: Path) -> str:
     notes = prepare(log, PrepareSettings(), path.parent / "prepared").manifest.notes
     told = any(f"{len(events) - len(set(events)):,} of {len(events):,} events" in note for note in notes)
-    return "read, and told" if told else "silent: nothing is said of duplicates"
+    return "read, with a note" if told else "silent: nothing is said of duplicates"
 
 
 def _wrong(made: Made, events: list[Event], path: Path) -> str:

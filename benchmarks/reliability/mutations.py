@@ -157,7 +157,7 @@ def _pointed(made: Made, chance: random.Random) -> Made:
 
 
 def _two_quotes(made: Made, chance: random.Random) -> Made:
-    """Quotes astray in two rows, in a file where nothing is in quotes."""
+    """Stray quotes in two rows, in a file where nothing is in quotes."""
     rows = [[*row[:3], "plain"] for row in made.rows]
     first, last = sorted(chance.sample(range(len(rows)), 2))
     lines = [made.delimiter.join(row) for row in [list(made.header), *rows]]
@@ -303,25 +303,25 @@ MUTATIONS: dict[str, Mutation] = {
     "lines that end in CR": _old_lines,
     "another encoding": _encoding,
     "white space around an id": _white,
-    "ids that say missing": _missing,
+    "ids that mean missing": _missing,
     "all ids missing": _all_missing,
     "two units of time": _unit,
-    "what is no time": _no_time,
+    "values that are no times": _no_time,
     "ids that a spreadsheet rounded": _spreadsheet,
     "control characters in an id": _control,
-    "12 and 12.0": _pointed,
-    "two quotes astray": _two_quotes,
+    "ids 12 and 12.0": _pointed,
+    "two stray quotes": _two_quotes,
     "no header": _no_header,
-    "the header again": _header_again,
+    "a repeated header": _header_again,
     "a column name twice": _name_twice,
     "columns in another order": _columns_swapped,
     "a row too long or too short": _ragged,
     "another delimiter in a row": _other_delimiter,
     "all rows twice": _twice,
-    "parts that do not fit": _parts,
+    "parts that do not match": _parts,
     "Parquet of other types": _parquet,
     "Parquet of wrong types": _parquet_types,
     "Parquet damaged": _parquet_damage,
-    "another ending of the name": _wrong_ending,
+    "another file extension": _wrong_ending,
     "very long or large ids": _extremes,
 }

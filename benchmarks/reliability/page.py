@@ -14,35 +14,45 @@ PARTS = ("logs", "settings", "corruptions", "kills")
 _TOP = """\
 # Reliability
 
-A study that was killed goes on where it was and ends with the same numbers. A damaged file is named, with the way
-out. A log or a setting that cannot be used ends in one line that says why, and exit code 2. This page says how often
-that was tried, and what came of it.
+What you can rely on:
+
+- A command that was killed resumes if you give it again, and ends with the same numbers.
+- A damaged file is named, with what to do about it.
+- A log or a setting that cannot be used ends in a message of one line that gives the reason, and exit code 2.
+
+To check the files of a dataset, run, study or tuning (exit code 2 if one is damaged):
 
 ```sh
-negsample verify DIR    # read and compare every file of a dataset, run, study or tuning; exit code 2 if one is damaged
+negsample verify DIR
 ```
+
+This page has the results of tests with changed logs, random settings, damaged files and killed processes. Each test
+tries many random cases; a few of them also run in CI. Results that must not happen: *silent* (a wrong result without a
+message), *traceback*, *lost* (no result, or a different one), *unnamed* (a damaged file that is not named).
 """
 _CHECKED = """
-## What is compared, and when
+## Checksums
 
-Every prepared dataset, run, study, tuning and stopped training has a list of its files with their sizes and SHA-256,
-`checksums.json`, which is written last. The list of a run also says which run it is.
+Every prepared dataset, run, study, tuning and training state has a file `checksums.json`, with the size and SHA-256 of
+each of its files. It is written last. That of a run also says which run it is. What is compared:
 
-- A dataset is opened: the checksums of all its files, which reads them once: about a second a gigabyte. A worker of
-  `--jobs` compares sizes, array headers, and that offsets ascend and counts add up.
-- A report is written, and `compare` makes its table: of every run its settings, figures, log, dial and ranks; the
-  study's own files; the summaries of its tunings.
-- `evaluate`: also the saved model.
-- A stopped training is carried on: its state, and its best weights.
-- A tuning goes on: its journal, as far as it had been listed.
-- `verify`: all of it, reports and charts too.
+| when | files |
+|---|---|
+| a dataset is opened | all its files, which takes about a second a gigabyte; a worker of `--jobs` compares only \
+sizes, array headers, and that offsets ascend and counts add up |
+| `compare` prints its table, a report is written | of every run: settings, metrics, log, dial and ranks; the study's \
+own files; the summaries of its tunings |
+| `evaluate` | the same of the run, and the saved model |
+| a training is resumed | the training state and the best weights |
+| a tuning is resumed | its journal, as far as it is listed |
+| `verify` | all files, also reports and charts |
 
-Files that change together take their places together: a process that is killed in between leaves them in a hidden
-folder, and whoever reads next puts them in place. A checksum is no signature: who changes a file and the list alike is
-not noticed.
+Files that belong together are replaced together. If a process is killed during this, the new files are in a hidden
+folder, and the next process that reads the folder moves them into place. A checksum is not a signature: a change of
+both the file and the list is not noticed.
 
-Pictures are drawn in a process of their own: when that dies, the report is written without the picture and says so.
-Workers end with the command that started them, however that ends: on Linux the system kills them.
+Charts are drawn in a separate process. If it dies, the report is written without the chart and says so. Workers end
+with the command that started them, however it ends (on Linux the system kills them).
 """
 
 
@@ -54,7 +64,7 @@ def results() -> dict[str, dict[str, Any]]:
 
 def page() -> str:
     """The whole page."""
-    lines = [_TOP, "| tried | how many | what came of it | run by |", "|---|---|---|---|"]
+    lines = [_TOP, "| test | cases | results | command |", "|---|---|---|---|"]
     for found in results().values():
         outcomes = "; ".join(f"{count:,} {name}" for name, count in found["outcomes"].items())
         run_by = f"`{found['command']}` ({found['date']}); a few in CI: `{found['test']}`"

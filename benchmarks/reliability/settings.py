@@ -36,12 +36,12 @@ from negsample.settings import is_run_setting, run_settings, setting_fields
 from negsample.studies.forecast import check_fits
 from negsample.training.divergence import DivergedError
 
-WHAT = "settings of training and of all methods: usual values, edges of numbers, wrong types; by command and by Python"
+WHAT = "settings of training and of all methods: usual values, extreme numbers, wrong types; by command and in Python"
 COUNT = 2000
 TEST = "tests/benchmarks/test_settings_at_the_edge.py::test_settings_end_in_a_result_or_in_one_line"
 
-DONE, REFUSED, FAILED = "trained and measured", "refused in one line", "failed in training, and said so"
-ILL = ("traceback", "silent (a figure or weight that is no number)", "lost (it died, or took over 20 s)")
+DONE, REFUSED, FAILED = "trained and measured", "refused in one line", "failed in training, with a message"
+ILL = ("traceback", "silent (a metric or weight that is not a number)", "lost (it died, or took over 20 s)")
 SECONDS = 20.0  # of a processor
 _READY = "ready"
 _SILENT, _LOST = ILL[1], ILL[2]

@@ -15,7 +15,7 @@ def test_mutated_logs_are_read_right_or_refused_in_one_line():
     assert sum(outcomes.values()) == 3 * len(MUTATIONS)
     assert not faults(outcomes), by_kind
     assert "refused though it can be read" not in outcomes, by_kind
-    assert {"read right", "read, and told", "refused in one line"} <= outcomes.keys()
+    assert {"read right", "read, with a note", "refused in one line"} <= outcomes.keys()
 
 
 def test_the_slow_reader_by_hand():
