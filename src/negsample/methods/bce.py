@@ -85,12 +85,11 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2018,
         formula="ids ~ 1/V;  loss = mean softplus(-s+) + mean softplus(s)",
         take=(
-            "As the baseline that everybody knows; when the whole catalogue must be ranked and no one minds "
-            "that popular items win."
+            "As the standard baseline; when accuracy in total matters and a preference for popular items is acceptable."
         ),
         serves=(
-            "Popular items are often targets and rarely negatives, so nothing holds them down: the head is served, mid"
-            " and tail hardly."
+            "Popular items are often targets and rarely negatives, so their scores stay high: the head is served, mid "
+            "and tail hardly."
         ),
     ),
     "popularity": MethodDefinition(
@@ -103,12 +102,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2013,
         formula="ids ~ count^gamma / sum count^gamma;  loss = BCE",
         take=(
-            "When the head takes too much and total accuracy may pay for it; gamma between 0 and 1 moves between "
-            "random and this."
+            "When the head is recommended too much and lower total accuracy is acceptable. An exponent between 0 and 1 "
+            "lies between random and this."
         ),
         serves=(
-            "An item is a negative as often as it is a target, which takes its popularity out of its score: the head "
-            "falls, mid and tail rise. Items without a train event are never pushed down."
+            "An item is a negative as often as it is a target, which removes its popularity from its score: the head "
+            "falls, mid and tail rise. Items without a train event are never negatives."
         ),
     ),
     "in-batch": MethodDefinition(
@@ -121,8 +120,8 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2016,
         formula="ids: K targets of the batch without replacement;  loss = BCE",
         take=(
-            "When item vectors are costly (an encoder): those of the batch are there anyway. Draws follow the "
-            "popularity of targets."
+            "When item vectors are costly to compute (by an encoder): those of the batch are computed already. Draws "
+            "follow the popularity of targets."
         ),
         serves="As popularity: the head falls, mid and tail rise.",
     ),
@@ -136,8 +135,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2020,
         formula="ids: K_b in-batch and K_r random;  loss = BCE",
         take=(
-            "Between random and in-batch: the ratio of the two numbers is the dial, and rare items are seen as "
-            "negatives too."
+            "Between random and in-batch, by the ratio of the two numbers of negatives; rare items are negatives too."
         ),
         serves="Between random and in-batch, by their ratio.",
     ),
@@ -150,8 +148,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="the exponent -1 of PNS (the paper, section 3)",
         year=2024,
         formula="ids ~ count^-1 / sum count^-1;  loss = BCE",
-        take="To see the other end: it teaches that what is rare is wrong. Hardly ever on purpose.",
-        serves="Rare items are the negatives: mid and tail all but vanish, and nobody gains.",
+        take=(
+            "As the opposite extreme, for comparison: it teaches low scores for rare items. Rarely useful in practice."
+        ),
+        serves="The negatives are rare items: mid and tail almost disappear, and the head does not gain.",
     ),
     "gsasrec": MethodDefinition(
         settings=Calibrated,
@@ -163,9 +163,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2023,
         formula="a = m/(V-1), beta = a (t (1 - 1/a) + 1/a);  loss = mean [beta softplus(-s+) + sum softplus(s)]",
         take=(
-            "When scores should be read as probabilities although negatives are sampled: gBCE undoes the "
-            "overconfidence. Needs many negatives and more epochs than BCE."
+            "When scores should be probabilities although negatives are sampled: gBCE corrects overconfidence. Needs "
+            "many negatives and more epochs than BCE."
         ),
-        serves="As random with sharper scores: the head keeps its advantage, mid gains, the tail goes short.",
+        serves=(
+            "As random with better calibrated scores: the head keeps its advantage, mid gains, the tail is hardly "
+            "served."
+        ),
     ),
 }

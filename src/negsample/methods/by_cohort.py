@@ -64,11 +64,9 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="stratified sampling over the paper's cohorts; named here",
         year=2026,
         formula="ids: a cohort by its share, then any of its items;  loss = BCE",
-        take=(
-            "When head, mid and tail negatives are wanted in known shares, whatever the shape of the popularity curve."
-        ),
+        take=("When head, mid and tail negatives are wanted in fixed shares, whatever the popularity curve."),
         serves=(
-            "Each cohort is pushed down by its share. With equal shares, a third of the negatives are of the few head "
+            "Each cohort is a negative by its share. With equal shares, a third of the negatives are of the few head "
             "items: the head falls as with popularity."
         ),
     ),
@@ -81,10 +79,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="popularity-matched negatives over the paper's cohorts; named here",
         year=2026,
         formula="ids: any item of the target's own cohort (by a share), else of the others;  loss = BCE",
-        take="When popularity alone must not tell a target from its negatives: both are equally popular.",
+        take="When popularity alone must not separate a target from its negatives: both are about equally popular.",
         serves=(
-            "Popularity is no longer a hint, so scores speak of taste: mid gains, and the head keeps most of what it "
-            "had."
+            "Popularity does not help to find the target, so scores depend more on the user's taste: mid gains, and "
+            "the head keeps most of what it had."
         ),
     ),
 }

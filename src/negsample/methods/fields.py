@@ -33,19 +33,23 @@ InBatchNegatives = Annotated[
 ]
 CohortNegatives = Annotated[Number, Field(description="draws by cohort"), Proposed()]
 CacheNegatives = Annotated[Number, Field(description="draws from the cache"), Proposed()]
-DrawsPer = Annotated[Per, Field(description="who shares a draw")]
+DrawsPer = Annotated[Per, Field(description="what shares a draw: position, sequence or batch")]
 Exclude = Annotated[
     Policy,
-    Field(description="what is never a negative: nothing, the target, or all that the user has in train"),
+    Field(description="items that are never negatives: none, the target, or all that the user has in train"),
 ]
-KeptHardest = Annotated[Number, Field(description="highest scores kept a position"), Selected(leaves=1)]
-NotKept = Annotated[Literal["omit", "zero"], Field(description="what becomes of the others")]
+KeptHardest = Annotated[
+    Number, Field(description="number of highest scores selected for each position"), Selected(leaves=1)
+]
+NotKept = Annotated[
+    Literal["omit", "zero"], Field(description="scores that are not selected: left out of the loss, or set to 0")
+]
 PickedFrom = Annotated[Number, Field(description="one is picked of this many highest scores"), Selected(leaves=1)]
 Resampled = Annotated[
     Number, Field(description="score-weighted draws a position among the proposed"), Selected(leaves=0)
 ]
 MixedNegatives = Annotated[Number, Field(description="synthetic negatives, mixtures of two proposed ones"), Around()]
-LogQStrength = Annotated[float, Field(ge=0, le=1, description="of the log-q correction; 0: none")]
+LogQStrength = Annotated[float, Field(ge=0, le=1, description="strength of the log-q correction; 0: none")]
 Temperature = Annotated[float, Field(gt=0, description="scores are divided by it")]
 
 # Where the paper's own settings lie, and beyond them on either side.

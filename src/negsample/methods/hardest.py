@@ -75,11 +75,11 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="ANS, after Rendle & Freudenthaler (WSDM); the pool of the paper's text",
         year=2014,
         formula="ids: K uniform;  keep the k with the highest s;  loss = BCE",
-        take="When random negatives have become too easy and the loss no longer moves.",
+        take="When random negatives have become too easy and the loss no longer falls.",
         serves=(
-            "The negatives that count are those that score high: head and mid items are separated more sharply. Rare "
-            "items seldom score high enough to be kept, so little is learned of the tail, and fewer items are shown to "
-            "anybody."
+            "The negatives in the loss are those with high scores: head and mid items are separated better. Rare items "
+            "seldom have scores high enough to be selected, so little is learned about the tail, and fewer different "
+            "items are recommended."
         ),
     ),
     "adaptive-mixed": MethodDefinition(
@@ -92,12 +92,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2024,
         formula="ids: K_b in-batch and K_r random;  keep the k with the highest s;  loss = BCE",
         take=(
-            "The paper's recommendation among its six. Few kept negatives need a model that can follow: mind the "
-            "learning rate."
+            "The paper's recommendation among its six. Few selected negatives make training sensitive to the learning "
+            "rate: tune it."
         ),
         serves=(
-            "The in-batch part offers popular items and the selection keeps them while they score high: the head pays,"
-            " mid gains most. Few different items are shown."
+            "The in-batch part proposes popular items, which are selected while their scores are high: the head falls, "
+            "mid gains most. Few different items are recommended."
         ),
     ),
     "adaptive-in-batch": MethodDefinition(
@@ -110,12 +110,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2024,
         formula="ids: K targets of the batch;  keep the k with the highest s;  loss = BCE",
         take=(
-            "To reproduce the paper's table, whose adaptive runs had this pool; otherwise prefer adaptive-mixed, which"
-            " sees rare items too."
+            "To reproduce the paper's table, whose adaptive runs had this pool. Otherwise prefer adaptive-mixed, which "
+            "also draws rare items."
         ),
         serves=(
-            "Popular items are proposed often and kept when they score high: the strongest push away from the head "
-            "among the adaptive ones."
+            "Popular items are proposed often and selected when their scores are high: the head falls furthest among "
+            "the adaptive methods."
         ),
     ),
     "tron": MethodDefinition(
@@ -127,10 +127,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="TRON, Wilm et al. (RecSys)",
         year=2023,
         formula="ids: 16384 uniform and 127 in-batch, shared;  keep the 100 highest s;  softmax",
-        take="Very large catalogues with short sessions, on a GPU: many cheap scores, few in the loss.",
+        take="For very large catalogues with short sessions, on a GPU: many cheap scores, few in the loss.",
         serves=(
-            "As adaptive-mixed with a far larger pool: what scores high for everybody is held down, mid gains, and few"
-            " different items are shown."
+            "As adaptive-mixed with a far larger pool: items with high scores for all users are often negatives, mid "
+            "gains, and few different items are recommended."
         ),
     ),
 }

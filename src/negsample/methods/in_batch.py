@@ -62,9 +62,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2016,
         formula="ids: targets of the batch, shared;  loss = -s+ + log(exp(s+) + sum exp(s))",
         take=(
-            "When the tail counts more than the total: without a correction, popularity is subtracted from every score."
+            "When the tail matters more than total accuracy: without a correction, popularity is subtracted from every "
+            "score."
         ),
-        serves="What it learns is s - log p: the head falls furthest here, mid and tail rise.",
+        serves="It learns s - log p: the head falls furthest here, mid and tail rise.",
     ),
     "in-batch-log-q": MethodDefinition(
         settings=OfBatchCorrected,
@@ -76,13 +77,13 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2019,
         formula="s' = s - log(m q_b), s+' = s+ - log(m p+);  loss = -s+' + log(exp(s+') + sum exp(s'))",
         take=(
-            "Two-tower models in production use this form; corrected-log-q is the same cost and without its bias. The "
-            "target is corrected by its share of all targets, as any item of a batch; negatives by their share of "
-            "other users'."
+            "The form used by two-tower models in production; corrected-log-q costs the same and does not have its "
+            "bias. The target is corrected by its share of all targets, negatives by their share of other users' "
+            "targets."
         ),
         serves=(
-            "The correction gives the head back what in-batch draws took. Correcting the target too, which was not "
-            "drawn, leaves a bias against popular targets."
+            "The correction gives the head back what in-batch draws removed. The target is corrected too, although it "
+            "was not drawn, which leaves a bias against popular targets."
         ),
     ),
     "corrected-log-q": MethodDefinition(
@@ -99,12 +100,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "exp(s')), 1 - P without gradient"
         ),
         take=(
-            "The in-batch estimate of full cross-entropy. Its gradient is that of sampled softmax with the target's "
-            "score left as it is."
+            "As the in-batch estimate of full cross-entropy. Its gradient is that of sampled softmax with an "
+            "uncorrected score of the target."
         ),
         serves=(
-            "As full cross-entropy over the items that are anybody else's target, estimated well where items are "
-            "popular and with noise in the tail."
+            "As full cross-entropy over the items that are a target of another user; accurate for popular items, noisy "
+            "in the tail."
         ),
     ),
     "batch-mix": MethodDefinition(
@@ -120,10 +121,9 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "softmax over both"
         ),
         take=(
-            "When a batch has too few distinct items: mixtures lie between them and are harder to tell apart. No "
-            "estimate of full cross-entropy: synthetic items, which are in no catalogue, stand in its partition beside"
-            " the corrected ones."
+            "When a batch has too few distinct items: mixtures of two items are harder negatives. It is no estimate of "
+            "full cross-entropy, because the synthetic items are in its partition too."
         ),
-        serves="As in-batch with log-q; mixtures smooth what is known of rare items.",
+        serves="As in-batch with log-q; mixtures give smoother scores of rare items.",
     ),
 }

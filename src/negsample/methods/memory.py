@@ -66,8 +66,8 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             " q_b);  softmax"
         ),
         take=(
-            "When batches must be small and in-batch negatives are too few; costs no vectors where an encoder makes "
-            "them."
+            "When batches must be small and in-batch negatives are too few; where an encoder makes the vectors, those "
+            "of earlier batches cost nothing."
         ),
         serves="As corrected-log-q with more negatives: less noise for mid and tail.",
     ),
@@ -81,12 +81,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2022,
         formula="pool: in-batch and cache;  draws ~ exp(s - log q);  s'' = s - log q'', q'' = exp(s) / Z;  softmax",
         take=(
-            "When the softmax's gradient should rest on few but informative items; the cache brings back what was hard"
-            " before."
+            "When the gradient of the softmax should come from few but informative items; the cache proposes items "
+            "again that were hard before."
         ),
         serves=(
-            "As full cross-entropy, with the gradient on the items that score high; the cache brings back tail items "
-            "among them."
+            "As full cross-entropy, with the gradient on items with high scores; through the cache these include tail "
+            "items."
         ),
     ),
 }

@@ -76,7 +76,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="BPR, Rendle et al. (UAI)",
         year=2009,
         formula="ids ~ 1/V;  loss = mean -log sigmoid(s+ - s)",
-        take="When only the order counts, not how large a score is; the classic for comparison.",
+        take="When only the order of items matters, not the values of the scores; the classic method for comparison.",
         serves="As random: the head is served.",
     ),
     "bpr-max": MethodDefinition(
@@ -91,10 +91,13 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2018,
         formula="w = softmax(s);  loss = -log sum_j w_j sigmoid(s+ - s_j) + reg sum_j w_j s_j^2",
         take=(
-            "GRU4Rec's choice for sessions: thousands of shared negatives, of which the loss minds the hardest. The "
-            "regularisation holds scores near zero; tune it."
+            "GRU4Rec's choice for sessions: thousands of shared negatives, of which the hardest have the largest "
+            "weight in the loss. The regularisation keeps scores near zero; tune it."
         ),
-        serves="Popularity-weighted and in-batch negatives hold the head down; how far depends on the regularisation.",
+        serves=(
+            "Popularity-weighted and in-batch negatives reduce the scores of the head; how much depends on the "
+            "regularisation."
+        ),
     ),
     "dns": MethodDefinition(
         settings=HighestOfRandom,
@@ -106,10 +109,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2013,
         formula="ids: M uniform;  keep the highest s;  loss = -log sigmoid(s+ - s)",
         take=(
-            "For sharp top ranks with few negatives; M is how hard. Too large an M finds items that the user would "
-            "have liked."
+            "For accurate top ranks with few negatives; a larger M gives harder negatives. If M is too large, they "
+            "include items that the user would like."
         ),
-        serves="As adaptive: sharper in head and mid, few different items shown.",
+        serves="As adaptive: better separation in head and mid, few different items recommended.",
     ),
     "dns-mn": MethodDefinition(
         settings=OneOfHighest,
@@ -120,10 +123,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="DNS(M, N), Shi et al. (WWW)",
         year=2023,
         formula="ids: M uniform;  one at random of the N highest s;  loss = -log sigmoid(s+ - s)",
-        take="DNS with a guard against false negatives: the larger N, the softer.",
+        take="DNS with a protection against false negatives: the larger N, the softer the selection.",
         serves=(
-            "Softer than dns with the same pool. The head gains most, the tail goes short, and few different items are"
-            " shown."
+            "Softer than dns with the same pool. The head gains most, the tail is hardly served, and few different "
+            "items are recommended."
         ),
     ),
 }

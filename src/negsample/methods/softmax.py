@@ -75,12 +75,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2024,
         formula="ids ~ 1/V, shared;  loss = -s+/tau + log(exp(s+/tau) + sum exp(s/tau))",
         take=(
-            "A strong, simple default: one matrix product for the whole batch. The temperature says how much the "
-            "hardest count."
+            "A strong, simple default: one matrix product for the whole batch. A lower temperature gives the hardest "
+            "negatives more weight."
         ),
         serves=(
-            "A softmax weighs its negatives by their scores, so what scores high for everybody is held down: more even"
-            " than BCE over the same draws."
+            "A softmax weighs its negatives by their scores, so items with high scores for all users are reduced: more "
+            "even than BCE over the same draws."
         ),
     ),
     "sampled-softmax-log-q": MethodDefinition(
@@ -93,10 +93,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2008,
         formula="s' = s - log(m/V);  loss = -s+ + log(exp(s+) + sum exp(s'))",
         take=(
-            "When full cross-entropy is the aim and the catalogue too large for it: its partition is estimated without"
-            " bias, and its gradient with one that falls as m grows."
+            "When full cross-entropy is wanted and the catalogue is too large for it: the estimate of its partition is "
+            "unbiased, and the bias of its gradient falls as m grows."
         ),
-        serves="As full cross-entropy, with the noise of few tail negatives a step.",
+        serves="As full cross-entropy, with noise from the few tail negatives in a step.",
     ),
     "log-uniform": MethodDefinition(
         settings=ByRank,
@@ -109,10 +109,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="TensorFlow's log_uniform_candidate_sampler with sampled_softmax_loss",
         year=2015,
         formula="q(r) = log((r+2)/(r+1)) / log(V+1), r the popularity rank;  s' = s - log(m q);  softmax",
-        take="When training targets follow Zipf's law and counting them exactly is a burden: only ranks are needed.",
+        take="When popularity follows Zipf's law and exact counts are hard to keep: only popularity ranks are needed.",
         serves=(
-            "The correction takes the draws' preference for the head out again: as full cross-entropy, head items "
-            "estimated best."
+            "The correction removes the preference of the draws for the head: as full cross-entropy, with the most "
+            "accurate estimate for head items."
         ),
     ),
     "mixed-log-q": MethodDefinition(
@@ -125,10 +125,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2020,
         formula="q = (m_b q_b + m_u / V) / (m_b + m_u) for every negative;  s' = s - log(m q);  softmax",
         take=(
-            "For large catalogues: in-batch draws see what is popular, uniform ones the rest, and the correction joins"
-            " them."
+            "For large catalogues: in-batch draws cover popular items, uniform draws the rest, and the correction "
+            "accounts for both."
         ),
-        serves="As full cross-entropy; the uniform half keeps tail items from being estimated by luck.",
+        serves="As full cross-entropy; the uniform half makes the estimate for tail items less noisy.",
     ),
     "full-ce": MethodDefinition(
         settings=Full,
@@ -139,10 +139,12 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="SASRec with cross-entropy: Klenitskiy & Vasilev (RecSys)",
         year=2023,
         formula="loss = -s+ + log sum over all items exp(s)",
-        take="Whenever the catalogue allows it: nothing is estimated. Its cost grows with V; memory does not.",
+        take=(
+            "Whenever the catalogue is small enough: nothing is estimated. The time grows with V, the memory does not."
+        ),
         serves=(
-            "Scores learn log-probabilities, popularity included: the reference for what sampling costs. Move between "
-            "head and tail afterwards."
+            "Scores learn log-probabilities, popularity included: the reference for the effect of sampling. Use --dial "
+            "to move between head and tail afterwards."
         ),
     ),
 }
