@@ -202,7 +202,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"{found['repeats']} seeds, {settings['epochs']} epochs each (equal steps), every run at its best validation "
         "epoch. Test, means over seeds, in %: HR@10 / NDCG@10 / Balance@10.",
         "",
-        "| method | dial -0.5 | 0 | +0.5 | hypervolume (90 %) | ahead at Balance | ahead nowhere, of resamples | adds "
+        "| method | dial -0.5 | 0 | +0.5 | hypervolume (90 %) | highest at Balance | dominated, of resamples | adds "
         "| best epochs | steps, seconds to them (of all) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -224,7 +224,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         "",
         "| | NDCG@10, Balance@10 at dial 0 | "
         + " | ".join(f"NDCG@10 at Balance {100 * floor:.0f} or more" for floor in _FLOORS)
-        + " | hypervolume (90 %) | ahead at Balance | ahead nowhere | adds |",
+        + " | hypervolume (90 %) | highest at Balance | dominated | adds |",
         "|---|---|" + "---|" * (len(_FLOORS) + 4),
     ]
     for row in found["alphas"]:
@@ -253,7 +253,7 @@ def _reached(at: Sequence[float], method: str) -> str:
 
 def _standing(row: dict[str, Any]) -> str:
     ahead = ", ".join(f"{100 * low:.0f}-{100 * high:.0f}" for low, high in row["leads"]) or "nowhere"
-    return f"{_volume(row)} | {ahead} | {_percent(1 - row['ahead'], 0)} % | {_percent(row['adds'], 1)} %"
+    return f"{_volume(row)} | {ahead} | {_percent(1 - row['undominated'], 0)} % | {_percent(row['adds'], 1)} %"
 
 
 def _volume(row: dict[str, Any]) -> str:

@@ -90,7 +90,7 @@ def main() -> None:
 
 def trained(data: Dataset, log: Asked, method: str, initial: Init, seed: int) -> dict[str, Any]:
     """A run's best validation NDCG@10, and the epoch it was had in."""
-    settings = run_settings(**{"epochs": log.epochs, "initial": initial, **log.settings})
+    settings = run_settings(**{"epochs": log.epochs, "init": initial, **log.settings})
     negatives = negative_settings(method, {})
     model = build_model(Job(data, method, seed, settings, negatives), torch.device("cpu"))
     assert not isinstance(model, PopRec)

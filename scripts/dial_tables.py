@@ -25,9 +25,9 @@ def standings() -> list[str]:
         found = result(f"frontier-{log}.json")
         rows = found["methods"]
         leading = sorted((row for row in rows if row["leads"]), key=lambda row: -row["share"])
-        nowhere = sorted((row for row in rows if not row["leads"]), key=lambda row: row["ahead"])
+        nowhere = sorted((row for row in rows if not row["leads"]), key=lambda row: row["undominated"])
         ahead = "; ".join(f"`{row['method']}` {_ranges(row['leads'])} ({_whole(row['share'])} %)" for row in leading)
-        behind = ", ".join(f"`{row['method']}` {_whole(1 - row['ahead'])}" for row in nowhere)
+        behind = ", ".join(f"`{row['method']}` {_whole(1 - row['undominated'])}" for row in nowhere)
         told.append(f"| **{name}** ({found['settings']['epochs']} epochs) | {ahead} | {behind} |")
     return told
 

@@ -68,7 +68,7 @@ def test_the_default_is_what_was_chosen():
     found = json.loads((RESULTS / "initial.json").read_text("utf-8"))
     again = judged(found["runs"], "normal")
     assert {key: found[key] for key in again} == json.loads(json.dumps(again))
-    assert found["taken"] == run_settings().init
+    assert found["taken"] == run_settings().model.init
     seeds = {run["seed"] for run in found["runs"]}
     runs = {(run["log"], run["method"], run["initial"], run["seed"]) for run in found["runs"]}
     logs = [log.name for log in LOGS]

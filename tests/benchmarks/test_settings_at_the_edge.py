@@ -55,7 +55,7 @@ def test_a_size_that_float32_does_not_have_is_named(size):
     with pytest.raises(InputError, match=r"popularity_exponent=.*: input should be 0 or of a size from 1.5e-45 to 1e"):
         negative_settings("popularity", {"popularity_exponent": size})
     assert negative_settings("popularity", {"popularity_exponent": 0})["popularity_exponent"] == 0
-    assert run_settings(**{"learning_rate": 1e-44}).learning_rate == 1e-44
+    assert run_settings(**{"learning_rate": 1e-44}).training.learning_rate == 1e-44
 
 
 def test_shares_of_any_size_are_shares(rng, batch_of):

@@ -198,7 +198,7 @@ def test_a_law_that_forgets_whose_targets_they_are_is_found_out(rng):
     ids = method.sampler.draw(batch, rng=rng(0)).ids
     log_q = method.sampler.log_prob(ids, batch, per="batch")
     zeros = torch.zeros(len(batch.targets_T), 1)
-    kept = propose(method, batch, rng=rng(0)).negatives._replace(ids=ids, log_q=log_q, owner=None)
+    kept = propose(method, batch, rng=rng(0))._replace(ids=ids, log_q=log_q, owner=None)
     scored = score(zeros, zeros, torch.zeros(len(ids), 1), kept, batch, needs=frozenset(("log_q",)))
     sums = LogQ()(scored, rng=rng(0)).neg_TK.exp().sum(1)
     assert float((sums / may_be(method, batch) - 1).abs().max()) > 0.08

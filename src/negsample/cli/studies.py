@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from negsample.execution.backend import Backend
     from negsample.report.supplement import Supplementing
     from negsample.runs.job import Job
+    from negsample.studies.progress import Progress
     from negsample.studies.tuning_task import Tuning
 
 
@@ -220,7 +221,6 @@ def carry_out(request: StudyRequest, doing: Doing) -> tuple[Study, list[str]]:
         FailedError: nothing is finished.
     """
     from negsample.analysis.reading import read_study
-    from negsample.cli.terminal import print_dataset
     from negsample.comparison import compare as run_study
     from negsample.execution.backend import parse_backend
     from negsample.studies.files import check_study_folder
@@ -230,10 +230,6 @@ def carry_out(request: StudyRequest, doing: Doing) -> tuple[Study, list[str]]:
     tracking, backend = track(doing.mlflow, request.folder), parse_backend(doing.on)
     check_study_folder(request.folder)
     jobs, beside = request.planned(None)
-    for data in request.datasets:
-        print_dataset(out, data, jobs[0].settings)
-    for remark in request.remarks:
-        out.plain(remark)
     untuned: dict[tuple[str, str], str] = {}
     note, will_change = dict(request.note), bool(request.tunings) and request.tuned_runs
     if request.tunings or request.forecast_only:
@@ -243,7 +239,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> tuple[Study, list[str]]:
             jobs, beside = request.planned(found)
             note["tunings"] = [each.stem for each in request.tunings]
     failures: list[str] = []
-    with tracked(tracking, say) as logging, progress_of(out, [*jobs, *beside]) as progress:
+    with tracked(tracking, say) as logging, progress_of(out, [*jobs, *beside], begun=False) as progress:
         try:
             finished = run_study(
                 jobs,
@@ -253,7 +249,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> tuple[Study, list[str]]:
                 together=doing.together,
                 dial=request.dial,
                 on=backend,
-                before=_say_forecast(doing, backend, [*jobs, *beside]),
+                before=_say_before(request, doing, backend, (jobs, beside), progress),
                 watch=logging(progress.watch),
                 tell=progress.tell,
                 note=note,
@@ -285,25 +281,42 @@ def _forecast_searches(request: StudyRequest, doing: Doing, backend: Backend, pl
         check_adds(request.folder, read_earlier(request.folder), known, request.note)
     left = unfinished([*jobs, *beside], request.folder, doing.together)
     check_fits(left, doing.at_once, memory=backend.here)
-    if searches := [(each.job, each.left) for each in request.tunings if each.left]:
+    _describe(request, jobs)
+    searches = [(each.job, each.left) for each in request.tunings if each.left]
+    if searches or request.forecast_only:
         runs_at_once = at_a_time([*jobs, *beside], doing.at_once, doing.together)
-        at_once = min(doing.at_once, len(request.tunings))
+        at_once = max(min(doing.at_once, len(request.tunings)), 1)
         ahead = forecast(left, runs_at_once, searches=searches, searches_at_once=at_once)
         print_forecast(out, ahead, here=not backend.ray)
     if request.forecast_only:
-        if not searches:
-            _say_forecast(doing, backend, [*jobs, *beside])(left)
         raise typer.Exit
 
 
-def _say_forecast(doing: Doing, backend: Backend, jobs: Sequence[Job]) -> Callable[[Sequence[Sequence[Job]]], None]:
+def _describe(request: StudyRequest, jobs: Sequence[Job]) -> None:
+    from negsample.cli.terminal import print_dataset
+
+    for data in request.datasets:
+        print_dataset(out, data, jobs[0].settings)
+    for remark in request.remarks:
+        out.plain(remark)
+
+
+def _say_before(
+    request: StudyRequest, doing: Doing, backend: Backend, planned: Planned, progress: Progress
+) -> Callable[[Sequence[Sequence[Job]]], None]:
+    """What is said once all has been checked, before the first run."""
     from negsample.cli.terminal import print_forecast
     from negsample.studies.forecast import forecast
     from negsample.studies.study import at_a_time
 
+    every = [*planned[0], *planned[1]]
+
     def say_of(left: Sequence[Sequence[Job]]) -> None:
-        ahead = forecast(left, at_a_time(jobs, doing.at_once, doing.together))
+        if not request.tunings:
+            _describe(request, planned[0])
+        ahead = forecast(left, at_a_time(every, doing.at_once, doing.together))
         print_forecast(out, ahead, here=not backend.ray)
+        progress.begin()
 
     return say_of
 

@@ -57,7 +57,8 @@ def check_place(folder: Path, *, new: bool = False) -> None:
             raise InputError(f"{folder} exists already; choose another --out, a new folder")
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         if not there.is_dir():
-            raise InputError(f"{there} is a file; choose another --out")
+            inside = "" if there == folder else f", so {folder} cannot be made"
+            raise InputError(f"{there} is a file{inside}; choose another --out")
         if new or folder != there:
             with place_beside(folder):
                 pass

@@ -103,4 +103,8 @@ def suspect(job: Job, *, begun: bool) -> tuple[str | None, str]:
     way_out = "try float32"
     if worst in _SCALES | _STEPS:
         way_out = f"take a {'smaller' if abs(value) > abs(default) else 'larger'} one"
-    return worst, f"the setting most likely at fault is {worst}={value} (default {default}): {way_out}"
+    return worst, f"the setting most likely at fault is {worst}={_said(value)} (default {_said(default)}): {way_out}"
+
+
+def _said(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

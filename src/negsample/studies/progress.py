@@ -42,10 +42,17 @@ def _bar(out: Console) -> RichProgress:
 
 
 @contextmanager
-def progress_of(out: Console, jobs: Sequence[Job]) -> Iterator[Progress]:
-    """What ``jobs`` come to, live."""
-    with _bar(out) as bar:
-        yield Progress(bar, jobs)
+def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Iterator[Progress]:
+    """What ``jobs`` come to, live; ``begun``: from now on, else from :meth:`Progress.begin`."""
+    bar = _bar(out)
+    try:
+        progress = Progress(bar, jobs)
+        if begun:
+            progress.begin()
+        yield progress
+    finally:
+        if bar.live.is_started:  # else nothing was shown, and an empty line would be all there is
+            bar.stop()
 
 
 @contextmanager
@@ -65,6 +72,10 @@ class Progress:
         self._last: dict[str, Epoch] = {}
         self._best: dict[str, float] = {}
         self._done: set[str] = set()
+
+    def begin(self) -> None:
+        """Show the live line."""
+        self._bar.start()
 
     def watch(self, job: Job, epoch: Epoch | Failed | None) -> None:
         """An epoch of ``job`` is over, or with None the job; or it failed."""
