@@ -61,7 +61,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
     several = len({line.dataset for line in ahead.lines}) > 1
     runs, trials = any(line.runs for line in ahead.lines), any(line.trials for line in ahead.lines)
     counts = ["runs"] * runs + ["trials"] * trials
-    table = _table("ahead, about", *["dataset"] * several, *counts, "memory", "a step", "steps", "a run")
+    table = _table("estimate", *["dataset"] * several, *counts, "memory", "a step", "steps", "a run")
     for line in ahead.lines:
         table.add_row(
             line.method,
