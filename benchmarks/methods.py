@@ -6,8 +6,7 @@ machine (the study's own seconds depend on what ran beside it). Writes `benchmar
 `scripts/methods_page.py` makes `docs/methods.md`.
 
 With `anew` STUDY has only methods whose computation changed: their rows are replaced, with the time of a step as it was
-measured before, and those of the other rows that are `CHANGED` are marked as old. A method with fewer repeats than the
-table has is not taken.
+measured before. A method with fewer repeats than the table has is not taken.
 """
 
 from __future__ import annotations
@@ -25,20 +24,6 @@ from negsample.runs.machine import machine
 
 BATCHES = 6
 KEPT = ("hr@10", "ndcg@10", "head_hr@10", "mid_hr@10", "tail_hr@10", "balance@10", "coverage@10")
-
-
-CHANGED = (
-    "bpr-max",
-    "in-batch-softmax",
-    "in-batch-log-q",
-    "corrected-log-q",
-    "mixed-log-q",
-    "cross-batch",
-    "batch-mix",
-    "xir",
-    "tron",
-)
-"""Whose shared in-batch draws had a user's own targets among them until these were left out."""
 
 
 def main(log: str, study: str, anew: str | None = None) -> None:
@@ -66,9 +51,7 @@ def main(log: str, study: str, anew: str | None = None) -> None:
         both = (run_settings(**each) for each in (found.about["settings"], kept["settings"]))  # older ones lack some
         assert len(set(both)) == 1, "the rows of a table have one setting"
         about["machine"] = kept["machine"]
-        old = [each for each in kept["rows"] if each["method"] not in made]
-        made |= {each["method"]: each | {"old": each["method"] in CHANGED} for each in old}
-        rows = [made[each["method"]] for each in kept["rows"]]
+        rows = [made.get(each["method"], each) for each in kept["rows"]]
     file.write_text(json.dumps(about | {"anew": anew is not None, "rows": rows}, indent=1) + "\n")
 
 

@@ -40,7 +40,6 @@ def page() -> str:
         measured=measured,
         settings=measured["settings"],
         anew=measured.get("anew", False),
-        old=[row["method"] for row in measured["rows"] if row.get("old")],
         runs=" to ".join(str(each) for each in sorted(runs)),
         results=results(measured["rows"]),
         world=gradient["world"],
@@ -56,7 +55,7 @@ def results(rows: list[dict[str, Any]]) -> list[list[str]]:
     best = {key: max(row[key] for row in rows if row[key] is not None) for key in BEST_OF}
     return [
         [
-            f"`{row['method']}`{' †' if row.get('old') else ''}",
+            f"`{row['method']}`",
             *(percent(row, key, best, 1 if key == "balance@10" else 2) for key in BEST_OF),
             percent(row, "coverage@10", best, 1),
             "-" if row["step_ms"] is None else f"{row['step_ms']:.1f}",
