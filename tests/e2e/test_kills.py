@@ -220,14 +220,16 @@ def test_two_commands_that_overlap_share_a_study(starter, log, small, tmp_path):
 def test_what_a_killed_process_had_another_finishes(starter, log, small, tmp_path):
     whole, shared = tmp_path / "whole", tmp_path / "shared"
     assert starter.wait(starter.start(*small_study(log, whole, "random,mixed", small)))[0] == 0
-    one, other = (starter.start(*small_study(log, shared, "random,mixed", small)) for _ in range(2))
+    both = {
+        each[0]: each for each in (starter.start(*small_study(log, shared, "random,mixed", small)) for _ in range(2))
+    }
+    kept: list[int] = []
     patience = time.monotonic() + 100
-    while time.monotonic() < patience:  # until the first has kept a state of a training that is its own
-        kept = [training for what, training, _, by in starter.trained() if (what, by) == ("kept", one[0])]
-        if kept:
-            break
+    while not kept and time.monotonic() < patience:  # until one of them has kept the state of a training
+        kept = [by for what, _, _, by in starter.trained() if what == "kept" and by in both]
         time.sleep(0.01)
-    assert starter.kill(one)
+    assert starter.kill(both.pop(kept[0]))
+    (other,) = both.values()
     code, said = starter.wait(other)
     assert code == 0, said
     assert_the_same_study(shared, whole)

@@ -241,7 +241,7 @@ def test_two_datasets_of_one_name_are_refused(data):
 
 def test_a_folder_that_cannot_be_is_refused(data, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="is a file; choose another --out"):
+    with pytest.raises(InputError, match=r"is a file, so .*study cannot be made; choose another --out"):
         compare(jobs_of(data), tmp_path / "file" / "study")
 
 
