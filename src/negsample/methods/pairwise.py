@@ -9,7 +9,7 @@ from pydantic import Field
 
 from negsample.losses import bpr, bpr_max
 from negsample.methods import fields
-from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.definition import Method, MethodDefinition
 from negsample.methods.shared import in_batch, popularity, uniform
 from negsample.methods.spaces import Whole
 from negsample.miners import Hardest, KeepAll, OneOfHardest
@@ -60,10 +60,6 @@ def _one_of_hardest(n: OneOfHighest) -> OneOfHardest:
             f"most {n.random_negatives}"
         )
     return OneOfHardest(n.picked_from)
-
-
-def _bpr_max(c: Catalogue, n: BprMax) -> Method:
-    return Method(Mixture(in_batch(c, n), popularity(c, n)), KeepAll(), partial(bpr_max, reg=n.regularization))
 
 
 METHODS: dict[str, MethodDefinition[Any]] = {

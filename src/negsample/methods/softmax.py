@@ -6,7 +6,7 @@ from typing import Any
 
 from negsample.losses import sampled_softmax
 from negsample.methods import fields
-from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.definition import Method, MethodDefinition
 from negsample.methods.shared import corrected, mixed, softmax, uniform
 from negsample.miners import KeepAll
 from negsample.samplers import LogUniform, WholeCatalogue
@@ -57,11 +57,6 @@ class Full(Settings):
     """All items."""
 
     exclude: fields.Exclude = "target"
-
-
-def _log_uniform(c: Catalogue, n: ByRank) -> Method:
-    sampler = LogUniform(c.counts, n.log_uniform_negatives, per=n.draws_per)
-    return Method(sampler, corrected(n), sampled_softmax)
 
 
 METHODS: dict[str, MethodDefinition[Any]] = {
