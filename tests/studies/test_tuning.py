@@ -14,7 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from negsample import FailedError, InputError, cli, run_settings
-from negsample.cli.commands import train_command
+from negsample.cli.commands import command_to_train
 from negsample.cli.options import settings_of
 from negsample.comparison import compare
 from negsample.methods import METHODS, negative_settings
@@ -436,7 +436,7 @@ def test_a_command_has_every_setting_that_is_not_the_default(method, data):
         SETTINGS, table="rows", precision="bfloat16", oversampling_factor=3, dropout=0.123456789
     )
     job = tuned_job(Job(data, method, 5, settings, negative_settings(method, {})), {**params, "learning_rate": 1 / 3})
-    words = shlex.split(train_command("LOG", checked(PrepareSettings, {}), job))
+    words = shlex.split(command_to_train("LOG", checked(PrepareSettings, {}), job))
     changes = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
     again, negatives = settings_of(int(words[words.index("--epochs") + 1]), changes)
     assert again == job.settings

@@ -9,9 +9,9 @@ import typer
 from negsample.cli import data
 from negsample.cli.console import exit_code
 from negsample.cli.options import with_bundles
-from negsample.cli.paper import reproduce
-from negsample.cli.runs import evaluate, methods, prepare, train, verify
-from negsample.cli.studies import compare, report, tune
+from negsample.cli.paper import reproduce_command
+from negsample.cli.runs import evaluate_command, methods_command, prepare_command, train_command, verify_command
+from negsample.cli.studies import compare_command, report_command, tune_command
 
 app = typer.Typer(
     name="negsample",
@@ -22,8 +22,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data.app, name="data")
-for verb in (prepare, train, evaluate, compare, tune, reproduce, report, verify, methods):
-    app.command()(with_bundles(verb))
+COMMANDS = {
+    "prepare": prepare_command,
+    "train": train_command,
+    "evaluate": evaluate_command,
+    "compare": compare_command,
+    "tune": tune_command,
+    "reproduce": reproduce_command,
+    "report": report_command,
+    "verify": verify_command,
+    "methods": methods_command,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(with_bundles(command))
 
 
 def main() -> None:

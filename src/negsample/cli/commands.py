@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from negsample.runs.job import Job
 
 
-def train_command(dataset: str, prepared: PrepareSettings, job: Job, folder: str = "RUN") -> str:
+def command_to_train(dataset: str, prepared: PrepareSettings, job: Job, folder: str = "RUN") -> str:
     """The ``negsample train`` that makes the run of ``job``, seed included: all that differs from the defaults.
 
     Args:

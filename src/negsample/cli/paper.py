@@ -20,7 +20,7 @@ from negsample.cli.studies import StudyRequest, carry_out, command_line
 from negsample.errors import FailedError
 
 
-def reproduce(
+def reproduce_command(
     folder: Annotated[
         Path, typer.Option("--out", help="Folder of the study; the same command resumes an interrupted one.")
     ],

@@ -24,7 +24,7 @@ from negsample.cli.options import (
 from negsample.errors import InputError
 
 
-def prepare(
+def prepare_command(
     log: Annotated[
         str,
         typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts. Known datasets need no preparing."),
@@ -37,7 +37,7 @@ def prepare(
     from negsample.cli.terminal import print_dataset
     from negsample.data.bundled import BUNDLED
     from negsample.data.log.read import read_log
-    from negsample.data.prepare.pipeline import prepare as prepare_log
+    from negsample.data.prepare.pipeline import prepare
     from negsample.data.sources.known import SOURCES
 
     settings = preparing.settings()
@@ -46,12 +46,12 @@ def prepare(
             f"'{log}' is the name of a known dataset, which needs no preparing; "
             f"use the name itself, for example: negsample compare {log} --out DIR"
         )
-    data = prepare_log(read_log(log, **settings.reading()), settings, folder)
+    data = prepare(read_log(log, **settings.reading()), settings, folder)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
 
 
-def train(
+def train_command(
     dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
     folder: Annotated[Path, typer.Option("--out", help="New folder of the run.")],
@@ -115,7 +115,7 @@ def train(
         raise InputError(f"{chosen.unreached}. {folder} is kept, at dial 0")
 
 
-def evaluate(
+def evaluate_command(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     dial: Annotated[
         str | None,
@@ -135,14 +135,14 @@ def evaluate(
     print_metrics(out, method, read_run(run).metrics)
 
 
-def verify(
+def verify_command(
     folder: Annotated[Path, typer.Argument(help="A prepared dataset, a run, a study or a tuning.")],
 ) -> None:
     """Check every file of a folder against its checksum."""
-    from negsample.studies.verify import verify as verify_folder
+    from negsample.studies.verify import verify
 
     damaged = 0
-    for found in verify_folder(folder):
+    for found in verify(folder):
         if not found.damaged:
             out.plain(f"{found.path.parent}: {found.kind}, {found.files} files, {found.size:,} bytes, as written")
         for sentence in found.damaged:
@@ -152,7 +152,7 @@ def verify(
         raise InputError(f"{damaged} damaged in {folder}; what to do with each is said above")
 
 
-def methods(
+def methods_command(
     name: Annotated[str | None, typer.Argument(help="One method: its formula, when to use it, its settings.")] = None,
     plugins: Plugins = None,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from negsample.cli.commands import train_command
+from negsample.cli.commands import command_to_train
 from negsample.cli.console import out, say
 from negsample.cli.options import (
     Changes,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from negsample.studies.tuning_task import Tuning
 
 
-def compare(
+def compare_command(
     datasets: Annotated[
         list[str],
         typer.Argument(help="Names of `negsample data list`, prepared folders, or logs.", metavar="DATASET..."),
@@ -126,7 +126,7 @@ def compare(
         raise FailedError(failures)
 
 
-def tune(
+def tune_command(
     dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
     method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
     trials: Annotated[
@@ -172,11 +172,11 @@ def tune(
     check_alone(tuning)
     print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     tuned([tuning], 1, LOCAL)
-    print_best(out, tuning, train_command(dataset, prepared, tuning.job_of(tuning.best().params)))
+    print_best(out, tuning, command_to_train(dataset, prepared, tuning.job_of(tuning.best().params)))
     out.plain(f"Best: {write_best(tuning)}")
 
 
-def report(
+def report_command(
     folder: Annotated[Path, typer.Argument(help="The folder of a study.")],
     paper: Annotated[
         bool,
@@ -221,7 +221,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> tuple[Study, list[str]]:
         FailedError: nothing is finished.
     """
     from negsample.analysis.reading import read_study
-    from negsample.comparison import compare as run_study
+    from negsample.comparison import compare
     from negsample.execution.backend import parse_backend
     from negsample.studies.files import check_study_folder
     from negsample.studies.progress import progress_of
@@ -241,7 +241,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> tuple[Study, list[str]]:
     failures: list[str] = []
     with tracked(tracking, say) as logging, progress_of(out, [*jobs, *beside], begun=False) as progress:
         try:
-            finished = run_study(
+            finished = compare(
                 jobs,
                 request.folder,
                 oversampling=beside,
