@@ -11,7 +11,7 @@ import torch
 from negsample.models import SASRec
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.optim import BETAS, EPS, DenseAdam, ModelOptimizer, RowAdagrad, RowAdam, optimizer_for, release, row_adam
-from negsample.optim.row_writer import RowWriter
+from negsample.optim.rows import RowWriter
 from negsample.settings import run_settings
 
 V, D = 300, 6

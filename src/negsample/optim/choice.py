@@ -22,11 +22,9 @@ class Optimizer(Protocol):
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        ...
 
     def step(self) -> object:
         """Learn from them."""
-        ...
 
 
 class ModelOptimizer:

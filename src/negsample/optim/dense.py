@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.optim.adam import adam
 
 BETAS = (0.9, 0.98)  # the reference's
 EPS = 1e-8
+_PLAIN: dict[str, Any] = {"fused": True, "weight_decay": 0.0, "amsgrad": False, "maximize": False}
 
 
 class DenseAdam:
@@ -22,9 +24,11 @@ class DenseAdam:
     def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float) -> None:
         self.lr = lr
         self._parameters = [each for each in parameters if each.requires_grad]
-        self._first = [torch.zeros_like(each) for each in self._parameters]
-        self._second = [torch.zeros_like(each) for each in self._parameters]
-        self._steps = [torch.zeros((), device=each.device) for each in self._parameters]
+        self._state = {
+            "first": [torch.zeros_like(each) for each in self._parameters],
+            "second": [torch.zeros_like(each) for each in self._parameters],
+            "steps": [torch.zeros((), device=each.device) for each in self._parameters],
+        }
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -33,31 +37,25 @@ class DenseAdam:
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         """What has been gathered so far: moments and steps of each parameter, in their order."""
-        return {"first": self._first, "second": self._second, "steps": self._steps}
+        return self._state
 
     def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
         """Go on from ``state``, of an optimizer of the same parameters."""
-        for own, kept in ((self._first, "first"), (self._second, "second"), (self._steps, "steps")):
-            for each, value in zip(own, state[kept], strict=True):
+        for name, own in self._state.items():
+            for each, value in zip(own, state[name], strict=True):
                 each.copy_(value)
 
     @torch.no_grad()
     def step(self) -> None:
         """Learn from them; a parameter without one stays."""
-        learning = [number for number, each in enumerate(self._parameters) if each.grad is not None]
+        every = zip(self._parameters, *self._state.values(), strict=True)
+        learning = [(*each, gradient) for each in every if (gradient := each[0].grad) is not None]
         if learning:
-            adam_step(
-                [self._parameters[number] for number in learning],
-                [self._first[number] for number in learning],
-                [self._second[number] for number in learning],
-                [self._steps[number] for number in learning],
-                [gradient for each in self._parameters if (gradient := each.grad) is not None],
-                lr=self.lr,
-            )
+            adam_step(*(list(column) for column in zip(*learning, strict=True)), lr=self.lr)
 
 
 def adam_step(
-    values: Sequence[Tensor],
+    values: list[Tensor],
     first: list[Tensor],
     second: list[Tensor],
     steps: list[Tensor],
@@ -68,19 +66,5 @@ def adam_step(
     eps: float = EPS,
 ) -> None:
     """One step of Adam in place, by PyTorch's fused kernel; ``steps``: how many each value has made."""
-    adam(
-        list(values),
-        gradients,
-        first,
-        second,
-        [],
-        steps,
-        fused=True,
-        amsgrad=False,
-        beta1=betas[0],
-        beta2=betas[1],
-        lr=lr,
-        weight_decay=0.0,
-        eps=eps,
-        maximize=False,
-    )
+    beta1, beta2 = betas
+    adam(values, gradients, first, second, [], steps, lr=lr, beta1=beta1, beta2=beta2, eps=eps, **_PLAIN)

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from negsample.models.item_table import RowsTable
 from negsample.optim.dense import EPS
-from negsample.optim.lookups import Lookups
-from negsample.optim.row_writer import RowWriter
+from negsample.optim.rows import Lookups, RowWriter
 
 
 class RowAdagrad:
@@ -31,12 +30,12 @@ class RowAdagrad:
         self.table, self.lr, self.eps = table, lr, eps
         self._write = RowWriter(table.weight, rng)
         self._sums = torch.zeros(len(table.weight), device=table.weight.device)
-        self._lookups, self._steps = Lookups(), 0
+        self._lookups = Lookups()
         table.optimizer = self
 
     def fetch(self, ids_N: Tensor) -> Tensor:
         """See :class:`negsample.models.item_table.RowOptimizer`."""
-        return self._lookups.fetch(ids_N, self._current, self._steps)
+        return self._lookups.fetch(ids_N, self._current)
 
     def zero_grad(self) -> None:
         """Forget the gradients that came back since the last step."""
@@ -45,11 +44,10 @@ class RowAdagrad:
     @torch.no_grad()
     def step(self) -> None:
         """Update all rows that a gradient came back to since the last step, by the sum of what came back to each."""
-        taken = self._lookups.take(self._current, self._steps)
+        taken = self._lookups.take(self._current)
         if taken is None:
             return
         (ids, rows, _, _), gradient = taken
-        self._steps += 1
         sums = self._sums.index_select(0, ids).add_(gradient.square().mean(1))
         self._sums.index_copy_(0, ids, sums)
         self._write(ids, rows.addcdiv_(gradient, sums.sqrt_().add_(self.eps).unsqueeze(1), value=-self.lr))

@@ -12,8 +12,7 @@ from torch import Tensor
 from negsample.models import pages
 from negsample.models.item_table import RowsTable
 from negsample.optim.dense import BETAS, EPS, adam_step
-from negsample.optim.lookups import Lookups
-from negsample.optim.row_writer import RowWriter, write_rows
+from negsample.optim.rows import Lookups, RowWriter, write_rows
 
 _TINY = 1e-30  # added before a root is taken: that of 0 takes a processor five times as long
 _GONE = 1e-20  # what has decayed so far is 0: products of less would be denormal, which take many times as long
@@ -60,10 +59,10 @@ class RowAdam:
         self._write = RowWriter(table.weight, rng)
         device = table.weight.device
         # Written once here: memory that the first steps touch first costs them more than all else they do.
-        self._first = _zeros(table.weight.shape, device)
-        self._second = _zeros(table.weight.shape, device)
+        self._first = pages.empty(table.weight.shape, device=device).zero_()
+        self._second = pages.empty(table.weight.shape, device=device).zero_()
         self._touched_at = torch.zeros(len(table.weight), dtype=torch.int32, device=device)
-        self._steps, self._steps_there = 0, torch.zeros((), device=device)
+        self._steps_there = torch.zeros((), device=device)
         self._ratio = betas[0] / math.sqrt(betas[1])
         reach = 1 if betas[0] == 0 else math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
         self._powers = self._ratio ** torch.arange(reach, 0, -1, device=device, dtype=torch.float64)
@@ -74,7 +73,7 @@ class RowAdam:
 
     def fetch(self, ids_N: Tensor) -> Tensor:
         """See :class:`negsample.models.item_table.RowOptimizer`."""
-        return self._lookups.fetch(ids_N, self._current, self._steps)
+        return self._lookups.fetch(ids_N, self._current)
 
     def zero_grad(self) -> None:
         """Forget the gradients that came back since the last step."""
@@ -83,18 +82,17 @@ class RowAdam:
     @torch.no_grad()
     def step(self) -> None:
         """Update all rows that a gradient came back to since the last step, by the sum of what came back to each."""
-        taken = self._lookups.take(self._current, self._steps)
+        taken = self._lookups.take(self._current)
         if taken is None:
             return
         (ids, rows, (first, second), _), gradient = taken
         adam_step(
             [rows], [first], [second], [self._steps_there], [gradient], lr=self.lr, betas=self.betas, eps=self.eps
         )
-        self._steps += 1
         self._write(ids, rows)
         write_rows(self._first, ids, first)
         write_rows(self._second, ids, second)
-        self._touched_at.index_fill_(0, ids, self._steps)
+        self._touched_at.index_fill_(0, ids, self._lookups.steps)
         self._defer_updates()
 
     def state_dict(self) -> dict[str, Any]:
@@ -104,7 +102,7 @@ class RowAdam:
             "second": self._second,
             "touched_at": self._touched_at,
             "deferred": self._deferred,
-            "steps": self._steps,
+            "steps": self._lookups.steps,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -113,8 +111,8 @@ class RowAdam:
         self._second.copy_(state["second"])
         self._touched_at.copy_(state["touched_at"])
         self._deferred = state["deferred"].to(self._deferred.device, copy=True)
-        self._steps = state["steps"]
-        self._steps_there.fill_(self._steps)
+        self._lookups.steps = state["steps"]
+        self._steps_there.fill_(state["steps"])
 
     @torch.no_grad()
     def apply_deferred(self) -> None:
@@ -133,7 +131,7 @@ class RowAdam:
         first, second = self._first.index_select(0, ids_N), self._second.index_select(0, ids_N)
         touched_at = self._touched_at.index_select(0, ids_N).long()
         rows = self._caught_up(ids_N, first, second, touched_at)
-        rested = (self._steps - touched_at).unsqueeze(1)
+        rested = (self._lookups.steps - touched_at).unsqueeze(1)
         return rows, (first.mul_(_decay(self.betas[0], rested)), second.mul_(_decay(self.betas[1], rested)))
 
     def _caught_up(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
@@ -141,7 +139,7 @@ class RowAdam:
         deferred = self._deferred.index_select(0, touched_at_N).unsqueeze(1)
         # eps matters where gradients are tiny. Its share of the divisor grows while a row rests, and grows or shrinks
         # with the bias correction: taken as it is in the middle of what moves the row.
-        middle = ((self._steps - touched_at_N + 1) / 2).clamp_(max=1 / (1 - self._ratio)).unsqueeze(1)
+        middle = ((self._lookups.steps - touched_at_N + 1) / 2).clamp_(max=1 / (1 - self._ratio)).unsqueeze(1)
         decay = self.betas[1]
         unbiased = (1 - torch.pow(decay, touched_at_N.unsqueeze(1) + middle)).sqrt_()
         eps = unbiased.mul_(torch.pow(decay, -middle / 2)).mul_(self.eps)
@@ -149,7 +147,7 @@ class RowAdam:
 
     def _defer_updates(self) -> None:
         """What the step just made would have moved the rows that it did not touch."""
-        now = self._steps
+        now = self._lookups.steps
         if now == len(self._deferred):
             self._deferred = torch.cat([self._deferred, torch.zeros_like(self._deferred)])
         unbiased = math.sqrt(1 - self.betas[1] ** now) / (1 - self.betas[0] ** now)
@@ -161,7 +159,3 @@ def _decay(beta: float, steps: Tensor) -> Tensor:
     """``beta ** steps``, and 0 where next to nothing is left."""
     powers = torch.pow(beta, steps)
     return powers.masked_fill_(powers < _GONE, 0)
-
-
-def _zeros(shape: torch.Size, device: torch.device) -> Tensor:
-    return (pages.empty(shape) if device.type == "cpu" else torch.empty(shape, device=device)).zero_()
