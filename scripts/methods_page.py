@@ -8,8 +8,7 @@ from typing import Any
 
 import jinja2
 
-from negsample.methods import METHODS, PAPER_SIX, POPREC
-from negsample.methods.about import cost
+from negsample.methods import METHODS, PAPER_SIX, POPREC, cost
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "methods.md"

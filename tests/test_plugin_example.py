@@ -18,8 +18,7 @@ import torch
 
 import negsample
 from negsample import METHODS, load_plugins, negative_settings
-from negsample.methods import changed_settings
-from negsample.methods.about import cost
+from negsample.methods import changed_settings, cost
 from negsample.miners import Scored
 from negsample.plugins import load, loaded
 

@@ -19,10 +19,10 @@ from negsample.methods import (
     Catalogue,
     build_method,
     catalogue_of,
+    cost,
     method_names,
     negative_settings,
 )
-from negsample.methods.about import cost
 from negsample.models import GRU4Rec, SASRec
 from negsample.samplers import InBatch, MemoryBank, Mixture
 from negsample.training.propose import propose

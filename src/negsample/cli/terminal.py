@@ -171,8 +171,7 @@ def print_best(out: Console, tuning: Tuning, command: str) -> None:
 
 def print_methods(out: Console) -> None:
     """The table of methods."""
-    from negsample.methods import METHODS, POPREC
-    from negsample.methods.about import cost
+    from negsample.methods import METHODS, POPREC, cost
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for column in ("method", "sampler > miner > loss", "a position costs", "paper"):
@@ -188,8 +187,7 @@ def print_methods(out: Console) -> None:
 def print_method(out: Console, given: str) -> None:
     """All that is said of one method."""
     from negsample.errors import InputError
-    from negsample.methods import METHODS, POPREC, method_names
-    from negsample.methods.about import cost
+    from negsample.methods import METHODS, POPREC, cost, method_names
 
     names = method_names(given)
     if len(names) != 1 or names[0] == POPREC:

@@ -1,15 +1,19 @@
 """Which negative-sampling methods are there, of which parts and with which settings?"""
 
 from negsample.methods.definition import Catalogue, Events, Method, MethodDefinition, catalogue_of
-from negsample.methods.names import (
+from negsample.methods.registry import (
+    METHODS,
+    PAPER_SIX,
+    POPREC,
     build_method,
     changed_settings,
+    cost,
     known_settings,
     method_names,
     negative_settings,
+    register_method,
     split_settings,
 )
-from negsample.methods.registry import METHODS, PAPER_SIX, POPREC, register_method
 
 __all__ = [
     "METHODS",
@@ -22,6 +26,7 @@ __all__ = [
     "build_method",
     "catalogue_of",
     "changed_settings",
+    "cost",
     "known_settings",
     "method_names",
     "negative_settings",

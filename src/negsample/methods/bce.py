@@ -8,67 +8,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from negsample.losses import bce, gbce, gbce_beta
-from negsample.methods import fields
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.fields import Whole, settings
 from negsample.methods.shared import in_batch, mixed, popularity, uniform
-from negsample.methods.spaces import Whole
 from negsample.miners import KeepAll
-from negsample.settings import Settings
 
 
-class Random(Settings):
-    """Uniform draws."""
-
-    random_negatives: fields.PaperRandom = 100
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class ByPopularity(Settings):
-    """Draws by popularity."""
-
-    popularity_negatives: Annotated[fields.PopularityNegatives, Whole(2, 500)] = 100
-    popularity_exponent: fields.PopularityExponent = 1.0
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class InverseOfPopularity(Settings):
-    """Draws of rare items first."""
-
-    popularity_negatives: fields.PopularityNegatives = 100
-    popularity_exponent: fields.PopularityExponent = -1.0
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class FromBatch(Settings):
-    """Draws from the batch."""
-
-    in_batch_negatives: fields.PaperInBatch = 100
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class Mixed(Settings):
-    """Draws from the batch and uniform ones."""
-
-    in_batch_negatives: fields.PaperInBatch = 10
-    random_negatives: fields.PaperRandom = 100
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class Calibrated(Settings):
-    """Uniform draws, and a loss calibrated for their number."""
-
-    random_negatives: fields.RandomNegatives = 256
-    calibration: Annotated[float, Field(ge=0, le=1, description="t of gBCE; 0: BCE")] = 0.75
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "target"
-
-
-def _calibrated(c: Catalogue, n: Calibrated) -> Method:
+def _calibrated(c: Catalogue, n: Any) -> Method:
     gbce_beta(1, c.items, n.calibration)  # what it refuses is an error before any step
     loss = partial(gbce, items=c.items, t=n.calibration, negatives="sum")
     return Method(uniform(c, n), KeepAll(), loss)
@@ -76,27 +22,22 @@ def _calibrated(c: Catalogue, n: Calibrated) -> Method:
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "random": MethodDefinition(
-        settings=Random,
+        settings=settings(random_negatives=(Whole(2, 500), 100), draws_per="sequence", exclude="history"),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), bce),
         sampler="uniform over the catalogue",
-        miner="all",
         loss="BCE",
         paper="SASRec, Kang & McAuley (ICDM); RNS",
         year=2018,
         formula="ids ~ 1/V;  loss = mean softplus(-s+) + mean softplus(s)",
-        take=(
-            "As the standard baseline; when accuracy in total matters and a preference for popular items is acceptable."
-        ),
-        serves=(
-            "Popular items are often targets and rarely negatives, so their scores stay high: the head is served, mid "
-            "and tail hardly."
-        ),
+        take="As the standard baseline, when total accuracy matters and a preference for popular items is acceptable.",
+        serves="Popular items are often targets, rarely negatives, so they score high; mid and tail are hardly served.",
     ),
     "popularity": MethodDefinition(
-        settings=ByPopularity,
+        settings=settings(
+            popularity_negatives=(Whole(2, 500), 100), popularity_exponent=1.0, draws_per="sequence", exclude="history"
+        ),
         build=lambda c, n: Method(popularity(c, n), KeepAll(), bce),
         sampler="by train count ** exponent",
-        miner="all",
         loss="BCE",
         paper="word2vec, Mikolov et al. (NeurIPS); PNS",
         year=2013,
@@ -111,10 +52,9 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "in-batch": MethodDefinition(
-        settings=FromBatch,
+        settings=settings(in_batch_negatives=(Whole(2, 200), 100), draws_per="sequence", exclude="history"),
         build=lambda c, n: Method(in_batch(c, n), KeepAll(), bce),
         sampler="targets of the batch, without replacement",
-        miner="all",
         loss="BCE",
         paper="GRU4Rec, Hidasi et al. (ICLR); BNS",
         year=2016,
@@ -126,10 +66,14 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="As popularity: the head falls, mid and tail rise.",
     ),
     "mixed": MethodDefinition(
-        settings=Mixed,
+        settings=settings(
+            in_batch_negatives=(Whole(2, 200), 10),
+            random_negatives=(Whole(2, 500), 100),
+            draws_per="sequence",
+            exclude="history",
+        ),
         build=lambda c, n: Method(mixed(c, n), KeepAll(), bce),
         sampler="in-batch and random together",
-        miner="all",
         loss="BCE",
         paper="MNS, Yang et al. (WWW)",
         year=2020,
@@ -140,24 +84,25 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="Between random and in-batch, by their ratio.",
     ),
     "inverse-popularity": MethodDefinition(
-        settings=InverseOfPopularity,
+        settings=settings(popularity_negatives=100, popularity_exponent=-1.0, draws_per="sequence", exclude="history"),
         build=lambda c, n: Method(popularity(c, n), KeepAll(), bce),
         sampler="by train count ** -1",
-        miner="all",
         loss="BCE",
         paper="the exponent -1 of PNS (the paper, section 3)",
         year=2024,
         formula="ids ~ count^-1 / sum count^-1;  loss = BCE",
-        take=(
-            "As the opposite extreme, for comparison: it teaches low scores for rare items. Rarely useful in practice."
-        ),
+        take="As the opposite extreme for comparison: it teaches low scores for rare items. Rarely useful in practice.",
         serves="The negatives are rare items: mid and tail almost disappear, and the head does not gain.",
     ),
     "gsasrec": MethodDefinition(
-        settings=Calibrated,
+        settings=settings(
+            random_negatives=256,
+            calibration=(Annotated[float, Field(ge=0, le=1, description="t of gBCE; 0: BCE")], 0.75),
+            draws_per="sequence",
+            exclude="target",
+        ),
         build=_calibrated,
         sampler="uniform over the catalogue",
-        miner="all",
         loss="gBCE",
         paper="gSASRec, Petrov & Macdonald (RecSys)",
         year=2023,
@@ -166,9 +111,6 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "When scores should be probabilities although negatives are sampled: gBCE corrects overconfidence. Needs "
             "many negatives and more epochs than BCE."
         ),
-        serves=(
-            "As random with better calibrated scores: the head keeps its advantage, mid gains, the tail is hardly "
-            "served."
-        ),
+        serves="As random but better calibrated: the head keeps its advantage, mid gains, the tail is hardly served.",
     ),
 }

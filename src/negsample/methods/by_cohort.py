@@ -5,76 +5,61 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from negsample.data.popularity import cohorts
 from negsample.losses import bce
-from negsample.methods import fields
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.fields import settings
 from negsample.miners import KeepAll
 from negsample.samplers import Cohort, own_cohort
-from negsample.settings import Settings
 
 
-class ByCohort(Settings):
-    """Draws by cohort."""
-
-    cohort_negatives: fields.CohortNegatives = 100
-    cohort_shares: Annotated[tuple[float, ...], Field(description="shares of head, mid and tail")] = (1 / 3,) * 3
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-    @field_validator("cohort_shares")
-    @classmethod
-    def _are_shares(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
-        if len(shares) != 3 or min(shares) < 0 or sum(shares) <= 0:
-            raise ValueError("must be three numbers >= 0 (head, mid, tail) with a sum above 0")
-        return shares
+def _are_shares(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if len(shares) != 3 or min(shares) < 0 or sum(shares) <= 0:
+        raise ValueError("must be three numbers >= 0 (head, mid, tail) with a sum above 0")
+    return shares
 
 
-class OwnCohort(Settings):
-    """Draws from the target's own cohort."""
-
-    cohort_negatives: fields.CohortNegatives = 20
-    own_cohort_share: Annotated[float, Field(ge=0, le=1, description="share drawn from the target's own cohort")] = 1.0
-    exclude: fields.Exclude = "history"
+_Shares = Annotated[tuple[float, ...], Field(description="shares of head, mid and tail"), AfterValidator(_are_shares)]
+_OwnShare = Annotated[float, Field(ge=0, le=1, description="share drawn from the target's own cohort")]
 
 
 def _cohorts(c: Catalogue) -> Tensor:
     return torch.from_numpy(cohorts(c.counts.cpu().numpy())).to(c.counts.device)
 
 
-def _by_cohort(c: Catalogue, n: ByCohort) -> Method:
+def _by_cohort(c: Catalogue, n: Any) -> Method:
     return Method(Cohort(_cohorts(c), n.cohort_shares, n.cohort_negatives, per=n.draws_per), KeepAll(), bce)
 
 
-def _own_cohort(c: Catalogue, n: OwnCohort) -> Method:
+def _own_cohort(c: Catalogue, n: Any) -> Method:
     shares = own_cohort(n.own_cohort_share)
     return Method(Cohort(_cohorts(c), shares, n.cohort_negatives, per="position"), KeepAll(), bce)
 
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "cohort": MethodDefinition(
-        settings=ByCohort,
+        settings=settings(
+            cohort_negatives=100, cohort_shares=(_Shares, (1 / 3,) * 3), draws_per="sequence", exclude="history"
+        ),
         build=_by_cohort,
         sampler="head, mid and tail in given shares, alike within each",
-        miner="all",
         loss="BCE",
         paper="stratified sampling over the paper's cohorts; named here",
         year=2026,
         formula="ids: a cohort by its share, then any of its items;  loss = BCE",
-        take=("When head, mid and tail negatives are wanted in fixed shares, whatever the popularity curve."),
+        take="When head, mid and tail negatives are wanted in fixed shares, whatever the popularity curve.",
         serves=(
             "Each cohort is a negative by its share. With equal shares, a third of the negatives are of the few head "
             "items: the head falls as with popularity."
         ),
     ),
     "own-cohort": MethodDefinition(
-        settings=OwnCohort,
+        settings=settings(cohort_negatives=20, own_cohort_share=(_OwnShare, 1.0), exclude="history"),
         build=_own_cohort,
         sampler="a share from the target's own cohort, the rest from the two others",
-        miner="all",
         loss="BCE",
         paper="popularity-matched negatives over the paper's cohorts; named here",
         year=2026,

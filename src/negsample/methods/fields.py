@@ -1,15 +1,16 @@
 """Settings that several methods have: type, rule and description of each, and whether a tuning searches it.
 
-A method's settings are a class of these with defaults, e.g. ``random_negatives: RandomNegatives = 100``. A range of
-its own replaces that of :func:`~negsample.methods.spaces.space_of`:
+A method's settings are a class of these with defaults, e.g. ``random_negatives: RandomNegatives = 100``; negsample's
+own are made by :func:`settings`. A range of its own replaces that of :func:`~negsample.methods.spaces.space_of`:
 ``random_negatives: Annotated[RandomNegatives, Whole(2, 500)] = 100``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from negsample.batches.packed import Exclude as Policy
 from negsample.methods.spaces import Around as Around
@@ -17,8 +18,10 @@ from negsample.methods.spaces import OneOf as OneOf
 from negsample.methods.spaces import Proposed as Proposed
 from negsample.methods.spaces import Real as Real
 from negsample.methods.spaces import Selected as Selected
+from negsample.methods.spaces import Space
 from negsample.methods.spaces import Whole as Whole
 from negsample.samplers import Per
+from negsample.settings import Settings
 
 Number = Annotated[int, Field(ge=1)]
 
@@ -52,7 +55,31 @@ MixedNegatives = Annotated[Number, Field(description="synthetic negatives, mixtu
 LogQStrength = Annotated[float, Field(ge=0, le=1, description="strength of the log-q correction; 0: none")]
 Temperature = Annotated[float, Field(gt=0, description="scores are divided by it")]
 
-# Where the paper's own settings lie, and beyond them on either side.
-PaperRandom = Annotated[RandomNegatives, Whole(2, 500)]
-PaperInBatch = Annotated[InBatchNegatives, Whole(2, 200)]
-PaperKept = Annotated[KeptHardest, Whole(1, 50)]
+SHARED: Mapping[str, Any] = {
+    "random_negatives": RandomNegatives,
+    "popularity_negatives": PopularityNegatives,
+    "popularity_exponent": PopularityExponent,
+    "log_uniform_negatives": LogUniformNegatives,
+    "in_batch_negatives": InBatchNegatives,
+    "cohort_negatives": CohortNegatives,
+    "cache_negatives": CacheNegatives,
+    "draws_per": DrawsPer,
+    "exclude": Exclude,
+    "kept_hardest": KeptHardest,
+    "not_kept": NotKept,
+    "picked_from": PickedFrom,
+    "resampled": Resampled,
+    "mixed_negatives": MixedNegatives,
+    "log_q_strength": LogQStrength,
+    "temperature": Temperature,
+}
+
+
+def settings(**defaults: Any) -> type[Settings]:
+    """A class of settings, from the default of each: shared ones by name, with a range as ``(Whole(2, 500), 100)``, and
+    those of one method with their type, as ``(float, 1.0)``."""
+    made: dict[str, Any] = {}
+    for name, given in defaults.items():
+        kind, default = given if isinstance(given, tuple) else (SHARED[name], given)
+        made[name] = (Annotated[SHARED[name], kind] if isinstance(kind, Space) else kind, default)
+    return create_model("MethodSettings", __base__=Settings, **made)

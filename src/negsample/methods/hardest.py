@@ -5,57 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from negsample.losses import bce
-from negsample.methods import fields
 from negsample.methods.definition import Method, MethodDefinition
+from negsample.methods.fields import Whole, settings
 from negsample.methods.shared import in_batch, mixed, softmax, uniform
 from negsample.miners import Hardest
-from negsample.settings import Settings
 
 
-class OfRandom(Settings):
-    """The highest scores of uniform draws."""
-
-    random_negatives: fields.PaperRandom = 100
-    kept_hardest: fields.PaperKept = 5
-    not_kept: fields.NotKept = "omit"
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class OfMixed(Settings):
-    """The highest scores of draws from the batch and uniform ones."""
-
-    in_batch_negatives: fields.PaperInBatch = 10
-    random_negatives: fields.PaperRandom = 100
-    kept_hardest: fields.PaperKept = 5
-    not_kept: fields.NotKept = "omit"
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class OfBatch(Settings):
-    """The highest scores of draws from the batch."""
-
-    in_batch_negatives: fields.InBatchNegatives = 100
-    kept_hardest: fields.KeptHardest = 5
-    not_kept: fields.NotKept = "omit"
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class OfManyShared(Settings):
-    """The highest scores of many shared draws."""
-
-    random_negatives: fields.RandomNegatives = 16384
-    in_batch_negatives: fields.InBatchNegatives = 127
-    kept_hardest: fields.KeptHardest = 100
-    not_kept: fields.NotKept = "omit"
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-def _hardest(n: OfRandom | OfMixed | OfBatch | OfManyShared) -> Hardest:
+def _hardest(n: Any) -> Hardest:
     proposed = [getattr(n, key, 0) for key in ("random_negatives", "in_batch_negatives")]
     if "all" not in proposed and n.kept_hardest >= sum(proposed):
         raise ValueError(
@@ -67,7 +23,13 @@ def _hardest(n: OfRandom | OfMixed | OfBatch | OfManyShared) -> Hardest:
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "adaptive": MethodDefinition(
-        settings=OfRandom,
+        settings=settings(
+            random_negatives=(Whole(2, 500), 100),
+            kept_hardest=(Whole(1, 50), 5),
+            not_kept="omit",
+            draws_per="sequence",
+            exclude="history",
+        ),
         build=lambda c, n: Method(uniform(c, n), _hardest(n), bce),
         sampler="uniform over the catalogue",
         miner="the highest scores",
@@ -83,7 +45,14 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "adaptive-mixed": MethodDefinition(
-        settings=OfMixed,
+        settings=settings(
+            in_batch_negatives=(Whole(2, 200), 10),
+            random_negatives=(Whole(2, 500), 100),
+            kept_hardest=(Whole(1, 50), 5),
+            not_kept="omit",
+            draws_per="sequence",
+            exclude="history",
+        ),
         build=lambda c, n: Method(mixed(c, n), _hardest(n), bce),
         sampler="in-batch and random together",
         miner="the highest scores",
@@ -91,17 +60,16 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="AMNS, Evaluating Performance and Bias of Negative Sampling (arXiv)",
         year=2024,
         formula="ids: K_b in-batch and K_r random;  keep the k with the highest s;  loss = BCE",
-        take=(
-            "The paper's recommendation among its six. Few selected negatives make training sensitive to the learning "
-            "rate: tune it."
-        ),
+        take="The paper's choice among its six. Few selected negatives are sensitive to the learning rate: tune it.",
         serves=(
             "The in-batch part proposes popular items, which are selected while their scores are high: the head falls, "
             "mid gains most. Few different items are recommended."
         ),
     ),
     "adaptive-in-batch": MethodDefinition(
-        settings=OfBatch,
+        settings=settings(
+            in_batch_negatives=100, kept_hardest=5, not_kept="omit", draws_per="sequence", exclude="history"
+        ),
         build=lambda c, n: Method(in_batch(c, n), _hardest(n), bce),
         sampler="targets of the batch, without replacement",
         miner="the highest scores",
@@ -109,17 +77,22 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="ANS over an in-batch pool: what the runs behind the paper's table did",
         year=2024,
         formula="ids: K targets of the batch;  keep the k with the highest s;  loss = BCE",
-        take=(
-            "To reproduce the paper's table, whose adaptive runs had this pool. Otherwise prefer adaptive-mixed, which "
-            "also draws rare items."
-        ),
+        take="To reproduce the paper's table, whose runs had this pool; else adaptive-mixed: it draws rare items too.",
         serves=(
             "Popular items are proposed often and selected when their scores are high: the head falls furthest among "
             "the adaptive methods."
         ),
     ),
     "tron": MethodDefinition(
-        settings=OfManyShared,
+        settings=settings(
+            random_negatives=16384,
+            in_batch_negatives=127,
+            kept_hardest=100,
+            not_kept="omit",
+            temperature=1.0,
+            draws_per="batch",
+            exclude="target",
+        ),
         build=lambda c, n: Method(mixed(c, n), _hardest(n), softmax(n)),
         sampler="random and in-batch together, shared",
         miner="the highest scores",

@@ -1,4 +1,4 @@
-"""Softmax over the targets of the batch."""
+"""Softmax over the targets of the batch, and of earlier ones."""
 
 from __future__ import annotations
 
@@ -7,68 +7,53 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from negsample.losses import corrected_log_q, sampled_softmax
-from negsample.methods import fields
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
+from negsample.methods.fields import Number, settings
 from negsample.methods.shared import corrected, in_batch, softmax
-from negsample.miners import BatchMix, Chain, KeepAll
-from negsample.settings import Settings
+from negsample.miners import BatchMix, Chain, KeepAll, LogQ, Resample, Temperature
+from negsample.samplers import Cache, InBatch, MemoryBank, Mixture
+
+_Concentration = Annotated[float, Field(gt=0, description="a of the mixture's share ~ Beta(a, a)")]
+_BankSize = Annotated[Number, Field(description="targets of earlier batches kept")]
+_WarmUp = Annotated[int, Field(ge=0, description="batches before the bank is used")]
+_CacheSize = Annotated[Number, Field(description="chosen negatives kept in the cache")]
 
 
-class OfBatch(Settings):
-    """Shared draws from the batch."""
-
-    in_batch_negatives: fields.InBatchNegatives = 512
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-class OfBatchCorrected(Settings):
-    """Shared draws from the batch, corrected."""
-
-    in_batch_negatives: fields.InBatchNegatives = 512
-    log_q_strength: fields.LogQStrength = 1.0
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-class MixedItems(Settings):
-    """Shared draws from the batch, and mixtures of two."""
-
-    in_batch_negatives: fields.InBatchNegatives = 512
-    mixed_negatives: fields.MixedNegatives = 512
-    mix_concentration: Annotated[float, Field(gt=0, description="a of the mixture's share ~ Beta(a, a)")] = 1.0
-    log_q_strength: fields.LogQStrength = 1.0
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-def _batch_mix(c: Catalogue, n: MixedItems) -> Method:
+def _batch_mix(c: Catalogue, n: Any) -> Method:
     mix = BatchMix(n.mixed_negatives, a=n.mix_concentration)
     miner = Chain(corrected(n), mix)
     return Method(in_batch(c, n), miner, sampled_softmax)
 
 
+def _cross_batch(c: Catalogue, n: Any) -> Method:
+    bank = MemoryBank(n.bank_size, warm_up=n.warm_up, counts=c.target_counts)
+    pool = Mixture(InBatch(n.in_batch_negatives, counts=c.target_counts, per="batch"), bank)
+    return Method(pool, corrected(n), sampled_softmax, memory=bank)
+
+
+def _xir(c: Catalogue, n: Any) -> Method:
+    kept = Cache(c.items, n.cache_negatives, size=n.cache_size)
+    pool = Mixture(in_batch(c, n), kept)
+    miner = Chain(Temperature(n.temperature), Resample(n.resampled, cache=kept), LogQ(n.log_q_strength))
+    return Method(pool, miner, sampled_softmax, memory=kept)
+
+
 METHODS: dict[str, MethodDefinition[Any]] = {
     "in-batch-softmax": MethodDefinition(
-        settings=OfBatch,
+        settings=settings(in_batch_negatives=512, temperature=1.0, draws_per="batch", exclude="target"),
         build=lambda c, n: Method(in_batch(c, n), KeepAll(), softmax(n)),
         sampler="targets of the batch, shared",
-        miner="all",
         loss="softmax",
         paper="GRU4Rec's cross-entropy, Hidasi et al. (ICLR)",
         year=2016,
         formula="ids: targets of the batch, shared;  loss = -s+ + log(exp(s+) + sum exp(s))",
-        take=(
-            "When the tail matters more than total accuracy: without a correction, popularity is subtracted from every "
-            "score."
-        ),
+        take="When the tail counts more than total accuracy: without correction, popularity is subtracted from scores.",
         serves="It learns s - log p: the head falls furthest here, mid and tail rise.",
     ),
     "in-batch-log-q": MethodDefinition(
-        settings=OfBatchCorrected,
+        settings=settings(
+            in_batch_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
+        ),
         build=lambda c, n: Method(in_batch(c, n), corrected(n, positives=True), sampled_softmax),
         sampler="targets of the batch, shared",
         miner="all, log-q on targets too",
@@ -87,7 +72,9 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "corrected-log-q": MethodDefinition(
-        settings=OfBatchCorrected,
+        settings=settings(
+            in_batch_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
+        ),
         build=lambda c, n: Method(in_batch(c, n), corrected(n, without_masked=True), corrected_log_q),
         sampler="targets of the batch, shared",
         miner="all, log-q without what is masked",
@@ -99,17 +86,19 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "what is not;  s' = s - log(m q');  loss = (1 - P) (-s+ + log sum exp(s')), P = exp(s+) / (exp(s+) + sum "
             "exp(s')), 1 - P without gradient"
         ),
-        take=(
-            "As the in-batch estimate of full cross-entropy. Its gradient is that of sampled softmax with an "
-            "uncorrected score of the target."
-        ),
-        serves=(
-            "As full cross-entropy over the items that are a target of another user; accurate for popular items, noisy "
-            "in the tail."
-        ),
+        take="The in-batch estimate of full cross-entropy; its gradient is sampled softmax's, the target uncorrected.",
+        serves="As full cross-entropy over other users' targets: accurate for popular items, noisy in the tail.",
     ),
     "batch-mix": MethodDefinition(
-        settings=MixedItems,
+        settings=settings(
+            in_batch_negatives=512,
+            mixed_negatives=512,
+            mix_concentration=(_Concentration, 1.0),
+            log_q_strength=1.0,
+            temperature=1.0,
+            draws_per="batch",
+            exclude="target",
+        ),
         build=_batch_mix,
         sampler="targets of the batch, shared",
         miner="all, log-q, and mixtures of two (no estimate)",
@@ -125,5 +114,48 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "full cross-entropy, because the synthetic items are in its partition too."
         ),
         serves="As in-batch with log-q; mixtures give smoother scores of rare items.",
+    ),
+    "cross-batch": MethodDefinition(
+        settings=settings(
+            in_batch_negatives=512,
+            bank_size=(_BankSize, 2048),
+            warm_up=(_WarmUp, 100),
+            log_q_strength=1.0,
+            temperature=1.0,
+            exclude="target",
+        ),
+        build=_cross_batch,
+        sampler="targets of the batch and of earlier ones, shared",
+        miner="all, log-q",
+        loss="softmax",
+        paper="CBNS, Wang et al. (SIGIR)",
+        year=2021,
+        formula="ids: targets of the batch and the last C before it (no gradient);  s' = s - log(m q_b);  softmax",
+        take=(
+            "When batches must be small and in-batch negatives are too few; where an encoder makes the vectors, those "
+            "of earlier batches cost nothing."
+        ),
+        serves="As corrected-log-q with more negatives: less noise for mid and tail.",
+    ),
+    "xir": MethodDefinition(
+        settings=settings(
+            in_batch_negatives=512,
+            cache_negatives=512,
+            cache_size=(_CacheSize, 4096),
+            resampled=128,
+            log_q_strength=1.0,
+            temperature=1.0,
+            draws_per="batch",
+            exclude="target",
+        ),
+        build=_xir,
+        sampler="targets of the batch and a cache of what was hard, shared",
+        miner="draws by exp(s - log q)",
+        loss="softmax",
+        paper="XIR, Chen et al. (NeurIPS)",
+        year=2022,
+        formula="pool: in-batch and cache;  draws ~ exp(s - log q);  s'' = s - log q'', q'' = exp(s) / Z;  softmax",
+        take="When the gradient should come from few informative items; the cache proposes again what was hard before.",
+        serves="As full cross-entropy, with the gradient on high scores; through the cache these include tail items.",
     ),
 }

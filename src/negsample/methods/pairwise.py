@@ -8,52 +8,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from negsample.losses import bpr, bpr_max
-from negsample.methods import fields
 from negsample.methods.definition import Method, MethodDefinition
+from negsample.methods.fields import Whole, settings
 from negsample.methods.shared import in_batch, popularity, uniform
-from negsample.methods.spaces import Whole
 from negsample.miners import Hardest, KeepAll, OneOfHardest
 from negsample.samplers import Mixture
-from negsample.settings import Settings
+
+_Regularization = Annotated[float, Field(ge=0, description="weight of BPR-max's score regularisation")]
 
 
-class HighestOfRandom(Settings):
-    """The highest score of uniform draws."""
-
-    random_negatives: Annotated[fields.RandomNegatives, Whole(2, 160)] = 32  # of one, the highest is no choice
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class OneOfHighest(Settings):
-    """One of the highest scores of uniform draws."""
-
-    random_negatives: fields.RandomNegatives = 100
-    picked_from: fields.PickedFrom = 10
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class Bpr(Settings):
-    """Uniform draws."""
-
-    random_negatives: fields.RandomNegatives = 100
-    draws_per: fields.DrawsPer = "sequence"
-    exclude: fields.Exclude = "history"
-
-
-class BprMax(Settings):
-    """Many shared draws, and a regularised loss."""
-
-    in_batch_negatives: fields.InBatchNegatives = 128
-    popularity_negatives: fields.PopularityNegatives = 2048
-    popularity_exponent: fields.PopularityExponent = 0.75
-    regularization: Annotated[float, Field(ge=0, description="weight of BPR-max's score regularisation")] = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-def _one_of_hardest(n: OneOfHighest) -> OneOfHardest:
+def _one_of_hardest(n: Any) -> OneOfHardest:
     if n.picked_from > n.random_negatives:
         raise ValueError(
             f"picked_from={n.picked_from} of random_negatives={n.random_negatives}: there are not so many; take at "
@@ -64,10 +28,9 @@ def _one_of_hardest(n: OneOfHighest) -> OneOfHardest:
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "bpr": MethodDefinition(
-        settings=Bpr,
+        settings=settings(random_negatives=100, draws_per="sequence", exclude="history"),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), bpr),
         sampler="uniform over the catalogue",
-        miner="all",
         loss="BPR",
         paper="BPR, Rendle et al. (UAI)",
         year=2009,
@@ -76,12 +39,18 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="As random: the head is served.",
     ),
     "bpr-max": MethodDefinition(
-        settings=BprMax,
+        settings=settings(
+            in_batch_negatives=128,
+            popularity_negatives=2048,
+            popularity_exponent=0.75,
+            regularization=(_Regularization, 1.0),
+            draws_per="batch",
+            exclude="target",
+        ),
         build=lambda c, n: Method(
             Mixture(in_batch(c, n), popularity(c, n)), KeepAll(), partial(bpr_max, reg=n.regularization)
         ),
         sampler="in-batch and by train count ** exponent, shared",
-        miner="all",
         loss="BPR-max",
         paper="GRU4Rec with top-k gains, Hidasi & Karatzoglou (CIKM)",
         year=2018,
@@ -90,13 +59,10 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "GRU4Rec's choice for sessions: thousands of shared negatives, of which the hardest have the largest "
             "weight in the loss. The regularisation keeps scores near zero; tune it."
         ),
-        serves=(
-            "Popularity-weighted and in-batch negatives reduce the scores of the head; how much depends on the "
-            "regularisation."
-        ),
+        serves="In-batch and popularity draws lower the scores of the head; how much depends on the regularisation.",
     ),
     "dns": MethodDefinition(
-        settings=HighestOfRandom,
+        settings=settings(random_negatives=(Whole(2, 160), 32), draws_per="sequence", exclude="history"),
         build=lambda c, n: Method(uniform(c, n), Hardest(1), bpr),
         sampler="uniform over the catalogue",
         miner="the highest score",
@@ -111,7 +77,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="As adaptive: better separation in head and mid, few different items recommended.",
     ),
     "dns-mn": MethodDefinition(
-        settings=OneOfHighest,
+        settings=settings(random_negatives=100, picked_from=10, draws_per="sequence", exclude="history"),
         build=lambda c, n: Method(uniform(c, n), _one_of_hardest(n), bpr),
         sampler="uniform over the catalogue (M)",
         miner="one of the N highest scores",
@@ -120,9 +86,6 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         year=2023,
         formula="ids: M uniform;  one at random of the N highest s;  loss = -log sigmoid(s+ - s)",
         take="DNS with a protection against false negatives: the larger N, the softer the selection.",
-        serves=(
-            "Softer than dns with the same pool. The head gains most, the tail is hardly served, and few different "
-            "items are recommended."
-        ),
+        serves="Softer than dns with its pool: the head gains most, the tail hardly; few different items recommended.",
     ),
 }

@@ -5,81 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from negsample.losses import sampled_softmax
-from negsample.methods import fields
 from negsample.methods.definition import Method, MethodDefinition
+from negsample.methods.fields import settings
 from negsample.methods.shared import corrected, mixed, softmax, uniform
 from negsample.miners import KeepAll
 from negsample.samplers import LogUniform, WholeCatalogue
-from negsample.settings import Settings
-
-
-class Sampled(Settings):
-    """Shared uniform draws."""
-
-    random_negatives: fields.RandomNegatives = 512
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-class SampledCorrected(Settings):
-    """Shared uniform draws, corrected."""
-
-    random_negatives: fields.RandomNegatives = 512
-    log_q_strength: fields.LogQStrength = 1.0
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-class ByRank(Settings):
-    """Shared draws by popularity rank, corrected."""
-
-    log_uniform_negatives: fields.LogUniformNegatives = 512
-    log_q_strength: fields.LogQStrength = 1.0
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-class MixedCorrected(Settings):
-    """Shared draws from the batch and uniform ones, corrected."""
-
-    in_batch_negatives: fields.InBatchNegatives = 256
-    random_negatives: fields.RandomNegatives = 256
-    log_q_strength: fields.LogQStrength = 1.0
-    temperature: fields.Temperature = 1.0
-    draws_per: fields.DrawsPer = "batch"
-    exclude: fields.Exclude = "target"
-
-
-class Full(Settings):
-    """All items."""
-
-    exclude: fields.Exclude = "target"
-
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "sampled-softmax": MethodDefinition(
-        settings=Sampled,
+        settings=settings(random_negatives=512, temperature=1.0, draws_per="batch", exclude="target"),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), softmax(n)),
         sampler="uniform over the catalogue, shared",
-        miner="all",
         loss="softmax",
         paper="SSM, Wu et al. (TOIS)",
         year=2024,
         formula="ids ~ 1/V, shared;  loss = -s+/tau + log(exp(s+/tau) + sum exp(s/tau))",
-        take=(
-            "A strong, simple default: one matrix product for the whole batch. A lower temperature gives the hardest "
-            "negatives more weight."
-        ),
+        take="A strong, simple default: one matrix product a batch. A low temperature weighs hard negatives more.",
         serves=(
             "A softmax weighs its negatives by their scores, so items with high scores for all users are reduced: more "
             "even than BCE over the same draws."
         ),
     ),
     "sampled-softmax-log-q": MethodDefinition(
-        settings=SampledCorrected,
+        settings=settings(
+            random_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
+        ),
         build=lambda c, n: Method(uniform(c, n), corrected(n), sampled_softmax),
         sampler="uniform over the catalogue, shared",
         miner="all, log-q",
@@ -94,7 +44,9 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="As full cross-entropy, with noise from the few tail negatives in a step.",
     ),
     "log-uniform": MethodDefinition(
-        settings=ByRank,
+        settings=settings(
+            log_uniform_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
+        ),
         build=lambda c, n: Method(
             LogUniform(c.counts, n.log_uniform_negatives, per=n.draws_per), corrected(n), sampled_softmax
         ),
@@ -111,7 +63,14 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "mixed-log-q": MethodDefinition(
-        settings=MixedCorrected,
+        settings=settings(
+            in_batch_negatives=256,
+            random_negatives=256,
+            log_q_strength=1.0,
+            temperature=1.0,
+            draws_per="batch",
+            exclude="target",
+        ),
         build=lambda c, n: Method(mixed(c, n), corrected(n), sampled_softmax),
         sampler="in-batch and random together, shared",
         miner="all, log-q of the mixture",
@@ -119,24 +78,18 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         paper="MNS as published, Yang et al. (WWW)",
         year=2020,
         formula="q = (m_b q_b + m_u / V) / (m_b + m_u) for every negative;  s' = s - log(m q);  softmax",
-        take=(
-            "For large catalogues: in-batch draws cover popular items, uniform draws the rest, and the correction "
-            "accounts for both."
-        ),
+        take="For large catalogues: in-batch draws cover popular items, uniform ones the rest; both are corrected for.",
         serves="As full cross-entropy; the uniform half makes the estimate for tail items less noisy.",
     ),
     "full-ce": MethodDefinition(
-        settings=Full,
+        settings=settings(exclude="target"),
         build=lambda c, n: Method(WholeCatalogue(c.items), KeepAll(), sampled_softmax, merged=True),
         sampler="the whole catalogue",
-        miner="all",
         loss="cross-entropy",
         paper="SASRec with cross-entropy: Klenitskiy & Vasilev (RecSys)",
         year=2023,
         formula="loss = -s+ + log sum over all items exp(s)",
-        take=(
-            "Whenever the catalogue is small enough: nothing is estimated. The time grows with V, the memory does not."
-        ),
+        take="Whenever the catalogue is small enough: nothing is estimated. Time grows with V, memory does not.",
         serves=(
             "Scores learn log-probabilities, popularity included: the reference for the effect of sampling. Use --dial "
             "to move between head and tail afterwards."

@@ -82,19 +82,22 @@ def space_of(model: type[Settings]) -> dict[str, Space]:
     A setting whose default is no number (``in_batch_negatives="all"``) is left as it is. What is selected comes after
     what is proposed, so that one can be drawn within the other (:func:`narrowed`).
     """
-    marks = {name: field.metadata for name, field in model.model_fields.items()}
-    selected = {name: each.leaves for name, found in marks.items() for each in found if isinstance(each, Selected)}
-    proposed = tuple(name for name, found in marks.items() if any(isinstance(each, Proposed) for each in found))
-    among = Among(proposed, tuple(selected.items()))
-    space = dict(OF_TRAINING)
+    space, proposed, selected = dict(OF_TRAINING), [], {}
     for name, field in model.model_fields.items():
-        ranges = [each for each in field.metadata if isinstance(each, Space)]
-        marked = any(isinstance(each, Around | Proposed | Selected) for each in field.metadata)
-        if not ranges and marked and isinstance(field.default, int):
-            ranges = [Whole(max(1, field.default // 20), 5 * field.default)]
-        for each in ranges[-1:]:
-            bounded = isinstance(each, Whole) and name in (*proposed, *selected)
-            space[name] = each._replace(among=among) if isinstance(each, Whole) and bounded else each
+        for each in field.metadata:
+            if isinstance(each, Proposed):
+                proposed.append(name)
+            elif isinstance(each, Selected):
+                selected[name] = each.leaves
+            if isinstance(each, Space):
+                space[name] = each
+            elif isinstance(each, Around | Proposed | Selected) and isinstance(field.default, int):
+                space.setdefault(name, Whole(max(1, field.default // 20), 5 * field.default))
+    among = Among(tuple(proposed), tuple(selected.items()))
+    for name in (*proposed, *selected):
+        found = space.get(name)
+        if isinstance(found, Whole):
+            space[name] = found._replace(among=among)
     return dict(sorted(space.items(), key=lambda each: each[0] in selected))
 
 
