@@ -24,6 +24,7 @@ from negsample import (
     KeepAll,
     Method,
     MethodDefinition,
+    ModelSettings,
     Negatives,
     PopRec,
     Scored,
@@ -40,7 +41,6 @@ from negsample.methods import fields
 from negsample.models.dropout import dropout
 from negsample.models.item_table import ItemTable
 from negsample.samplers.exclusion import excluded
-from negsample.settings import Dim, Dropout, MaxLength, Table, TableDtype
 
 # A sampler: which ids are proposed.
 
@@ -201,15 +201,10 @@ class Convolution(nn.Module):
         return result
 
 
-class ConvolutionSettings(Settings):
+class ConvolutionSettings(ModelSettings):
     """The settings of ``backbone=convolution``: those that every backbone has, and its own."""
 
     backbone: Literal["convolution"] = "convolution"
-    dim: Dim = 50
-    max_length: MaxLength = 50
-    dropout: Dropout = 0.2
-    table: Table = None
-    table_dtype: TableDtype = "float32"
     blocks: int = Field(4, ge=1, description="convolutions; with B of them a state sees 2^B items")
 
     def build(self, table: ItemTable, *, rng: torch.Generator) -> Backbone:

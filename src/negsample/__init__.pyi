@@ -79,6 +79,7 @@ from .scoring.dial import query_vectors as query_vectors
 from .settings import EvaluationSettings as EvaluationSettings
 from .settings import GRU4RecSettings as GRU4RecSettings
 from .settings import MachineSettings as MachineSettings
+from .settings import ModelSettings as ModelSettings
 from .settings import PrepareSettings as PrepareSettings
 from .settings import RunSettings as RunSettings
 from .settings import SASRecSettings as SASRecSettings

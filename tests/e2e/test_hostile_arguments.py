@@ -15,7 +15,7 @@ from negsample import InputError, PrepareSettings, plan, run_settings
 from negsample.evaluation.metrics.ranking import METRICS
 from negsample.methods import negative_settings
 from negsample.models.baselines import BASELINES
-from negsample.settings import BACKBONES, Dim, Dropout, MaxLength, Table, TableDtype
+from negsample.settings import BACKBONES
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -24,15 +24,10 @@ SETTINGS = run_settings(epochs=1, dim=4, blocks=1, max_length=4)
 RANDOM = {"random_negatives": 2, "draws_per": "sequence", "exclude": "history"}
 
 
-class OwnBackbone(negsample.Settings):
+class OwnBackbone(negsample.ModelSettings):
     """The settings of a backbone of one's own."""
 
     backbone: str = "of-this-test"
-    dim: Dim = 4
-    max_length: MaxLength = 4
-    dropout: Dropout = 0.0
-    table: Table = None
-    table_dtype: TableDtype = "float32"
 
     def build(self, table, *, rng):
         raise AssertionError("nobody asks for it")

@@ -7,10 +7,10 @@ import torch
 from pydantic import Field, create_model
 from torch import nn
 
-from negsample import GRU4Rec, InputError, SASRec, Settings, register_backbone, run_settings
+from negsample import GRU4Rec, InputError, ModelSettings, SASRec, Settings, register_backbone, run_settings
 from negsample.models.build import build_backbone
 from negsample.models.item_table import RowsTable
-from negsample.settings import BACKBONES, Dim, Dropout, MaxLength, Table, TableDtype
+from negsample.settings import BACKBONES
 
 CPU = torch.device("cpu")
 
@@ -26,26 +26,15 @@ class Mean(nn.Module):
         return vectors_TD.mean(0).expand_as(vectors_TD)
 
 
-class MeanSettings(Settings):
+class MeanSettings(ModelSettings):
     backbone: str = "mean"
-    dim: Dim = 6
-    max_length: MaxLength = 9
-    dropout: Dropout = 0.0
-    table: Table = None
-    table_dtype: TableDtype = "float32"
+    max_length: int = 9
     kept: bool = Field(True, description="whether it keeps its table")
 
     def build(self, table, *, rng):
         if self.dim == 13:
             raise ValueError("dim must not be 13")
         return Mean(table if self.kept else None, self.max_length)
-
-
-def settings_with(*, without=(), **more):
-    fields = {key: (each.annotation, each) for key, each in MeanSettings.model_fields.items() if key not in without}
-    made = create_model("Changed", __base__=Settings, **fields, **more)
-    made.build = MeanSettings.build
-    return made
 
 
 @pytest.fixture(autouse=True)
@@ -91,9 +80,13 @@ def test_one_of_your_own_is_built_by_its_name(rng):
     [
         ("sasrec", MeanSettings, "the name 'sasrec' is negsample's own"),
         ("means", MeanSettings, "backbone 'means': its settings have backbone='mean' by default; it must be its name"),
-        ("mean", settings_with(without=("dim", "table")), "its settings lack dim, table; every backbone has backbone,"),
-        ("mean", settings_with(epochs=(int, 3)), "its setting epochs is one of training"),
-        ("mean", create_model("NoBuild", __base__=Settings), r"with a method build\(self, table"),
+        (
+            "mean",
+            create_model("Taken", __base__=MeanSettings, epochs=(int, 3)),
+            "its setting epochs is one of training",
+        ),
+        ("mean", create_model("NoBuild", __base__=ModelSettings), r"with a method build\(self, table"),
+        ("mean", create_model("NoModel", __base__=Settings, build=(int, 3)), "a class of negsample.ModelSettings with"),
     ],
 )
 def test_what_is_no_backbone_is_refused(name, own, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 
 import typer
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data.app, name="data")
-COMMANDS = {
+COMMANDS: Mapping[str, Callable[..., None]] = {
     "prepare": prepare_command,
     "train": train_command,
     "evaluate": evaluate_command,

@@ -11,7 +11,7 @@ from negsample.models.backbone import Backbone
 from negsample.models.gru4rec import GRU4Rec
 from negsample.models.item_table import DenseTable, RowsTable
 from negsample.models.sasrec import SASRec
-from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, SASRecSettings, Settings, table_for
+from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, SASRecSettings, table_for
 
 
 def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator, device: torch.device) -> Backbone:
@@ -32,17 +32,11 @@ def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator,
 
 
 def _around(table: DenseTable | RowsTable, settings: ModelSettings, items: int, rng: torch.Generator) -> Any:
-    common: dict[str, Any] = {
-        "dim": settings.dim,
-        "max_length": settings.max_length,
-        "dropout": settings.dropout,
-        "rng": rng,
-        "table": table,
-    }
+    own = settings.model_dump(exclude={"backbone", "table", "table_dtype"}) | {"rng": rng, "table": table}
     if isinstance(settings, GRU4RecSettings):
-        return GRU4Rec(items, blocks=settings.blocks, **common)
+        return GRU4Rec(items, **own)
     if isinstance(settings, SASRecSettings):
-        return SASRec(items, blocks=settings.blocks, heads=settings.heads, init=settings.init, **common)
+        return SASRec(items, **own)
     try:
         model = settings.build(table, rng=rng)  # type: ignore[attr-defined]
     except ValueError as error:
@@ -56,16 +50,16 @@ def _around(table: DenseTable | RowsTable, settings: ModelSettings, items: int, 
 
 
 @guarded
-def register_backbone(name: str, settings: type[Settings], *, replace: bool = False) -> type[Settings]:
+def register_backbone(name: str, settings: type[ModelSettings], *, replace: bool = False) -> type[ModelSettings]:
     """Add a backbone of your own, which is then chosen by ``backbone=NAME``. Returns its settings.
 
     Args:
         name: see :meth:`negsample.plugins.Registry.register`.
-        settings: its settings, those of :class:`~negsample.settings.ModelSettings` among them, and a method
-            ``build(self, table, *, rng)`` that makes a :class:`~negsample.models.Backbone` around an item table.
+        settings: a class of :class:`~negsample.ModelSettings` with a method ``build(self, table, *, rng)`` that makes a
+            :class:`~negsample.models.Backbone` around an item table.
         replace: take the place of one that was registered before; never of negsample's own.
 
     Raises:
-        InputError: the name is taken or is none, or the settings lack what each backbone has.
+        InputError: the name is taken or is none, or the settings are none of a backbone.
     """
     return BACKBONES.register(name, settings, replace=replace)

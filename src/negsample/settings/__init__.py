@@ -1,0 +1,40 @@
+"""What can be set? Settings are frozen, checked at birth, and have a fingerprint that is their identity.
+
+Legend used all over the project: ``U`` users, ``V`` items (ids ``1..V``; ``0`` is "nothing here"), ``B``
+sequences in a batch, ``L`` maximum length, ``T`` real positions in a batch, ``K`` negatives, ``D`` embedding
+width, ``E`` evaluated events, ``Q`` queries (histories that events are ranked for).
+"""
+
+from negsample.settings.base import Settings, canonical_json, checked, fingerprint
+from negsample.settings.groups import EvaluationSettings, History, MachineSettings, PrepareSettings, TrainingSettings
+from negsample.settings.model import (
+    BACKBONES,
+    ROWS_FROM,
+    GRU4RecSettings,
+    ModelSettings,
+    SASRecSettings,
+    table_for,
+)
+from negsample.settings.run import RunSettings, is_run_setting, run_settings, setting_fields
+
+__all__ = [
+    "BACKBONES",
+    "ROWS_FROM",
+    "EvaluationSettings",
+    "GRU4RecSettings",
+    "History",
+    "MachineSettings",
+    "ModelSettings",
+    "PrepareSettings",
+    "RunSettings",
+    "SASRecSettings",
+    "Settings",
+    "TrainingSettings",
+    "canonical_json",
+    "checked",
+    "fingerprint",
+    "is_run_setting",
+    "run_settings",
+    "setting_fields",
+    "table_for",
+]

@@ -1,0 +1,111 @@
+"""The settings of a dataset, and those of a run but for its model and its method."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from negsample.settings.base import Settings
+
+History = Literal["frozen", "rolling", "rolling-basket"]
+"""What a model knows when it is measured; see :func:`negsample.evaluation.evaluate.queries`."""
+
+
+class PrepareSettings(Settings):
+    """How a log becomes a prepared dataset; the commands have an option for each."""
+
+    user: str | None = Field(None, min_length=1, description="Column of the user; guessed when not given.")
+    item: str | None = Field(None, min_length=1, description="Column of the item; guessed when not given.")
+    time: str | None = Field(None, min_length=1, description="Column of the time; guessed when not given.")
+    keep_missing_ids: bool = Field(False, description="Keep ids that say 'missing' (NA, null, ...).")
+    min_user_events: int = Field(1, ge=1, description="Leave out users with fewer events.")
+    min_item_events: int = Field(1, ge=1, description="Leave out items with fewer events.")
+    split: Literal["timestamp", "paper"] = Field(
+        "timestamp",
+        description="Split at a point in time (timestamp), or at a row count as the paper's code (paper). "
+        "(default: timestamp)",
+    )
+    valid_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for validation.")
+    test_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for test, the latest.")
+    cold: Literal["keep", "drop"] = Field(
+        "keep",
+        description="Items in no train event: keep them in the catalogue (as tail items), or drop them and their "
+        "events.",
+    )
+
+    def reading(self) -> dict[str, Any]:
+        """Those of them that :func:`~negsample.data.log.read.read_log` takes."""
+        return self.model_dump(include={"user", "item", "time", "keep_missing_ids"})
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> PrepareSettings:
+        if self.valid_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"valid_fraction {self.valid_fraction} + test_fraction {self.test_fraction} must stay below 1"
+            )
+        return self
+
+
+class TrainingSettings(Settings):
+    """How a model is trained; the same for every method of a study."""
+
+    epochs: int = Field(20, ge=1, description="passes over the trained users")
+    batch_size: int = Field(128, ge=1, description="sequences a step")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    windows: Literal["last", "all"] = Field(
+        "last", description="targets of a longer history: its last max_length, or all, cut into several sequences"
+    )
+    table_optimizer: Literal["adam", "adagrad"] = Field("adam", description="of rows; adagrad: row-wise")
+    table_learning_rate: float | None = Field(None, gt=0, description="of rows; None: learning_rate")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the encoder's products; parameters, scores and losses are float32"
+    )
+    oversampling_factor: int | None = Field(
+        None, ge=1, description="epochs whose batches are kept, negatives and all, and used again in later ones"
+    )
+    with_replacement: bool = Field(
+        False,
+        description="an epoch is users // batch_size batches of users drawn with replacement, as in the reference; "
+        "else each trained user once",
+    )
+    padding: Literal["omit", "count"] = Field(
+        "omit",
+        description="positions of the B x L of a batch without an item: no part of the loss, or counted in its means "
+        "as the reference does (sasrec only)",
+    )
+    eval_every: int = Field(1, ge=1, description="epochs between validations")
+
+
+class EvaluationSettings(Settings):
+    """How a trained model is measured."""
+
+    history: History = Field("frozen", description="what the model knows at evaluation")
+    filter_seen: bool = Field(
+        False, description="leave items of the history out of the ranking; a repeat is then never a hit"
+    )
+    k: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = Field(
+        (1, 5, 10, 20),
+        description="cut-offs of the figures, such as 5,10,50; 10, by which epochs are chosen, is always one",
+    )
+
+    @field_validator("k", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        """A number alone, or text with commas, is one too."""
+        return value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else value
+
+    @field_validator("k", mode="after")
+    @classmethod
+    def _is_ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted({*value, 10}))
+
+
+class MachineSettings(Settings):
+    """What concerns the machine and not the numbers: no part of a run's identity."""
+
+    score_memory: int = Field(
+        1024,
+        ge=1,
+        description="MiB that scores may take; beyond, they are computed in parts, and again for the gradient",
+    )

@@ -1,0 +1,77 @@
+"""The settings of models: what every backbone has, and the settings of each by its name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from negsample.plugins import Registry
+from negsample.settings.base import Settings
+from negsample.settings.groups import EvaluationSettings, MachineSettings, TrainingSettings
+
+DEFAULT_BACKBONE = "sasrec"
+GROUPS: tuple[type[Settings], ...] = (TrainingSettings, EvaluationSettings, MachineSettings)
+"""The settings of a run beside those of its model."""
+ROWS_FROM = 50_000  # items: from here on a step over the rows of a batch is the faster one
+
+
+class ModelSettings(Settings):
+    """What every backbone has; the settings of one inherit from it, with its name as default of ``backbone``."""
+
+    backbone: str = Field("", description="the backbone")
+    dim: int = Field(50, ge=1, description="D: width of the embeddings")
+    max_length: int = Field(50, ge=1, description="L: inputs a sequence is cut to, the latest kept")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped while training")
+    table: Literal["dense", "rows"] | None = Field(
+        None,
+        description=f"a step updates all item embeddings, or its rows alone; None: rows from {ROWS_FROM:,} items on",
+    )
+    table_dtype: Literal["float32", "bfloat16"] = Field("float32", description="how rows are stored")
+
+
+class SASRecSettings(ModelSettings):
+    """A model of SASRec."""
+
+    backbone: Literal["sasrec"] = Field("sasrec", description="the backbone")
+    blocks: int = Field(2, ge=1, description="transformer blocks")
+    heads: int = Field(1, ge=1, description="attention heads; must divide dim")
+    init: Literal["normal", "glorot"] = Field(
+        "normal", description="values of the matrices at first: N(0, 0.02), or Glorot uniform as the reference"
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> SASRecSettings:
+        if self.dim % self.heads:
+            raise ValueError(f"heads must divide dim, got dim {self.dim} and heads {self.heads}")
+        return self
+
+
+class GRU4RecSettings(ModelSettings):
+    """A model of GRU4Rec."""
+
+    backbone: Literal["gru4rec"] = Field("gru4rec", description="the backbone")
+    blocks: int = Field(2, ge=1, description="GRU layers")
+
+
+def _check_backbone(name: str, model: type[ModelSettings]) -> None:
+    if not (isinstance(model, type) and issubclass(model, ModelSettings) and hasattr(model, "build")):
+        raise ValueError(
+            "its settings must be a class of negsample.ModelSettings with a method build(self, table, *, rng)"
+        )
+    if taken := [key for key in model.model_fields for group in GROUPS if key in group.model_fields]:
+        raise ValueError(f"its setting {taken[0]} is one of training or evaluation; take another name")
+    if (default := model.model_fields["backbone"].default) != name:
+        raise ValueError(f"its settings have backbone={default!r} by default; it must be its name")
+    model()  # all have defaults
+
+
+BACKBONES: Registry[type[ModelSettings]] = Registry(
+    "backbone", {"sasrec": SASRecSettings, "gru4rec": GRU4RecSettings}, check=_check_backbone
+)
+"""The settings of each backbone, by its name."""
+
+
+def table_for(items: int) -> Literal["dense", "rows"]:
+    """The table that is faster for a catalogue of so many items."""
+    return "rows" if items >= ROWS_FROM else "dense"
