@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import polars as pl
 
 from negsample.data.log import ids, times
-from negsample.data.log.scan import ROLES, Scan
+from negsample.data.log.scan import ROLES, Scan, total
 from negsample.data.log.table import Column, Table
 from negsample.errors import InputError
 
@@ -30,7 +31,9 @@ def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, 
         )
     columns = {role: table.column(name) for role, name in chosen.items()}
     for role, column in columns.items():
-        (times if role == "time" else ids).check_type(column, table)
+        needs = times if role == "time" else ids
+        if not needs.can_be(column):
+            raise InputError(f"column '{column.name}' of {table.path} is of type {column.dtype}; {needs.FORMS}")
         expected = first.column(column.name).dtype
         if any(getattr(column.dtype, kind)() != getattr(expected, kind)() for kind in ("is_numeric", "is_temporal")):
             raise InputError(
@@ -42,124 +45,109 @@ def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, 
 
 def check_has_events(scans: Sequence[Scan], path: Path) -> None:
     """Refuses a log of which no row has a user and an item."""
-    if any(each.facts["events"] for each in scans):
+    if total(scans, "events"):
         return
     first = scans[0]
-    for each in scans:
-        for role in ROLES:
-            row = each.facts[f"missing_{role}_row"]
-            if row is not None:
-                raise InputError(
-                    f"{path}: no row has a user and an item: {sum(part.facts['missing'] for part in scans):,} rows say "
-                    f"that it is missing, as {each.table.where(row)}, where {each.cell(role, row)}; name another "
-                    f"column with --{role} COL (its columns are: {', '.join(first.table.columns)}), or read these as "
-                    f"ids with --keep-missing-ids"
-                )
+    for each, role in product(scans, ROLES):
+        if each.facts[f"{role}_missing"]:
+            row = each.facts[f"{role}_missing_row"]
+            raise InputError(
+                f"{path}: no row has a user and an item: {total(scans, 'missing'):,} rows say that it is missing, as "
+                f"{each.table.where(row)}, where {each.cell(role, row)}; name another column with --{role} COL (its "
+                f"columns are: {', '.join(first.table.columns)}), or read these as ids with --keep-missing-ids"
+            )
     user, item = (first.columns[role].name for role in ROLES)
     raise InputError(f"{path}: no row has a user (column '{user}') and an item ('{item}')")
 
 
-def check_ids(scan: Scan) -> None:
+def check_ids(scans: Sequence[Scan]) -> None:
     """Refuses values that are no ids."""
-    for role in ROLES:
-        dtype, most = scan.columns[role].dtype, scan.columns[role].exact_up_to
-        row = scan.facts[f"{role}_inexact_row"]
-        if row is not None and most is not None:
-            raise InputError(
-                f"{scan.at(role, row)}; an id is text or a whole number, and a {dtype} holds whole numbers exactly "
-                f"only up to {most:,} (2^{most.bit_length() - 1}); store the ids as integers or text in the log"
-            )
-        row = scan.facts[f"{role}_garbled_row"]
-        if row is not None:
-            raise InputError(
-                f"{scan.at(role, row)}; an id holds no line break or other control character (look for a misplaced "
-                f"quote before it), and no number that a spreadsheet rounded"
-            )
+    for each, role in product(scans, ROLES):
+        dtype, most = each.columns[role].dtype, each.columns[role].exact_up_to or 0
+        _refuse_first(
+            each,
+            f"{role}_inexact",
+            f"an id is text or a whole number, and a {dtype} holds whole numbers exactly only up to {most:,} "
+            f"(2^{most.bit_length() - 1}); store the ids as integers or text in the log",
+        )
+        _refuse_first(
+            each,
+            f"{role}_garbled",
+            "an id holds no line break or other control character (look for a misplaced quote before it), and no "
+            "number that a spreadsheet rounded",
+        )
 
 
 def unit_of(scans: Sequence[Scan]) -> str | None:
     """The unit of the numbers of all parts; None: calendar dates. A row without such a time is refused."""
-    total = {key: sum(each.facts[key] for each in scans) for key in ("numbers", "moments", *times.UNITS)}
-    numeric = total["numbers"] >= total["moments"]
+    numbers, units = total(scans, "number"), {unit: total(scans, unit) for unit in times.UNITS}
+    numeric = numbers >= total(scans, "moment")
+    kind, others = ("number", "numbers" if numbers else None) if numeric else ("moment", "calendar dates")
     for each in scans:
-        _check_is_time(each, numeric, total["numbers"])
+        row = each.facts[f"no_{kind}_row"]
+        if row is not None:
+            rest = f", other rows hold {others}" if others else ""
+            raise InputError(f"{each.at('time', row)}{rest}; {times.FORMS}")
     if numeric:
-        _check_one_unit(scans, total)
+        _check_one_unit(scans, units)
     for each in scans:
-        _check_exact(each)
-        _check_plausible(each, numeric)
-    return max(times.UNITS, key=lambda unit: total[unit]) if numeric else None
+        column = each.columns["time"]
+        _refuse_first(
+            each,
+            "inexact",
+            f"a {column.dtype} holds whole numbers exactly only up to {column.exact_up_to or 0:,}, so that times and "
+            "their order are lost; store the times as integers where the log is made",
+        )
+        if each.facts[f"odd_{kind}"]:
+            raise InputError(_why_odd(each, kind))
+    return max(units, key=lambda unit: units[unit]) if numeric else None
 
 
-def _check_is_time(scan: Scan, numeric: bool, numbers: int) -> None:
-    row = scan.facts["no_number_row" if numeric else "no_moment_row"]
+def _refuse_first(scan: Scan, fault: str, rule: str) -> None:
+    row = scan.facts[f"{fault}_row"]
     if row is not None:
-        most = "calendar dates" if not numeric else "numbers" if numbers else None
-        others = f", other rows hold {most}" if most else ""
-        raise InputError(f"{scan.at('time', row)}{others}; a time is {times.FORMS}")
+        role = fault.rpartition("_")[0] or "time"
+        raise InputError(f"{scan.at(role, row)}; {rule}")
 
 
-def _check_one_unit(scans: Sequence[Scan], total: dict[str, int]) -> None:
-    common, *others = sorted((unit for unit in times.UNITS if total[unit]), key=lambda unit: -total[unit]) or [""]
-    for each in scans:
-        for unit in others:
-            row = each.facts[f"{unit}_row"]
-            if row is None:
-                continue
-            cell = each.cell("time", row)
-            if each.facts[unit] == each.facts["events"]:
-                other = next(part for part in scans if part.facts[common])
-                raise InputError(
-                    f"parts in different units: times of {each.table.path} are {unit} since 1970 (row {row + 1}: "
-                    f"{cell}), those of {other.table.path.name} {common}; write all parts in one unit"
-                )
+def _check_one_unit(scans: Sequence[Scan], rows: dict[str, int]) -> None:
+    common, *others = sorted((unit for unit in times.UNITS if rows[unit]), key=lambda unit: -rows[unit]) or [""]
+    for each, unit in product(scans, others):
+        row = each.facts[f"{unit}_row"]
+        if row is None:
+            continue
+        cell = each.cell("time", row)
+        if each.facts[unit] == each.facts["events"]:
+            other = next(part for part in scans if part.facts[common])
             raise InputError(
-                f"two units of time in one column: the row {each.table.where(row)}, where {cell}, holds {unit} since "
-                f"1970 as do {total[unit]:,} in all, {total[common]:,} rows hold {common}; write all in one unit"
+                f"parts in different units: times of {each.table.path} are {unit} since 1970 (row {row + 1}: "
+                f"{cell}), those of {other.table.path.name} {common}; write all parts in one unit"
             )
-
-
-def _check_exact(scan: Scan) -> None:
-    row = scan.facts["inexact_row"]
-    if row is not None:
-        dtype, most = scan.columns["time"].dtype, scan.columns["time"].exact_up_to
         raise InputError(
-            f"{scan.at('time', row)}; a {dtype} holds whole numbers exactly only up to {most:,}, so that times and "
-            f"their order are lost; store the times as integers where the log is made"
+            f"two units of time in one column: the row {each.table.where(row)}, where {cell}, holds {unit} since "
+            f"1970 as do {rows[unit]:,} in all, {rows[common]:,} rows hold {common}; write all in one unit"
         )
 
 
-def _check_plausible(scan: Scan, numeric: bool) -> None:
-    """Refuses times before 1980 or in the future: another unit, another column, or a filler where no time is known."""
-    kind = "number" if numeric else "moment"
-    count, row = scan.facts[f"odd_{kind}s"], scan.facts[f"odd_{kind}_row"]
-    if not count:
-        return
-    start = scan.at("time", row)
-    many = f"{count:,} of {scan.facts['events']:,} times are before 1980 or in the future"
-    if not numeric:
-        raise InputError(f"{start}; {many}; {_WAY_OUT}")
-    low, high, distinct, first = _span(scan)
-    if distinct <= _FEW and count == scan.facts["events"] > distinct:
-        number = _NUMBERS[distinct] if distinct < len(_NUMBERS) else str(distinct)
-        what = f"{number} distinct values between {low:g} and {high:g} are no times"
-        raise InputError(f"{start}; {what}; name the column of the time with --time COL")
+def _why_odd(scan: Scan, kind: str) -> str:
+    """The message on times before 1980 or in the future: another unit, another column, or a filler."""
+    count, events = scan.facts[f"odd_{kind}"], scan.facts["events"]
+    start = scan.at("time", scan.facts[f"odd_{kind}_row"])
+    many = f"{count:,} of {events:,} times are before 1980 or in the future"
+    if kind == "moment":
+        return f"{start}; {many}; {_WAY_OUT}"
+    rows = scan.table.frame.filter(scan.event).select(**times.values(scan.columns["time"]))
+    odd, number = rows.filter(times.rules()["odd_number"]), pl.col("number")
+    span = odd.select(number.min(), high=number.max(), distinct=number.n_unique(), first=number.first())
+    low, high, distinct, first = span.collect(engine="streaming").row(0)
+    if distinct <= _FEW and count == events > distinct:
+        words = _NUMBERS[distinct] if distinct < len(_NUMBERS) else str(distinct)
+        return (
+            f"{start}; {words} distinct values between {low:g} and {high:g} are no times; "
+            f"name the column of the time with --time COL"
+        )
     unit = next((unit for unit, a_second in times.UNITS.items() if abs(first) < 1e11 * a_second), "nanoseconds")
     moment = times.iso(int(first / times.UNITS[unit] * 10**6))
-    raise InputError(f"{start}, as {unit} since 1970 {moment}; {many}{_in_1970(low, high)}; {_WAY_OUT}")
-
-
-def _span(scan: Scan) -> tuple[float, float, int, float]:
-    """The least and the greatest number that is no time, how many distinct there are, and the first."""
-    value = pl.col("value")
-    numbers = scan.table.frame.filter(scan.event).select(value=times.number(scan.columns["time"]))
-    odd = numbers.filter(~pl.any_horizontal([times.is_plausible_in(value, unit) for unit in times.UNITS]))
-    span = odd.select(low=value.min(), high=value.max(), distinct=value.n_unique(), first=value.first())
-    low, high, distinct, first = span.collect(engine="streaming").row(0)
-    return low, high, distinct, first
-
-
-def _in_1970(low: float, high: float) -> str:
-    if low < 0 or high >= 366 * 86_400:
-        return ""
-    return f": times in {'January ' if high < 31 * 86_400 else ''}1970: no seconds"
+    if low >= 0 and high < 366 * 86_400:
+        many += f": times in {'January ' if high < 31 * 86_400 else ''}1970: no seconds"
+    return f"{start}, as {unit} since 1970 {moment}; {many}; {_WAY_OUT}"

@@ -44,10 +44,7 @@ def choose_columns(
         columns: the column names of the file, in its order.
         asked: for each role (user, item, time) the column that was named, or None.
         path: named in errors.
-        header: the names come from the first line of a text file, which may be a row.
-
-    Raises:
-        InputError: a column is not there, is there twice, or would serve two roles, or the names are a row.
+        header: the names come from the first line of a text file, which is refused where it is a row.
     """
     if header:
         _check_is_header(columns, asked, path)
@@ -66,10 +63,11 @@ def choose_columns(
                 f"column '{column}' of {path} would be both the {other} and the {role}; "
                 f"its columns are: {_listed(columns)}; name one for each with --{other} COL and --{role} COL"
             )
-    guessed = [f"{role} from column '{chosen[role]}'" for role in chosen if not asked.get(role)]
-    named = [f"{role} from column '{chosen[role]}'" for role in chosen if asked.get(role)]
-    notes = [f"Guessed from the names: {', '.join(guessed)}."] if guessed else []
-    return chosen, notes + ([f"As named: {', '.join(named)}."] if named else [])
+    notes = []
+    for how, was_named in (("Guessed from the names", False), ("As named", True)):
+        roles = [f"{role} from column '{chosen[role]}'" for role in chosen if bool(asked.get(role)) == was_named]
+        notes += [f"{how}: {', '.join(roles)}."] if roles else []
+    return chosen, notes
 
 
 def _check_is_header(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> None:
@@ -87,9 +85,7 @@ def _check_is_header(columns: Sequence[str], asked: Mapping[str, str | None], pa
 
 
 def _guess(role: str, columns: Sequence[str], path: Path) -> str:
-    by_plain_name: dict[str, str] = {}
-    for column in columns:
-        by_plain_name.setdefault(plain(column), column)
+    by_plain_name = {plain(column): column for column in reversed(columns)}  # the first of each name
     for name in USUAL_NAMES[role]:
         if name in by_plain_name:
             return by_plain_name[name]

@@ -40,8 +40,7 @@ class Layout(NamedTuple):
 def read_layout(path: Path) -> Layout:
     """The layout of the text file at ``path``.
 
-    Raises:
-        InputError: it is empty, not UTF-8 text, has no rows, or a row with too few or too many fields.
+    One that is empty, no UTF-8 text, has no rows, or a row with too few or too many fields, is refused.
     """
     try:
         head = pl.scan_lines(path, n_rows=1, glob=False).collect()["line"].to_list()
@@ -54,8 +53,9 @@ def read_layout(path: Path) -> Layout:
             raise InputError(f"line 1 of {path} is blank; it must name the columns")
         if "\r" in header:
             raise InputError(f"the lines of {path} end in CR alone; save it with LF or CR LF")
-        delimiter, columns = _split_header(header)
-        layout = _count(path, delimiter, columns)
+        splits = {mark: next(csv.reader([header], delimiter=mark), [""]) for mark in DELIMITERS}
+        delimiter = max(splits, key=lambda mark: len(splits[mark]))
+        layout = _count(path, delimiter, splits[delimiter])
     except pl.exceptions.PolarsError as error:
         if "utf" not in str(error).lower():
             raise
@@ -75,12 +75,6 @@ def line_of(path: Path, layout: Layout, row: int) -> int:
     return next(line for number, (line, _) in enumerate(records) if number == row)
 
 
-def _split_header(header: str) -> tuple[str, list[str]]:
-    splits = {mark: next(csv.reader([header], delimiter=mark), [""]) for mark in DELIMITERS}
-    delimiter = max(splits, key=lambda mark: len(splits[mark]))
-    return delimiter, splits[delimiter]
-
-
 def _count(path: Path, delimiter: str, columns: list[str]) -> Layout:
     line, number = pl.col("line"), pl.col("number")
     quoted = line.str.contains('"', literal=True)
@@ -89,23 +83,19 @@ def _count(path: Path, delimiter: str, columns: list[str]) -> Layout:
     fields = bare.str.count_matches(delimiter, literal=True) + 1
     ragged = ~blank & (fields != len(columns))
     lines = pl.scan_lines(path, row_index_name="number", glob=False)
-    facts = (
-        lines.filter(number > 0)
-        .select(
-            rows=pl.len(),
-            blank=blank.sum(),
-            unpaired=number.filter(bare.str.contains('"', literal=True)).first() + 1,
-            ragged=number.filter(ragged).first(),
-            fields=fields.filter(ragged).first(),
-        )
-        .collect(engine="streaming")
-        .row(0, named=True)
+    facts = lines.filter(number > 0).select(
+        rows=pl.len(),
+        blank=blank.sum(),
+        unpaired=number.filter(bare.str.contains('"', literal=True)).first() + 1,
+        ragged=number.filter(ragged).first(),
+        fields=fields.filter(ragged).first(),
     )
-    if facts["unpaired"] is not None:
-        return Layout(delimiter, columns, *_count_slowly(path, delimiter, columns), facts["unpaired"])
-    if facts["ragged"] is not None:
-        _refuse(path, facts["ragged"], facts["ragged"] + 1, facts["fields"], len(columns))
-    return Layout(delimiter, columns, facts["rows"], facts["blank"], None)
+    rows, blanks, unpaired, row, found = facts.collect(engine="streaming").row(0)
+    if unpaired is not None:
+        rows, blanks = _count_slowly(path, delimiter, columns)
+    elif row is not None:
+        _refuse(path, row, row + 1, found, len(columns))
+    return Layout(delimiter, columns, rows, blanks, unpaired)
 
 
 def _count_slowly(path: Path, delimiter: str, columns: list[str]) -> tuple[int, int]:

@@ -21,11 +21,7 @@ COMPLETE = "check that the file is complete and of the format its name says"
 
 @contextmanager
 def readable(path: Path, way_out: str = COMPLETE) -> Iterator[None]:
-    """Turns what Polars or the system says of a broken file into one line for a person.
-
-    Raises:
-        InputError: instead of their errors.
-    """
+    """Turns what Polars or the system says of a broken file into one line, an :class:`InputError`."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -48,25 +44,22 @@ def log_name(path: Path) -> str:
 
 
 def log_files(path: Path) -> list[Path]:
-    """The data files of ``path``: itself, or those in the folder, by name.
-
-    Raises:
-        InputError: there is nothing, or no file of a known format, or files of two formats.
-    """
+    """The data files of ``path``: itself, or those in the folder, by name; of one known format, else it is refused."""
     with readable(path):
-        there = path.exists()
+        there, is_folder = path.exists(), path.is_dir()
     if not there:
         raise InputError(f"{path} does not exist; give a log file ({_KNOWN}) or a folder of such files")
-    if not path.is_dir():
-        if file_format(path) is None:
-            raise InputError(f"{path} has no known ending; a log is one of {_KNOWN}")
-        _check_name(path)
-        return [path]
-    files = [each for each in _visible(path) if each.is_file() and file_format(each)]
-    if not files:
+    files = [each for each in _visible(path) if each.is_file()] if is_folder else [path]
+    files = [each for each in files if file_format(each)]
+    if not files and is_folder:
         raise InputError(f"folder {path} holds no log file; a part is one of {_KNOWN}")
+    if not files:
+        raise InputError(f"{path} has no known ending; a log is one of {_KNOWN}")
     for file in files:
-        _check_name(file)
+        try:
+            str(file).encode()
+        except UnicodeEncodeError:
+            raise InputError(f"the name of {file} is not UTF-8 text; rename it") from None
         if file_format(file) != file_format(files[0]):
             raise InputError(
                 f"folder {path} mixes formats: {files[0].name} is {file_format(files[0])} and {file.name} is "
@@ -77,18 +70,10 @@ def log_files(path: Path) -> list[Path]:
 
 def other_files(path: Path) -> list[str]:
     """The other files and folders in the folder ``path``, by name; none where it is a file."""
-    if not path.is_dir():
-        return []
-    return [f"{each.name}/" if each.is_dir() else each.name for each in _visible(path) if each not in log_files(path)]
+    others = sorted({*_visible(path)} - {*log_files(path)}) if path.is_dir() else []
+    return [f"{each.name}/" if each.is_dir() else each.name for each in others]
 
 
 def _visible(folder: Path) -> list[Path]:
     with readable(folder):
         return [each for each in sorted(folder.iterdir()) if each.name[0] not in "._"]
-
-
-def _check_name(path: Path) -> None:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise InputError(f"the name of {path} is not UTF-8 text; rename it") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from negsample.data.log.delimited import DELIMITERS
 from negsample.data.log.files import other_files
-from negsample.data.log.scan import ROLES, Scan
+from negsample.data.log.scan import ROLES, Scan, total
 from negsample.data.log.table import Table
 
 
@@ -24,47 +24,25 @@ def file_notes(tables: Sequence[Table], path: Path) -> list[str]:
 
 def row_notes(scans: Sequence[Scan], unit: str | None) -> list[str]:
     """The form of the times, the rows left out, and the form of the ids."""
-    return [_time_note(unit), *_zone_note(scans), *_left_out_notes(scans), *_id_notes(scans)]
-
-
-def total(scans: Sequence[Scan], fact: str) -> int:
-    """A count of all parts."""
-    return sum(each.facts[fact] for each in scans)
-
-
-def _time_note(unit: str | None) -> str:
+    notes = [f"Times read as {unit} since 1970, by their magnitude."]
     if unit is None:
-        return "Times read as calendar dates, UTC where no zone is given."
-    return f"Times read as {unit} since 1970, by their magnitude."
-
-
-def _zone_note(scans: Sequence[Scan]) -> list[str]:
-    zoned, moments = total(scans, "zoned"), total(scans, "moments")
-    if not 0 < zoned < moments:
-        return []
-    return [f"{zoned:,} of {moments:,} times have a zone; the others are read as UTC, and may be of another zone."]
-
-
-def _left_out_notes(scans: Sequence[Scan]) -> list[str]:
-    rows, missing = total(scans, "rows"), total(scans, "missing")
+        notes = ["Times read as calendar dates, UTC where no zone is given."]
+    rows, missing, zoned, moments = (total(scans, fact) for fact in ("rows", "missing", "zoned", "moment"))
+    if 0 < zoned < moments:
+        notes.append(
+            f"{zoned:,} of {moments:,} times have a zone; the others are read as UTC, and may be of another zone."
+        )
     blank = sum(each.table.layout.blank for each in scans if each.table.layout)
     lost = rows - total(scans, "events") - missing - blank
-    notes = [f"{lost:,} of {rows:,} rows left out: no user or no item."] if lost > 0 else []
+    if lost > 0:
+        notes.append(f"{lost:,} of {rows:,} rows left out: no user or no item.")
     if missing:
-        first, role = next(
-            (each, role) for each in scans for role in ROLES if each.facts[f"missing_{role}_row"] is not None
-        )
-        row = first.facts[f"missing_{role}_row"]
+        first, role = next((each, role) for each in scans for role in ROLES if each.facts[f"{role}_missing"])
+        row = first.facts[f"{role}_missing_row"]
         notes.append(
             f"{missing:,} of {rows:,} rows left out: an id that says 'missing' (in row {row + 1} of "
             f"{first.table.path.name} {first.cell(role, row)}); --keep-missing-ids reads them as ids."
         )
-    return notes
-
-
-def _id_notes(scans: Sequence[Scan]) -> list[str]:
-    """White space around ids, and one number written in two ways."""
-    notes = []
     for role in ROLES:
         name = scans[0].columns[role].name
         trimmed, whole, pointed = (total(scans, f"{role}_{form}") for form in ("trimmed", "whole", "pointed"))

@@ -11,8 +11,8 @@ from negsample.data.log import ids, times
 from negsample.data.log.checks import check_has_events, check_ids, columns_of, unit_of
 from negsample.data.log.columns import choose_columns
 from negsample.data.log.files import PARQUET, file_format, log_files, log_name
-from negsample.data.log.notes import file_notes, row_notes, total
-from negsample.data.log.scan import ROLES, Scan, scan
+from negsample.data.log.notes import file_notes, row_notes
+from negsample.data.log.scan import ROLES, Scan, scan, total
 from negsample.data.log.separate_process import try_to_read
 from negsample.data.log.table import Frame, Table, open_file, open_frame
 from negsample.data.names import printable, safe_name
@@ -89,11 +89,8 @@ def _read(tables: list[Table], path: Path, asked: dict[str, str | None], keep_mi
     scans = [scan(table, each, keep_missing) for table, each in zip(tables, columns, strict=True)]
     check_has_events(scans, path)
     unit = unit_of(scans)
-    for each in scans:
-        check_ids(each)
-    as_text = {
-        role: ids.become_text([each[role] for each in columns], total(scans, f"{role}_too_large") > 0) for role in ROLES
-    }
+    check_ids(scans)
+    as_text = {role: not columns[0][role].dtype.is_numeric() or total(scans, f"{role}_too_large") > 0 for role in ROLES}
     frame = pl.concat([_events(each, as_text, unit) for each in scans])
     return Log(frame, path.name, list(map(printable, [*notes, *row_notes(scans, unit)])), path.name)
 

@@ -81,11 +81,7 @@ class Table(NamedTuple):
 
 
 def open_file(path: Path) -> Table:
-    """The file at ``path``, lazily; ids and times of a text file stay text.
-
-    Raises:
-        InputError: it is empty or damaged, or its rows differ in length.
-    """
+    """The file at ``path``, lazily; text stays text. One that is empty, damaged, or has ragged rows is refused."""
     with readable(path):
         if file_format(path) == PARQUET:
             return _table(path, pl.scan_parquet(path, row_index_name=ROW, glob=False, hive_partitioning=False))
@@ -95,11 +91,7 @@ def open_file(path: Path) -> Table:
 
 
 def open_frame(frame: Frame) -> Table:
-    """A frame of Polars, of pandas or of another library that has Arrow's C interface.
-
-    Raises:
-        InputError: it has no rows, or cannot be read.
-    """
+    """A frame of Polars, of pandas or of another library with Arrow's C interface, which has rows and can be read."""
     name = Path(type(frame).__name__)
     known = frame if isinstance(frame, pl.DataFrame | pl.LazyFrame) else _converted(frame, name)
     with readable(name, QUERY):

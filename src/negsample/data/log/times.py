@@ -11,11 +11,10 @@ import time
 import numpy as np
 import polars as pl
 
-from negsample.data.log.table import Column, Table
-from negsample.errors import InputError
+from negsample.data.log.table import Column
 
 FORMS = (
-    "a number of seconds, milliseconds, microseconds or nanoseconds since 1970, or ISO text such as "
+    "a time is a number of seconds, milliseconds, microseconds or nanoseconds since 1970, or ISO text such as "
     "2011-12-09T12:50:00, 2011-12-09 12:50+02:00 or 2011-12-09, the same for all rows"
 )
 UNITS = {"seconds": 10**0, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -30,23 +29,46 @@ _ISO = (
 )
 
 
-def check_type(column: Column, table: Table) -> None:
-    """Refuses a column of another type than numbers, text or dates."""
-    if not (column.dtype.is_numeric() or column.is_text or _is_calendar(column)):
-        raise InputError(f"column '{column.name}' of {table.path} is of type {column.dtype}; a time is {FORMS}")
+def can_be(column: Column) -> bool:
+    """Whether a column of this type can hold times."""
+    return column.is_text or column.dtype.is_numeric() or _is_calendar(column)
 
 
-def is_plausible(microseconds: pl.Expr) -> pl.Expr:
-    """Whether it lies between 1980 and now."""
-    return microseconds.is_between(_FIRST * 10**6, int((time.time() + _AHEAD) * 10**6))
+def values(column: Column) -> dict[str, pl.Expr]:
+    """Of each row: the time as ``number`` and as ``moment`` (microseconds since 1970), null where it is none, and
+    whether it is ``inexact`` (a float so large that its neighbours are the same) or ``zoned`` (a date with a zone)."""
+    most, never = column.exact_up_to, pl.lit(False)
+    zone = r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$"
+    return {
+        "number": _number(column),
+        "moment": from_calendar(column),
+        "inexact": never if most is None else column.expr.abs().cast(pl.Float64) > most,
+        "zoned": _value(column).str.contains(zone) if column.is_text else never,
+    }
 
 
-def is_plausible_in(number: pl.Expr, unit: str) -> pl.Expr:
-    """Whether a number since 1970 lies between 1980 and now when read as ``unit``."""
-    return number.is_between(_FIRST * UNITS[unit], (time.time() + _AHEAD) * UNITS[unit])
+def rules() -> dict[str, pl.Expr]:
+    """By name, where :func:`values` are of a unit, are there, are not, or lie outside of 1980 to now (``odd``)."""
+    number, moment = pl.col("number"), pl.col("moment")
+    units = {unit: is_plausible(number, unit).fill_null(False) for unit in UNITS}
+    return units | {
+        "number": number.is_not_null(),
+        "moment": moment.is_not_null(),
+        "no_number": number.is_null(),
+        "no_moment": moment.is_null(),
+        "odd_number": number.is_not_null() & ~pl.any_horizontal(units.values()),
+        "odd_moment": ~is_plausible(moment),
+        "inexact": pl.col("inexact"),
+        "zoned": pl.col("zoned"),
+    }
 
 
-def number(column: Column) -> pl.Expr:
+def is_plausible(number: pl.Expr, unit: str = "microseconds") -> pl.Expr:
+    """Whether it lies between 1980 and now, as ``unit`` since 1970."""
+    return number.is_between(_FIRST * UNITS[unit], int((time.time() + _AHEAD) * UNITS[unit]))
+
+
+def _number(column: Column) -> pl.Expr:
     """As Float64; null where it is no finite number that Int64 could hold, or one that lost digits in ``1.3E+09``."""
     if _is_calendar(column):
         return pl.lit(None, dtype=pl.Float64)
@@ -58,18 +80,12 @@ def number(column: Column) -> pl.Expr:
     return pl.when(fits).then(value)
 
 
-def inexact(column: Column) -> pl.Expr:
-    """Where a float is so large that its neighbours are the same float."""
-    most = column.exact_up_to
-    return pl.lit(False) if most is None else (column.expr.abs().cast(pl.Float64) > most).fill_null(False)
-
-
 def from_number(column: Column, unit: str) -> pl.Expr:
     """Numbers of ``unit`` as Int64 microseconds: exact for integers, rounded down from nanoseconds."""
     a_second = UNITS[unit]
     whole = _value(column).cast(pl.Int64, strict=False)
     exact = whole // 1000 if a_second > 10**6 else whole * (10**6 // a_second)
-    rounded = (number(column) * (10**6 / a_second)).round().cast(pl.Int64, strict=False)
+    rounded = (_number(column) * (10**6 / a_second)).round().cast(pl.Int64, strict=False)
     return pl.coalesce(exact, rounded) if column.dtype.is_integer() or column.is_text else rounded
 
 
@@ -96,13 +112,6 @@ def from_calendar(column: Column) -> pl.Expr:
 def iso(microseconds: int) -> str:
     """The moment as ISO text, UTC, to the second."""
     return str(np.datetime64(microseconds, "us").astype("datetime64[s]"))
-
-
-def zoned(column: Column) -> pl.Expr:
-    """Where a date has a zone of its own."""
-    if not column.is_text:
-        return pl.lit(False)
-    return _value(column).str.contains(r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$").fill_null(False)
 
 
 def _is_calendar(column: Column) -> bool:
