@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from negsample.data.known import Known
 from negsample.data.manifest import Manifest
-from negsample.files.checksums import Checksums
+from negsample.data.prepare.index import INDEX, write_index
+from negsample.files.checksums import LIST, Checksums, read_list
 
 ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "items": np.int32,
@@ -28,7 +32,7 @@ def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]
     """
     events, users, items = manifest.events, manifest.users, manifest.items
     lengths = dict(zip(ARRAYS, (events, events, users + 1, users, users, items + 1), strict=True))
-    arrays = {name: _mapped(listed, name, lengths[name]) for name in ARRAYS}
+    arrays = {name: _mapped(listed, name, ARRAYS[name], lengths[name]) for name in ARRAYS}
     offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
     if offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
         raise listed.damaged("offsets.npy", "they do not ascend from 0 to the number of events")
@@ -42,8 +46,29 @@ def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]
     return arrays
 
 
-def _mapped(listed: Checksums, name: str, length: int) -> NDArray[Any]:
-    file, dtype = f"{name}.npy", np.dtype(ARRAYS[name])
+def map_known(folder: Path, items: NDArray[Any], times: NDArray[Any], catalogue_size: int) -> Known:
+    """The events of the dataset in ``folder`` by item and by time; sorted now where an earlier version prepared it.
+
+    Raises:
+        DamagedError: one of the files has another size than it must have, or values that cannot be.
+        OSError: there is no room for files that are made now.
+    """
+    events = len(times)
+    lengths = dict(zip(INDEX, (catalogue_size + 2, events, events, events), strict=True))
+    listed = read_list(folder / LIST, "dataset") if (folder / LIST).is_file() else None
+    if listed is None or "by_item_times.npy" not in listed.files:
+        with TemporaryDirectory() as made:  # what is mapped outlives its name
+            write_index(items, times, catalogue_size + 1, Path(made), Path(made))
+            return Known(*(np.load(Path(made) / f"{name}.npy", mmap_mode="r") for name in INDEX))
+    arrays = {name: _mapped(listed, name, dtype, lengths[name]) for name, dtype in INDEX.items()}
+    offsets = arrays["item_offsets"]
+    if offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
+        raise listed.damaged("item_offsets.npy", "they do not ascend from 0 to the number of events")
+    return Known(**arrays)
+
+
+def _mapped(listed: Checksums, name: str, of: type[np.signedinteger[Any]], length: int) -> NDArray[Any]:
+    file, dtype = f"{name}.npy", np.dtype(of)
     listed.check_size(file)
     try:
         array: NDArray[Any] = np.load(listed.folder / file, mmap_mode="r", allow_pickle=False)

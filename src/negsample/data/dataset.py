@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.data.arrays import map_arrays
+from negsample.data.arrays import map_arrays, map_known
+from negsample.data.known import Known
 from negsample.data.manifest import MANIFEST, Manifest, read_manifest
 from negsample.data.popularity import cohorts
 from negsample.errors import InputError, guarded
@@ -98,6 +99,11 @@ class Dataset:
     def cohorts(self) -> NDArray[np.int8]:
         """(V + 1,) 0 head, 1 mid, 2 tail; -1 at index 0."""
         return cohorts(self.train_counts)
+
+    @cached_property
+    def known(self) -> Known:
+        """What is known at a time; see :class:`negsample.data.known.Known`."""
+        return map_known(self.folder, self.items, self.times, self.catalogue_size)
 
     def user_ids(self) -> pl.Series:
         """(U,) the log's id of each user."""

@@ -24,6 +24,7 @@ from negsample.data.prepare.by_user import by_user
 from negsample.data.prepare.checks import check_useful, duplicates_note, largest_user_note
 from negsample.data.prepare.events import Events
 from negsample.data.prepare.facts import count_events
+from negsample.data.prepare.index import write_index
 from negsample.data.prepare.selection import Selection, select
 from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded
@@ -128,6 +129,7 @@ def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl
     for name, array in small.items():
         np.save(folder / f"{name}.npy", array)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+    write_index(arrays["items"], arrays["times"], len(items) + 1, folder, scratch)
     return arrays, chosen.user_ids.gather(users), chosen.item_ids.gather(items)
 
 

@@ -1,0 +1,216 @@
+"""What is known at a time: counts of items with a half-life, and a user's own items, both strictly before it.
+
+An event at time ``t`` never sees itself, what else has its time, or its basket. Answers are exact: each is one binary
+search in events that are sorted by item and time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from negsample.data import blocks
+
+Ints = NDArray[np.signedinteger[Any]]
+Floats = NDArray[np.float64]
+KAPPA = 10.0
+"""Events that the share of all time is worth in a share with a half-life."""
+_ROW = 64  # events that are added up one after another, in many rows at once
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Known:
+    """The events of a log in two orders, and what they say about a time.
+
+    Attributes:
+        item_offsets: (V + 2,) item ``i`` has ``[item_offsets[i], item_offsets[i + 1])`` of ``by_item_times``.
+        by_item_times: (N,) times in microseconds, by item, then by time.
+        by_time_items: (N,) items, by time.
+        by_time_times: (N,) times, ascending.
+    """
+
+    item_offsets: Ints
+    by_item_times: Ints
+    by_time_items: Ints
+    by_time_times: Ints
+    _sums: dict[tuple[str, float], Floats] = field(default_factory=dict, init=False)
+
+    @property
+    def catalogue_size(self) -> int:
+        """V."""
+        return len(self.item_offsets) - 2
+
+    def counts(self, items: Ints, times: Ints, half_life: float = math.inf) -> Floats:
+        """Counts of ``items`` as of ``times``: an event ``a`` before counts ``2^(-a / half_life)``.
+
+        Args:
+            items: ids, such as (T, K); 0 has none.
+            times: microseconds, of a shape that goes with it, such as (T, 1).
+            half_life: microseconds; infinite: every earlier event counts 1.
+
+        Returns:
+            Of the shape that both have together.
+        """
+        items, times = np.broadcast_arrays(items, times)
+        first, end = self.item_offsets[items], self.item_offsets[items + 1]
+        at = first_at(self.by_item_times, first, end, times)
+        return self._as_of("item", self.by_item_times, first, at, times, half_life)
+
+    def totals(self, times: Ints, half_life: float = math.inf) -> Floats:
+        """The counts of all items together, as of ``times``."""
+        at = np.searchsorted(self.by_time_times, times, side="left")
+        return self._as_of("time", self.by_time_times, np.zeros_like(at), at, np.asarray(times), half_life)
+
+    def shares(self, items: Ints, times: Ints, half_life: float = math.inf, *, kappa: float = KAPPA) -> Floats:
+        """Shares of ``items`` in the events as of ``times``; over all items they sum to 1.
+
+        ``(c + kappa p) / (sum of c + kappa)``: ``c`` as of :meth:`counts`, ``p`` the share of all time, where an item
+        without an event yet has one. With an infinite half-life it is ``p``.
+        """
+        seen = self.counts(items, times)
+        unseen = self.catalogue_size - np.searchsorted(self._first_times, times, side="left")
+        share = np.maximum(seen, 1) / (self.totals(times) + unseen)
+        if math.isinf(half_life):
+            return np.asarray(share)
+        counts = self.counts(items, times, half_life)
+        return np.asarray((counts + kappa * share) / (self.totals(times, half_life) + kappa))
+
+    @cached_property
+    def _first_times(self) -> Ints:
+        """The first time of each item with an event, ascending."""
+        first = np.asarray(self.item_offsets[:-1])[np.diff(self.item_offsets) > 0]
+        return np.sort(self.by_item_times[first])
+
+    def _as_of(self, kind: str, moments: Ints, first: Ints, at: Ints, times: Ints, half_life: float) -> Floats:
+        """Of stretches of ``moments`` that begin at ``first``: the counts of what lies before ``at``."""
+        if math.isinf(half_life):
+            return (at - first).astype(np.float64)
+        if half_life <= 0 or math.isnan(half_life):
+            raise ValueError(f"half_life must be above 0, got {half_life}")
+        if (kind, half_life) not in self._sums:
+            starts = self.item_offsets[:-1] if kind == "item" else np.zeros(1, np.int64)
+            self._sums[kind, half_life] = running_counts(moments, starts, half_life)
+        last = np.maximum(at - 1, 0)
+        decayed = self._sums[kind, half_life][last] * np.exp2(np.minimum(moments[last] - times, 0) / half_life)
+        return np.where(at > first, decayed, 0.0)
+
+
+def first_at(times: Ints, low: Ints, high: Ints, wanted: Ints) -> Ints:
+    """The first position in each stretch ``[low, high)`` of ``times``, ascending there, that is not before ``wanted``;
+    ``high`` where all are. All stretches are searched at once."""
+    low, high = np.array(low), np.array(high)
+    most = int((high - low).max(initial=0))
+    for _ in range(most.bit_length()):
+        middle = (low + high) >> 1
+        before = (middle < high) & (times[np.minimum(middle, len(times) - 1)] < wanted)
+        low, high = np.where(before, middle + 1, low), np.where(before, high, middle)
+    return low
+
+
+def running_counts(times: Ints, starts: Ints, half_life: float) -> Floats:
+    """(N,) the count with a half-life of each stretch of ``times`` right after each of its events.
+
+    Each is 1 and the one before it, decayed: no number is larger than the number of events, however long the log. More
+    than a block of them lie in an unnamed file.
+    """
+    parts = _running_blocks(times, starts, half_life)
+    if len(times) <= blocks.BLOCK:
+        return np.concatenate([*parts, np.zeros(0)])
+    with TemporaryFile() as file:
+        for part in parts:
+            file.write(part.data)
+        file.flush()
+        return np.memmap(file, np.float64, mode="r")
+
+
+def _running_blocks(times: Ints, starts: Ints, half_life: float) -> Iterator[Floats]:
+    last = 0.0
+    for block in blocks.slices(len(times)):
+        some = np.asarray(times[max(block.start - 1, 0) : block.stop])
+        decay = np.exp2(np.minimum(-np.diff(some), 0) / half_life)  # next to an item's first event another's last
+        decay = decay if block.start else np.append(0.0, decay)
+        decay[starts[(starts >= block.start) & (starts < block.stop)] - block.start] = 0.0
+        added = np.ones_like(decay)
+        added[0] += decay[0] * last
+        found = accumulated(decay, added)
+        last = float(found[-1])
+        yield found
+
+
+def accumulated(decay: Floats, added: Floats) -> Floats:
+    """(N,) ``x_n = added_n + decay_n x_(n-1)``, with ``x_(-1) = 0``: rows of it at once, then what goes from one row to
+    the next the same way."""
+    n = len(decay)
+    if n <= _ROW:
+        found, last = np.empty(n), 0.0
+        for at in range(n):
+            found[at] = last = added[at] + decay[at] * last
+        return found
+    rows = -(-n // _ROW)
+    padded = np.zeros((2, rows * _ROW))
+    padded[0, :n], padded[1, :n] = decay, added
+    decays, sums = np.ascontiguousarray(padded.reshape(2, rows, _ROW).transpose(0, 2, 1))
+    for at in range(1, _ROW):
+        sums[at] += decays[at] * sums[at - 1]
+        decays[at] *= decays[at - 1]
+    ends = accumulated(decays[-1], sums[-1])
+    sums[:, 1:] += decays[:, 1:] * ends[:-1]
+    return np.ascontiguousarray(sums.T).reshape(-1)[:n]
+
+
+class Own(NamedTuple):
+    """What a user's whole history says about items. ``counts``: how often the user had each; ``since``: microseconds
+    since the last time, -1 where never; ``length``: events of the history."""
+
+    counts: NDArray[np.int64]
+    since: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    @property
+    def had(self) -> NDArray[np.bool_]:
+        """Whether the user had each."""
+        return self.counts > 0
+
+
+def own_items(
+    items: Ints, times: Ints, offsets: Ints, *, users_T: Ints, times_T: Ints, items_TK: Ints, width: int
+) -> Own:
+    """What T users' own histories, strictly before a time each, say about K items each.
+
+    In memory are the histories of these users and a few numbers an answer.
+
+    Args:
+        items: (N,) of a dataset, as ``times`` and ``offsets``.
+        times: (N,) ascending for a user.
+        offsets: (U + 1,).
+        users_T: whose history.
+        times_T: as of when, microseconds.
+        items_TK: ids; 0 is never had.
+        width: V + 1.
+
+    Returns:
+        ``counts`` and ``since`` (T, K), ``length`` (T,).
+    """
+    users, which_T = np.unique(users_T, return_inverse=True)
+    starts, lengths = np.asarray(offsets)[users], np.diff(offsets)[users]
+    of_user = np.repeat(np.arange(len(users)), lengths)
+    ends = np.cumsum(lengths)
+    events = np.repeat(starts - (ends - lengths), lengths) + np.arange(len(of_user))
+    moments, keys = np.asarray(times[events]), of_user * width + items[events]
+    begin = (ends - lengths)[which_T]
+    length_T = first_at(moments, begin, ends[which_T], times_T) - begin
+    order = np.argsort(keys, kind="stable")  # by item, then still by time
+    keys, by_item = keys[order], moments[order]
+    wanted = which_T[:, None] * width + items_TK
+    low, high = (np.searchsorted(keys, wanted, side=side) for side in ("left", "right"))
+    at = first_at(by_item, low, high, np.broadcast_to(times_T[:, None], wanted.shape))
+    counts = at - low
+    last = by_item[np.maximum(at - 1, 0)] if len(by_item) else np.zeros_like(at)
+    return Own(counts, np.where(counts > 0, times_T[:, None] - last, -1), length_T)

@@ -1,0 +1,175 @@
+"""What is known at a time, against loops over all events."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from negsample.data import blocks
+from negsample.data.dataset import open_dataset
+from negsample.data.known import accumulated, own_items, running_counts
+from negsample.data.log.read import Log
+from negsample.data.prepare.pipeline import prepare
+from negsample.errors import InputError
+from negsample.files.checksums import LIST, read_list, write_list
+from negsample.settings import PrepareSettings
+
+HALF_LIVES = (math.inf, 1e-3, 0.7, 30.0, 1e9)
+
+
+@pytest.fixture
+def log():
+    """1,000 events of 12 items and 9 users, with many ties; item 12 has none."""
+    chance = np.random.default_rng(3)
+    users, items = np.sort(chance.integers(0, 9, 1000)), chance.integers(1, 12, 1000)
+    times = chance.integers(0, 300, 1000)
+    order = np.lexsort((times, users))
+    return users[order], items[order], times[order]
+
+
+@pytest.fixture
+def data(log, dataset_of):
+    users, items, times = log
+    made = dataset_of([([*items[users == user]], [], []) for user in range(9)], 12)
+    made.times[:] = times
+    return made
+
+
+def slow_count(items, times, item, time, half_life):
+    decayed = [2 ** (-(time - each) / half_life) for who, each in zip(items, times, strict=True)
+               if who == item and each < time]  # fmt: skip
+    return math.fsum(decayed)
+
+
+@pytest.mark.parametrize("half_life", HALF_LIVES)
+@pytest.mark.parametrize("block", [blocks.BLOCK, 64, 7])
+def test_counts_are_sums_over_the_events_before(monkeypatch, data, log, half_life, block):
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    _, items, times = log
+    when = np.array([-5, 0, 1, 17, 150, 299, 300, 5000])
+    found = data.known.counts(np.arange(13), when[:, None], half_life)
+    expected = [[slow_count(items, times, item, time, half_life) for item in range(13)] for time in when]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(data.known.totals(when, half_life), found.sum(1), rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("half_life", HALF_LIVES)
+def test_shares_by_the_formula_sum_to_one(data, log, half_life):
+    _, items, times = log
+    for time in (-5, 0, 1, 17, 300):
+        found = data.known.shares(np.arange(1, 13), np.array(time), half_life)
+        assert found.sum() == pytest.approx(1)
+        seen = [max(slow_count(items, times, item, time, math.inf), 1) for item in range(1, 13)]
+        counts = [slow_count(items, times, item, time, half_life) for item in range(1, 13)]
+        if math.isinf(half_life):
+            expected = [each / sum(seen) for each in seen]
+        else:
+            expected = [
+                (count + 10 * each / sum(seen)) / (sum(counts) + 10) for count, each in zip(counts, seen, strict=True)
+            ]
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_an_event_sees_neither_itself_nor_its_ties(dataset_of):
+    data = dataset_of([([1, 1, 2], [], []), ([1], [], [])], 2)
+    data.times[:] = [5, 5, 5, 5]
+    assert data.known.counts(np.array([1, 2]), np.array(5)).tolist() == [0, 0]
+    assert data.known.counts(np.array([1, 2]), np.array(6), 1e300).tolist() == [3, 1]
+
+
+def test_no_overflow_over_a_long_span(dataset_of):
+    """Twelve years in microseconds, with a half-life of a second: 2^(span / h) is no number."""
+    span = 12 * 365 * 86_400_000_000
+    data = dataset_of([([1] * 1001, [], [])], 1)
+    data.times[:] = np.linspace(0, span, 1001).astype(np.int64)
+    with np.errstate(over="raise", invalid="raise"):
+        found = data.known.counts(np.array([1]), data.times + 1, 1e6)
+        shares = data.known.shares(np.array([1]), data.times, 1e6)
+    np.testing.assert_allclose(found, 1, rtol=1e-6)
+    assert np.isfinite(shares).all()
+
+
+def test_sums_in_rows_are_the_sums_one_after_another():
+    chance = np.random.default_rng(0)
+    decay, added = chance.random(10_000), chance.random(10_000)
+    expected, last = [], 0.0
+    for factor, one in zip(decay, added, strict=True):
+        last = one + factor * last
+        expected.append(last)
+    np.testing.assert_allclose(accumulated(decay, added), expected, rtol=1e-13)
+
+
+def test_more_than_a_block_lies_in_a_file(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 10)
+    times, starts = np.arange(35), np.array([0, 12, 20, 20])
+    found = running_counts(times, starts, 1.0)
+    assert isinstance(found, np.memmap)
+    assert found[[0, 1, 12, 13, 20]].tolist() == [1, 1.5, 1, 1.5, 1]
+
+
+def test_a_users_own_items_as_of_a_time(data, log):
+    users, items, times = log
+    chance = np.random.default_rng(1)
+    users_T, times_T = chance.integers(0, 9, 40), chance.integers(-2, 310, 40)
+    items_TK = chance.integers(0, 13, (40, 5))
+    found = own_items(
+        data.items, data.times, data.offsets, users_T=users_T, times_T=times_T, items_TK=items_TK, width=13
+    )
+    for row, (user, time) in enumerate(zip(users_T, times_T, strict=True)):
+        before = [(item, when) for who, item, when in zip(users, items, times, strict=True)
+                  if who == user and when < time]  # fmt: skip
+        assert found.length[row] == len(before)
+        for column, item in enumerate(items_TK[row]):
+            own = [when for each, when in before if each == item]
+            assert found.counts[row, column] == len(own)
+            assert found.since[row, column] == (time - max(own) if own else -1)
+            assert found.had[row, column] == bool(own)
+
+
+def test_a_half_life_is_above_zero(data):
+    with pytest.raises(ValueError, match="half_life must be above 0, got 0"):
+        data.known.counts(np.array([1]), np.array(3), 0.0)
+
+
+@pytest.fixture
+def prepared(log, tmp_path):
+    users, items, times = log
+    frame = pl.LazyFrame({"user": users, "item": items.astype(np.int64), "time": times.astype(np.int64)})
+    return prepare(Log(frame, "made", []), PrepareSettings(), tmp_path / "made")
+
+
+@pytest.mark.parametrize("block", [blocks.BLOCK, 50])
+def test_prepare_writes_it_once(monkeypatch, log, tmp_path, block):
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    users, items, times = log
+    frame = pl.LazyFrame({"user": users, "item": items.astype(np.int64), "time": times.astype(np.int64)})
+    data = prepare(Log(frame, "made", []), PrepareSettings(), tmp_path / "made")
+    assert isinstance(data.known.by_item_times, np.memmap)
+    assert (np.diff(data.known.by_time_times) >= 0).all()
+    pairs = sorted(zip(data.times.tolist(), data.items.tolist(), strict=True))
+    assert sorted(zip(data.known.by_time_times.tolist(), data.known.by_time_items.tolist(), strict=True)) == pairs
+    by_item = sorted((item, time) for time, item in pairs)
+    assert data.known.by_item_times.tolist() == [time for _, time in by_item]
+    assert np.diff(data.known.item_offsets).tolist() == np.bincount(data.items).tolist()
+
+
+def test_of_a_folder_without_the_files_it_is_made_anew(prepared):
+    before = prepared.known
+    listed = read_list(prepared.folder / LIST, "dataset")
+    gone = [name for name in listed.files if name.startswith(("by_", "item_offsets"))]
+    for name in gone:
+        (prepared.folder / name).unlink()
+    write_list(prepared.folder / LIST, "dataset", listed.of, set(listed.files) - set(gone))
+    after = open_dataset(prepared.folder).known
+    for name in ("item_offsets", "by_item_times", "by_time_times"):
+        assert (getattr(after, name) == getattr(before, name)).all()
+
+
+def test_a_damaged_file_is_refused(prepared):
+    path = prepared.folder / "by_item_times.npy"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(InputError, match="by_item_times"):
+        open_dataset(prepared.folder, verify=False)
