@@ -236,3 +236,11 @@ def rank_biased(ranks: np.ndarray, k: int) -> np.ndarray:
 
 
 register_metric("rbp", rank_biased)
+
+
+def position(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Where the target stands in the list, from 1; ``k + 1`` where it is not among the first ``k``."""
+    return np.minimum(ranks, k) + 1
+
+
+register_metric("position", position, higher_is_better=False, unit="number")

@@ -19,7 +19,7 @@ import jinja2
 import polars as pl
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
-from negsample.analysis.measures import measures_of
+from negsample.analysis.measures import kinds_of, measures_of
 from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
 from negsample.paper.findings import findings
@@ -102,7 +102,7 @@ def _section(study: Study, found: DatasetAnalysis, figures: Sequence[Figure]) ->
             tables.families_table(found.tests),
         ],
         "standing": tables.standing_table(found.advice.standings),
-        "main": figures_table(found.rows, main_columns(measures_of(study.runs)), found.tests),
+        "main": figures_table(found.rows, main_columns(measures_of(study.runs), kinds_of(study.runs)), found.tests),
         "findings": [(each, claims_table(each.claim, each.evidence)) for each in tested],
         "tuned": tables.tuning_table(tunings),
         "budget": tables.budget_words(study, tunings, [run.config["method"] for run in study.trained()]),

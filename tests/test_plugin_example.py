@@ -154,7 +154,11 @@ def test_a_study_in_two_processes_by_the_command_line(data, tmp_path):
     table = pl.read_csv(study / "table.csv")
     assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", "last-items", "PopRec"]
     assert table["rbp@10"].is_between(0, 0.2, closed="right").all()
+    assert table["position@10"].is_between(1, 11).all()
+    assert "position: a plain number, lower is better" in done.stdout
     (follows,) = (study / "runs").glob("*--follows--*")
+    kinds = json.loads((follows / "metrics.json").read_text())["metric_kinds"]
+    assert kinds == {"position": {"higher_is_better": False, "unit": "number"}}
     config = json.loads((follows / "config.json").read_text())
     assert config["plugins"] == {"plugin.py": loaded()[0].digest}
     assert (config["settings"]["backbone"], config["negatives"]["follows_negatives"]) == ("convolution", 7)

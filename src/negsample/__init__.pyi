@@ -16,6 +16,8 @@ from .errors import InputError as InputError
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import evaluate_by_dial as evaluate_by_dial
 from .evaluation.metrics import METRICS as METRICS
+from .evaluation.metrics import MetricDefinition as MetricDefinition
+from .evaluation.metrics import MetricKind as MetricKind
 from .evaluation.metrics import balance as balance
 from .evaluation.metrics import coverage as coverage
 from .evaluation.metrics import hit as hit

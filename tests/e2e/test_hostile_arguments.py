@@ -57,7 +57,8 @@ def good(world, tmp_path_factory):
         "negative_settings": {"method": "random", "changes": {}},
         "register_method": {"name": "of-this-test", "method": negsample.METHODS["random"], "replace": True},
         "register_backbone": {"name": "of-this-test", "settings": OwnBackbone, "replace": True},
-        "register_metric": {"name": "own", "metric": lambda ranks, k: ranks < k, "replace": True},
+        "register_metric": {"name": "own", "metric": lambda ranks, k: ranks < k, "higher_is_better": True}
+        | {"unit": "%", "replace": True},
         "register_baseline": {"name": "own-rule", "build": lambda data: None, "replace": True},
         "run_settings": {},
         "read_study": {"folder": out / "study"},

@@ -151,6 +151,9 @@ def test_a_heading_sorts(page: Page) -> None:
     page.click(".sortable thead tr:last-child th:nth-child(2) button")
     again = page.evaluate(f"[...{first}.tBodies[0].rows].map(r => Number(r.cells[1].dataset.value))")
     assert again == values[::-1]
+    page.click(".sortable thead tr:last-child th[data-best=low] button")
+    seconds = page.evaluate(f"[...{first}.tBodies[0].rows].map(r => Number([...r.cells].at(-1).dataset.value))")
+    assert seconds == sorted(seconds)
 
 
 def test_hover_shows_values(page: Page, report: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from negsample.data.popularity import COHORTS as COHORTS
+from negsample.evaluation.metrics import MetricKind
 from negsample.runs.folder import Run
 
 K = 10
@@ -21,6 +22,11 @@ def measures_of(runs: Iterable[Run]) -> list[str]:
     """Every ``NAME@K`` of the runs' figures in total, and by cohort those at 10; in the order of the runs."""
     found = dict.fromkeys(name for run in runs for name in run.metrics["test"] if _MEASURE.fullmatch(name))
     return [name for name in found if cut_off_of(name) == K or not _SCOPED.match(name)]
+
+
+def kinds_of(runs: Iterable[Run]) -> dict[str, MetricKind]:
+    """The kind of each of the runs' own metrics that is no share of which more is better."""
+    return {name: MetricKind(**kind) for run in runs for name, kind in run.metrics["metric_kinds"].items()}
 
 
 def is_total(name: str) -> bool:

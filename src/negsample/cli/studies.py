@@ -324,7 +324,7 @@ def _say_before(
 def _say_study(study: Study) -> None:
     from negsample.cli.terminal import print_study
 
-    print_study(out, study.table(), study.about.get("dial", "none"))
+    print_study(out, study)
     out.plain(f"Report: {study.report_path}")
 
 

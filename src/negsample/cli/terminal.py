@@ -6,18 +6,20 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from negsample.analysis.measures import kinds_of
 from negsample.cli.console import Output
 from negsample.data.dataset import Dataset
 from negsample.data.description import describe
 from negsample.data.popularity import COHORTS
+from negsample.evaluation.metrics import MetricKind
 
 if TYPE_CHECKING:
+    from negsample.analysis.study import Study
     from negsample.settings import RunSettings
     from negsample.studies.forecast import Forecast
     from negsample.studies.tuning_task import Tuning
@@ -96,13 +98,15 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
     test = metrics["test"]
     table = _table(f"{method}, test, %", "all", "warm", *COHORTS)
     own = {name: f"{name}@10" for name in _own_metrics(test)}
+    kinds = {name: MetricKind(**kind) for name, kind in metrics["metric_kinds"].items()}
     for name, label in ({"hr": "HR@10", "ndcg": "NDCG@10", "mrr": "MRR@10"} | own).items():
         keys = (f"{name}@10", f"warm_{name}@10", *(f"{cohort}_{name}@10" for cohort in COHORTS))
-        table.add_row(label, *(_percent(test[key]) for key in keys))
+        table.add_row(label, *(_figure(test[key], kinds.get(name)) for key in keys))
     warm = test["events"] - test["cold_events"]
     counts = (test["events"], warm, *(test[f"{cohort}_events"] for cohort in COHORTS))
     table.add_row("events", *(f"{count:,}" for count in counts))
     out.print(table)
+    _print_kinds(out, kinds)
     balance, coverage = _percent(test["balance@10"], 1), _percent(test["coverage@10"], 1)
     out.print(
         f"Balance@10 {balance} %, coverage@10 {coverage} %, best epoch {metrics['best_epoch']}, "
@@ -119,16 +123,20 @@ def _own_metrics(figures: Iterable[str]) -> list[str]:
     return [name for name in names if name not in ("hr", "ndcg", "mrr")]
 
 
-def print_study(out: Console, table: pl.DataFrame, dial: str = "none") -> None:
-    """Test figures in % for each dataset of a study: mean and sd over runs, the best in bold; fits 80 columns.
-
-    ``dial``: how the runs' dials were chosen; the settings stand below the table.
-    """
-    for (dataset,), rows in table.group_by("dataset", maintain_order=True):
+def print_study(out: Console, study: Study) -> None:
+    """Test figures in % for each dataset of a study: mean and sd over runs, the best in bold; fits 80 columns. Below
+    each table the settings of the dial."""
+    kinds, dial = kinds_of(study.runs), study.about.get("dial", "none")
+    for (dataset,), rows in study.table().group_by("dataset", maintain_order=True):
         columns = _STUDY_COLUMNS | {f"{name}@10": f"{name}@10" for name in _own_metrics(rows.columns)}
         shown = _table(*columns.values(), "secs")
         shown.title = f"{dataset}: test, %, mean ±sd of the runs"
-        best = {column: rows[column].max() for column in columns if column != "method"}
+        kind_of = {column: kinds.get(column.removesuffix("@10"), MetricKind()) for column in columns}
+        best = {
+            column: rows[column].max() if kind_of[column].higher_is_better else rows[column].min()
+            for column in columns
+            if column != "method"
+        }
         for row in rows.iter_rows(named=True):
             cells = [Text(row["method"])]
             if not row["runs"]:
@@ -136,15 +144,17 @@ def print_study(out: Console, table: pl.DataFrame, dial: str = "none") -> None:
                 continue
             if row["failed"]:
                 cells[0].append(f" ({row['failed']} failed)", style="not bold dim")
-            for column, highest in best.items():
+            for column, top in best.items():
                 digits = 1 if column in ("balance@10", "coverage@10") else 2
-                cell = Text(_percent(row[column], digits), style="bold" if row[column] == highest else "")
+                text = _figure(row[column], kind_of[column], digits)
+                cell = Text(text, style="bold" if row[column] == top else "")
                 spread = row.get(f"{column}_sd")
                 if spread is not None and column in _SPREAD_SHOWN:
                     cell.append(f" ±{_percent(spread, digits)}", style="not bold dim")
                 cells.append(cell)
             shown.add_row(*cells, f"{row['train_seconds']:.0f}")
         out.print(shown)
+        _print_kinds(out, kinds)
         if dial != "none":
             named = [
                 f"{row['method']} {row['dial']:g}" for row in rows.iter_rows(named=True) if row["dial"] is not None
@@ -228,6 +238,18 @@ def _table(*columns: str) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     return table
+
+
+def _print_kinds(out: Console, kinds: Mapping[str, MetricKind]) -> None:
+    if kinds:
+        text = "; ".join(f"{name}: {kind.words}" for name, kind in kinds.items())
+        out.print(text, highlight=False, markup=False, style="dim", soft_wrap=True)
+
+
+def _figure(value: float | None, kind: MetricKind | None, digits: int = 2) -> str:
+    if value is None or kind is None or kind.unit == "%":
+        return _percent(value, digits)
+    return f"{value:,.3f}"
 
 
 def _percent(value: float | None, digits: int = 2) -> str:

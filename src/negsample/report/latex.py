@@ -48,7 +48,7 @@ def latex_tables(study: Study, dataset: str, main: FiguresTable, other: FiguresT
     label = f"tab:negsample-{study.datasets().index(dataset) + 1}"
     text = _table(first, _caption(study, dataset, first), label)
     if other.columns:
-        caption = f"Test figures on {dataset} at other cut-offs, in %: mean ± standard deviation, the best in bold."
+        caption = f"Test figures on {dataset} at other cut-offs, {_units(other)}, the best in bold."
         text += _table(other, escaped(caption), f"{label}-others")
     return text
 
@@ -99,6 +99,10 @@ def _cell(cell: TableCell) -> str:
     return text if not cell.sd else rf"{text} {{\scriptsize$\pm${cell.sd.removeprefix('±')}}}"
 
 
+def _units(table: FiguresTable) -> str:
+    return "in %" + (f" ({table.notes})" if table.notes else "") + ": mean ± standard deviation"
+
+
 def _caption(study: Study, dataset: str, table: FiguresTable) -> str:
     """The protocol: what was measured on, over how many runs, by which rules."""
     manifest = study.manifests[dataset]
@@ -110,7 +114,7 @@ def _caption(study: Study, dataset: str, table: FiguresTable) -> str:
     marked = any(cell.close for line in table.lines for cell in line.cells)
     split = manifest.get("settings", {}).get("split")
     sentences = [
-        f"Test figures on {dataset}, in %: mean ± standard deviation over {runs}; the best of each column in bold"
+        f"Test figures on {dataset}, {_units(table)} over {runs}; the best of each column in bold"
         + ("; †: tested, no significant difference from it (Holm-adjusted p of 0.05 or more)." if marked else "."),
         f"Ranks over the whole catalogue of {manifest['items']} items"
         + (f", global temporal split ({split})" if split else "")

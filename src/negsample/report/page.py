@@ -12,7 +12,7 @@ import vl_convert
 from markupsafe import Markup
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
-from negsample.analysis.measures import measures_of
+from negsample.analysis.measures import kinds_of, measures_of
 from negsample.analysis.reading import is_of_study, read_study
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import frontier_table, table_with_failures, write_table
@@ -94,9 +94,12 @@ def write_report(
 
 
 def _shown(found: Analysis, supplement: Supplement) -> _Shown:
-    study, measures = found.study, measures_of(found.study.runs)
-    main = {name: figures_table(each.rows, main_columns(measures), each.tests) for name, each in found.datasets.items()}
-    other = {name: figures_table(each.rows, other_columns(measures)) for name, each in found.datasets.items()}
+    study, measures, kinds = found.study, measures_of(found.study.runs), kinds_of(found.study.runs)
+    main = {
+        name: figures_table(each.rows, main_columns(measures, kinds), each.tests)
+        for name, each in found.datasets.items()
+    }
+    other = {name: figures_table(each.rows, other_columns(measures, kinds)) for name, each in found.datasets.items()}
     return _Shown(
         {dataset: dataset_figures(found, dataset) for dataset in found.datasets},
         joint_figures(study),

@@ -1,8 +1,9 @@
-/* A heading sorts its table: falling first, then rising; what is undefined stays below. */
+/* A heading sorts its table: best first, then worst first; what is undefined stays below. */
 (() => {
   function sort(table, column, button) {
     const header = button.closest("th");
-    const descending = header.getAttribute("aria-sort") !== "descending";
+    const first = header.dataset.best === "low" ? "ascending" : "descending";
+    const descending = (header.getAttribute("aria-sort") === first) !== (first === "descending");
     for (const each of table.querySelectorAll("th[aria-sort]")) each.setAttribute("aria-sort", "none");
     header.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const body = table.tBodies[0];

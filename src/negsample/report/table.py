@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from negsample.analysis.measures import BALANCE, COHORTS, K, cut_off_of, is_total
+from negsample.analysis.measures import BALANCE, COHORTS, K, cut_off_of, is_total, known
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.tables import TableRow
-from negsample.report.formats import commas
+from negsample.evaluation.metrics import MetricKind
 
 _LABELS = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "balance": "Balance", "coverage": "Coverage", "arp": "ARP"}
-_DIGITS = {"balance": 1, "coverage": 1, "arp": 1}
+_DIGITS = {"balance": 1, "arp": 1}
 
 
 class FigureColumn(NamedTuple):
-    """``digits`` after the point, of a value times ``factor``; ``best``: which end of it is the good one."""
+    """``digits`` after the point, of a value times ``factor``; ``best``: which end of it is the good one; ``note``:
+    what a reader must know of it."""
 
     name: str
     group: str
@@ -24,6 +25,7 @@ class FigureColumn(NamedTuple):
     digits: int = 2
     factor: float = 100.0
     best: str = "high"
+    note: str = ""
 
 
 class TableCell(NamedTuple):
@@ -61,15 +63,24 @@ class FiguresTable(NamedTuple):
         """The columns that begin a group."""
         return {at for at, column in enumerate(self.columns) if not at or column.group != self.columns[at - 1].group}
 
+    @property
+    def notes(self) -> str:
+        """Which columns are no shares, or are best where they are lowest."""
+        return "; ".join(dict.fromkeys(column.note for column in self.columns if column.note))
 
-def main_columns(measures: Sequence[str]) -> list[FigureColumn]:
+
+Kinds = Mapping[str, MetricKind]
+"""Of the metrics that are no shares of which more is better."""
+
+
+def main_columns(measures: Sequence[str], kinds: Kinds | None = None) -> list[FigureColumn]:
     """HR and NDCG at 10 in total and by cohort, a study's own metrics the same way, Balance, Coverage, seconds."""
     own = dict.fromkeys(name for name in map(_metric, filter(is_total, measures)) if name not in _LABELS)
     found = []
     for metric in ("hr", "ndcg", *own):
         scopes = [(f"{metric}@{K}", "total"), *((f"{cohort}_{metric}@{K}", cohort) for cohort in COHORTS)]
-        group = f"{label(metric)}@{K}, %"
-        found += [FigureColumn(name, group, heading) for name, heading in scopes if name in measures]
+        group = f"{label(metric)}@{K}"
+        found += [_column(name, metric, group, heading, kinds) for name, heading in scopes if name in measures]
     return [
         *found,
         FigureColumn(BALANCE, "", "Balance, %", 1),
@@ -78,16 +89,20 @@ def main_columns(measures: Sequence[str]) -> list[FigureColumn]:
     ]
 
 
-def other_columns(measures: Sequence[str]) -> list[FigureColumn]:
-    """The figures over all events that :func:`main_columns` lack, by cut-off."""
+def other_columns(measures: Sequence[str], kinds: Kinds | None = None) -> list[FigureColumn]:
+    """The figures over all events that :func:`main_columns` lack, by cut-off; those in % first."""
     shown = {column.name for column in main_columns(measures)}
     others = [name for name in measures if is_total(name) and name not in shown]
-    return [
-        FigureColumn(
-            name, f"at {cut_off_of(name)}, %", label(_metric(name)), 1 if _metric(name) in ("balance", "arp") else 2
-        )
-        for name in sorted(others, key=cut_off_of)
-    ]
+    found = [_column(name, _metric(name), f"at {cut_off_of(name)}", label(_metric(name)), kinds) for name in others]
+    return sorted(found, key=lambda column: (cut_off_of(column.name), column.factor == 1))
+
+
+def _column(name: str, metric: str, group: str, heading: str, kinds: Kinds | None) -> FigureColumn:
+    kind = (kinds or {}).get(metric, MetricKind())
+    best, note = "high" if kind.higher_is_better else "low", f"{metric}: {kind.words}" if kind.words else ""
+    if kind.unit == "number":
+        return FigureColumn(name, group, heading, digits=3, factor=1.0, best=best, note=note)
+    return FigureColumn(name, f"{group}, %", heading, _DIGITS.get(metric, 2), best=best, note=note)
 
 
 def label(metric: str) -> str:
@@ -132,7 +147,7 @@ def _cell(row: TableRow, column: FigureColumn, best: str | None, close: bool) ->
 
 def _close(rows: Sequence[TableRow], column: FigureColumn, tests: Comparisons) -> set[str]:
     """The methods that were tested against the best of a column, without a significant difference."""
-    best = max(rows, key=lambda row: -1.0 if row[column.name] is None else row[column.name])["method"]
+    best = max(rows, key=lambda row: known(row, column.name))["method"]
     scope, _, measure = column.name.rpartition("_")
     found = {row["method"]: tests.of_table(measure, scope or "all", best, row["method"]) for row in rows}
     return {method for method, each in found.items() if each and each.p_holm is not None and not each.significant}
@@ -141,13 +156,13 @@ def _close(rows: Sequence[TableRow], column: FigureColumn, tests: Comparisons) -
 def _best(rows: Sequence[TableRow], column: FigureColumn) -> str | None:
     """What the best cells show: all that show the same are best. None where there is nothing to prefer.
 
-    Zero is never best: no hit, or a baseline that is not trained.
+    Zero is the best of own metrics alone: else it is no hit, or a baseline that is not trained.
     """
-    values = [row[column.name] for row in rows if row[column.name]]
+    values = {row[column.name] for row in rows if row[column.name] or (column.note and row[column.name] is not None)}
     if not values or len({row[column.name] for row in rows}) == 1:
         return None
     return _shown(min(values) if column.best == "low" else max(values), column)
 
 
 def _shown(value: float, column: FigureColumn) -> str:
-    return commas(value) if column.factor == 1 else f"{column.factor * value:.{column.digits}f}"
+    return f"{column.factor * value:,.{column.digits}f}"

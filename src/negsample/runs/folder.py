@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from negsample.errors import InputError
+from negsample.evaluation.metrics import MetricKind
 from negsample.files.checksums import LIST, Checksums
 from negsample.files.folders import arrays_of
 from negsample.files.parsing import first_fault
@@ -48,6 +49,7 @@ class Metrics(BaseModel):
     dial_choice: str
     dial_reached: bool
     own_metrics: dict[str, str] = {}
+    metric_kinds: dict[str, MetricKind] = {}
 
 
 class Grid(BaseModel):

@@ -14,7 +14,7 @@ from torch import Tensor
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.evaluation.evaluate import Evaluation, Model, evaluate_by_dial
-from negsample.evaluation.metrics import own_metrics
+from negsample.evaluation.metrics import own_kinds, own_metrics
 from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting
@@ -138,6 +138,7 @@ def _write(
         dial_choice=chosen.choice.text,
         dial_reached=chosen.unreached is None,
         own_metrics=own_metrics(),
+        metric_kinds=own_kinds(),
     )
     with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
         write_arrays(scratch / "ranks.npz", at_chosen | dict(ranks))

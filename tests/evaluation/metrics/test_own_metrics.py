@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
 import torch
 
 from negsample import InputError, PopRec, evaluate, run_settings
-from negsample.evaluation.metrics import METRICS, register_metric, summarise
+from negsample.evaluation.metrics import METRICS, MetricDefinition, MetricKind, own_kinds, register_metric, summarise
 
 COUNTS, COHORTS = np.array([0, 6, 3, 2, 1]), np.array([-1, 0, 1, 2, 2], np.int8)
 
@@ -32,6 +33,28 @@ def test_its_figures_stand_beside_the_others_at_every_cutoff_and_by_cohort():
     assert figures["rbp@7"] == pytest.approx((0.5 + 0.25 + 1 / 64) / 4)
     assert (figures["head_rbp@7"], figures["mid_rbp@7"], figures["tail_rbp@7"]) == (0.5, 0.25, 1 / 128)
     assert {name.partition("@")[2] for name in figures if "@" in name} == {"2", "7"}
+
+
+def test_which_end_is_the_good_one_and_the_unit_go_with_it():
+    register_metric("rbp", rbp)
+    assert own_kinds() == {}
+    register_metric("position", lambda ranks, k: np.minimum(ranks, k), higher_is_better=False, unit="number")
+    assert own_kinds() == {"position": MetricKind(higher_is_better=False, unit="number")}
+    with pytest.raises(InputError, match="unit must be '%' or 'number', got 'metres'"):
+        register_metric("distance", rbp, unit="metres")
+    with pytest.raises(InputError, match="higher_is_better must be True or False, got 'no'"):
+        register_metric("distance", rbp, higher_is_better="no")
+    with pytest.raises(InputError, match="are arguments beside it"):
+        register_metric("distance", MetricDefinition(rbp, MetricKind(higher_is_better=False)))
+
+
+def test_an_installed_package_offers_a_metric_with_its_kind(monkeypatch):
+    offered = MetricDefinition(rbp, MetricKind(higher_is_better=False))
+    entry = EntryPoint("of-a-package", "json:LOSS", "negsample.metrics")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: offered)
+    monkeypatch.setattr(METRICS, "_offered", {"of-a-package": entry})
+    assert own_kinds() == {"of-a-package": MetricKind(higher_is_better=False)}
+    assert METRICS["of-a-package"](np.array([0.0, 9.0]), 5).tolist() == [0.5, 0]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,12 @@ Every function gives one float64 an event, 0 where ``rank >= k``; nothing is rou
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from negsample.data.popularity import COHORTS
 from negsample.errors import guarded
@@ -20,6 +23,7 @@ from negsample.plugins import Registry
 Floats = NDArray[np.float64]
 Metric = Callable[[Floats, int], Floats]
 """From the ranks of E events and a cut-off ``k`` to a number an event, (E,)."""
+Unit = Literal["%", "number"]
 
 _SAMPLE = np.array([0.0, 0.5, 3.0, 12.0, np.inf])
 
@@ -39,7 +43,36 @@ def reciprocal_rank(ranks: Floats, k: int) -> Floats:
     return np.where(ranks < k, 1 / (ranks + 1), 0.0)
 
 
+class MetricKind(BaseModel):
+    """Which of two figures of a metric is the better one, and whether it is a share, shown in %, or a plain number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    higher_is_better: bool = True
+    unit: Unit = "%"
+
+    @property
+    def words(self) -> str:
+        """Both in words, where they are not the usual ones."""
+        unit = [] if self.unit == "%" else ["a plain number"]
+        return ", ".join(unit if self.higher_is_better else [*unit, "lower is better"])
+
+
+@dataclass(frozen=True)
+class MetricDefinition:
+    """A metric with its kind, as an installed package offers it."""
+
+    function: Metric
+    kind: MetricKind
+
+    def __call__(self, ranks: Floats, k: int) -> Floats:
+        """(E,) a number an event."""
+        return self.function(ranks, k)
+
+
 def _check(name: str, metric: Metric) -> None:
+    if isinstance(metric, MetricDefinition) and isinstance(metric.function, MetricDefinition):
+        raise ValueError("register its function; higher_is_better and unit are arguments beside it")
     if "@" in name or name.startswith(tuple(f"{each}_" for each in (*COHORTS, "warm", "valid", "test"))):
         raise ValueError("the name must be without @ and not begin like a cohort's figure; take another one")
     try:
@@ -66,14 +99,24 @@ def own_metrics() -> dict[str, str]:
     return {name: plugin.digest for name in METRICS if (plugin := METRICS.plugin_of(name)) is not None}
 
 
+def own_kinds() -> dict[str, MetricKind]:
+    """The kind of each metric that is no share of which more is better."""
+    kinds = {name: metric.kind for name, metric in METRICS.items() if isinstance(metric, MetricDefinition)}
+    return {name: kind for name, kind in kinds.items() if kind != MetricKind()}
+
+
 @guarded
-def register_metric(name: str, metric: Metric, *, replace: bool = False) -> Metric:
+def register_metric(
+    name: str, metric: Metric, *, higher_is_better: bool = True, unit: Unit = "%", replace: bool = False
+) -> Metric:
     """Measure every run by ``metric`` too: its means are the figures ``name@k``, in total and by cohort.
 
     Args:
         name: of the figures, such as ``rbp``.
         metric: takes the (E,) ranks, from 0, infinite where the target is left out, and ``k``; gives (E,) finite
             numbers.
+        higher_is_better: whether the highest figure is the best one, or the lowest.
+        unit: ``%``: it is a share, which tables show in %; ``number``: it is shown as it is.
         replace: take the place of one that was registered before.
 
     Example:
@@ -82,4 +125,6 @@ def register_metric(name: str, metric: Metric, *, replace: bool = False) -> Metr
     Raises:
         InputError: the name is taken, or ``metric`` does not give a finite number an event.
     """
-    return METRICS.register(name, metric, replace=replace)
+    kind = MetricKind(higher_is_better=higher_is_better, unit=unit)
+    METRICS.register(name, MetricDefinition(metric, kind), replace=replace)
+    return metric
