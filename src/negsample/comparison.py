@@ -24,9 +24,10 @@ from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
 from negsample.runs.reasons import failed_for
 from negsample.runs.remeasure import set_dial
+from negsample.runs.study_file import StudyFile
 from negsample.scoring.dial import Choice, parse_choice
 from negsample.settings import PrepareSettings, run_settings
-from negsample.studies.files import check_study_folder, listed_runs, write_study
+from negsample.studies.files import check_study_folder, read_about, write_study
 from negsample.studies.forecast import check_fits
 from negsample.studies.study import at_a_time, plan, unfinished
 
@@ -180,28 +181,33 @@ class _Folder(NamedTuple):
         sweep(self.out, deep=True)
         clear_finished([self.out / "runs" / job.name for job in finished])
         with alone(self.out / "study"):
-            listed = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling, replace=replace)
-        self._choose(listed)
+            about = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling, replace=replace)
+        self._remeasure(about)
 
     def close(self, tell: Callable[[str], None], supplement: Supplementing | None) -> Study | None:
         """Write the report; None where no run is finished. A study is written anew only if another process added to
         it: the last one lists all."""
         with alone(self.out / "study"):
-            listed = listed_runs(self.out)
-            if not {job.name for job in self.jobs} <= set(listed):
-                listed = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling)
-                self._choose(listed)
-            if not any(is_run(self.out / "runs" / name) for name in listed):
+            about = read_about(self.out)
+            if not {job.name for job in self.jobs} <= set(about.runs):
+                about = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling)
+                self._remeasure(about)
+            if not any(is_run(self.out / "runs" / name) for name in about.runs):
                 return None
             study = read_study(self.out)
             write_report(study, tell, supplement=supplement)
         return study
 
-    def _choose(self, listed: Sequence[str]) -> None:
+    def _remeasure(self, about: StudyFile) -> None:
+        """Give all finished runs the dial and the cut-offs of this command."""
+        jobs = {job.name: job for job in (*self.jobs, *self.oversampling)}
         datasets = {job.data.fingerprint: job.data for job in self.jobs}
-        for folder in (self.out / "runs" / name for name in listed):
+        cutoffs = {"k": self.jobs[0].settings.flat()["k"]}
+        for folder in (self.out / "runs" / name for name in (*about.runs, *about.oversampling)):
             if is_run(folder):
-                set_dial(folder, self.choice, datasets.get(read_run(folder).config["dataset_fingerprint"]))
+                settings = jobs[folder.name].config()["settings"] if folder.name in jobs else cutoffs
+                data = datasets.get(read_run(folder).config["dataset_fingerprint"])
+                set_dial(folder, self.choice, data, settings=settings)
 
 
 @contextmanager

@@ -70,10 +70,14 @@ def test_methods_seeds_and_datasets_are_added(data, other, tmp_path):
 
 
 def test_what_was_beside_the_table_stays(data, tmp_path):
-    jobs = grid(data)
-    compare(jobs, tmp_path, oversampling=oversampled(jobs, [1]), note={"tunings": []})
-    compare(grid(data, methods=["mixed"]), tmp_path)
-    assert len(read_study(tmp_path).oversampling) == 1
+    jobs = grid(data, epochs=2)
+    beside = oversampled(jobs, [1, 2, 30])
+    assert [job.settings.training.oversampling_factor for job in beside] == [1]  # the others are the runs themselves
+    compare(jobs, tmp_path, oversampling=beside, note={"tunings": []})
+    compare(grid(data, methods=["mixed"], epochs=2, k="7"), tmp_path, dial="-0.5")
+    (run,) = read_study(tmp_path).oversampling
+    assert run.metrics["dial"] == -0.5
+    assert "hr@7" in run.metrics["test"]
 
 
 @pytest.mark.parametrize(
@@ -197,4 +201,4 @@ def test_the_command_refuses_before_it_tunes_and_replaces_when_asked(data, tmp_p
     assert called(monkeypatch, capsys, *command, "--dial", "auto", "--repeats", 2)[0] == 0
     assert before.items() <= stamps(out).items()
     assert called(monkeypatch, capsys, *command, "--set", "dropout=0.5", "--replace") == (0, "")
-    assert not before.keys() & stamps(out).keys()
+    assert {path.parent.name.split("--")[1] for path in before.keys() & stamps(out).keys()} == {"PopRec"}

@@ -1,4 +1,4 @@
-"""A study's dial: chosen on validation alone, stored with the run, and changed without any training."""
+"""A study's dial and cut-offs: changed without any training; the dial is chosen on validation alone."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from negsample.runs.remeasure import remeasure, set_dial
 from negsample.scoring.dial import BETAS, NONE, Choice
 from negsample.settings import run_settings
 from negsample.studies.study import plan
+from negsample.studies.verify import verify
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -89,6 +90,28 @@ def test_another_dial_trains_nothing_and_is_as_if_it_had_been_chosen_at_first(jo
         theirs, ours = (np.load(out / "runs" / name / "ranks.npz") for out in (fresh, plain))
         assert all(np.array_equal(theirs[part], ours[part]) for part in ("valid", "test"))
     assert json.loads((plain / "study.json").read_text())["dial"] == dial
+
+
+def test_other_cutoffs_train_nothing_and_are_as_if_they_had_been_asked_for_at_first(
+    data, plain, tmp_path, monkeypatch, jobs
+):
+    """Also for the runs of methods that the second command does not name."""
+    before = {path: path.read_bytes() for path in plain.rglob("model.safetensors")}
+    asked = plan([data], ["random", "mixed"], repeats=1, seed=0, settings=SETTINGS.replaced(k="3,30"))
+    assert [job.name for job in asked] == [job.name for job in jobs]
+    compare(asked, tmp_path / "fresh", dial="auto")
+    forbid_training(monkeypatch)
+    compare([job for job in asked if job.method != "mixed"], plain, dial="auto")
+    assert before == {path: path.read_bytes() for path in plain.rglob("model.safetensors")}
+    for name, metrics in read(plain).items():
+        assert {"hr@3", "hr@10", "tail_ndcg@30", "coverage@30"} <= metrics["test"].keys()
+        assert "hr@5" not in metrics["valid"]
+        assert without_times(metrics) == without_times(read(tmp_path / "fresh")[name])
+        assert read(plain, "dial.json")[name] == read(tmp_path / "fresh", "dial.json")[name]
+        settings = (read(out, "config.json")[name]["settings"] for out in (plain, tmp_path / "fresh"))
+        assert next(settings) == next(settings)
+    assert json.loads((plain / "study.json").read_text())["settings"]["k"] == [3, 10, 30]
+    assert all(not found.damaged for found in verify(plain))
 
 
 def test_back_to_none_is_where_it_was(jobs, finished, plain, monkeypatch):

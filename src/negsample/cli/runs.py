@@ -108,7 +108,7 @@ def train_command(
         print_forecast(out, forecast([[job]]))
         with progress_of(out, [job]) as progress:
             run_job(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
-    chosen = set_dial(folder, choice, data)
+    chosen = set_dial(folder, choice, data, settings=job.config()["settings"])
     print_metrics(out, job.method, read_run(folder).metrics)
     out.plain(f"Run: {folder}")
     if chosen.unreached:

@@ -17,7 +17,7 @@ from negsample.data.dataset import Dataset
 from negsample.files.checksums import LIST, write_list
 from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
-from negsample.methods import build_method, catalogue_of, changed_settings, negative_settings
+from negsample.methods import Catalogue, build_method, catalogue_of, changed_settings, negative_settings
 from negsample.models import Backbone
 from negsample.models.baselines import BASELINES, is_baseline
 from negsample.models.build import build_backbone
@@ -27,7 +27,7 @@ from negsample.runs.folder import is_run, read_run, run_fingerprint
 from negsample.runs.machine import forget_peak, machine, peak_memory
 from negsample.runs.measure import measure, write_measured
 from negsample.scoring.dial import Choice
-from negsample.settings import RunSettings, canonical_json, fingerprint, is_run_setting
+from negsample.settings import RunSettings, canonical_json, fingerprint, is_run_setting, run_settings
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
 from negsample.training.state import Epoch, Fitted, TrainingState
@@ -49,28 +49,36 @@ class Job(NamedTuple):
     def identity(self) -> dict[str, Any]:
         """What makes two runs the same run, whatever machine and folder: what differs from the defaults, and no more.
 
-        So a setting that a later version adds renames no older run.
+        So a setting that a later version adds renames no older run. A baseline depends on how it is measured alone.
         """
-        plugins = sources_of(self.method, self.settings.model.backbone)
+        settings, trained = self.settings, not is_baseline(self.method)
+        if not trained:
+            settings = run_settings()._replace(evaluation=settings.evaluation)
+        plugins = sources_of(self.method, settings.model.backbone)
         return {
             "schema": IDENTITY_SCHEMA,
             "dataset": self.data.name,
             "dataset_fingerprint": self.data.fingerprint,
             "method": self.method,
             "seed": self.seed,
-            "settings": self.settings.changed(self.data.catalogue_size),
-            "negatives": {} if is_baseline(self.method) else changed_settings(self.method, self.negatives),
+            "settings": settings.changed(self.data.catalogue_size),
+            "negatives": changed_settings(self.method, self.negatives) if trained else {},
         } | ({"plugins": plugins} if plugins else {})
 
     def config(self) -> dict[str, Any]:
         """The whole of it for a reader: every setting with its value, and the identity."""
         identity = self.identity()
-        whole = {"settings": self.settings.flat(), "negatives": self.negatives}
+        whole = {"settings": self.settings.resolved().flat(), "negatives": self.negatives}
         return {key: value for key, value in identity.items() if key != "schema"} | whole | {"identity": identity}
 
     def made(self, config: Mapping[str, Any]) -> bool:
         """Whether ``config`` is that of a run of this job."""
         return bool(config.get("identity") == self.identity())
+
+    def catalogue(self, device: torch.device) -> Catalogue:
+        """What a sampler may know of the data."""
+        model, training = self.settings.model, self.settings.training
+        return catalogue_of(self.data, model.max_length, device, windows=training.windows)
 
     @property
     def name(self) -> str:
@@ -111,28 +119,11 @@ def make_runs(
     device = default_device()
     forget_peak(device)
     models = [build_model(job, device) for job in jobs]
-    trainings = []
-    catalogue = (
-        None
-        if is_baseline(jobs[0].method)
-        else catalogue_of(
-            jobs[0].data, jobs[0].settings.model.max_length, device, windows=jobs[0].settings.training.windows
-        )
-    )
-    for job, place, model in zip(jobs, places, models, strict=True):
-        if catalogue is not None:
-            method = build_method(job.method, catalogue, job.negatives)
-            trainings.append(TrainingState(model, method, seed=job.seed, watch=partial(watch, job), keep=place))
-    checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device))
-    fitted = (
-        fit_together(trainings, jobs[0].data, jobs[0].settings, checkpoint)
-        if trainings
-        else [Fitted([], 0)] * len(jobs)
-    )
-    counts = None if catalogue is None else catalogue.target_counts
+    untrained = is_baseline(jobs[0].method)
+    fitted = [Fitted([], 0)] * len(jobs) if untrained else train_models(jobs, models, places, watch)
     scratches = [scratch_in(place) for place in places]
-    for job, scratch, model, result in zip(jobs, scratches, models, fitted, strict=True):
-        _write(job, model, result, scratch, dial, counts, device)
+    for job, model, result, scratch in zip(jobs, models, fitted, scratches, strict=True):
+        _write(job, model, result, scratch, dial, device)
     for job, folder, scratch in zip(jobs, folders, scratches, strict=True):  # at once: they are carried on together
         try:
             scratch.rename(folder)
@@ -141,21 +132,33 @@ def make_runs(
                 raise
 
 
+def train_models(
+    jobs: Sequence[Job], models: Sequence[Backbone], places: Sequence[Path], watch: Callable[[Job, Epoch], None]
+) -> list[Fitted]:
+    """Train the ``models`` of ``jobs``, which differ in their seeds alone; see :func:`make_runs`."""
+    first, device = jobs[0], models[0].table.weight.device
+    catalogue = first.catalogue(device)
+    trainings = [
+        TrainingState(
+            model,
+            build_method(job.method, catalogue, job.negatives),
+            seed=job.seed,
+            watch=partial(watch, job),
+            keep=place,
+        )
+        for job, model, place in zip(jobs, models, places, strict=True)
+    ]
+    checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device))
+    return fit_together(trainings, first.data, first.settings, checkpoint)
+
+
 def checkpoint_identity(jobs: Sequence[Job], device: torch.device) -> str:
     """What a training must have in common with one that was stopped, to go on from there with the same numbers."""
     of = {"jobs": [job.identity() for job in jobs], "device": device.type}
     return canonical_json(of | {name: version(name) for name in ("negsample", "torch")})
 
 
-def _write(
-    job: Job,
-    model: Backbone,
-    fitted: Fitted,
-    scratch: Path,
-    dial: Choice,
-    target_counts: torch.Tensor | None,
-    device: torch.device,
-) -> None:
+def _write(job: Job, model: Backbone, fitted: Fitted, scratch: Path, dial: Choice, device: torch.device) -> None:
     versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
     config = job.config() | {
         "dataset_folder": str(job.data.folder.resolve()),
@@ -169,9 +172,15 @@ def _write(
     save_file(model.state_dict(), scratch / "model.safetensors")
     (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
     write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
-    measured = measure(model, job.data, job.settings, target_counts, dial, device=device)
-    took = _pace(fitted.log) | {"peak_memory_bytes": peak_memory(device)}
-    write_measured(scratch, measured, dial, {"best_epoch": fitted.best_epoch} | took)
+    measured = measure(job, model, dial, device)
+    last = fitted.log[-1] if fitted.log else None
+    training = {
+        "best_epoch": fitted.best_epoch,
+        "train_seconds": last.seconds if last else 0.0,
+        "steps_per_second": last and last.steps / last.seconds,
+        "peak_memory_bytes": peak_memory(device),
+    }
+    write_measured(scratch, measured, dial, training)
 
 
 def build_model(job: Job, device: torch.device) -> Backbone:
@@ -180,9 +189,3 @@ def build_model(job: Job, device: torch.device) -> Backbone:
         return cast("Backbone", BASELINES[job.method](job.data).to(device))
     rng = generator(job.seed, "init")
     return build_backbone(job.settings.model, job.data.catalogue_size, rng=rng, device=device)
-
-
-def _pace(log: list[Epoch]) -> dict[str, Any]:
-    if not log:
-        return {"train_seconds": 0.0, "steps_per_second": None}
-    return {"train_seconds": log[-1].seconds, "steps_per_second": log[-1].steps / log[-1].seconds}

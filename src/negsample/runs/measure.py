@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from negsample.data.dataset import Dataset
 from negsample.errors import InputError
-from negsample.evaluation.evaluate import Evaluation, Model, evaluate_by_dial
+from negsample.evaluation.evaluate import Model, Part, evaluate_by_dial
 from negsample.evaluation.metrics import own_kinds, own_metrics
 from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting
+from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Grid, Metrics, Run, read_grid, read_ranks
 from negsample.scoring.dial import BETAS, NO_DIAL, Choice, Dials, dials
-from negsample.settings import RunSettings
+
+if TYPE_CHECKING:
+    from negsample.runs.job import Job
 
 
 class Measured(NamedTuple):
-    """``betas``: settings of the dial, ascending; ``valid`` and ``test``: what each gave."""
+    """What a run gave at each of G settings of the dial: ``grid``, and ``ranks`` of every event: ``valid_GE`` and
+    ``test_GE``."""
 
-    betas: tuple[float, ...]
-    valid: list[Evaluation]
-    test: list[Evaluation]
+    grid: Grid
+    ranks: Mapping[str, NDArray[np.float64]]
 
 
 class Chosen(NamedTuple):
@@ -39,30 +40,32 @@ class Chosen(NamedTuple):
     unreached: str | None
 
 
-def measure(
-    model: Model,
-    data: Dataset,
-    settings: RunSettings,
-    target_counts: Tensor | None,
-    choice: Choice,
-    *,
-    device: torch.device,
-) -> Measured:
-    """Measure ``model`` on validation and test, at every setting of the grid and at the number that is asked for.
-
-    ``target_counts``: (V + 1,) of training; None: the model has no dial (PopRec), and is measured as it is.
-    """
+def measure(job: Job, model: Model, choice: Choice, device: torch.device) -> Measured:
+    """Measure the trained ``model`` of ``job`` on validation and test, at every setting of the dial and at the number
+    that is asked for. A baseline has no dial, and is measured as it is."""
     grid: Dials = NO_DIAL
-    if target_counts is not None:
+    if not is_baseline(job.method):
         asked = [] if choice.number is None else [choice.number]
-        grid = dials(target_counts, sorted({*BETAS, *asked}))
-    valid = evaluate_by_dial(model, data, "valid", settings, grid, device=device)
-    test = evaluate_by_dial(model, data, "test", settings, grid, device=device)
-    return Measured(tuple(grid.betas), valid, test)
+        grid = dials(job.catalogue(device).target_counts, sorted({*BETAS, *asked}))
+    valid, test = (
+        evaluate_by_dial(model, job.data, part, job.settings, grid, device=device) for part in get_args(Part)
+    )
+    figures = {"valid": [dict(each.figures) for each in valid], "test": [dict(each.figures) for each in test]}
+    ranks = {
+        "valid_GE": np.stack([each.ranks_E for each in valid]),
+        "test_GE": np.stack([each.ranks_E for each in test]),
+    }
+    return Measured(Grid(betas=list(grid.betas), **figures), ranks)
 
 
 def write_measured(
-    folder: Path, measured: Measured, choice: Choice, kept: Mapping[str, Any], *, must_reach: bool = False
+    folder: Path,
+    measured: Measured,
+    choice: Choice,
+    training: Mapping[str, Any],
+    *,
+    config: Mapping[str, Any] | None = None,
+    must_reach: bool = False,
 ) -> Chosen:
     """``ranks.npz``, ``dial.json`` and ``metrics.json`` of a run, and the list of all its files, in one step.
 
@@ -70,29 +73,41 @@ def write_measured(
         folder: of the run.
         measured: at every setting.
         choice: which one the run is to have.
-        kept: best_epoch and pace, for the metrics.
+        training: what training gave, for the metrics: see :func:`of_training`.
+        config: takes the place of ``config.json``. (default: as it is)
         must_reach: a choice that cannot be followed changes nothing.
 
     Raises:
         InputError: as ``must_reach`` says.
     """
-    grid = Grid(
-        betas=list(measured.betas),
-        valid=[dict(each.figures) for each in measured.valid],
-        test=[dict(each.figures) for each in measured.test],
+    grid, ranks = measured
+    chosen = _choose(grid, choice)
+    if must_reach and chosen.unreached:
+        raise InputError(chosen.unreached)
+    at = grid.betas.index(chosen.beta)
+    best = {"best_epoch": training["best_epoch"]}
+    metrics = Metrics(
+        valid=grid.valid[at] | best,
+        test=grid.test[at] | best,
+        **training,
+        dial=chosen.beta,
+        dial_choice=chosen.choice.text,
+        dial_reached=chosen.unreached is None,
+        own_metrics=own_metrics(),
+        metric_kinds=own_kinds(),
     )
-    ranks = {
-        "valid_GE": np.stack([each.ranks_E for each in measured.valid]),
-        "test_GE": np.stack([each.ranks_E for each in measured.test]),
-    }
-    unreached = _choose(grid, choice).unreached
-    if must_reach and unreached:
-        raise InputError(unreached)
-    return _write(folder, grid, ranks, choice, kept)
+    with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
+        write_arrays(scratch / "ranks.npz", {part.removesuffix("_GE"): ranks[part][at] for part in ranks} | dict(ranks))
+        write_json(scratch / "dial.json", grid.model_dump())
+        write_json(scratch / "metrics.json", metrics.model_dump())
+        if config is not None:
+            write_json(scratch / "config.json", config)
+    return chosen
 
 
 def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
-    """The same for a finished run, from what was measured; None if that lacks what the choice needs, or a metric."""
+    """Choose the dial of a finished run from what was measured; None if that lacks what the choice needs, or a
+    metric."""
     grid = read_grid(run.folder)
     if run.metrics["own_metrics"] != own_metrics():
         return None
@@ -101,10 +116,10 @@ def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
     chosen = _choose(grid, choice)
     if run.metrics["dial_choice"] == chosen.choice.text:
         return chosen
-    return _write(run.folder, grid, read_ranks(run.folder, len(grid.betas)), choice, kept_figures(run))
+    return write_measured(run.folder, Measured(grid, read_ranks(run.folder, len(grid.betas))), choice, of_training(run))
 
 
-def kept_figures(run: Run) -> dict[str, Any]:
+def of_training(run: Run) -> dict[str, Any]:
     """What training gave, and no measuring changes."""
     kept = ("best_epoch", "train_seconds", "steps_per_second", "peak_memory_bytes")
     return {key: run.metrics[key] for key in kept}
@@ -117,31 +132,3 @@ def _choose(grid: Grid, choice: Choice) -> Chosen:
         return Chosen(choice, choice.of(grid.valid, grid.betas), None)
     except InputError as error:
         return Chosen(choice, 0.0, str(error))
-
-
-def _write(
-    folder: Path,
-    grid: Grid,
-    ranks: Mapping[str, NDArray[np.float64]],
-    choice: Choice,
-    kept: Mapping[str, Any],
-) -> Chosen:
-    chosen = _choose(grid, choice)
-    at = grid.betas.index(chosen.beta)
-    at_chosen = {part: ranks[f"{part}_GE"][at] for part in ("valid", "test")}
-    best = {"best_epoch": kept["best_epoch"]}
-    metrics = Metrics(
-        valid=grid.valid[at] | best,
-        test=grid.test[at] | best,
-        **kept,
-        dial=chosen.beta,
-        dial_choice=chosen.choice.text,
-        dial_reached=chosen.unreached is None,
-        own_metrics=own_metrics(),
-        metric_kinds=own_kinds(),
-    )
-    with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
-        write_arrays(scratch / "ranks.npz", at_chosen | dict(ranks))
-        write_json(scratch / "dial.json", grid.model_dump())
-        write_json(scratch / "metrics.json", metrics.model_dump())
-    return chosen

@@ -1,32 +1,42 @@
-"""A finished run, measured again: another setting of its dial, or all from its saved model."""
+"""A finished run, measured again: another setting of its dial, other cut-offs, or all from its saved model."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from negsample.data.dataset import Dataset
-from negsample.methods import catalogue_of
-from negsample.models.baselines import is_baseline
 from negsample.runs.folder import read_run
 from negsample.runs.job import default_device
 from negsample.runs.load import load_run
-from negsample.runs.measure import Chosen, choose_among_measured, kept_figures, measure, write_measured
+from negsample.runs.measure import Chosen, choose_among_measured, measure, of_training, write_measured
 from negsample.scoring.dial import Choice, parse_choice
 
+_AS_IT_WAS: Mapping[str, Any] = MappingProxyType({})
 
-def set_dial(folder: Path, dial: Choice, data: Dataset | None = None) -> Chosen:
+
+def set_dial(
+    folder: Path, dial: Choice, data: Dataset | None = None, *, settings: Mapping[str, Any] = _AS_IT_WAS
+) -> Chosen:
     """Choose the dial of a finished run: from what was measured, or where that lacks it from the saved model.
 
-    ``data``: what it was trained on; None: where it was then.
-
-    Raises:
-        InputError: see :func:`remeasure`.
+    ``data``, ``settings``, and what is raised: see :func:`remeasure`.
     """
-    return choose_among_measured(read_run(folder), dial) or remeasure(folder, dial, data=data)
+    run = read_run(folder)
+    if settings.items() <= run.config["settings"].items() and (chosen := choose_among_measured(run, dial)):
+        return chosen
+    return remeasure(folder, dial, data=data, settings=settings)
 
 
 def remeasure(
-    folder: Path, dial: Choice | None = None, *, data: Dataset | None = None, must_reach: bool = False
+    folder: Path,
+    dial: Choice | None = None,
+    *,
+    data: Dataset | None = None,
+    settings: Mapping[str, Any] = _AS_IT_WAS,
+    must_reach: bool = False,
 ) -> Chosen:
     """Measure a finished run from its saved model, choose its dial, and write ``metrics.json`` and the like anew.
 
@@ -34,6 +44,7 @@ def remeasure(
         folder: of the run.
         dial: how to choose; None: as it was chosen.
         data: what it was trained on; None: where it was then.
+        settings: by name, that take the place of those in ``config.json`` and train the same model, such as ``k``.
         must_reach: a dial that cannot be had leaves the run as it is.
 
     Raises:
@@ -42,12 +53,8 @@ def remeasure(
     run, job, model = load_run(folder, data)
     if dial is None:
         dial = parse_choice(run.metrics["dial_choice"])
-    settings, device = job.settings, default_device()
-    counts = None
-    if not is_baseline(job.method):
-        counts = catalogue_of(
-            job.data, settings.model.max_length, device, windows=settings.training.windows
-        ).target_counts
-    measured = measure(model, job.data, settings, counts, dial, device=device)
-    kept = kept_figures(run)
-    return write_measured(folder, measured, dial, kept, must_reach=must_reach)
+    now = job._replace(settings=job.settings.replaced(**settings))
+    assert now.identity() == job.identity(), "only what trains the same model is changed"
+    measured = measure(now, model, dial, default_device())
+    config = run.config | {"settings": run.config["settings"] | settings} if settings else None
+    return write_measured(folder, measured, dial, of_training(run), config=config, must_reach=must_reach)

@@ -25,12 +25,26 @@ class RunSettings(NamedTuple):
         return {key: value for group in self for key, value in group.model_dump(mode="json").items()}
 
     def changed(self, items: int) -> dict[str, Any]:
-        """What makes the numbers others than the defaults do, for a catalogue of so many ``items``."""
-        resolved = self.model_replaced(table=None) if self.model.table == table_for(items) else self
-        usual = run_settings(backbone=self.model.backbone).flat()
-        of_machine = MachineSettings.model_fields
-        found = {key: value for key, value in resolved.flat().items() if value != usual[key] and key not in of_machine}
+        """What trains another model than the defaults do, for a catalogue of so many ``items``.
+
+        Settings of the machine do not, nor ``k``: epochs are chosen at 10, which is always one of them.
+        """
+        resolved = self.resolved()
+        if self.model.table == table_for(items):
+            resolved = resolved.model_replaced(table=None)
+        usual, same = run_settings(backbone=self.model.backbone).flat(), {"k", *MachineSettings.model_fields}
+        found = {key: value for key, value in resolved.flat().items() if value != usual[key] and key not in same}
         return found if self.model.backbone == DEFAULT_BACKBONE else {"backbone": self.model.backbone} | found
+
+    def resolved(self) -> RunSettings:
+        """The same training, with one value of each setting where others would change nothing beside the rest."""
+        training = self.training
+        changes: dict[str, Any] = {"eval_every": min(training.eval_every, training.epochs)}
+        if training.table_learning_rate == training.learning_rate:
+            changes["table_learning_rate"] = None
+        if (training.oversampling_factor or 0) >= training.epochs:  # all batches are kept, and none is used again
+            changes["oversampling_factor"] = None
+        return self._replace(training=training.model_copy(update=changes))
 
     def replaced(self, **changes: Any) -> RunSettings:
         """The same with ``changes`` of flat names; another backbone keeps what it has in common with this one.

@@ -122,16 +122,20 @@ def _differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any])
         yield from _unequal({key: earlier.about.get(key, default)}, {key: note.get(key, default)}, "")
     common = [job for job in jobs if job.method == POPREC]
     if common and note.get("preset", "default") == "default":
-        yield from _unequal(earlier.about["settings"], common[0].settings.flat(), "")
-    planned = {(job.data.name, job.method, _factor(job.settings.flat())): job for job in jobs}
-    told_of_all = set(_unequal(earlier.about["settings"], jobs[0].settings.flat(), ""))
+        yield from _unequal(earlier.about["settings"], _training(common[0]), "")
+    planned = {(job.data.name, job.method, _factor(_training(job))): job for job in jobs}
+    told_of_all = set(_unequal(earlier.about["settings"], _training(jobs[0]), ""))
     for config in (*earlier.runs.values(), *earlier.oversampling.values()):
         job = planned.get((config["dataset"], config["method"], _factor(config["settings"])))
-        if job is not None:
+        if job is not None and not is_baseline(job.method):
             of = f" of {job.method}"
-            for each in _unequal(config["settings"], job.settings.flat(), ""):
+            for each in _unequal(config["settings"], _training(job), ""):
                 yield each if each in told_of_all else each.replace(":", f"{of}:", 1)
             yield from _unequal(config["negatives"], job.negatives, of)
+
+
+def _training(job: Job) -> dict[str, Any]:
+    return job.settings.resolved().flat()
 
 
 def _factor(settings: Mapping[str, Any]) -> int | None:
@@ -139,8 +143,8 @@ def _factor(settings: Mapping[str, Any]) -> int | None:
 
 
 def _unequal(before: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
-    for key in dict.fromkeys([*before, *now]):
-        if before.get(key) != now.get(key):
+    for key in dict.fromkeys([*before, *now]):  # for other cut-offs a run is measured again, and is the same
+        if key != "k" and before.get(key) != now.get(key):
             yield f"{key}{of}: {_said(before.get(key))}, now {_said(now.get(key))}"
 
 

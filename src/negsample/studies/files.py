@@ -32,8 +32,8 @@ _CURVE_POINTS = 400
 
 def write_study(
     jobs: Sequence[Job], out: Path, note: Mapping[str, Any], *, oversampling: Sequence[Job] = (), replace: bool = False
-) -> list[str]:
-    """``study.json`` and the manifests, of ``jobs`` and what earlier commands added.
+) -> StudyFile:
+    """Write ``study.json`` and the manifests, of ``jobs`` and what earlier commands added; returns what it says.
 
     Args:
         jobs: of the table.
@@ -41,9 +41,6 @@ def write_study(
         note: more to keep in ``study.json``.
         oversampling: jobs beside them.
         replace: a study of other settings is deleted.
-
-    Returns:
-        The names of the study's runs, finished or not.
 
     Raises:
         InputError: there is a study of other settings, or a file of it is damaged.
@@ -58,15 +55,14 @@ def write_study(
     seeds = {each["seed"] for each in configs if not is_baseline(each["method"])}
     methods = sorted(dict.fromkeys(each["method"] for each in configs), key=_last)
     datasets = {job.data.name: job.data for job in jobs}
-    runs = list(dict.fromkeys([*(job.name for job in jobs), *before]))
     about = StudyFile(
         negsample=version("negsample"),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         datasets=list(dict.fromkeys([*datasets, *earlier.manifests])),
         methods=methods,
         repeats=max(len(seeds), 1),
-        settings=jobs[0].settings.flat(),
-        runs=runs,
+        settings=jobs[0].settings.resolved().flat(),
+        runs=list(dict.fromkeys([*(job.name for job in jobs), *before])),
         oversampling=list(dict.fromkeys([*(job.name for job in oversampling), *earlier.oversampling])),
         machine=machine(),
         tunings=list(dict.fromkeys([*note.get("tunings", []), *earlier.about.get("tunings", [])])),
@@ -85,7 +81,7 @@ def write_study(
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
         write_json(scratch / "study.json", about.model_dump(mode="json"))
-    return runs
+    return about
 
 
 def _last(method: str) -> int:
@@ -93,13 +89,13 @@ def _last(method: str) -> int:
     return 2 if method == POPREC else int(is_baseline(method))
 
 
-def listed_runs(out: Path) -> list[str]:
-    """The names of the runs that the study in ``out`` has, finished or not.
+def read_about(out: Path) -> StudyFile:
+    """``study.json`` of the study in ``out``.
 
     Raises:
         InputError: a file of it is damaged.
     """
-    return settled(out / LIST, "study", lambda listed: listed.read_as(StudyFile, "study.json")).runs
+    return settled(out / LIST, "study", lambda listed: listed.read_as(StudyFile, "study.json"))
 
 
 def test_events(data: Dataset) -> dict[str, NDArray[Any]]:

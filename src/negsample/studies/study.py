@@ -80,18 +80,15 @@ def plan(
 def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:
     """The trained ones of ``jobs`` at each oversampling factor: batches of so many epochs, drawn again and again.
 
-    One that has a factor already stands for itself there.
+    One that is the same at a factor (its own, or where that is not below its epochs) stands for itself there.
 
     Raises:
         InputError: a factor breaks its rule.
     """
     trained = [job for job in jobs if not is_baseline(job.method)]
-    return [
-        tuned_job(job, {"oversampling_factor": factor})
-        for factor in factors
-        for job in trained
-        if job.settings.training.oversampling_factor != factor
-    ]
+    found = [tuned_job(job, {"oversampling_factor": factor}) for factor in factors for job in trained]
+    own = {job.name for job in trained}
+    return list({job.name: job for job in found if job.name not in own}.values())
 
 
 def unfinished(jobs: Sequence[Job], out: Path, together: int = 1) -> list[list[Job]]:

@@ -15,18 +15,15 @@ from negsample.files.checksums import GROWING, LIST, DamagedError, read_list, su
 from negsample.files.claims import claimed, clear
 from negsample.files.folders import make_folders, write_json
 from negsample.files.together import settled
-from negsample.methods import build_method, catalogue_of
 from negsample.methods.spaces import Space
-from negsample.runs.job import Job, build_model, checkpoint_identity, default_device, tuned_job
+from negsample.runs.job import Job, build_model, default_device, train_models, tuned_job
 from negsample.runs.reasons import failed_by
 from negsample.runs.shortage import is_of_the_system
 from negsample.runs.tunings import BestTrial, Trial, TuningSummary
 from negsample.settings import fingerprint
 from negsample.studies.search import as_trial, drop_half_line, ended, keep_trial, kept_trials, next_trial
 from negsample.training.best import SELECTED_BY
-from negsample.training.checkpoint import Checkpoint
-from negsample.training.loop import fit_together
-from negsample.training.state import Epoch, Fitted, TrainingState
+from negsample.training.state import Epoch
 
 
 class Tuning(NamedTuple):
@@ -209,12 +206,6 @@ class _PrunedError(Exception):
     """A trial is stopped early."""
 
 
-def fit_trial(job: Job, place: Path, watch: Callable[[Epoch], None]) -> Fitted:
+def fit_trial(job: Job, place: Path, watch: Callable[[Epoch], None]) -> None:
     """Train ``job`` with validation alone, kept in ``place`` to be carried on."""
-    device = default_device()
-    model = build_model(job, device)
-    catalogue = catalogue_of(job.data, job.settings.model.max_length, device, windows=job.settings.training.windows)
-    method = build_method(job.method, catalogue, job.negatives)
-    training = TrainingState(model, method, seed=job.seed, watch=watch, keep=place)
-    (fitted,) = fit_together([training], job.data, job.settings, Checkpoint(place, checkpoint_identity([job], device)))
-    return fitted
+    train_models([job], [build_model(job, default_device())], [place], lambda _, epoch: watch(epoch))
