@@ -31,14 +31,17 @@ from negsample.settings import is_run_setting
 
 PRESET = PRESETS["reference"]
 INGREDIENTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "padding": ("padding left out of the loss", {"padding": "omit"}),
-    "not-kept": ("what is not kept left out", {"not_kept": "omit"}),
-    "table": ("rows instead of dense Adam", {"table": "rows"}),
-    "split": ("cut at a moment in time", {}),
-    "batches": ("each user once an epoch", {"with_replacement": False}),
-    "initial": ("N(0, 0.02) instead of Glorot", {"init": "normal"}),
+    "padding": ("padding left out of the loss (`padding=omit`)", {"padding": "omit"}),
+    "not-kept": ("negatives that are not selected left out of the loss (`not_kept=omit`)", {"not_kept": "omit"}),
+    "table": ("Adam by rows instead of dense Adam (`table=rows`)", {"table": "rows"}),
+    "split": ("split at a point in time (`--split timestamp`)", {}),
+    "batches": (
+        "each user once an epoch, not drawn with replacement (`with_replacement=false`)",
+        {"with_replacement": False},
+    ),
+    "initial": ("initial values from N(0, 0.02) instead of Glorot (`init=normal`)", {"init": "normal"}),
 }
-PLAIN, SELECTING, AS_THERE = "random", "adaptive-mixed", "as the reference"
+PLAIN, SELECTING, AS_THERE = "random", "adaptive-mixed", "nothing changed (`--preset reference`)"
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ def runs_table(found: Mapping[str, Any]) -> list[str]:
 def ingredients_table(found: Mapping[str, Any]) -> list[str]:
     """A line a setting that was changed."""
     told = [
-        "| | method | HR@10 | NDCG@10 | head HR@10 | mid | tail | Balance | made |",
+        "| changed setting | method | HR@10 | NDCG@10 | head HR@10 | mid | tail | Balance | made |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found["ingredients"]:
