@@ -25,8 +25,8 @@ from negsample.analysis.statistics import interval
 from negsample.analysis.study import Study
 from negsample.analysis.tables import dialled_rows
 from negsample.data.dataset import Dataset
+from negsample.report.dial_charts import frontier_chart
 from negsample.report.figures import Figure, dataset_figures, write_figures
-from negsample.report.frontier_charts import frontier_chart
 from negsample.report.palette import looks
 from negsample.runs.machine import machine
 

@@ -11,13 +11,12 @@ from negsample.analysis.frontier import reaches
 from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import dialled_rows
-from negsample.report.cohort_bars import cohort_bars
-from negsample.report.curves import training_curves
+from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
 from negsample.report.encodings import shade
 from negsample.report.figures import dataset_figures, write_figures
-from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import looks
 from negsample.report.popularity_charts import popularity_chart
+from negsample.report.validation_charts import training_curves
 
 
 def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> None:

@@ -15,7 +15,7 @@ from negsample.errors import InputError
 from negsample.report import write_report
 from negsample.report.palette import looks
 from negsample.report.tables import budget_words, tuning_table
-from negsample.report.tuning_charts import response_chart, responses
+from negsample.report.validation_charts import response_chart, responses
 
 pytestmark = pytest.mark.usefixtures("no_drawing")
 

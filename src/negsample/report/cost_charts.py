@@ -10,17 +10,7 @@ import altair as alt
 
 from negsample.analysis.costs import Cost, Oversampled
 from negsample.analysis.study import POPULAR
-from negsample.report.encodings import (
-    CHOSEN,
-    chart_of,
-    colour,
-    domain,
-    highlighted,
-    legend_of,
-    shape,
-    sized,
-    tooltips,
-)
+from negsample.report import encodings as enc
 from negsample.report.formats import memory, seconds, with_sd
 from negsample.report.palette import Look
 
@@ -32,32 +22,22 @@ def oversampling_chart(found: Sequence[Oversampled], looks: Mapping[str, Look]) 
     """
     if not found:
         return None
-    rows = [_factor_row(each) for each in found]
+    rows = [_factor(each) for each in found]
     methods = list(dict.fromkeys(each.method for each in found))
     ys = [row["y"] for row in rows]
-    tint = colour(looks, methods, legend_of(methods))
-    base = chart_of(rows).encode(
-        x=alt.X(
-            "x:Q",
-            title="training time, seconds",
-            scale=alt.Scale(zero=False, padding=26),
-            axis=alt.Axis(grid=False, tickCount=6),
-        ),
-        y=alt.Y("y:Q", title="NDCG@10, %", scale=alt.Scale(domain=domain(ys, ys, 0.15), nice=False)),
-        opacity=highlighted(1.0, 0.1),
-        tooltip=tooltips(
-            ("method", "method"),
-            ("told", "oversampling"),
-            ("ndcg", "NDCG@10"),
-            ("hr", "HR@10"),
-            ("time", "training"),
-            ("runs", "runs"),
-        ),
+    tint = enc.colour(looks, methods, enc.legend_of(methods))
+    x = alt.X("x:Q").title("training time, seconds").scale(zero=False, padding=26).axis(grid=False, tickCount=6)
+    figures = (("ndcg", "NDCG@10"), ("hr", "HR@10"), ("time", "training"), ("runs", "runs"))
+    base = enc.chart_of(rows).encode(
+        x=x,
+        y=alt.Y("y:Q").title("NDCG@10, %").scale(domain=enc.domain(ys, ys, 0.15), nice=False),
+        opacity=enc.highlighted(1.0, 0.1),
+        tooltip=enc.tooltips(("method", "method"), ("told", "oversampling"), *figures),
     )
     line = base.mark_line(strokeWidth=2).encode(order="order:Q", color=tint)
-    dots = base.mark_point(filled=True, size=80).encode(color=tint, shape=shape(looks, methods))
+    dots = base.mark_point(filled=True, size=80).encode(color=tint, shape=enc.shape(looks, methods))
     names = base.mark_text(dy=-12).encode(text="label:N")
-    return sized([line.add_params(CHOSEN), dots, names], 320)
+    return enc.sized([line.add_params(enc.CHOSEN), dots, names], 320)
 
 
 def time_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerChart | None:
@@ -66,8 +46,11 @@ def time_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerCha
     PopRec is not trained and has no row. None if nothing was trained.
     """
     rows = [
-        {"method": each.method, "runs": each.runs, "total": each.seconds, "total_told": seconds(each.seconds)}
-        | {
+        {
+            "method": each.method,
+            "runs": each.runs,
+            "total": each.seconds,
+            "total_told": seconds(each.seconds),
             "best": each.seconds_to_best,
             "best_told": "not logged" if each.seconds_to_best is None else seconds(each.seconds_to_best),
         }
@@ -76,14 +59,13 @@ def time_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerCha
     ]
     if not rows:
         return None
-    told = (("method", "method"), ("best_told", "to the chosen epoch"), ("total_told", "in all"), ("runs", "runs"))
-    base = _ladder(rows, told, looks)
-    x = alt.X("total:Q", title="training time, seconds", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
-    bar = base.mark_bar(height=4, cornerRadius=2).encode(x=x, opacity=highlighted(0.55, 0.06))
-    end = base.mark_point(filled=True, size=110).encode(x=x, opacity=highlighted(1.0, 0.1))
+    base = _by_method(rows, looks, ("best_told", "to the chosen epoch"), ("total_told", "in all"))
+    x = alt.X("total:Q").title("training time, seconds").scale(domainMin=0).axis(tickCount=6)
+    bar = base.mark_bar(height=4, cornerRadius=2).encode(x=x, opacity=enc.highlighted(0.55, 0.06))
+    end = base.mark_point(filled=True, size=110).encode(x=x, opacity=enc.highlighted(1.0, 0.1))
     hollow = base.transform_filter("datum.best !== null").mark_point(filled=False, size=110, strokeWidth=2)
-    reached = hollow.encode(x="best:Q", opacity=highlighted(1.0, 0.1))
-    return sized([bar.add_params(CHOSEN), end, reached], 30 * len(rows) + 10)
+    reached = hollow.encode(x="best:Q", opacity=enc.highlighted(1.0, 0.1))
+    return enc.sized([bar.add_params(enc.CHOSEN), end, reached], 30 * len(rows) + 10)
 
 
 def memory_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerChart | None:
@@ -95,26 +77,26 @@ def memory_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerC
     ]
     if not rows:
         return None
-    base = _ladder(rows, (("method", "method"), ("told", "peak memory"), ("runs", "runs")), looks)
-    x = alt.X("peak:Q", title="peak memory, MiB", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
-    bar = base.mark_bar(height=14, cornerRadiusEnd=2).encode(x=x, opacity=highlighted(1.0, 0.1))
-    return sized([bar.add_params(CHOSEN)], 30 * len(rows) + 10)
+    x = alt.X("peak:Q").title("peak memory, MiB").scale(domainMin=0).axis(tickCount=6)
+    bar = _by_method(rows, looks, ("told", "peak memory")).mark_bar(height=14, cornerRadiusEnd=2)
+    return enc.sized([bar.encode(x=x, opacity=enc.highlighted(1.0, 0.1)).add_params(enc.CHOSEN)], 30 * len(rows) + 10)
 
 
-def _ladder(rows: Sequence[Mapping[str, Any]], told: Sequence[tuple[str, str]], looks: Mapping[str, Look]) -> alt.Chart:
+def _by_method(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look], *figures: tuple[str, str]) -> alt.Chart:
     """A row a method, one below the other."""
     methods = [str(row["method"]) for row in rows]
-    return chart_of(rows).encode(
-        y=alt.Y("method:N", sort=methods, title=None, axis=alt.Axis(grid=False, labelFontSize=12)),
-        color=colour(looks, methods, legend=None),
-        tooltip=tooltips(*told),
+    return enc.chart_of(rows).encode(
+        y=alt.Y("method:N", sort=methods).title(None).axis(grid=False, labelFontSize=12),
+        color=enc.colour(looks, methods, legend=None),
+        tooltip=enc.tooltips(("method", "method"), *figures, ("runs", "runs")),
     )
 
 
-def _factor_row(of: Oversampled) -> dict[str, Any]:
-    def told(values: Sequence[float]) -> str:
-        return with_sd(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
-
+def _factor(of: Oversampled) -> dict[str, Any]:
+    ndcg, hr = (
+        with_sd(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+        for values in (of.ndcg, of.hr)
+    )
     return {
         "method": of.method,
         "order": 2**31 if of.factor is None else of.factor,
@@ -122,8 +104,8 @@ def _factor_row(of: Oversampled) -> dict[str, Any]:
         "told": "off: new mini-batches in every epoch" if of.factor is None else f"factor {of.factor}",
         "x": of.seconds,
         "y": 100 * statistics.fmean(of.ndcg),
-        "ndcg": told(of.ndcg),
-        "hr": told(of.hr),
+        "ndcg": ndcg,
+        "hr": hr,
         "time": seconds(of.seconds),
         "runs": of.runs,
     }

@@ -16,14 +16,12 @@ from negsample.analysis.costs import costs_of, oversampling_of
 from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.study import Study
 from negsample.files.atomic import replacing
-from negsample.report.cohort_bars import cohort_bars
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
-from negsample.report.curves import training_curves
+from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
 from negsample.report.drawing import Drawing
-from negsample.report.frontier_charts import frontier_chart, popularity_hits
 from negsample.report.palette import PAPER, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_chart
-from negsample.report.tuning_charts import response_chart, responses
+from negsample.report.validation_charts import response_chart, responses, training_curves
 
 Place = Literal["dial", "more", "tuning", "cost", "together"]
 
