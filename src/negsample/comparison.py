@@ -18,8 +18,7 @@ from negsample.files.atomic import sweep
 from negsample.files.claims import alone, clear_finished
 from negsample.files.folders import make_folders
 from negsample.methods import PAPER_SIX, split_settings
-from negsample.report.page import write_report
-from negsample.report.supplement import Supplementing
+from negsample.report.page import Supplementing, write_report
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
 from negsample.runs.reasons import failed_for

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from negsample.analysis.study import Study
     from negsample.data.dataset import Dataset
     from negsample.execution.backend import Backend
-    from negsample.report.supplement import Supplementing
+    from negsample.report.page import Supplementing
     from negsample.runs.job import Job
     from negsample.studies.progress import Progress
     from negsample.studies.tuning_task import Tuning

@@ -15,8 +15,8 @@ from negsample.paper.beside import OTHER_POOL, SPREADS, Beside, beside_table2, b
 from negsample.paper.findings import findings
 from negsample.report.claims import claims_table
 from negsample.report.formats import listed
+from negsample.report.page import Supplement
 from negsample.report.rendering import environment
-from negsample.report.supplement import Supplement
 
 _MARKS = {"above": "▲", "below": "▼"}
 _TOLD = {

@@ -10,7 +10,7 @@ from negsample.analysis.measures import ACCURACY, TAIL
 from negsample.analysis.significance import Comparisons, Difference
 from negsample.analysis.tables import TableRow
 from negsample.report.formats import SPACE, listed
-from negsample.report.shown import ShownTable
+from negsample.report.table import ShownTable
 
 _NAMED = 6  # methods; more are counted
 _TINY = 0.001  # a p below it is not told

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from types import TracebackType
@@ -69,5 +70,6 @@ class Drawing:
             self._renderer.wait()
             for pipe in (self._renderer.stdin, self._renderer.stdout):
                 assert pipe is not None
-                pipe.close()
+                with suppress(OSError):  # what was written last has nobody to read it
+                    pipe.close()
             self._renderer = None

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from negsample.analysis.analyse import Analysis
 from negsample.analysis.costs import costs_of, oversampling_of
 from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.study import Study
-from negsample.files.atomic import replacing
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
 from negsample.report.drawing import Drawing
@@ -43,18 +43,19 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
     study, look = found.study, looks(found.study.about["methods"])
     one, manifest, tunings = found.datasets[dataset], study.manifests[dataset], study.tunings_of(dataset)
     costs, suffix = costs_of(study, dataset), suffixes(list(study.manifests))[dataset]
-    charts: dict[str, alt.LayerChart | None] = {
-        "frontier": frontier_chart(one.reaches, one.dialled, look),
-        "cohort-bars": cohort_bars(one.dialled, look),
-        "popularity-hits": popularity_hits(hits_by_popularity(study, dataset), look),
-        "training-curves": training_curves(study.runs_of(dataset), look),
-        "popularity-curve": popularity_chart(manifest),
-        **{f"tuning-{name.replace('_', '-')}": response_chart(tunings, name, look) for name in responses(tunings)},
-        "training-time": time_chart(costs, look),
-        "peak-memory": memory_chart(costs, look),
-        "oversampling": oversampling_chart(oversampling_of(study, dataset), look),
-    }
-    return [_figure(name, chart, dataset, f"--{suffix}") for name, chart in charts.items() if chart is not None]
+    with debug_mode(False):  # the renderer refuses what is no chart; to check each part here doubles the time
+        charts: dict[str, alt.LayerChart | None] = {
+            "frontier": frontier_chart(one.reaches, one.dialled, look),
+            "cohort-bars": cohort_bars(one.dialled, look),
+            "popularity-hits": popularity_hits(hits_by_popularity(study, dataset), look),
+            "training-curves": training_curves(study.runs_of(dataset), look),
+            "popularity-curve": popularity_chart(manifest),
+            **{f"tuning-{name.replace('_', '-')}": response_chart(tunings, name, look) for name in responses(tunings)},
+            "training-time": time_chart(costs, look),
+            "peak-memory": memory_chart(costs, look),
+            "oversampling": oversampling_chart(oversampling_of(study, dataset), look),
+        }
+        return [_figure(name, chart, dataset, f"--{suffix}") for name, chart in charts.items() if chart is not None]
 
 
 def joint_figures(study: Study) -> list[Figure]:
@@ -67,7 +68,8 @@ def _figure(name: str, chart: alt.LayerChart, of: str, suffix: str = "") -> Figu
     kind, _, setting = name.partition("-") if name.startswith("tuning-") else (name, "", "")
     texts = _texts()[kind]
     title = texts["title"].format(name=setting.replace("-", " "))
-    spec: dict[str, Any] = chart.properties(description=f"{title}, {of}. {texts['caption']}").to_dict()
+    described = chart.properties(description=f"{title}, {of}. {texts['caption']}")
+    spec: dict[str, Any] = described.to_dict(validate=False)  # the renderer refuses what is no chart
     plain = {key: value for key, value in spec.items() if key not in ("config", "$schema")}
     place: Any = texts["place"]
     return Figure(f"{name}{suffix}", title, texts["caption"], plain, place)
@@ -87,15 +89,8 @@ def write_figures(figures: Iterable[Figure], folder: Path, width: int = 640) -> 
             if svg is None:
                 failed.append(figure)
             else:
-                write_text(folder / f"{figure.name}.svg", svg)
+                (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8", newline="")
     return failed
-
-
-def write_text(path: Path, text: str) -> Path:
-    """``text`` as UTF-8, in place of what was there in one step."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
-    return path
 
 
 def suffixes(datasets: list[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The table of figures: which columns, what stands in each cell, what it sorts by, and which cells are best."""
+"""Tables as the page shows them: small ones of texts, and that of figures with what is best in each column."""
 
 from __future__ import annotations
 
@@ -13,6 +13,27 @@ from negsample.evaluation.metrics import MetricKind
 
 _LABELS = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "balance": "Balance", "coverage": "Coverage", "arp": "ARP"}
 _DIGITS = {"balance": 1, "arp": 1}
+
+
+class ShownTable(NamedTuple):
+    """A small table of texts.
+
+    ``label``: what it is, for who cannot see it. ``lines``: texts, as many as ``headings``. ``methods``: whether the
+    first column names methods. ``kind``: classes of style: ``text`` where cells are words, ``claims`` where a line is
+    about a claim and not a method.
+    """
+
+    label: str
+    headings: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    methods: bool = False
+    kind: str = ""
+
+    def without_empty(self) -> ShownTable:
+        """The same without the columns that are empty in every line."""
+        kept = [at for at in range(len(self.headings)) if any(line[at] for line in self.lines)]
+        lines = [[line[at] for at in kept] for line in self.lines]
+        return self._replace(headings=[self.headings[at] for at in kept], lines=lines)
 
 
 class FigureColumn(NamedTuple):

@@ -13,7 +13,7 @@ from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import TableRow
 from negsample.report.claims import called, p_text
 from negsample.report.formats import commas, listed, memory, pairs, percent, seconds, share, value_text
-from negsample.report.shown import ShownTable
+from negsample.report.table import ShownTable
 from negsample.runs.tunings import TuningSummary
 
 _FEW = 6  # values that are listed one by one; more are told by their ends
