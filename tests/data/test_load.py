@@ -9,11 +9,11 @@ import pytest
 
 import negsample.data.load as catalogue
 from negsample.data.bundled import BUNDLED
-from negsample.data.cache import cache_folder
 from negsample.data.description import describe
 from negsample.data.load import load_dataset
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
+from negsample.files.folders import cache_folder
 from negsample.settings import PrepareSettings
 
 DAY = 999_993_600  # 2001-09-09

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from negsample.data.bundled import BUNDLED
-from negsample.data.cache import cache_folder
 from negsample.data.dataset import Dataset, is_prepared, open_dataset
 from negsample.data.fingerprint import rows_digest
 from negsample.data.log.files import log_files, log_name, readable
@@ -22,6 +21,7 @@ from negsample.data.sources.known import SOURCES
 from negsample.data.sources.source import Source
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import sum_of
+from negsample.files.folders import cache_folder
 from negsample.settings import PrepareSettings, checked, fingerprint
 
 

@@ -18,6 +18,12 @@ from negsample.files.atomic import place_beside, replacing
 from negsample.files.checksums import Checksums
 
 
+def cache_folder() -> Path:
+    """Where what is made once is kept: ``$NEGSAMPLE_CACHE``, else ``negsample`` in the user's cache."""
+    own, common = os.environ.get("NEGSAMPLE_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own or Path(common or "~/.cache") / "negsample").expanduser()
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """``value`` as JSON, in place of what was there in one step; NaN is written as null."""
     text = json.dumps(finite(value), indent=1, allow_nan=False) + "\n"

@@ -149,7 +149,7 @@ def test_a_server_that_knows_no_ranges_sends_all_of_it_anew(archive):
 
 
 def part(source, content):
-    folder = folder_of(source).parent
+    folder = folder_of(source.name).parent
     folder.mkdir(parents=True)
     (folder / "movielens-1m.part").write_bytes(content)
 
@@ -225,7 +225,7 @@ def test_no_network(archive, cache):
 
 def test_two_at_once(archive, cache):
     with serving(archive) as server:
-        folder_of(source(server, archive)).mkdir(parents=True)
+        folder_of(source(server, archive).name).mkdir(parents=True)
         with FileLock(cache / "sources" / ".movielens-1m.lock"):
             assert "another process is fetching movielens-1m just now" in refusal(source(server, archive))
         assert fetch(source(server, archive)).official

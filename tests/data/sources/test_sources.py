@@ -99,7 +99,7 @@ def refusal(name, path):
     with pytest.raises(InputError) as caught:
         fetch(SOURCES[name], path)
     assert fetched(SOURCES[name]) is None
-    assert not folder_of(SOURCES[name]).exists(), "something was kept"
+    assert not folder_of(name).exists(), "something was kept"
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -121,14 +121,14 @@ def test_the_archive_and_the_file_in_it_are_the_same_log(tmp_path, cache, name):
     assert there.path.name == (f"{inside}.zip" if name == "amazon-beauty" else SOURCES[name].archive.name)
     assert rows(name) == [(user, item, time * SECOND) for user, item, time in said]
     names = {"fetched.json", "log.parquet", "checksums.json", there.path.name}
-    assert {path.name for path in folder_of(SOURCES[name]).iterdir()} == names
+    assert {path.name for path in folder_of(name).iterdir()} == names
 
 
 @pytest.mark.parametrize("file", ["log.parquet", "fetched.json", "checksums.json"])
 def test_a_damaged_log_of_the_cache_is_named(tmp_path, file):
     inside, lines, _ = OFFICIAL["movielens-100k"]
     fetch(SOURCES["movielens-100k"], put(tmp_path / "given" / inside, "\n".join(lines)))
-    path = folder_of(SOURCES["movielens-100k"]) / file
+    path = folder_of("movielens-100k") / file
     whole = path.read_bytes()
     for damaged in (whole[:-5], whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:], b"[" * 100_000):
         path.write_bytes(damaged)
@@ -300,7 +300,7 @@ def test_a_log_of_another_rule_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setitem(SOURCES, "movielens-1m", changed)
     with pytest.raises(InputError, match=r"earlier version of movielens-1m; delete it, and fetch it again"):
         load_dataset("movielens-1m")
-    shutil.rmtree(folder_of(changed))
+    shutil.rmtree(folder_of(changed.name))
     fetch(changed, tmp_path / "ratings.dat")
     data = load_dataset("movielens-1m")
     assert data.manifest.events == 100
@@ -318,10 +318,10 @@ def test_a_damaged_cache_says_what_to_delete(tmp_path):
         load_dataset(source.name)
     there.path.write_text(ratings(MANY))
     for content in ("{}", "[]", '{"file": 1, "sha256": "", "why": "", "official": true}'):
-        (folder_of(source) / "fetched.json").write_text(content)
+        (folder_of(source.name) / "fetched.json").write_text(content)
         with pytest.raises(InputError, match="is damaged"):
             fetch(source)
-        write_list(folder_of(source) / LIST, KIND, "", ["fetched.json", "log.parquet", "ratings.dat"])
+        write_list(folder_of(source.name) / LIST, KIND, "", ["fetched.json", "log.parquet", "ratings.dat"])
         with pytest.raises(InputError, match=r"fetched\.json is damaged"):
             fetch(source)
 

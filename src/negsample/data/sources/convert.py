@@ -72,32 +72,23 @@ def _write_rows(path: Path, form: Form, target: Path, shown: str) -> None:
     Blank lines and lines that name the columns are no rows. Columns: the groups of the form, as text, except
     ``time``, which is Int64 microseconds since 1970.
     """
-    rows = _rows(path, form)
+    rows, bad = _rows(path, form), ~is_plausible(pl.col("time")).fill_null(False)
     with readable(Path(shown)):
-        _check_is_no_other_file(rows, form, shown)
+        if form.other:
+            pattern, words = form.other
+            others = rows.filter(pl.col("line").str.contains(pattern)).select(ROW, "line").head(1)
+            for number, line in others.collect(engine="streaming").rows():
+                found = f"{shown}, line {number + 1}: {line[:_SHOWN]!r} is a row of {words}"
+                raise InputError(f"{found}; a row is {form.row}")
         rows.drop(ROW, "line").sink_parquet(target)
-        rows_found, bad = pl.scan_parquet(target).select(rows=pl.len(), bad=_bad().any()).collect().row(0)
-    if not rows_found:
+        count, any_bad = pl.scan_parquet(target).select(rows=pl.len(), bad=bad.any()).collect().row(0)
+    if not count:
         raise InputError(f"{shown} has no rows; a row is {form.row}")
-    if bad:
-        number, line, moment = rows.filter(_bad()).select(ROW, "line", "time").head(1).collect().row(0)
+    if any_bad:
+        number, line, moment = rows.filter(bad).select(ROW, "line", "time").head(1).collect().row(0)
         text = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
         what = "is no row" if moment is None else "has a time before 1980 or in the future"
         raise InputError(f"{shown}, line {number + 1}: {text!r} {what}; a row is {form.row}")
-
-
-def _check_is_no_other_file(rows: pl.LazyFrame, form: Form, shown: str) -> None:
-    if form.other is None:
-        return
-    pattern, words = form.other
-    found = rows.filter(pl.col("line").str.contains(pattern)).select(ROW, "line").head(1).collect(engine="streaming")
-    if len(found):
-        number, line = found.row(0)
-        raise InputError(f"{shown}, line {number + 1}: {line[:_SHOWN]!r} is a row of {words}; a row is {form.row}")
-
-
-def _bad() -> pl.Expr:
-    return ~is_plausible(pl.col("time")).fill_null(False)
 
 
 def _rows(path: Path, form: Form) -> pl.LazyFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import cast
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -57,7 +56,7 @@ def _open(address: str, start: int, way_out: str) -> tuple[HTTPResponse, int]:
     if start:
         headers["Range"] = f"bytes={start}-"
     try:
-        answer = cast(HTTPResponse, urlopen(Request(address, headers=headers), timeout=TIMEOUT))
+        answer: HTTPResponse = urlopen(Request(address, headers=headers), timeout=TIMEOUT)
         return answer, start if answer.status == 206 else 0
     except HTTPError as error:
         with error:

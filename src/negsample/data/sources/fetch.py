@@ -17,7 +17,7 @@ from negsample.data.sources.fetched import ABOUT, KIND, LOG, Fetched, fetched, f
 from negsample.data.sources.known import SOURCES
 from negsample.data.sources.source import Source
 from negsample.errors import InputError
-from negsample.files.checksums import LIST, Sum, sum_of, write_list
+from negsample.files.checksums import LIST, sum_of, write_list
 from negsample.files.folders import atomic_folder, write_json
 
 
@@ -34,8 +34,7 @@ def fetch(source: Source, given: Path | None = None, *, progress: Progress = lam
         InputError: the file cannot be had or is not what it should be, or the cache cannot be written. Nothing is kept
             of it, except the beginning of an interrupted download.
     """
-    there = fetched(source)
-    if there:
+    if there := fetched(source):
         return there
     if given is not None:
         _check_is_file(given)
@@ -44,9 +43,8 @@ def fetch(source: Source, given: Path | None = None, *, progress: Progress = lam
             f"{source.page} asks for an account: get {source.names()} there, "
             f"then `negsample data fetch {source.name} --from FILE`"
         )
-    with _locked(source):
-        there = fetched(source)  # by a process that was first
-        if there:
+    with _locked(source.name):
+        if there := fetched(source):  # by a process that was first
             return there
         return _downloaded(source, progress) if given is None else _copied(source, given)
 
@@ -60,15 +58,15 @@ def _check_is_file(given: Path) -> None:
 
 
 @contextmanager
-def _locked(source: Source) -> Iterator[None]:
-    """This process alone fetches ``source`` as long as the block lasts."""
-    folder = folder_of(source)
+def _locked(name: str) -> Iterator[None]:
+    """This process alone fetches the source ``name`` as long as the block lasts."""
+    folder = folder_of(name)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{source.name}.lock"), timeout=0):
+        with FileLock(folder.with_name(f".{name}.lock"), timeout=0):
             yield
     except Timeout:
-        raise InputError(f"another process is fetching {source.name} just now; wait for it") from None
+        raise InputError(f"another process is fetching {name} just now; wait for it") from None
     except OSError as error:
         raise InputError(
             f"cannot write to {folder}: {error.strerror or error}; choose another cache ($NEGSAMPLE_CACHE)"
@@ -77,7 +75,7 @@ def _locked(source: Source) -> Iterator[None]:
 
 def _downloaded(source: Source, progress: Progress) -> Fetched:
     official = source.archive or source.file
-    part = folder_of(source).with_name(f"{source.name}.part")
+    part = folder_of(source.name).with_name(f"{source.name}.part")
     way_out = f"`negsample data fetch {source.name} --from FILE` takes a file that you have"
     assert source.address is not None
     download(source.address, part, size=official.size, progress=progress, way_out=way_out)
@@ -89,7 +87,7 @@ def _downloaded(source: Source, progress: Progress) -> Fetched:
 
 
 def _copied(source: Source, given: Path) -> Fetched:
-    copy = folder_of(source).with_name(f"{source.name}.copy")
+    copy = folder_of(source.name).with_name(f"{source.name}.copy")
     try:
         shutil.copyfile(given, copy)
         return _stored(source, copy, str(given))
@@ -100,8 +98,11 @@ def _copied(source: Source, given: Path) -> Fetched:
 def _stored(source: Source, file: Path, shown: str) -> Fetched:
     """Moves ``file`` to its folder, with the log made of it; ``shown``: its name in a message."""
     found, official, name = sum_of(file), source.file, source.file.name
-    _check_is_no_other(source, found, shown)
-    with atomic_folder(folder_of(source)) as folder:
+    for other in SOURCES.values():
+        known = {other.archive, other.file} - {source.archive, source.file, None}
+        if any(each.verdict(found)[0] for each in known if each):
+            raise InputError(f"{shown} is the official file of {other.name}; fetch that, or give {source.names()}")
+    with atomic_folder(folder_of(source.name)) as folder:
         inner, notes = write_log(source, file, folder / LOG, shown)
         if is_zipfile(file):
             name = source.archive.name if source.archive else f"{name}.zip"
@@ -121,10 +122,3 @@ def _stored(source: Source, file: Path, shown: str) -> Fetched:
         file.replace(folder / name)
         write_list(folder / LIST, KIND, "", [name, ABOUT, LOG], known={name: found})
     return made
-
-
-def _check_is_no_other(source: Source, found: Sum, shown: str) -> None:
-    for other in SOURCES.values():
-        known = {other.archive, other.file} - {source.archive, source.file, None}
-        if any(each.verdict(found)[0] for each in known if each):
-            raise InputError(f"{shown} is the official file of {other.name}; fetch that, or give {source.names()}")

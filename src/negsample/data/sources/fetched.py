@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from negsample.data.cache import cache_folder
 from negsample.data.log.read import Log
 from negsample.data.sources.source import Source
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, read_list
+from negsample.files.folders import cache_folder
 
 ABOUT, LOG = "fetched.json", "log.parquet"
 KIND = "fetched dataset"
@@ -39,7 +39,7 @@ class Fetched(BaseModel):
     @property
     def path(self) -> Path:
         """Where the file lies."""
-        return _folder(self.source) / self.file
+        return folder_of(self.source) / self.file
 
     def note(self) -> str:
         """A sentence on the file."""
@@ -47,12 +47,8 @@ class Fetched(BaseModel):
         return f"From {self.file} (sha256 {self.sha256[:12]}), {_OFFICIAL[self.official]}{why}."
 
 
-def folder_of(source: Source) -> Path:
-    """Where what is fetched of ``source`` lies."""
-    return _folder(source.name)
-
-
-def _folder(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """Where what is fetched of the source ``name`` lies."""
     return cache_folder() / "sources" / name
 
 
@@ -62,16 +58,13 @@ def fetched(source: Source) -> Fetched | None:
     Raises:
         InputError: it is damaged, or its log was made by another rule.
     """
-    folder = folder_of(source)
+    folder = folder_of(source.name)
     if not folder.is_dir() or not any(folder.iterdir()):
         return None
     listed = read_list(folder / LIST, KIND)
     for name in listed.files:
         listed.check_size(name)
-    try:
-        found = Fetched.model_validate_json(listed.read(ABOUT))
-    except ValidationError as error:
-        raise listed.damaged(ABOUT, error.errors()[0]["msg"]) from None
+    found = listed.read_as(Fetched, ABOUT)
     if found.rule != source.rule:
         raise InputError(
             f"the log in {folder} is of an earlier version of {source.name}; delete it, and fetch it again"
@@ -87,14 +80,13 @@ def log_of(source: Source) -> tuple[Log, str]:
     """
     found = fetched(source)
     if not found:
-        raise InputError(f"{source.name} is not fetched yet: {_way_out(source)}")
-    read_list(folder_of(source) / LIST, KIND).check(LOG)
-    frame = pl.scan_parquet(folder_of(source) / LOG, glob=False)
+        way_out = f"`negsample data fetch {source.name} --from FILE` takes {source.names()}"
+        if source.address is None:
+            way_out += f" from {source.page}, which asks for an account"
+        else:
+            download = f"`negsample data fetch {source.name}` downloads it from {source.address}"
+            way_out = f"{download}; without a network {way_out}"
+        raise InputError(f"{source.name} is not fetched yet: {way_out}")
+    read_list(folder_of(source.name) / LIST, KIND).check(LOG)
+    frame = pl.scan_parquet(folder_of(source.name) / LOG, glob=False)
     return Log(frame, source.name, [found.note(), *found.notes], found.file), f"{found.rule}-{found.sha256}"
-
-
-def _way_out(source: Source) -> str:
-    from_file = f"`negsample data fetch {source.name} --from FILE` takes {source.names()}"
-    if source.address is None:
-        return f"{from_file} from {source.page}, which asks for an account"
-    return f"`negsample data fetch {source.name}` downloads it from {source.address}; without a network {from_file}"

@@ -7,8 +7,6 @@ the rule of Hidasi and Czapp (2023).
 
 from __future__ import annotations
 
-from functools import partial
-
 from negsample.data.sources.sessions import sequences, view_sessions
 from negsample.data.sources.source import Form, Official, Source
 
@@ -24,12 +22,11 @@ _GROUPS = r"(?<user>[0-9]{1,18}){0}(?<item>[0-9]{1,18}){0}(?<rating>[0-9](?:\.[0
 
 def _movielens(
     version: str,
-    archive: Official,
-    file: Official,
-    *,
     events: int,
     what: str,
-    delimiter: str,
+    archive: Official,
+    file: Official,
+    delimiter: str = "::",
     headers: tuple[str, ...] = (),
     terms: str = _MOVIELENS_TERMS,
 ) -> Source:
@@ -51,34 +48,32 @@ def _movielens(
 _MOVIELENS = (
     _movielens(
         "100k",
+        100_000,
+        "1997 to 1998: 943 users, 1,682 films",
         Official("ml-100k.zip", 4_924_029, "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"),
         Official("u.data", 1_979_173, "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"),
-        events=100_000,
-        what="1997 to 1998: 943 users, 1,682 films",
         delimiter="\t",
     ),
     _movielens(
         "1m",
+        1_000_209,
+        "2000 to 2003: 6,040 users, 3,706 films",
         Official("ml-1m.zip", 5_917_549, "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"),
         Official("ratings.dat", 24_594_131, "506d64ca44484487c11dc2d9a28de5c54948213e6b96285e298afe28d6ea4e0f"),
-        events=1_000_209,
-        what="2000 to 2003: 6,040 users, 3,706 films",
-        delimiter="::",
     ),
     _movielens(
         "10m",
+        10_000_054,
+        "1995 to 2009: 69,878 users, 10,677 films; one of the paper's three",
         Official("ml-10m.zip", 65_566_137, "813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862"),
         Official("ratings.dat", 265_105_635),
-        events=10_000_054,
-        what="1995 to 2009: 69,878 users, 10,677 films; one of the paper's three",
-        delimiter="::",
     ),
     _movielens(
         "20m",
+        20_000_263,
+        "1995 to 2015: 138,493 users, 26,744 films",
         Official("ml-20m.zip", 198_702_078, "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3"),
         Official("ratings.csv", 533_444_411),
-        events=20_000_263,
-        what="1995 to 2015: 138,493 users, 26,744 films",
         delimiter=",",
         headers=("userId,movieId,rating,timestamp",),
         terms="Research use, to be cited; not commercial without GroupLens' permission (see its README).",
@@ -117,8 +112,6 @@ _AMAZON_BEAUTY_SEQUENCES = _AMAZON_BEAUTY._replace(
     at_least=1,
 )
 
-_GAP = 3_600_000_000  # microseconds between sessions
-
 _RETAILROCKET = Source(
     name="retailrocket",
     what="events of a shop's visitors, 2015: the views, by session; one of the paper's three",
@@ -135,7 +128,7 @@ _RETAILROCKET = Source(
     ),
     terms="CC BY-NC-SA 4.0, according to Kaggle, which asks for an account.",
     citation="Retailrocket recommender system dataset. https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset",
-    shape=partial(view_sessions, gap=_GAP),
+    shape=view_sessions,
 )
 
 SOURCES: dict[str, Source] = {

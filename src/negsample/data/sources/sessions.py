@@ -11,38 +11,14 @@ import polars as pl
 from negsample.errors import InputError
 
 LEAST_LENGTH, LEAST_COUNT = 2, 5  # events of a sequence, of an item
-
-
-def by_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
-    """``events`` with the sessions ``USER-1``, ``USER-2``, ... in place of the user; by user (a number), time and item.
-
-    Args:
-        events: columns ``user`` and ``item`` (Int64), ``time`` (microseconds since 1970), and others.
-        gap: a session ends where the user's next event is more microseconds away.
-    """
-    starts = (pl.col("time").diff() > gap).fill_null(True)
-    session = starts.cum_sum().over("user")
-    ordered = events.sort("user", "time", "item", maintain_order=True)
-    return ordered.with_columns(user=pl.format("{}-{}", "user", session))
-
-
-def without_repeats(events: pl.DataFrame) -> pl.DataFrame:
-    """``events``, in order of user and time, without those on the same item as the user's previous event."""
-    return events.filter((pl.col("item") != pl.col("item").shift().over("user")).fill_null(True))
-
-
-def frequent(events: pl.DataFrame) -> pl.DataFrame:
-    """Users with one event and items with fewer than five left out in turn, until none is left."""
-    before = -1
-    while len(events) != before:
-        before = len(events)
-        events = events.filter(pl.len().over("user") >= LEAST_LENGTH)
-        events = events.filter(pl.len().over("item") >= LEAST_COUNT)
-    return events
+GAP = 3_600_000_000  # microseconds between sessions
 
 
 def sequences(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
     """A shape: each user's events without repeats, of frequent users and items; see above.
+
+    A repeat is on the item of the user's previous event. Users with one event and items with fewer than five are left
+    out in turn, until none is left.
 
     Raises:
         InputError: nothing is left.
@@ -51,8 +27,12 @@ def sequences(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
 
 
 def _sequences(events: pl.DataFrame) -> tuple[pl.LazyFrame, list[str]]:
-    single = without_repeats(events)
-    kept = frequent(single)
+    single = events.filter((pl.col("item") != pl.col("item").shift().over("user")).fill_null(True))
+    kept, before = single, -1
+    while len(kept) != before:
+        before = len(kept)
+        kept = kept.filter(pl.len().over("user") >= LEAST_LENGTH)
+        kept = kept.filter(pl.len().over("item") >= LEAST_COUNT)
     if kept.is_empty():
         raise InputError(
             f"none of its {len(events):,} events is left: a sequence needs {LEAST_LENGTH} events, an item "
@@ -65,21 +45,24 @@ def _sequences(events: pl.DataFrame) -> tuple[pl.LazyFrame, list[str]]:
     ]
 
 
-def view_sessions(rows: pl.LazyFrame, gap: int) -> tuple[pl.LazyFrame, list[str]]:
-    """The views (``event`` is ``view``) of a shop's visitors by session, then as :func:`sequences`.
+def view_sessions(rows: pl.LazyFrame, gap: int = GAP) -> tuple[pl.LazyFrame, list[str]]:
+    """A shape: the views (``event`` is ``view``) of a shop's visitors by session, then as :func:`sequences`.
 
-    Sessions are cut over all events; the views among them are the log.
+    Sessions ``USER-1``, ``USER-2``, ... are cut over all events; the views among them are the log, by user (a number),
+    time and item.
 
     Args:
         rows: columns ``user`` and ``item`` (text of whole numbers), ``time`` (microseconds since 1970), ``event``.
-        gap: see :func:`by_sessions`.
+        gap: a session ends where the user's next event is more microseconds away.
 
     Raises:
         InputError: nothing is left.
     """
-    numbers = rows.with_columns(pl.col("user", "item").cast(pl.Int64), view=pl.col("event") == "view")
-    events = by_sessions(numbers.select("user", "item", "time", "view").collect(), gap)
-    views = events.filter("view").select("user", pl.col("item").cast(pl.String), "time")
+    numbers = rows.select(pl.col("user", "item").cast(pl.Int64), "time", view=pl.col("event") == "view").collect()
+    events = numbers.sort("user", "time", "item", maintain_order=True)
+    session = (pl.col("time").diff() > gap).fill_null(True).cum_sum().over("user")
+    of_sessions = events.with_columns(pl.format("{}-{}", "user", session).alias("user"), pl.col("item").cast(pl.String))
+    views = of_sessions.filter("view").select("user", "item", "time")
     log, notes = _sequences(views)
     note = (
         f"{len(views):,} views of {len(events):,} events; a user is a session of a visitor, which ends after more than "
