@@ -25,11 +25,7 @@ ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
 
 
 def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]:
-    """The arrays of a :class:`~negsample.data.dataset.Dataset`, from the files of ``listed``.
-
-    Raises:
-        DamagedError: one of them has another size than ``manifest`` says, or values that cannot be.
-    """
+    """The arrays of a dataset, from the files of ``listed``; sizes or values that cannot be are a ``DamagedError``."""
     events, users, items = manifest.events, manifest.users, manifest.items
     lengths = dict(zip(ARRAYS, (events, events, users + 1, users, users, items + 1), strict=True))
     arrays = {name: _mapped(listed, name, ARRAYS[name], lengths[name]) for name in ARRAYS}
@@ -49,9 +45,7 @@ def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]
 def map_known(folder: Path, items: NDArray[Any], times: NDArray[Any], catalogue_size: int) -> Known:
     """The events of the dataset in ``folder`` by item and by time; sorted now where an earlier version prepared it.
 
-    Raises:
-        DamagedError: one of the files has another size than it must have, or values that cannot be.
-        OSError: there is no room for files that are made now.
+    Sizes or values that cannot be are a ``DamagedError``, no room for files that are made now is an ``OSError``.
     """
     events = len(times)
     lengths = dict(zip(INDEX, (catalogue_size + 2, events, events, events), strict=True))

@@ -20,9 +20,7 @@ def slices(n: int) -> Iterator[slice]:
 def user_blocks(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
     """``[first, last)`` of users, in turn, who have at most ``most`` events together; or one user alone.
 
-    Args:
-        offsets: (U + 1,) where each user's events start.
-        most: events.
+    ``offsets``: (U + 1,) where each user's events start.
     """
     first, users = 0, len(offsets) - 1
     while first < users:

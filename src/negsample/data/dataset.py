@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from negsample.data.arrays import map_arrays, map_known
 from negsample.data.known import Known
-from negsample.data.manifest import MANIFEST, Manifest, read_manifest
+from negsample.data.manifest import MANIFEST, Manifest
 from negsample.data.popularity import cohorts
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, read_list
@@ -152,7 +152,7 @@ def open_dataset(folder: str | Path, *, verify: bool = True) -> Dataset:
     if not folder.is_dir() or not is_prepared(folder):
         raise InputError(f"{folder} holds no prepared dataset ({MANIFEST}); make one with `negsample prepare`")
     listed = read_list(folder / LIST, "dataset")
-    manifest = read_manifest(listed)
+    manifest = listed.read_as(Manifest, MANIFEST)
     for name in listed.files:
         (listed.check if verify else listed.check_size)(name)
     return Dataset(folder, manifest, **map_arrays(listed, manifest))

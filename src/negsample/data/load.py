@@ -110,11 +110,7 @@ def _check_no_effect(given: list[str], why: str, way_out: str = "") -> None:
 
 
 def public_dataset(name: str) -> Source:
-    """The public dataset of that name.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The public dataset of that name, if there is one."""
     if name not in SOURCES:
         near = get_close_matches(name, SOURCES, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""

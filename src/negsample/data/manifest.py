@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from negsample.data.names import safe_name
-from negsample.files.checksums import Checksums
 from negsample.settings import PrepareSettings
 
 FORMAT = 3
@@ -90,12 +89,3 @@ class Manifest(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """As it is written."""
         return self.model_dump(mode="json")
-
-
-def read_manifest(listed: Checksums) -> Manifest:
-    """The manifest among the files of ``listed``.
-
-    Raises:
-        DamagedError: it is damaged, or of another format.
-    """
-    return listed.read_as(Manifest, MANIFEST)

@@ -13,13 +13,9 @@ HEAD, MID, TAIL = range(3)
 
 
 def popularity_order(counts: Ints) -> Ints:
-    """Item ids ``1..V`` by train count, descending; ties by id, ascending.
+    """(V,) item ids ``1..V`` by train count, descending; ties by id, ascending.
 
-    Args:
-        counts: (V + 1,) train events of each item; ``counts[0]`` is 0.
-
-    Returns:
-        (V,) ids.
+    ``counts``: (V + 1,) train events of each item; ``counts[0]`` is 0.
     """
     if len(counts) < 1 or counts[0] != 0:
         raise ValueError("counts must have length V + 1 with counts[0] == 0: id 0 is no item")
@@ -27,16 +23,10 @@ def popularity_order(counts: Ints) -> Ints:
 
 
 def cohorts(counts: Ints) -> NDArray[np.int8]:
-    """The cohort of each item: 0 head, 1 mid, 2 tail; -1 at index 0, which is no item.
+    """(V + 1,) the cohort of each item: 0 head, 1 mid, 2 tail; -1 at index 0, which is no item.
 
     In :func:`popularity_order`, with ``c`` the train events of the items before this one and ``n`` those of
     all: head while ``c < n/3``, mid while ``c < 2n/3``, tail the rest, items without train events included.
-
-    Args:
-        counts: (V + 1,) train events of each item; ``counts[0]`` is 0.
-
-    Returns:
-        (V + 1,) cohorts.
     """
     order = popularity_order(counts)
     ordered = counts[order].astype(np.int64)
@@ -59,10 +49,7 @@ def median_percent(users_of_item: Ints, users: int, cohort: NDArray[np.int8]) ->
     Args:
         users_of_item: (V + 1,) as :func:`users_of_items` gives them, of the train events.
         users: with train events, whom the shares are of.
-        cohort: (V + 1,) as :func:`cohorts` gives them.
-
-    Returns:
-        By cohort name; None for a cohort without items.
+        cohort: (V + 1,) as :func:`cohorts` gives them; one without items has None.
     """
     having = {name: users_of_item[cohort == which] for which, name in enumerate(COHORTS)}
     return {name: 100 * float(np.median(each)) / users if len(each) else None for name, each in having.items()}

@@ -68,7 +68,7 @@ def split_by_time(
     _check_times(times)
     if times.dtype != np.int64:
         times = np.unique(times, return_inverse=True)[1]  # in the same order as the times
-    cuts = find_cuts(times, rule=rule, valid_fraction=valid_fraction, test_fraction=test_fraction)
+    cuts = find_cuts(times, rule, valid_fraction, test_fraction)
     return np.concatenate([part for _, part in parts_by_block(times, cuts)])
 
 
@@ -86,7 +86,7 @@ def _check_times(times: NDArray[Any]) -> None:
         )
 
 
-def find_cuts(times: NDArray[np.int64], *, rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:
+def find_cuts(times: NDArray[np.int64], rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:
     """Where :func:`split_by_time` cuts, with the same arguments and errors; a block is in memory."""
     n = len(times)
     test_start = n - _share(test_fraction, n)
@@ -104,9 +104,9 @@ def find_cuts(times: NDArray[np.int64], *, rule: Rule, valid_fraction: float, te
     valid_time, before_valid = _nth(times, valid_start) if valid_start > 0 else (test_time, 0)
     if before_valid < 1:
         raise InputError(
-            f"too many of the {n} events share their time: {_ties(times)} no cut between two times "
-            f"leaves something for each of train, validation and test; {_WAY_OUT}, or the "
-            f"split rule 'paper', which cuts inside ties"
+            f"too many of the {n} events share their time: {_different(times)}, and no cut between two times leaves "
+            f"something for each of train, validation and test; {_WAY_OUT}, or the split rule 'paper', which cuts "
+            f"inside ties"
         )
     return Cuts(Cut(valid_time, 0), Cut(test_time, 0))
 
@@ -147,6 +147,6 @@ def _share(fraction: float, n: int) -> int:
     return math.ceil(Fraction(str(fraction)) * n)
 
 
-def _ties(times: NDArray[np.int64]) -> str:
+def _different(times: NDArray[np.int64]) -> str:
     distinct = len(reduce(np.union1d, (times[block] for block in slices(len(times))), times[:0]))
-    return "all have the same one, and" if distinct == 1 else f"there are {distinct} different times, and"
+    return "all have the same one" if distinct == 1 else f"there are {distinct} different times"

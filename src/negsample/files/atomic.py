@@ -1,6 +1,7 @@
 """The atomic writer: a file, a folder or several files appear whole or not at all.
 
-They are written in a hidden folder beside, whose lock says whether its writer lives, and renamed.
+They are written in a hidden folder beside, whose lock says whether its writer lives, and renamed. What the system
+forbids is an ``OSError``.
 """
 
 from __future__ import annotations
@@ -28,9 +29,6 @@ def place_beside(path: Path) -> Iterator[Path]:
     """A hidden folder beside ``path``, of this process alone, gone when the block ends.
 
     Folders above it are made, and go if nothing came into them. What killed processes left there of theirs goes first.
-
-    Raises:
-        OSError: it cannot be made.
     """
     made = [each for each in path.parents if not each.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,11 +48,7 @@ def place_beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write the file or folder that takes the place of ``path`` in one step when the block ends well.
-
-    Raises:
-        OSError: the system forbids it.
-    """
+    """Where to write the file or folder that takes the place of ``path`` in one step when the block ends well."""
     with place_beside(path) as place:
         yield place / path.name
         (place / path.name).replace(path)
@@ -66,9 +60,6 @@ def replacing_files(folder: Path) -> Iterator[Path]:
 
     They are committed when the block ends well. A process that is killed after that leaves some of them in a hidden
     folder, from which :func:`settle` takes them.
-
-    Raises:
-        OSError: the system forbids it.
     """
     with place_beside(folder / _COMMITTED) as place:
         scratch = place / "new"
@@ -86,11 +77,7 @@ def replacing_files(folder: Path) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Put into their places what :func:`replacing_files` committed in ``folder``; several processes may.
-
-    Raises:
-        OSError: the system forbids it.
-    """
+    """Put into their places what :func:`replacing_files` committed in ``folder``; several processes may."""
     committed = folder / _COMMITTED
     waiting = [Path(where) / name for where, _, names in os.walk(committed) for name in names]
     for path in sorted(waiting, key=lambda each: (each.name.endswith(LAST), each)):

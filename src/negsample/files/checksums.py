@@ -49,8 +49,11 @@ class Sum(NamedTuple):
 
 
 class Checksums(NamedTuple):
-    """``path``: of the list. ``kind``: a key of ``WAYS_OUT``. ``of``: fingerprint of what this is, '' where it has
-    none. ``files``: by their paths from the list's folder."""
+    """A list; a file that is not as it was written is a :class:`DamagedError`, whatever is asked of it.
+
+    ``path``: of the list. ``kind``: a key of ``WAYS_OUT``. ``of``: fingerprint of what this is, '' where it has none.
+    ``files``: by their paths from the list's folder.
+    """
 
     path: Path
     kind: str
@@ -63,11 +66,7 @@ class Checksums(NamedTuple):
         return self.path.parent
 
     def read(self, name: str) -> bytes:
-        """The content of a file, compared.
-
-        Raises:
-            DamagedError: it is not what was written.
-        """
+        """The content of a file, compared."""
         self.check_size(name)
         try:
             content = (self.folder / name).read_bytes()
@@ -89,11 +88,7 @@ class Checksums(NamedTuple):
             raise self.damaged(name, first_fault(error)) from None
 
     def check_size(self, name: str) -> None:
-        """Compare the size of a file, which takes no time.
-
-        Raises:
-            DamagedError: it is another, or there is no such file.
-        """
+        """Compare the size of a file, which takes no time."""
         if name not in self.files:
             raise self.damaged(name, f"{self.path.name} does not list it")
         written = self.files[name].size
@@ -105,11 +100,7 @@ class Checksums(NamedTuple):
             raise self.damaged(name, f"{size:,} bytes, {written:,} were written")
 
     def check(self, name: str) -> None:
-        """Compare the whole content of a file, however large.
-
-        Raises:
-            DamagedError: it is not what was written.
-        """
+        """Compare the whole content of a file, however large."""
         self.check_size(name)
         if name.endswith(GROWING):
             with (self.folder / name).open("rb") as file:
@@ -130,11 +121,7 @@ class Checksums(NamedTuple):
 
 
 def sum_of(path: Path) -> Sum:
-    """Size and SHA-256 of a file, which is not held in memory.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Size and SHA-256 of a file, which is not held in memory."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return Sum(file.tell(), digest.hexdigest())
@@ -153,15 +140,10 @@ def write_list(
 
 
 def read_list(path: Path, kind: str) -> Checksums:
-    """The list at ``path``, of a ``kind``.
-
-    Raises:
-        DamagedError: it is missing, damaged, or of another kind.
-    """
-    empty = Checksums(path, kind, "", {})
+    """The list at ``path``; one that is missing, damaged, or not of this ``kind`` is a :class:`DamagedError`."""
 
     def damaged(what: str) -> DamagedError:
-        return empty.damaged(path.name, what)
+        return Checksums(path, kind, "", {}).damaged(path.name, what)
 
     try:
         content = path.read_bytes()

@@ -30,9 +30,7 @@ def claimed(folders: Sequence[Path]) -> Iterator[list[Path] | None]:
     """The places of the runs that will be ``folders``, for this process alone as long as the block lasts.
 
     None when another process has one of them. The system takes a claim back when its process dies.
-
-    Raises:
-        InputError: a place cannot be made or locked.
+    A place that cannot be made or locked is an :class:`InputError`.
     """
     with ExitStack() as claims:
         places = []
@@ -54,11 +52,7 @@ def claimed(folders: Sequence[Path]) -> Iterator[list[Path] | None]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """For as long as the block lasts no other process has ``path``; waits for that.
-
-    Raises:
-        InputError: see :func:`claimed`.
-    """
+    """For as long as the block lasts no other process has ``path``; waits for that. See :func:`claimed`."""
     while True:
         with claimed([path]) as places:
             if places is not None:

@@ -49,14 +49,9 @@ def finite(value: Any) -> Any:
 
 
 def check_place(folder: Path, *, new: bool = False) -> None:
-    """Refuses a folder that cannot be made or written in, when the work for it is yet to be done.
+    """Refuses a folder for results that cannot be made or written in, before the work for it is done.
 
-    Args:
-        folder: where results will go.
-        new: it must be empty or not be there yet.
-
-    Raises:
-        InputError: as it says.
+    ``new``: it must be empty or not be there yet.
     """
     try:
         if new and folder.exists() and (folder.samefile(Path.cwd()) or not folder.is_dir() or any(folder.iterdir())):
@@ -75,11 +70,7 @@ def check_place(folder: Path, *, new: bool = False) -> None:
 
 
 def make_folders(folder: Path, *names: str) -> None:
-    """Make ``folder`` and those in it, where they are not there yet.
-
-    Raises:
-        InputError: the system forbids it.
-    """
+    """Make ``folder`` and those in it, where they are not there yet; what the system forbids is refused."""
     try:
         for name in names:
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -96,11 +87,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def arrays_of(listed: Checksums, file: str, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The arrays ``names`` of an ``.npz``.
-
-    Raises:
-        DamagedError: the file is damaged, or lacks one.
-    """
+    """The arrays ``names`` of an ``.npz``; one that is damaged or lacks one is a ``DamagedError``."""
     content = listed.read(file)
     try:
         with np.load(BytesIO(content), allow_pickle=False) as stored:

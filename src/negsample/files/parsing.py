@@ -12,11 +12,7 @@ from negsample.errors import InputError
 
 
 def parsed(content: bytes, damaged: Callable[[str], InputError]) -> Any:
-    """JSON, however it is damaged.
-
-    Raises:
-        InputError: what ``damaged`` makes of the reason.
-    """
+    """JSON; where it is none, what ``damaged`` makes of the reason is raised."""
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError:

@@ -19,14 +19,10 @@ def rewriting(folder: Path, kind: str, of: str = "", keep: Callable[[str], bool]
     """Where to write files that take the place of those of ``folder``, with its list, all or none of them.
 
     Args:
-        folder: with its list, or without one yet.
+        folder: with its list, or without one yet; a damaged one is a :class:`DamagedError`.
         kind: see :class:`Checksums`.
         of: see there.
         keep: whether the new list has a file of the old one that was not written.
-
-    Raises:
-        DamagedError: the list is damaged.
-        OSError: the system forbids it.
     """
     with replacing_files(folder) as scratch:
         yield scratch
@@ -40,10 +36,6 @@ def settled(path: Path, kind: str, read: Callable[[Checksums], T]) -> T:
     """What ``read`` makes of the files that the list at ``path`` has.
 
     Files that another process replaces at this moment (:func:`negsample.files.atomic.replacing_files`) are read again.
-
-    Raises:
-        DamagedError: a file is damaged.
-        InputError: what ``read`` raises.
     """
     while True:
         try:

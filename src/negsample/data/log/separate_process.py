@@ -15,11 +15,7 @@ from negsample.errors import InputError
 
 
 def try_to_read(path: Path, options: Mapping[str, Any]) -> None:
-    """Refuses a log whose reader crashes. Any other fault is reported when the log is read in this process.
-
-    Raises:
-        InputError: the process that read it was ended by a signal.
-    """
+    """Refuses a log whose reader crashes. Any other fault is reported when the log is read in this process."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "negsample.data.log.separate_process"],
         input=json.dumps([str(path), dict(options)], allow_nan=False),

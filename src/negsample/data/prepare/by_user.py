@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from negsample.data import blocks
-from negsample.data.prepare.events import Events, flat_files, map_events
+from negsample.data.prepare.events import DTYPES, Events, append, flat_files, map_events
 
 
 def by_user(events: Iterable[Events], offsets: NDArray[np.int64], folder: Path) -> Iterator[Events]:
@@ -23,10 +23,7 @@ def by_user(events: Iterable[Events], offsets: NDArray[np.int64], folder: Path) 
     Args:
         events: users from 0, in any order, some events at a time.
         offsets: (U + 1,) where each user's events start when sorted.
-        folder: a new one, for as many bytes as the events have.
-
-    Raises:
-        OSError: the disk is full.
+        folder: a new one, for as many bytes as the events have; a full disk is an ``OSError``.
     """
     ranges = list(blocks.user_blocks(offsets, max(blocks.BLOCK // 4, 1)))  # smaller ones are sorted faster
     starts = np.append(offsets[[first for first, _ in ranges]], offsets[-1])
@@ -52,10 +49,9 @@ def _partition(
             counts = np.bincount(which, minlength=len(ends))
             stops = np.cumsum(counts)
             for each in np.flatnonzero(counts):
-                columns: tuple[NDArray[Any], ...] = ordered.take(slice(stops[each] - counts[each], stops[each]))
-                for file, column in zip(files, columns, strict=True):
-                    file.seek(int(ends[each]) * column.itemsize)
-                    file.write(column.data)
+                for file, dtype in zip(files, DTYPES.values(), strict=True):
+                    file.seek(int(ends[each]) * np.dtype(dtype).itemsize)
+                append(files, ordered.take(slice(stops[each] - counts[each], stops[each])))
             ends += counts
     assert (ends == starts[1:]).all(), "not the events of these offsets"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -57,15 +57,13 @@ class Codes:
 
 
 def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
-    """One pass over ``log`` into flat files in ``folder``, which holds a block of events and the distinct ids.
+    """One pass over ``log`` into flat files in ``folder``; in memory are a block of events and the distinct ids.
+
+    A log that cannot be read, or has other types than a :class:`~negsample.data.log.read.Log`, is refused.
 
     Returns:
         The events in file order, mapped; users and items are codes. And the log's id (Int64 or String) of each code,
         of users and of items.
-
-    Raises:
-        InputError: the log cannot be read, or has other types than a :class:`~negsample.data.log.read.Log`.
-        OSError: ``folder`` cannot be written.
     """
     frame = log.frame.select("user", "item", "time")
     source = Path(log.source or log.name)
@@ -83,12 +81,12 @@ def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
             some = Events(*(column.to_numpy() for column in batch))
             largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
             try:
-                append(some)
+                append(files, some)
             except OSError as error:  # it concerns the folder, not the log
                 failures.append(error)
         return bool(failures)
 
-    with new_events(folder) as append, readable(source):
+    with flat_files(folder) as files, readable(source):
         # Not collect_batches: it takes a panic, as of a truncated file, for the end of the log.
         frame.select(users.expr(), items.expr(), "time").sink_batches(
             keep, chunk_size=blocks.BLOCK, maintain_order=True, engine="streaming"
@@ -108,26 +106,16 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
 
 @contextmanager
 def flat_files(folder: Path) -> Iterator[list[BinaryIO]]:
-    """A file for each column of events, in the new ``folder``."""
+    """A file for each column of events, in the new ``folder``; :func:`map_events` maps them after the block."""
     folder.mkdir()
     with ExitStack() as stack:
         yield [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
 
 
-@contextmanager
-def new_events(folder: Path) -> Iterator[Callable[[Events], None]]:
-    """A function that appends events to flat files in the new ``folder``; :func:`map_events` maps them after the block.
-
-    Raises:
-        OSError: the disk is full.
-    """
-    with flat_files(folder) as files:
-
-        def append(events: Events) -> None:
-            for file, column, dtype in zip(files, events, DTYPES.values(), strict=True):
-                file.write(np.ascontiguousarray(column, dtype).data)
-
-        yield append
+def append(files: list[BinaryIO], events: Events) -> None:
+    """Writes ``events`` where ``files`` stand."""
+    for file, column, dtype in zip(files, events, DTYPES.values(), strict=True):
+        file.write(np.ascontiguousarray(column, dtype).data)
 
 
 def map_events(folder: Path) -> Events:

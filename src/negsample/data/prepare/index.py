@@ -34,10 +34,7 @@ def write_index(items: Column, times: Column, width: int, folder: Path, scratch:
         times: (N,) its time.
         width: V + 1.
         folder: where they are written.
-        scratch: a folder with room for the events twice.
-
-    Raises:
-        OSError: the disk is full.
+        scratch: a folder with room for the events twice; a full disk is an ``OSError``.
     """
     offsets = np.append(0, np.cumsum(blocks.tally(items, width)))
     np.save(folder / "item_offsets.npy", offsets)

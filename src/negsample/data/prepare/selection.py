@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from negsample.data.blocks import tally
 from negsample.data.log.read import Log
 from negsample.data.log.times import iso
-from negsample.data.prepare.events import Events, map_events, new_events, read_events
+from negsample.data.prepare.events import Events, append, flat_files, map_events, read_events
 from negsample.data.split import TRAIN, Cuts, find_cuts, parts_by_block
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
@@ -40,18 +40,11 @@ class Selection(NamedTuple):
 def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
     """Reads ``log`` into flat files in ``scratch``, leaves out what is rare or cold, and finds the cuts of the split.
 
-    Raises:
-        InputError: the log cannot be read, or leaves nothing or too little to split.
-        OSError: the disk is full.
+    A log that cannot be read, or leaves too little to split, is refused; a full disk is an ``OSError``.
     """
     events, user_ids, item_ids = read_events(log, scratch / "read")
     events, notes = _frequent(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
-    cuts = find_cuts(
-        events.times,
-        rule=settings.split,
-        valid_fraction=settings.valid_fraction,
-        test_fraction=settings.test_fraction,
-    )
+    cuts = find_cuts(events.times, settings.split, settings.valid_fraction, settings.test_fraction)
     train_counts = np.zeros(len(item_ids), np.int64)
     for block, part in parts_by_block(events.times, cuts):
         np.add.at(train_counts, events.items[block][part == TRAIN], 1)
@@ -75,9 +68,9 @@ def _frequent(
     rare_U, rare_V = users < settings.min_user_events, items < settings.min_item_events
     notes = []
     if users[rare_U].any() or items[rare_V].any():
-        with new_events(scratch / "frequent") as append:
+        with flat_files(scratch / "frequent") as files:
             for some in events.blocks():
-                append(some.take(~(rare_U[some.users] | rare_V[some.items])))
+                append(files, some.take(~(rare_U[some.users] | rare_V[some.items])))
         events = map_events(scratch / "frequent")
         notes.append(
             f"{n - len(events.times):,} of {n:,} events left out: of users with fewer than "

@@ -20,17 +20,12 @@ _SHOWN = 80  # characters of a faulty line
 
 
 def write_log(source: Source, path: Path, target: Path, shown: str) -> tuple[Sum, list[str]]:
-    """The log of the file (or archive) at ``path``, as Parquet at ``target``.
+    """The log of the file (or archive) at ``path``, ``shown`` as that, as Parquet at ``target``.
 
-    Args:
-        shown: the name of the file in a message.
+    A file that is another, has a line that is no row, or of which nothing is left, is refused.
 
     Returns:
         Size and checksum of the file that holds the rows, and a sentence on each step from them to the log.
-
-    Raises:
-        InputError: it is no such file, a line of it is no row, or nothing is left of it.
-        OSError: the folder of ``target`` cannot be written.
     """
     file, rows = path, target.with_name("rows.parquet")
     if is_zipfile(path):

@@ -26,8 +26,7 @@ def download(address: str, part: Path, *, size: int | None, progress: Progress, 
         way_out: the end of a message, where the address cannot be reached or has something else.
 
     Raises:
-        InputError: it cannot be reached, has another size, or the connection was lost; ``part`` keeps what came.
-        OSError: ``part`` cannot be written.
+        InputError: that, or the connection was lost; ``part`` keeps what came.
     """
     have = part.stat().st_size if part.exists() else 0
     if have and have == size:

@@ -53,11 +53,7 @@ def folder_of(name: str) -> Path:
 
 
 def fetched(source: Source) -> Fetched | None:
-    """What is in the cache of ``source``, if anything is; the sizes of the files are compared.
-
-    Raises:
-        InputError: it is damaged, or its log was made by another rule.
-    """
+    """What the cache has of ``source``, if anything; refused where sizes differ, or its log is by another rule."""
     folder = folder_of(source.name)
     if not folder.is_dir() or not any(folder.iterdir()):
         return None
@@ -73,11 +69,7 @@ def fetched(source: Source) -> Fetched | None:
 
 
 def log_of(source: Source) -> tuple[Log, str]:
-    """The log of ``source``, and a key that changes with it.
-
-    Raises:
-        InputError: it is not fetched, or damaged.
-    """
+    """The log of ``source``, fetched and undamaged, and a key that changes with it."""
     found = fetched(source)
     if not found:
         way_out = f"`negsample data fetch {source.name} --from FILE` takes {source.names()}"

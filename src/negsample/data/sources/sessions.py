@@ -18,10 +18,7 @@ def sequences(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
     """A shape: each user's events without repeats, of frequent users and items; see above.
 
     A repeat is on the item of the user's previous event. Users with one event and items with fewer than five are left
-    out in turn, until none is left.
-
-    Raises:
-        InputError: nothing is left.
+    out in turn, until none is left. A file of which nothing is left is refused.
     """
     return _sequences(rows.select("user", "item", "time").collect().sort("user", "time", maintain_order=True))
 
@@ -54,9 +51,6 @@ def view_sessions(rows: pl.LazyFrame, gap: int = GAP) -> tuple[pl.LazyFrame, lis
     Args:
         rows: columns ``user`` and ``item`` (text of whole numbers), ``time`` (microseconds since 1970), ``event``.
         gap: a session ends where the user's next event is more microseconds away.
-
-    Raises:
-        InputError: nothing is left.
     """
     numbers = rows.select(pl.col("user", "item").cast(pl.Int64), "time", view=pl.col("event") == "view").collect()
     events = numbers.sort("user", "time", "item", maintain_order=True)
