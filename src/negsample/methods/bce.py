@@ -9,7 +9,7 @@ from pydantic import Field
 
 from negsample.losses import bce, gbce, gbce_beta
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
-from negsample.methods.fields import Whole, settings
+from negsample.methods.fields import PER_SEQUENCE, Whole, settings
 from negsample.methods.shared import in_batch, mixed, popularity, uniform
 from negsample.miners import KeepAll
 
@@ -22,7 +22,7 @@ def _calibrated(c: Catalogue, n: Any) -> Method:
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "random": MethodDefinition(
-        settings=settings(random_negatives=(Whole(2, 500), 100), draws_per="sequence", exclude="history"),
+        settings=settings(random_negatives=(Whole(2, 500), 100), **PER_SEQUENCE),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), bce),
         sampler="uniform over the catalogue",
         loss="BCE",
@@ -33,9 +33,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="Popular items are often targets, rarely negatives, so they score high; mid and tail are hardly served.",
     ),
     "popularity": MethodDefinition(
-        settings=settings(
-            popularity_negatives=(Whole(2, 500), 100), popularity_exponent=1.0, draws_per="sequence", exclude="history"
-        ),
+        settings=settings(popularity_negatives=(Whole(2, 500), 100), popularity_exponent=1.0, **PER_SEQUENCE),
         build=lambda c, n: Method(popularity(c, n), KeepAll(), bce),
         sampler="by train count ** exponent",
         loss="BCE",
@@ -52,7 +50,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "in-batch": MethodDefinition(
-        settings=settings(in_batch_negatives=(Whole(2, 200), 100), draws_per="sequence", exclude="history"),
+        settings=settings(in_batch_negatives=(Whole(2, 200), 100), **PER_SEQUENCE),
         build=lambda c, n: Method(in_batch(c, n), KeepAll(), bce),
         sampler="targets of the batch, without replacement",
         loss="BCE",
@@ -67,10 +65,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
     ),
     "mixed": MethodDefinition(
         settings=settings(
-            in_batch_negatives=(Whole(2, 200), 10),
-            random_negatives=(Whole(2, 500), 100),
-            draws_per="sequence",
-            exclude="history",
+            in_batch_negatives=(Whole(2, 200), 10), random_negatives=(Whole(2, 500), 100), **PER_SEQUENCE
         ),
         build=lambda c, n: Method(mixed(c, n), KeepAll(), bce),
         sampler="in-batch and random together",
@@ -84,7 +79,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="Between random and in-batch, by their ratio.",
     ),
     "inverse-popularity": MethodDefinition(
-        settings=settings(popularity_negatives=100, popularity_exponent=-1.0, draws_per="sequence", exclude="history"),
+        settings=settings(popularity_negatives=100, popularity_exponent=-1.0, **PER_SEQUENCE),
         build=lambda c, n: Method(popularity(c, n), KeepAll(), bce),
         sampler="by train count ** -1",
         loss="BCE",

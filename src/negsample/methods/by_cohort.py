@@ -11,7 +11,7 @@ from torch import Tensor
 from negsample.data.popularity import cohorts
 from negsample.losses import bce
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
-from negsample.methods.fields import settings
+from negsample.methods.fields import PER_SEQUENCE, settings
 from negsample.miners import KeepAll
 from negsample.samplers import Cohort, own_cohort
 
@@ -41,9 +41,7 @@ def _own_cohort(c: Catalogue, n: Any) -> Method:
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "cohort": MethodDefinition(
-        settings=settings(
-            cohort_negatives=100, cohort_shares=(_Shares, (1 / 3,) * 3), draws_per="sequence", exclude="history"
-        ),
+        settings=settings(cohort_negatives=100, cohort_shares=(_Shares, (1 / 3,) * 3), **PER_SEQUENCE),
         build=_by_cohort,
         sampler="head, mid and tail in given shares, alike within each",
         loss="BCE",

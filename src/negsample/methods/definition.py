@@ -52,11 +52,9 @@ class Memory(Protocol):
 
     def state_dict(self) -> dict[str, Any]:
         """All of it: tensors and numbers."""
-        ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
-        ...
 
 
 class Method(NamedTuple):

@@ -38,19 +38,14 @@ CohortNegatives = Annotated[Number, Field(description="draws by cohort"), Propos
 CacheNegatives = Annotated[Number, Field(description="draws from the cache"), Proposed()]
 DrawsPer = Annotated[Per, Field(description="what shares a draw: position, sequence or batch")]
 Exclude = Annotated[
-    Policy,
-    Field(description="items that are never negatives: none, the target, or all that the user has in train"),
+    Policy, Field(description="items that are never negatives: none, the target, or all that the user has in train")
 ]
-KeptHardest = Annotated[
-    Number, Field(description="number of highest scores selected for each position"), Selected(leaves=1)
-]
+KeptHardest = Annotated[Number, Field(description="number of highest scores selected for each position"), Selected(1)]
 NotKept = Annotated[
     Literal["omit", "zero"], Field(description="scores that are not selected: left out of the loss, or set to 0")
 ]
-PickedFrom = Annotated[Number, Field(description="one is picked of this many highest scores"), Selected(leaves=1)]
-Resampled = Annotated[
-    Number, Field(description="score-weighted draws a position among the proposed"), Selected(leaves=0)
-]
+PickedFrom = Annotated[Number, Field(description="one is picked of this many highest scores"), Selected(1)]
+Resampled = Annotated[Number, Field(description="score-weighted draws a position among the proposed"), Selected(0)]
 MixedNegatives = Annotated[Number, Field(description="synthetic negatives, mixtures of two proposed ones"), Around()]
 LogQStrength = Annotated[float, Field(ge=0, le=1, description="strength of the log-q correction; 0: none")]
 Temperature = Annotated[float, Field(gt=0, description="scores are divided by it")]
@@ -73,6 +68,10 @@ SHARED: Mapping[str, Any] = {
     "log_q_strength": LogQStrength,
     "temperature": Temperature,
 }
+PER_SEQUENCE = {"draws_per": "sequence", "exclude": "history"}
+"""Of a negative that the user did not choose: a sequence has draws of its own, without what its user has."""
+PER_BATCH = {"draws_per": "batch", "exclude": "target"}
+"""Of an estimate of cross-entropy over the catalogue: the batch shares its draws, and all other items count."""
 
 
 def settings(**defaults: Any) -> type[Settings]:

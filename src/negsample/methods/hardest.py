@@ -6,7 +6,7 @@ from typing import Any
 
 from negsample.losses import bce
 from negsample.methods.definition import Method, MethodDefinition
-from negsample.methods.fields import Whole, settings
+from negsample.methods.fields import PER_BATCH, PER_SEQUENCE, Whole, settings
 from negsample.methods.shared import in_batch, mixed, softmax, uniform
 from negsample.miners import Hardest
 
@@ -24,11 +24,7 @@ def _hardest(n: Any) -> Hardest:
 METHODS: dict[str, MethodDefinition[Any]] = {
     "adaptive": MethodDefinition(
         settings=settings(
-            random_negatives=(Whole(2, 500), 100),
-            kept_hardest=(Whole(1, 50), 5),
-            not_kept="omit",
-            draws_per="sequence",
-            exclude="history",
+            random_negatives=(Whole(2, 500), 100), kept_hardest=(Whole(1, 50), 5), not_kept="omit", **PER_SEQUENCE
         ),
         build=lambda c, n: Method(uniform(c, n), _hardest(n), bce),
         sampler="uniform over the catalogue",
@@ -50,8 +46,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             random_negatives=(Whole(2, 500), 100),
             kept_hardest=(Whole(1, 50), 5),
             not_kept="omit",
-            draws_per="sequence",
-            exclude="history",
+            **PER_SEQUENCE,
         ),
         build=lambda c, n: Method(mixed(c, n), _hardest(n), bce),
         sampler="in-batch and random together",
@@ -67,9 +62,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "adaptive-in-batch": MethodDefinition(
-        settings=settings(
-            in_batch_negatives=100, kept_hardest=5, not_kept="omit", draws_per="sequence", exclude="history"
-        ),
+        settings=settings(in_batch_negatives=100, kept_hardest=5, not_kept="omit", **PER_SEQUENCE),
         build=lambda c, n: Method(in_batch(c, n), _hardest(n), bce),
         sampler="targets of the batch, without replacement",
         miner="the highest scores",
@@ -90,8 +83,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             kept_hardest=100,
             not_kept="omit",
             temperature=1.0,
-            draws_per="batch",
-            exclude="target",
+            **PER_BATCH,
         ),
         build=lambda c, n: Method(mixed(c, n), _hardest(n), softmax(n)),
         sampler="random and in-batch together, shared",

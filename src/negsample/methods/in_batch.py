@@ -8,7 +8,7 @@ from pydantic import Field
 
 from negsample.losses import corrected_log_q, sampled_softmax
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
-from negsample.methods.fields import Number, settings
+from negsample.methods.fields import PER_BATCH, Number, settings
 from negsample.methods.shared import corrected, in_batch, softmax
 from negsample.miners import BatchMix, Chain, KeepAll, LogQ, Resample, Temperature
 from negsample.samplers import Cache, InBatch, MemoryBank, Mixture
@@ -40,7 +40,7 @@ def _xir(c: Catalogue, n: Any) -> Method:
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "in-batch-softmax": MethodDefinition(
-        settings=settings(in_batch_negatives=512, temperature=1.0, draws_per="batch", exclude="target"),
+        settings=settings(in_batch_negatives=512, temperature=1.0, **PER_BATCH),
         build=lambda c, n: Method(in_batch(c, n), KeepAll(), softmax(n)),
         sampler="targets of the batch, shared",
         loss="softmax",
@@ -51,9 +51,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="It learns s - log p: the head falls furthest here, mid and tail rise.",
     ),
     "in-batch-log-q": MethodDefinition(
-        settings=settings(
-            in_batch_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
-        ),
+        settings=settings(in_batch_negatives=512, log_q_strength=1.0, temperature=1.0, **PER_BATCH),
         build=lambda c, n: Method(in_batch(c, n), corrected(n, positives=True), sampled_softmax),
         sampler="targets of the batch, shared",
         miner="all, log-q on targets too",
@@ -72,9 +70,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "corrected-log-q": MethodDefinition(
-        settings=settings(
-            in_batch_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
-        ),
+        settings=settings(in_batch_negatives=512, log_q_strength=1.0, temperature=1.0, **PER_BATCH),
         build=lambda c, n: Method(in_batch(c, n), corrected(n, without_masked=True), corrected_log_q),
         sampler="targets of the batch, shared",
         miner="all, log-q without what is masked",
@@ -96,8 +92,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             mix_concentration=(_Concentration, 1.0),
             log_q_strength=1.0,
             temperature=1.0,
-            draws_per="batch",
-            exclude="target",
+            **PER_BATCH,
         ),
         build=_batch_mix,
         sampler="targets of the batch, shared",
@@ -145,8 +140,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             resampled=128,
             log_q_strength=1.0,
             temperature=1.0,
-            draws_per="batch",
-            exclude="target",
+            **PER_BATCH,
         ),
         build=_xir,
         sampler="targets of the batch and a cache of what was hard, shared",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from negsample.losses import bpr, bpr_max
 from negsample.methods.definition import Method, MethodDefinition
-from negsample.methods.fields import Whole, settings
+from negsample.methods.fields import PER_BATCH, PER_SEQUENCE, Whole, settings
 from negsample.methods.shared import in_batch, popularity, uniform
 from negsample.miners import Hardest, KeepAll, OneOfHardest
 from negsample.samplers import Mixture
@@ -28,7 +28,7 @@ def _one_of_hardest(n: Any) -> OneOfHardest:
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "bpr": MethodDefinition(
-        settings=settings(random_negatives=100, draws_per="sequence", exclude="history"),
+        settings=settings(random_negatives=100, **PER_SEQUENCE),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), bpr),
         sampler="uniform over the catalogue",
         loss="BPR",
@@ -44,8 +44,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             popularity_negatives=2048,
             popularity_exponent=0.75,
             regularization=(_Regularization, 1.0),
-            draws_per="batch",
-            exclude="target",
+            **PER_BATCH,
         ),
         build=lambda c, n: Method(
             Mixture(in_batch(c, n), popularity(c, n)), KeepAll(), partial(bpr_max, reg=n.regularization)
@@ -62,7 +61,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="In-batch and popularity draws lower the scores of the head; how much depends on the regularisation.",
     ),
     "dns": MethodDefinition(
-        settings=settings(random_negatives=(Whole(2, 160), 32), draws_per="sequence", exclude="history"),
+        settings=settings(random_negatives=(Whole(2, 160), 32), **PER_SEQUENCE),
         build=lambda c, n: Method(uniform(c, n), Hardest(1), bpr),
         sampler="uniform over the catalogue",
         miner="the highest score",
@@ -77,7 +76,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="As adaptive: better separation in head and mid, few different items recommended.",
     ),
     "dns-mn": MethodDefinition(
-        settings=settings(random_negatives=100, picked_from=10, draws_per="sequence", exclude="history"),
+        settings=settings(random_negatives=100, picked_from=10, **PER_SEQUENCE),
         build=lambda c, n: Method(uniform(c, n), _one_of_hardest(n), bpr),
         sampler="uniform over the catalogue (M)",
         miner="one of the N highest scores",

@@ -6,14 +6,14 @@ from typing import Any
 
 from negsample.losses import sampled_softmax
 from negsample.methods.definition import Method, MethodDefinition
-from negsample.methods.fields import settings
+from negsample.methods.fields import PER_BATCH, settings
 from negsample.methods.shared import corrected, mixed, softmax, uniform
 from negsample.miners import KeepAll
 from negsample.samplers import LogUniform, WholeCatalogue
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "sampled-softmax": MethodDefinition(
-        settings=settings(random_negatives=512, temperature=1.0, draws_per="batch", exclude="target"),
+        settings=settings(random_negatives=512, temperature=1.0, **PER_BATCH),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), softmax(n)),
         sampler="uniform over the catalogue, shared",
         loss="softmax",
@@ -27,9 +27,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
     ),
     "sampled-softmax-log-q": MethodDefinition(
-        settings=settings(
-            random_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
-        ),
+        settings=settings(random_negatives=512, log_q_strength=1.0, temperature=1.0, **PER_BATCH),
         build=lambda c, n: Method(uniform(c, n), corrected(n), sampled_softmax),
         sampler="uniform over the catalogue, shared",
         miner="all, log-q",
@@ -44,9 +42,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         serves="As full cross-entropy, with noise from the few tail negatives in a step.",
     ),
     "log-uniform": MethodDefinition(
-        settings=settings(
-            log_uniform_negatives=512, log_q_strength=1.0, temperature=1.0, draws_per="batch", exclude="target"
-        ),
+        settings=settings(log_uniform_negatives=512, log_q_strength=1.0, temperature=1.0, **PER_BATCH),
         build=lambda c, n: Method(
             LogUniform(c.counts, n.log_uniform_negatives, per=n.draws_per), corrected(n), sampled_softmax
         ),
@@ -64,12 +60,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
     ),
     "mixed-log-q": MethodDefinition(
         settings=settings(
-            in_batch_negatives=256,
-            random_negatives=256,
-            log_q_strength=1.0,
-            temperature=1.0,
-            draws_per="batch",
-            exclude="target",
+            in_batch_negatives=256, random_negatives=256, log_q_strength=1.0, temperature=1.0, **PER_BATCH
         ),
         build=lambda c, n: Method(mixed(c, n), corrected(n), sampled_softmax),
         sampler="in-batch and random together, shared",

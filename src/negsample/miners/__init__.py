@@ -1,10 +1,8 @@
 """Which of the sampled negatives the loss is computed with, and with what scores."""
 
 from negsample.miners.base import Chain, KeepAll, Miner, Scored
-from negsample.miners.batch_mix import BatchMix
-from negsample.miners.hardest import Hardest, OneOfHardest
 from negsample.miners.log_q import LogQ, Temperature
-from negsample.miners.resample import Resample
+from negsample.miners.selection import BatchMix, Hardest, OneOfHardest, Resample
 
 __all__ = [
     "BatchMix",

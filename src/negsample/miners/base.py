@@ -53,13 +53,8 @@ def check_needs(needs: Needs, scored: Scored) -> None:
     Raises:
         ValueError: as it says.
     """
-    fields = {
-        "log_q": scored.log_q_TK,
-        "pos_log_q": scored.pos_log_q_T,
-        "masked": scored.masked_T,
-        "ids": scored.ids_TK,
-    }
-    missing = sorted(name for name in needs if name != "whole" and fields[name] is None)
+    fields = {"log_q_TK": "log_q", "pos_log_q_T": "pos_log_q", "masked_T": "masked", "ids_TK": "ids"}
+    missing = sorted(name for field, name in fields.items() if name in needs and getattr(scored, field) is None)
     if missing:
         raise ValueError(
             f"the miner needs {', '.join(missing)}, which the scores came without: pass needs=miner.needs to score() "
@@ -76,11 +71,9 @@ class Miner(Protocol):
     @property
     def needs(self) -> Needs:
         """Names of :class:`Scored`'s further fields, and ``whole``."""
-        ...
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
         """The scores for the loss."""
-        ...
 
 
 class KeepAll:

@@ -5,8 +5,7 @@ from negsample.samplers.cohort import Cohort, own_cohort
 from negsample.samplers.in_batch import InBatch
 from negsample.samplers.memory_bank import Cache, MemoryBank
 from negsample.samplers.mixture import Mixture
-from negsample.samplers.unigram import LogUniform, Popularity, Uniform
-from negsample.samplers.whole_catalogue import WholeCatalogue
+from negsample.samplers.unigram import LogUniform, Popularity, Uniform, WholeCatalogue
 
 __all__ = [
     "Cache",

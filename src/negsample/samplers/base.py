@@ -46,20 +46,16 @@ class Sampler(Protocol):
     @property
     def k(self) -> int | Literal["all"]:
         """Draws for each batch, sequence or position; ``"all"``: as many as the batch has targets."""
-        ...
 
     @property
     def per(self) -> Per:
         """Who shares a draw."""
-        ...
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Without ``log_q``; ``rng`` lives on the batch's device."""
-        ...
 
     def sample(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """What :meth:`draw` gives with its ``log_q``, for miners that correct for it: :func:`draw_with_log_q`."""
-        ...
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """Log-probability of one draw of ``ids`` in the granularity ``per``, after what is excluded there.
@@ -76,7 +72,6 @@ class Sampler(Protocol):
         Returns:
             of the shape of ``ids``, or (N, K) where rows differ.
         """
-        ...
 
 
 def draw_with_log_q(self: Sampler, batch: Batch, *, rng: torch.Generator) -> Negatives:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,37 +11,14 @@ MAX_TOTAL = 1 << 53  # of a distribution's weights: a double's resolution, and s
 
 
 class Weights(Protocol):
-    """A distribution of which the weight of each item is known."""
+    """A distribution of which the integer weight of each item is known."""
 
     @property
     def total(self) -> int:
         """Sum of all weights."""
-        ...
 
     def weight(self, ids: Tensor) -> Tensor:
         """Weights of ``ids``; 0 for id 0."""
-        ...
-
-
-class Distribution(Protocol):
-    """Integer weights over items ``1..V``, on a line: item ``i`` covers ``[before(i), before(i) + weight(i))``."""
-
-    @property
-    def total(self) -> int:
-        """Length of the line, at most ``MAX_TOTAL``."""
-        ...
-
-    def weight(self, ids: Tensor) -> Tensor:
-        """Weights of ``ids``; 0 for id 0."""
-        ...
-
-    def before(self, ids: Tensor) -> Tensor:
-        """Sum of the weights of all smaller ids."""
-        ...
-
-    def locate(self, points: Tensor) -> Tensor:
-        """The item that covers each point in ``[0, total)``."""
-        ...
 
 
 class UniformDistribution:
@@ -108,7 +85,7 @@ class Categorical:
         """The item at each point."""
         self._follow(points.device)
         if self._guide is None:
-            self._guide = _guide(self._until, self.total)
+            self._guide = _Guide(self._until, self.total)
         return self._guide.locate(points)
 
     def _follow(self, device: torch.device) -> None:
@@ -116,40 +93,34 @@ class Categorical:
             self._until, self._guide = self._until.to(device), None
 
 
-class _Guide(NamedTuple):
-    """``until_S``: running sums of the S ids with weight, or of all; ``ids_S``: which they are, None for all.
+class _Guide:
+    """Running sums of the ids with weight, or of all, and which of them is at the start of each stretch."""
 
-    ``starts``: the position among them at the start of each stretch of length ``2 ** shift``.
-    """
-
-    until_S: Tensor
-    ids_S: Tensor | None
-    starts: Tensor
-    shift: int
-    halvings: int
+    def __init__(self, until: Tensor, total: int) -> None:
+        has_weight = torch.diff(until, prepend=until[:1]) > 0
+        some = int(has_weight.sum())
+        self._ids: Tensor | None = None  # all
+        if 4 * some < 3 * len(until):  # runs of ids without weight would have to be halved away
+            self._ids = torch.nonzero(has_weight).flatten()
+            until = until[self._ids]
+        self._until = until
+        self._shift = max(0, (total // some).bit_length() - 1)  # a stretch has the length 2 ** shift
+        starts = torch.arange((total >> self._shift) + 2, device=until.device) << self._shift
+        self._starts = torch.searchsorted(until, starts, right=True, out_int32=True).clamp_(max=len(until) - 1)
+        self._halvings = int((self._starts[1:] - self._starts[:-1]).max()).bit_length()
 
     def locate(self, points: Tensor) -> Tensor:
-        stretch = points >> self.shift
-        low, high = _at(self.starts, stretch).long(), _at(self.starts, stretch + 1).long()
-        for _ in range(self.halvings):
+        stretch = points >> self._shift
+        low, high = _at(self._starts, stretch).long(), _at(self._starts, stretch + 1).long()
+        for _ in range(self._halvings):
             middle = (low + high) >> 1
-            beyond = _at(self.until_S, middle) <= points
+            beyond = _at(self._until, middle) <= points
             low, high = torch.where(beyond, middle + 1, low), torch.where(beyond, high, middle)
-        return low if self.ids_S is None else _at(self.ids_S, low)
+        return low if self._ids is None else _at(self._ids, low)
 
 
-def _guide(until: Tensor, total: int) -> _Guide:
-    has_weight = torch.diff(until, prepend=until[:1]) > 0
-    some = int(has_weight.sum())
-    ids = None
-    if 4 * some < 3 * len(until):  # runs of ids without weight would have to be halved away
-        ids = torch.nonzero(has_weight).flatten()
-        until = until[ids]
-    shift = max(0, (total // some).bit_length() - 1)
-    starts = torch.arange((total >> shift) + 2, device=until.device) << shift
-    positions = torch.searchsorted(until, starts, right=True, out_int32=True).clamp_(max=len(until) - 1)
-    halvings = int((positions[1:] - positions[:-1]).max()).bit_length()
-    return _Guide(until, ids, positions, shift, halvings)
+Distribution = UniformDistribution | Categorical
+"""Integer weights over items ``1..V``, on a line: item ``i`` covers ``[before(i), before(i) + weight(i))``."""
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ def _allowed_total(distribution: Weights, batch: Batch, per: Per, rows: Tensor |
         had_B = torch.zeros(batch.sequences, dtype=torch.int64, device=batch.device)
         had_B.index_add_(0, users, distribution.weight(items))
         if own is not None:  # what of it is not in the history that was given
-            had_B += own.only(~contains(batch.history_keys, own.rows_N * own.width + own.items_N)).totals
+            others_N = ~contains(batch.history_keys, own.rows_N * own.width + own.items_N)
+            had_B.index_add_(0, own.rows_N, others_N.long())
         return (distribution.total - had_B)[sequences_N].unsqueeze(1)
     left_N = torch.full((len(sequences_N),), distribution.total, device=batch.device)
     if own is not None:
@@ -79,13 +80,7 @@ def _allowed_total(distribution: Weights, batch: Batch, per: Per, rows: Tensor |
 
 
 def log_prob(
-    distribution: Weights,
-    ids: Tensor,
-    batch: Batch,
-    per: Per,
-    *,
-    rows: Tensor | None = None,
-    own: OwnItems | None = None,
+    distribution: Weights, ids: Tensor, batch: Batch, per: Per, *, rows: Tensor | None, own: OwnItems | None = None
 ) -> Tensor:
     """Log-probability of one draw of ``ids`` from ``distribution`` after exclusion; ``-inf`` for what cannot be drawn.
 

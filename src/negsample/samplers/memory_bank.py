@@ -89,7 +89,7 @@ class MemoryBank:
 class Cache:
     """``K`` draws from the last ``size`` negatives that a selection chose, shared by the batch (XIR, NeurIPS'22).
 
-    What was informative is drawn again: :class:`~negsample.miners.resample.Resample` updates this cache with what
+    What was informative is drawn again: :class:`~negsample.miners.Resample` updates this cache with what
     it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is exactly that of
     this distribution. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first
     out.

@@ -33,21 +33,15 @@ class Mixture:
             each for part in parts for each in (part.parts if isinstance(part, Mixture) else [part])
         ]
         if any(isinstance(part, MemoryBank) for part in self.parts[:-1]):
-            raise ValueError(
-                "a memory bank, which takes no gradient, must be the last part of a mixture; change the order"
-            )
+            raise ValueError("a memory bank takes no gradient and must be the last part of a mixture; change the order")
         self.per: Per = max((part.per for part in self.parts), key=PER.index)
         self._there: list[Tensor] | None = None
 
     @property
     def k(self) -> int | Literal["all"]:
         """Draws of all parts together; ``"all"`` where one of them depends on the batch."""
-        total = 0
-        for part in self.parts:
-            if part.k == "all":
-                return "all"
-            total += part.k
-        return total
+        sizes = [part.k for part in self.parts]
+        return "all" if "all" in sizes else sum(map(int, sizes))
 
     sample = draw_with_log_q
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -45,10 +45,6 @@ class OwnItems:
         """How often the sequences ``rows`` have ``ids``; of one shape, or broadcast to it."""
         keys = (rows * self.width + ids).contiguous()
         return torch.searchsorted(self._keys, keys, right=True) - torch.searchsorted(self._keys, keys)
-
-    def only(self, keep_N: Tensor) -> OwnItems:
-        """Some of them."""
-        return replace(self, rows_N=self.rows_N[keep_N], items_N=self.items_N[keep_N])
 
     @cached_property
     def _keys(self) -> Tensor:

@@ -1,38 +1,19 @@
-"""Draws by a fixed weight of each item: uniform, a power of popularity, log-uniform by rank."""
+"""Draws by a fixed weight of each item: uniform, a power of popularity, log-uniform by rank; and every item once."""
 
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from negsample.batches.packed import Batch
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
-from negsample.samplers.distribution import (
-    Categorical,
-    Distribution,
-    UniformDistribution,
-    check_counts,
-    power_weights,
-    scaled,
-)
+from negsample.samplers.distribution import Categorical, UniformDistribution, check_counts, power_weights, scaled
 from negsample.samplers.exclusion import draw_allowed, log_prob
 
 
-class _Unigram(Protocol):
-    @property
-    def k(self) -> int: ...
-
-    @property
-    def per(self) -> Per: ...
-
-    @property
-    def _distribution(self) -> Distribution: ...
-
-
-def _draw(self: _Unigram, batch: Batch, *, rng: torch.Generator) -> Negatives:
+def _draw(self: Uniform | Popularity | LogUniform, batch: Batch, *, rng: torch.Generator) -> Negatives:
     """Ids, without those excluded at the draw."""
     return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
 
@@ -110,3 +91,30 @@ class LogUniform:
         self._distribution = Categorical(scaled(shares))
 
     draw, sample, log_prob = _draw, draw_with_log_q, _log_prob
+
+
+class WholeCatalogue:
+    """Every item once, shared by the batch, for full cross-entropy; what is excluded is masked when it is scored.
+
+    ``log_q = -log V``: with V draws the log-q correction is nothing, as it must be for what is no estimate.
+
+    Args:
+        items: V.
+    """
+
+    per: Per = "batch"
+
+    def __init__(self, items: int) -> None:
+        if items < 1:
+            raise ValueError(f"items must be >= 1, got {items}")
+        self.k = items
+        self._distribution = UniformDistribution(items)
+
+    sample, log_prob = draw_with_log_q, _log_prob
+
+    def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
+        """(V,) ids ``1..V``; nothing is drawn."""
+        return Negatives(torch.arange(1, self.k + 1, device=batch.device))
+
+
+_Unigram = Uniform | Popularity | LogUniform | WholeCatalogue
