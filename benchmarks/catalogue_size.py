@@ -27,7 +27,7 @@ from negsample import Catalogue, SASRec, build_method, generator, negative_setti
 from negsample.batches.epochs import target_counts
 from negsample.batches.packed import TrainEvents
 from negsample.models import Backbone
-from negsample.models.item_table import RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.optim import Optimizer, optimizer_for
 from negsample.report.palette import PAPER, looks
 from negsample.training.step import step
@@ -52,7 +52,7 @@ def dense(items: int) -> tuple[Backbone, Optimizer]:
 def rows(items: int) -> tuple[Backbone, Optimizer]:
     """The same with a table of rows."""
     rng = generator(0, "init")
-    table = RowsTable(items, DIM, rng=rng)
+    table = ItemTable(items, DIM, rng=rng, by_rows=True)
     model = SASRec(items, dim=DIM, max_length=LENGTH, rng=rng, table=table)
     return model, optimizer_for(model, run_settings())
 

@@ -18,7 +18,7 @@ from negsample.batches.windows import Ints
 from negsample.evaluation.evaluate import encode, queries
 from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK, rank, rank_by_dial
 from negsample.evaluation.seen import Seen
-from negsample.models.item_table import DenseTable
+from negsample.models.item_table import ItemTable
 from negsample.scoring.dial import dials
 
 _PRODUCT_BLOCKS = [(QUERY_BLOCK, ITEM_BLOCK), (256, 4096), (512, 2048), (1024, 2048)]
@@ -32,7 +32,7 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
     so that what else the machine does falls on all of them.
     """
     rng = torch.Generator().manual_seed(0)
-    table = DenseTable(items, dim, rng=rng)
+    table = ItemTable(items, dim, rng=rng)
     number = int(query[-1]) + 1
     states = torch.randn(number, dim, generator=rng)
     targets = torch.randint(1, items + 1, (len(query),), generator=rng).numpy()

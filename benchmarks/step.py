@@ -19,7 +19,7 @@ from negsample.batches.packed import Batch
 from negsample.data.dataset import Dataset
 from negsample.methods import PAPER_SIX
 from negsample.models.attention import lay_in_bins
-from negsample.models.item_table import DenseTable, RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.optim import DenseAdam, optimizer_for
 from negsample.training import step as train
 from negsample.training.products import length_buckets
@@ -67,7 +67,7 @@ def stages(data: Dataset, batches: list[Batch], name: str, table: Literal["dense
     catalogue = catalogue_of(data, SETTINGS.model.max_length, torch.device("cpu"))
     method = build_method(name, catalogue, negative_settings(name, {}))
     rng = generator(0, "init")
-    made = (RowsTable if table == "rows" else DenseTable)(data.catalogue_size, SETTINGS.model.dim, rng=rng)
+    made = ItemTable(data.catalogue_size, SETTINGS.model.dim, rng=rng, by_rows=table == "rows")
     model = SASRec(data.catalogue_size, rng=rng, table=made)
     optimizer = optimizer_for(model, SETTINGS)
     draws, drops = generator(0, "negatives"), generator(0, "dropout")

@@ -12,7 +12,7 @@ from benchmarks.personal_dial import Resamples, Setting, best, cut, divergence, 
 from negsample import run_settings
 from negsample.evaluation.metrics import balance, hit, ndcg
 from negsample.evaluation.ranks import rank_by_dial
-from negsample.models.item_table import DenseTable
+from negsample.models.item_table import ItemTable
 from negsample.scoring.dial import dials
 
 ITEMS = 30
@@ -30,7 +30,7 @@ def asked(users):
     log_p_V = dials(users.train_counts).log_p_V
     at = cut(users, "test", log_p_V.numpy(), run_settings())
     chance = torch.Generator().manual_seed(0)
-    return torch.randn(20, 8, generator=chance), DenseTable(ITEMS, 8, rng=chance), log_p_V, at
+    return torch.randn(20, 8, generator=chance), ItemTable(ITEMS, 8, rng=chance), log_p_V, at
 
 
 @pytest.mark.parametrize("level", [-0.5, 0.0, 0.75])

@@ -17,16 +17,16 @@ from negsample.evaluation.evaluate import encode, evaluate, evaluate_by_dial, qu
 from negsample.evaluation.ranks import rank
 from negsample.evaluation.seen import Seen
 from negsample.models import PopRec, SASRec
-from negsample.models.item_table import DenseTable
+from negsample.models.item_table import ItemTable
 from negsample.scoring.dial import dials
 from negsample.settings import run_settings
 
 BLOCKS = [(1, 1), (1, 1000), (3, 2), (4, 7), (7, 23), (512, 8192)]
 
 
-def table_of(rows: torch.Tensor) -> DenseTable:
+def table_of(rows: torch.Tensor) -> ItemTable:
     """A table whose items 1..V have ``rows``."""
-    table = DenseTable(len(rows), rows.shape[1], rng=torch.Generator().manual_seed(0))
+    table = ItemTable(len(rows), rows.shape[1], rng=torch.Generator().manual_seed(0))
     with torch.no_grad():
         table.weight[1:] = rows
     return table

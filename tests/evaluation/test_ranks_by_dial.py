@@ -11,7 +11,7 @@ import torch
 from negsample.evaluation import ranks as ranking
 from negsample.evaluation.ranks import rank, rank_by_dial
 from negsample.evaluation.seen import Seen
-from negsample.models.item_table import DenseTable
+from negsample.models.item_table import ItemTable
 from negsample.scoring.dial import Dials, item_vectors, query_vectors
 
 BETAS = (-1.0, -0.5, 0.0, 0.25, 2.0)
@@ -19,7 +19,7 @@ BLOCKS = [(1, 1), (3, 2), (4, 7), (7, 23), (512, 8192)]
 
 
 def table_of(rows):
-    table = DenseTable(len(rows), rows.shape[1], rng=torch.Generator().manual_seed(0))
+    table = ItemTable(len(rows), rows.shape[1], rng=torch.Generator().manual_seed(0))
     with torch.no_grad():
         table.weight[1:] = rows
     return table

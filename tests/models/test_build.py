@@ -9,7 +9,6 @@ from torch import nn
 
 from negsample import GRU4Rec, InputError, ModelSettings, SASRec, Settings, register_backbone, run_settings
 from negsample.models.build import build_backbone
-from negsample.models.item_table import RowsTable
 from negsample.settings import BACKBONES
 
 CPU = torch.device("cpu")
@@ -50,7 +49,7 @@ def test_the_projects_own_are_built_by_name(rng):
         assert (len(model.blocks), model.table.weight.shape) == (3, (21, 6))
     rows = run_settings(table="rows", table_dtype="bfloat16", dim=6).model
     table = build_backbone(rows, 20, rng=rng(0), device=CPU).table
-    assert (type(table), table.weight.dtype) == (RowsTable, torch.bfloat16)
+    assert (table.by_rows, table.weight.dtype) == (True, torch.bfloat16)
 
 
 def test_one_of_your_own_is_built_by_its_name(rng):

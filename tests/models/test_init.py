@@ -7,7 +7,7 @@ import torch
 
 from negsample.models import SASRec
 from negsample.models.init import fill
-from negsample.models.item_table import DenseTable, RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.random import generator
 
 
@@ -15,8 +15,8 @@ from negsample.random import generator
 def test_no_other_word_is_taken_for_glorot(word, rng):
     for make in (
         lambda: fill(torch.empty(3, 2), word, rng=rng(0)),
-        lambda: DenseTable(5, 2, rng=rng(0), init=word),
-        lambda: RowsTable(5, 2, rng=rng(0), init=word),
+        lambda: ItemTable(5, 2, rng=rng(0), init=word),
+        lambda: ItemTable(5, 2, rng=rng(0), init=word, by_rows=True),
         lambda: SASRec(5, dim=2, rng=rng(0), init=word),
     ):
         with pytest.raises(ValueError, match="init must be 'normal' or 'glorot', got"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from negsample.models import SASRec
-from negsample.models.item_table import DenseTable, RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.optim import BETAS, EPS, DenseAdam, ModelOptimizer, RowAdagrad, RowAdam, optimizer_for, release, row_adam
 from negsample.optim.rows import RowWriter
 from negsample.settings import run_settings
@@ -20,7 +20,7 @@ LR = 0.01
 
 def both(rng, items=V, dim=D, **options):
     """A dense table with Adam of PyTorch, and one of rows with its rule, of the same initial values."""
-    dense, rows = DenseTable(items, dim, rng=rng(0)), RowsTable(items, dim, rng=rng(0))
+    dense, rows = ItemTable(items, dim, rng=rng(0)), ItemTable(items, dim, rng=rng(0), by_rows=True)
     adam = torch.optim.Adam(dense.parameters(), lr=LR, betas=options.get("betas", BETAS), eps=EPS)
     return dense, adam, rows, RowAdam(rows, lr=LR, **options)
 
@@ -155,7 +155,7 @@ def test_settling_does_not_change_what_is_learned(rng):
 def test_looking_without_learning_changes_nothing(rule_of, rng):
     ends = []
     for looks in (False, True):
-        rows = RowsTable(20, D, rng=rng(0))
+        rows = ItemTable(20, D, rng=rng(0), by_rows=True)
         rule, draws = rule_of(rows, lr=LR), rng(1)
         for ids in some_ids(rng, 30, 20):
             if looks:
@@ -173,7 +173,7 @@ def test_looking_without_learning_changes_nothing(rule_of, rng):
 
 @pytest.mark.parametrize("rule_of", [RowAdam, RowAdagrad])
 def test_a_step_learns_from_a_lookup_once(rule_of, rng):
-    rows = RowsTable(9, D, rng=rng(0))
+    rows = ItemTable(9, D, rng=rng(0), by_rows=True)
     rule = rule_of(rows, lr=LR)
     learn(rows, rule, torch.tensor([3]), torch.ones(1, D))
     before = rows.weight.clone()
@@ -183,7 +183,7 @@ def test_a_step_learns_from_a_lookup_once(rule_of, rng):
 
 def test_adam_by_hand(rng):
     """The first step is one of ``lr`` against the sign; the second, at rest, ``lr r c(2)`` as the class has it."""
-    rows = RowsTable(4, 2, rng=rng(0))
+    rows = ItemTable(4, 2, rng=rng(0), by_rows=True)
     rule = RowAdam(rows, lr=LR, betas=(0.5, 0.96))
     start = rows.weight.clone()
     learn(rows, rule, torch.tensor([1]), torch.tensor([[3.0, -0.5]]))
@@ -200,11 +200,11 @@ def test_adam_by_hand(rng):
 @pytest.mark.parametrize("betas", [(0.99, 0.98), (0.9, 0.81), (-0.1, 0.98), (0.9, 1.0)])
 def test_betas_without_an_end_are_refused(betas, rng):
     with pytest.raises(ValueError, match=r"betas must have 0 <= beta1 < sqrt\(beta2\) < 1, got .*; \(0.9, 0.98\)"):
-        RowAdam(RowsTable(4, 2, rng=rng(0)), lr=LR, betas=betas)
+        RowAdam(ItemTable(4, 2, rng=rng(0), by_rows=True), lr=LR, betas=betas)
 
 
 def test_adagrad_is_the_loop_written_out(rng):
-    rows = RowsTable(20, D, rng=rng(0))
+    rows = ItemTable(20, D, rng=rng(0), by_rows=True)
     rule, draws = RowAdagrad(rows, lr=0.1, eps=1e-3), rng(1)
     expected, sums = rows.weight.double().numpy().copy(), np.zeros(21)
     for ids in some_ids(rng, 50, 20):
@@ -225,7 +225,7 @@ def test_adagrad_is_the_loop_written_out(rng):
 def test_an_id_twice_in_a_lookup_has_both_gradients(rule_of, rng):
     ends = []
     for ids, pulls in (([[3, 5], [3, 3]], [1.0, 2.0, 10.0, 100.0]), ([[5, 3]], [2.0, 111.0])):
-        rows = RowsTable(9, D, rng=rng(0))
+        rows = ItemTable(9, D, rng=rng(0), by_rows=True)
         rule = rule_of(rows, lr=LR)
         learn(rows, rule, torch.tensor(ids), torch.tensor(pulls).view(*torch.tensor(ids).shape, 1))
         learn(rows, rule, torch.tensor([[3, 5]]), -torch.ones(1, 2, 1))  # what it remembers, too
@@ -239,13 +239,13 @@ def test_an_id_twice_in_a_lookup_has_both_gradients(rule_of, rng):
 @pytest.mark.parametrize("rule_of", [RowAdam, RowAdagrad])
 def test_a_bfloat16_table_needs_chance(rule_of, rng):
     with pytest.raises(ValueError, match="rounded stochastically; hand a generator as rng"):
-        rule_of(RowsTable(4, 2, rng=rng(0), dtype=torch.bfloat16), lr=LR)
+        rule_of(ItemTable(4, 2, rng=rng(0), dtype=torch.bfloat16, by_rows=True), lr=LR)
 
 
 def test_rounding_is_up_or_down_to_a_neighbour_and_right_in_the_mean(rng):
     values = torch.tensor([0.1, -0.1, 1.0, 3.14159, -1e-5, 0.0, 1e-30, 255.9])
     number = 40_000
-    table = RowsTable(number, len(values), rng=rng(0), dtype=torch.bfloat16)
+    table = ItemTable(number, len(values), rng=rng(0), dtype=torch.bfloat16, by_rows=True)
     RowWriter(table.weight, rng(1))(torch.arange(1, number + 1), values.repeat(number, 1))
     found = table.weight[1:].double()
     gap = (found.amax(0) - found.amin(0)).numpy()
@@ -260,10 +260,10 @@ def test_rounding_is_up_or_down_to_a_neighbour_and_right_in_the_mean(rng):
 @pytest.mark.parametrize("rule_of", [RowAdam, RowAdagrad])
 def test_steps_far_below_the_resolution_are_not_lost(rule_of, rng):
     """Two hundred steps of about 1e-4 from 1, where bfloat16 has no value between 0.996 and 1."""
-    table = RowsTable(2000, 2, rng=rng(0), dtype=torch.bfloat16)
+    table = ItemTable(2000, 2, rng=rng(0), dtype=torch.bfloat16, by_rows=True)
     table.weight[1:] = 1
     rule, ids = rule_of(table, lr=1e-4 if rule_of is RowAdam else 1e-3, rng=rng(1)), torch.arange(1, 2001)
-    exact = RowsTable(1, 2, rng=rng(0))
+    exact = ItemTable(1, 2, rng=rng(0), by_rows=True)
     exact.weight[1:] = 1
     exact_rule = rule_of(exact, lr=rule.lr)
     for _ in range(200):
@@ -275,7 +275,7 @@ def test_steps_far_below_the_resolution_are_not_lost(rule_of, rng):
 
 
 def test_a_bfloat16_table_is_computed_with_in_float32(rng):
-    table = RowsTable(9, 4, rng=rng(0), dtype=torch.bfloat16)
+    table = ItemTable(9, 4, rng=rng(0), dtype=torch.bfloat16, by_rows=True)
     assert table.weight.dtype == torch.bfloat16
     assert table.block(1, 4).dtype == torch.float32
     (read,) = table.lookup(torch.tensor([1, 2]))
@@ -284,7 +284,7 @@ def test_a_bfloat16_table_is_computed_with_in_float32(rng):
     assert read.dtype == learned.dtype == torch.float32
     assert torch.equal(read, learned.detach())
     with pytest.raises(ValueError, match=r"float32 or bfloat16, got torch\.float16"):
-        RowsTable(9, 4, rng=rng(0), dtype=torch.float16)
+        ItemTable(9, 4, rng=rng(0), dtype=torch.float16, by_rows=True)
 
 
 # Which optimiser
@@ -316,7 +316,7 @@ def test_the_optimizer_is_what_the_settings_say(rng):
     made = optimizer_for(model_of(rng), run_settings(learning_rate=0.3))
     assert (made.tables, made.rest.lr) == ([], 0.3)
     for name, rule_of in (("adam", RowAdam), ("adagrad", RowAdagrad)):
-        model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
+        model = model_of(rng, ItemTable(20, 8, rng=rng(0), by_rows=True))
         settings = run_settings(table="rows", learning_rate=0.3, table_learning_rate=0.7, table_optimizer=name)
         made = optimizer_for(model, settings)
         assert isinstance(made, ModelOptimizer)
@@ -328,7 +328,7 @@ def test_the_optimizer_is_what_the_settings_say(rng):
 
 def test_settling_brings_rows_up_to_date_and_release_lets_go(rng):
     release(model_of(rng))
-    model = model_of(rng, RowsTable(20, 8, rng=rng(0)))
+    model = model_of(rng, ItemTable(20, 8, rng=rng(0), by_rows=True))
     made = optimizer_for(model, run_settings(table="rows"))
     for step in range(3):
         learn(model.table, made, torch.tensor([1 + (step > 0)]), torch.ones(1, 8))

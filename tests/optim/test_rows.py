@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from negsample.models import SASRec
-from negsample.models.item_table import DenseTable, RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.optim import BETAS, EPS, RowAdagrad, RowAdam, optimizer_for
 from negsample.settings import run_settings
 
@@ -36,7 +36,7 @@ class Adagrad:
 @pytest.fixture(params=["adam", "adagrad"])
 def pair(request, rng):
     """A dense table with its optimiser, and one of rows with its rule."""
-    dense, rows = DenseTable(V, D, rng=rng(0)), RowsTable(V, D, rng=rng(0))
+    dense, rows = ItemTable(V, D, rng=rng(0)), ItemTable(V, D, rng=rng(0), by_rows=True)
     if request.param == "adam":
         return dense, torch.optim.Adam(dense.parameters(), lr=LR, betas=BETAS, eps=EPS), rows, RowAdam(rows, lr=LR)
     return dense, Adagrad(dense), rows, RowAdagrad(rows, lr=LR)
@@ -119,7 +119,7 @@ def test_a_turn_moves_the_rows_that_it_moves_in_a_dense_table(turn, pair):
 def test_the_rows_of_an_earlier_lookup_move(rng):
     """The case that was found: rows 1 and 2 did not."""
     for rule_of in (RowAdam, RowAdagrad):
-        table = RowsTable(V, D, rng=rng(0))
+        table = ItemTable(V, D, rng=rng(0), by_rows=True)
         rule, before = rule_of(table, lr=LR), table.weight.clone()
         (pull(table, 1, 2) + pull(table, 3, 4)).backward()
         rule.step()
@@ -144,7 +144,7 @@ def test_gradients_are_forgotten_when_that_is_asked(pair):
 
 
 def test_a_gradient_is_learned_from_once(rng):
-    table = RowsTable(V, D, rng=rng(0))
+    table = ItemTable(V, D, rng=rng(0), by_rows=True)
     rule = RowAdagrad(table, lr=LR)
     several(table)
     rule.step()
@@ -170,7 +170,7 @@ def test_a_loss_of_before_a_step_is_learned_from_after_it(pair):
 
 @pytest.mark.parametrize("rule_of", [RowAdam, RowAdagrad])
 def test_lookups_that_nothing_comes_back_to_hold_no_memory(rule_of, rng):
-    table = RowsTable(V, D, rng=rng(0))
+    table = ItemTable(V, D, rng=rng(0), by_rows=True)
     rule_of(table, lr=LR)
     held = []
     for _ in range(3):
@@ -184,7 +184,7 @@ def test_lookups_that_nothing_comes_back_to_hold_no_memory(rule_of, rng):
 def test_a_table_forgets_with_the_rest_of_its_model(rng):
     """``zero_grad`` of what ``optimizer_for`` gives reaches the rows."""
     settings = run_settings(table="rows", dim=D)
-    model = SASRec(V, dim=D, rng=rng(1), table=RowsTable(V, D, rng=rng(0)))
+    model = SASRec(V, dim=D, rng=rng(1), table=ItemTable(V, D, rng=rng(0), by_rows=True))
     optimizer, before = optimizer_for(model, settings), model.table.weight.clone()
     several(model.table)
     optimizer.zero_grad()

@@ -8,7 +8,7 @@ from slow import models, split, steps
 
 from negsample import SASRec, build_method, catalogue_of, generator, negative_settings, run_settings
 from negsample.batches.epochs import batches_of
-from negsample.models.item_table import DenseTable, RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.training.inputs import StepOptions
 from negsample.training.propose import propose
 from negsample.training.step import step
@@ -46,7 +46,7 @@ class Watched:
 def model_of(world, longest, kind="dense"):
     """A SASRec none of whose weights has its first value, with a table that is trained whole or by rows."""
     items, rng = world.data.catalogue_size, generator(6, "init")
-    table = (DenseTable if kind == "dense" else RowsTable)(items, 8, rng=rng)
+    table = ItemTable(items, 8, rng=rng, by_rows=kind == "rows")
     model = SASRec(items, dim=8, max_length=longest, blocks=1, dropout=0.0, rng=rng, table=table)
     chance = torch.Generator().manual_seed(8)
     with torch.no_grad():

@@ -11,7 +11,7 @@ from torch import nn
 
 from negsample import generator, run_settings
 from negsample.batches.epochs import batches_of
-from negsample.models.item_table import DenseTable
+from negsample.models.item_table import ItemTable
 
 LONGEST, DIM = 20, 64
 
@@ -32,7 +32,7 @@ class Taste(nn.Module):
 
     def __init__(self, items, warmth):
         super().__init__()
-        self.table, self.max_length, self.warmth = DenseTable(items, DIM, rng=generator(1, "init")), LONGEST, warmth
+        self.table, self.max_length, self.warmth = ItemTable(items, DIM, rng=generator(1, "init")), LONGEST, warmth
         with torch.no_grad():
             self.table.weight *= 50 / math.sqrt(DIM)  # of length one, about
 

@@ -9,7 +9,7 @@ from slow import adam, steps
 
 from negsample import generator, run_settings
 from negsample.batches.epochs import batches_of
-from negsample.models.item_table import RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.optim import RowAdam, optimizer_for
 
 RATE = 0.02
@@ -48,7 +48,7 @@ def test_rows_that_rest_for_long_move_as_in_dense_adam(log, world_of, lookups):
     However many lookups a step has, all of them learn.
     """
     world, chance = world_of(log), torch.Generator().manual_seed(5)
-    table = RowsTable(world.data.catalogue_size, 3, rng=generator(1, "init"))
+    table = ItemTable(world.data.catalogue_size, 3, rng=generator(1, "init"), by_rows=True)
     rule = RowAdam(table, lr=RATE)
     weights = {"table": table.weight.double()}
     first, learner = weights["table"], adam.Adam(weights, RATE)

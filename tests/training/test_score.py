@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from negsample.batches.padded import padded_batch
 from negsample.losses import corrected_log_q, sampled_softmax
-from negsample.models.item_table import DenseTable
+from negsample.models.item_table import ItemTable
 from negsample.samplers import InBatch, Mixture, Negatives, Popularity, Uniform
 from negsample.samplers.exclusion import rows_of
 from negsample.training import products
@@ -44,7 +44,7 @@ def setting(lengths, rng, exclude="history"):
     inputs, targets = padded([had[:-1] for had in histories]), padded([had[1:] for had in histories])
     batch = padded_batch(inputs, targets, catalogue_size=V, exclude=exclude)
     states = torch.randn(len(batch.targets_T), D, generator=draws, dtype=torch.float64)
-    return histories, batch, states, DenseTable(V, D, rng=draws).double()
+    return histories, batch, states, ItemTable(V, D, rng=draws).double()
 
 
 def ids_per(per, k, batch, rng):
@@ -136,7 +136,7 @@ def test_what_may_not_be_a_negative_has_no_score_and_all_else_has(sampler, exclu
 
 def test_who_has_everything_has_no_score_and_no_gradient(batch_of, rng):
     batch = batch_of([list(range(1, V + 1)), [1, 2]], V)
-    table = DenseTable(V, D, rng=rng(0))
+    table = ItemTable(V, D, rng=rng(0))
     counts = torch.tensor([0] + [1] * V)
     ids = Popularity(counts, 4).draw(batch, rng=rng(0)).ids
     states = torch.ones(len(batch.targets_T), D, requires_grad=True)

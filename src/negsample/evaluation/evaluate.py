@@ -17,7 +17,7 @@ from negsample.errors import InputError, check_word, guarded
 from negsample.evaluation.metrics import summarise
 from negsample.evaluation.ranks import Ranking, Table, rank_by_dial
 from negsample.evaluation.seen import Seen
-from negsample.models.agreement import check_items
+from negsample.models.build import check_items
 from negsample.scoring.dial import NO_DIAL, Dials
 from negsample.settings import History, RunSettings
 
@@ -198,7 +198,7 @@ def evaluate_by_dial(
 ) -> list[Evaluation]:
     """The same at each setting of the dial; histories are encoded and items scored once for all."""
     device = device or torch.device("cpu")
-    check_items(model.table, data.catalogue_size, data.name)
+    check_items(model.table.items, data.catalogue_size, data.name)
     asked = queries(data, part, history=settings.evaluation.history, max_length=model.max_length)
     rankings = []
     for first in range(0, len(asked.windows), QUERIES_AT_ONCE):

@@ -1,8 +1,8 @@
 """Backbones: from the items of a history to one state a position."""
 
-from negsample.models.backbone import Backbone
+from negsample.models.baselines import PopRec
+from negsample.models.build import Backbone
 from negsample.models.gru4rec import GRU4Rec
-from negsample.models.popular import PopRec
 from negsample.models.sasrec import SASRec
 from negsample.models.together import Together
 

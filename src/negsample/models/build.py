@@ -1,17 +1,45 @@
-"""From the settings of a model to the model, and the door for a backbone of one's own."""
+"""What a model is, from its settings to the model, and whether settings say what a model is."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor, nn
 
+from negsample.batches.packed import Packed
 from negsample.errors import InputError, guarded
-from negsample.models.backbone import Backbone
 from negsample.models.gru4rec import GRU4Rec
-from negsample.models.item_table import DenseTable, RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.models.sasrec import SASRec
-from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, SASRecSettings, table_for
+from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, RunSettings, SASRecSettings, table_for
+
+_NAMES = {SASRec: "sasrec", GRU4Rec: "gru4rec"}
+
+
+class Backbone(Protocol):
+    """A module with an item table that turns a history into one state a position, to be scored against the table."""
+
+    @property
+    def table(self) -> ItemTable:
+        """The item embeddings."""
+
+    @property
+    def max_length(self) -> int:
+        """L."""
+
+    def __call__(self, vectors_TD: Tensor, packed: Packed, rng: torch.Generator | None = None) -> Tensor:
+        """(T, D) states; with ``rng`` as in training."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """As of any module."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """As of any module."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """As of any module."""
 
 
 def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator, device: torch.device) -> Backbone:
@@ -20,18 +48,20 @@ def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator,
     Raises:
         InputError: a backbone of a plugin cannot be built.
     """
-    table: DenseTable | RowsTable
-    init = settings.init if isinstance(settings, SASRecSettings) else "normal"
-    if (settings.table or table_for(items)) == "rows":
-        dtype = torch.bfloat16 if settings.table_dtype == "bfloat16" else torch.float32
-        table = RowsTable(items, settings.dim, rng=rng, dtype=dtype, init=init)
-    else:
-        table = DenseTable(items, settings.dim, rng=rng, init=init)
+    by_rows = (settings.table or table_for(items)) == "rows"
+    table = ItemTable(
+        items,
+        settings.dim,
+        rng=rng,
+        by_rows=by_rows,
+        dtype=torch.bfloat16 if by_rows and settings.table_dtype == "bfloat16" else torch.float32,
+        init=settings.init if isinstance(settings, SASRecSettings) else "normal",
+    )
     model: Any = _around(table, settings, items, rng).to(device)
     return model  # type: ignore[no-any-return]
 
 
-def _around(table: DenseTable | RowsTable, settings: ModelSettings, items: int, rng: torch.Generator) -> Any:
+def _around(table: ItemTable, settings: ModelSettings, items: int, rng: torch.Generator) -> Any:
     own = settings.model_dump(exclude={"backbone", "table", "table_dtype"}) | {"rng": rng, "table": table}
     if isinstance(settings, GRU4RecSettings):
         return GRU4Rec(items, **own)
@@ -63,3 +93,54 @@ def register_backbone(name: str, settings: type[ModelSettings], *, replace: bool
         InputError: the name is taken or is none, or the settings are none of a backbone.
     """
     return BACKBONES.register(name, settings, replace=replace)
+
+
+def check_items(items: int, catalogue_size: int, what: str) -> None:
+    """Refuses a table of so many ``items`` where ``what`` has others.
+
+    Raises:
+        ValueError: as it says.
+    """
+    if items != catalogue_size:
+        raise ValueError(
+            f"the model's table has {items} items and {what} has {catalogue_size}; make the model with "
+            f"items={catalogue_size}"
+        )
+
+
+def check_table(table: ItemTable, settings: RunSettings) -> None:
+    """Refuses settings of another table than ``table``; ``settings.model.table`` None leaves open which it is.
+
+    Raises:
+        ValueError: as it says.
+    """
+    if settings.model.table is not None:
+        _agree("table", "rows" if table.by_rows else "dense", settings.model.table)
+    if table.by_rows and settings.model.table == "rows":
+        dtype = "bfloat16" if table.weight.dtype == torch.bfloat16 else "float32"
+        _agree("table_dtype", dtype, settings.model.table_dtype)
+
+
+def check_model(model: Backbone, settings: RunSettings) -> None:
+    """Refuses settings of another model than ``model``: its table, lengths and, of the project's own, all they are of.
+
+    Raises:
+        ValueError: as it says.
+    """
+    found: dict[str, Any] = {"max_length": model.max_length, "dim": model.table.weight.shape[1]}
+    if isinstance(model, SASRec | GRU4Rec):
+        found = {"backbone": _NAMES[type(model)], "blocks": len(model.blocks), "dropout": model.dropout} | found
+    if isinstance(model, SASRec):
+        found["heads"] = model.heads
+    flat = settings.flat()
+    for name, value in found.items():
+        _agree(name, value, flat[name])
+    check_table(model.table, settings)
+
+
+def _agree(name: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise ValueError(
+            f"the model has {name}={found} and the settings say {name}={wanted}; make the model from the settings, or "
+            f"give the settings {name}={found}"
+        )

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from negsample.batches.packed import Packed, upload
 from negsample.models.dropout import dropout
-from negsample.models.item_table import DenseTable, RowsTable, table_for
+from negsample.models.item_table import ItemTable, table_for
 
 
 class GRU4Rec(nn.Module):
@@ -46,18 +46,13 @@ class GRU4Rec(nn.Module):
         blocks: int = 1,
         dropout: float = 0.2,
         rng: torch.Generator,
-        table: DenseTable | RowsTable | None = None,
+        table: ItemTable | None = None,
     ) -> None:
         super().__init__()
         self.table = table_for(items, dim, rng=rng, given=table)
         self.blocks = nn.ModuleList(_layer(dim, rng) for _ in range(blocks))
         self.dropout = dropout
-        self._max_length = max_length
-
-    @property
-    def max_length(self) -> int:
-        """L."""
-        return self._max_length
+        self.max_length = max_length
 
     def forward(self, vectors_TD: Tensor, packed: Packed, rng: torch.Generator | None = None) -> Tensor:
         """(T, D) state at each position, from the table's rows of the items there.

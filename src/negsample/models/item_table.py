@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,92 +31,33 @@ def looked_up(vectors: Tensor | Rows) -> Tensor:
     return vectors.vectors() if isinstance(vectors, Rows) else vectors
 
 
-class ItemTable(Protocol):
-    """What a model, its training and its evaluation need of the items' embeddings."""
-
-    @property
-    def weight(self) -> Tensor:
-        """(V + 1, D), row 0 for id 0: zero."""
-        ...
-
-    @property
-    def items(self) -> int:
-        """V."""
-        ...
-
-    def lookup(self, *ids: Tensor) -> list[Tensor]:
-        """The rows of each tensor of ids, (..., D), through which a gradient finds its way back."""
-        ...
-
-    def rows(self, *ids: Tensor) -> list[Rows]:
-        """The same, for callers that look them up piece by piece."""
-        ...
-
-    def block(self, start: int, stop: int) -> Tensor:
-        """Rows of items ``start .. stop - 1``, without gradient."""
-        ...
-
-
 class RowOptimizer(Protocol):
-    """What updates the rows of a :class:`RowsTable`; see :mod:`negsample.optim`."""
+    """What updates the rows of an :class:`ItemTable` by rows; see :mod:`negsample.optim`."""
 
     def fetch(self, ids_N: Tensor) -> Tensor:
         """(N, D) the rows of these distinct ids as they are now, float32, the leaves of this step's gradient."""
-        ...
 
 
-class DenseTable(nn.Module):
-    """(V + 1, D) embeddings, trained as one dense parameter; row 0 is for id 0 and stays zero.
+class ItemTable(nn.Module):
+    """(V + 1, D) embeddings; row 0 is for id 0 and stays zero. Initial values are N(0, 0.02) for every catalogue size.
 
-    Initialised from N(0, 0.02), the same for every catalogue size. (The reference's Glorot uniform shrinks with V:
-    its deviation is 0.013 at 12 thousand items, 0.0004 at ten million.)
+    (The reference's Glorot uniform shrinks with V: its deviation is 0.013 at 12 thousand items, 0.0004 at ten million.)
 
-    Args:
-        items: V.
-        dim: D.
-        rng: where the initial values come from.
-        init: what they are.
-    """
-
-    def __init__(self, items: int, dim: int, *, rng: torch.Generator, init: Init = "normal") -> None:
-        super().__init__()
-        self.weight = nn.Parameter(_initial(items, dim, torch.float32, rng, init))
-
-    @property
-    def items(self) -> int:
-        """V."""
-        return len(self.weight) - 1
-
-    def lookup(self, *ids: Tensor) -> list[Tensor]:
-        """The rows of each tensor of ids, (..., D); gathered in one go, so that a step has one scatter back."""
-        return _shared_out(self.weight, _flat(ids), ids)
-
-    def rows(self, *ids: Tensor) -> list[Rows]:
-        """See :class:`ItemTable`."""
-        return [Rows(self.weight, each) for each in ids]
-
-    def block(self, start: int, stop: int) -> Tensor:
-        """Rows of items ``start .. stop - 1``, without gradient."""
-        return self.weight.detach()[start:stop]
-
-
-class RowsTable(nn.Module):
-    """(V + 1, D) embeddings of which a step touches no more than the rows of its batch; row 0 stays zero.
-
-    The batch's distinct rows are gathered once, the step trains on that small matrix, and ``optimizer`` writes it back:
-    time and traffic of a step do not know V. Nothing of the table is a parameter, so no optimiser of PyTorch passes
-    over it. The same initial values and names in ``state_dict`` as :class:`DenseTable`: a saved model of one is one
-    of the other.
+    Dense: one parameter, trained as such. By rows: a step touches no more than the rows of its batch. The distinct ones
+    are gathered once, the step trains on that small matrix, and ``optimizer`` writes it back: time and traffic of a
+    step do not know V. Nothing of such a table is a parameter, so no optimizer of PyTorch passes over it. A saved model
+    of one kind is one of the other.
 
     Args:
         items: V.
         dim: D.
-        rng: where the initial values come from.
-        dtype: of the storage, float32 or bfloat16. What is computed with is float32 in either case.
+        rng: where the initial values come from, the same for either kind.
+        by_rows: which kind it is.
+        dtype: of the storage, float32, or bfloat16 by rows. What is computed with is float32 in either case.
         init: what the initial values are.
 
     Attributes:
-        optimizer: what updates rows (:class:`~negsample.optim.RowAdam`); None: they are only read.
+        optimizer: what updates rows (:class:`~negsample.optim.RowAdam`); None: they are only read, or dense.
     """
 
     weight: Tensor
@@ -126,13 +68,20 @@ class RowsTable(nn.Module):
         dim: int,
         *,
         rng: torch.Generator,
+        by_rows: bool = False,
         dtype: torch.dtype = torch.float32,
         init: Init = "normal",
     ) -> None:
         super().__init__()
-        if dtype not in (torch.float32, torch.bfloat16):
-            raise ValueError(f"a table's dtype must be float32 or bfloat16, got {dtype}")
-        self.register_buffer("weight", _initial(items, dim, dtype, rng, init))
+        if dtype != torch.float32 and not (by_rows and dtype == torch.bfloat16):
+            raise ValueError(f"a table's dtype must be float32 or bfloat16, got {dtype}; bfloat16 is for one by rows")
+        weight = fill(pages.empty((items + 1, dim), dtype), init, rng=rng)
+        weight[0] = 0
+        if by_rows:
+            self.register_buffer("weight", weight)
+        else:
+            self.weight = nn.Parameter(weight)
+        self.by_rows = by_rows
         self.optimizer: RowOptimizer | None = None
 
     @property
@@ -141,41 +90,48 @@ class RowsTable(nn.Module):
         return len(self.weight) - 1
 
     def lookup(self, *ids: Tensor) -> list[Tensor]:
-        """The rows of each tensor of ids, (..., D), float32.
+        """The rows of each tensor of ids, (..., D), float32, through which a gradient finds its way back.
 
-        With an optimizer and gradients enabled they come from the batch's distinct rows, which its next step updates;
-        by the sum of what comes back, where there are several lookups before it.
+        Gathered in one go, so that a step has one scatter back. With an ``optimizer`` and gradients enabled they come
+        from the batch's distinct rows, which its next step updates; by the sum of what comes back, where there are
+        several lookups before it.
         """
-        flat = _flat(ids)
-        if self.optimizer is None or not torch.is_grad_enabled():
-            return _shared_out(self.weight, flat, ids)
-        distinct, positions = distinct_ids(flat)
-        return _shared_out(self.optimizer.fetch(distinct), positions, ids)
+        return _apart(self._joined(ids).vectors(), ids)
 
     def rows(self, *ids: Tensor) -> list[Rows]:
-        """See :class:`ItemTable`; of the batch's distinct rows, where these are updated."""
-        if self.optimizer is None or not torch.is_grad_enabled():
-            return [Rows(self.weight, each) for each in ids]
-        distinct, positions = distinct_ids(_flat(ids))
-        matrix = self.optimizer.fetch(distinct)
-        parts = torch.split(positions, [each.numel() for each in ids])
-        return [Rows(matrix, part.view(each.shape)) for part, each in zip(parts, ids, strict=True)]
+        """The same, for callers that look them up piece by piece."""
+        matrix_ND, positions = self._joined(ids)
+        return [Rows(matrix_ND, each) for each in _apart(positions, ids)]
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of items ``start .. stop - 1``, without gradient, float32."""
-        return self.weight[start:stop].float()
+        return self.weight.detach()[start:stop].float()
+
+    def _joined(self, ids: Sequence[Tensor]) -> Rows:
+        """The rows of all ids, one after another."""
+        flat = torch.cat([each.reshape(-1) for each in ids])
+        if self.optimizer is None or not torch.is_grad_enabled():
+            return Rows(self.weight, flat)
+        distinct, positions = distinct_ids(flat)
+        return Rows(self.optimizer.fetch(distinct), positions)
+
+
+def _apart(values: Tensor, ids: Sequence[Tensor]) -> list[Tensor]:
+    """The ``values`` of all ids, one after another, in the shape of each tensor of ids."""
+    parts = torch.split(values, [each.numel() for each in ids])
+    return [part.view(*each.shape, *values.shape[1:]) for part, each in zip(parts, ids, strict=True)]
 
 
 def table_for(
-    items: int, dim: int, *, rng: torch.Generator, given: DenseTable | RowsTable | None, init: Init = "normal"
-) -> DenseTable | RowsTable:
+    items: int, dim: int, *, rng: torch.Generator, given: ItemTable | None, init: Init = "normal"
+) -> ItemTable:
     """The table that was ``given``, once it is known to be (V + 1, D), or a new dense one.
 
     Raises:
         ValueError: it is of another size.
     """
     if given is None:
-        return DenseTable(items, dim, rng=rng, init=init)
+        return ItemTable(items, dim, rng=rng, init=init)
     if given.weight.shape != (items + 1, dim):
         raise ValueError(f"the table must be ({items + 1}, {dim}), items + 1 by dim, got {tuple(given.weight.shape)}")
     return given
@@ -198,22 +154,3 @@ def _distinct_by_sorting(flat_N: Tensor) -> tuple[Tensor, Tensor]:
     positions[1:] = torch.cumsum(ascending[1:] != ascending[:-1], 0)
     distinct = torch.zeros_like(ascending).index_copy_(0, positions, ascending)
     return distinct, torch.empty_like(positions).index_copy_(0, order, positions)
-
-
-def _initial(items: int, dim: int, dtype: torch.dtype, rng: torch.Generator, init: Init) -> Tensor:
-    weight = fill(pages.empty((items + 1, dim), dtype), init, rng=rng)
-    weight[0] = 0
-    return weight
-
-
-def _flat(ids: tuple[Tensor, ...]) -> Tensor:
-    return torch.cat([each.reshape(-1) for each in ids])
-
-
-def _shared_out(rows_ND: Tensor, positions: Tensor, ids: tuple[Tensor, ...]) -> list[Tensor]:
-    """``rows_ND`` at ``positions`` (of all ids, one after another), in the shape of each tensor of ids."""
-    taken = rows_ND.index_select(0, positions)
-    if taken.dtype == torch.bfloat16:
-        taken = taken.float()
-    parts = torch.split(taken, [each.numel() for each in ids])
-    return [part.view(*each.shape, rows_ND.shape[1]) for part, each in zip(parts, ids, strict=True)]

@@ -13,7 +13,7 @@ from negsample.batches.packed import Packed
 from negsample.models.attention import Bins, attend, lay_in_bins
 from negsample.models.dropout import dropout
 from negsample.models.init import Init, fill
-from negsample.models.item_table import DenseTable, RowsTable, table_for
+from negsample.models.item_table import ItemTable, table_for
 
 NORM_EPS = 1e-8
 
@@ -57,7 +57,7 @@ class SASRec(nn.Module):
         dropout: float = 0.2,
         rng: torch.Generator,
         init: Init = "normal",
-        table: DenseTable | RowsTable | None = None,
+        table: ItemTable | None = None,
     ) -> None:
         super().__init__()
         if dim % heads:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from negsample.models import Backbone
-from negsample.models.agreement import check_table
-from negsample.models.item_table import ItemTable, RowsTable
+from negsample.models.build import check_table
+from negsample.models.item_table import ItemTable
 from negsample.optim.dense import DenseAdam
 from negsample.optim.row_adagrad import RowAdagrad
 from negsample.optim.row_adam import RowAdam
@@ -88,14 +88,11 @@ def optimizer_of(
     lr = settings.training.table_learning_rate or settings.training.learning_rate
     row_wise = RowAdagrad if settings.training.table_optimizer == "adagrad" else RowAdam
     of_tables = [
-        row_wise(table, lr=lr, rng=rng)
-        for table, rng in zip(tables, rounding_rngs, strict=True)
-        if isinstance(table, RowsTable)
+        row_wise(table, lr=lr, rng=rng) for table, rng in zip(tables, rounding_rngs, strict=True) if table.by_rows
     ]
     return ModelOptimizer(of_tables, parameters, lr=settings.training.learning_rate)
 
 
 def release(model: Backbone) -> None:
     """Let go of the state that the rows of a model's table learned by; the table is only read from then on."""
-    if isinstance(model.table, RowsTable):
-        model.table.optimizer = None
+    model.table.optimizer = None

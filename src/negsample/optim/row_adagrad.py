@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from negsample.models.item_table import RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.optim.dense import EPS
 from negsample.optim.rows import Lookups, RowWriter
 
@@ -20,13 +20,13 @@ class RowAdagrad:
     Adagrad). With a bfloat16 table it is the least memory to train with: 2 bytes a value and 4 a row.
 
     Args:
-        table: whose rows are updated; it becomes the table's ``optimizer``.
+        table: by rows, which are updated; it becomes the table's ``optimizer``.
         lr: the learning rate, usually larger than Adam's.
         eps: added to the root.
         rng: as for :class:`~negsample.optim.RowAdam`.
     """
 
-    def __init__(self, table: RowsTable, *, lr: float, eps: float = EPS, rng: torch.Generator | None = None) -> None:
+    def __init__(self, table: ItemTable, *, lr: float, eps: float = EPS, rng: torch.Generator | None = None) -> None:
         self.table, self.lr, self.eps = table, lr, eps
         self._write = RowWriter(table.weight, rng)
         self._sums = torch.zeros(len(table.weight), device=table.weight.device)

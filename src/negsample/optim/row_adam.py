@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from negsample.models import pages
-from negsample.models.item_table import RowsTable
+from negsample.models.item_table import ItemTable
 from negsample.optim.dense import BETAS, EPS, adam_step
 from negsample.optim.rows import Lookups, RowWriter, write_rows
 
@@ -33,7 +33,7 @@ class RowAdam:
     State: 8 bytes a value of the table, and 4 a row.
 
     Args:
-        table: whose rows are updated; it becomes the table's ``optimizer``.
+        table: by rows, which are updated; it becomes the table's ``optimizer``.
         lr: the learning rate.
         betas: decay of the first and second moments; ``beta1 < sqrt(beta2)``.
         eps: added to the root of the second moment.
@@ -46,7 +46,7 @@ class RowAdam:
 
     def __init__(
         self,
-        table: RowsTable,
+        table: ItemTable,
         *,
         lr: float,
         betas: tuple[float, float] = BETAS,

@@ -18,7 +18,7 @@ from negsample.data.dataset import Dataset
 from negsample.errors import guarded
 from negsample.methods import Method
 from negsample.models import Backbone, SASRec, Together
-from negsample.models.agreement import check_items, check_model
+from negsample.models.build import check_items, check_model
 from negsample.optim import ModelOptimizer, optimizer_of, release
 from negsample.samplers import Negatives
 from negsample.settings import RunSettings
@@ -74,7 +74,7 @@ def fit_together(
         ValueError: there are several and they are no SASRec of one shape; or see :func:`fit`.
     """
     for training in trainings:
-        check_items(training.model.table, data.catalogue_size, data.name)
+        check_items(training.model.table.items, data.catalogue_size, data.name)
         check_model(training.model, settings)
     with ExitStack() as files:
         for training in trainings:

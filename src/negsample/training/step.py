@@ -13,7 +13,7 @@ from negsample.losses import of_parts
 from negsample.methods import Method
 from negsample.miners import Scored
 from negsample.models import Backbone, SASRec, Together
-from negsample.models.agreement import check_items
+from negsample.models.build import check_items
 from negsample.models.item_table import looked_up
 from negsample.optim import Optimizer
 from negsample.samplers import Negatives
@@ -54,7 +54,7 @@ def step(
             or padding cannot be counted for this method and model.
         ValueError: the batch is of another catalogue than the model.
     """
-    check_items(model.table, batch.catalogue_size, "the batch")
+    check_items(model.table.items, batch.catalogue_size, "the batch")
     negatives = negatives or propose(method, batch, rng=negatives_rng)
     given = StepInputs(model, method, batch, negatives, negatives_rng, options)
     vectors = look_up(given)

@@ -18,7 +18,7 @@ from negsample.evaluation.evaluate import Queries, encode, queries
 from negsample.evaluation.ranks import rank_by_dial
 from negsample.methods import Catalogue, Method, build_method
 from negsample.models import Backbone
-from negsample.models.item_table import DenseTable, Rows, RowsTable
+from negsample.models.item_table import ItemTable, Rows
 from negsample.optim import Optimizer, optimizer_for
 from negsample.random import generator
 from negsample.runs.job import Job, build_model, default_device
@@ -68,7 +68,6 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     optimizer = optimizer_for(model, tried.settings, rounding_rng=generator(job.seed, "rounding", device))
     if tried is not job:
         assert isinstance(model, nn.Module)
-        assert isinstance(model.table, RowsTable)
         model.add_module("table", _Folded(model.table, job.data.catalogue_size))
     with _on(threads):
         # Before the steps, after which the numbers of a training that diverges cannot be ranked.
@@ -112,7 +111,7 @@ def _of_a_run(job: Job, tried: Job, asked: Queries, ranked: int | None, peak: in
 class _Folded(nn.Module):
     """A small table that takes the ids of a large one, of so many ``items``."""
 
-    def __init__(self, table: DenseTable | RowsTable, items: int) -> None:
+    def __init__(self, table: ItemTable, items: int) -> None:
         super().__init__()
         self.table, self.items = table, items
 
