@@ -35,7 +35,7 @@ from negsample.optim import optimizer_for
 from negsample.runs.machine import machine
 from negsample.samplers import InBatch, MemoryBank, Mixture, Negatives, Sampler, Uniform
 from negsample.settings import run_settings
-from negsample.training.propose import propose
+from negsample.training.inputs import propose
 from negsample.training.score import score
 from negsample.training.step import step
 

@@ -21,7 +21,7 @@ from negsample.batches.epochs import epoch_batches, target_counts
 from negsample.batches.packed import Batch, Exclude, TrainEvents
 from negsample.methods import Method
 from negsample.runs.machine import machine
-from negsample.training.propose import propose
+from negsample.training.inputs import propose
 from negsample.training.step import step
 
 SIZES = (10**5, 10**7)

@@ -22,8 +22,8 @@ from negsample.models.attention import lay_in_bins
 from negsample.models.item_table import ItemTable
 from negsample.optim import DenseAdam, optimizer_for
 from negsample.training import step as train
+from negsample.training.inputs import propose
 from negsample.training.products import length_buckets
-from negsample.training.propose import propose
 from negsample.training.step import step
 
 BATCHES = 20

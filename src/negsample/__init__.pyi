@@ -92,8 +92,8 @@ from .studies.study import plan as plan
 from .studies.tuning import plan_tunings as plan_tunings
 from .studies.tuning import tune_all as tune_all
 from .training.inputs import StepOptions as StepOptions
+from .training.inputs import propose as propose
 from .training.loop import fit as fit
-from .training.propose import propose as propose
 from .training.score import full_cross_entropy as full_cross_entropy
 from .training.score import score as score
 from .training.step import step as step

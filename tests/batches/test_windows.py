@@ -17,7 +17,7 @@ from negsample.settings import run_settings
 from negsample.studies.files import write_study
 from negsample.studies.forecast.needs import positions_of
 from negsample.studies.study import plan
-from negsample.training.propose import propose
+from negsample.training.inputs import propose
 from negsample.training.replay import Replay
 
 V = 30

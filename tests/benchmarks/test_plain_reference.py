@@ -22,8 +22,7 @@ from negsample import (
 from negsample.batches.epochs import batches_of
 from negsample.optim import optimizer_of
 from negsample.paper.presets import PRESETS
-from negsample.training.inputs import StepInputs, step_options
-from negsample.training.propose import propose
+from negsample.training.inputs import StepInputs, propose, step_options
 from negsample.training.step import loss_of, step
 from negsample.training.vectors import look_up
 

@@ -16,7 +16,7 @@ from negsample.batches.padded import padded_batch
 from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
 from negsample.miners import LogQ
 from negsample.samplers import InBatch, MemoryBank, Mixture
-from negsample.training.propose import propose
+from negsample.training.inputs import propose
 from negsample.training.score import score
 
 V = 14

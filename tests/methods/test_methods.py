@@ -25,7 +25,7 @@ from negsample.methods import (
 )
 from negsample.models import GRU4Rec, SASRec
 from negsample.samplers import InBatch, MemoryBank, Mixture
-from negsample.training.propose import propose
+from negsample.training.inputs import propose
 from negsample.training.step import step
 
 V = 60

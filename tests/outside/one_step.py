@@ -9,8 +9,7 @@ from slow import models, split, steps
 from negsample import SASRec, build_method, catalogue_of, generator, negative_settings, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.models.item_table import ItemTable
-from negsample.training.inputs import StepOptions
-from negsample.training.propose import propose
+from negsample.training.inputs import StepOptions, propose
 from negsample.training.step import step
 
 LONGEST, USERS = 5, 5

@@ -13,7 +13,7 @@ from slow import laws
 
 from negsample import build_method, catalogue_of, generator, negative_settings, run_settings
 from negsample.batches.epochs import batches_of
-from negsample.training.propose import propose
+from negsample.training.inputs import propose
 from negsample.training.step import step
 
 

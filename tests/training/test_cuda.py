@@ -13,8 +13,8 @@ from negsample.optim import optimizer_for
 from negsample.random import generator
 from negsample.runs.job import Job, build_model
 from negsample.samplers import Negatives
+from negsample.training.inputs import propose
 from negsample.training.loop import fit, fit_together
-from negsample.training.propose import propose
 from negsample.training.state import TrainingState
 from negsample.training.step import step
 

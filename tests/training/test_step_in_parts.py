@@ -14,8 +14,7 @@ from negsample.miners import KeepAll
 from negsample.models import GRU4Rec, SASRec
 from negsample.training import step as train
 from negsample.training import vectors
-from negsample.training.inputs import StepOptions
-from negsample.training.propose import propose
+from negsample.training.inputs import StepOptions, propose
 from negsample.training.score import MIB
 
 V = 60

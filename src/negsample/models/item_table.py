@@ -96,12 +96,12 @@ class ItemTable(nn.Module):
         from the batch's distinct rows, which its next step updates; by the sum of what comes back, where there are
         several lookups before it.
         """
-        return _apart(self._joined(ids).vectors(), ids)
+        return apart(self._joined(ids).vectors(), ids)
 
     def rows(self, *ids: Tensor) -> list[Rows]:
         """The same, for callers that look them up piece by piece."""
         matrix_ND, positions = self._joined(ids)
-        return [Rows(matrix_ND, each) for each in _apart(positions, ids)]
+        return [Rows(matrix_ND, each) for each in apart(positions, ids)]
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of items ``start .. stop - 1``, without gradient, float32."""
@@ -116,7 +116,7 @@ class ItemTable(nn.Module):
         return Rows(self.optimizer.fetch(distinct), positions)
 
 
-def _apart(values: Tensor, ids: Sequence[Tensor]) -> list[Tensor]:
+def apart(values: Tensor, ids: Sequence[Tensor]) -> list[Tensor]:
     """The ``values`` of all ids, one after another, in the shape of each tensor of ids."""
     parts = torch.split(values, [each.numel() for each in ids])
     return [part.view(*each.shape, *values.shape[1:]) for part, each in zip(parts, ids, strict=True)]

@@ -29,7 +29,7 @@ class Negatives(NamedTuple):
             no known user. What is a user's own is never a negative for them. None: all ids are of nobody.
         frozen: how many ids at the end take no gradient.
         pos_log_q_T, masked_T: for miners that need them, see :class:`~negsample.miners.base.Scored`; they come from
-            :func:`negsample.training.propose.propose`.
+            :func:`negsample.training.inputs.propose`.
     """
 
     ids: Tensor

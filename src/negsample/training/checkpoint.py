@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from negsample.files.atomic import replacing, settle
-from negsample.files.checksums import LIST, read_list
-from negsample.files.checksums import DamagedError as DamagedError  # what cannot be used is left as it is
+from negsample.files.checksums import LIST, DamagedError, read_list
 from negsample.files.together import rewriting
 
 State = dict[str, Any]
@@ -74,27 +73,27 @@ def save(state: Any, file: IO[bytes]) -> None:
     common ones, it would save all of them.
     """
     used: Counter[int] = Counter()
-    for each in _tensors(state):
+
+    def count(each: Tensor) -> Tensor:
         used[each.untyped_storage().data_ptr()] += each.nbytes
-    torch.save(_compact(state, used), file)
+        return each
+
+    def compact(each: Tensor) -> Tensor:
+        storage = each.untyped_storage()
+        return each if storage.nbytes() <= used[storage.data_ptr()] else each.clone()
+
+    _each_tensor(state, count)
+    torch.save(_each_tensor(state, compact), file)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def _each_tensor(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """``value`` with all tensors in it changed."""
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping | list | tuple):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(each)
-
-
-def _compact(value: Any, used: Mapping[int, int]) -> Any:
-    if isinstance(value, Tensor):
-        storage = value.untyped_storage()
-        return value if storage.nbytes() <= used[storage.data_ptr()] else value.clone()
+        return change(value)
     if isinstance(value, Mapping):
-        return {key: _compact(each, used) for key, each in value.items()}
+        return {key: _each_tensor(each, change) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_compact(each, used) for each in value)
+        return type(value)(_each_tensor(each, change) for each in value)
     return value
 
 

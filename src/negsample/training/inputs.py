@@ -1,7 +1,8 @@
-"""What one step of a model computes with."""
+"""What one step of a model computes with: its options, and the negatives that its method proposes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from negsample.batches.packed import Batch
 from negsample.methods import Method
 from negsample.models import Backbone
-from negsample.samplers import Negatives
+from negsample.samplers import Negatives, Sampler
+from negsample.samplers.exclusion import excludes, split_keys
 from negsample.settings import RunSettings
 from negsample.training.score import MIB
 
@@ -73,3 +75,26 @@ def step_options(settings: RunSettings, models: int = 1) -> StepOptions:
         autocast=torch.bfloat16 if settings.training.precision == "bfloat16" else None,
         padded_to=settings.model.max_length if settings.training.padding == "count" else None,
     )
+
+
+def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Negatives:
+    """The method's negatives for ``batch``, with no more than its miner needs."""
+    needs, sampler = method.miner.needs, method.sampler
+    negatives = sampler.sample(batch, rng=rng) if "log_q" in needs else sampler.draw(batch, rng=rng)
+    return negatives._replace(
+        pos_log_q_T=sampler.log_prob(batch.targets_T, batch, per="batch") if "pos_log_q" in needs else None,
+        masked_T=masked_share(sampler, batch) if "masked" in needs else None,
+    )
+
+
+def masked_share(sampler: Sampler, batch: Batch) -> Tensor:
+    """(T,) probability that one draw of ``sampler`` is masked when it is scored: what its draw could not leave out."""
+    rows_T = batch.inputs.rows_T
+    if batch.exclude == "none" or excludes(batch, sampler.per):
+        return torch.zeros(len(rows_T), device=batch.device)
+    free = replace(batch, exclude="none")
+    if batch.exclude == "target":
+        return sampler.log_prob(batch.targets_T.unsqueeze(1), free, per="position").exp().squeeze(1)
+    rows, items = split_keys(batch)
+    share = sampler.log_prob(items.unsqueeze(1), free, per="sequence", rows=rows).exp().squeeze(1)
+    return torch.zeros(batch.sequences, device=batch.device).index_add_(0, rows, share)[rows_T]

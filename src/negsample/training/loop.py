@@ -24,8 +24,7 @@ from negsample.samplers import Negatives
 from negsample.settings import RunSettings
 from negsample.training.checkpoint import Checkpoint, State
 from negsample.training.divergence import EpochLosses
-from negsample.training.inputs import StepInputs, step_options
-from negsample.training.propose import propose
+from negsample.training.inputs import StepInputs, propose, step_options
 from negsample.training.replay import Replay, laid_together
 from negsample.training.state import Epoch, Fitted, TrainingState
 from negsample.training.step import step, step_together

@@ -78,6 +78,7 @@ class TrainingState:
         self.negatives_rng = generator(seed, "negatives", self.device)
         self.dropout_rng = generator(seed, "dropout", self.device)
         self.rounding_rng = generator(seed, "rounding", self.device)
+        self._generators = (self.order_rng, self.negatives_rng, self.dropout_rng, self.rounding_rng)
         self.replay: list[Replay] = []
         self.log: list[Epoch] = []
         self.best = BestWeights(scratch, keep)
@@ -98,7 +99,7 @@ class TrainingState:
         memory = self.method.memory
         return {
             "model": self.model.state_dict(),
-            "random": [each.get_state() for each in self._generators()],
+            "random": [each.get_state() for each in self._generators],
             "memory": None if memory is None else memory.state_dict(),
             "replay": [each.state() for each in self.replay],
             "log": json.dumps([each.entry() for each in self.log], allow_nan=False),
@@ -108,7 +109,7 @@ class TrainingState:
     def restore(self, state: State) -> None:
         """Go on from ``state``, of a training of the same model, method and seed; ``watch`` sees its epochs again."""
         self.model.load_state_dict(state["model"])
-        for each, then in zip(self._generators(), state["random"], strict=True):
+        for each, then in zip(self._generators, state["random"], strict=True):
             each.set_state(then)
         if self.method.memory is not None:
             self.method.memory.load_state_dict(state["memory"])
@@ -117,6 +118,3 @@ class TrainingState:
         self.log[:] = [Epoch.of_entry(each) for each in json.loads(state["log"])]
         for epoch in self.log:
             self.watch(epoch)
-
-    def _generators(self) -> list[torch.Generator]:
-        return [self.order_rng, self.negatives_rng, self.dropout_rng, self.rounding_rng]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -14,14 +16,12 @@ from negsample.methods import Method
 from negsample.miners import Scored
 from negsample.models import Backbone, SASRec, Together
 from negsample.models.build import check_items
-from negsample.models.item_table import looked_up
+from negsample.models.item_table import Rows, looked_up
 from negsample.optim import Optimizer
 from negsample.samplers import Negatives
-from negsample.training.inputs import StepInputs, StepOptions
-from negsample.training.padding import padding_scores
-from negsample.training.propose import propose
+from negsample.training.inputs import StepInputs, StepOptions, propose
 from negsample.training.score import score
-from negsample.training.vectors import Vectors, cuts, frozen_at_end, look_up
+from negsample.training.vectors import Vectors, cuts, look_up
 
 PLAIN = StepOptions()
 
@@ -46,7 +46,7 @@ def step(
         optimizer: of PyTorch where the table is dense; see :func:`negsample.optim.optimizer_for`.
         negatives_rng: for sampler and miner, on the batch's device.
         dropout_rng: likewise.
-        negatives: those of an earlier :func:`~negsample.training.propose.propose` for this batch, instead of new ones.
+        negatives: those of an earlier :func:`~negsample.training.inputs.propose` for this batch, instead of new ones.
         options: memory, precision, and whether padding counts.
 
     Raises:
@@ -87,7 +87,8 @@ def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: T
     if given.options.padded_to is None:
         return loss(scored.pos_T, scored.neg_TK)
     assert padding_D is not None, "look_up() refuses models without such a state"
-    padding = padding_scores(given, frozen_at_end(vectors.negatives, given.negatives.frozen), padding_D)
+    held = _frozen_at_end(vectors.negatives, given.negatives.frozen)
+    padding = _padding_scores(given, held, padding_D, given.options.padded_to)
     return of_parts(loss(scored.pos_T, scored.neg_TK, parts=True) + loss(padding.pos_T, padding.neg_TK, parts=True))
 
 
@@ -95,9 +96,30 @@ def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
     """The scores of targets and negatives, as the miner leaves them."""
     _, method, batch, negatives, rng, _ = given
     targets_TD = looked_up(vectors.targets)
-    held = frozen_at_end(vectors.negatives, negatives.frozen)
+    held = _frozen_at_end(vectors.negatives, negatives.frozen)
     scored = score(states_TD, targets_TD, held, negatives, batch, needs=method.miner.needs, merged=method.merged)
     return method.miner(scored, rng=rng)
+
+
+def _padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tensor, padded_to: int) -> Scored:
+    """Scores of the positions without an item, as the miner leaves them.
+
+    Their state is ``padding_D``, their target id 0 with the vector zero, their negatives those of their sequence, with
+    the vectors ``negatives``. Those of a sequence are alike, so the miner sees one of them.
+    """
+    scores_BK = (looked_up(negatives) @ padding_D).masked_fill(given.negatives.ids == 0, -math.inf)
+    pos_B, neg_BK, *_ = given.method.miner(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=given.rng)
+    missing_B = padded_to - torch.from_numpy(np.diff(given.batch.inputs.offsets)).to(neg_BK.device)
+    return Scored(pos_B.repeat_interleave(missing_B), neg_BK.repeat_interleave(missing_B, 0))
+
+
+def _frozen_at_end(vectors: Tensor | Rows, frozen: int) -> Tensor | Rows:
+    """The vectors of negatives, the ``frozen`` ones at the end without gradient."""
+    if not frozen:
+        return vectors
+    all_of_them = looked_up(vectors)
+    learning, held = torch.split(all_of_them, [all_of_them.shape[-2] - frozen, frozen], -2)
+    return torch.cat([learning, held.detach()], -2)
 
 
 def _loss_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from torch import Tensor
 from negsample.batches.packed import Batch
 from negsample.errors import InputError
 from negsample.miners.base import Needs
-from negsample.models.item_table import ItemTable, Rows, distinct_ids, looked_up
+from negsample.models import SASRec
+from negsample.models.item_table import Rows, apart, distinct_ids
 from negsample.training.inputs import StepInputs
-from negsample.training.padding import check_padding
 from negsample.training.score import MIB, scores_bytes
 
 _MANY = 1 << 20  # numbers in the vectors of negatives: more are not looked up all at once
@@ -48,30 +48,25 @@ def look_up(given: StepInputs) -> Vectors:
             positions without an item cannot be counted for this method and model.
     """
     table, batch, ids = given.model.table, given.batch, given.negatives.ids
-    parts = _parts(given)
-    if parts is not None:
-        return _look_up_distinct(table, batch, ids)._replace(parts=parts)
-    if of_positions(ids, batch) and ids.numel() * table.weight.shape[1] > _MANY:
-        known, negatives = table.rows(torch.cat([batch.inputs.items_T, batch.targets_T]), ids)
-        inputs_TD, targets_TD = known.vectors().chunk(2)
-        return Vectors(inputs_TD, targets_TD, negatives)
-    inputs_TD, targets_TD, all_negatives = table.lookup(batch.inputs.items_T, batch.targets_T, ids)
-    return Vectors(inputs_TD, targets_TD, all_negatives)
-
-
-def _look_up_distinct(table: ItemTable, batch: Batch, ids: Tensor) -> Vectors:
-    """One row of each item; targets and negatives only say which."""
     asked = (batch.inputs.items_T, batch.targets_T, ids)
-    distinct, positions = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
-    (rows_ND,) = table.lookup(distinct)
-    of_inputs, of_targets, of_ids = torch.split(positions, [each.numel() for each in asked])
-    return Vectors(rows_ND.index_select(0, of_inputs), Rows(rows_ND, of_targets), Rows(rows_ND, of_ids.view(ids.shape)))
+    parts = _parts(given)
+    if parts is not None:  # one row of each item; targets and negatives only say which
+        distinct, positions = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
+        (rows_ND,) = table.lookup(distinct)
+        inputs, targets, negatives = apart(positions, asked)
+        return Vectors(rows_ND.index_select(0, inputs), Rows(rows_ND, targets), Rows(rows_ND, negatives), parts)
+    if of_positions(ids, batch) and ids.numel() * table.weight.shape[1] > _MANY:
+        known, of_each = table.rows(torch.cat(asked[:2]), ids)
+        inputs_TD, targets_TD = known.vectors().chunk(2)
+        return Vectors(inputs_TD, targets_TD, of_each)
+    inputs_TD, targets_TD, all_negatives = table.lookup(*asked)
+    return Vectors(inputs_TD, targets_TD, all_negatives)
 
 
 def _parts(given: StepInputs) -> int | None:
     method, batch, negatives, options = given.method, given.batch, given.negatives, given.options
     if options.padded_to is not None:
-        check_padding(given)
+        check_padding(given, options.padded_to)
         return None
     positions, k = len(batch.targets_T), negatives.ids.shape[-1]
     size = scores_bytes(positions, k)
@@ -95,6 +90,29 @@ def check_whole(positions: int, k: int, needs: Needs, score_memory: int) -> None
         )
 
 
+def check_padding(given: StepInputs, padded_to: int) -> None:
+    """Positions without an item can be counted in the loss.
+
+    Raises:
+        InputError: they have no state or no negatives, the miner needs more of them than scores, or all is too much at
+            once.
+    """
+    ids, score_memory = given.negatives.ids, given.options.score_memory
+    if not isinstance(given.model, SASRec):
+        raise InputError("setting padding=count is for backbone sasrec; leave it out")
+    if ids.dim() != 2 or len(ids) != given.batch.sequences or given.method.miner.needs:
+        raise InputError(
+            "setting padding=count is for methods whose negatives are drawn per sequence (draws_per=sequence) and "
+            "selected by score alone, as the reference's are; leave it out, or choose such a method"
+        )
+    size = scores_bytes(given.batch.sequences * padded_to, ids.shape[1])
+    if score_memory is not None and size > score_memory:
+        raise InputError(
+            f"score_memory: with padding=count scores of about {-(-size // MIB):,} MiB must be held at once; raise "
+            f"score_memory={score_memory // MIB}, or take a smaller batch_size or max_length"
+        )
+
+
 def cuts(batch: Batch, parts: int) -> list[tuple[int, int]]:
     """The first sequence of each part, and the first after it: whole sequences, about equally many positions."""
     offsets = batch.inputs.offsets
@@ -106,12 +124,3 @@ def cuts(batch: Batch, parts: int) -> list[tuple[int, int]]:
 def of_positions(ids: Tensor, batch: Batch) -> bool:
     """Whether each position has negatives of its own."""
     return ids.dim() == 2 and len(ids) != batch.sequences
-
-
-def frozen_at_end(vectors: Tensor | Rows, frozen: int) -> Tensor | Rows:
-    """The vectors of negatives, the ``frozen`` ones at the end without gradient."""
-    if not frozen:
-        return vectors
-    all_of_them = looked_up(vectors)
-    learning, held = torch.split(all_of_them, [all_of_them.shape[-2] - frozen, frozen], -2)
-    return torch.cat([learning, held.detach()], -2)
