@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from negsample.analysis.measures import BALANCE, COHORTS
+from negsample.analysis.measures import BALANCE
 from negsample.analysis.study import Study
 from negsample.errors import InputError
 from negsample.methods import PAPER_SIX, POPREC
@@ -73,22 +73,41 @@ def beside_table3(study: Study, table: pl.DataFrame) -> list[Beside]:
     return found
 
 
+def _of_method(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: PublishedFigure) -> Beside:
+    ours, ours_sd = (None if each is None else 100 * each for each in (row[measure], row[f"{measure}_sd"]))
+    if row["method"] == OTHER_POOL:
+        verdict = "other"
+    elif theirs.sd is not None:
+        verdict = _verdict(ours, theirs.mean, SPREADS * theirs.sd, "within")
+    else:
+        verdict = _verdict(ours, theirs.mean, _half(1 if measure == BALANCE else 2), "equal")
+    key = (dataset, published, dataset != published, row["method"], measure)
+    return Beside(*key, theirs.mean, theirs.sd, theirs.runs, ours, ours_sd, row["runs"], verdict)
+
+
 def beside_table2(study: Study) -> list[Beside]:
     """Table 2: the cohorts of the datasets."""
     found = []
     for dataset, published in reproduced(study).items():
-        facts = study.manifests[dataset]["cohorts"]
-        for cohort in COHORTS:
-            theirs = table2(published)[cohort]
-            pairs = {
-                "items": (100 * facts[cohort]["item_share"], theirs.items),
-                "mpu": (facts[cohort]["mpu"], theirs.users),
-            }
+        for cohort, theirs in table2(published).items():
+            facts = study.manifests[dataset]["cohorts"][cohort]
+            pairs = {"items": (100 * facts["item_share"], theirs.items), "mpu": (facts["mpu"], theirs.users)}
             for measure, (ours, value) in pairs.items():
-                verdict = _to_the_digits(ours, value, len(f"{value:g}".partition(".")[2]))
+                verdict = _verdict(ours, value, _half(len(f"{value:g}".partition(".")[2])), "equal")
                 key = (dataset, published, dataset != published, cohort, measure)
                 found.append(Beside(*key, value, None, 1, ours, None, 1, verdict))
     return found
+
+
+def _verdict(ours: float | None, published: float, margin: float, alike: str) -> str:
+    if ours is None:
+        return "none"
+    return alike if abs(ours - published) <= margin else "above" if ours > published else "below"
+
+
+def _half(digits: int) -> float:
+    """How far apart numbers are at most that are the same when rounded to so many ``digits`` after the point."""
+    return 0.5 * 10.0**-digits * (1 + 1e-9)
 
 
 def frame_of(found: Sequence[Beside]) -> pl.DataFrame:
@@ -97,30 +116,3 @@ def frame_of(found: Sequence[Beside]) -> pl.DataFrame:
     kinds |= dict.fromkeys(("dataset", "published_dataset", "method", "measure", "verdict"), pl.String)
     kinds |= {"stand_in": pl.Boolean, "published_runs": pl.Int64, "runs": pl.Int64}
     return pl.DataFrame(found, schema=kinds, orient="row")
-
-
-def _of_method(dataset: str, published: str, row: Mapping[str, Any], measure: str, theirs: PublishedFigure) -> Beside:
-    mean, sd = row[measure], row[f"{measure}_sd"]
-    ours, ours_sd = None if mean is None else 100 * mean, None if sd is None else 100 * sd
-    if row["method"] == OTHER_POOL:
-        verdict = "other"
-    elif theirs.sd is not None:
-        verdict = _by_spread(ours, theirs.mean, theirs.sd)
-    else:
-        verdict = _to_the_digits(ours, theirs.mean, 1 if measure == BALANCE else 2)
-    key = (dataset, published, dataset != published, row["method"], measure)
-    return Beside(*key, theirs.mean, theirs.sd, theirs.runs, ours, ours_sd, row["runs"], verdict)
-
-
-def _by_spread(ours: float | None, mean: float, sd: float) -> str:
-    if ours is None:
-        return "none"
-    return "within" if abs(ours - mean) <= SPREADS * sd else "above" if ours > mean else "below"
-
-
-def _to_the_digits(ours: float | None, published: float, digits: int) -> str:
-    """``published`` is rounded to so many ``digits`` after the point."""
-    if ours is None:
-        return "none"
-    half = 0.5 * 10**-digits * (1 + 1e-9)
-    return "equal" if abs(ours - published) <= half else "above" if ours > published else "below"

@@ -10,7 +10,6 @@ from negsample.errors import InputError
 from negsample.methods import METHODS, PAPER_SIX
 from negsample.paper.published import DATASETS, settings_of
 
-Name = Literal["default", "paper", "reference"]
 STANDS_IN = "amazon-beauty"
 """Whose published settings are taken for data that the paper does not have."""
 
@@ -56,18 +55,15 @@ class Preset(NamedTuple):
     ) -> dict[tuple[str, str], dict[str, Any]]:
         """:meth:`settings` of each dataset and method, but for those that a person has ``given``.
 
-        Args:
-            datasets: by name, each with the paper's dataset whose settings it takes (see :func:`whose`).
-            methods: rows of the table of methods.
-            given: names of settings.
+        ``datasets``: by name, each with the paper's dataset whose settings it takes (see :func:`whose`). ``methods``:
+        rows of the table of methods.
         """
-        return {
-            (dataset, method): {
-                key: value for key, value in self.settings(published, method).items() if key not in given
-            }
-            for dataset, published in datasets.items()
-            for method in methods
-        }
+        found = {}
+        for dataset, published in datasets.items():
+            for method in methods:
+                every = self.settings(published, method)
+                found[dataset, method] = {key: value for key, value in every.items() if key not in given}
+        return found
 
 
 class Whose(NamedTuple):
@@ -112,26 +108,20 @@ def remarks(
     """
     if not preset.published:
         return []
+    unknown = "{} is none of the paper's datasets: the settings published for {} are taken (--set changes any)"
+    other_split = "{} was prepared with --split {}; preset {} would cut it with --split {}"
+    pools = {
+        "adaptive-in-batch": "adaptive is adaptive-in-batch in preset {}, as in the runs behind the paper's table",
+        "adaptive": "adaptive has a random pool in preset {}, as in the paper's text; the figures of its table are of a"
+        " pool from the batch (adaptive-in-batch, in preset reference)",
+    }
     found = []
     for dataset, split in datasets.items():
         if dataset not in stand_ins and not whose(dataset).known:
-            found.append(
-                f"{dataset} is none of the paper's datasets: the settings published for {STANDS_IN} are taken "
-                "(--set changes any)"
-            )
+            found.append(unknown.format(dataset, STANDS_IN))
         if split != preset.split:
-            found.append(
-                f"{dataset} was prepared with --split {split}; preset {preset.name} would cut it with "
-                f"--split {preset.split}"
-            )
-    if "adaptive" in names and preset.pool != "adaptive":
-        found.append(f"adaptive is {preset.pool} in preset {preset.name}, as in the runs behind the paper's table")
-    elif "adaptive" in names:
-        found.append(
-            f"adaptive has a random pool in preset {preset.name}, as in the paper's text; the figures of its table are "
-            "of a pool from the batch (adaptive-in-batch, in preset reference)"
-        )
-    return found
+            found.append(other_split.format(dataset, split, preset.name, preset.split))
+    return found + ([pools[preset.pool].format(preset.name)] if "adaptive" in names else [])
 
 
 def check_untuned(preset: Preset, tune_trials: int | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from negsample.data.dataset import Dataset, is_prepared
-from negsample.data.log.files import COMPRESSIONS, FORMATS, readable
+from negsample.data.log.files import file_format, readable
 from negsample.errors import InputError
 from negsample.methods import PAPER_SIX, POPREC
 from negsample.paper.presets import Preset, whose
@@ -94,13 +94,8 @@ def _is_data(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     if path.is_dir():
-        return is_prepared(path) or any(_is_log(each) for each in path.iterdir())
-    return _is_log(path)
-
-
-def _is_log(path: Path) -> bool:
-    endings = [each.lower() for each in path.suffixes]
-    return bool(endings) and (endings[-1] in FORMATS or (endings[-1] in COMPRESSIONS and endings[-2:-1] != []))
+        return is_prepared(path) or any(file_format(each) for each in path.iterdir())
+    return file_format(path) is not None
 
 
 def plan_reproduction(
@@ -133,27 +128,15 @@ def plan_reproduction(
     Raises:
         InputError: two datasets have one name, or settings do not go together.
     """
-    methods = preset.methods(PAPER_SIX)
+    methods, loaded = preset.methods(PAPER_SIX), list(datasets.values())
     published = {data.name: name for name, data in datasets.items()}
     overrides = preset.overrides(published, [*methods, POPREC], given)
-    loaded = list(datasets.values())
-    jobs = plan(loaded, methods, repeats=repeats, seed=seed, settings=settings, changes=changes, tuned=overrides)
+    common: dict[str, Any] = {"seed": seed, "settings": settings, "changes": changes, "tuned": overrides}
+    jobs = plan(loaded, methods, repeats=repeats, **common)
     once = [job for job in jobs if job.method in OVERSAMPLED and job.seed == seed]
-    tunings = (
-        plan_tunings(
-            loaded[:1],
-            [RESPONSE],
-            trials=trials,
-            seed=seed,
-            settings=settings,
-            changes=changes,
-            given=given,
-            folder=folder,
-            tuned=overrides,
-        )
-        if trials
-        else []
-    )
+    tunings = []
+    if trials:
+        tunings = plan_tunings(loaded[:1], [RESPONSE], trials=trials, given=given, folder=folder, **common)
     return Reproduction(jobs, oversampled(once, factors), tunings)
 
 

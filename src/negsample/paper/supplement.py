@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from markupsafe import Markup
 
@@ -29,25 +29,6 @@ _TOLD = {
 }
 
 
-class BesideCell(NamedTuple):
-    """Ours, the published figure under it, a mark where they differ, and the verdict in words."""
-
-    ours: str
-    published: str
-    mark: str
-    verdict: str
-    told: str
-
-
-class BesideDataset(NamedTuple):
-    """A dataset beside the paper's: rows by method and by cohort."""
-
-    dataset: str
-    words: str
-    methods: dict[str, list[BesideCell]]
-    cohorts: dict[str, list[BesideCell]]
-
-
 def paper_supplement(found: Analysis) -> Supplement:
     """The findings under every dataset; of a reproduction its figures beside the published ones, and
     ``reproduction.csv``.
@@ -55,28 +36,19 @@ def paper_supplement(found: Analysis) -> Supplement:
     Raises:
         InputError: study.json is damaged where it says what the study reproduces.
     """
-    template = environment(Path(__file__).parent).get_template("supplement.html.jinja").module
-    table3 = beside_table3(found.study, found.table)
-    shown = [_dataset(dataset, table3, beside_table2(found.study)) for dataset in reproduced(found.study)]
+    template: Any = environment(Path(__file__).parent).get_template("supplement.html.jinja").module
+    table3, table2 = beside_table3(found.study, found.table), beside_table2(found.study)
+    shown = []
+    for dataset in reproduced(found.study):
+        methods, cohorts = ([each for each in some if each.dataset == dataset] for some in (table3, table2))
+        words = beside_words(methods, cohorts)
+        shown.append({"dataset": dataset, "words": words, "methods": _cells(methods), "cohorts": _cells(cohorts)})
     by_dataset = {}
     for number, (dataset, each) in enumerate(found.datasets.items(), 1):
-        tested = findings(each.rows, each.tests)
-        tables = [claims_table(one.claim, one.evidence) for one in tested]
-        by_dataset[dataset] = Markup(template.findings(zip(tested, tables, strict=True), f"paper-{number}"))  # type: ignore[attr-defined]
+        tested = [(one, claims_table(one.claim, one.evidence)) for one in findings(each.rows, each.tests)]
+        by_dataset[dataset] = Markup(template.findings(tested, f"paper-{number}"))
     files = {"reproduction.csv": frame_of(table3)} if shown else {}
-    return Supplement(by_dataset, Markup(template.beside(shown)), files)  # type: ignore[attr-defined]
-
-
-def _dataset(dataset: str, table3: Sequence[Beside], table2: Sequence[Beside]) -> BesideDataset:
-    methods, cohorts = ([each for each in some if each.dataset == dataset] for some in (table3, table2))
-    return BesideDataset(dataset, beside_words(methods, cohorts), _rows(methods, _figure), _rows(cohorts, _share))
-
-
-def _rows(some: Sequence[Beside], digits: Callable[[Beside, float], str]) -> dict[str, list[BesideCell]]:
-    rows: dict[str, list[BesideCell]] = {}
-    for each in some:
-        rows.setdefault(each.method, []).append(_cell(each, digits))
-    return rows
+    return Supplement(by_dataset, Markup(template.beside(shown)), files)
 
 
 def beside_words(methods: Sequence[Beside], cohorts: Sequence[Beside]) -> str:
@@ -106,16 +78,20 @@ def beside_words(methods: Sequence[Beside], cohorts: Sequence[Beside]) -> str:
     return " ".join(texts)
 
 
-def _cell(of: Beside, shown: Callable[[Beside, float], str]) -> BesideCell:
-    ours = "n/a" if of.ours is None else shown(of, of.ours)
-    ours += "" if of.ours_sd is None else f" ±{shown(of, of.ours_sd)}"
-    published = shown(of, of.published) + ("" if of.published_sd is None else f" ±{shown(of, of.published_sd)}")
-    return BesideCell(ours, published, _MARKS.get(of.verdict, ""), of.verdict, _TOLD[of.verdict])
+def _cells(some: Sequence[Beside]) -> dict[str, list[dict[str, str]]]:
+    """Ours, the published figure under it, a mark where they differ, and the verdict in words; by method or cohort."""
+    rows: dict[str, list[dict[str, str]]] = {}
+    for of in some:
+        cell = {"ours": _shown(of, of.ours, of.ours_sd), "published": _shown(of, of.published, of.published_sd)}
+        cell |= {"verdict": of.verdict, "told": _TOLD[of.verdict], "mark": _MARKS.get(of.verdict, "")}
+        rows.setdefault(of.method, []).append(cell)
+    return rows
 
 
-def _figure(of: Beside, value: float) -> str:
-    return f"{value:.{1 if of.measure == BALANCE else 2}f}"
-
-
-def _share(of: Beside, value: float) -> str:
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+def _shown(of: Beside, value: float | None, sd: float | None) -> str:
+    if value is None:
+        return "n/a"
+    if of.measure in ("items", "mpu"):  # shares that span orders of magnitude
+        return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    digits = 1 if of.measure == BALANCE else 2
+    return f"{value:.{digits}f}" + ("" if sd is None else f" ±{sd:.{digits}f}")
