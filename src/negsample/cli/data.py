@@ -24,7 +24,7 @@ def list_known() -> None:
     from rich.table import Table
 
     from negsample.data.bundled import BUNDLED
-    from negsample.data.sources.known import SOURCES
+    from negsample.data.sources.source import SOURCES
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for column in ("name", "events", "here", "what"):

@@ -17,8 +17,7 @@ from negsample.data.manifest import FORMAT
 from negsample.data.names import safe_name
 from negsample.data.prepare.pipeline import prepare
 from negsample.data.sources.fetched import log_of
-from negsample.data.sources.known import SOURCES
-from negsample.data.sources.source import Source
+from negsample.data.sources.source import SOURCES, Source
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import sum_of
 from negsample.files.folders import cache_folder
@@ -65,12 +64,8 @@ def load_dataset(
 
 
 def _as_prepared(folder: Path, asked: PrepareSettings) -> Dataset:
-    defaults = checked(PrepareSettings, {}).model_dump()
-    _check_no_effect(
-        [name for name, value in asked.model_dump().items() if value != defaults[name]],
-        f"{folder} is prepared already",
-        ", or prepare the log again with other settings",
-    )
+    given = [*asked.model_dump(exclude_defaults=True)]
+    _check_no_effect(given, f"{folder} is prepared already", ", or prepare the log again with other settings")
     return open_dataset(folder)
 
 

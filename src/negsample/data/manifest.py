@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from negsample.data.names import safe_name
@@ -85,7 +83,3 @@ class Manifest(BaseModel):
         if safe_name(value) != value:
             raise ValueError(f"{value!r} is no name of a dataset")
         return value
-
-    def as_json(self) -> dict[str, Any]:
-        """As it is written."""
-        return self.model_dump(mode="json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 
 from negsample.errors import InputError
 from negsample.files.atomic import LAST
-from negsample.files.parsing import first_fault, parsed
 from negsample.settings import canonical_json
 
 LIST = LAST
@@ -166,3 +165,21 @@ def read_list(path: Path, kind: str) -> Checksums:
 
 def _digest(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(about).encode()).hexdigest()
+
+
+def parsed(content: bytes, damaged: Callable[[str], InputError]) -> Any:
+    """JSON; where it is none, what ``damaged`` makes of the reason is raised."""
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise damaged("nested too deeply") from None
+    except ValueError as error:
+        raise damaged(str(error)) from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """Which field breaks which rule."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    rule = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {rule}" if where else rule

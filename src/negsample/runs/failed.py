@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from negsample.errors import InputError
+from negsample.files.checksums import first_fault, parsed
 from negsample.files.folders import write_json
-from negsample.files.parsing import first_fault, parsed
 from negsample.runs.folder import is_run
 
 _FOLDER = "failed"

@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from negsample.errors import InputError
 from negsample.evaluation.metrics import MetricKind
-from negsample.files.checksums import LIST, Checksums
+from negsample.files.checksums import LIST, Checksums, first_fault
 from negsample.files.folders import arrays_of
-from negsample.files.parsing import first_fault
 from negsample.files.together import settled
 from negsample.settings import fingerprint
 

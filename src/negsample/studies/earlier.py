@@ -114,7 +114,7 @@ def _differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any])
     for data in {job.data.name: job.data for job in jobs}.values():
         before = earlier.manifests.get(data.name)
         if before is not None and before["fingerprint"] != data.fingerprint:
-            told = [*_unequal(before["settings"], data.manifest.as_json()["settings"], f" of {data.name}")]
+            told = [*_unequal(before["settings"], data.manifest.settings.model_dump(mode="json"), f" of {data.name}")]
             yield from told or [f"events of {data.name}: fingerprint {before['fingerprint']}, now {data.fingerprint}"]
     if not earlier.about:
         return

@@ -77,7 +77,7 @@ def write_study(
                 "windows": own.training.windows,
                 "events": seen_train_events(data, own),
             }
-            facts = data.manifest.as_json() | {"popularity_curve": popularity_curve(data), "seen": seen}
+            facts = data.manifest.model_dump(mode="json") | {"popularity_curve": popularity_curve(data), "seen": seen}
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
         write_json(scratch / "study.json", about.model_dump(mode="json"))

@@ -150,7 +150,7 @@ def test_manifest_counts(tmp_path, options):
 def test_manifest_words(tmp_path):
     rows = [(user, item, 86_400_000_000 * day) for day in range(20) for user in (1, 2) for item in (3, 4)]
     about = prepare(log_of(rows, "shop"), PrepareSettings(), tmp_path / "deep" / "er").manifest
-    assert about.as_json() == json.loads((tmp_path / "deep" / "er" / "manifest.json").read_text())
+    assert about.model_dump(mode="json") == json.loads((tmp_path / "deep" / "er" / "manifest.json").read_text())
     assert (about.format, about.name, about.source) == (3, "shop", "shop.csv")
     assert about.notes == ["Read by hand."]
     assert about.settings == PrepareSettings()

@@ -13,8 +13,7 @@ from filelock import FileLock
 
 from negsample.data.sources.fetch import fetch
 from negsample.data.sources.fetched import fetched, folder_of, log_of
-from negsample.data.sources.known import SOURCES
-from negsample.data.sources.source import Official
+from negsample.data.sources.source import SOURCES, Official
 from negsample.errors import InputError
 
 LINES = "".join(f"{user}::{user % 9}::5::{978_300_760 + 60 * user}\n" for user in range(20_000))

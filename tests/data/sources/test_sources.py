@@ -11,9 +11,8 @@ import pytest
 from negsample.data.load import load_dataset, public_dataset
 from negsample.data.sources.fetch import fetch
 from negsample.data.sources.fetched import KIND, fetched, folder_of, log_of
-from negsample.data.sources.known import SOURCES
-from negsample.data.sources.sessions import sequences, view_sessions
-from negsample.data.sources.source import Official
+from negsample.data.sources.shapes import sequences, view_sessions
+from negsample.data.sources.source import SOURCES, Official
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, write_list
 from negsample.settings import PrepareSettings

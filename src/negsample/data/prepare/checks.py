@@ -14,27 +14,22 @@ from negsample.errors import InputError
 _MANY_USERS, _LARGE = 20, 0.1  # of so many users none should have such a share of the events
 
 
-def duplicates_note(duplicates: int, events: int) -> list[str]:
-    """A note on exact duplicates, if there are any."""
-    if not duplicates:
-        return []
-    share = f"{100 * duplicates / events:.2g}" if duplicates < events / 10 else f"{100 * duplicates / events:.0f}"
-    return [
-        f"{duplicates:,} of {events:,} events ({share} %) are exact duplicates of another (user, item, time) and count "
-        f"as events of their own; where they are no true repeats, leave them out of the log."
-    ]
-
-
-def largest_user_note(offsets: NDArray[np.signedinteger[Any]], user_ids: pl.Series) -> list[str]:
-    """A note on a user with so many events that the id may stand for users who are not known."""
-    sizes = np.diff(offsets)
+def notes_on_events(duplicates: int, offsets: NDArray[np.signedinteger[Any]], user_ids: pl.Series) -> list[str]:
+    """Notes on exact duplicates, and on a user with so many events that the id may stand for several."""
+    notes, events, sizes = [], int(offsets[-1]), np.diff(offsets)
+    if duplicates:
+        share = f"{100 * duplicates / events:.2g}" if duplicates < events / 10 else f"{100 * duplicates / events:.0f}"
+        notes.append(
+            f"{duplicates:,} of {events:,} events ({share} %) are exact duplicates of another (user, item, time) and "
+            f"count as events of their own; where they are no true repeats, leave them out of the log."
+        )
     most = int(sizes.argmax())
-    if len(sizes) < _MANY_USERS or sizes[most] < _LARGE * offsets[-1]:
-        return []
-    return [
-        f"User {user_ids[most]!r} has {100 * sizes[most] / offsets[-1]:.0f} % of the events; if this id stands for "
-        f"users who are not known, leave its rows out of the log."
-    ]
+    if len(sizes) >= _MANY_USERS and sizes[most] >= _LARGE * events:
+        notes.append(
+            f"User {user_ids[most]!r} has {100 * sizes[most] / events:.0f} % of the events; if this id stands for "
+            f"users who are not known, leave its rows out of the log."
+        )
+    return notes
 
 
 def check_useful(made: Manifest) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from negsample.data import blocks
 from negsample.data.prepare.by_user import by_user
-from negsample.data.prepare.events import Events
+from negsample.data.prepare.events import Events, save_columns
 
 Column = NDArray[np.signedinteger[Any]]
 
@@ -38,20 +38,16 @@ def write_index(items: Column, times: Column, width: int, folder: Path, scratch:
     """
     offsets = np.append(0, np.cumsum(blocks.tally(items, width)))
     np.save(folder / "item_offsets.npy", offsets)
-    low, high = _ends(times)
+    low, high = int(times.min()), int(times.max())
     shift = max((high - low).bit_length() - (_BINS.bit_length() - 1), 0)
     bins = ((high - low) >> shift) + 1
     by_item = by_user(_keyed(items, times, 0, 0), offsets, scratch / "by item")
-    write_columns(by_item, len(times), {"by_item_times": folder / "by_item_times.npy"})
+    save_columns(by_item, len(times), folder, ("by_item_times",))
     counts = np.zeros(bins, np.int64)
     for block in blocks.slices(len(times)):
         counts += np.bincount((times[block] - low) >> shift, minlength=bins)
     by_time = by_user(_keyed(items, times, low, shift, True), np.append(0, np.cumsum(counts)), scratch / "by time")
-    write_columns(by_time, len(times), {name: folder / f"{name}.npy" for name in ("by_time_items", "by_time_times")})
-
-
-def _ends(times: Column) -> tuple[int, int]:
-    return int(times.min()), int(times.max())
+    save_columns(by_time, len(times), folder, ("by_time_items", "by_time_times"))
 
 
 def _keyed(items: Column, times: Column, low: int, shift: int, by_time: bool = False) -> Iterator[Events]:
@@ -60,19 +56,3 @@ def _keyed(items: Column, times: Column, low: int, shift: int, by_time: bool = F
         some, moments = items[block].astype(np.uint32), np.asarray(times[block])
         key = ((moments - low) >> shift).astype(np.uint32) if by_time else some
         yield Events(key, some, moments)
-
-
-def write_columns(events: Iterator[Events], n: int, paths: dict[str, Path]) -> None:
-    """Columns of ``n`` events as ``np.save`` writes them; by name, of which the last word says which column it is."""
-    files = {name: path.open("xb") for name, path in paths.items()}
-    try:
-        for name, file in files.items():
-            header = {"descr": np.dtype(INDEX[name]).str, "fortran_order": False, "shape": (n,)}
-            np.lib.format.write_array_header_1_0(file, header)
-        for some in events:
-            for name, file in files.items():
-                column = getattr(some, name.rpartition("_")[2])
-                file.write(np.ascontiguousarray(column, INDEX[name]).data)
-    finally:
-        for file in files.values():
-            file.close()

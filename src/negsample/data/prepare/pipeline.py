@@ -21,8 +21,8 @@ from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
 from negsample.data.prepare.by_user import by_user
-from negsample.data.prepare.checks import check_useful, duplicates_note, largest_user_note
-from negsample.data.prepare.events import Events
+from negsample.data.prepare.checks import check_useful, notes_on_events
+from negsample.data.prepare.events import Events, save_columns
 from negsample.data.prepare.facts import count_events
 from negsample.data.prepare.index import write_index
 from negsample.data.prepare.selection import Selection, select
@@ -87,21 +87,20 @@ def _write(log: Log, settings: PrepareSettings, folder: Path) -> Manifest:
         arrays, user_ids, item_ids = _flatten(chosen, folder, Path(scratch))
     counts = count_events(arrays)
     notes = [printable(note) for note in (*log.notes, *chosen.notes)]
-    notes += duplicates_note(counts["duplicate_events"], counts["events"])
     manifest = Manifest(
         format=FORMAT,
         name=safe_name(log.name),
         fingerprint=content_fingerprint(arrays, user_ids, item_ids),
         source=printable(log.source or log.name),
         settings=settings,
-        notes=notes + largest_user_note(arrays["offsets"], user_ids),
+        notes=notes + notes_on_events(counts["duplicate_events"], arrays["offsets"], user_ids),
         **counts,
         **chosen.facts,
     )
     check_useful(manifest)
     for role, ids in (("user", user_ids), ("item", item_ids)):
         ids.alias(role).to_frame().write_parquet(ids_path(folder, role))
-    write_json(folder / MANIFEST, manifest.as_json())
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     write_list(folder / LIST, "dataset", manifest.fingerprint, {path.name for path in folder.iterdir()} - {"lock"})
     return manifest
 
@@ -118,7 +117,7 @@ def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl
     parts_UP = parts_UP[users]
     offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
     ordered = by_user(_numbered(chosen, users, items), offsets, scratch / "by user")
-    _write_events(ordered, int(offsets[-1]), folder)
+    save_columns(ordered, int(offsets[-1]), folder, ("items", "times"))
     train_ends = offsets[:-1] + parts_UP[:, 0]
     small = {
         "offsets": offsets,
@@ -147,14 +146,3 @@ def _numbered(chosen: Selection, users: NDArray[np.uint32], items: NDArray[np.ui
     for some in chosen.events.blocks():
         stay = some.take(chosen.kept[some.items])
         yield Events(number_U[stay.users], number_V[stay.items], stay.times)
-
-
-def _write_events(events: Iterator[Events], n: int, folder: Path) -> None:
-    """``items.npy`` and ``times.npy``, as ``np.save`` writes them, some events at a time."""
-    with (folder / "items.npy").open("xb") as items_file, (folder / "times.npy").open("xb") as times_file:
-        for name, file in (("items", items_file), ("times", times_file)):
-            header = {"descr": np.dtype(ARRAYS[name]).str, "fortran_order": False, "shape": (n,)}
-            np.lib.format.write_array_header_1_0(file, header)
-        for some in events:
-            items_file.write(some.items.astype(np.int32).data)
-            times_file.write(some.times.data)

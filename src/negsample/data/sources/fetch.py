@@ -14,8 +14,7 @@ from negsample.data.log.files import readable
 from negsample.data.sources.convert import write_log
 from negsample.data.sources.download import Progress, download
 from negsample.data.sources.fetched import ABOUT, KIND, LOG, Fetched, fetched, folder_of
-from negsample.data.sources.known import SOURCES
-from negsample.data.sources.source import Source
+from negsample.data.sources.source import SOURCES, Source
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, sum_of, write_list
 from negsample.files.folders import atomic_folder, write_json

@@ -1,21 +1,30 @@
-"""From events to the sequences that session-based recommenders are measured on.
+"""Shapes: from the rows of an official file to the log, and a sentence on each step.
 
-The rules are those of Hidasi and Czapp (2023), *Widespread Flaws in Offline Evaluation of Recommender Systems*, and
-of the scripts published with it and with their study of third-party implementations.
+The rules of :func:`sequences` and :func:`view_sessions` are those of Hidasi and Czapp (2023), *Widespread Flaws in
+Offline Evaluation of Recommender Systems*, and of the scripts published with it and with their study of third-party
+implementations.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import polars as pl
 
 from negsample.errors import InputError
 
+Shape = Callable[[pl.LazyFrame], tuple[pl.LazyFrame, list[str]]]
 LEAST_LENGTH, LEAST_COUNT = 2, 5  # events of a sequence, of an item
 GAP = 3_600_000_000  # microseconds between sessions
 
 
+def all_rows(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
+    """All rows, in the order of the file."""
+    return rows.select("user", "item", "time"), []
+
+
 def sequences(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
-    """A shape: each user's events without repeats, of frequent users and items; see above.
+    """Each user's events without repeats, of frequent users and items; see above.
 
     A repeat is on the item of the user's previous event. Users with one event and items with fewer than five are left
     out in turn, until none is left. A file of which nothing is left is refused.
@@ -43,7 +52,7 @@ def _sequences(events: pl.DataFrame) -> tuple[pl.LazyFrame, list[str]]:
 
 
 def view_sessions(rows: pl.LazyFrame, gap: int = GAP) -> tuple[pl.LazyFrame, list[str]]:
-    """A shape: the views (``event`` is ``view``) of a shop's visitors by session, then as :func:`sequences`.
+    """The views (``event`` is ``view``) of a shop's visitors by session, then as :func:`sequences`.
 
     Sessions ``USER-1``, ``USER-2``, ... are cut over all events; the views among them are the log, by user (a number),
     time and item.
