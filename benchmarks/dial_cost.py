@@ -20,9 +20,10 @@ import torch
 from benchmarks.common import RESULTS
 from negsample import SASRec, generator, load_dataset, run_settings
 from negsample.data.dataset import Dataset
-from negsample.evaluation.evaluate import encode, evaluate, queries
-from negsample.evaluation.metrics import CUTOFFS
-from negsample.evaluation.ranks import rank_by_dial
+from negsample.evaluation.evaluate import encode, evaluate
+from negsample.evaluation.figures import CUTOFFS
+from negsample.evaluation.queries import queries
+from negsample.evaluation.ranks import rank
 from negsample.runs.machine import machine
 from negsample.scoring.dial import dials
 
@@ -50,7 +51,7 @@ def measured(data: Dataset, repeats: int) -> dict[str, Any]:
 
     def nine(top_k: int) -> None:
         states = encode(model, data.items, asked.windows, device=CPU)
-        rank_by_dial(states, model.table, asked.query_E, asked.targets_E, grid, top_k=top_k)
+        rank(states, model.table, asked.query_E, asked.targets_E, grid, top_k=top_k)
 
     calls: dict[str, Callable[[], object]] = {
         "one_ms": lambda: evaluate(model, data, "test", settings, device=CPU),

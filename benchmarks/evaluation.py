@@ -15,8 +15,9 @@ from benchmarks.common import SETTINGS, median_ms
 from benchmarks.memory import peak_bytes
 from negsample import SASRec, generator, load_dataset
 from negsample.batches.windows import Ints
-from negsample.evaluation.evaluate import encode, queries
-from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK, rank, rank_by_dial
+from negsample.evaluation.evaluate import encode
+from negsample.evaluation.queries import queries
+from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK, rank
 from negsample.evaluation.seen import Seen
 from negsample.models.item_table import ItemTable
 from negsample.scoring.dial import dials
@@ -52,7 +53,7 @@ def evaluation_times(items: int, query: Ints, dim: int, *, repeats: int = 7) -> 
         rank(states, table, query, targets, top_k=top_k, seen=seen)
 
     def by_dial(top_k: int) -> None:
-        rank_by_dial(states, table, query, targets, nine, top_k=top_k)
+        rank(states, table, query, targets, nine, top_k=top_k)
 
     calls: dict[str, Callable[[], None]] = {f"products {q} x {i}": partial(products, q, i) for q, i in _PRODUCT_BLOCKS}
     calls |= {"ranks": ranks, "top": partial(ranks, 20), "seen": partial(ranks, 0, seen)}

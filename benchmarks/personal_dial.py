@@ -28,8 +28,10 @@ from negsample.analysis.statistics import REPLICATES, draws, groups_of, interval
 from negsample.batches.windows import Ints, spans
 from negsample.data.dataset import Dataset, open_dataset
 from negsample.data.popularity import COHORTS
-from negsample.evaluation.evaluate import Model, Queries, encode, queries
-from negsample.evaluation.metrics import balances, hit, ndcg
+from negsample.evaluation.evaluate import Model, encode
+from negsample.evaluation.figures import balances
+from negsample.evaluation.metrics import hit, ndcg
+from negsample.evaluation.queries import Queries, queries
 from negsample.evaluation.ranks import Ranking, Table, rank
 from negsample.evaluation.seen import Seen
 from negsample.files.folders import write_json
@@ -136,7 +138,7 @@ def ranks_at(
 ) -> Ranking:
     """Ranks by ``s(u, i) + (level + slope z_u) log p(i)``."""
     beta_Q = torch.from_numpy(setting.level + setting.slope * at.z_Q)
-    return rank(
+    (found,) = rank(
         _with_column(states_QD, beta_Q),
         WithPopularity(table, log_p_V),
         at.asked.query_E,
@@ -144,6 +146,7 @@ def ranks_at(
         top_k=top_k,
         seen=Seen.of_pairs(*at.known, queries=len(states_QD), items=table.items) if filter_seen else None,
     )
+    return found
 
 
 def best(ndcg_of: Mapping[Setting, float], among: Sequence[Setting]) -> Setting:

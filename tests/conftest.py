@@ -29,9 +29,10 @@ QUICK = (  # files and folders of ``-m quick``: something of every package, in a
     *("contracts/test_losses.py", "contracts/test_metrics.py", "contracts/test_miners.py"),
     *("data/test_split.py", "data/test_names.py", "data/test_cohorts.py", "data/prepare/test_prepare.py"),
     *("data/log/test_log_errors.py", "data/log/test_log_formats.py", "e2e/test_hostile_commands.py"),
-    *("evaluation/metrics", "files/test_checksums.py", "methods/test_spaces.py"),
+    *("evaluation/test_balance.py", "evaluation/test_summary.py", "evaluation/test_recommended.py"),
+    *("evaluation/test_own_metrics.py", "evaluation/test_ranking.py", "files/test_checksums.py"),
     *("models/test_sasrec.py", "models/test_gru4rec.py", "models/test_item_table.py", "optim/test_rows.py"),
-    *("samplers/test_distribution.py", "samplers/test_mixture.py", "samplers/test_cohort.py"),
+    *("methods/test_spaces.py", "samplers/test_distribution.py", "samplers/test_mixture.py", "samplers/test_cohort.py"),
     *("training/test_score.py", "training/test_padding.py", "studies/test_study_mishaps.py"),
     *("paper/test_findings.py", "paper/test_presets.py", "report/test_words_at_the_edges.py"),
 )

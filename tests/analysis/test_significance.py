@@ -24,7 +24,8 @@ from negsample.analysis.statistics import holm, t_quantile
 from negsample.analysis.study import Study
 from negsample.analysis.tables import study_table
 from negsample.errors import InputError
-from negsample.evaluation.metrics import balance, ndcg
+from negsample.evaluation.figures import balance
+from negsample.evaluation.metrics import ndcg
 from negsample.report import write_report
 from negsample.report.claims import advice_claims, claims_table
 from negsample.report.table import figures_table, main_columns

@@ -10,8 +10,9 @@ import torch
 
 from benchmarks.personal_dial import Resamples, Setting, best, cut, divergence, highest_at, ranks_at, standardised
 from negsample import run_settings
-from negsample.evaluation.metrics import balance, hit, ndcg
-from negsample.evaluation.ranks import rank_by_dial
+from negsample.evaluation.figures import balance
+from negsample.evaluation.metrics import hit, ndcg
+from negsample.evaluation.ranks import rank
 from negsample.models.item_table import ItemTable
 from negsample.scoring.dial import dials
 
@@ -36,9 +37,7 @@ def asked(users):
 @pytest.mark.parametrize("level", [-0.5, 0.0, 0.75])
 def test_without_slope_it_is_the_plain_dial(users, asked, level) -> None:
     states, table, log_p_V, at = asked
-    (plain,) = rank_by_dial(
-        states, table, at.asked.query_E, at.asked.targets_E, dials(users.train_counts, [level]), top_k=10
-    )
+    (plain,) = rank(states, table, at.asked.query_E, at.asked.targets_E, dials(users.train_counts, [level]), top_k=10)
     personal = ranks_at(states, table, log_p_V, at, Setting(level), top_k=10)
     np.testing.assert_array_equal(personal.ranks_E, plain.ranks_E)
     np.testing.assert_array_equal(personal.top_QK, plain.top_QK)
@@ -48,7 +47,7 @@ def test_with_slope_each_user_has_a_dial_of_his_own(users, asked) -> None:
     states, table, log_p_V, at = asked
     found = ranks_at(states, table, log_p_V, at, Setting(0.5, 0.3)).ranks_E
     of_users = [
-        rank_by_dial(states, table, at.asked.query_E, at.asked.targets_E, dials(users.train_counts, [0.5 + 0.3 * z]))
+        rank(states, table, at.asked.query_E, at.asked.targets_E, dials(users.train_counts, [0.5 + 0.3 * z]))
         for z in at.z_Q.tolist()
     ]
     expected = [of_users[query][0].ranks_E[event] for event, query in enumerate(at.asked.query_E)]

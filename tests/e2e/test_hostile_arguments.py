@@ -12,7 +12,7 @@ import torch
 
 import negsample
 from negsample import InputError, PrepareSettings, plan, run_settings
-from negsample.evaluation.metrics.ranking import METRICS
+from negsample.evaluation.metrics import METRICS
 from negsample.methods import negative_settings
 from negsample.models.baselines import BASELINES
 from negsample.settings import BACKBONES

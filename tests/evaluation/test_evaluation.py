@@ -13,7 +13,8 @@ from benchmarks.memory import peak_bytes
 from negsample.batches.windows import Windows
 from negsample.errors import InputError
 from negsample.evaluation import ranks as ranking
-from negsample.evaluation.evaluate import encode, evaluate, evaluate_by_dial, queries
+from negsample.evaluation.evaluate import encode, evaluate, evaluate_by_dial
+from negsample.evaluation.queries import queries
 from negsample.evaluation.ranks import rank
 from negsample.evaluation.seen import Seen
 from negsample.models import PopRec, SASRec
@@ -70,7 +71,8 @@ def small_world():
 
 def ranked(states, rows, query, targets, **options):
     states_QD, table = torch.tensor(states, dtype=torch.float32), table_of(torch.tensor(rows, dtype=torch.float32))
-    return rank(states_QD, table, np.asarray(query), np.asarray(targets), **options)
+    (found,) = rank(states_QD, table, np.asarray(query), np.asarray(targets), **options)
+    return found
 
 
 @pytest.mark.usefixtures("looked_up")
@@ -118,7 +120,7 @@ def test_a_collapsed_table_ranks_every_target_in_the_middle(items, dim):
         for query_block, item_block in [(512, 8192), (5, 16), (64, 100), (1, 33)]:
             if items / item_block * sequences / query_block > 2000:
                 continue
-            found = rank(states, table, query, targets, query_block=query_block, item_block=item_block)
+            (found,) = rank(states, table, query, targets, query_block=query_block, item_block=item_block)
             assert (found.ranks_E == (items - 1) / 2).all(), (sequences, query_block, item_block)
 
 
@@ -130,7 +132,7 @@ def test_two_equal_items_tie_wherever_they_stand(item_block):
     rows[[4, 57, 99]] = rows[31].clone()
     states = torch.randn(40, 50, generator=chance)
     query = np.repeat(np.arange(40), 4)
-    found = rank(states, table_of(rows), query, np.tile([5, 58, 100, 32], 40), item_block=item_block).ranks_E
+    found = rank(states, table_of(rows), query, np.tile([5, 58, 100, 32], 40), item_block=item_block)[0].ranks_E
     found = found.reshape(40, 4)
     exact = (states.double() @ rows.double().T).numpy()
     expected = (np.delete(exact, [4, 57, 99], 1) > exact[:, [31]]).sum(1) + 1.5
@@ -209,7 +211,7 @@ def test_the_margin_of_ties_is_wide_enough(dim):
     for _ in range(300):
         table = table_of(torch.randn(1, dim, generator=chance).expand(33, -1))
         states = torch.randn(31, dim, generator=chance)
-        assert (rank(states, table, np.arange(31), np.arange(31) + 1).ranks_E == 16).all()
+        assert (rank(states, table, np.arange(31), np.arange(31) + 1)[0].ranks_E == 16).all()
 
 
 def test_different_scores_hardly_ever_tie():
@@ -219,7 +221,7 @@ def test_different_scores_hardly_ever_tie():
     targets = torch.randint(1, 5_001, (300,), generator=chance).numpy()
     exact = states.double() @ table.weight.detach()[1:].double().T
     expected = (exact > exact[torch.arange(300), targets - 1].unsqueeze(1)).sum(1).numpy()
-    found = rank(states, table, np.arange(300), targets).ranks_E
+    found = rank(states, table, np.arange(300), targets)[0].ranks_E
     assert np.abs(found - expected).max() <= 1
     assert (found == expected).mean() > 0.95
 
@@ -242,7 +244,7 @@ def test_states_of_zeros_rank_every_target_in_the_middle(dim, query_block, item_
     table = table_of(torch.randn(257, dim, generator=torch.Generator().manual_seed(dim)))
     targets = np.arange(1, 258)
     query = np.sort(targets % 6)
-    found = rank(torch.zeros(6, dim), table, query, targets, query_block=query_block, item_block=item_block)
+    (found,) = rank(torch.zeros(6, dim), table, query, targets, query_block=query_block, item_block=item_block)
     assert (found.ranks_E == 128).all()
 
 
@@ -253,9 +255,11 @@ def test_scale_changes_no_rank(of_states, of_items):
     rows, states = torch.randn(300, 16, generator=chance), torch.randn(20, 16, generator=chance)
     rows[[3, 250, 299]] = rows[120].clone()
     query, targets = np.repeat(np.arange(20), 5), np.tile([4, 121, 300, 17, 200], 20)
-    plain = rank(states, table_of(rows), query, targets).ranks_E
+    plain = rank(states, table_of(rows), query, targets)[0].ranks_E
     assert (plain.reshape(20, 5)[:, [1, 2]] == plain.reshape(20, 5)[:, :1]).all()
-    scaled = rank(states * of_states, table_of(rows * of_items), query, targets, query_block=3, item_block=77).ranks_E
+    scaled = rank(states * of_states, table_of(rows * of_items), query, targets, query_block=3, item_block=77)[
+        0
+    ].ranks_E
     assert np.abs(scaled - plain).max() <= 0.5  # a score on a margin may cross it
     assert (scaled == plain).mean() > 0.95
 
@@ -287,8 +291,8 @@ def test_a_table_in_half_the_width_is_ranked_in_the_type_of_the_states():
     table = OfType(torch.randn(900, 16, generator=chance), torch.bfloat16)
     states = torch.randn(30, 16, generator=chance)
     query, targets = np.arange(30), np.arange(30) * 7 + 1
-    wide = rank(states, table_of(table.rows[1:].float()), query, targets, top_k=5)
-    found = rank(states, table, query, targets, top_k=5, query_block=7, item_block=123)
+    (wide,) = rank(states, table_of(table.rows[1:].float()), query, targets, top_k=5)
+    (found,) = rank(states, table, query, targets, top_k=5, query_block=7, item_block=123)
     assert (found.ranks_E == wide.ranks_E).mean() > 0.9
     assert np.abs(found.ranks_E - wide.ranks_E).max() <= 0.5
     assert (np.sort(found.top_QK) == np.sort(wide.top_QK)).all()
@@ -301,7 +305,7 @@ def test_top_ids_of_a_wide_catalogue(order, top_k):
     rows = {"random": rows, "ascending": rows.sort(0).values, "descending": -rows.sort(0).values}.get(order, rows * 0)
     states = torch.tensor([[1.0], [2.0], [-1.0], [0.5], [0.0]])
     for item_block in (16384, 5000, 700):
-        found = rank(
+        (found,) = rank(
             states, table_of(rows), np.arange(5), np.arange(5) + 1, top_k=top_k, item_block=item_block, query_block=2
         )
         assert found.top_QK is not None
@@ -345,7 +349,7 @@ def test_memory_does_not_grow_with_events_times_vectors():
 def test_poprec_is_ranked_by_train_count():
     order = torch.tensor([3, 1, 4, 2])
     model = PopRec(order)
-    found = rank(torch.ones(2, 1, dtype=torch.float64), model.table, np.array([0, 0, 1, 1]), order.numpy(), top_k=4)
+    (found,) = rank(torch.ones(2, 1, dtype=torch.float64), model.table, np.array([0, 0, 1, 1]), order.numpy(), top_k=4)
     assert found.ranks_E.tolist() == [0, 1, 2, 3]
     assert found.top_QK is not None
     assert found.top_QK.tolist() == [order.tolist()] * 2

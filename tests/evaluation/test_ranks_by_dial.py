@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from negsample.evaluation import ranks as ranking
-from negsample.evaluation.ranks import rank, rank_by_dial
+from negsample.evaluation.ranks import rank
 from negsample.evaluation.seen import Seen
 from negsample.models.item_table import ItemTable
 from negsample.scoring.dial import Dials, item_vectors, query_vectors
@@ -68,7 +68,7 @@ def looked_up(request, monkeypatch):
 def test_ranks_of_a_grid_are_the_slow_ones(small_world, query_block, item_block, seen):
     states, rows, query, targets, log_p = small_world
     owners, items = (np.array([pair[at] for pair in seen], dtype=np.int64) for at in (0, 1))
-    found = rank_by_dial(
+    found = rank(
         *given(*small_world),
         top_k=5,
         seen=Seen.of_pairs(owners, items, queries=9, items=23) if seen else None,
@@ -89,9 +89,9 @@ def test_a_dial_of_zero_changes_nothing_bit_for_bit(rng):
     states, rows = torch.randn(50, 16, generator=rng(1)), torch.randn(300, 16, generator=rng(2))
     chance = np.random.default_rng(3)
     query, targets = np.sort(chance.integers(0, 50, 80)), chance.integers(1, 301, 80)
-    plain = rank(states, table_of(rows), query, targets, top_k=7)
+    (plain,) = rank(states, table_of(rows), query, targets, top_k=7)
     log_p = torch.randn(301, generator=rng(4), dtype=torch.float64)
-    _, still, _ = rank_by_dial(states, table_of(rows), query, targets, Dials(log_p, (1.0, 0.0, -1.0)), top_k=7)
+    _, still, _ = rank(states, table_of(rows), query, targets, Dials(log_p, (1.0, 0.0, -1.0)), top_k=7)
     assert np.array_equal(still.ranks_E, plain.ranks_E)
     assert np.array_equal(still.top_QK, plain.top_QK)
 
@@ -102,13 +102,11 @@ def test_a_coordinate_more_gives_the_dialled_scores(rng):
     chance = np.random.default_rng(3)
     query, targets = np.sort(chance.integers(0, 20, 40)), chance.integers(1, 61, 40)
     log_p = torch.log(torch.rand(61, generator=rng(4), dtype=torch.float64))
-    for beta, ranked in zip(
-        BETAS, rank_by_dial(states, table_of(rows), query, targets, Dials(log_p, BETAS)), strict=True
-    ):
+    for beta, ranked in zip(BETAS, rank(states, table_of(rows), query, targets, Dials(log_p, BETAS)), strict=True):
         longer, asking = item_vectors(rows, log_p[1:]), query_vectors(states, beta)
         dialled = states @ rows.T + beta * log_p[1:].float()
         assert torch.allclose(asking @ longer.T, dialled, rtol=1e-6, atol=1e-6)
-        assert ranked.ranks_E.tolist() == rank(asking, table_of(longer), query, targets).ranks_E.tolist()
+        assert ranked.ranks_E.tolist() == rank(asking, table_of(longer), query, targets)[0].ranks_E.tolist()
 
 
 def test_each_request_has_a_dial_of_its_own(rng):
@@ -124,6 +122,6 @@ def test_states_of_zeros_rank_by_popularity_alone(beta, rng):
     states, rows = torch.zeros(3, 4), torch.randn(40, 4, generator=rng(1))
     counts = np.arange(41) // 4 + 1.0
     log_p = torch.from_numpy(np.log(counts / counts.sum()))
-    (ranking,) = rank_by_dial(states, table_of(rows), np.arange(3), np.array([1, 17, 40]), Dials(log_p, (beta,)))
+    (ranking,) = rank(states, table_of(rows), np.arange(3), np.array([1, 17, 40]), Dials(log_p, (beta,)))
     expected = slow_ranks(np.repeat([beta * counts[1:]], 3, 0), np.arange(3), [1, 17, 40], ())
     assert ranking.ranks_E.tolist() == expected

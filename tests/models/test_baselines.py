@@ -18,7 +18,7 @@ COUNTS = np.array([0, 3, 9, 0, 3, 7, 0])  # in order: 2, 5, then 1 and 4 tied, t
 def test_ranks_by_train_count_ties_by_id():
     model = PopRec(torch.from_numpy(popularity_order(COUNTS)))
     states = torch.ones(1, 1, dtype=torch.float64)
-    found = rank(states, model.table, np.zeros(6, np.int64), np.arange(1, 7), top_k=6)
+    (found,) = rank(states, model.table, np.zeros(6, np.int64), np.arange(1, 7), top_k=6)
     assert found.top_QK.tolist() == [[2, 5, 1, 4, 3, 6]]
     assert found.ranks_E.tolist() == [2, 0, 4, 3, 1, 5]
 
@@ -42,7 +42,7 @@ def test_exact_for_millions_of_items():
     model = PopRec(torch.arange(1, items + 1))
     states = torch.ones(1, 1, dtype=torch.float64)
     targets = np.array([1, items - 1, items])
-    found = rank(states, model.table, np.zeros(3, np.int64), targets, top_k=2, item_block=2**22)
+    (found,) = rank(states, model.table, np.zeros(3, np.int64), targets, top_k=2, item_block=2**22)
     assert found.ranks_E.tolist() == [0, items - 2, items - 1]
     assert found.top_QK.tolist() == [[1, 2]]
 

@@ -8,7 +8,7 @@ from slow import logs, split
 
 from negsample import generator, run_settings, split_by_time
 from negsample.batches.epochs import batches_of
-from negsample.evaluation.evaluate import queries
+from negsample.evaluation.queries import queries
 
 
 @pytest.mark.parametrize("rule", ["paper", "timestamp"])

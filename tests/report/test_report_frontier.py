@@ -18,7 +18,7 @@ from negsample.analysis.frontier import FLOORS, Reach, reaches, standings
 from negsample.analysis.popularity import _edges, hits_by_popularity
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import SPREAD, dialled_rows
-from negsample.evaluation.metrics import balance, balances
+from negsample.evaluation.figures import balance, balances
 from negsample.report import write_report
 from negsample.report.tables import standing_table
 from negsample.report.words import headline

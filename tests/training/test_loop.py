@@ -11,7 +11,8 @@ import torch
 
 from negsample.batches.epochs import batches_of
 from negsample.errors import InputError
-from negsample.evaluation.evaluate import Evaluation, evaluate, evaluate_by_dial, queries
+from negsample.evaluation.evaluate import Evaluation, evaluate, evaluate_by_dial
+from negsample.evaluation.queries import queries
 from negsample.losses import bce
 from negsample.methods import METHODS, POPREC, Method, build_method, catalogue_of, negative_settings
 from negsample.miners import KeepAll

@@ -19,7 +19,7 @@ from negsample.analysis.per_user import MeasuredEvents, events_of, ranks_of
 from negsample.analysis.statistics import REPLICATES, draws, interval, picks
 from negsample.analysis.study import Study
 from negsample.analysis.tables import common_betas
-from negsample.evaluation.metrics import balances
+from negsample.evaluation.figures import balances
 from negsample.random import resampling
 from negsample.runs.folder import Run
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, SCOPES, K
 from negsample.analysis.statistics import Sample, groups_of, sums_of
 from negsample.analysis.study import POPULAR, Study
-from negsample.evaluation.metrics import balance_slopes, balances, hit, ndcg
+from negsample.evaluation.figures import balance_slopes, balances
+from negsample.evaluation.metrics import hit, ndcg
 from negsample.runs.folder import Run, read_ranks
 
 Floats = NDArray[np.float64]

@@ -52,28 +52,44 @@ class Ranking(NamedTuple):
     top_QK: NDArray[np.int64] | None
 
 
+class _Dial(NamedTuple):
+    """What is known so far at one setting. ``shift_V``: what is added to the scores of the items; scores between
+    ``low_E1`` and ``high_E1`` are equal to the target's; ``twice_E``: twice the rank."""
+
+    shift_V: Tensor | None
+    low_E1: Tensor
+    high_E1: Tensor
+    twice_E: Tensor
+    top: RunningTopK
+
+
+@torch.no_grad()
 def rank(
     states_QD: Tensor,
     table: Table,
     query_E: Ints,
     targets_E: Ints,
+    dials: Dials = NO_DIAL,
     *,
     top_k: int = 0,
     seen: Seen | None = None,
     query_block: int = QUERY_BLOCK,
     item_block: int = ITEM_BLOCK,
-) -> Ranking:
-    """Rank of every event's target among all V items: ``#(score > s) + (#(score == s) - 1) / 2``.
+) -> list[Ranking]:
+    """Rank of every event's target among all V items, ``#(score > s) + (#(score == s) - 1) / 2``, at each of
+    ``dials.betas``.
 
     Scores closer than the rounding error of their products are equal. The catalogue is read once, a block at a time,
-    and a rank is a sum over blocks. Whatever V, what is held beside the arguments is at most
-    ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + Q K)``.
+    products are computed once for all settings, and a rank is a sum over blocks. Whatever V, what is held beside the
+    arguments is at most ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + Q K)``; with
+    a dial one block of scores more, and ``O(E + Q K)`` for each setting.
 
     Args:
         states_QD: one state a query.
         table: the items; its blocks are taken to the states' type.
         query_E: query of each event, ascending.
         targets_E: item of each event.
+        dials: settings of the popularity dial.
         top_k: also give the ids of this many highest scores a query, in the same pass.
         seen: what each query leaves out of the ranking; such a target has no rank among the others: it is infinite.
         query_block: queries scored at once, and events compared at once.
@@ -81,37 +97,6 @@ def rank(
 
     Raises:
         NotFiniteError: a state, an item or a target's score is not finite (the training diverged).
-    """
-    (ranking,) = rank_by_dial(
-        states_QD,
-        table,
-        query_E,
-        targets_E,
-        NO_DIAL,
-        top_k=top_k,
-        seen=seen,
-        query_block=query_block,
-        item_block=item_block,
-    )
-    return ranking
-
-
-@torch.no_grad()
-def rank_by_dial(
-    states_QD: Tensor,
-    table: Table,
-    query_E: Ints,
-    targets_E: Ints,
-    dials: Dials,
-    *,
-    top_k: int = 0,
-    seen: Seen | None = None,
-    query_block: int = QUERY_BLOCK,
-    item_block: int = ITEM_BLOCK,
-) -> list[Ranking]:
-    """A :class:`Ranking` for each of ``dials.betas``, in one pass over the catalogue: products are computed once.
-
-    Arguments, memory and errors as of :func:`rank` (with one block of scores more, and ``O(E + Q K)`` for each beta).
     """
     queries, v, device = len(states_QD), table.items, states_QD.device
     width = -(-v // -(-v // min(item_block, _COUNTABLE)))
@@ -160,38 +145,21 @@ def _count(dial: _Dial, scores: Tensor, comparisons: Sequence[Comparison], flags
     """Add to the ranks of a block's events what its (R, N) ``scores`` are above and equal to; ``flags``: spare room."""
     width = scores.shape[1]
     for events, rows in comparisons:
+        twice, low_E1, high_E1 = dial.twice_E[events], dial.low_E1[events], dial.high_E1[events]
         if isinstance(rows, int):
-            dial.twice_E[events] += _looked_up(scores[rows], dial.low_E1[events], dial.high_E1[events])
+            ascending = np.sort(scores[rows].numpy())
+            below = np.searchsorted(ascending, high_E1[:, 0].numpy(), "left")
+            below = below + np.searchsorted(ascending, low_E1[:, 0].numpy(), "right")
+            twice += torch.from_numpy(2 * width - below)
             continue
-        size = events.stop - events.start
-        flag = _matrix(flags, size, width)
+        flag = _matrix(flags, len(twice), width)
         if isinstance(rows, slice):
             asked = scores[rows]
         else:
-            spare = _matrix(flags[flag.numel() :], size, width)
+            spare = _matrix(flags[flag.numel() :], len(twice), width)
             asked = torch.index_select(scores, 0, rows.to(scores.device), out=spare)
-        twice = dial.twice_E[events]
-        twice += torch.ge(asked, dial.high_E1[events], out=flag).sum(1)
-        twice += torch.gt(asked, dial.low_E1[events], out=flag).sum(1)
-
-
-def _looked_up(scores_V: Tensor, low_E1: Tensor, high_E1: Tensor) -> Tensor:
-    """(E,) how many scores are at least ``high``, and above ``low``, added up."""
-    ascending = np.sort(scores_V.numpy())
-    below = np.searchsorted(ascending, high_E1[:, 0].numpy(), "left")
-    below = below + np.searchsorted(ascending, low_E1[:, 0].numpy(), "right")
-    return torch.from_numpy(2 * len(ascending) - below)
-
-
-class _Dial(NamedTuple):
-    """What is known so far at one setting. ``shift_V``: what is added to the scores of the items; ``twice_E``: twice
-    the rank."""
-
-    shift_V: Tensor | None
-    low_E1: Tensor
-    high_E1: Tensor
-    twice_E: Tensor
-    top: RunningTopK
+        twice += torch.ge(asked, high_E1, out=flag).sum(1)
+        twice += torch.gt(asked, low_E1, out=flag).sum(1)
 
 
 def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.bool_] | None, top_k: int) -> Ranking:
@@ -217,12 +185,7 @@ def _matrix(cells: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _bounds(
-    states: Tensor,
-    table: Table,
-    query_E: Ints,
-    targets_E: Ints,
-    dials: Dials,
-    chunk: int,
+    states: Tensor, table: Table, query_E: Ints, targets_E: Ints, dials: Dials, chunk: int
 ) -> list[tuple[Tensor, Tensor]]:
     """(E,) twice for each beta: scores strictly between them are equal to the target's.
 
@@ -231,7 +194,7 @@ def _bounds(
     those bits, instead of in the middle.
     What a dial adds is rounded as it is added: ``2 eps (|score| + |added|)`` more.
     """
-    found = [(*states.new_empty(2, len(query_E)),) for _ in dials.betas]
+    found = [(states.new_empty(len(query_E)), states.new_empty(len(query_E))) for _ in dials.betas]
     kind = torch.finfo(states.dtype)
     for start in range(0, len(query_E), chunk):
         part = slice(start, start + chunk)
@@ -246,7 +209,6 @@ def _bounds(
                 added = beta * dials.log_p_V.to(states.device).index_select(0, targets)
                 middle, room = own + added, margin + 2 * kind.eps * (own.abs() + added.abs())
             low_E[part], high_E[part] = middle - room, middle + room
-    for low_E, high_E in found:
-        _check(low_E)
-        _check(high_E)
-    return [(low_E, high_E) for low_E, high_E in found]
+    for bound_E in (each for pair in found for each in pair):
+        _check(bound_E)
+    return found

@@ -82,7 +82,7 @@ class Run(NamedTuple):
     """A finished run, read back.
 
     ``config``: see :class:`Config`; versions, machine. ``metrics``: see :class:`Metrics`, fractions by name (see
-    :mod:`negsample.evaluation.metrics`). ``log``: one :class:`LogLine` an epoch.
+    :mod:`negsample.evaluation.figures`). ``log``: one :class:`LogLine` an epoch.
     """
 
     folder: Path

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from negsample.errors import InputError
-from negsample.evaluation.evaluate import Model, Part, evaluate_by_dial
+from negsample.evaluation.evaluate import Model, evaluate_by_dial
 from negsample.evaluation.metrics import own_kinds, own_metrics
+from negsample.evaluation.queries import Part
 from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from negsample.settings.base import Settings
 
 History = Literal["frozen", "rolling", "rolling-basket"]
-"""What a model knows when it is measured; see :func:`negsample.evaluation.evaluate.queries`."""
+"""What a model knows when it is measured; see :func:`negsample.evaluation.queries.queries`."""
 
 
 class PrepareSettings(Settings):

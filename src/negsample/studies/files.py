@@ -15,8 +15,8 @@ from negsample.data.dataset import Dataset
 from negsample.data.description import seen_train_events
 from negsample.data.popularity import COHORTS, popularity_order
 from negsample.errors import InputError
-from negsample.evaluation.evaluate import queries
-from negsample.evaluation.metrics import event_percentiles
+from negsample.evaluation.figures import event_percentiles
+from negsample.evaluation.queries import queries
 from negsample.files.checksums import LIST
 from negsample.files.folders import check_place, write_arrays, write_json
 from negsample.files.together import rewriting, settled

@@ -11,7 +11,7 @@ from negsample import compare, plan
 from negsample.cli.console import Output
 from negsample.cli.terminal import print_forecast
 from negsample.errors import InputError
-from negsample.evaluation.evaluate import queries
+from negsample.evaluation.queries import queries
 from negsample.execution.attempts import run_job
 from negsample.execution.processes import threads_of
 from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from negsample.batches.epochs import batches_of
-from negsample.evaluation.evaluate import Queries, encode, queries
-from negsample.evaluation.ranks import rank_by_dial
+from negsample.evaluation.evaluate import encode
+from negsample.evaluation.queries import Queries, queries
+from negsample.evaluation.ranks import rank
 from negsample.methods import Catalogue, Method, build_method
 from negsample.models import Backbone
 from negsample.models.item_table import ItemTable, Rows
@@ -169,7 +170,7 @@ def _evaluation(job: Job, asked: Queries, model: Backbone, device: torch.device)
 
     def ranked(top_k: int) -> float:
         def once() -> None:
-            rank_by_dial(states, table, asked.query_E, targets, dials if top_k else NO_DIAL, top_k=top_k)
+            rank(states, table, asked.query_E, targets, dials if top_k else NO_DIAL, top_k=top_k)
 
         once()
         return larger * _seconds(once, device) / some

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from negsample.evaluation.metrics import balance, balance_slopes, gini
+from negsample.evaluation.figures import balance, balance_slopes, gini
 
 
 def pairwise(values):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from negsample.evaluation.metrics import coverage, popularity_percentiles
+from negsample.evaluation.figures import coverage, popularity_percentiles
 
 
 def test_coverage_counts_each_item_once_and_no_empty_place():

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from negsample import InputError, PopRec, evaluate, run_settings
-from negsample.evaluation.metrics import METRICS, MetricDefinition, MetricKind, own_kinds, register_metric, summarise
+from negsample.evaluation.figures import summarise
+from negsample.evaluation.metrics import METRICS, MetricDefinition, MetricKind, own_kinds, register_metric
 
 COUNTS, COHORTS = np.array([0, 6, 3, 2, 1]), np.array([-1, 0, 1, 2, 2], np.int8)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from negsample.data.popularity import cohorts
-from negsample.evaluation.metrics import CUTOFFS, METRICS, summarise
+from negsample.evaluation.figures import CUTOFFS, summarise
+from negsample.evaluation.metrics import METRICS
 
 # Items 1..6 with 6, 3, 2, 1, 0, 0 train events, n = 12: 1 is head (c = 0 < 4), 2 is mid (c = 6 < 8), the rest tail.
 COUNTS = np.array([0, 6, 3, 2, 1, 0, 0])
