@@ -18,31 +18,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Reduction = Literal["mean", "sum"]
 Term = tuple[Tensor, Tensor | int]
 """A sum, and what it is to be divided by."""
 
 
-def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Literal["mean", "sum"] = "mean", parts: bool = False) -> Tensor:
+def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Reduction = "mean", parts: bool = False) -> Tensor:
     """Binary cross-entropy as in SASRec (Kang & McAuley, ICDM'18), for any number of negatives.
 
     ``mean_T softplus(-s_pos) + mean over the present negatives of softplus(s_neg)``; the second mean is 0 when
     none is present. With ``sum``, each negative has the weight one, as in the text of gSASRec (Petrov & Macdonald,
-    RecSys'23): ``mean_T (softplus(-s_pos) + sum_k softplus(s_k))``.
-
-    Raises:
-        ValueError: ``negatives`` is neither.
+    RecSys'23): ``mean_T (softplus(-s_pos) + sum_k softplus(s_k))``. Another word is a ``ValueError``.
     """
     return from_terms([(F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
 
 
 def gbce(
-    pos_T: Tensor,
-    neg_TK: Tensor,
-    *,
-    items: int,
-    t: float = 0.75,
-    negatives: Literal["mean", "sum"] = "mean",
-    parts: bool = False,
+    pos_T: Tensor, neg_TK: Tensor, *, items: int, t: float = 0.75, negatives: Reduction = "mean", parts: bool = False
 ) -> Tensor:
     """Generalised BCE of gSASRec (Petrov & Macdonald, RecSys'23): BCE with ``sigma(s_pos) ** beta`` as probability.
 
@@ -50,12 +42,10 @@ def gbce(
     calibration argument holds for ``sum`` (the method ``gsasrec`` uses it); ``mean`` is a deviation.
 
     Args:
-        pos_T: see the module.
-        neg_TK: see the module. Its columns, absent ones included, are the ``m`` of :func:`gbce_beta`.
+        pos_T, neg_TK, parts: see the module; the columns, absent ones included, are the ``m`` of :func:`gbce_beta`.
         items: the size ``V`` of the catalogue.
         t: calibration, see :func:`gbce_beta`.
         negatives: as for :func:`bce`.
-        parts: see the module.
 
     Raises:
         ValueError: ``items``, ``t`` or ``negatives`` breaks its rule.

@@ -12,6 +12,7 @@ from negsample.data.popularity import cohorts
 from negsample.losses import bce
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.methods.fields import PER_SEQUENCE, settings
+from negsample.methods.shared import entry
 from negsample.miners import KeepAll
 from negsample.samplers import Cohort, own_cohort
 
@@ -40,13 +41,11 @@ def _own_cohort(c: Catalogue, n: Any) -> Method:
 
 
 METHODS: dict[str, MethodDefinition[Any]] = {
-    "cohort": MethodDefinition(
+    "cohort": entry(
         settings=settings(cohort_negatives=100, cohort_shares=(_Shares, (1 / 3,) * 3), **PER_SEQUENCE),
         build=_by_cohort,
-        sampler="head, mid and tail in given shares, alike within each",
-        loss="BCE",
-        paper="stratified sampling over the paper's cohorts; named here",
-        year=2026,
+        parts=("head, mid and tail in given shares, alike within each", "all", "BCE"),
+        source=("stratified sampling over the paper's cohorts; named here", 2026),
         formula="ids: a cohort by its share, then any of its items;  loss = BCE",
         take="When head, mid and tail negatives are wanted in fixed shares, whatever the popularity curve.",
         serves=(
@@ -54,13 +53,11 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "items: the head falls as with popularity."
         ),
     ),
-    "own-cohort": MethodDefinition(
+    "own-cohort": entry(
         settings=settings(cohort_negatives=20, own_cohort_share=(_OwnShare, 1.0), exclude="history"),
         build=_own_cohort,
-        sampler="a share from the target's own cohort, the rest from the two others",
-        loss="BCE",
-        paper="popularity-matched negatives over the paper's cohorts; named here",
-        year=2026,
+        parts=("a share from the target's own cohort, the rest from the two others", "all", "BCE"),
+        source=("popularity-matched negatives over the paper's cohorts; named here", 2026),
         formula="ids: any item of the target's own cohort (by a share), else of the others;  loss = BCE",
         take="When popularity alone must not separate a target from its negatives: both are about equally popular.",
         serves=(

@@ -68,6 +68,8 @@ SHARED: Mapping[str, Any] = {
     "log_q_strength": LogQStrength,
     "temperature": Temperature,
 }
+CORRECTED = {"log_q_strength": 1.0, "temperature": 1.0}
+"""The whole log-q correction, of scores as they are."""
 PER_SEQUENCE = {"draws_per": "sequence", "exclude": "history"}
 """Of a negative that the user did not choose: a sequence has draws of its own, without what its user has."""
 PER_BATCH = {"draws_per": "batch", "exclude": "target"}

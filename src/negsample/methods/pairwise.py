@@ -10,7 +10,7 @@ from pydantic import Field
 from negsample.losses import bpr, bpr_max
 from negsample.methods.definition import Method, MethodDefinition
 from negsample.methods.fields import PER_BATCH, PER_SEQUENCE, Whole, settings
-from negsample.methods.shared import in_batch, popularity, uniform
+from negsample.methods.shared import entry, in_batch, popularity, uniform
 from negsample.miners import Hardest, KeepAll, OneOfHardest
 from negsample.samplers import Mixture
 
@@ -27,18 +27,16 @@ def _one_of_hardest(n: Any) -> OneOfHardest:
 
 
 METHODS: dict[str, MethodDefinition[Any]] = {
-    "bpr": MethodDefinition(
+    "bpr": entry(
         settings=settings(random_negatives=100, **PER_SEQUENCE),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), bpr),
-        sampler="uniform over the catalogue",
-        loss="BPR",
-        paper="BPR, Rendle et al. (UAI)",
-        year=2009,
+        parts=("uniform over the catalogue", "all", "BPR"),
+        source=("BPR, Rendle et al. (UAI)", 2009),
         formula="ids ~ 1/V;  loss = mean -log sigmoid(s+ - s)",
         take="When only the order of items matters, not the values of the scores; the classic method for comparison.",
         serves="As random: the head is served.",
     ),
-    "bpr-max": MethodDefinition(
+    "bpr-max": entry(
         settings=settings(
             in_batch_negatives=128,
             popularity_negatives=2048,
@@ -49,10 +47,8 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         build=lambda c, n: Method(
             Mixture(in_batch(c, n), popularity(c, n)), KeepAll(), partial(bpr_max, reg=n.regularization)
         ),
-        sampler="in-batch and by train count ** exponent, shared",
-        loss="BPR-max",
-        paper="GRU4Rec with top-k gains, Hidasi & Karatzoglou (CIKM)",
-        year=2018,
+        parts=("in-batch and by train count ** exponent, shared", "all", "BPR-max"),
+        source=("GRU4Rec with top-k gains, Hidasi & Karatzoglou (CIKM)", 2018),
         formula="w = softmax(s);  loss = -log sum_j w_j sigmoid(s+ - s_j) + reg sum_j w_j s_j^2",
         take=(
             "GRU4Rec's choice for sessions: thousands of shared negatives, of which the hardest have the largest "
@@ -60,14 +56,11 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
         serves="In-batch and popularity draws lower the scores of the head; how much depends on the regularisation.",
     ),
-    "dns": MethodDefinition(
+    "dns": entry(
         settings=settings(random_negatives=(Whole(2, 160), 32), **PER_SEQUENCE),
         build=lambda c, n: Method(uniform(c, n), Hardest(1), bpr),
-        sampler="uniform over the catalogue",
-        miner="the highest score",
-        loss="BPR",
-        paper="DNS, Zhang et al. (SIGIR)",
-        year=2013,
+        parts=("uniform over the catalogue", "the highest score", "BPR"),
+        source=("DNS, Zhang et al. (SIGIR)", 2013),
         formula="ids: M uniform;  keep the highest s;  loss = -log sigmoid(s+ - s)",
         take=(
             "For accurate top ranks with few negatives; a larger M gives harder negatives. If M is too large, they "
@@ -75,14 +68,11 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
         serves="As adaptive: better separation in head and mid, few different items recommended.",
     ),
-    "dns-mn": MethodDefinition(
+    "dns-mn": entry(
         settings=settings(random_negatives=100, picked_from=10, **PER_SEQUENCE),
         build=lambda c, n: Method(uniform(c, n), _one_of_hardest(n), bpr),
-        sampler="uniform over the catalogue (M)",
-        miner="one of the N highest scores",
-        loss="BPR",
-        paper="DNS(M, N), Shi et al. (WWW)",
-        year=2023,
+        parts=("uniform over the catalogue (M)", "one of the N highest scores", "BPR"),
+        source=("DNS(M, N), Shi et al. (WWW)", 2023),
         formula="ids: M uniform;  one at random of the N highest s;  loss = -log sigmoid(s+ - s)",
         take="DNS with a protection against false negatives: the larger N, the softer the selection.",
         serves="Softer than dns with its pool: the head gains most, the tail hardly; few different items recommended.",

@@ -1,4 +1,4 @@
-"""Parts that several families build alike: ``n`` is the settings of a method that has those that are read."""
+"""What families share: the form of an entry, and parts made from the catalogue ``c`` and the settings ``n``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,24 @@ from typing import Any
 from torch import Tensor
 
 from negsample.losses import sampled_softmax
-from negsample.methods.definition import Catalogue
+from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.miners import Chain, LogQ, Temperature
 from negsample.samplers import InBatch, Mixture, Popularity, Uniform
+from negsample.settings import Settings
+
+
+def entry(
+    settings: type[Settings],
+    build: Callable[[Catalogue, Any], Method],
+    *,
+    parts: tuple[str, str, str],
+    source: tuple[str, int],
+    formula: str,
+    take: str,
+    serves: str,
+) -> MethodDefinition[Any]:
+    """A method of ours, all of it said. ``parts``: sampler, miner and loss; ``source``: the paper and its year."""
+    return MethodDefinition(settings, build, *parts, *source, formula, take, serves)
 
 
 def uniform(c: Catalogue, n: Any) -> Uniform:
@@ -25,11 +40,7 @@ def popularity(c: Catalogue, n: Any) -> Popularity:
 
 
 def in_batch(c: Catalogue, n: Any) -> InBatch:
-    """Targets of the batch.
-
-    Raises:
-        ValueError: all of them cannot be drawn for each sequence or position.
-    """
+    """Targets of the batch; a ``ValueError`` where all of them would be for each sequence or position."""
     if n.in_batch_negatives == "all" and n.draws_per != "batch":
         raise ValueError(
             f"in_batch_negatives=all are shared by the batch, got draws_per={n.draws_per}, which would do nothing; "

@@ -6,19 +6,17 @@ from typing import Any
 
 from negsample.losses import sampled_softmax
 from negsample.methods.definition import Method, MethodDefinition
-from negsample.methods.fields import PER_BATCH, settings
-from negsample.methods.shared import corrected, mixed, softmax, uniform
+from negsample.methods.fields import CORRECTED, PER_BATCH, settings
+from negsample.methods.shared import corrected, entry, mixed, softmax, uniform
 from negsample.miners import KeepAll
 from negsample.samplers import LogUniform, WholeCatalogue
 
 METHODS: dict[str, MethodDefinition[Any]] = {
-    "sampled-softmax": MethodDefinition(
+    "sampled-softmax": entry(
         settings=settings(random_negatives=512, temperature=1.0, **PER_BATCH),
         build=lambda c, n: Method(uniform(c, n), KeepAll(), softmax(n)),
-        sampler="uniform over the catalogue, shared",
-        loss="softmax",
-        paper="SSM, Wu et al. (TOIS)",
-        year=2024,
+        parts=("uniform over the catalogue, shared", "all", "softmax"),
+        source=("SSM, Wu et al. (TOIS)", 2024),
         formula="ids ~ 1/V, shared;  loss = -s+/tau + log(exp(s+/tau) + sum exp(s/tau))",
         take="A strong, simple default: one matrix product a batch. A low temperature weighs hard negatives more.",
         serves=(
@@ -26,14 +24,11 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "even than BCE over the same draws."
         ),
     ),
-    "sampled-softmax-log-q": MethodDefinition(
-        settings=settings(random_negatives=512, log_q_strength=1.0, temperature=1.0, **PER_BATCH),
+    "sampled-softmax-log-q": entry(
+        settings=settings(random_negatives=512, **CORRECTED, **PER_BATCH),
         build=lambda c, n: Method(uniform(c, n), corrected(n), sampled_softmax),
-        sampler="uniform over the catalogue, shared",
-        miner="all, log-q",
-        loss="softmax",
-        paper="Bengio & Senecal (IEEE TNN); Jean et al. (ACL 2015)",
-        year=2008,
+        parts=("uniform over the catalogue, shared", "all, log-q", "softmax"),
+        source=("Bengio & Senecal (IEEE TNN); Jean et al. (ACL 2015)", 2008),
         formula="s' = s - log(m/V);  loss = -s+ + log(exp(s+) + sum exp(s'))",
         take=(
             "When full cross-entropy is wanted and the catalogue is too large for it: the estimate of its partition is "
@@ -41,44 +36,31 @@ METHODS: dict[str, MethodDefinition[Any]] = {
         ),
         serves="As full cross-entropy, with noise from the few tail negatives in a step.",
     ),
-    "log-uniform": MethodDefinition(
-        settings=settings(log_uniform_negatives=512, log_q_strength=1.0, temperature=1.0, **PER_BATCH),
+    "log-uniform": entry(
+        settings=settings(log_uniform_negatives=512, **CORRECTED, **PER_BATCH),
         build=lambda c, n: Method(
             LogUniform(c.counts, n.log_uniform_negatives, per=n.draws_per), corrected(n), sampled_softmax
         ),
-        sampler="log-uniform by popularity rank, shared",
-        miner="all, log-q",
-        loss="softmax",
-        paper="TensorFlow's log_uniform_candidate_sampler with sampled_softmax_loss",
-        year=2015,
+        parts=("log-uniform by popularity rank, shared", "all, log-q", "softmax"),
+        source=("TensorFlow's log_uniform_candidate_sampler with sampled_softmax_loss", 2015),
         formula="q(r) = log((r+2)/(r+1)) / log(V+1), r the popularity rank;  s' = s - log(m q);  softmax",
         take="When popularity follows Zipf's law and exact counts are hard to keep: only popularity ranks are needed.",
-        serves=(
-            "The correction removes the preference of the draws for the head: as full cross-entropy, with the most "
-            "accurate estimate for head items."
-        ),
+        serves="As full cross-entropy: corrected for the draws' preference for the head, which is estimated best.",
     ),
-    "mixed-log-q": MethodDefinition(
-        settings=settings(
-            in_batch_negatives=256, random_negatives=256, log_q_strength=1.0, temperature=1.0, **PER_BATCH
-        ),
+    "mixed-log-q": entry(
+        settings=settings(in_batch_negatives=256, random_negatives=256, **CORRECTED, **PER_BATCH),
         build=lambda c, n: Method(mixed(c, n), corrected(n), sampled_softmax),
-        sampler="in-batch and random together, shared",
-        miner="all, log-q of the mixture",
-        loss="softmax",
-        paper="MNS as published, Yang et al. (WWW)",
-        year=2020,
+        parts=("in-batch and random together, shared", "all, log-q of the mixture", "softmax"),
+        source=("MNS as published, Yang et al. (WWW)", 2020),
         formula="q = (m_b q_b + m_u / V) / (m_b + m_u) for every negative;  s' = s - log(m q);  softmax",
         take="For large catalogues: in-batch draws cover popular items, uniform ones the rest; both are corrected for.",
         serves="As full cross-entropy; the uniform half makes the estimate for tail items less noisy.",
     ),
-    "full-ce": MethodDefinition(
+    "full-ce": entry(
         settings=settings(exclude="target"),
         build=lambda c, n: Method(WholeCatalogue(c.items), KeepAll(), sampled_softmax, merged=True),
-        sampler="the whole catalogue",
-        loss="cross-entropy",
-        paper="SASRec with cross-entropy: Klenitskiy & Vasilev (RecSys)",
-        year=2023,
+        parts=("the whole catalogue", "all", "cross-entropy"),
+        source=("SASRec with cross-entropy: Klenitskiy & Vasilev (RecSys)", 2023),
         formula="loss = -s+ + log sum over all items exp(s)",
         take="Whenever the catalogue is small enough: nothing is estimated. Time grows with V, memory does not.",
         serves=(

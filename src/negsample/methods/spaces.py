@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from negsample.errors import InputError
 from negsample.settings import Settings
 
 
-@dataclass(frozen=True)
-class Around:
+class Around(NamedTuple):
     """Marks a number that is searched from a twentieth of its default to five times that."""
 
 
-@dataclass(frozen=True)
-class Proposed:
+class Proposed(NamedTuple):
     """Marks a number of proposed negatives; searched like :class:`Around`."""
 
 
-@dataclass(frozen=True)
-class Selected:
+class Selected(NamedTuple):
     """Marks how many of the proposed negatives are selected; searched like :class:`Around`.
 
     ``leaves``: how many a search leaves unselected. Who keeps them all selects nothing, and is another method.

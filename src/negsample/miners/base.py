@@ -48,11 +48,7 @@ class Scored(NamedTuple):
 
 
 def check_needs(needs: Needs, scored: Scored) -> None:
-    """Refuses scores that lack what a miner needs.
-
-    Raises:
-        ValueError: as it says.
-    """
+    """Refuse scores that lack what a miner needs, with a ``ValueError``."""
     fields = {"log_q_TK": "log_q", "pos_log_q_T": "pos_log_q", "masked_T": "masked", "ids_TK": "ids"}
     missing = sorted(name for field, name in fields.items() if name in needs and getattr(scored, field) is None)
     if missing:

@@ -60,17 +60,11 @@ class Sampler(Protocol):
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """Log-probability of one draw of ``ids`` in the granularity ``per``, after what is excluded there.
 
+        ``ids``: (N, K) for the N rows of ``batch`` in that granularity, or (K,), the same for each. ``rows``: (N,)
+        which rows, sequences or positions; None: all. The result has the shape of ``ids``, or (N, K) where rows differ.
+
         With ``per="batch"`` it is the distribution for no user in particular: nothing is excluded, and nothing is
         anybody's own. A sampler with a memory, or a mixture, answers for its last draw.
-
-        Args:
-            ids: (N, K) for the N rows of that granularity, or (K,), the same for each.
-            batch: whose rows they are.
-            per: see above.
-            rows: (N,) which rows, sequences or positions by ``per``; None: all.
-
-        Returns:
-            of the shape of ``ids``, or (N, K) where rows differ.
         """
 
 
@@ -97,11 +91,7 @@ def own_mask(owner_N: Tensor, batch: Batch) -> Tensor:
 
 
 def check_draws(k: int, per: Per) -> None:
-    """Check the number of draws and the granularity.
-
-    Raises:
-        ValueError: as it says.
-    """
+    """Refuse less than one draw, and a granularity that is none, with a ``ValueError``."""
     if k < 1:
         raise ValueError(f"k must be >= 1, got {k}")
     if per not in PER:

@@ -25,6 +25,8 @@ class UniformDistribution:
     """Every item the same."""
 
     def __init__(self, items: int) -> None:
+        if items < 1:
+            raise ValueError(f"items must be >= 1, got {items}")
         self.total = items
 
     def weight(self, ids: Tensor) -> Tensor:
@@ -158,10 +160,6 @@ def power_weights(counts: Tensor, exponent: float) -> Tensor:
 
 
 def check_counts(counts: Tensor) -> None:
-    """Refuses what is no train count of each id.
-
-    Raises:
-        ValueError: as it says.
-    """
+    """Refuse what is no train count of each id, with a ``ValueError``."""
     if len(counts) < 2 or int(counts[0]) != 0 or int(counts.min()) < 0 or int(counts.sum()) < 1:
         raise ValueError("counts must be (V + 1,) numbers >= 0, counts[0] == 0, with at least one event")

@@ -2,14 +2,11 @@
 
 Exclusion is never by rejection. A distribution over the catalogue is a line of integer weights; leaving out a user's
 items cuts their stretches from it. A draw falls on the shortened line and is moved past the stretches before it, so
-its distribution is exactly the stated one, given that it is none of them. Users with no valid negative get padding,
-id ``0``.
+its distribution is exactly the stated one, given that it is none of them. Users with no valid negative get padding.
 
-What can be left out at the draw depends on who shares it. ``history``: for draws per sequence and per position; what
-the batch shares is masked when it is scored. ``target``: for draws per position; else masked when scored.
-
-Distributions of in-batch draws are moreover without what is a row's own
-(:class:`~negsample.samplers.own_items.OwnItems`), under every policy.
+What can be left out at the draw depends on who shares it: ``history`` for draws per sequence and per position,
+``target`` for draws per position. The rest is masked when it is scored. In-batch draws are moreover without what is a
+row's own (:class:`~negsample.samplers.own_items.OwnItems`), under every policy.
 """
 
 from __future__ import annotations
@@ -152,25 +149,18 @@ def _draw_without_history(
         stop = min(start + most, batch.sequences)
         keys = (rows >= start) & (rows < stop)
         mine = (of_row >= start) & (of_row < stop)
-        drawn.append(
-            _draw_rows(distribution, rows[keys] - start, items[keys], stop - start, of_row[mine] - start, k, rng)
-        )
+        part = rows[keys] - start, items[keys], stop - start, of_row[mine] - start
+        drawn.append(_draw_rows(distribution, *part, k, rng))
     return torch.cat(drawn)
 
 
 def _draw_rows(
-    distribution: Distribution,
-    rows: Tensor,
-    items: Tensor,
-    sequences: int,
-    of_row: Tensor,
-    k: int,
-    rng: torch.Generator,
+    distribution: Distribution, rows: Tensor, items: Tensor, number: int, of_row: Tensor, k: int, rng: torch.Generator
 ) -> Tensor:
-    """Draws for the sequences ``0 .. sequences - 1``, of which ``rows[i]`` has ``items[i]``; both ascending."""
+    """Draws for the sequences ``0 .. number - 1``, of which ``rows[i]`` has ``items[i]``; both ascending."""
     weights = distribution.weight(items)
     cut = torch.cumsum(weights, 0)
-    first = torch.searchsorted(rows, torch.arange(sequences + 1, device=rows.device))
+    first = torch.searchsorted(rows, torch.arange(number + 1, device=rows.device))
     cut_until = torch.cat([cut.new_zeros(1), cut])  # weight cut by all items before each
     # Where each cut lies on its user's shortened line; ascending within a row, so (row, position) is sorted.
     positions = distribution.before(items) - (cut_until[:-1] - cut_until[first[rows]])

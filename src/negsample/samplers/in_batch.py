@@ -21,21 +21,20 @@ class InBatch:
     """Targets of the batch, so in proportion to their occurrence in it, without the excluded ones.
 
     **An in-batch negative is a target of another user's sequence.** A batch is made of whole sequences, so a user's
-    own targets are far more likely in it than their share of all targets. They are therefore never that user's
-    negatives, whatever the policy; the same item may still come from another user. With a number ``k``: K positions
-    drawn without replacement from the flattened targets (an item that is the target of two positions can come twice);
-    ``0`` where fewer than K are allowed. With ``"all"``: every target, (T,) ids shared by the batch. Draws per sequence
-    or position leave out the user's own; shared ones carry whose they are (``owner``) and are masked when scored.
+    own targets are far more likely in it than their share of all targets. They are never that user's negatives,
+    whatever the policy; the same item may still come from another user. With a number ``k``: K positions drawn without
+    replacement (the target of two positions can come twice); ``0`` where fewer than K are allowed. With ``"all"``:
+    every target, (T,) ids shared by the batch. Draws per sequence or position leave out the user's own; shared ones
+    carry whose they are (``owner``) and are masked when scored.
 
     ``log_q`` is that of one draw for a user u. With ``counts`` its distribution is that over all batches that u is in:
     ``q_u(i) = (n_i - c_u(i)) / (N - N_u)``, n the counts, c_u the user's own, N and N_u their sums, then without what
     is excluded. A log-q correction needs that. Without ``counts`` it is the distribution within this batch:
     the occurrences of others over all of others.
 
-    What sampling within a batch does to it: draws without replacement each have the distribution of one draw, so the
-    mean over them estimates what it would with replacement, with less variance. The other users of a batch are a sample
-    of users, and the mean is one over their targets: a ratio, whose bias is of the order of 1 / B (long sequences
-    count a little less). On real logs with B = 128 it is below what can be measured: see docs/methods.md.
+    Two approximations: draws without replacement have each the distribution of one draw, so their mean is the same and
+    varies less. The other users of a batch are a sample of users: a ratio, with a bias of the order of 1 / B; on real
+    logs with B = 128 it is below what can be measured: see docs/methods.md.
 
     Args:
         k: K, or ``"all"``.
@@ -64,9 +63,8 @@ class InBatch:
         positions = _without_replacement(batch, self.k, self.per, rng)
         there, at = positions >= 0, positions.clamp(min=0)
         ids = torch.where(there, batch.targets_T[at], 0)
-        return Negatives(
-            ids, owner=torch.where(there, batch.position_users[at], NOBODY) if self.per == "batch" else None
-        )
+        owner = torch.where(there, batch.position_users[at], NOBODY) if self.per == "batch" else None
+        return Negatives(ids, owner=owner)
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""

@@ -22,17 +22,13 @@ class MemoryBank:
     batches are sorted longest first. A user's own targets, which may still be there from an epoch before, are never
     negatives for them; ``log_q`` is that of :class:`~negsample.samplers.in_batch.InBatch`.
 
-    They take no gradient themselves (``frozen``); for the batch's own targets beside them:
-    ``Mixture(InBatch("all"), MemoryBank(...))``. During the warm-up nothing is drawn while the bank fills, since
-    a model changes fast at first. CBNS keeps the vectors as they were when they were computed, to save an
-    encoder's work; here the bank keeps ids, and their vectors are read from the item table as they are now: the
-    same items, never stale.
-
-    The bank changes with each draw, so one object serves one training.
+    They take no gradient (``frozen``); with the batch's own targets: ``Mixture(InBatch("all"), MemoryBank(...))``. CBNS
+    keeps vectors as they were computed, to save an encoder's work; here the bank keeps ids, whose vectors are read from
+    the item table as they are now. The bank changes with each draw, so one object serves one training.
 
     Args:
         size: ids kept.
-        warm_up: batches before it is used.
+        warm_up: batches before it is used, since a model changes fast at first; the bank fills.
         counts: (V + 1,) how often each id is a target in training: ``log_q`` is that of the distribution over all
             batches. Without them it is that of one draw from what is in the bank.
     """
@@ -89,12 +85,10 @@ class MemoryBank:
 class Cache:
     """``K`` draws from the last ``size`` negatives that a selection chose, shared by the batch (XIR, NeurIPS'22).
 
-    What was informative is drawn again: :class:`~negsample.miners.Resample` updates this cache with what
-    it took. Until the cache is full, the missing part of it is the catalogue, evenly. ``log_q`` is exactly that of
-    this distribution. XIR keeps counts of all choices since the start; here the last ``size`` count, first in first
-    out.
-
-    The cache changes with each selection, so one object serves one training.
+    What was informative is drawn again: :class:`~negsample.miners.Resample` updates this cache with what it took. Until
+    the cache is full, the missing part of it is the catalogue, evenly; ``log_q`` is exactly that. XIR keeps counts of
+    all choices since the start; here the last ``size`` count. It changes with each selection, so one object serves one
+    training.
 
     Args:
         items: V.

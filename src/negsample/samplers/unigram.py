@@ -33,8 +33,6 @@ class Uniform:
     """
 
     def __init__(self, items: int, k: int, *, per: Per = "sequence") -> None:
-        if items < 1:
-            raise ValueError(f"items must be >= 1, got {items}")
         check_draws(k, per)
         self.k, self.per = k, per
         self._distribution = UniformDistribution(items)
@@ -105,8 +103,6 @@ class WholeCatalogue:
     per: Per = "batch"
 
     def __init__(self, items: int) -> None:
-        if items < 1:
-            raise ValueError(f"items must be >= 1, got {items}")
         self.k = items
         self._distribution = UniformDistribution(items)
 
