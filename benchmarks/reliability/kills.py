@@ -158,7 +158,6 @@ def _import_everything() -> None:
     import torch
 
     import negsample.cli
-    import negsample.cli.progress
     import negsample.cli.terminal
     import negsample.data.load
     import negsample.report.page

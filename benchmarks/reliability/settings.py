@@ -174,7 +174,7 @@ def _as_line(error: Exception, kind: str) -> str:
 def _by_command(tried: Try, data: Dataset, folder: Path) -> str | None:
     given = {key: value for key, value in (_SMALL | _own(tried.method)).items() if key not in tried.given} | tried.given
     changes = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
-    settings, negatives = settings_of(None, changes)
+    settings, negatives, _ = settings_of(None, changes)
     job = plan([data], [tried.method], repeats=1, seed=0, settings=settings, changes=negatives)[-1]
     check_fits([[job]])
     run_job(job, folder)

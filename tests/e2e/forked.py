@@ -73,7 +73,6 @@ def serve() -> None:
     import torch
 
     import negsample.cli
-    import negsample.cli.progress
     import negsample.cli.terminal
     import negsample.data.load
     import negsample.report.page

@@ -252,10 +252,15 @@ def test_what_is_ahead_is_said_before_it_is_done(run, compared, negsample):
     assert "In all" not in done(negsample(*command))  # nothing is
 
 
-def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(negsample):
-    said = done(negsample("methods", COLUMNS="50"))
-    for name in (*METHODS, "PopRec"):
-        assert name in said
+def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(installed):
+    for columns in (50, 80):
+        lines = done(installed("methods", COLUMNS=str(columns))).splitlines()
+        assert max(map(len, lines)) <= columns
+        firsts = [line.split()[0] for line in lines if line[0] != " "]
+        begin = firsts.index("random")
+        assert firsts[begin : begin + len(METHODS) + 1] == [*METHODS, "PopRec"]
+        assert len(lines) < 5 * len(METHODS)
+    assert "Petrov & Macdonald" in done(installed("methods", COLUMNS="140"))
 
 
 def test_methods_tells_all_of_one(negsample):

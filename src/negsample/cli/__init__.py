@@ -1,4 +1,4 @@
-"""The command line: verbs only, which parse, make the settings, call and print."""
+"""The command line: commands only, which parse, make the settings, call and print."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import typer
 
 from negsample.cli import data
 from negsample.cli.console import exit_code
+from negsample.cli.methods import methods_command
 from negsample.cli.options import with_bundles
 from negsample.cli.paper import reproduce_command
-from negsample.cli.runs import evaluate_command, methods_command, prepare_command, train_command, verify_command
+from negsample.cli.runs import evaluate_command, prepare_command, train_command, verify_command
 from negsample.cli.studies import compare_command, report_command, tune_command
 
 app = typer.Typer(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from negsample.plugins import loaded, sources_of
@@ -12,6 +13,11 @@ from negsample.settings import PrepareSettings, checked, run_settings
 
 if TYPE_CHECKING:
     from negsample.runs.job import Job
+
+
+def command_line() -> str:
+    """What was called, to be called again."""
+    return shlex.join(["negsample", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
 
 
 def command_to_train(dataset: str, prepared: PrepareSettings, job: Job, folder: str = "RUN") -> str:
@@ -23,29 +29,22 @@ def command_to_train(dataset: str, prepared: PrepareSettings, job: Job, folder: 
         job: what to train.
         folder: where the run shall be.
     """
-    from negsample.methods import negative_settings
+    from negsample.methods import changed_settings
 
-    given = job.settings.flat()
-    usual = run_settings().flat()
-    changes = dict(_differing(given, usual)) | dict(_differing(job.negatives, negative_settings(job.method, {})))
-    parts = ["negsample", "train", dataset, *_options(prepared), "--method", job.method, "--seed", str(job.seed)]
+    parts = ["negsample", "train", dataset]
+    for key, value in _changed(prepared.model_dump(), checked(PrepareSettings, {}).model_dump()).items():
+        parts += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
+    parts += ["--method", job.method, "--seed", str(job.seed)]
+    changes = _changed(job.settings.flat(), run_settings().flat()) | changed_settings(job.method, job.negatives)
     if "epochs" in changes:
         parts += ["--epochs", str(changes.pop("epochs"))]
     for key, value in changes.items():
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value, allow_nan=False)}"]
     for plugin in loaded():
-        if plugin.name in sources_of(job.method):
+        if plugin.name in sources_of(job.method, job.settings.model.backbone):
             parts += ["--plugin", plugin.path or plugin.name]
     return shlex.join([*parts, "--out", folder])
 
 
-def _options(prepared: PrepareSettings) -> Iterator[str]:
-    usual = checked(PrepareSettings, {}).model_dump()
-    for key, value in _differing(prepared.model_dump(), usual):
-        yield f"--{key.replace('_', '-')}"
-        if value is not True:
-            yield str(value)
-
-
-def _differing(given: Mapping[str, Any], usual: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((key, value) for key, value in given.items() if value != usual.get(key))
+def _changed(given: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if value != usual.get(key)}

@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from negsample.data.names import printable
 from negsample.errors import FailedError, InputError
@@ -29,6 +33,23 @@ class Output(Console):
 
 
 out = Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100)
+
+
+def table_of(*columns: str, words: Sequence[str] = ()) -> Table:
+    """A table of a name and of numbers; columns of ``words`` are broken over lines."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    for number, column in enumerate(columns):
+        left = not number or column in words
+        table.add_column(column, justify="left" if left else "right", no_wrap=column not in words)
+    return table
+
+
+def facts_of(facts: Iterable[tuple[str, str]]) -> Table:
+    """Two columns: what something is called, and what it is."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
+    for label, text in facts:
+        table.add_row(Text(label, style="dim"), Text(text))
+    return table
 
 
 def exit_code(app: typer.Typer) -> int:

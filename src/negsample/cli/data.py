@@ -1,13 +1,15 @@
-"""The verbs of ``negsample data``: list the public datasets, and fetch them."""
+"""The commands of ``negsample data``: list the public datasets, and fetch them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from negsample.cli.console import out
+from negsample.cli.console import out, table_of
 from negsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,15 +22,10 @@ app = typer.Typer(help="List public datasets, and fetch them from their publishe
 @app.command("list")
 def list_known() -> None:
     """List the known datasets: events, whether they are on this machine, content, address and terms."""
-    from rich import box
-    from rich.table import Table
-
     from negsample.data.bundled import BUNDLED
     from negsample.data.sources.source import SOURCES
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for column in ("name", "events", "here", "what"):
-        table.add_column(column, justify="right" if column == "events" else "left", no_wrap=column != "what")
+    table = table_of("name", "events", "here", "what", words=["what"])
     addresses = []
     for name, bundled in BUNDLED.items():
         table.add_row(name, f"{bundled.events:,}", "bundled", bundled.what)
@@ -51,7 +48,6 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a public dataset, or take it from a file; its checksum is compared."""
-    from negsample.cli.progress import coming
     from negsample.data.bundled import BUNDLED
     from negsample.data.load import public_dataset
     from negsample.data.sources.fetch import fetch as fetch_source
@@ -68,13 +64,25 @@ def fetch(
         if given is not None:
             out.plain(f"{given} was not read; to use it instead, delete {there.path.parent} first")
         return
-    with coming(out, name) as progress:
+    with _progress_of(name) as progress:
         there = fetch_source(source, given, progress=progress)
     out.plain(f"Fetched {name}: {there.path}")
     _print_note(there)
     out.plain(f"Terms: {source.terms}")
     out.plain(f"To cite: {source.citation}")
     out.plain(f"Use it by its name: negsample compare {name} --out DIR")
+
+
+@contextmanager
+def _progress_of(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A live line in a terminal; what is yielded is called with the bytes that are there, and all of them."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), DownloadColumn())
+    speed = (TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *speed, console=out, transient=True, disable=not out.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)
 
 
 def _here(source: Source) -> str:

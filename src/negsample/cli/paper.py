@@ -1,4 +1,4 @@
-"""The paper's study as a verb."""
+"""The paper's study as a command."""
 
 from __future__ import annotations
 
@@ -7,23 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from negsample.cli.options import (
-    Changes,
-    Doing,
-    Epochs,
-    Seed,
-    given_to_training,
-    settings_of,
-    whole_numbers,
-)
-from negsample.cli.studies import StudyRequest, carry_out, command_line
-from negsample.errors import FailedError
+from negsample.cli.commands import command_line
+from negsample.cli.options import Changes, Doing, Epochs, OutStudy, Seed, settings_of, whole_numbers
+from negsample.cli.study import StudyRequest, carry_out
 
 
 def reproduce_command(
-    folder: Annotated[
-        Path, typer.Option("--out", help="Folder of the study; the same command resumes an interrupted one.")
-    ],
+    folder: OutStudy,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -66,7 +56,7 @@ def reproduce_command(
     from negsample.paper.supplement import paper_supplement
 
     chosen = PRESETS[preset]
-    settings, negatives = settings_of(epochs, changes, chosen.training)
+    settings, negatives, given = settings_of(epochs, changes, common=chosen.training)
     factors = FACTORS if osf is None else [] if osf == "none" else whole_numbers("--osf", osf)
     there = which_data(datasets, data)
     loaded = {name: load_dataset(each, split=chosen.split) for name, each in there.items()}
@@ -77,7 +67,7 @@ def reproduce_command(
         seed=seed,
         settings=settings,
         changes=negatives,
-        given=[*given_to_training(epochs, changes), *negatives],
+        given=given,
         factors=factors,
         trials=response,
         folder=folder / "tuning",
@@ -94,6 +84,4 @@ def reproduce_command(
         supplement=paper_supplement,
         forecast_only=forecast_only,
     )
-    _, failures = carry_out(request, doing)
-    if failures:
-        raise FailedError(failures)
+    carry_out(request, doing)

@@ -1,4 +1,4 @@
-"""Verbs of one dataset, one run, one method."""
+"""The commands of one dataset, one run, one folder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from negsample.cli.console import out
 from negsample.cli.options import (
     Changes,
     Cutoffs,
+    DatasetName,
     Dial,
     Epochs,
+    MethodName,
     Plugins,
-    Preparing,
     Preset,
     Seed,
-    given_to_training,
     settings_of,
-    with_cutoffs,
 )
 from negsample.errors import InputError
+from negsample.settings import PrepareSettings
 
 
 def prepare_command(
@@ -31,7 +31,7 @@ def prepare_command(
     ],
     folder: Annotated[Path, typer.Option("--out", help="New folder of the prepared dataset.")],
     *,
-    preparing: Preparing,
+    preparing: PrepareSettings,
 ) -> None:
     """Prepare a log: split it by time, number users and items, write arrays."""
     from negsample.cli.terminal import print_dataset
@@ -40,20 +40,19 @@ def prepare_command(
     from negsample.data.prepare.pipeline import prepare
     from negsample.data.sources.source import SOURCES
 
-    settings = preparing.settings()
     if log in {*BUNDLED, *SOURCES} and not Path(log).exists():
         raise InputError(
             f"'{log}' is the name of a known dataset, which needs no preparing; "
             f"use the name itself, for example: negsample compare {log} --out DIR"
         )
-    data = prepare(read_log(log, **settings.reading()), settings, folder)
+    data = prepare(read_log(log, **preparing.reading()), preparing, folder)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
 
 
 def train_command(
-    dataset: Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")],
-    method: Annotated[str, typer.Option(help="A name of `negsample methods`.")],
+    dataset: DatasetName,
+    method: MethodName,
     folder: Annotated[Path, typer.Option("--out", help="New folder of the run.")],
     epochs: Epochs = None,
     seed: Seed = 0,
@@ -63,20 +62,15 @@ def train_command(
     cutoffs: Cutoffs = None,
     plugins: Plugins = None,
     *,
-    preparing: Preparing,
+    preparing: PrepareSettings,
 ) -> None:
     """Train one model with one method, and evaluate it."""
-    from negsample.paper.presets import PRESETS, remarks, whose
-
-    chosen_preset = PRESETS[preset]
-    changes = with_cutoffs(changes, cutoffs)
-    settings, negatives = settings_of(epochs, changes, chosen_preset.training)
-    prepared = preparing.settings()
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
     from negsample.data.load import load_dataset
     from negsample.execution.attempts import run_job
     from negsample.files.folders import check_place
     from negsample.methods import POPREC, method_names
+    from negsample.paper.presets import PRESETS, remarks, whose
     from negsample.runs.folder import is_run, read_run
     from negsample.runs.remeasure import set_dial
     from negsample.scoring.dial import parse_choice
@@ -85,14 +79,15 @@ def train_command(
     from negsample.studies.progress import progress_of
     from negsample.studies.study import plan
 
+    chosen_preset = PRESETS[preset]
+    settings, negatives, given = settings_of(epochs, changes, cutoffs, chosen_preset.training)
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
-    data = load_dataset(dataset, prepared, split=None if preparing.split else chosen_preset.split)
+    split = None if "split" in preparing.model_fields_set else chosen_preset.split
+    data = load_dataset(dataset, preparing, split=split)
     methods = chosen_preset.methods(names)
-    overrides = chosen_preset.overrides(
-        {data.name: whose(data.name).published}, [*methods, POPREC], [*given_to_training(epochs, changes), *negatives]
-    )
+    overrides = chosen_preset.overrides({data.name: whose(data.name).published}, [*methods, POPREC], given)
     job = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)[-1]
     for remark in remarks(chosen_preset, {data.name: data.split}, names):
         out.plain(remark)
@@ -126,13 +121,12 @@ def evaluate_command(
     """Evaluate the saved model of a finished run again."""
     from negsample.cli.terminal import print_metrics
     from negsample.runs.folder import read_run
-
-    method = read_run(run).config["method"]
     from negsample.runs.remeasure import remeasure
     from negsample.scoring.dial import parse_choice
 
     remeasure(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
-    print_metrics(out, method, read_run(run).metrics)
+    measured = read_run(run)
+    print_metrics(out, measured.config["method"], measured.metrics)
 
 
 def verify_command(
@@ -150,16 +144,3 @@ def verify_command(
         damaged += len(found.damaged)
     if damaged:
         raise InputError(f"{damaged} damaged in {folder}; what to do with each is said above")
-
-
-def methods_command(
-    name: Annotated[str | None, typer.Argument(help="One method: its formula, when to use it, its settings.")] = None,
-    plugins: Plugins = None,
-) -> None:
-    """List the methods: sampler, miner, loss, cost and source; with NAME all about one."""
-    from negsample.cli.terminal import print_method, print_methods
-
-    if name is None:
-        print_methods(out)
-    else:
-        print_method(out, name)

@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from negsample.analysis.measures import kinds_of
-from negsample.cli.console import Output
+from negsample.cli.console import Output, facts_of, table_of
 from negsample.data.dataset import Dataset
 from negsample.data.description import describe
 from negsample.data.popularity import COHORTS
@@ -41,11 +39,8 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
     out.print(Text(data.name, style="bold"))
     for note in data.manifest.notes:
         out.print(f"  {note}", highlight=False, markup=False)
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    for label, value in about.facts:
-        facts.add_row(Text(label, style="dim"), Text(value))
-    out.print(facts)
-    cohorts = _table("cohort", "items", "items %", "MPU %", "test events %")
+    out.print(facts_of(about.facts))
+    cohorts = table_of("cohort", "items", "items %", "MPU %", "test events %")
     for row in about.cohorts:
         cohorts.add_row(*row)
     out.print(cohorts)
@@ -63,7 +58,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
     several = len({line.dataset for line in ahead.lines}) > 1
     runs, trials = any(line.runs for line in ahead.lines), any(line.trials for line in ahead.lines)
     counts = ["runs"] * runs + ["trials"] * trials
-    table = _table("estimate", *["dataset"] * several, *counts, "memory", "a step", "steps", "a run")
+    table = table_of("estimate", *["dataset"] * several, *counts, "memory", "a step", "steps", "a run")
     for line in ahead.lines:
         table.add_row(
             line.method,
@@ -96,7 +91,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
 def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None:
     """The test figures of one run."""
     test = metrics["test"]
-    table = _table(f"{method}, test, %", "all", "warm", *COHORTS)
+    table = table_of(f"{method}, test, %", "all", "warm", *COHORTS)
     own = {name: f"{name}@10" for name in _own_metrics(test)}
     kinds = {name: MetricKind(**kind) for name, kind in metrics["metric_kinds"].items()}
     for name, label in ({"hr": "HR@10", "ndcg": "NDCG@10", "mrr": "MRR@10"} | own).items():
@@ -129,7 +124,7 @@ def print_study(out: Console, study: Study) -> None:
     kinds, dial = kinds_of(study.runs), study.about.get("dial", "none")
     for (dataset,), rows in study.table().group_by("dataset", maintain_order=True):
         columns = _STUDY_COLUMNS | {f"{name}@10": f"{name}@10" for name in _own_metrics(rows.columns)}
-        shown = _table(*columns.values(), "secs")
+        shown = table_of(*columns.values(), "secs")
         shown.title = f"{dataset}: test, %, mean ±sd of the runs"
         kind_of = {column: kinds.get(column.removesuffix("@10"), MetricKind()) for column in columns}
         best = {
@@ -166,7 +161,7 @@ def print_study(out: Console, study: Study) -> None:
 def print_best(out: Console, tuning: Tuning, command: str) -> None:
     """The trials of a search, best first, and the ``command`` that trains the best one's model."""
     trials = tuning.trials()
-    table = _table("trial", *tuning.space, "HR@10", "epoch", "seconds", "")
+    table = table_of("trial", *tuning.space, "HR@10", "epoch", "seconds", "")
     for each in sorted(trials, key=lambda trial: (trial.value or 0.0, trial.ndcg or 0.0), reverse=True)[:10]:
         values = (f"{each.params[key]:.4g}" for key in tuning.space)
         state = "" if each.state == "complete" else each.state
@@ -177,67 +172,6 @@ def print_best(out: Console, tuning: Tuning, command: str) -> None:
     seconds = sum(each.seconds for each in trials)
     out.print(f"{len(trials)} trials, {seconds:.0f} s of training; HR@10 is of validation, %.", highlight=False)
     out.print(f"Train it: {command}", highlight=False, markup=False, soft_wrap=True)
-
-
-def print_methods(out: Console) -> None:
-    """The table of methods."""
-    from negsample.methods import METHODS, POPREC, cost
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for column in ("method", "sampler > miner > loss", "a position costs", "paper"):
-        table.add_column(column, overflow="fold", no_wrap=column == "method")
-    for name, method in METHODS.items():
-        parts = f"{method.sampler} > {method.miner} > {method.loss}"
-        table.add_row(name, parts, cost(name), f"{method.paper} {method.year or ''}")
-    table.add_row(POPREC, "nothing is trained", "", "the most popular items, for everybody")
-    out.print(table)
-    out.print("negsample methods NAME says more of one: its formula, when to take it, its settings.", highlight=False)
-
-
-def print_method(out: Console, given: str) -> None:
-    """All that is said of one method."""
-    from negsample.errors import InputError
-    from negsample.methods import METHODS, POPREC, cost, method_names
-
-    names = method_names(given)
-    if len(names) != 1 or names[0] == POPREC:
-        raise InputError(f"methods takes one name of its table, got '{given}'; without a name it lists them all")
-    name = names[0]
-    method = METHODS[name]
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    for label, text in (
-        ("sampler", method.sampler),
-        ("miner", method.miner),
-        ("loss", method.loss),
-        ("a position costs", cost(name)),
-        ("paper", f"{method.paper} {method.year or ''}"),
-        ("formula", method.formula),
-        ("when to take it", method.take),
-        ("head, mid, tail", method.serves),
-    ):
-        if text.strip():  # a method of a plugin need not say all of it
-            facts.add_row(Text(label, style="dim"), Text(text))
-    out.print(Text(name, style="bold"))
-    out.print(facts)
-    settings = _table("setting", "default", "what it is")
-    settings.columns[2].no_wrap = False
-    settings.columns[2].justify = "left"
-    for key, field in method.settings.model_fields.items():
-        settings.add_row(key, _setting(field.default), field.description or "")
-    out.print(settings)
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(f"{each:.3g}" for each in value) + "]"
-    return str(value)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    return table
 
 
 def _print_kinds(out: Console, kinds: Mapping[str, MetricKind]) -> None:

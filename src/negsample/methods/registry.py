@@ -149,7 +149,7 @@ def cost(name: str) -> str:
     if method.merged:
         return "V scores, none kept in memory; nothing drawn"
     if method.sampler.k == "all":
-        return "a score for each target of the batch"
+        return "T scores, one for each target of the batch; nothing drawn"
     parts = getattr(method.sampler, "parts", [method.sampler])
     drawn = sum(getattr(part, "most", part.k) for part in parts)
     one = torch.zeros(1, drawn)
