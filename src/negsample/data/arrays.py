@@ -1,19 +1,24 @@
-"""The arrays of a prepared dataset, mapped from its files and checked."""
+"""The arrays of a prepared dataset, mapped from its files and checked, and their fingerprint."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from negsample.data import blocks
 from negsample.data.known import Known
 from negsample.data.manifest import Manifest
 from negsample.data.prepare.index import INDEX, write_index
 from negsample.files.checksums import LIST, Checksums, read_list
 
+Arrays = Mapping[str, NDArray[np.signedinteger[Any]]]
 ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "items": np.int32,
     "times": np.int64,
@@ -73,3 +78,20 @@ def _mapped(listed: Checksums, name: str, of: type[np.signedinteger[Any]], lengt
     if len(array) != length:
         raise listed.damaged(file, f"{len(array)} values, the manifest says {length}")
     return array
+
+
+def content_fingerprint(arrays: Arrays, user_ids: pl.Series, item_ids: pl.Series) -> str:
+    """12 hex digits of the SHA-256 over the arrays and the log's ids; the same wherever they lie."""
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name}:{array.dtype.str}:{len(array)};".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    for ids in (user_ids, item_ids):
+        digest.update(f"{ids.dtype}:{len(ids)};".encode())
+        if ids.dtype == pl.String:
+            digest.update(ids.str.len_bytes().to_numpy().data)
+            for some in ids.to_frame().iter_slices(blocks.BLOCK):
+                digest.update(some.to_series().str.join("").item().encode())
+        else:
+            digest.update(ids.to_numpy().data)
+    return digest.hexdigest()[:12]

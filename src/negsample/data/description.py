@@ -28,15 +28,16 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
     seen = _of(seen_train_events(dataset, model), about.train_events)
     repeats = _of(about.repeat_test_events[model.evaluation.history], measured)
     events, tests = about.events, about.test_events
+    sees = f"max_length {model.model.max_length}" + (", windows all" if model.training.windows == "all" else "")
     facts = [
         ("users", f"{about.users:,}"),
         ("items", f"{about.items:,}"),
         ("events", f"{events:,}"),
-        ("time", f"{_day(about.first_time)} to {_day(about.last_time)}"),
+        ("time", f"{about.first_time[:10]} to {about.last_time[:10]}"),
         ("train events", f"{about.train_events:,} before {_moment(about.valid_start)}"),
         ("validation events", f"{about.valid_events:,} from {_moment(about.valid_start)}"),
         ("test events", f"{tests:,} from {_moment(about.test_start)}"),
-        ("train events seen in training", f"{seen} at {_model(model)}"),
+        ("train events seen in training", f"{seen} at {sees}"),
         ("users trained on", f"{about.trained_users:,} with two train events or more"),
         ("test events of users without history", _of(about.test_events_without_history, tests)),
         ("cold items", f"{_of(about.cold_items, about.items)} in no train event"),
@@ -57,10 +58,6 @@ def seen_train_events(data: Dataset, settings: RunSettings) -> int:
     return int(np.minimum(events[events >= 2], most).sum())
 
 
-def _model(settings: RunSettings) -> str:
-    return f"max_length {settings.model.max_length}" + (", windows all" if settings.training.windows == "all" else "")
-
-
 def _cohort(name: str, facts: Cohort, tests: int) -> tuple[str, ...]:
     percents = (100 * facts.item_share, facts.mpu, 100 * facts.test_events / tests)
     return name, f"{facts.items:,}", *("none" if each is None else _significant(each) for each in percents)
@@ -70,15 +67,11 @@ def _of(count: int, total: int) -> str:
     return f"{count:,} ({_significant(100 * count / total)} %)"
 
 
-def _significant(value: float, digits: int = 2) -> str:
-    """``value`` with one decimal from 1 up, and with ``digits`` significant digits below."""
+def _significant(value: float) -> str:
+    """``value`` with one decimal from 1 up, and with two significant digits below."""
     if value == 0 or value >= 1:
         return f"{value:.1f}" if value else "0"
-    return f"{value:.{digits - 1 - math.floor(math.log10(value))}f}"
-
-
-def _day(moment: str) -> str:
-    return moment.split("T")[0]
+    return f"{value:.{1 - math.floor(math.log10(value))}f}"
 
 
 def _moment(moment: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
+from negsample.data import blocks
 from negsample.data.bundled import BUNDLED
 from negsample.data.dataset import Dataset, is_prepared, open_dataset
-from negsample.data.fingerprint import rows_digest
 from negsample.data.log.files import log_files, log_name, readable
 from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import QUERY, Frame
@@ -60,13 +63,11 @@ def load_dataset(
     with readable(path):
         if not str(dataset) or not path.exists():
             raise InputError(_unknown(str(dataset)))
-    return _as_prepared(path, asked) if is_prepared(path) else _from_files(path, cut)
-
-
-def _as_prepared(folder: Path, asked: PrepareSettings) -> Dataset:
+    if not is_prepared(path):
+        return _from_files(path, cut)
     given = [*asked.model_dump(exclude_defaults=True)]
-    _check_no_effect(given, f"{folder} is prepared already", ", or prepare the log again with other settings")
-    return open_dataset(folder)
+    _check_no_effect(given, f"{path} is prepared already", ", or prepare the log again with other settings")
+    return open_dataset(path)
 
 
 def _from_files(path: Path, settings: PrepareSettings) -> Dataset:
@@ -79,8 +80,19 @@ def _from_files(path: Path, settings: PrepareSettings) -> Dataset:
 def _from_frame(frame: Frame, settings: PrepareSettings, name: str | None) -> Dataset:
     log = read_log(frame, name=name, **settings.reading())
     with readable(Path(log.source), QUERY):
-        content = {"rows": rows_digest(log.frame), "name": log.name, "notes": log.notes, "source": log.source}
+        content = {"rows": _rows_digest(log.frame), "name": log.name, "notes": log.notes, "source": log.source}
     return _from_cache(log.name, content, lambda: log, settings)
+
+
+def _rows_digest(frame: pl.LazyFrame) -> str:
+    """The SHA-256 of the rows of ``frame`` in their order; some of them are held at a time."""
+    digest = hashlib.sha256(str(frame.collect_schema()).encode())
+
+    def add(rows: pl.DataFrame) -> None:
+        digest.update(rows.write_csv(include_header=False).encode())
+
+    frame.sink_batches(add, chunk_size=blocks.BLOCK, maintain_order=True, engine="streaming")
+    return digest.hexdigest()
 
 
 def _from_source(source: Source, asked: PrepareSettings) -> Dataset:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from negsample.errors import InputError
+from negsample.files.folders import writable
 
 
 @contextmanager
@@ -23,11 +24,9 @@ def marked(folders: Iterable[Path]) -> Iterator[list[Path]]:
     marks = [folder.absolute() / f".seen-{secrets.token_hex(8)}" for folder in dict.fromkeys(folders)]
     try:
         for mark in marks:
-            try:
+            with writable(mark.parent, "choose another --out"):
                 mark.parent.mkdir(parents=True, exist_ok=True)
                 mark.touch()
-            except OSError as error:
-                raise InputError(f"cannot write to {mark.parent}: {error.strerror}; choose another --out") from None
         yield marks
     finally:
         for mark in marks:

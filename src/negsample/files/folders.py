@@ -48,12 +48,21 @@ def finite(value: Any) -> Any:
     return value
 
 
+@contextmanager
+def writable(folder: Path, way_out: str) -> Iterator[None]:
+    """Turns what the system says against writing to ``folder`` into one line, an :class:`InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror or error}; {way_out}") from None
+
+
 def check_place(folder: Path, *, new: bool = False) -> None:
     """Refuses a folder for results that cannot be made or written in, before the work for it is done.
 
     ``new``: it must be empty or not be there yet.
     """
-    try:
+    with writable(folder, "choose another --out"):
         if new and folder.exists() and (folder.samefile(Path.cwd()) or not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} exists already; choose another --out, a new folder")
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
@@ -65,17 +74,13 @@ def check_place(folder: Path, *, new: bool = False) -> None:
                 pass
         elif not os.access(folder, os.W_OK | os.X_OK):
             raise InputError(f"{folder} cannot be written in; choose another --out")
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
 
 
 def make_folders(folder: Path, *names: str) -> None:
     """Make ``folder`` and those in it, where they are not there yet; what the system forbids is refused."""
-    try:
+    with writable(folder, "choose another --out"):
         for name in names:
             (folder / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from negsample.data import blocks
-from negsample.data.fingerprint import content_fingerprint
+from negsample.data.arrays import content_fingerprint
 from negsample.data.log.read import Log, read_log
 from negsample.data.popularity import median_percent, users_of_items
 from negsample.data.prepare.pipeline import prepare

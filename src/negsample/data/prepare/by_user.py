@@ -34,7 +34,9 @@ def by_user(events: Iterable[Events], offsets: NDArray[np.int64], folder: Path) 
     _partition(events, range_U, starts, folder)
     partitioned = map_events(folder)
     for start, stop in pairwise(starts):
-        yield _sorted(partitioned.take(slice(start, stop)))
+        some = partitioned.take(slice(start, stop))
+        frame = pl.DataFrame({name: np.asarray(column) for name, column in some._asdict().items()})
+        yield Events(*(column.to_numpy() for column in frame.sort("users", "times", maintain_order=True)))
 
 
 def _partition(
@@ -54,8 +56,3 @@ def _partition(
                 append(files, ordered.take(slice(stops[each] - counts[each], stops[each])))
             ends += counts
     assert (ends == starts[1:]).all(), "not the events of these offsets"
-
-
-def _sorted(events: Events) -> Events:
-    frame = pl.DataFrame({name: np.asarray(column) for name, column in events._asdict().items()})
-    return Events(*(column.to_numpy() for column in frame.sort("users", "times", maintain_order=True)))

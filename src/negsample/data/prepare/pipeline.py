@@ -13,17 +13,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.data.arrays import ARRAYS
+from negsample.data.arrays import ARRAYS, Arrays, content_fingerprint
 from negsample.data.dataset import Dataset, ids_path, is_prepared, open_dataset
-from negsample.data.fingerprint import Arrays, content_fingerprint
 from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
 from negsample.data.prepare.by_user import by_user
-from negsample.data.prepare.checks import check_useful, notes_on_events
 from negsample.data.prepare.events import Events, save_columns
-from negsample.data.prepare.facts import count_events
+from negsample.data.prepare.facts import check_useful, count_events, notes_on_events
 from negsample.data.prepare.index import write_index
 from negsample.data.prepare.selection import Selection, select
 from negsample.data.split import parts_by_block

@@ -17,7 +17,7 @@ from negsample.data.sources.fetched import ABOUT, KIND, LOG, Fetched, fetched, f
 from negsample.data.sources.source import SOURCES, Source
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, sum_of, write_list
-from negsample.files.folders import atomic_folder, write_json
+from negsample.files.folders import atomic_folder, writable, write_json
 
 
 def fetch(source: Source, given: Path | None = None, *, progress: Progress = lambda done, total: None) -> Fetched:
@@ -60,16 +60,13 @@ def _check_is_file(given: Path) -> None:
 def _locked(name: str) -> Iterator[None]:
     """This process alone fetches the source ``name`` as long as the block lasts."""
     folder = folder_of(name)
-    try:
+    with writable(folder, "choose another cache ($NEGSAMPLE_CACHE)"):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{name}.lock"), timeout=0):
-            yield
-    except Timeout:
-        raise InputError(f"another process is fetching {name} just now; wait for it") from None
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {folder}: {error.strerror or error}; choose another cache ($NEGSAMPLE_CACHE)"
-        ) from None
+        try:
+            with FileLock(folder.with_name(f".{name}.lock"), timeout=0):
+                yield
+        except Timeout:
+            raise InputError(f"another process is fetching {name} just now; wait for it") from None
 
 
 def _downloaded(source: Source, progress: Progress) -> Fetched:
