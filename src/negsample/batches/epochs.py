@@ -1,8 +1,11 @@
-"""The batches of an epoch: in what order users come."""
+"""The batches of an epoch: in what order users come, and the next ones made in advance."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +16,8 @@ from negsample.batches.windows import Ints, Which, spans, training_windows, wind
 from negsample.data import blocks
 from negsample.data.dataset import Dataset
 from negsample.settings import RunSettings
+
+T = TypeVar("T")
 
 
 def target_counts(data: Events, *, max_length: int, which: Which = "last") -> Ints:
@@ -82,3 +87,19 @@ def batches_of(data: Dataset, settings: RunSettings, exclude: Exclude, *, rng: t
         which=settings.training.windows,
         rng=rng,
     )
+
+
+def prefetched(source: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """The items of ``source``, in the same order, up to ``depth`` of them made in advance by a thread.
+
+    What ``source`` raises is raised here, in its place. The thread ends when this iterator is closed.
+    """
+    end = object()
+    worker = ThreadPoolExecutor(1)
+    ready = deque(worker.submit(next, source, end) for _ in range(1 + depth))
+    try:
+        while (item := ready.popleft().result()) is not end:
+            ready.append(worker.submit(next, source, end))
+            yield item  # type: ignore[misc]
+    finally:
+        worker.shutdown(cancel_futures=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -47,8 +47,7 @@ class Packed:
 
     def to(self, device: torch.device) -> Packed:
         """The same sequences on ``device``."""
-        items_T, positions_T, rows_T = (upload(each, device) for each in (self.items_T, self.positions_T, self.rows_T))
-        return Packed(items_T, positions_T, rows_T, self.offsets)
+        return replace(self, **_uploaded(self, device))
 
 
 @dataclass(frozen=True)
@@ -93,15 +92,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
-        return replace(
-            self,
-            inputs=self.inputs.to(device),
-            targets_T=upload(self.targets_T, device),
-            users_B=upload(self.users_B, device),
-            ends_B=upload(self.ends_B, device),
-            history_keys=upload(self.history_keys, device),
-            target_keys=None if self.target_keys is None else upload(self.target_keys, device),
-        )
+        return replace(self, inputs=self.inputs.to(device), **_uploaded(self, device))
 
     def part(self, first: int, last: int) -> Batch:
         """Sequences ``first .. last - 1`` alone."""
@@ -127,6 +118,10 @@ class Batch:
             history_keys=of_some(self.history_keys),
             target_keys=None if self.target_keys is None else of_some(self.target_keys),
         )
+
+
+def _uploaded(of: Packed | Batch, device: torch.device) -> dict[str, Any]:
+    return {name: upload(each, device) for name, each in vars(of).items() if isinstance(each, Tensor)}
 
 
 def upload(values: Tensor, device: torch.device) -> Tensor:

@@ -35,15 +35,13 @@ class ModelOptimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        self.rest.zero_grad()
-        for table in self.tables:
-            table.zero_grad()
+        for each in (self.rest, *self.tables):
+            each.zero_grad()
 
     def step(self) -> None:
         """Learn from them."""
-        self.rest.step()
-        for table in self.tables:
-            table.step()
+        for each in (self.rest, *self.tables):
+            each.step()
 
     def state_dict(self) -> dict[str, Any]:
         """What has been gathered so far, between two steps; the values themselves are the model's."""

@@ -62,9 +62,7 @@ def adam_step(
     gradients: list[Tensor],
     *,
     lr: float,
-    betas: tuple[float, float] = BETAS,
-    eps: float = EPS,
 ) -> None:
     """One step of Adam in place, by PyTorch's fused kernel; ``steps``: how many each value has made."""
-    beta1, beta2 = betas
-    adam(values, gradients, first, second, [], steps, lr=lr, beta1=beta1, beta2=beta2, eps=eps, **_PLAIN)
+    beta1, beta2 = BETAS
+    adam(values, gradients, first, second, [], steps, lr=lr, beta1=beta1, beta2=beta2, eps=EPS, **_PLAIN)

@@ -22,12 +22,11 @@ class RowAdagrad:
     Args:
         table: by rows, which are updated; it becomes the table's ``optimizer``.
         lr: the learning rate, usually larger than Adam's.
-        eps: added to the root.
         rng: as for :class:`~negsample.optim.RowAdam`.
     """
 
-    def __init__(self, table: ItemTable, *, lr: float, eps: float = EPS, rng: torch.Generator | None = None) -> None:
-        self.table, self.lr, self.eps = table, lr, eps
+    def __init__(self, table: ItemTable, *, lr: float, rng: torch.Generator | None = None) -> None:
+        self.table, self.lr = table, lr
         self._write = RowWriter(table.weight, rng)
         self._sums = torch.zeros(len(table.weight), device=table.weight.device)
         self._lookups = Lookups()
@@ -50,7 +49,7 @@ class RowAdagrad:
         (ids, rows, _, _), gradient = taken
         sums = self._sums.index_select(0, ids).add_(gradient.square().mean(1))
         self._sums.index_copy_(0, ids, sums)
-        self._write(ids, rows.addcdiv_(gradient, sums.sqrt_().add_(self.eps).unsqueeze(1), value=-self.lr))
+        self._write(ids, rows.addcdiv_(gradient, sums.sqrt_().add_(EPS).unsqueeze(1), value=-self.lr))
 
     @torch.no_grad()
     def _current(self, ids_N: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

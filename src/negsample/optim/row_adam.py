@@ -35,27 +35,15 @@ class RowAdam:
     Args:
         table: by rows, which are updated; it becomes the table's ``optimizer``.
         lr: the learning rate.
-        betas: decay of the first and second moments; ``beta1 < sqrt(beta2)``.
-        eps: added to the root of the second moment.
         rng: for the rounding of a bfloat16 table, on its device: up or down at random, right in the mean. To the
             nearest, steps below 1/256 of a value would be lost.
 
     Raises:
-        ValueError: the betas break their rule, or a bfloat16 table comes without ``rng``.
+        ValueError: a bfloat16 table comes without ``rng``.
     """
 
-    def __init__(
-        self,
-        table: ItemTable,
-        *,
-        lr: float,
-        betas: tuple[float, float] = BETAS,
-        eps: float = EPS,
-        rng: torch.Generator | None = None,
-    ) -> None:
-        if not 0 <= betas[0] < math.sqrt(betas[1]) < 1:
-            raise ValueError(f"betas must have 0 <= beta1 < sqrt(beta2) < 1, got {betas}; (0.9, 0.98) are usual")
-        self.table, self.lr, self.betas, self.eps = table, lr, betas, eps
+    def __init__(self, table: ItemTable, *, lr: float, rng: torch.Generator | None = None) -> None:
+        self.table, self.lr = table, lr
         self._write = RowWriter(table.weight, rng)
         device = table.weight.device
         # Written once here: memory that the first steps touch first costs them more than all else they do.
@@ -63,8 +51,8 @@ class RowAdam:
         self._second = pages.empty(table.weight.shape, device=device).zero_()
         self._touched_at = torch.zeros(len(table.weight), dtype=torch.int32, device=device)
         self._steps_there = torch.zeros((), device=device)
-        self._ratio = betas[0] / math.sqrt(betas[1])
-        reach = 1 if betas[0] == 0 else math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
+        self._ratio = BETAS[0] / math.sqrt(BETAS[1])  # below 1: the series has an end
+        reach = 1 if BETAS[0] == 0 else math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
         self._powers = self._ratio ** torch.arange(reach, 0, -1, device=device, dtype=torch.float64)
         # By step t0: the updates deferred of a row touched last at t0, since the last `apply_deferred`.
         self._deferred = torch.zeros(1024, device=device)
@@ -86,9 +74,7 @@ class RowAdam:
         if taken is None:
             return
         (ids, rows, (first, second), _), gradient = taken
-        adam_step(
-            [rows], [first], [second], [self._steps_there], [gradient], lr=self.lr, betas=self.betas, eps=self.eps
-        )
+        adam_step([rows], [first], [second], [self._steps_there], [gradient], lr=self.lr)
         self._write(ids, rows)
         write_rows(self._first, ids, first)
         write_rows(self._second, ids, second)
@@ -132,7 +118,7 @@ class RowAdam:
         touched_at = self._touched_at.index_select(0, ids_N).long()
         rows = self._caught_up(ids_N, first, second, touched_at)
         rested = (self._lookups.steps - touched_at).unsqueeze(1)
-        return rows, (first.mul_(_decay(self.betas[0], rested)), second.mul_(_decay(self.betas[1], rested)))
+        return rows, (first.mul_(_decay(BETAS[0], rested)), second.mul_(_decay(BETAS[1], rested)))
 
     def _caught_up(self, ids_N: Tensor, first_ND: Tensor, second_ND: Tensor, touched_at_N: Tensor) -> Tensor:
         rows = self.table.weight.index_select(0, ids_N).float()
@@ -140,9 +126,9 @@ class RowAdam:
         # eps matters where gradients are tiny. Its share of the divisor grows while a row rests, and grows or shrinks
         # with the bias correction: taken as it is in the middle of what moves the row.
         middle = ((self._lookups.steps - touched_at_N + 1) / 2).clamp_(max=1 / (1 - self._ratio)).unsqueeze(1)
-        decay = self.betas[1]
+        decay = BETAS[1]
         unbiased = (1 - torch.pow(decay, touched_at_N.unsqueeze(1) + middle)).sqrt_()
-        eps = unbiased.mul_(torch.pow(decay, -middle / 2)).mul_(self.eps)
+        eps = unbiased.mul_(torch.pow(decay, -middle / 2)).mul_(EPS)
         return rows.addcdiv_(first_ND * deferred, (second_ND + _TINY).sqrt_().add_(eps), value=-self.lr)
 
     def _defer_updates(self) -> None:
@@ -150,7 +136,7 @@ class RowAdam:
         now = self._lookups.steps
         if now == len(self._deferred):
             self._deferred = torch.cat([self._deferred, torch.zeros_like(self._deferred)])
-        unbiased = math.sqrt(1 - self.betas[1] ** now) / (1 - self.betas[0] ** now)
+        unbiased = math.sqrt(1 - BETAS[1] ** now) / (1 - BETAS[0] ** now)
         reach = min(now, len(self._powers))
         self._deferred[now - reach : now] += self._powers[-reach:] * unbiased
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from negsample.batches.epochs import batches_again, batches_of
+from negsample.batches.epochs import batches_again, batches_of, prefetched
 from negsample.batches.packed import Batch
-from negsample.batches.prefetch import prefetched
 from negsample.data.dataset import Dataset
 from negsample.errors import guarded
 from negsample.methods import Method

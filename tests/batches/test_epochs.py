@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from negsample.batches.prefetch import prefetched
+from negsample.batches.epochs import prefetched
 
 
 @pytest.mark.parametrize("depth", [1, 2, 50])
