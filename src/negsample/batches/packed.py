@@ -45,6 +45,10 @@ class Packed:
         """Where the tensors live."""
         return self.items_T.device
 
+    def span(self, first: int, last: int) -> slice:
+        """The positions of sequences ``first .. last - 1``."""
+        return slice(*self.offsets[[first, last]].tolist())
+
     def to(self, device: torch.device) -> Packed:
         """The same sequences on ``device``."""
         return replace(self, **_uploaded(self, device))
@@ -96,13 +100,9 @@ class Batch:
 
     def part(self, first: int, last: int) -> Batch:
         """Sequences ``first .. last - 1`` alone."""
-        start, stop = self.inputs.offsets[first], self.inputs.offsets[last]
-        inputs = Packed(
-            self.inputs.items_T[start:stop],
-            self.inputs.positions_T[start:stop],
-            self.inputs.rows_T[start:stop] - first,
-            self.inputs.offsets[first : last + 1] - start,
-        )
+        whole, here = self.inputs, self.inputs.span(first, last)
+        offsets = whole.offsets[first : last + 1] - here.start
+        inputs = Packed(whole.items_T[here], whole.positions_T[here], whole.rows_T[here] - first, offsets)
         bounds = torch.tensor([first, last], device=self.device) * (self.catalogue_size + 1)
 
         def of_some(keys: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class Batch:
         return replace(
             self,
             inputs=inputs,
-            targets_T=self.targets_T[start:stop],
+            targets_T=self.targets_T[here],
             users_B=self.users_B[first:last],
             ends_B=self.ends_B[first:last],
             history_keys=of_some(self.history_keys),

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from negsample.batches.packed import Packed, upload
 from negsample.models.attention import Bins, bins_of, lay
+from negsample.models.build import Backbone
 from negsample.models.dropout import Piece, dropout_by_piece
 from negsample.models.sasrec import NORM_EPS, Block, SASRec, encode
 
@@ -31,18 +32,20 @@ class Together:
         models: of one shape, on one device.
 
     Raises:
-        ValueError: they are not of one shape.
+        ValueError: they are no SASRec, or not of one shape.
     """
 
-    def __init__(self, models: Sequence[SASRec]) -> None:
-        first = models[0]
+    def __init__(self, models: Sequence[Backbone]) -> None:
+        self.models = [model for model in models if isinstance(model, SASRec)]
+        if len(self.models) < len(models):
+            raise ValueError("only models of SASRec can be trained together")
+        first, models = self.models[0], self.models
         shapes = [{name: each.shape for name, each in _dense(model)} for model in models]
         if any(shape != shapes[0] for shape in shapes):
             raise ValueError("models that are computed together must be of one shape")
         for name in ("heads", "dropout"):
             if len(found := {getattr(model, name) for model in models}) > 1:
                 raise ValueError(f"models that are computed together must have one {name}, got {sorted(found)}")
-        self.models = list(models)
         self.heads, self.dropout = first.heads, first.dropout
         self._stacks = {name: _stack([dict(_dense(model))[name] for model in models]) for name, _ in _dense(first)}
         self._blocks = [self._block(number) for number in range(len(first.blocks))]

@@ -70,14 +70,12 @@ class BestWeights:
         """
         if self._keep is None:
             self._file.seek(0)
-            weights: dict[str, Any] = torch.load(self._file, map_location=device, weights_only=True)
-            return weights
+            return dict(torch.load(self._file, map_location=device, weights_only=True))
         path = self._checked(self._keep)
         try:
-            weights = torch.load(path, map_location=device, weights_only=True)
+            return dict(torch.load(path, map_location=device, weights_only=True))
         except Exception as error:  # torch and its unpickler each have errors of their own
             raise damaged(path, error) from None
-        return weights
 
     def state(self) -> list[Any]:
         """All but the weights."""

@@ -48,15 +48,14 @@ class StepInputs(NamedTuple):
 
     def part(self, first: int, last: int) -> StepInputs:
         """Sequences ``first .. last - 1`` alone."""
-        low, high = self.batch.inputs.offsets[[first, last]].tolist()
-        negatives = self.negatives
+        negatives, here = self.negatives, self.batch.inputs.span(first, last)
         return self._replace(
             batch=self.batch.part(first, last),
             negatives=negatives._replace(
                 ids=self.rows_of(negatives.ids, first, last),
                 log_q=None if negatives.log_q is None else self.rows_of(negatives.log_q, first, last),
-                pos_log_q_T=None if negatives.pos_log_q_T is None else negatives.pos_log_q_T[low:high],
-                masked_T=None if negatives.masked_T is None else negatives.masked_T[low:high],
+                pos_log_q_T=None if negatives.pos_log_q_T is None else negatives.pos_log_q_T[here],
+                masked_T=None if negatives.masked_T is None else negatives.masked_T[here],
             ),
         )
 
@@ -64,8 +63,8 @@ class StepInputs(NamedTuple):
         """What of ``values`` (K,), (B, K) or (T, K) is of these sequences."""
         if values.dim() == 1:
             return values
-        low, high = self.batch.inputs.offsets[[first, last]].tolist()
-        return values[first:last] if len(values) == self.batch.sequences else values[low:high]
+        sequences = len(values) == self.batch.sequences
+        return values[first:last] if sequences else values[self.batch.inputs.span(first, last)]
 
 
 def step_options(settings: RunSettings, models: int = 1) -> StepOptions:

@@ -16,7 +16,7 @@ from negsample.batches.packed import Batch
 from negsample.data.dataset import Dataset
 from negsample.errors import guarded
 from negsample.methods import Method
-from negsample.models import Backbone, SASRec, Together
+from negsample.models import Backbone, Together
 from negsample.models.build import check_items, check_model
 from negsample.optim import ModelOptimizer, optimizer_of, release
 from negsample.samplers import Negatives
@@ -90,7 +90,7 @@ def _fit(
 ) -> None:
     """All epochs. What the optimizer holds is let go of at the end, before the best weights are read."""
     models = [training.model for training in trainings]
-    together = None if len(models) == 1 else _together(models)
+    together = None if len(models) == 1 else Together(models)
     parameters = models[0].parameters() if together is None else together.parameters()
     rounding = [training.rounding_rng for training in trainings]
     optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding)
@@ -130,13 +130,6 @@ def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, check
     for training, saved in zip(trainings, state["trainings"], strict=True):
         training.restore(saved)
     return trainings[0].log[-1]
-
-
-def _together(models: Sequence[Backbone]) -> Together:
-    found = [model for model in models if isinstance(model, SASRec)]
-    if len(found) < len(models):
-        raise ValueError("only models of SASRec can be trained together")
-    return Together(found)
 
 
 def _step(

@@ -137,9 +137,8 @@ def _loss_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Te
 def _sums_of_part(
     given: StepInputs, vectors: Vectors, states_TD: Tensor, start: torch.Generator, part: tuple[int, int]
 ) -> Tensor:
-    low, high = given.batch.inputs.offsets[list(part)].tolist()
     own = given.part(*part)._replace(rng=start.clone_state())
-    scored = mined(own, vectors.part(given, *part), states_TD[low:high])
+    scored = mined(own, vectors.part(given, *part), states_TD[given.batch.inputs.span(*part)])
     return given.method.loss(scored.pos_T, scored.neg_TK, parts=True)
 
 

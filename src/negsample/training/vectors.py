@@ -34,10 +34,10 @@ class Vectors(NamedTuple):
         """Those of sequences ``first .. last - 1``, not looked up yet."""
         assert isinstance(self.targets, Rows)
         assert isinstance(self.negatives, Rows)
-        low, high = given.batch.inputs.offsets[[first, last]].tolist()
+        here = given.batch.inputs.span(first, last)
         (matrix_ND, targets_T), (_, negatives) = self.targets, self.negatives
-        targets, ids = Rows(matrix_ND, targets_T[low:high]), Rows(matrix_ND, given.rows_of(negatives, first, last))
-        return Vectors(self.inputs_TD[low:high], targets, ids)
+        targets, ids = Rows(matrix_ND, targets_T[here]), Rows(matrix_ND, given.rows_of(negatives, first, last))
+        return Vectors(self.inputs_TD[here], targets, ids)
 
 
 def look_up(given: StepInputs) -> Vectors:
