@@ -144,7 +144,7 @@ def test_stopped_and_carried_on_is_as_never_stopped(method, changes, data, tmp_p
 
 def test_epochs_that_were_kept_are_not_trained_again(data, tmp_path, monkeypatch):
     job, steps = job_of(data, "random"), []
-    monkeypatch.setattr("negsample.training.loop.step", counting := Counting(steps))
+    monkeypatch.setattr("negsample.training.loop.step_of", counting := Counting(steps))
     with pytest.raises(StoppedError):
         run_jobs([job], [tmp_path / "run"], watch=stopping_after(4, []))
     of_four = len(steps)
@@ -155,9 +155,9 @@ def test_epochs_that_were_kept_are_not_trained_again(data, tmp_path, monkeypatch
 
 class Counting:
     def __init__(self, steps):
-        from negsample.training.step import step
+        from negsample.training.step import step_of
 
-        self.step, self.steps, self.calls = step, steps, 0
+        self.step, self.steps, self.calls = step_of, steps, 0
 
     def __call__(self, *arguments, **named):
         self.calls += 1

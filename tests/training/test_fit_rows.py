@@ -150,17 +150,17 @@ def contents(batch, negatives):
 @pytest.mark.parametrize("name", ["mixed", "sampled-softmax-log-q", "cross-batch", "in-batch-log-q"])
 @pytest.mark.parametrize("factor", [1, 2])
 def test_after_so_many_epochs_only_kept_batches_are_taken(name, factor, data, monkeypatch):
-    used, step, counted = [], train.step, []
+    used, step_of, counted = [], train.step_of, []
 
-    def watched(model, method, batch, optimizer, *, negatives, **options):
-        used.append(contents(batch, negatives))
-        return step(model, method, batch, optimizer, negatives=negatives, **options)
+    def watched(inputs, optimizer, **options):
+        used.extend(contents(each.batch, each.negatives) for each in inputs)
+        return step_of(inputs, optimizer, **options)
 
     def sampler(inner):
         counted.append(Counted(inner))
         return counted[-1]
 
-    monkeypatch.setattr(train, "step", watched)
+    monkeypatch.setattr(train, "step_of", watched)
     _, plain = trained(data, name)
     used.clear()
     _, fitted = trained(data, name, sampler, oversampling_factor=factor)

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from negsample.batches.epochs import batches_again, batches_of, prefetched
 from negsample.batches.packed import Batch
@@ -26,7 +25,7 @@ from negsample.training.divergence import EpochLosses
 from negsample.training.inputs import StepInputs, propose, step_options
 from negsample.training.replay import Replay, laid_together
 from negsample.training.state import Epoch, Fitted, TrainingState
-from negsample.training.step import step, step_together
+from negsample.training.step import step_of
 
 Drawn = tuple[Batch, Negatives]
 """A batch and its negatives."""
@@ -92,14 +91,19 @@ def _fit(
     models = [training.model for training in trainings]
     together = None if len(models) == 1 else Together(models)
     parameters = models[0].parameters() if together is None else together.parameters()
-    rounding = [training.rounding_rng for training in trainings]
-    optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding)
+    rounding_rngs = [training.rounding_rng for training in trainings]
+    optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding_rngs)
+    options, dropout_rngs = step_options(settings, len(models)), [training.dropout_rng for training in trainings]
     last = _resume(trainings, optimizer, checkpoint)
     for epoch in range(last.epoch + 1, settings.training.epochs + 1):
         began = time.perf_counter()
         losses = EpochLosses(trainings, epoch)
         for drawn in zip(*(_epoch(training, data, settings, epoch) for training in trainings), strict=True):
-            loss_S = _step(trainings, drawn, together, optimizer, settings)
+            inputs = [
+                StepInputs(training.model, training.method, batch, negatives, training.negatives_rng, options)
+                for training, (batch, negatives) in zip(trainings, drawn, strict=True)
+            ]
+            loss_S = step_of(inputs, optimizer, dropout_rngs=dropout_rngs, together=together)
             losses.add(loss_S, [batch.users_B for batch, _ in drawn])
         means = losses.means()
         seconds, steps = last.seconds + (time.perf_counter() - began) / len(trainings), last.steps + len(losses)
@@ -130,27 +134,6 @@ def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, check
     for training, saved in zip(trainings, state["trainings"], strict=True):
         training.restore(saved)
     return trainings[0].log[-1]
-
-
-def _step(
-    trainings: Sequence[TrainingState],
-    drawn: Sequence[Drawn],
-    together: Together | None,
-    optimizer: ModelOptimizer,
-    settings: RunSettings,
-) -> Tensor:
-    """(S,) losses of one update of all ``trainings``."""
-    options = step_options(settings, len(trainings))
-    if together is None:
-        (training,), ((batch, negatives),) = trainings, drawn
-        rngs = {"negatives_rng": training.negatives_rng, "dropout_rng": training.dropout_rng}
-        model, method = training.model, training.method
-        return step(model, method, batch, optimizer, **rngs, negatives=negatives, options=options).unsqueeze(0)
-    inputs = [
-        StepInputs(training.model, training.method, batch, negatives, training.negatives_rng, options)
-        for training, (batch, negatives) in zip(trainings, drawn, strict=True)
-    ]
-    return step_together(together, inputs, optimizer, dropout_rngs=[training.dropout_rng for training in trainings])
 
 
 def _epoch(training: TrainingState, data: Dataset, settings: RunSettings, epoch: int) -> Iterator[Drawn]:

@@ -57,26 +57,41 @@ def step(
     check_items(model.table.items, batch.catalogue_size, "the batch")
     negatives = negatives or propose(method, batch, rng=negatives_rng)
     given = StepInputs(model, method, batch, negatives, negatives_rng, options)
-    vectors = look_up(given)
-    with _autocast(batch.device, options.autocast):
-        states_TD = model(vectors.inputs_TD, batch.inputs, dropout_rng)
-    padding_D = model.padding_state if isinstance(model, SASRec) else None
-    loss = loss_of(given, vectors, states_TD.float(), padding_D)
-    _update(loss, optimizer)
-    return loss.detach()
+    return step_of([given], optimizer, dropout_rngs=[dropout_rng])[0]
 
 
-def step_together(
-    together: Together, inputs: Sequence[StepInputs], optimizer: Optimizer, *, dropout_rngs: Sequence[torch.Generator]
+def step_of(
+    inputs: Sequence[StepInputs],
+    optimizer: Optimizer,
+    *,
+    dropout_rngs: Sequence[torch.Generator],
+    together: Together | None = None,
 ) -> Tensor:
-    """One update of S models, each by its own ``inputs``. Returns their (S,) losses, detached."""
+    """One update of S models, each by its own ``inputs``, of more than one by ``together``. Returns their (S,) losses,
+    detached."""
     vectors = [look_up(each) for each in inputs]
-    with _autocast(inputs[0].batch.device, inputs[0].options.autocast):
-        states = together([each.inputs_TD for each in vectors], [each.batch.inputs for each in inputs], dropout_rngs)
-    each_model = zip(inputs, vectors, states, together.padding_states, strict=True)
+    number_type = inputs[0].options.autocast
+    with torch.autocast(inputs[0].batch.device.type, number_type, enabled=number_type is not None):
+        states, paddings = _encoded(inputs, vectors, dropout_rngs, together)
+    each_model = zip(inputs, vectors, states, paddings, strict=True)
     loss_S = torch.stack([loss_of(given, own, states_TD.float(), D) for given, own, states_TD, D in each_model])
     _update(loss_S.sum(), optimizer)
     return loss_S.detach()
+
+
+def _encoded(
+    inputs: Sequence[StepInputs],
+    vectors: Sequence[Vectors],
+    dropout_rngs: Sequence[torch.Generator],
+    together: Together | None,
+) -> tuple[list[Tensor], Sequence[Tensor | None]]:
+    """The states of each model, and its state of a position without an item, where it has one."""
+    inputs_TD, packed = [each.inputs_TD for each in vectors], [each.batch.inputs for each in inputs]
+    if together is not None:
+        return together(inputs_TD, packed, dropout_rngs), together.padding_states
+    (model,) = (each.model for each in inputs)
+    padding_D = model.padding_state if isinstance(model, SASRec) else None
+    return [model(inputs_TD[0], packed[0], dropout_rngs[0])], [padding_D]
 
 
 def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None = None) -> Tensor:
@@ -140,10 +155,6 @@ def _sums_of_part(
     own = given.part(*part)._replace(rng=start.clone_state())
     scored = mined(own, vectors.part(given, *part), states_TD[given.batch.inputs.span(*part)])
     return given.method.loss(scored.pos_T, scored.neg_TK, parts=True)
-
-
-def _autocast(device: torch.device, to: torch.dtype | None) -> torch.autocast:
-    return torch.autocast(device.type, to, enabled=to is not None)
 
 
 def _update(loss: Tensor, optimizer: Optimizer) -> None:
