@@ -155,7 +155,7 @@ def no_report() -> Iterator[None]:
 def no_drawing() -> Iterator[None]:
     """Reports whose SVG files are empty: the tests of a module that looks at other things than pictures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("negsample.report.drawing.Drawing.svg", lambda *_: "<svg></svg>")
+        patch.setattr("negsample.report.figures.drawn", lambda specs, config: ["<svg></svg>"] * len(specs))
         yield
 
 

@@ -180,7 +180,7 @@ def test_ties_cannot_be_told():
 def test_losing_to_the_baseline_is_said_first():
     rows = (row("mixed", 0.02), row("random", 0.01), popular(0.05))
     found = said(*rows)
-    assert found.headline.startswith("On validation no trained method has a higher NDCG@10 than PopRec, `mixed` as the")
+    assert found.headline.startswith("On validation no trained method has a higher NDCG@10 than PopRec: as they")
     assert "The test confirms that `mixed` has a lower NDCG@10 than PopRec." in found.headline
     assert list(found.claims) == ["`mixed` has a lower NDCG@10 than PopRec"]
     assert "The test cannot tell whether" in said(*rows, p=lambda *key: LEVEL).headline

@@ -13,7 +13,7 @@ from negsample.analysis.measures import kinds_of
 from negsample.cli.console import Output, facts_of, table_of
 from negsample.data.dataset import Dataset
 from negsample.data.description import describe
-from negsample.data.popularity import COHORTS
+from negsample.data.popularity import COHORTS, MPU
 from negsample.evaluation.metrics import MetricKind
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
     for row in about.cohorts:
         cohorts.add_row(*row)
     out.print(cohorts)
+    out.print(f"  {MPU}", style="dim", highlight=False)
 
 
 def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 COHORTS = ("head", "mid", "tail")
 HEAD, MID, TAIL = range(3)
+MPU = "MPU: the median, over a cohort's items, of the share of the users with train events who have the item."
 
 
 def popularity_order(counts: Ints) -> Ints:

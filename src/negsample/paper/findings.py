@@ -55,8 +55,10 @@ def _popularity_trades(rows: Mapping[str, TableRow], tests: Comparisons) -> Find
         more = judged({"random": tests.of_table(BALANCE, "all", method, "random")})
         less = judged({"random": tests.of_table(ACCURACY, "all", method, "random")}, "lower")
         evidence += [(f"`{method}` has more Balance", more), (f"`{method}` has a lower NDCG@10", less)]
+    verdicts = {each.verdict for _, each in evidence}
+    verdict: Verdict = "holds" if verdicts == {"holds"} else "cannot be told here"
     claim = "Negatives by popularity give more Balance than random ones, and take total accuracy."
-    return Finding(claim, _all_of([each.verdict for _, each in evidence]), evidence)
+    return Finding(claim, "does not hold" if "does not hold" in verdicts else verdict, evidence)
 
 
 def _adaptive_mixed_leads(rows: Mapping[str, TableRow], tests: Comparisons) -> Finding:
@@ -64,10 +66,3 @@ def _adaptive_mixed_leads(rows: Mapping[str, TableRow], tests: Comparisons) -> F
     found = judged({method: tests.of_table(ACCURACY, "all", "adaptive-mixed", method) for method in others})
     evidence = [("`adaptive-mixed` has a higher NDCG@10", found)]
     return Finding("Adaptive with mixed has the highest accuracy.", found.verdict, evidence)
-
-
-def _all_of(verdicts: Sequence[Verdict]) -> Verdict:
-    """What several claims give together."""
-    if "does not hold" in verdicts:
-        return "does not hold"
-    return "holds" if set(verdicts) == {"holds"} else "cannot be told here"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from negsample.analysis.advice import Advice, Purpose
+from negsample.analysis.advice import Advice
 from negsample.analysis.claims import Judged, judged, judged_below_baseline, judged_purpose
 from negsample.analysis.measures import ACCURACY, TAIL
 from negsample.analysis.significance import Comparisons, Difference
@@ -17,19 +17,16 @@ _TINY = 0.001  # a p below it is not told
 
 
 def claims_table(label: str, claims: Sequence[tuple[str, Judged]]) -> ShownTable:
-    """A line a claim."""
+    """A line a claim: its verdict, and who differs how."""
+    lines = []
+    for text, found in (each for each in claims if each[1].others):
+        undecided = _tested(found.undecided, above=True)
+        if found.undecided and found.detectable is not None:
+            undecided += f"; smallest detectable difference {100 * found.detectable:.2g}{SPACE}percentage points"
+        untested = "; ".join(f"{_counted(names)}: {why}" for why, names in found.untested.items())
+        lines.append((text, found.verdict, _tested(found.agree), _tested(found.contrary), undecided, untested))
     headings = ("Claim", "On test", "Significant as claimed", "Significant the other way")
-    lines = [claim_line(text, found) for text, found in claims if found.others]
     return ShownTable(label, (*headings, "No significant difference", "Not tested"), lines, kind="text claims")
-
-
-def claim_line(text: str, found: Judged) -> tuple[str, ...]:
-    """The claim, its verdict, and who differs how."""
-    undecided = _tested(found.undecided, above=True)
-    if found.undecided and found.detectable is not None:
-        undecided += f"; smallest detectable difference {points(found.detectable)}"
-    untested = "; ".join(f"{_counted(names)}: {why}" for why, names in found.untested.items())
-    return text, found.verdict, _tested(found.agree), _tested(found.contrary), undecided, untested
 
 
 def advice_claims(advice: Advice, tests: Comparisons) -> list[tuple[str, Judged]]:
@@ -37,9 +34,14 @@ def advice_claims(advice: Advice, tests: Comparisons) -> list[tuple[str, Judged]
     if advice.baseline_leads and advice.accuracy.chosen is not None:
         first = f"{called(advice.accuracy.chosen)} has a lower NDCG@10 than PopRec"
         return [(first, judged_below_baseline(advice, tests))]
+    highest = (
+        "the highest NDCG@10",
+        "the highest tail HR@10",
+        "the highest Balance of the methods that keep 90 % of the best NDCG@10 on validation",
+    )
     found = [
-        (f"{called(purpose.chosen)} has {_claimed(purpose, advice)}", judged_purpose(purpose, advice, tests))
-        for purpose in advice.purposes
+        (f"{called(purpose.chosen)} has {figure}", judged_purpose(purpose, advice, tests))
+        for purpose, figure in zip(advice.purposes, highest, strict=True)
         if purpose.chosen is not None
     ]
     accurate, tail = advice.accuracy.chosen, advice.tail.chosen
@@ -51,20 +53,9 @@ def advice_claims(advice: Advice, tests: Comparisons) -> list[tuple[str, Judged]
     return found
 
 
-def _claimed(purpose: Purpose, advice: Advice) -> str:
-    if purpose is advice.balance:
-        return "the highest Balance of the methods that keep 90 % of the best NDCG@10 on validation"
-    return "the highest NDCG@10" if purpose is advice.accuracy else "the highest tail HR@10"
-
-
 def called(row: TableRow) -> str:
     """A method as it stands in a sentence, with its dial where that is turned."""
     return f"`{row['method']}`" + (f" at dial {row['dial']:+g}" if row.get("dial") else "")
-
-
-def points(fraction: float) -> str:
-    """A difference in percentage points, with two digits that mean something."""
-    return f"{100 * fraction:.2g}{SPACE}percentage points"
 
 
 def p_text(p: float) -> str:

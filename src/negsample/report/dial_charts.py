@@ -137,8 +137,5 @@ def _bar(row: TableRow, cohort: str) -> dict[str, Any]:
     return (
         {"method": row["method"], "dial": row["dial"], "cohort": cohort, "hr": 100 * value}
         | text
-        | {
-            "low": low,
-            "high": high,
-        }
+        | {"low": low, "high": high}
     )

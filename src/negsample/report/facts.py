@@ -27,14 +27,8 @@ def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
     of_measured = f" ({percent(repeats / measured, 1)} of those measured)" if measured else ""
     return [
         ("Users", f"{commas(manifest['users'])}, {commas(manifest['trained_users'])} of them trained on"),
-        (
-            "Items",
-            f"{commas(manifest['items'])}, {commas(manifest['cold_items'])} of them cold (not in training)",
-        ),
-        (
-            "Events",
-            f"{commas(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}",
-        ),
+        ("Items", f"{commas(manifest['items'])}, {commas(manifest['cold_items'])} of them cold (not in training)"),
+        ("Events", f"{commas(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}"),
         (
             "Train",
             f"{commas(events)} events, {percent(seen['events'] / events, 1)} of them seen in training"

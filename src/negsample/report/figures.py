@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,7 +18,7 @@ from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.study import Study
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
-from negsample.report.drawing import Drawing
+from negsample.report.drawing import drawn
 from negsample.report.palette import PAPER, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_chart
 from negsample.report.validation_charts import response_chart, responses, training_curves
@@ -80,17 +80,13 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(Path(__file__).with_name("figures.toml").read_text("utf-8"))
 
 
-def write_figures(figures: Iterable[Figure], folder: Path, width: int = 640) -> list[Figure]:
+def write_figures(figures: Sequence[Figure], folder: Path, width: int = 640) -> list[Figure]:
     """Each as an SVG in ``folder``, on white, ``width`` pixels wide. Returns those that could not be drawn."""
-    failed = []
-    with Drawing() as drawing:
-        for figure in figures:
-            svg = drawing.svg(figure.spec | {"width": width}, PAPER)
-            if svg is None:
-                failed.append(figure)
-            else:
-                (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8", newline="")
-    return failed
+    svgs = drawn([figure.spec | {"width": width} for figure in figures], PAPER)
+    for figure, svg in zip(figures, svgs, strict=True):
+        if svg is not None:
+            (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8", newline="")
+    return [figure for figure, svg in zip(figures, svgs, strict=True) if svg is None]
 
 
 def suffixes(datasets: list[str]) -> dict[str, str]:

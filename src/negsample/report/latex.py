@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 
 from negsample.analysis.study import Study
 from negsample.report.formats import SPACE
@@ -12,15 +11,8 @@ from negsample.report.table import FiguresTable, TableCell
 from negsample.report.words import dial_words
 
 _LEFT_OUT = ("coverage@10", "train_seconds")
-_ESCAPED = {
+_ESCAPED = {each: f"\\{each}" for each in "{}$&#%_"} | {
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
     "<": r"\textless{}",
@@ -44,18 +36,14 @@ def latex_tables(study: Study, dataset: str, main: FiguresTable, other: FiguresT
     """The tables of ``dataset`` as the page shows them, but for coverage and seconds: means with the standard
     deviation over the runs in %, the best in bold; and the figures at other cut-offs, where there are any."""
     shown = [at for at, column in enumerate(main.columns) if column.name not in _LEFT_OUT]
-    first = _chosen(main, shown)
+    lines = [line._replace(cells=[line.cells[at] for at in shown]) for line in main.lines]
+    first = FiguresTable([main.columns[at] for at in shown], lines)
     label = f"tab:negsample-{study.datasets().index(dataset) + 1}"
     text = _table(first, _caption(study, dataset, first), label)
     if other.columns:
         caption = f"Test figures on {dataset} at other cut-offs, {_units(other)}, the best in bold."
         text += _table(other, escaped(caption), f"{label}-others")
     return text
-
-
-def _chosen(table: FiguresTable, at: Sequence[int]) -> FiguresTable:
-    lines = [line._replace(cells=[line.cells[each] for each in at]) for line in table.lines]
-    return FiguresTable([table.columns[each] for each in at], lines)
 
 
 def _table(table: FiguresTable, caption: str, label: str) -> str:

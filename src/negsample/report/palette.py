@@ -36,11 +36,11 @@ def looks(methods: list[str]) -> dict[str, Look]:
     return found | {POPULAR: Look(_GREY, "cross", (5, 4))}
 
 
-def config(ink: str, muted: str, grid: str, background: str | None = None, font: str = FONT) -> dict[str, Any]:
+def config(ink: str, muted: str, grid: str) -> dict[str, Any]:
     """A Vega-Lite config: quiet axes, marks that carry the ink."""
     return {
-        "background": background,
-        "font": font,
+        "background": None,
+        "font": FONT,
         "view": {"stroke": None},
         "axis": {
             "labelColor": muted,
@@ -69,7 +69,5 @@ def config(ink: str, muted: str, grid: str, background: str | None = None, font:
 
 LIGHT = config(ink="#1f2328", muted="#5c6370", grid="#e6e8eb")
 DARK = config(ink="#e6e8eb", muted="#a2a9b4", grid="#30353d")
-PAPER = config(
-    ink="#1f2328", muted="#5c6370", grid="#e6e8eb", background="#ffffff", font="Arial, Helvetica, sans-serif"
-)
+PAPER = LIGHT | {"background": "#ffffff", "font": "Arial, Helvetica, sans-serif"}
 """For the figures on disk: a white ground, and a font whose widths are the same wherever it is opened."""

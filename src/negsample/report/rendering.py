@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from negsample.data.popularity import MPU
 from negsample.files.folders import finite
 
 
@@ -24,6 +25,7 @@ def environment(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     made.filters["named"] = _named
+    made.globals["MPU"] = MPU
     made.policies["json.dumps_function"] = _json
     return made
 

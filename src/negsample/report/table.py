@@ -95,7 +95,7 @@ Kinds = Mapping[str, MetricKind]
 
 
 def main_columns(measures: Sequence[str], kinds: Kinds | None = None) -> list[FigureColumn]:
-    """HR and NDCG at 10 in total and by cohort, a study's own metrics the same way, Balance, Coverage, seconds."""
+    """HR and NDCG at 10 in total and by cohort, a study's own metrics the same way, Balance, Coverage, time."""
     own = dict.fromkeys(name for name in map(_metric, filter(is_total, measures)) if name not in _LABELS)
     found = []
     for metric in ("hr", "ndcg", *own):
@@ -106,7 +106,7 @@ def main_columns(measures: Sequence[str], kinds: Kinds | None = None) -> list[Fi
         *found,
         FigureColumn(BALANCE, "", "Balance, %", 1),
         FigureColumn(f"coverage@{K}", "", "Coverage, %", 1),
-        FigureColumn("train_seconds", "", "Seconds", 0, factor=1.0, best="low"),
+        FigureColumn("train_seconds", "", "Training, s", 0, factor=1.0, best="low"),
     ]
 
 
@@ -139,22 +139,12 @@ def figures_table(
     rows: Sequence[TableRow], columns: list[FigureColumn], tests: Comparisons | None = None
 ) -> FiguresTable:
     """The rows of one dataset as they are shown; ``tests``: what was tested."""
-    best = [_best(rows, column) for column in columns]
-    close = [_close(rows, column, tests or Comparisons()) for column in columns]
-    return FiguresTable(
-        columns,
-        [
-            TableLine(
-                row["method"],
-                row["runs"],
-                [
-                    _cell(row, column, top, row["method"] in near)
-                    for column, top, near in zip(columns, best, close, strict=True)
-                ],
-            )
-            for row in rows
-        ],
-    )
+    marks = [(column, _best(rows, column), _close(rows, column, tests or Comparisons())) for column in columns]
+    lines = []
+    for row in rows:
+        cells = [_cell(row, column, best, row["method"] in close) for column, best, close in marks]
+        lines.append(TableLine(row["method"], row["runs"], cells))
+    return FiguresTable(columns, lines)
 
 
 def _cell(row: TableRow, column: FigureColumn, best: str | None, close: bool) -> TableCell:

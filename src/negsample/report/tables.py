@@ -22,7 +22,7 @@ _FEW = 6  # values that are listed one by one; more are told by their ends
 def advice_table(advice: Advice) -> ShownTable:
     """What is advised for each purpose, with its figures on test, and who has the highest there."""
     names = ("total accuracy (NDCG@10)", "tail items (tail HR@10)", "Balance, keeping 90 % of the best NDCG@10")
-    headings = ("For", "Take, by validation", "NDCG@10 on test", "HR@10", "Tail HR@10", "Balance", "Highest on test")
+    headings = ("For", "Best on validation", "NDCG@10 on test", "HR@10", "Tail HR@10", "Balance", "Highest on test")
     lines: list[tuple[str, ...]] = []
     for name, purpose in zip(names, advice.purposes, strict=True):
         row = purpose.chosen
@@ -33,12 +33,8 @@ def advice_table(advice: Advice) -> ShownTable:
         best = max(rows, key=lambda each: known(each, purpose.measure))
         highest = f"{called(best)}, {_figure(best, purpose.measure)}" if best[purpose.measure] else "no hit"
         lines.append((name, called(row), *(_figure(row, each) for each in (ACCURACY, "hr@10", TAIL, BALANCE)), highest))
-    return ShownTable(
-        "What is advised, with its figures on test",
-        headings,
-        lines if advice.accuracy.chosen else (),
-        kind="text claims",
-    )
+    shown = lines if advice.accuracy.chosen else ()
+    return ShownTable("What is advised, with its figures on test", headings, shown, kind="text claims")
 
 
 def _figure(row: TableRow, measure: str) -> str:
@@ -50,7 +46,7 @@ def _figure(row: TableRow, measure: str) -> str:
 def standing_table(standings: Sequence[Standing]) -> ShownTable:
     """Who stands where over all settings of the dial, in %, the largest hypervolume first."""
     headings = (
-        *("Over all settings", "Hypervolume, %", "90 % interval", "Largest, % of resamples"),
+        *("Method, over all settings", "Hypervolume, %", "90 % interval", "Largest, % of resamples"),
         *("Highest at Balance, %", "Dominated, % of resamples", "Adds, %"),
     )
     lines = [
@@ -130,9 +126,8 @@ def tuning_table(tunings: Sequence[TuningSummary]) -> ShownTable:
 
 def budget_words(study: Study, tunings: Sequence[TuningSummary], methods: Sequence[str]) -> str:
     """Whether all methods had the same budget of trials; ``methods``: the trained ones of the dataset."""
-    budgets = [f"{trials} trials of at most {epochs} epochs" for trials, epochs in sorted(
-        {(each.planned, each.epochs) for each in tunings}
-    )]  # fmt: skip
+    different = sorted({(each.planned, each.epochs) for each in tunings})
+    budgets = [f"{trials} trials of at most {epochs} epochs" for trials, epochs in different]
     same = len(budgets) == 1
     text = f"Budget of each method: {budgets[0]}." if same else f"Budgets differ: between {listed(budgets)}."
     short = [f"{each.method} ({len(each.trials)})" for each in tunings if len(each.trials) < each.planned]
@@ -181,8 +176,7 @@ def _settings_line(study: Study, row: TableRow) -> tuple[str, ...]:
 def cohort_table(manifest: Mapping[str, Any]) -> ShownTable:
     """The cohorts of a dataset; MPU stands in % in the manifest."""
     lines = []
-    for name in COHORTS:
-        facts = manifest["cohorts"][name]
+    for name, facts in ((name, manifest["cohorts"][name]) for name in COHORTS):
         mpu = "n/a" if facts["mpu"] is None else share(facts["mpu"] / 100)
         lines.append((name, commas(facts["items"]), share(facts["item_share"]), commas(facts["train_events"]), mpu))
-    return ShownTable("Popularity cohorts", ("Cohort", "Items", "of catalogue", "Train events", "MPU"), lines)
+    return ShownTable("Popularity cohorts", ("Cohort", "Items", "Share of items", "Train events", "MPU"), lines)

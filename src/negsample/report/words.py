@@ -33,8 +33,8 @@ def advice_words(advice: Advice) -> str:
         return "Nothing to choose by: no trained method put a single validation target in its top 10."
     if advice.baseline_leads:
         return (
-            f"On validation no trained method has a higher NDCG@10 than PopRec, {called(first)} as the best of them "
-            "included: as they are trained here, there is no reason to take one."
+            "On validation no trained method has a higher NDCG@10 than PopRec: as they are trained here, there is no "
+            f"reason to take one. The best of them is {called(first)}."
         )
     if len(advice.accuracy.rows) == 1:
         return f"Only {called(first)} was trained: there is nothing to choose between yet."
@@ -68,16 +68,7 @@ def limits(found: DatasetAnalysis, events: Mapping[str, Any]) -> list[str]:
     """What bounds the figures of a dataset and what they cannot tell, a sentence or two each."""
     if not events["events"]:
         return []
-    return [
-        text
-        for text in (
-            *_cut_off(found.cut_off),
-            *_undefined(found),
-            *_untested(found.tests),
-            *_unseen(events),
-        )
-        if text
-    ]
+    return [*_cut_off(found.cut_off), *_undefined(found), *_untested(found.tests), *_unseen(events)]
 
 
 def _cut_off(found: CutOff | None) -> list[str]:

@@ -62,7 +62,7 @@ def entry_of(folder: Path) -> Entry:
         key=_digest(folder.name.encode(errors="surrogateescape")),
         content=_digest(content),
         params=dict(_params(run.config)),
-        tags={f"negsample.{key}": _said(value) for key, value in run.metrics.items() if isinstance(value, str | bool)},
+        tags={f"negsample.{key}": _plain(value) for key, value in run.metrics.items() if isinstance(value, str | bool)},
         points=[*_curves(run, began), *figures],
         began=began,
         ended=ended,
@@ -85,12 +85,12 @@ def _params(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in config.items():
         if isinstance(value, Mapping):
             prefix = "" if key in ("settings", "negatives") else f"{key}."
-            yield from ((prefix + name, _said(each)) for name, each in value.items())
+            yield from ((prefix + name, _plain(each)) for name, each in value.items())
         else:
-            yield key, _said(value)
+            yield key, _plain(value)
 
 
-def _said(value: Any) -> str:
+def _plain(value: Any) -> str:
     return text(value) if isinstance(value, str) else json.dumps(value, allow_nan=False)
 
 

@@ -84,8 +84,8 @@ def reason(error: BaseException) -> str:
     root = error
     while (deeper := root.__cause__ or root.__context__ or _wrapped(root)) is not None:
         root = deeper
-    said = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
-    return shorten(said.strip().rstrip(".") or type(error).__name__, _LONGEST, placeholder=" ...")
+    words = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
+    return shorten(words.strip().rstrip(".") or type(error).__name__, _LONGEST, placeholder=" ...")
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
