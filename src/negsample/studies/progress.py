@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from negsample.data.description import seen_train_events
@@ -26,136 +20,133 @@ from negsample.training.best import SELECTED_BY
 from negsample.training.state import Epoch
 
 
-def _bar(out: Console) -> RichProgress:
-    return RichProgress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("elapsed"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=out,
-        speed_estimate_period=600,
-        transient=True,
-    )
-
-
 @contextmanager
 def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Iterator[Progress]:
     """What ``jobs`` come to, live; ``begun``: from now on, else from :meth:`Progress.begin`."""
-    bar = _bar(out)
+    bar = _Bar(out, "starting")
     try:
         progress = Progress(bar, jobs)
         if begun:
             progress.begin()
         yield progress
     finally:
-        if bar.live.is_started:  # else nothing was shown, and an empty line would be all there is
-            bar.stop()
+        if bar.live.live.is_started:  # else nothing was shown, and an empty line would be all there is
+            bar.live.stop()
 
 
 @contextmanager
 def progress_of_searches(out: Console, tunings: Sequence[Tuning]) -> Iterator[TuningProgress]:
     """What ``tunings`` come to, live."""
-    with _bar(out) as bar:
+    bar = _Bar(out, "searching")
+    with bar.live:
         yield TuningProgress(bar, tunings)
 
 
-class Progress:
-    """A live line over all jobs of a study, with the time left; a line for each that is done."""
+class _Bar:
+    """A live line with how much of all work is done and the time left, and other lines above it."""
 
-    def __init__(self, bar: RichProgress, jobs: Sequence[Job]) -> None:
-        self._bar = bar
-        self._trained = [job for job in jobs if job.method in METHODS]
-        self._task = self._bar.add_task("starting", total=sum(_work(job) for job in self._trained))
-        self._last: dict[str, Epoch] = {}
-        self._best: dict[str, float] = {}
-        self._done: set[str] = set()
+    def __init__(self, out: Console, what: str) -> None:
+        self.live = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("elapsed"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=out,
+            speed_estimate_period=600,
+            transient=True,
+        )
+        self._task = self.live.add_task(what)
+        self._done: dict[Hashable, float] = {}
 
-    def begin(self) -> None:
-        """Show the live line."""
-        self._bar.start()
+    def set_total(self, work: float) -> None:
+        """So much there is to do."""
+        self.live.update(self._task, total=work)
 
-    def watch(self, job: Job, epoch: Epoch | Failed | None) -> None:
-        """An epoch of ``job`` is over, or with None the job; or it failed."""
-        if isinstance(epoch, Failed):
-            trained = self._last[job.name].epoch if job.name in self._last else 0
-            if job.method in METHODS:
-                self._bar.update(self._task, advance=_work(job) * (1 - trained / job.settings.training.epochs))
-                self._done.add(job.name)
-            self._say(f"failed: {epoch.line}")
-            return
-        if job.method not in METHODS:
-            return
-        factor = job.settings.training.oversampling_factor
-        what = f"{job.data.name} {job.method} seed {job.seed}{'' if factor is None else f' oversampling {factor}'}"
-        if epoch is not None:
-            before = self._last.get(job.name)
-            self._last[job.name] = epoch
-            if epoch.valid is not None:
-                self._best[job.name] = max(self._best.get(job.name, 0.0), epoch.valid[SELECTED_BY])
-            done = f"{what} epoch {epoch.epoch}/{job.settings.training.epochs}"
-            reported = before is not None and before.epoch >= epoch.epoch  # and again, after its worker was lost
-            advance = 0.0 if reported else _work(job) / job.settings.training.epochs
-            self._bar.update(self._task, advance=advance, description=done)
-        elif job.name in self._last:
-            self._done.add(job.name)
-            best, seconds = 100 * self._best[job.name], self._last[job.name].seconds
-            self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
-        else:
-            self._trained = [each for each in self._trained if each.name != job.name]
-            self._bar.update(self._task, total=sum(_work(each) for each in self._trained))
-            self._say(f"{what}: finished before")
+    def update(self, part: Hashable, done: float, line: str | None = None) -> None:
+        """So much is ``done`` of a part of the work; less than before is a repetition, after a worker was lost."""
+        self._done[part] = max(done, self._done.get(part, 0.0))
+        self.live.update(self._task, completed=sum(self._done.values()), description=line)
 
     def tell(self, line: str) -> None:
         """Say ``line`` above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Progress:
+    """A live line over all jobs of a study; a line for each that is done."""
+
+    def __init__(self, bar: _Bar, jobs: Sequence[Job]) -> None:
+        self._bar = bar
+        self._left = {job.name: _work(job) for job in jobs if job.method in METHODS}
+        self._bar.set_total(sum(self._left.values()))
+        self._last: dict[str, Epoch] = {}
+        self._best: dict[str, float] = {}
+        self._done: set[str] = set()
+        self.begin, self.tell = bar.live.start, bar.tell
+
+    def watch(self, job: Job, epoch: Epoch | Failed | None) -> None:
+        """An epoch of ``job`` is over, or with None the job; or it failed."""
+        name, trained, work = job.name, job.method in METHODS, _work(job)
+        if isinstance(epoch, Failed):
+            if trained:
+                self._bar.update(name, work)
+                self._done.add(name)
+            self._say(f"failed: {epoch.line}")
+            return
+        if not trained:
+            return
+        epochs, factor = job.settings.training.epochs, job.settings.training.oversampling_factor
+        what = f"{job.data.name} {job.method} seed {job.seed}{'' if factor is None else f' oversampling {factor}'}"
+        if epoch is not None:
+            self._last[name] = epoch
+            if epoch.valid is not None:
+                self._best[name] = max(self._best.get(name, 0.0), epoch.valid[SELECTED_BY])
+            self._bar.update(name, work * epoch.epoch / epochs, f"{what} epoch {epoch.epoch}/{epochs}")
+        elif name in self._last:
+            self._done.add(name)
+            best, seconds = 100 * self._best[name], self._last[name].seconds
+            self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
+        else:
+            self._left.pop(name, None)
+            self._bar.set_total(sum(self._left.values()))
+            self._say(f"{what}: finished before")
 
     def _say(self, line: str) -> None:
-        self.tell(f"[{len(self._done)}/{len(self._trained)}] {line}")
+        self.tell(f"[{len(self._done)}/{len(self._left)}] {line}")
 
 
 class TuningProgress:
     """A live line over all trials of some searches; a line for each trial that is done."""
 
-    def __init__(self, bar: RichProgress, tunings: Sequence[Tuning]) -> None:
-        self._bar = bar
-        self._task = self._bar.add_task("searching", total=sum(_trials_work(each) for each in tunings))
-        self._seen: dict[tuple[str, int], int] = {}
+    def __init__(self, bar: _Bar, tunings: Sequence[Tuning]) -> None:
+        self._bar, self.tell = bar, bar.tell
+        self._bar.set_total(sum(each.planned * _work(each.job) for each in tunings))
         self._best: dict[str, float] = {}
 
-    def watch(self, tuning: Tuning, said: Any) -> None:
+    def watch(self, tuning: Tuning, what: Any) -> None:
         """An epoch of a trial is over, or with a trial that, or with None the search."""
-        epochs, what = tuning.job.settings.training.epochs, f"{tuning.job.data.name} {tuning.job.method}"
-        if said is None:
+        if what is None:
             return
-        if isinstance(said, Trial):
-            done = self._seen.pop((tuning.stem, said.number), 0)
-            self._bar.update(self._task, advance=(epochs - done) * _work(tuning.job) / epochs)
-            if said.value is not None and said.state == "complete":
-                self._best[tuning.stem] = max(self._best.get(tuning.stem, 0.0), said.value)
-            value = said.error or ("" if said.value is None else f"validation HR@10 {100 * said.value:.2f} %")
-            best = f", best so far {100 * self._best[tuning.stem]:.2f} %" if tuning.stem in self._best else ""
-            params = ", ".join(f"{key} {each:.4g}" for key, each in said.params.items())
-            state = "" if said.state == "complete" else f" ({said.state} after {said.epochs} epochs)"
-            self.tell(f"{what} trial {said.number + 1}/{tuning.planned}: {params}: {value}{state}{best}")
+        epochs, work = tuning.job.settings.training.epochs, _work(tuning.job)
+        trial = what if isinstance(what, Trial) else None
+        number = what[0] if trial is None else trial.number
+        name = f"{tuning.job.data.name} {tuning.job.method} trial {number + 1}/{tuning.planned}"
+        if trial is None:
+            done = what[1].epoch
+            self._bar.update((tuning.stem, number), work * done / epochs, f"{name} epoch {done}/{epochs}")
             return
-        number, epoch = said
-        reported = epoch.epoch <= self._seen.get((tuning.stem, number), 0)  # and again, after its worker was lost
-        self._seen[tuning.stem, number] = epoch.epoch
-        line = f"{what} trial {number + 1}/{tuning.planned} epoch {epoch.epoch}/{epochs}"
-        advance = 0.0 if reported else _work(tuning.job) / epochs
-        self._bar.update(self._task, advance=advance, description=line)
-
-    def tell(self, line: str) -> None:
-        """Say ``line`` above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._bar.update((tuning.stem, number), work)
+        if trial.value is not None and trial.state == "complete":
+            self._best[tuning.stem] = max(self._best.get(tuning.stem, 0.0), trial.value)
+        value = trial.error or ("" if trial.value is None else f"validation HR@10 {100 * trial.value:.2f} %")
+        best = f", best so far {100 * self._best[tuning.stem]:.2f} %" if tuning.stem in self._best else ""
+        params = ", ".join(f"{key} {each:.4g}" for key, each in trial.params.items())
+        state = "" if trial.state == "complete" else f" ({trial.state} after {trial.epochs} epochs)"
+        self.tell(f"{name}: {params}: {value}{state}{best}")
 
 
 def _work(job: Job) -> float:
     return float(job.settings.training.epochs * seen_train_events(job.data, job.settings))
-
-
-def _trials_work(tuning: Tuning) -> float:
-    return tuning.planned * _work(tuning.job)

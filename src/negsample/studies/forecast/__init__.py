@@ -10,7 +10,7 @@ import torch
 
 from negsample.errors import InputError
 from negsample.execution.processes import threads_of
-from negsample.methods import Catalogue, catalogue_of
+from negsample.methods import Catalogue
 from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, default_device
 from negsample.settings import ROWS_FROM
@@ -20,20 +20,6 @@ from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of,
 from negsample.studies.forecast.trial import Pace, pace_of
 from negsample.training.score import MIB
 from negsample.training.vectors import check_whole
-
-__all__ = [
-    "Busy",
-    "Forecast",
-    "Line",
-    "Needs",
-    "Pace",
-    "check_fits",
-    "forecast",
-    "in_bytes",
-    "in_time",
-    "needs_of",
-    "pace_of",
-]
 
 Group = Sequence[Job]
 """Jobs that are trained together; often one."""
@@ -86,7 +72,7 @@ def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True
         InputError: what is wrong; for memory what is largest, what there is, and what would help.
     """
     needs = []
-    for group in {(*_key(group), len(group)): group for group in groups}.values():
+    for group in {(*_key(group[0]), len(group)): group for group in groups}.values():
         job = group[0]
         needs.append((group, needs_of(job, len(group))))
         if not is_baseline(job.method):
@@ -150,42 +136,39 @@ def forecast(
         InputError: settings do not go together, or there is nothing to measure on.
     """
     threads = threads_of(at_once if groups else searches_at_once)
+    todo: dict[tuple[str, str], list[tuple[Job, int, int]]] = {}
+    for each in (*((group[0], len(group), 0) for group in groups), *((job, 0, trials) for job, trials in searches)):
+        if not is_baseline(each[0].method):
+            todo.setdefault(_key(each[0]), []).append(each)
+    lines: dict[tuple[str, str], Line] = {}
+    tables: dict[str, str] = {}
     catalogues: dict[str, Catalogue] = {}
-    found: dict[tuple[str, str], Line] = {}
     others, alone = watch_others(), None
-    todo = [(group[0], len(group), 0) for group in groups] + [(job, 0, trials) for job, trials in searches]
-    for job, runs, trials in (each for each in todo if not is_baseline(each[0].method)):
-        key = job.data.name, job.method
-        if key not in found:
-            if job.data.name not in catalogues:
-                catalogues = {job.data.name: _catalogue(job)}  # of one dataset: the next method's is usually the same
-            pace = pace_of(job, catalogues[job.data.name], threads=threads)
-            if not found and threads > 1 and (busy := others()) is not None and busy.much:
-                alone = pace_of(job, catalogues[job.data.name], threads=1).step
-            found[key] = Line(*key, 0, 0, 0, pace, pace.run(job.settings), pace.run(job.settings) - pace.end)
-        line = found[key]
-        memory = max(line.memory, _memory(job, line.pace, max(runs, 1)))
-        found[key] = line._replace(runs=line.runs + runs, trials=line.trials + trials, memory=memory)
-    of_groups = [len(group) * found[_key(group)].seconds for group in groups if _key(group) in found]
-    of_searches = [trials * found[job.data.name, job.method].trial_seconds for job, trials in searches]
-    most = max((line.memory for line in found.values()), default=PROCESS)
+    for key, parts in todo.items():
+        job, name = parts[0][0], key[0]
+        tables[name] = _table(job)
+        if name not in catalogues:
+            catalogues = {name: job.catalogue(default_device())}  # of one dataset: the next is usually the same
+        pace = pace_of(job, catalogues[name], threads=threads)
+        if not lines and threads > 1 and (busy := others()) is not None and busy.much:
+            alone = pace_of(job, catalogues[name], threads=1).step
+        memory = max(_memory(job, pace, max(runs, 1)) for job, runs, _ in parts)
+        runs, trials = sum(runs for _, runs, _ in parts), sum(trials for _, _, trials in parts)
+        seconds = pace.run(job.settings)
+        lines[key] = Line(*key, runs, trials, memory, pace, seconds, seconds - pace.end)
+    of_groups = [len(group) * lines[key].seconds for group in groups if (key := _key(group[0])) in lines]
+    searching = _shared([trials * lines[_key(job)].trial_seconds for job, trials in searches], searches_at_once)
+    most = max((line.memory for line in lines.values()), default=PROCESS)
     processes = max(min(at_once, len(groups)), min(searches_at_once, len(searches)))
-    searching = _shared(of_searches, searches_at_once)
     return Forecast(
-        list({job.data.name: _table(job) for job, *_ in todo if not is_baseline(job.method)}.values()),
-        list(found.values()),
+        list(tables.values()),
+        list(lines.values()),
         processes * most + PROCESS if processes > 1 else most,
         searching + _shared(of_groups, at_once),
         searching,
         threads,
         others(),
         alone,
-    )
-
-
-def _catalogue(job: Job) -> Catalogue:
-    return catalogue_of(
-        job.data, job.settings.model.max_length, default_device(), windows=job.settings.training.windows
     )
 
 
@@ -203,17 +186,16 @@ def _shared(seconds: Sequence[float], at_once: int) -> float:
     return most + _START if at_once > 1 else most
 
 
-def _key(group: Group) -> tuple[str, str]:
-    return group[0].data.name, group[0].method
+def _key(job: Job) -> tuple[str, str]:
+    return job.data.name, job.method
 
 
 def _table(job: Job) -> str:
     settings, items = job.settings, job.data.catalogue_size
     kind = settings.table(items)
+    why = f"{'fewer than' if kind == 'dense' else 'at least'} {ROWS_FROM:,} items"
     if settings.model.table is not None:
         why = "as set"
-    else:
-        why = f"{'fewer than' if kind == 'dense' else 'at least'} {ROWS_FROM:,} items"
     what = kind if kind == "dense" else f"rows by {settings.training.table_optimizer}, {settings.model.table_dtype}"
     return f"{job.data.name}: table {what} ({why}), {in_bytes(table_bytes(settings, items))}"
 
