@@ -222,7 +222,7 @@ def test_what_a_person_gives_is_not_searched(data, tmp_path):
     assert set(search.space) == {"batch_size", "random_negatives"}
     best = tune_all([search])["small", "random"]
     assert set(best) == {"batch_size", "random_negatives"}
-    assert search.job_of(best).settings.training.learning_rate == 0.02
+    assert tuned_job(search.job, best).settings.training.learning_rate == 0.02
     assert set(tuning_of(data, tmp_path, changes={"random_negatives": 5}).space) == set(OF_TRAINING)
 
 

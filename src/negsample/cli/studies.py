@@ -123,6 +123,7 @@ def tune_command(
     from negsample.execution.backend import LOCAL
     from negsample.files.folders import check_place
     from negsample.methods import POPREC, method_names
+    from negsample.runs.job import tuned_job
     from negsample.studies.forecast import forecast
     from negsample.studies.tuning import check_alone, plan_tunings, write_best
 
@@ -139,7 +140,7 @@ def tune_command(
     check_alone(tuning)
     print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     tuned([tuning], 1, LOCAL)
-    print_best(out, tuning, command_to_train(dataset, preparing, tuning.job_of(tuning.best().params)))
+    print_best(out, tuning, command_to_train(dataset, preparing, tuned_job(tuning.job, tuning.best().params)))
     out.plain(f"Best: {write_best(tuning)}")
 
 

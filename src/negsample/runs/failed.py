@@ -13,8 +13,6 @@ from negsample.files.checksums import first_fault, parsed
 from negsample.files.folders import write_json
 from negsample.runs.folder import is_run
 
-_FOLDER = "failed"
-
 Kind = Literal["diverged", "memory", "killed", "untuned", "refused", "unexpected"]
 """How: numbers overflowed, memory ran out, its process was killed, its method's tuning found nothing, an input was
 wrong, or an error that nobody foresaw."""
@@ -47,8 +45,9 @@ class Failed(BaseModel):
 
 def write_failed(out: Path, failed: Failed) -> None:
     """Keep ``failed`` in the study in ``out``; the record of an earlier attempt is replaced."""
-    (out / _FOLDER).mkdir(exist_ok=True)
-    write_json(out / _FOLDER / f"{failed.run}.json", failed.model_dump())
+    path = _path(out, failed.run)
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, failed.model_dump())
 
 
 def read_failed(out: Path, names: Sequence[str]) -> list[Failed]:
@@ -57,13 +56,17 @@ def read_failed(out: Path, names: Sequence[str]) -> list[Failed]:
     Raises:
         InputError: a record is damaged.
     """
-    paths = [out / _FOLDER / f"{name}.json" for name in names if not is_run(out / "runs" / name)]
+    paths = [_path(out, name) for name in names if not is_run(out / "runs" / name)]
     return [_read(path) for path in paths if path.is_file()]
 
 
 def forget_failed(out: Path, name: str) -> None:
     """Delete the record of a run that is finished by now."""
-    (out / _FOLDER / f"{name}.json").unlink(missing_ok=True)
+    _path(out, name).unlink(missing_ok=True)
+
+
+def _path(out: Path, name: str) -> Path:
+    return out / "failed" / f"{name}.json"
 
 
 def _read(path: Path) -> Failed:

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.methods import METHODS
 from negsample.runs.failed import Failed, Kind
@@ -39,8 +38,8 @@ def failed_by(job: Job, error: Exception) -> Failed:
         return failed_for(job, "memory", WAYS_OUT)
     if isinstance(error, InputError):
         return failed_for(job, "refused", str(error))
-    said = str(error).strip().splitlines() or [""]
-    reason = f"an unexpected {type(error).__name__}: {said[0]}"
+    first = (str(error).strip().splitlines() or [""])[0]
+    reason = f"an unexpected {type(error).__name__}: {first}"
     return failed_for(job, "unexpected", reason, traceback="".join(traceback.format_exception(error)))
 
 
@@ -59,7 +58,11 @@ def failed_for(job: Job, kind: Kind, reason: str, **facts: Any) -> Failed:
 
 
 def _diverged(job: Job, error: DivergedError) -> Failed:
-    users = _external(job.data, error.users[:_USERS])
+    try:
+        ids = job.data.user_ids()
+        users = [str(ids[user]) for user in error.users[:_USERS]]
+    except InputError:  # the dataset has them no more
+        users = []
     more = len(error.users) - len(users)
     whose = f"; users of the batch: {', '.join(users)}{f' and {more} more' if more else ''}" if users else ""
     setting, words = suspect(job, begun=error.begun)
@@ -72,15 +75,6 @@ def _diverged(job: Job, error: DivergedError) -> Failed:
         setting=setting,
         users=users,
     )
-
-
-def _external(data: Dataset, users: list[int]) -> list[str]:
-    """The log's ids, where the dataset still has them."""
-    try:
-        ids = data.user_ids()
-    except InputError:
-        return []
-    return [str(ids[user]) for user in users]
 
 
 def suspect(job: Job, *, begun: bool) -> tuple[str | None, str]:
@@ -103,8 +97,5 @@ def suspect(job: Job, *, begun: bool) -> tuple[str | None, str]:
     way_out = "try float32"
     if worst in _SCALES | _STEPS:
         way_out = f"take a {'smaller' if abs(value) > abs(default) else 'larger'} one"
-    return worst, f"the setting most likely at fault is {worst}={_said(value)} (default {_said(default)}): {way_out}"
-
-
-def _said(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    shown, usually = (f"{each:g}" if isinstance(each, float) else str(each) for each in (value, default))
+    return worst, f"the setting most likely at fault is {worst}={shown} (default {usually}): {way_out}"

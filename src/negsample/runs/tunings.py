@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -96,15 +96,7 @@ class TuningSummary(BaseModel):
         return {name: sorted(values, key=in_order) for name, values in tried.items() if len(values) > 1}
 
 
-class Order(NamedTuple):
-    """By which values are sorted."""
-
-    word: bool
-    number: float
-    text: str
-
-
-def in_order(value: Any) -> Order:
-    """Numbers ascending, then words."""
+def in_order(value: Any) -> tuple[bool, float, str]:
+    """By which values are sorted: numbers ascending, then words."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return Order(not plain, float(value) if plain else 0.0, "" if plain else str(value))
+    return not plain, float(value) if plain else 0.0, "" if plain else str(value)

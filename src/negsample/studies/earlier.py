@@ -20,6 +20,7 @@ from negsample.runs.study_file import StudyFile
 
 _SHOWN = 3
 """Differences that a refusal names."""
+_FACTOR = "oversampling_factor"
 _OF_NOTE: dict[str, Any] = {"preset": "default", "tune_trials": None}
 """What else makes a study another one, with what it is where nothing is said."""
 Run = Mapping[str, Any]
@@ -90,18 +91,17 @@ def check_adds(out: Path, earlier: Earlier, jobs: Sequence[Job], note: Mapping[s
     Raises:
         InputError: names what differs, with both values.
     """
-    if has_work(out, earlier) and is_another(earlier, jobs, note):
-        found = list(dict.fromkeys(_differences(earlier, jobs, note)))
-        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    found = differences(earlier, jobs, note)
+    if found and has_work(out, earlier):
         raise InputError(
-            f"{out} holds a study of other settings ({'; '.join(found[:_SHOWN])}{more}); choose another --out, or add "
-            "--replace, which deletes its runs"
+            f"{out} holds a study of other settings ({_listed(found)}); choose another --out, or add --replace, which "
+            "deletes its runs"
         )
 
 
-def is_another(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any]) -> bool:
-    """Whether ``jobs`` are of another study than the one in ``out``; see :func:`check_adds`."""
-    return next(_differences(earlier, jobs, note), None) is not None
+def differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any]) -> list[str]:
+    """In what ``jobs`` are of another study than the ``earlier`` one, in words; see :func:`check_adds`."""
+    return list(dict.fromkeys(_differences(earlier, jobs, note)))
 
 
 def has_work(out: Path, earlier: Earlier) -> bool:
@@ -114,42 +114,39 @@ def _differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any])
     for data in {job.data.name: job.data for job in jobs}.values():
         before = earlier.manifests.get(data.name)
         if before is not None and before["fingerprint"] != data.fingerprint:
-            told = [*_unequal(before["settings"], data.manifest.settings.model_dump(mode="json"), f" of {data.name}")]
-            yield from told or [f"events of {data.name}: fingerprint {before['fingerprint']}, now {data.fingerprint}"]
+            now = data.manifest.settings.model_dump(mode="json")
+            changed = [*_unequal(before["settings"], now, f" of {data.name}")]
+            fingerprints = f"fingerprint {before['fingerprint']}, now {data.fingerprint}"
+            yield from changed or [f"events of {data.name}: {fingerprints}"]
     if not earlier.about:
         return
     for key, default in _OF_NOTE.items():
         yield from _unequal({key: earlier.about.get(key, default)}, {key: note.get(key, default)}, "")
     common = [job for job in jobs if job.method == POPREC]
     if common and note.get("preset", "default") == "default":
-        yield from _unequal(earlier.about["settings"], _training(common[0]), "")
-    planned = {(job.data.name, job.method, _factor(_training(job))): job for job in jobs}
-    told_of_all = set(_unequal(earlier.about["settings"], _training(jobs[0]), ""))
+        yield from _unequal(earlier.about["settings"], common[0].settings.resolved().flat(), "")
+    trained = [(job, job.settings.resolved().flat()) for job in jobs if not is_baseline(job.method)]
+    planned = {(job.data.name, job.method, now.get(_FACTOR)): (job, now) for job, now in trained}
+    of_all = set(_unequal(earlier.about["settings"], jobs[0].settings.resolved().flat(), ""))
     for config in (*earlier.runs.values(), *earlier.oversampling.values()):
-        job = planned.get((config["dataset"], config["method"], _factor(config["settings"])))
-        if job is not None and not is_baseline(job.method):
+        job, now = planned.get((config["dataset"], config["method"], config["settings"].get(_FACTOR)), (None, {}))
+        if job is not None:
             of = f" of {job.method}"
-            for each in _unequal(config["settings"], _training(job), ""):
-                yield each if each in told_of_all else each.replace(":", f"{of}:", 1)
+            for each in _unequal(config["settings"], now, ""):
+                yield each if each in of_all else each.replace(":", f"{of}:", 1)
             yield from _unequal(config["negatives"], job.negatives, of)
-
-
-def _training(job: Job) -> dict[str, Any]:
-    return job.settings.resolved().flat()
-
-
-def _factor(settings: Mapping[str, Any]) -> int | None:
-    return settings.get("oversampling_factor")
 
 
 def _unequal(before: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
     for key in dict.fromkeys([*before, *now]):  # for other cut-offs a run is measured again, and is the same
         if key != "k" and before.get(key) != now.get(key):
-            yield f"{key}{of}: {_said(before.get(key))}, now {_said(now.get(key))}"
+            was, is_now = ("none" if each.get(key) is None else str(each[key]) for each in (before, now))
+            yield f"{key}{of}: {was}, now {is_now}"
 
 
-def _said(value: Any) -> str:
-    return "none" if value is None else str(value)
+def _listed(found: Sequence[str]) -> str:
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return "; ".join(found[:_SHOWN]) + more
 
 
 def differs(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -160,8 +157,7 @@ def differs(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
             one, other = {key: one}, {key: other}
         found += _unequal(one, other, "")
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return "; ".join(found[:_SHOWN]) + more
+    return _listed(found)
 
 
 def remove_earlier(out: Path, earlier: Earlier, jobs: Sequence[Job]) -> None:
@@ -170,17 +166,16 @@ def remove_earlier(out: Path, earlier: Earlier, jobs: Sequence[Job]) -> None:
     Raises:
         InputError: another process trains one of the runs.
     """
-    planned = {job.name for job in jobs}
-    left = [path.name[1:].removesuffix(".unfinished") for path in out.glob("runs/.*.unfinished")]
-    hidden = {place_of(out / "runs" / job.name).name for job in jobs}
+    planned = {place_of(out / "runs" / job.name): job.name for job in jobs}
     for name in (*earlier.runs, *earlier.oversampling):
-        if name not in planned:
+        if name not in planned.values():
             shutil.rmtree(out / "runs" / name)
-    for name in left:
-        if f".{name}.unfinished" not in hidden:
-            with claimed([out / "runs" / name]) as places:
+    for place in out.glob("runs/.*.unfinished"):
+        folder = place.with_name(place.name[1:].removesuffix(".unfinished"))
+        if place not in planned:
+            with claimed([folder]) as places:
                 if places is None:
-                    raise InputError(f"another process is making {out / 'runs' / name}; wait for it, or stop it")
+                    raise InputError(f"another process is making {folder}; wait for it, or stop it")
                 clear(places[0])
     shutil.rmtree(out / "failed", ignore_errors=True)
     for name in (*(each for each in earlier.files if each != "study.json"), "study.json", LIST):

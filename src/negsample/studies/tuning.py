@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -105,34 +104,34 @@ def tune_all(
     """
     at_once = min(whole("at_once", at_once, 1, 10**6), len(tunings))
     lost: dict[str, str] = {}
-    tried = [each for each in tunings if not each.left]  # reported here: no process is worth it
-    names = {each.stem for each in tried}
-    left = [each for each in tunings if each.stem not in names]
-    run_tasks(tried, partial(_heard, watch, lost, tried), tell)
-    run_tasks(left, partial(_heard, watch, lost, left), tell, at_once=at_once, on=on)
+
+    def do(some_of_them: list[Tuning], **where: Any) -> None:
+        def on_message(number: int, message: Any) -> None:
+            if isinstance(message, Lost):
+                lost[some_of_them[number].stem] = message.reason
+            else:
+                watch(some_of_them[number], message)
+
+        run_tasks(some_of_them, on_message, tell, **where)
+
+    left = [each for each in tunings if each.left]
+    do([each for each in tunings if not each.left])  # reported here: no process is worth it
+    do(left, at_once=at_once, on=on)
     found, why = {}, {}
     for each in tunings:
         key = each.job.data.name, each.job.method
         if each.stem in lost:
             why[key] = f"in its tuning the {lost[each.stem]}; the same command carries on from its checkpoint"
-        elif all(trial.state != "complete" for trial in each.trials()):
-            why[key] = each.failure
-        else:
+            continue
+        try:
             found[key] = each.best().params
+        except FailedError as error:
+            (why[key],) = error.lines
     if failed is not None:
         failed |= why
     elif why:
         raise FailedError([f"{name} {method}: {reason}" for (name, method), reason in why.items()])
     return found
-
-
-def _heard(
-    watch: Callable[[Tuning, Any], None], lost: dict[str, str], tunings: Sequence[Tuning], number: int, said: Any
-) -> None:
-    if isinstance(said, Lost):
-        lost[tunings[number].stem] = said.reason
-    else:
-        watch(tunings[number], said)
 
 
 def check_alone(tuning: Tuning) -> None:
@@ -156,19 +155,23 @@ def write_best(tuning: Tuning) -> Path:
     """``best.json`` beside the summary: the settings that were found, all of them. Returns its path.
 
     Raises:
-        InputError: see :meth:`Tuning.best`.
+        FailedError: see :meth:`Tuning.best`.
     """
     best = tuning.best()
     job = tuned_job(tuning.job, best.params)
-    path = tuning.folder / "best.json"
-    found = {"dataset": job.data.name, "dataset_fingerprint": job.data.fingerprint, "method": job.method}
-    chosen = {"settings": job.settings.flat(), "negatives": job.negatives, "params": best.params}
-    about = {
+    found = {
+        "dataset": job.data.name,
+        "dataset_fingerprint": job.data.fingerprint,
+        "method": job.method,
+        "settings": job.settings.flat(),
+        "negatives": job.negatives,
+        "params": best.params,
         "objective": SELECTED_BY,
         "value": best.value,
         "best_epoch": best.best_epoch,
         "trial": best.number,
         "ndcg": best.ndcg,
+        "trials": tuning.planned,
     }
-    tuning.write({path.name: found | chosen | about | {"trials": tuning.planned}})
-    return path
+    tuning.write("best.json", found)
+    return tuning.folder / "best.json"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
-from negsample.errors import InputError
+from negsample.errors import FailedError
 from negsample.execution.attempts import Callback
 from negsample.files.atomic import replacing_files, sweep
 from negsample.files.checksums import GROWING, LIST, DamagedError, read_list, sum_of, write_list
@@ -91,19 +91,14 @@ class Tuning(NamedTuple):
         """The one with the highest HR@10, of equal ones with the highest NDCG@10, and of those the first.
 
         Raises:
-            InputError: there is none.
+            FailedError: there is none.
         """
-        best = _best(self.trials())
-        if best is None:
-            raise InputError(f"{self.name}: {self.failure}")
+        trials = self.trials()
+        if (best := _best(trials)) is None:
+            errors = [each.error for each in trials if each.error]
+            last = f"; the last: {errors[-1]}" if errors else ""
+            raise FailedError([f"none of {self.planned} trials of its tuning could be trained{last}"])
         return best
-
-    @property
-    def failure(self) -> str:
-        """Why there is no best."""
-        errors = [each.error for each in self.trials() if each.error]
-        last = f"; the last: {errors[-1]}" if errors else ""
-        return f"none of {self.planned} trials of its tuning could be trained{last}"
 
     def _search(self, place: Path, report: Callable[[Any], None]) -> None:
         drop_half_line(self._journal)
@@ -124,7 +119,7 @@ class Tuning(NamedTuple):
         """The next trial: what it tries is a function of the earlier ones alone, so it can be done anew."""
         given = self.job.settings.flat() | self.job.negatives
         trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.training.epochs)
-        job, callback, log = self.job_of(trial.params), Callback(report), list[Epoch]()
+        job, callback, log = tuned_job(self.job, trial.params), Callback(report), list[Epoch]()
 
         def watch(epoch: Epoch) -> None:
             log.append(epoch)
@@ -145,10 +140,6 @@ class Tuning(NamedTuple):
             state, error = TrialState.FAIL, failed_by(job, failed).reason
         return ended(trial, state, log, error)
 
-    def job_of(self, params: Mapping[str, Any]) -> Job:
-        """The job with ``params`` in the place of what is searched."""
-        return tuned_job(self.job, params)
-
     def _kept(self) -> list[FrozenTrial]:
         """What is in the journal: as it was written, and what a killed process appended since."""
         if self._list.exists():
@@ -166,15 +157,14 @@ class Tuning(NamedTuple):
     def _list(self) -> Path:
         return self.folder / f"{self.stem}.{LIST}"
 
-    def write(self, files: Mapping[str, Mapping[str, Any]]) -> None:
-        """JSON files of the search, and the list of all of them and its journal, in one step."""
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """A JSON file of the search, and the list of all of them and its journal, in one step."""
         with replacing_files(self.folder) as scratch:
-            for name, value in files.items():
-                write_json(scratch / name, value)
+            write_json(scratch / name, value)
             known = dict(read_list(self._list, "tuning").files) if self._list.exists() else {}
-            known = {name: each for name, each in known.items() if name not in files}
-            known |= {self._journal.name: sum_of(self._journal)}
-            write_list(scratch / self._list.name, "tuning", self.stem, {*known, *files}, known=known)
+            known.pop(name, None)
+            known[self._journal.name] = sum_of(self._journal)
+            write_list(scratch / self._list.name, "tuning", self.stem, {*known, name}, known=known)
 
     def _summarise(self) -> None:
         trials, job = self.trials(), self.job
@@ -195,7 +185,7 @@ class Tuning(NamedTuple):
             best=best and BestTrial(number=best.number, params=best.params, value=best.value or 0.0, ndcg=best.ndcg),
             seconds=sum(each.seconds for each in trials),
         )
-        self.write({self.path.name: summary.model_dump(mode="json")})
+        self.write(self.path.name, summary.model_dump(mode="json"))
 
 
 def _best(trials: Sequence[Trial]) -> Trial | None:
