@@ -35,8 +35,7 @@ def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]
     lengths = dict(zip(ARRAYS, (events, events, users + 1, users, users, items + 1), strict=True))
     arrays = {name: _mapped(listed, name, ARRAYS[name], lengths[name]) for name in ARRAYS}
     offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
-    if offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
-        raise listed.damaged("offsets.npy", "they do not ascend from 0 to the number of events")
+    _check_ascend(listed, "offsets.npy", offsets, events)
     if (train_ends < offsets[:-1]).any() or (train_ends > valid_ends).any():
         raise listed.damaged("train_ends.npy", "a user's train events end before they begin or after validation's")
     if (valid_ends > offsets[1:]).any():
@@ -60,10 +59,13 @@ def map_known(folder: Path, items: NDArray[Any], times: NDArray[Any], catalogue_
             write_index(items, times, catalogue_size + 1, Path(made), Path(made))
             return Known(*(np.load(Path(made) / f"{name}.npy", mmap_mode="r") for name in INDEX))
     arrays = {name: _mapped(listed, name, dtype, lengths[name]) for name, dtype in INDEX.items()}
-    offsets = arrays["item_offsets"]
-    if offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
-        raise listed.damaged("item_offsets.npy", "they do not ascend from 0 to the number of events")
+    _check_ascend(listed, "item_offsets.npy", arrays["item_offsets"], events)
     return Known(**arrays)
+
+
+def _check_ascend(listed: Checksums, file: str, offsets: NDArray[Any], events: int) -> None:
+    if offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
+        raise listed.damaged(file, "they do not ascend from 0 to the number of events")
 
 
 def _mapped(listed: Checksums, name: str, of: type[np.signedinteger[Any]], length: int) -> NDArray[Any]:

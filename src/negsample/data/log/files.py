@@ -25,8 +25,8 @@ def readable(path: Path, way_out: str = COMPLETE) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        said = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} cannot be read ({said}); {way_out}") from None
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} cannot be read ({reason}); {way_out}") from None
 
 
 def file_format(path: Path) -> str | None:

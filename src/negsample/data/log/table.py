@@ -107,8 +107,8 @@ def _converted(frame: PandasFrame, name: Path) -> pl.DataFrame:
     except ImportError as error:
         raise InputError(f"the {name} cannot be read ({error}); pip install pyarrow, or give a Polars frame") from None
     except Exception as error:  # each library has errors of its own
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"the {name} cannot be read ({said}); give user, item and time as plain columns") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"the {name} cannot be read ({reason}); give user, item and time as plain columns") from None
 
 
 def _table(path: Path, frame: pl.LazyFrame) -> Table:

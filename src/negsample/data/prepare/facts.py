@@ -63,22 +63,16 @@ def _sums(items: Counts, moments: Counts, sizes_UP: Counts, counts: Counts) -> d
     ties = np.append(same, False) | np.append(False, same)
     train, test = part == TRAIN, part == TEST
     cold = (counts == 0)[items]
+    tied = pl.DataFrame([np.asarray(column[ties]) for column in (users, items, moments)])
     return {
-        "tied": int(ties.sum()),
-        "duplicates": _duplicates(users[ties], items[ties], moments[ties]),
+        "tied": len(tied),
+        "duplicates": len(tied) - tied.n_unique(),
         "repeats": _repeats(users, items, moments, part, len(counts)),
         "cold_valid": int((cold & (part == VALID)).sum()),
         "cold_test": int((cold & test).sum()),
         "test_of_item": np.bincount(items[test], minlength=len(counts)),
         "users_of_item": users_of_items(users[train], items[train], len(counts)),
     }
-
-
-def _duplicates(users: Counts, items: Counts, moments: Counts) -> int:
-    """How many of these events have user, item and time of another one before them."""
-    order = np.lexsort((items, moments, users))
-    alike = [np.diff(column[order]) == 0 for column in (users, items, moments)]
-    return int(np.logical_and.reduce(alike).sum())
 
 
 def _repeats(users: Counts, items: Counts, moments: Counts, part: NDArray[np.int8], width: int) -> Counts:

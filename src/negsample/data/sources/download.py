@@ -63,9 +63,9 @@ def _open(address: str, start: int, way_out: str) -> tuple[HTTPResponse, int]:
                 return _open(address, 0, way_out)
             raise InputError(f"{address} answers {error.code} {error.reason}; {way_out}") from None
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        said = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
-        raise InputError(f"{address} cannot be reached ({said}); {way_out}") from None
+        cause = getattr(error, "reason", error)
+        reason = getattr(cause, "strerror", None) or str(cause) or type(error).__name__
+        raise InputError(f"{address} cannot be reached ({reason}); {way_out}") from None
 
 
 def _next(answer: HTTPResponse) -> bytes:
