@@ -66,12 +66,14 @@ def check_ids(scans: Sequence[Scan]) -> None:
         dtype, most = each.columns[role].dtype, each.columns[role].exact_up_to or 0
         _refuse_first(
             each,
+            role,
             f"{role}_inexact",
             f"an id is text or a whole number, and a {dtype} holds whole numbers exactly only up to {most:,} "
             f"(2^{most.bit_length() - 1}); store the ids as integers or text in the log",
         )
         _refuse_first(
             each,
+            role,
             f"{role}_garbled",
             "an id holds no line break or other control character (look for a misplaced quote before it), and no "
             "number that a spreadsheet rounded",
@@ -94,6 +96,7 @@ def unit_of(scans: Sequence[Scan]) -> str | None:
         column = each.columns["time"]
         _refuse_first(
             each,
+            "time",
             "inexact",
             f"a {column.dtype} holds whole numbers exactly only up to {column.exact_up_to or 0:,}, so that times and "
             "their order are lost; store the times as integers where the log is made",
@@ -103,10 +106,9 @@ def unit_of(scans: Sequence[Scan]) -> str | None:
     return max(units, key=lambda unit: units[unit]) if numeric else None
 
 
-def _refuse_first(scan: Scan, fault: str, rule: str) -> None:
+def _refuse_first(scan: Scan, role: str, fault: str, rule: str) -> None:
     row = scan.facts[f"{fault}_row"]
     if row is not None:
-        role = fault.rpartition("_")[0] or "time"
         raise InputError(f"{scan.at(role, row)}; {rule}")
 
 
