@@ -21,7 +21,7 @@ from benchmarks.common import RESULTS, of_machine
 from negsample import compare, load_dataset, plan, run_settings
 from negsample.analysis.analyse import analyse
 from negsample.analysis.frontier import FLOORS, Reach, reaches, standings
-from negsample.analysis.statistics import interval
+from negsample.analysis.resampling import interval
 from negsample.analysis.study import Study
 from negsample.analysis.tables import dialled_rows
 from negsample.data.dataset import Dataset

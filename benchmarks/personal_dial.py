@@ -24,7 +24,7 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS, of_machine
 from negsample import RunSettings, run_settings
-from negsample.analysis.statistics import REPLICATES, draws, groups_of, interval, sums_of
+from negsample.analysis.resampling import REPLICATES, draws, groups_of, interval, sums_of
 from negsample.batches.windows import Ints, spans
 from negsample.data.dataset import Dataset, open_dataset
 from negsample.data.popularity import COHORTS

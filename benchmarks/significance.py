@@ -35,9 +35,10 @@ from negsample.analysis.advice import advice_of
 from negsample.analysis.measures import SCOPES
 from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user
 from negsample.analysis.reading import read_study
+from negsample.analysis.resampling import draws
 from negsample.analysis.significance import FAMILIES, differences, significance_table, tested
-from negsample.analysis.statistics import Sample, draws, holm
 from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.t_test import Sample, holm
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05

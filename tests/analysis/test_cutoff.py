@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from make_study import make_study
 
-from negsample.analysis.cutoff import CutOff, cut_off
 from negsample.analysis.reading import read_study
+from negsample.analysis.trainings import CutOff, cut_off
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from negsample.analysis.analyse import DatasetAnalysis, analyse
 from negsample.analysis.measures import SCOPES, measures_of
 from negsample.analysis.reading import read_study
 from negsample.analysis.significance import FAMILIES, Comparisons, differences
-from negsample.analysis.statistics import holm, t_quantile
 from negsample.analysis.study import Study
+from negsample.analysis.t_test import holm, t_quantile
 from negsample.analysis.tables import study_table
 from negsample.errors import InputError
 from negsample.evaluation.figures import balance

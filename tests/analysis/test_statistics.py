@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from negsample.analysis.statistics import Sample, draws, holm, t_quantile, t_tests
+from negsample.analysis.resampling import draws
+from negsample.analysis.t_test import Sample, holm, t_quantile, t_tests
 
 
 def chance(seed: int = 0) -> np.random.Generator:

@@ -16,7 +16,7 @@ from slow import figures, nulls, split
 from negsample.analysis.advice import advice_of
 from negsample.analysis.reading import read_study
 from negsample.analysis.significance import differences, significance_table
-from negsample.analysis.statistics import Sample, holm, t_tests
+from negsample.analysis.t_test import Sample, holm, t_tests
 
 LEVEL, STUDIES = 0.05, 150
 WORLDS = [

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from make_study import list_anew, make_study
 
-from negsample.analysis.costs import costs_of, oversampling_of, seconds_to_best
 from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
 from negsample.analysis.tables import study_table
+from negsample.analysis.trainings import costs_of, oversampling_of, seconds_to_best
 from negsample.errors import InputError
 from negsample.report import write_report
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart

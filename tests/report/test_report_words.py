@@ -9,8 +9,8 @@ from made import LEVEL, SIGNIFICANT, comparisons, once, popular, row
 
 from negsample.analysis.advice import advise
 from negsample.analysis.analyse import DatasetAnalysis
-from negsample.analysis.cutoff import CutOff
 from negsample.analysis.significance import Comparisons
+from negsample.analysis.trainings import CutOff
 from negsample.report.claims import advice_claims, claims_table
 from negsample.report.table import figures_table, main_columns, other_columns
 from negsample.report.tables import advice_table, families_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from negsample.analysis.frontier import Standing
@@ -70,10 +70,13 @@ def advice_of(study: Study, dataset: str, standings: Sequence[Standing] = ()) ->
 
 def advise(valid: Sequence[TableRow], test: Sequence[TableRow], standings: Sequence[Standing] = ()) -> Advice:
     """The advice by rows of (method, dial) on validation, shown by those on test."""
-    trained = _by_method(valid)
+    trained: dict[str, list[TableRow]] = {}
+    for row in valid:
+        if row["method"] != POPULAR:
+            trained.setdefault(row["method"], []).append(row)
     shown = {(row["method"], row["dial"]): row for row in test}
     best = max((known(row, ACCURACY) for rows in trained.values() for row in rows), default=-1.0)
-    undominated = {method: _undominated(rows) for method, rows in trained.items()}
+    undominated = [_undominated(rows) for rows in trained.values()]
     everybody = _undominated([row for rows in trained.values() for row in rows])
 
     def keeps(row: TableRow) -> bool:
@@ -84,7 +87,7 @@ def advise(valid: Sequence[TableRow], test: Sequence[TableRow], standings: Seque
     ) -> Purpose:
         worthy = [row for row in everybody if known(row, measure) > above and able(row)]
         advised = _preferred(worthy, wish) if worthy else None
-        rows = [_preferred(some, wish) for some in undominated.values()]
+        rows = [_preferred(some, wish) for some in undominated]
         # What is advised is what that method has: the same wish over fewer rivals.
         rows = [advised if advised and advised["method"] == row["method"] else row for row in rows]
         return Purpose(
@@ -119,16 +122,8 @@ def _preferred(rows: Sequence[TableRow], wish: _Wish) -> TableRow:
 def _undominated(rows: Sequence[TableRow]) -> list[TableRow]:
     """Those that no other has at least as much NDCG@10 and Balance as, and more of one."""
     points = [(known(row, ACCURACY), known(row, BALANCE)) for row in rows]
-    return [row for row, own in zip(rows, points, strict=True) if not any(_dominates(other, own) for other in points)]
 
+    def dominated(own: tuple[float, float]) -> bool:
+        return any(other != own and other[0] >= own[0] and other[1] >= own[1] for other in points)
 
-def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one != other and one[0] >= other[0] and one[1] >= other[1]
-
-
-def _by_method(rows: Sequence[TableRow]) -> Mapping[str, list[TableRow]]:
-    found: dict[str, list[TableRow]] = {}
-    for row in rows:
-        if row["method"] != POPULAR:
-            found.setdefault(row["method"], []).append(row)
-    return found
+    return [row for row, own in zip(rows, points, strict=True) if not dominated(own)]

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import polars as pl
 
 from negsample.analysis.advice import Advice, advice_of
-from negsample.analysis.cutoff import CutOff, cut_off
 from negsample.analysis.frontier import Reach, reaches, standings
 from negsample.analysis.significance import Comparisons, differences, significance_table
 from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow, dialled_rows, study_table
+from negsample.analysis.trainings import CutOff, cut_off
 
 
 class DatasetAnalysis(NamedTuple):

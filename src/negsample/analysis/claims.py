@@ -64,9 +64,8 @@ def judged(tests: Mapping[str, Difference | None], way: Way = "higher") -> Judge
 
 def judged_purpose(purpose: Purpose, advice: Advice, tests: Comparisons) -> Judged:
     """The advised method of ``purpose`` against all that it is claimed to be above."""
-    chosen = purpose.chosen
-    rivals = advice.rivals(purpose) if chosen else []
-    return judged({row["method"]: tests.between(purpose.measure, chosen, row) for row in rivals if chosen})
+    measure, chosen, rivals = purpose.measure, purpose.chosen, advice.rivals(purpose)
+    return judged({row["method"]: tests.between(measure, chosen, row) for row in rivals if chosen})
 
 
 def judged_below_baseline(advice: Advice, tests: Comparisons) -> Judged:

@@ -14,14 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from negsample.analysis.measures import K
-from negsample.analysis.per_user import MeasuredEvents, events_of, ranks_of
-from negsample.analysis.statistics import REPLICATES, draws, interval, picks
+from negsample.analysis.measures import ACCURACY, BALANCE
+from negsample.analysis.per_user import events_of, ranks_of
+from negsample.analysis.resampling import REPLICATES, draws, interval, picks
 from negsample.analysis.study import Study
 from negsample.analysis.tables import common_betas
 from negsample.evaluation.figures import balances
 from negsample.random import resampling
-from negsample.runs.folder import Run
 
 Floats = NDArray[np.float64]
 
@@ -80,16 +79,26 @@ def reaches(study: Study, dataset: str) -> list[Reach]:
     events = events_of(study, dataset)
     if events is None:
         return []
-    resampler = _Resampler(study, events, dataset)
+    draws_RN = draws(events.groups, REPLICATES, resampling(dataset))  # the same users for all methods
+    counts_RC = draws_RN @ events.sums(events.cohort_CE)
+
+    def resampled(ranks_E: Floats) -> Floats:
+        """(2, R) Balance and NDCG of one run at one setting in each resample."""
+        hits_RC, ndcg_RC = (draws_RN @ gains_NC for gains_NC in events.gains(ranks_E).transpose(1, 0, 2))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.stack([balances(hits_RC / counts_RC), ndcg_RC.sum(1) / counts_RC.sum(1)])
+
     found = []
     for method in study.methods_of(dataset):
         runs = study.runs_of(dataset, method)
         betas = common_betas(study, runs)
         figures = [[study.figures(run, "test")[beta] for beta in betas] for run in runs]
-        balance_G, ndcg_G = (
-            _mean([[row[f"{name}@{K}"] for row in each] for each in figures]) for name in ("balance", "ndcg")
-        )
-        found.append(Reach(method, betas, balance_G, ndcg_G, *resampler.of(runs, betas)))
+        both = (np.array([[row[name] for row in each] for each in figures], float) for name in (BALANCE, ACCURACY))
+        balance_G, ndcg_G = map(_mean, both)
+        figures_SGR = np.array([[resampled(ranks_E) for ranks_E in ranks_of(study, run, betas)] for run in runs])
+        chosen_RS = picks(len(runs), REPLICATES, resampling(f"{dataset}/seeds"))  # seeds are drawn too
+        drawn = _mean(figures_SGR[chosen_RS.T, :, :, np.arange(REPLICATES)[None]])  # (R, G, 2)
+        found.append(Reach(method, betas, balance_G, ndcg_G, drawn[..., 0], drawn[..., 1]))
     return found
 
 
@@ -99,27 +108,18 @@ def standings(found: Sequence[Reach]) -> list[Standing]:
         return []
     reached = np.stack([each.reached() for each in found])
     resampled = np.stack([each.resampled() for each in found])
-    volumes, undominated = resampled.mean(2), _leads(resampled).any(2).mean(1)
-    joint = reached.max(0)
-    leads = _leads(reached)
-    useful = max(int(leads.any(0).sum()), 1)
+    volumes, joint, leads = resampled.mean(2), reached.max(0), _leads(reached)
+    best = [float((volumes.argmax(0) == number).mean()) for number in range(len(found))]
+    shares = leads.sum(1) / max(int(leads.any(0).sum()), 1)
+    undominated = _leads(resampled).any(2).mean(1)
     standing = []
     for number, each in enumerate(found):
-        others = np.delete(reached, number, 0).max(0) if len(found) > 1 else np.zeros_like(joint)
-        low, high = (float(end) for end in interval(volumes[number]))
-        standing.append(
-            Standing(
-                each.method,
-                float(reached[number].mean()),
-                low,
-                high,
-                float((volumes.argmax(0) == number).mean()),
-                _stretches(leads[number]),
-                float(leads[number].sum() / useful),
-                float(undominated[number]),
-                float(1 - others.mean() / joint.mean()) if joint.any() else 0.0,
-            )
-        )
+        others = np.delete(reached, number, 0).max(0, initial=0.0)
+        adds = float(1 - others.mean() / joint.mean()) if joint.any() else 0.0
+        low, high = map(float, interval(volumes[number]))
+        points = (float(reached[number].mean()), low, high, best[number])
+        leading = (_stretches(leads[number]), float(shares[number]), float(undominated[number]))
+        standing.append(Standing(each.method, *points, *leading, adds))
     return standing
 
 
@@ -152,36 +152,8 @@ def _reached(balance_RG: Floats, ndcg_RG: Floats) -> Floats:
     return np.maximum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
 
 
-def _mean(values: Sequence[Sequence[float | None]]) -> Floats:
-    """(G,) mean over the runs where it is defined."""
-    array = np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float64)
-    defined = ~np.isnan(array)
-    total, count = np.where(defined, array, 0.0).sum(0), defined.sum(0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-class _Resampler:
-    """Users and seeds of one dataset, drawn again and again: the same users for all methods."""
-
-    def __init__(self, study: Study, events: MeasuredEvents, seed: str) -> None:
-        self._study, self._events, self._seed = study, events, seed
-        self._draws_RN = draws(events.groups, REPLICATES, resampling(seed))
-        self._counts_RC = self._draws_RN @ events.sums(events.cohort_CE)
-
-    def of(self, runs: Sequence[Run], betas: Sequence[float]) -> tuple[Floats, Floats]:
-        """(R, G) Balance and NDCG, means over seeds that are drawn too."""
-        each = [[self._figures(ranks_E) for ranks_E in ranks_of(self._study, run, betas)] for run in runs]
-        figures_SGR = np.array(each)  # (S, G, 2, R)
-        chosen = picks(len(runs), REPLICATES, resampling(f"{self._seed}/seeds"))
-        drawn = figures_SGR[chosen.T, :, :, np.arange(REPLICATES)[None]]  # (S, R, G, 2)
-        defined = ~np.isnan(drawn)
-        mean = np.where(defined, drawn, 0.0).sum(0) / np.maximum(defined.sum(0), 1)
-        mean[~defined.any(0)] = np.nan
-        return mean[..., 0], mean[..., 1]
-
-    def _figures(self, ranks_E: Floats) -> Floats:
-        """(2, R) Balance and NDCG of one run at one setting in each resample."""
-        hits_RC, ndcg_RC = (self._draws_RN @ gains_NC for gains_NC in self._events.gains(ranks_E).transpose(1, 0, 2))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rates_RC = hits_RC / self._counts_RC
-        return np.stack([balances(rates_RC), ndcg_RC.sum(1) / self._counts_RC.sum(1)])
+def _mean(values: Floats) -> Floats:
+    """Mean over the first axis, the runs, where it is defined."""
+    defined = ~np.isnan(values)
+    mean = np.where(defined, values, 0.0).sum(0) / np.maximum(defined.sum(0), 1)
+    return np.where(defined.any(0), mean, np.nan)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, SCOPES, K
-from negsample.analysis.statistics import Sample, groups_of, sums_of
+from negsample.analysis.resampling import groups_of, sums_of
 from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.t_test import Sample
 from negsample.evaluation.figures import balance_slopes, balances
 from negsample.evaluation.metrics import hit, ndcg
 from negsample.runs.folder import Run, read_ranks
@@ -71,18 +72,16 @@ def sums_by_user(study: Study, dataset: str, events: MeasuredEvents, entries: Se
     for method in study.methods_of(dataset):
         of_method = [entry for entry in entries if entry[0] == method]
         for number, run in enumerate(study.runs_of(dataset, method)):
-            betas = sorted({dials[number] for _, dials in of_method})
-            ranks = dict(zip(betas, ranks_of(study, run, betas), strict=True))
-            for entry in of_method:
-                gains[entry].append(events.gains(ranks[entry[1][number]]))
+            betas = [dials[number] for _, dials in of_method]
+            for entry, ranks_E in zip(of_method, ranks_of(study, run, betas), strict=True):
+                gains[entry].append(events.gains(ranks_E))
     found = {entry: np.stack(each) for entry, each in gains.items()}
     return Sums(events.sums(events.cohort_CE), events.users_C, found)
 
 
 def users_of(sums: Sums, measure: str, scope: str) -> int:
     """With an event in ``scope``; for Balance, the fewest of all cohorts."""
-    by_scope = dict(zip(SCOPES, sums.users_C, strict=True))
-    return min(by_scope.values()) if measure == BALANCE else by_scope[scope]
+    return min(sums.users_C) if measure == BALANCE else sums.users_C[SCOPES.index(scope)]
 
 
 def sample(sums: Sums, entry: Entry, measure: str, scope: str) -> Sample:
@@ -92,9 +91,8 @@ def sample(sums: Sums, entry: Entry, measure: str, scope: str) -> Sample:
         if measure == BALANCE:
             figures_S, influence_SN = _balance(gains[:, :, 0], sums.events_NC)
         else:
-            kind = int(measure == ACCURACY)
-            part = slice(None) if scope == "all" else slice(COHORTS.index(scope), COHORTS.index(scope) + 1)
-            figures_S, influence_SN = _ratio(gains[:, :, kind, part].sum(2), sums.events_NC[:, part].sum(1))
+            kind, cohorts = int(measure == ACCURACY), range(len(COHORTS)) if scope == "all" else [COHORTS.index(scope)]
+            figures_S, influence_SN = _ratio(gains[:, :, kind, cohorts].sum(2), sums.events_NC[:, cohorts].sum(1))
     return Sample(figures_S, influence_SN, entry[0], entry[0] != POPULAR)
 
 

@@ -40,17 +40,9 @@ def hits_by_popularity(study: Study, dataset: str) -> list[dict[str, Any]]:
         hits_GE = np.mean([hit(ranks_of(study, run, betas), K) for run in runs], axis=0)
         for beta, hits_E in zip(betas, hits_GE, strict=True):
             rates_B = np.bincount(bin_E, hits_E, len(edges) + 1) / np.maximum(count_B, 1)
-            rows += [
-                {
-                    "method": method,
-                    "dial": None if method == POPULAR else beta,
-                    "hr": rate,
-                    "percentile": middle,
-                    "events": int(count),
-                }
-                for rate, middle, count in zip(rates_B.tolist(), middle_B.tolist(), count_B.tolist(), strict=True)
-                if count
-            ]
+            key = {"method": method, "dial": None if method == POPULAR else beta}
+            bins_B = zip(rates_B.tolist(), middle_B.tolist(), count_B.tolist(), strict=True)
+            rows += [key | {"hr": rate, "percentile": at, "events": count} for rate, at, count in bins_B if count]
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from negsample.analysis.study import Study
-from negsample.analysis.tunings import read_tunings
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, Checksums
 from negsample.files.folders import arrays_of
@@ -18,6 +18,7 @@ from negsample.files.together import settled
 from negsample.runs.failed import read_failed
 from negsample.runs.folder import Grid, Run, read_grid, read_run
 from negsample.runs.study_file import StudyFile
+from negsample.runs.tunings import TuningSummary
 
 
 class _DatasetFile(BaseModel):
@@ -50,7 +51,7 @@ def read_study(folder: Path) -> Study:
         _check_run(run, about, manifests)
     _check_together(runs)
     grids = {run.folder: _grid(run, events[run.config["dataset"]]) for run in runs}
-    tunings = read_tunings(folder / "tuning", about, manifests)
+    tunings = _tunings(folder, about, manifests)
     beside = _oversampling(folder, about, manifests)
     failures = read_failed(folder, list(dict.fromkeys([*about["runs"], *about["oversampling"]])))
     return Study(folder, about, manifests, runs, len(folders), grids, events, tunings, beside, failures)
@@ -112,15 +113,44 @@ def _of_study(
     return about, manifests, {name: found[name][1] for name in manifests}
 
 
+def _tunings(
+    folder: Path, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]
+) -> dict[tuple[str, str], TuningSummary]:
+    """The searches that a study names, by dataset and method in its order: what another search left is not its own."""
+    found: dict[tuple[str, str], TuningSummary] = {}
+    for path in (folder / "tuning" / f"{name}.json" for name in about["tunings"]):
+        if not path.is_file():
+            raise InputError(f"{path} is missing, which study.json lists; run `negsample compare` again")
+        read = partial(Checksums.read_as, model=TuningSummary, name=path.name)
+        tuning = settled(path.with_name(f"{path.stem}.{LIST}"), "tuning", read)
+        key = tuning.dataset, tuning.method
+        _check_listed(path, *key, tuning.dataset_fingerprint, about, manifests)
+        if key in found:
+            raise InputError(f"{path}: {tuning.method} on {tuning.dataset} was tuned in another file too; delete one")
+        found[key] = tuning
+    order = [(dataset, method) for dataset in manifests for method in about["methods"]]
+    return {key: found[key] for key in order if key in found}
+
+
 def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:
-    dataset, method = run.config["dataset"], run.config["method"]
+    dataset, method, fingerprint = (run.config[key] for key in ("dataset", "method", "dataset_fingerprint"))
+    _check_listed(run.folder, dataset, method, fingerprint, about, manifests)
+
+
+def _check_listed(
+    path: Path,
+    dataset: str,
+    method: str,
+    fingerprint: str,
+    about: Mapping[str, Any],
+    manifests: Mapping[str, Mapping[str, Any]],
+) -> None:
     if dataset not in manifests or method not in about["methods"]:
-        raise InputError(f"{run.folder} is {method} on {dataset}, which study.json does not list")
-    if run.config["dataset_fingerprint"] != manifests[dataset]["fingerprint"]:
+        raise InputError(f"{path} is of {method} on {dataset}, which study.json does not list")
+    if fingerprint != (known := manifests[dataset]["fingerprint"]):
         raise InputError(
-            f"{run.folder} was made on another version of '{dataset}' (fingerprint"
-            f" {run.config['dataset_fingerprint']}, the study's is {manifests[dataset]['fingerprint']});"
-            " delete the run and run again"
+            f"{path} was made on another version of '{dataset}' (fingerprint {fingerprint}, the study's is {known});"
+            " delete it and run `negsample compare` again"
         )
 
 

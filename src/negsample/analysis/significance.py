@@ -9,7 +9,7 @@ and one adjusted p; Holm's correction is over all of a family.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -19,8 +19,8 @@ import polars as pl
 from negsample.analysis.advice import Advice
 from negsample.analysis.measures import ACCURACY, BALANCE, SCOPES, TAIL
 from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user, users_of
-from negsample.analysis.statistics import TTest, holm, seed_ratio, t_quantile, t_tests
 from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.t_test import TTest, holm, seed_ratio, t_quantile, t_tests
 from negsample.analysis.tables import TableRow
 
 LEVEL = 0.05
@@ -46,7 +46,7 @@ FAMILIES: Mapping[str, tuple[Key, ...]] = {
 class Difference(NamedTuple):
     """``a`` less ``b``, in fractions, on test. ``dial_a``, ``dial_b``: as of :func:`dial_text`.
 
-    ``error``: its standard error, with ``freedom`` degrees of freedom (:func:`negsample.analysis.statistics.t_tests`).
+    ``error``: its standard error, with ``freedom`` degrees of freedom (:func:`negsample.analysis.t_test.t_tests`).
     ``low``, ``high``: the 95 % interval, and ``p``, of this difference alone; ``p_holm``: over its family. All are None
     where nothing was tested, and ``untested`` says why. ``detectable``: the smallest difference that would have been
     found with a probability of 80 %, at 5 % after Holm's first step. ``users`` with an event in the scope; ``runs`` of
@@ -88,23 +88,14 @@ class Difference(NamedTuple):
         """In words, for the file."""
         if self.p_holm is None:
             return f"not tested: {self.untested}"
-        return ("significant" if self.significant else "not significant") + (", borderline" if self.borderline else "")
+        return ("" if self.significant else "not ") + "significant" + (", borderline" if self.borderline else "")
 
     @property
     def reversed(self) -> Difference:
         """``b`` less ``a``."""
-        less = {
-            name: None if (each := getattr(self, name)) is None else -each for name in ("difference", "low", "high")
-        }
-        return self._replace(
-            a=self.b,
-            dial_a=self.dial_b,
-            b=self.a,
-            dial_b=self.dial_a,
-            difference=less["difference"],
-            low=less["high"],
-            high=less["low"],
-        )
+        difference, high, low = (None if each is None else -each for each in (self.difference, self.low, self.high))
+        swapped = self._replace(a=self.b, dial_a=self.dial_b, b=self.a, dial_b=self.dial_a)
+        return swapped._replace(difference=difference, low=low, high=high)
 
 
 class Comparisons:
@@ -115,11 +106,8 @@ class Comparisons:
     ) -> None:
         self.found = list(found)
         self._dials = {method: dial_text(some) for method, some in (dials or {}).items()}
-        self._known = {
-            (each.measure, each.scope, each.a, each.dial_a, each.b, each.dial_b): each
-            for one in self.found
-            for each in (one, one.reversed)
-        }
+        both_ways = (each for one in self.found for each in (one, one.reversed))
+        self._known = {each[2:8]: each for each in both_ways}  # from measure to dial_b
 
     def __bool__(self) -> bool:
         return bool(self.found)
@@ -130,9 +118,7 @@ class Comparisons:
 
     def of_table(self, measure: str, scope: str, a: str, b: str) -> Difference | None:
         """The same of two methods as the table shows them."""
-        if a not in self._dials or b not in self._dials:
-            return None
-        return self._known.get((measure, scope, a, self._dials[a], b, self._dials[b]))
+        return self._known.get((measure, scope, a, self._dials.get(a, ""), b, self._dials.get(b, "")))
 
 
 def dial_text(dials: Sequence[float | None]) -> str:
@@ -159,31 +145,17 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
     pairs: dict[Key, dict[Pair, None]] = {
         key: dict.fromkeys(combinations(own.values(), 2)) for keys in FAMILIES.values() for key in keys
     }
-    for purpose in advice.purposes:
-        rivals = advice.rivals(purpose)
-        _add(pairs[_KEYS[purpose.measure]], [(at(purpose.chosen), at(row)) for row in rivals] if purpose.chosen else [])
     accurate, tail = advice.accuracy.chosen, advice.tail.chosen
-    if accurate is not None and tail is not None:
-        for measure in (ACCURACY, TAIL):
-            _add(pairs[_KEYS[measure]], [(at(tail), at(accurate))])
+    advised = [(each.measure, each.chosen, row) for each in advice.purposes for row in advice.rivals(each)]
+    for measure, a, b in (*advised, (ACCURACY, tail, accurate), (TAIL, tail, accurate)):
+        if a and b and at(a) != at(b) and (at(b), at(a)) not in pairs[_KEYS[measure]]:
+            pairs[_KEYS[measure]][at(a), at(b)] = None
     entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
     sums = sums_by_user(study, dataset, events, entries)
-    return Comparisons(compared(sums, dataset, pairs), {method: _dials(own[method]) for method in methods})
-
-
-def compared(sums: Sums, dataset: str, pairs: Mapping[Key, Iterable[Pair]]) -> list[Difference]:
-    """All ``pairs``, family by family."""
     found = []
     for family, keys in FAMILIES.items():
         found += _corrected([each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))])
-    return found
-
-
-def _add(known: dict[Pair, None], pairs: Iterable[Pair]) -> None:
-    """What is not yet compared, either way round, nor one thing with itself."""
-    for a, b in pairs:
-        if a != b and (b, a) not in known:
-            known[a, b] = None
+    return Comparisons(found, {method: _dials(own[method]) for method in methods})
 
 
 def _dials(entry: Entry) -> tuple[float | None, ...]:
@@ -199,11 +171,11 @@ def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pai
     for (a, b), each in zip(pairs, tests, strict=True):
         runs = min((len(sums.gains[entry]) for entry in (a, b) if entry[0] != POPULAR), default=1)
         difference = None if np.isnan(each.difference) else each.difference
-        why = _why(users, runs, each)
-        error, freedom, p = (None, None, None) if why else (each.error, each.freedom, each.p)
+        untested = _why(users, runs, each)
+        error, freedom, p = (None, None, None) if untested else (each.error, each.freedom, each.p)
         named = (a[0], dial_text(_dials(a)), b[0], dial_text(_dials(b)))
-        known = (error, freedom, None, None, p, None, None)
-        found.append(Difference(dataset, family, *key, *named, difference, *known, users, runs, why))
+        known = (difference, error, freedom, None, None, p, None, None)
+        found.append(Difference(dataset, family, *key, *named, *known, users, runs, untested))
     return found
 
 
@@ -229,30 +201,23 @@ def _why(users: int, runs: int, each: TTest) -> str:
 
 def _corrected(found: Sequence[Difference]) -> list[Difference]:
     """A whole family: with adjusted p, interval, and the smallest detectable difference."""
-    tested = [each for each in found if each.p is not None]
-    if not tested:
-        return list(found)
-    freedom = np.array([each.freedom for each in tested])
-    error = np.array([each.error for each in tested])
+    freedom, error, p = np.array([(each.freedom, each.error, each.p) for each in found], np.float64).reshape(-1, 3).T
+    first_step = LEVEL / max(int((~np.isnan(p)).sum()), 1)
     reach = t_quantile(LEVEL, freedom) * error
-    seen = (t_quantile(LEVEL / len(tested), freedom) + t_quantile(2 * (1 - POWER), freedom)) * error
-    adjusted = holm(np.array([each.p for each in tested]))
-    filled = iter(
-        each._replace(
-            low=(each.difference or 0.0) - float(far),
-            high=(each.difference or 0.0) + float(far),
-            p_holm=float(p),
-            detectable=float(least),
-        )
-        for each, far, p, least in zip(tested, reach, adjusted, seen, strict=True)
-    )
-    return [each if each.p is None else next(filled) for each in found]
+    least = (t_quantile(first_step, freedom) + t_quantile(2 * (1 - POWER), freedom)) * error
+    filled = []
+    for each, *known in zip(found, reach, holm(p), least, strict=True):
+        if each.p is not None and each.difference is not None:
+            far, p_holm, seen = map(float, known)
+            low, high = each.difference - far, each.difference + far
+            each = each._replace(low=low, high=high, p_holm=p_holm, detectable=seen)
+        filled.append(each)
+    return filled
 
 
 def significance_table(found: Sequence[Difference]) -> pl.DataFrame:
     """One row a comparison, fractions."""
-    text = ("dataset", "family", "measure", "scope", "a", "dial_a", "b", "dial_b", "untested")
     kinds: dict[str, type[pl.DataType]] = dict.fromkeys(Difference._fields, pl.Float64)
-    kinds |= dict.fromkeys(text, pl.String) | dict.fromkeys(("users", "runs"), pl.Int64)
-    kinds["verdict"] = pl.String
+    kinds |= dict.fromkeys((*Difference._fields[:8], "untested", "verdict"), pl.String)
+    kinds |= dict.fromkeys(("users", "runs"), pl.Int64)
     return pl.DataFrame([each._asdict() | {"verdict": each.verdict} for each in found], schema=kinds, orient="row")

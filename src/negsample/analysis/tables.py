@@ -29,6 +29,7 @@ _MEANS = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
 _NEEDED = (*SPREAD, "coverage@10", *_MEANS)
 _OF_RUN = ("train_seconds", "steps_per_second")
 _OF_RUN_LAST = ("best_epoch", "dial", "peak_memory_bytes")
+_KEYS = {"dataset": pl.String, "method": pl.String}
 
 
 def study_table(study: Study) -> pl.DataFrame:
@@ -41,14 +42,17 @@ def study_table(study: Study) -> pl.DataFrame:
     Raises:
         InputError: a run's metrics lack one of the usual measures.
     """
-    others = _others(study)
+    others = [name for name in measures_of(study.runs) if name not in _NEEDED]
     rows = [
         {"dataset": dataset, "method": method, "failed": _failed(study, dataset, method)}
         | averaged(study.runs_of(dataset, method), others=others)
         for dataset in study.datasets()
         for method in study.methods_of(dataset)
     ]
-    return pl.DataFrame(rows, schema=_schema(others), orient="row")
+    usual, more = ([column for name in names for column in (name, f"{name}_sd")] for names in (SPREAD, others))
+    numbers = dict.fromkeys([*usual, "coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST], pl.Float64)
+    schema = {**_KEYS, "runs": pl.Int64, **numbers, "failed": pl.Int64, **dict.fromkeys(more, pl.Float64)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def table_with_failures(study: Study, table: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -57,23 +61,16 @@ def table_with_failures(study: Study, table: pl.DataFrame | None = None) -> pl.D
     ``table``: of :func:`study_table`, where it is known already.
     """
     table = study_table(study) if table is None else table
-    found = {(row["dataset"], row["method"]): row for row in table.iter_rows(named=True)}
-    rows = []
-    for dataset in study.manifests:
-        for method in study.about["methods"]:
-            failed = _failed(study, dataset, method)
-            row = {"dataset": dataset, "method": method, "runs": 0, "failed": failed} if failed else None
-            rows.append(found.get((dataset, method), row))
-    return pl.DataFrame([row for row in rows if row is not None], schema=table.schema, orient="row")
+    rows = {(row["dataset"], row["method"]): row for row in table.iter_rows(named=True)}
+    for key in ((dataset, method) for dataset in study.manifests for method in study.about["methods"]):
+        row = rows.pop(key, None)  # and put back, so that all are in the study's order
+        if row or (failed := _failed(study, *key)):
+            rows[key] = row or {"dataset": key[0], "method": key[1], "runs": 0, "failed": failed}
+    return pl.DataFrame(list(rows.values()), schema=table.schema, orient="row")
 
 
 def _failed(study: Study, dataset: str, method: str) -> int:
     return sum(each.method == method for each in study.failures_of(dataset))
-
-
-def _others(study: Study) -> list[str]:
-    """The measures beyond the usual ones."""
-    return [name for name in measures_of(study.runs) if name not in _NEEDED]
 
 
 def write_table(table: pl.DataFrame, path: Path) -> Path:
@@ -100,8 +97,8 @@ def frontier_table(study: Study) -> pl.DataFrame:
                 row = key | {"dial": beta, "chosen": beta == run.metrics["dial"]}
                 row |= {name: test[name] for name in names}
                 rows.append(row | {column: valid[beta][name] for column, name in seen.items()})
-    kinds = {"dataset": pl.String, "method": pl.String, "seed": pl.Int64, "dial": pl.Float64, "chosen": pl.Boolean}
-    return pl.DataFrame(rows, schema=kinds | dict.fromkeys([*names, *seen], pl.Float64), orient="row")
+    schema = {**_KEYS, "seed": pl.Int64, "dial": pl.Float64, "chosen": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys([*names, *seen], pl.Float64), orient="row")
 
 
 def common_betas(study: Study, runs: Sequence[Run]) -> tuple[float, ...]:
@@ -126,7 +123,9 @@ def averaged(
 ) -> dict[str, Any]:
     """The columns of a row: means over ``runs``, of what stands in their metrics for test, or of ``figures``."""
     given = [run.metrics["test"] for run in runs] if figures is None else figures
-    _check(runs, given)
+    for run, each in zip(runs, given, strict=True):
+        if lacking := [name for name in _NEEDED if name not in each]:
+            raise InputError(f"{run.folder / 'metrics.json'} has no '{lacking[0]}' for test; delete the run, run again")
     row: dict[str, Any] = {"runs": len(runs)}
     for name in (*_NEEDED, *others):
         values = [float(value) for each in given if (value := each.get(name)) is not None]
@@ -136,23 +135,3 @@ def averaged(
         values = [float(run.metrics[name]) for run in runs if run.metrics.get(name) is not None]
         row[name] = statistics.fmean(values) if values else None
     return row
-
-
-def _check(runs: Sequence[Run], figures: Sequence[Mapping[str, Any]]) -> None:
-    for run, each in zip(runs, figures, strict=True):
-        if lacking := [name for name in _NEEDED if name not in each]:
-            raise InputError(f"{run.folder / 'metrics.json'} has no '{lacking[0]}' for test; delete the run, run again")
-
-
-def _schema(others: Sequence[str]) -> dict[str, pl.DataType | type[pl.DataType]]:
-    usual = [column for name in SPREAD for column in (name, f"{name}_sd")]
-    usual += ["coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST]
-    more = [column for name in others for column in (name, f"{name}_sd")]
-    return {
-        "dataset": pl.String,
-        "method": pl.String,
-        "runs": pl.Int64,
-        **dict.fromkeys(usual, pl.Float64),
-        "failed": pl.Int64,
-        **dict.fromkeys(more, pl.Float64),
-    }

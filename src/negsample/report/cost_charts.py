@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.costs import Cost, Oversampled
 from negsample.analysis.study import POPULAR
+from negsample.analysis.trainings import Cost, Oversampled
 from negsample.report import encodings as enc
 from negsample.report.formats import memory, seconds, with_sd
 from negsample.report.palette import Look

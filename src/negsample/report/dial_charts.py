@@ -10,7 +10,7 @@ import numpy as np
 
 from negsample.analysis.frontier import FLOORS, Reach
 from negsample.analysis.measures import COHORTS
-from negsample.analysis.statistics import interval
+from negsample.analysis.resampling import interval
 from negsample.analysis.study import POPULAR
 from negsample.analysis.tables import TableRow
 from negsample.report import encodings as enc

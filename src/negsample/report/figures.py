@@ -13,9 +13,9 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from negsample.analysis.analyse import Analysis
-from negsample.analysis.costs import costs_of, oversampling_of
 from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.study import Study
+from negsample.analysis.trainings import costs_of, oversampling_of
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
 from negsample.report.drawing import drawn

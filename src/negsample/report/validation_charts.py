@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.curves import CurvePoint, baseline_level, chosen_points, mean_curve
 from negsample.analysis.study import POPULAR
+from negsample.analysis.trainings import CurvePoint, baseline_level, chosen_points, mean_curve
 from negsample.report import encodings as enc
 from negsample.report.formats import percent, seconds, value_text, with_sd
 from negsample.report.palette import Look

@@ -9,10 +9,10 @@ from typing import Any
 from negsample.analysis.advice import ACCEPTABLE, Advice
 from negsample.analysis.analyse import DatasetAnalysis
 from negsample.analysis.claims import judged_below_baseline, judged_purpose
-from negsample.analysis.cutoff import CutOff
 from negsample.analysis.measures import BALANCE, TAIL
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.trainings import CutOff
 from negsample.report.claims import called
 from negsample.report.formats import listed, percent
 

@@ -43,19 +43,12 @@ class TTest(NamedTuple):
 
 class _Scatter(NamedTuple):
     """Of the mean over the runs of one sample: ``runs``, the squared standard error that chance at each user explains;
-    ``ratio``, of what its figures scatter by to that; ``freedom`` of it."""
+    ``ratio``, of what its figures scatter by to that, with its ``freedom``; ``others``: mean ratio of the others."""
 
     runs: float
     ratio: float
     freedom: int
-
-
-class _Pool(NamedTuple):
-    """``mean``: the mean ratio over the methods, with its ``freedom``; ``others``: of each sample, over the others."""
-
-    mean: float
-    freedom: float
-    others: list[float]
+    others: float = 0.0
 
 
 def t_tests(
@@ -63,8 +56,8 @@ def t_tests(
 ) -> list[TTest]:
     """The difference ``D`` of each of ``pairs`` of ``samples``, tested by Student's t.
 
-    ``D`` varies with the users and with the seeds. The means over the runs of a method vary user by user, and in that
-    is what a run hits by chance and another does not. Beyond it a whole run can be better than another::
+    ``D`` varies with the users and with the seeds. The means over the runs of a method vary user by user, which holds
+    what a run hits by chance and another does not. Beyond it a whole run can be better than another::
 
         var D = max(users^2, sum of runs^2) + sum of (f - 1) runs^2          (sums over the two methods)
 
@@ -90,13 +83,15 @@ def t_tests(
     ``benchmarks/significance.py``. Seeds are taken for independent between methods; where the same seed helps both,
     that is cautious.
     """
-    scatters = [_scatter(each) for each in samples]
-    pool = _pooled(samples, scatters)
+    if not pairs:
+        return []
+    scatters, mean, freedom = _pooled(samples)
     if least is not None:
         scatters = [each._replace(ratio=max(each.ratio, ratio)) for each, ratio in zip(scatters, least, strict=True)]
-    tests = [_difference(samples, scatters, pair, pool) for pair in pairs]
-    if not tests:
-        return []
+    tests = [
+        _difference(samples[a], samples[b], [scatters[each] for each in (a, b) if samples[each].random], mean, freedom)
+        for a, b in pairs
+    ]
     difference_P, square_P, freedom_P = np.array(tests).T
     error_P = np.sqrt(square_P)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -119,35 +114,33 @@ def seed_ratio(of: Sample) -> float:
 
 
 def _difference(
-    samples: Sequence[Sample], scatters: Sequence[_Scatter], pair: tuple[int, int], pool: _Pool
+    one: Sample, other: Sample, parts: Sequence[_Scatter], mean: float, freedom: float
 ) -> tuple[float, float, float]:
-    """The difference of a pair, its squared standard error and its degrees of freedom; NaN where a method ran once."""
-    one, other = (samples[number] for number in pair)
+    """The difference of a pair, its squared standard error and its degrees of freedom; NaN where a method ran once.
+
+    ``parts``: of those of the two whose runs differ by their seed; ``mean``: ratio over all methods, with ``freedom``.
+    """
     difference = float(one.figures_S.mean() - other.figures_S.mean())
     difference = 0.0 if abs(difference) < _ROUNDING else difference
-    drawn = [number for number in pair if samples[number].random]
-    if any(len(samples[number].figures_S) < 2 for number in drawn):
+    if any(part.freedom < 1 for part in parts):
         return difference, np.nan, np.nan
     users, of_users = _of_users(one.influence_SN.mean(0) - other.influence_SN.mean(0))
-    parts = [(scatters[number], pool.others[number]) for number in drawn]
-    mean, freedom = pool.mean, pool.freedom
     if one.model == other.model:
-        runs = one._replace(
-            figures_S=one.figures_S - other.figures_S, influence_SN=one.influence_SN - other.influence_SN
-        )
-        parts, mean, freedom = [(_scatter(runs), 0.0)], 1.0, len(one.figures_S) - 1.0
-    parts = [(scatter, others) for scatter, others in parts if scatter.runs > 0]
-    together = sum(scatter.runs for scatter, _ in parts)
+        figures_S, influence_SN = one.figures_S - other.figures_S, one.influence_SN - other.influence_SN
+        runs = one._replace(figures_S=figures_S, influence_SN=influence_SN)
+        parts, mean, freedom = [_scatter(runs)], 1.0, len(figures_S) - 1.0
+    parts = [part for part in parts if part.runs > 0]
+    together = sum(part.runs for part in parts)
     square, spread = max(users, together), users * users / of_users
     if parts:
         spread += (mean * together) ** 2 / freedom
-    for scatter, others in parts:
-        square += (max(mean, scatter.ratio) - 1) * scatter.runs
-        if scatter.ratio > mean:
-            share = min(1.0, max(0.0, scatter.ratio / others - 1) / _OUTLIER) if others else 1.0
-            spread += (share * scatter.ratio * scatter.runs) ** 2 / scatter.freedom
+    for part in parts:
+        square += (max(mean, part.ratio) - 1) * part.runs
+        if part.ratio > mean:
+            share = min(1.0, max(0.0, part.ratio / part.others - 1) / _OUTLIER) if part.others else 1.0
+            spread += (share * part.ratio * part.runs) ** 2 / part.freedom
     found = square * square / spread if spread > 0 else of_users
-    if any(scatter.freedom == 1 for scatter, _ in parts):
+    if any(part.freedom == 1 for part in parts):
         found = min(found, 1.0)
     return difference, square, found
 
@@ -177,8 +170,10 @@ def _scatter(of: Sample) -> _Scatter:
     return _Scatter(square, seen / square, runs - 1) if square > 0 else _Scatter(0.0, 0.0, runs - 1)
 
 
-def _pooled(samples: Sequence[Sample], scatters: Sequence[_Scatter]) -> _Pool:
-    """What the methods together say of the ratio; a method with several samples counts once."""
+def _pooled(samples: Sequence[Sample]) -> tuple[list[_Scatter], float, float]:
+    """Of each sample how its runs scatter, and the mean ratio over the methods with its degrees of freedom; a method
+    with several samples counts once."""
+    scatters = [_scatter(each) for each in samples]
     ratios: dict[str, list[float]] = {}
     freedom: dict[str, int] = {}
     for each, scatter in zip(samples, scatters, strict=True):
@@ -193,9 +188,9 @@ def _pooled(samples: Sequence[Sample], scatters: Sequence[_Scatter]) -> _Pool:
         return max(1.0, seen)
 
     others = [over([model for model in mean if model != each.model]) for each in samples]
-    methods = len(mean)
-    share = (methods - 1) / methods if methods > 1 else 0.5
-    return _Pool(over(list(mean)), share * sum(freedom.values()), others)
+    share = (len(mean) - 1) / len(mean) if len(mean) > 1 else 0.5
+    scatters = [each._replace(others=level) for each, level in zip(scatters, others, strict=True)]
+    return scatters, over(list(mean)), share * sum(freedom.values())
 
 
 def holm(p_C: Floats) -> Floats:
