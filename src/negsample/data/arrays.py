@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from negsample.data import blocks
 from negsample.data.known import Known
 from negsample.data.manifest import Manifest
-from negsample.data.prepare.index import INDEX, write_index
+from negsample.data.prepare.order import INDEX, write_index
 from negsample.files.checksums import LIST, Checksums, read_list
 
 Arrays = Mapping[str, NDArray[np.signedinteger[Any]]]

@@ -27,11 +27,8 @@ class Cut(NamedTuple):
     ties: int
 
 
-class Cuts(NamedTuple):
-    """Where validation starts, and where test does."""
-
-    valid: Cut
-    test: Cut
+Cuts = tuple[Cut, Cut]
+"""Where validation starts, and where test does."""
 
 
 @guarded
@@ -99,7 +96,7 @@ def find_cuts(times: NDArray[np.int64], rule: Rule, valid_fraction: float, test_
     test_time, before_test = _nth(times, test_start)
     if rule == "paper":
         valid_time, before_valid = _nth(times, valid_start)
-        return Cuts(Cut(valid_time, valid_start - before_valid), Cut(test_time, test_start - before_test))
+        return Cut(valid_time, valid_start - before_valid), Cut(test_time, test_start - before_test)
     valid_start = before_test - _share(valid_fraction, n)
     valid_time, before_valid = _nth(times, valid_start) if valid_start > 0 else (test_time, 0)
     if before_valid < 1:
@@ -108,7 +105,7 @@ def find_cuts(times: NDArray[np.int64], rule: Rule, valid_fraction: float, test_
             f"something for each of train, validation and test; {_WAY_OUT}, or the split rule 'paper', which cuts "
             f"inside ties"
         )
-    return Cuts(Cut(valid_time, 0), Cut(test_time, 0))
+    return Cut(valid_time, 0), Cut(test_time, 0)
 
 
 def parts_by_block(times: NDArray[np.int64], cuts: Cuts) -> Iterator[tuple[slice, NDArray[np.int8]]]:

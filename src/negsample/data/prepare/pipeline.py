@@ -19,10 +19,9 @@ from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
-from negsample.data.prepare.by_user import by_user
 from negsample.data.prepare.events import Events, save_columns
 from negsample.data.prepare.facts import check_useful, count_events, notes_on_events
-from negsample.data.prepare.index import write_index
+from negsample.data.prepare.order import by_user, write_index
 from negsample.data.prepare.selection import Selection, select
 from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded

@@ -51,8 +51,8 @@ def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
     kept = np.ones(len(item_ids), bool) if settings.cold == "keep" else train_counts > 0
     dropped = tally(events.items, len(item_ids))[~kept]
     facts = {
-        "valid_start": iso(cuts.valid.time),
-        "test_start": iso(cuts.test.time),
+        "valid_start": iso(cuts[0].time),
+        "test_start": iso(cuts[1].time),
         "dropped_cold_items": int((dropped > 0).sum()),
         "dropped_cold_events": int(dropped.sum()),
     }
