@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 
 from negsample.errors import InputError
 from negsample.methods import METHODS, Catalogue, build_method, negative_settings
-from negsample.methods.spaces import Among, OneOf, Real, Whole, narrowed
+from negsample.methods.fields import Among, OneOf, Real, Whole
+from negsample.methods.spaces import narrowed
 from negsample.miners import Chain, Hardest, OneOfHardest, Resample
 from negsample.settings import run_settings
 from negsample.studies.search import STARTUP, _at, _chosen, next_trial

@@ -18,7 +18,8 @@ from negsample.cli.commands import command_to_train
 from negsample.cli.options import settings_of
 from negsample.comparison import compare
 from negsample.methods import METHODS, negative_settings
-from negsample.methods.spaces import OF_TRAINING, OneOf, Real
+from negsample.methods.fields import OneOf, Real
+from negsample.methods.spaces import OF_TRAINING
 from negsample.runs.job import Job, tuned_job
 from negsample.runs.shortage import WAYS_OUT
 from negsample.runs.tunings import Trial

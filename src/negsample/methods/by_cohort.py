@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import AfterValidator, Field
-from torch import Tensor
 
 from negsample.data.popularity import cohorts
 from negsample.losses import bce
@@ -14,7 +13,7 @@ from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.methods.fields import PER_SEQUENCE, settings
 from negsample.methods.shared import entry
 from negsample.miners import KeepAll
-from negsample.samplers import Cohort, own_cohort
+from negsample.samplers import Cohort, Per, own_cohort
 
 
 def _are_shares(shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -27,23 +26,15 @@ _Shares = Annotated[tuple[float, ...], Field(description="shares of head, mid an
 _OwnShare = Annotated[float, Field(ge=0, le=1, description="share drawn from the target's own cohort")]
 
 
-def _cohorts(c: Catalogue) -> Tensor:
-    return torch.from_numpy(cohorts(c.counts.cpu().numpy())).to(c.counts.device)
-
-
-def _by_cohort(c: Catalogue, n: Any) -> Method:
-    return Method(Cohort(_cohorts(c), n.cohort_shares, n.cohort_negatives, per=n.draws_per), KeepAll(), bce)
-
-
-def _own_cohort(c: Catalogue, n: Any) -> Method:
-    shares = own_cohort(n.own_cohort_share)
-    return Method(Cohort(_cohorts(c), shares, n.cohort_negatives, per="position"), KeepAll(), bce)
+def _by_cohort(c: Catalogue, shares: Any, k: int, per: Per) -> Method:
+    of_items = torch.from_numpy(cohorts(c.counts.cpu().numpy())).to(c.counts.device)
+    return Method(Cohort(of_items, shares, k, per=per), KeepAll(), bce)
 
 
 METHODS: dict[str, MethodDefinition[Any]] = {
     "cohort": entry(
         settings=settings(cohort_negatives=100, cohort_shares=(_Shares, (1 / 3,) * 3), **PER_SEQUENCE),
-        build=_by_cohort,
+        build=lambda c, n: _by_cohort(c, n.cohort_shares, n.cohort_negatives, n.draws_per),
         parts=("head, mid and tail in given shares, alike within each", "all", "BCE"),
         source=("stratified sampling over the paper's cohorts; named here", 2026),
         formula="ids: a cohort by its share, then any of its items;  loss = BCE",
@@ -55,7 +46,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
     ),
     "own-cohort": entry(
         settings=settings(cohort_negatives=20, own_cohort_share=(_OwnShare, 1.0), exclude="history"),
-        build=_own_cohort,
+        build=lambda c, n: _by_cohort(c, own_cohort(n.own_cohort_share), n.cohort_negatives, "position"),
         parts=("a share from the target's own cohort, the rest from the two others", "all", "BCE"),
         source=("popularity-matched negatives over the paper's cohorts; named here", 2026),
         formula="ids: any item of the target's own cohort (by a share), else of the others;  loss = BCE",

@@ -15,7 +15,8 @@ from negsample.batches.packed import Exclude
 from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
 from negsample.errors import guarded, whole
-from negsample.methods.spaces import Space, space_of
+from negsample.methods.fields import Space
+from negsample.methods.spaces import space_of
 from negsample.miners import Miner
 from negsample.samplers import Sampler
 from negsample.settings import Settings
@@ -80,14 +81,10 @@ class MethodDefinition(NamedTuple, Generic[S]):
         settings: the method's own settings, all with defaults; see :mod:`negsample.methods.fields` for those that
             methods share, and for what a tuning searches.
         build: makes the parts. What it refuses with a ``ValueError`` is an error of input.
-        sampler: what it proposes, in words.
-        miner: what it selects by score, in words.
-        loss: the loss, in words.
-        paper: where it was published, or by whom it was made.
-        year: of that.
+        sampler, miner, loss: in words, what it proposes, what it selects by score, and the loss.
+        paper, year: where it was published, or by whom it was made.
         formula: in signs; see the head of docs/methods.md.
-        take: when to take it.
-        serves: what it does to head, mid and tail items.
+        take, serves: when to take it, and what it does to head, mid and tail items.
     """
 
     settings: type[S]

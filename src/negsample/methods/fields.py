@@ -8,20 +8,70 @@ own are made by :func:`settings`. A range of its own replaces that of :func:`~ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, create_model
 
 from negsample.batches.packed import Exclude as Policy
-from negsample.methods.spaces import Around as Around
-from negsample.methods.spaces import OneOf as OneOf
-from negsample.methods.spaces import Proposed as Proposed
-from negsample.methods.spaces import Real as Real
-from negsample.methods.spaces import Selected as Selected
-from negsample.methods.spaces import Space
-from negsample.methods.spaces import Whole as Whole
 from negsample.samplers import Per
 from negsample.settings import Settings
+
+
+class Around(NamedTuple):
+    """Marks a number that is searched from a twentieth of its default to five times that."""
+
+
+class Proposed(NamedTuple):
+    """Marks a number of proposed negatives; searched like :class:`Around`."""
+
+
+class Selected(NamedTuple):
+    """Marks how many of the proposed negatives are selected; searched like :class:`Around`.
+
+    ``leaves``: how many a search leaves unselected. Who keeps them all selects nothing, and is another method.
+    """
+
+    leaves: int
+
+
+class Among(NamedTuple):
+    """The settings of a method that are numbers of proposed negatives, and those that select, with what they leave."""
+
+    proposed: tuple[str, ...] = ()
+    selected: tuple[tuple[str, int], ...] = ()
+
+
+class Whole(NamedTuple):
+    """Whole numbers from ``low`` to ``high``, both included, evenly by their logarithm; ``among``: what bounds them."""
+
+    low: int
+    high: int
+    among: Among | None = None
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}"
+
+
+class Real(NamedTuple):
+    """Numbers from ``low`` to ``high``, evenly by their logarithm."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}"
+
+
+class OneOf(NamedTuple):
+    """One of some values."""
+
+    values: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.values))
+
+
+Space = Whole | Real | OneOf
 
 Number = Annotated[int, Field(ge=1)]
 
@@ -50,7 +100,7 @@ MixedNegatives = Annotated[Number, Field(description="synthetic negatives, mixtu
 LogQStrength = Annotated[float, Field(ge=0, le=1, description="strength of the log-q correction; 0: none")]
 Temperature = Annotated[float, Field(gt=0, description="scores are divided by it")]
 
-SHARED: Mapping[str, Any] = {
+BY_NAME: Mapping[str, Any] = {
     "random_negatives": RandomNegatives,
     "popularity_negatives": PopularityNegatives,
     "popularity_exponent": PopularityExponent,
@@ -77,10 +127,12 @@ PER_BATCH = {"draws_per": "batch", "exclude": "target"}
 
 
 def settings(**defaults: Any) -> type[Settings]:
-    """A class of settings, from the default of each: shared ones by name, with a range as ``(Whole(2, 500), 100)``, and
-    those of one method with their type, as ``(float, 1.0)``."""
+    """A class of settings from their defaults: ``settings(draws_per="batch", resampled=(Whole(2, 9), 4), a=(int, 1))``.
+
+    A shared setting has the type of its name, and may have a range of its own; one that is not shared gives its type.
+    """
     made: dict[str, Any] = {}
     for name, given in defaults.items():
-        kind, default = given if isinstance(given, tuple) else (SHARED[name], given)
-        made[name] = (Annotated[SHARED[name], kind] if isinstance(kind, Space) else kind, default)
+        kind, default = given if isinstance(given, tuple) else (BY_NAME[name], given)
+        made[name] = (Annotated[BY_NAME[name], kind] if isinstance(kind, Space) else kind, default)
     return create_model("MethodSettings", __base__=Settings, **made)

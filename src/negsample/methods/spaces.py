@@ -3,67 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from negsample.errors import InputError
+from negsample.methods.fields import Among, Around, OneOf, Proposed, Real, Selected, Space, Whole
 from negsample.settings import Settings
-
-
-class Around(NamedTuple):
-    """Marks a number that is searched from a twentieth of its default to five times that."""
-
-
-class Proposed(NamedTuple):
-    """Marks a number of proposed negatives; searched like :class:`Around`."""
-
-
-class Selected(NamedTuple):
-    """Marks how many of the proposed negatives are selected; searched like :class:`Around`.
-
-    ``leaves``: how many a search leaves unselected. Who keeps them all selects nothing, and is another method.
-    """
-
-    leaves: int
-
-
-class Among(NamedTuple):
-    """The settings of a method that are numbers of proposed negatives, and those that select, with what they leave."""
-
-    proposed: tuple[str, ...] = ()
-    selected: tuple[tuple[str, int], ...] = ()
-
-
-class Whole(NamedTuple):
-    """Whole numbers from ``low`` to ``high``, both included, evenly by their logarithm; ``among``: what bounds them."""
-
-    low: int
-    high: int
-    among: Among | None = None
-
-    def __str__(self) -> str:
-        return f"{self.low} to {self.high}"
-
-
-class Real(NamedTuple):
-    """Numbers from ``low`` to ``high``, evenly by their logarithm."""
-
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}"
-
-
-class OneOf(NamedTuple):
-    """One of some values."""
-
-    values: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return ", ".join(map(str, self.values))
-
-
-Space = Whole | Real | OneOf
 
 OF_TRAINING: Mapping[str, Space] = {
     "learning_rate": Real(1e-4, 1e-2),
@@ -103,10 +47,8 @@ def narrowed(name: str, spaces: Mapping[str, Space], known: Mapping[str, Any]) -
     A method that selects selects fewer than are proposed (``kept_hardest``, ``picked_from``; ``resampled``, drawn with
     replacement, at most as many): else it would be another method under its name.
 
-    Args:
-        name: of the setting.
-        spaces: of all that is searched, from :func:`space_of`; ``name`` is among them.
-        known: settings that are given, and those of ``spaces`` that were drawn before this one.
+    ``spaces``: of all that is searched, from :func:`space_of`, ``name`` among them. ``known``: settings that are given,
+    and those of ``spaces`` that were drawn before this one.
 
     Raises:
         InputError: nothing is left of it.

@@ -37,9 +37,10 @@ def in_history(ids_NK: Tensor, rows_N: Tensor, batch: Batch) -> Tensor:
     return contains(batch.history_keys, rows_N.unsqueeze(1) * (batch.catalogue_size + 1) + ids_NK)
 
 
-def rows_of(batch: Batch, per: Per) -> Tensor:
-    """The sequence of each row of draws: (B,) or (T,)."""
-    return batch.inputs.rows_T if per == "position" else torch.arange(batch.sequences, device=batch.device)
+def rows_of(batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
+    """The sequence of each row of draws: (B,) or (T,); ``rows``: of these alone."""
+    every = batch.inputs.rows_T if per == "position" else torch.arange(batch.sequences, device=batch.device)
+    return taken(every, rows)
 
 
 def excludes(batch: Batch, per: Per) -> bool:
@@ -50,7 +51,7 @@ def excludes(batch: Batch, per: Per) -> bool:
 def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
     """Whether each of ``ids``, in the granularity ``per``, is left out at the draw; ``rows``: for these rows alone."""
     if per != "batch" and batch.exclude == "history":
-        return in_history(ids, taken(rows_of(batch, per), rows), batch)
+        return in_history(ids, rows_of(batch, per, rows), batch)
     if per == "position" and batch.exclude == "target":
         return ids == taken(batch.targets_T, rows).unsqueeze(1)
     return torch.zeros_like(ids, dtype=torch.bool)
@@ -58,7 +59,7 @@ def excluded(ids: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) ->
 
 def _allowed_total(distribution: Weights, batch: Batch, per: Per, rows: Tensor | None, own: OwnItems | None) -> Tensor:
     """(N, 1) weight of ``distribution`` that is left for each row of draws."""
-    sequences_N = taken(rows_of(batch, per), rows)
+    sequences_N = rows_of(batch, per, rows)
     if batch.exclude == "history":
         users, items = split_keys(batch)
         had_B = torch.zeros(batch.sequences, dtype=torch.int64, device=batch.device)
@@ -105,9 +106,9 @@ def _weight(
     if own is None:
         return weight
     if ids.dim() == 2:
-        return (weight - own.count(taken(rows_of(batch, per), rows).unsqueeze(1), ids)).clamp_(min=0)
+        return (weight - own.count(rows_of(batch, per, rows).unsqueeze(1), ids)).clamp_(min=0)
     left_BK = (weight.float() - own.shared(ids)).clamp_(min=0)
-    return left_BK if per == "sequence" and rows is None else left_BK[taken(rows_of(batch, per), rows)]
+    return left_BK if per == "sequence" and rows is None else left_BK[rows_of(batch, per, rows)]
 
 
 def draw_allowed(
@@ -117,7 +118,7 @@ def draw_allowed(
 
     ``rows``: for these rows of draws alone, sequences or positions by ``per``.
     """
-    of_row = taken(rows_of(batch, per), rows)
+    of_row = rows_of(batch, per, rows)
     if per != "batch" and batch.exclude == "history":
         return _draw_without_history(distribution, batch, k, of_row, rng)
     shape = [k] if per == "batch" else [len(of_row), k]

@@ -11,7 +11,7 @@ from torch import Tensor
 from negsample.batches.packed import NOBODY, Batch
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Categorical, Empirical, check_counts
-from negsample.samplers.exclusion import excluded, log_prob, rows_of, taken
+from negsample.samplers.exclusion import excluded, log_prob, rows_of
 from negsample.samplers.own_items import own_among, own_targets
 
 MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
@@ -100,7 +100,7 @@ def _forbidden(positions_NM: Tensor, batch: Batch, per: Per, rows: Tensor | None
     left_out = excluded(batch.targets_T[positions_NM], batch, per, rows)
     if per == "batch":
         return left_out
-    users_N1 = batch.users_B[taken(rows_of(batch, per), rows)].unsqueeze(1)
+    users_N1 = batch.users_B[rows_of(batch, per, rows)].unsqueeze(1)
     return left_out | (batch.position_users[positions_NM] == users_N1)
 
 

@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 from torch.quasirandom import SobolEngine
 
 from negsample.errors import InputError
-from negsample.methods.spaces import OneOf, Real, Space, narrowed
+from negsample.methods.fields import OneOf, Real, Space
+from negsample.methods.spaces import narrowed
 from negsample.runs.tunings import Trial
 from negsample.training.best import validation_score
 from negsample.training.state import Epoch

@@ -15,7 +15,7 @@ from negsample.files.checksums import GROWING, LIST, DamagedError, read_list, su
 from negsample.files.claims import claimed, clear
 from negsample.files.folders import make_folders, write_json
 from negsample.files.together import settled
-from negsample.methods.spaces import Space
+from negsample.methods.fields import Space
 from negsample.runs.job import Job, build_model, default_device, train_models, tuned_job
 from negsample.runs.reasons import failed_by
 from negsample.runs.shortage import is_of_the_system
