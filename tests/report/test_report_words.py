@@ -110,7 +110,7 @@ def test_what_the_test_contradicts_does_not_hold():
     rows = [each | {"ndcg@10": 0.008} if each["method"] == "mixed" else each for each in ROWS]
     found = said(*rows, valid=valid)
     assert "take `mixed` for total accuracy" in found.headline
-    assert "The test contradicts it: `mixed` does not have the highest NDCG@10 there." in found.headline
+    assert "The test contradicts that `mixed` has the highest NDCG@10." in found.headline
     assert found.claims[HIGHEST][:3] == [
         "does not hold",
         "`PopRec` (p 0.001)",

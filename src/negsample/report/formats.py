@@ -57,9 +57,9 @@ def when(value: Any) -> str:
     return moment.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
 
 
-def listed(parts: list[str], last: str = "and") -> str:
+def listed(parts: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def value_text(value: Any) -> str:

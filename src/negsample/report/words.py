@@ -8,12 +8,11 @@ from typing import Any
 
 from negsample.analysis.advice import ACCEPTABLE, Advice
 from negsample.analysis.analyse import DatasetAnalysis
-from negsample.analysis.claims import judged_below_baseline, judged_purpose
 from negsample.analysis.measures import BALANCE, TAIL
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.trainings import CutOff
-from negsample.report.claims import called
+from negsample.report.claims import advice_claims, called
 from negsample.report.formats import listed, percent
 
 
@@ -48,20 +47,13 @@ def advice_words(advice: Advice) -> str:
 
 
 def on_test(advice: Advice, tests: Comparisons) -> str:
-    """Whether the method advised for accuracy has the highest NDCG@10 on test too; empty where nothing is advised."""
-    first = advice.accuracy.chosen
-    if first is None:
+    """Whether the test confirms the first claim, on accuracy; empty where there is none."""
+    claims = advice_claims(advice, tests)
+    if advice.accuracy.chosen is None or not claims[0][1].others:
         return ""
-    figure, found = "the highest NDCG@10", judged_purpose(advice.accuracy, advice, tests)
-    if advice.baseline_leads:
-        figure, found = "a lower NDCG@10 than PopRec", judged_below_baseline(advice, tests)
-    if not found.others:
-        return ""
-    return {
-        "holds": f"The test confirms that {called(first)} has {figure}.",
-        "does not hold": f"The test contradicts it: {called(first)} does not have {figure} there.",
-        "cannot be told here": f"The test cannot tell whether {called(first)} has {figure}.",
-    }[found.verdict]
+    claim, found = claims[0]
+    says = {"holds": "confirms that", "does not hold": "contradicts that", "cannot be told here": "cannot tell whether"}
+    return f"The test {says[found.verdict]} {claim}."
 
 
 def limits(found: DatasetAnalysis, events: Mapping[str, Any]) -> list[str]:
