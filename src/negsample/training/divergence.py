@@ -91,13 +91,12 @@ class EpochLosses:
         step, loss = first + at, float(loss_NS[at, trainings[0]])
         where = f"the loss became {loss} in epoch {self._epoch}, step {step}"
         if loss_NS.device.type == "cpu":  # there such a loss changes no weight
-            where += f", with {'finite' if _finite(self._trainings[trainings[0]]) else 'infinite'} weights"
+            weights = self._trainings[trainings[0]].model.state_dict().values()
+            where += (
+                f", with {'finite' if all(bool(each.isfinite().all()) for each in weights) else 'infinite'} weights"
+            )
         raise self._error(where, trainings, step, begun=self._epoch > 1 or step > 1)
 
     def _error(self, what: str, trainings: Sequence[int], step: int, *, begun: bool) -> DivergedError:
         users = self._users[step - 1][trainings[0]].tolist()
         return DivergedError(what, trainings=trainings, epoch=self._epoch, step=step, users=users, begun=begun)
-
-
-def _finite(training: TrainingState) -> bool:
-    return all(bool(torch.isfinite(each).all()) for each in training.model.state_dict().values())
