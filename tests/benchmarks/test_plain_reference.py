@@ -143,7 +143,7 @@ def test_dropout_of_the_preset_costs_what_it_costs_the_published_loop(data, sett
     )
 
     def ours(dropout_rng: torch.Generator | None) -> float:
-        given = StepInputs(model, method, batch, proposed, rng, step_options(settings))
+        given = StepInputs(model, method, batch, proposed, rng, rng, step_options(settings))
         vectors = look_up(given)
         states_TD = model(vectors.inputs_TD, batch.inputs, dropout_rng)
         return float(loss_of(given, vectors, states_TD, model.padding_state))

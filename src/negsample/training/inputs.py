@@ -37,14 +37,15 @@ class StepOptions(NamedTuple):
 
 
 class StepInputs(NamedTuple):
-    """What a step of one model computes with. ``rng``: for what the miner draws."""
+    """What a step of one model computes with. ``miner_rng``: for what the miner draws."""
 
     model: Backbone
     method: Method
     batch: Batch
     negatives: Negatives
-    rng: torch.Generator
-    options: StepOptions
+    miner_rng: torch.Generator
+    dropout_rng: torch.Generator
+    options: StepOptions = StepOptions()
 
     def part(self, first: int, last: int) -> StepInputs:
         """Sequences ``first .. last - 1`` alone."""

@@ -18,17 +18,13 @@ from negsample.methods import Method
 from negsample.models import Backbone, Together
 from negsample.models.build import check_items, check_model
 from negsample.optim import ModelOptimizer, optimizer_of, release
-from negsample.samplers import Negatives
 from negsample.settings import RunSettings
 from negsample.training.checkpoint import Checkpoint, State
 from negsample.training.divergence import EpochLosses
-from negsample.training.inputs import StepInputs, propose, step_options
+from negsample.training.inputs import StepInputs, StepOptions, propose, step_options
 from negsample.training.replay import Replay, laid_together
 from negsample.training.state import Epoch, Fitted, TrainingState
 from negsample.training.step import step_of
-
-Drawn = tuple[Batch, Negatives]
-"""A batch and its negatives."""
 
 
 @guarded
@@ -93,18 +89,14 @@ def _fit(
     parameters = models[0].parameters() if together is None else together.parameters()
     rounding_rngs = [training.rounding_rng for training in trainings]
     optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding_rngs)
-    options, dropout_rngs = step_options(settings, len(models)), [training.dropout_rng for training in trainings]
+    options = step_options(settings, len(models))
     last = _resume(trainings, optimizer, checkpoint)
     for epoch in range(last.epoch + 1, settings.training.epochs + 1):
         began = time.perf_counter()
         losses = EpochLosses(trainings, epoch)
-        for drawn in zip(*(_epoch(training, data, settings, epoch) for training in trainings), strict=True):
-            inputs = [
-                StepInputs(training.model, training.method, batch, negatives, training.negatives_rng, options)
-                for training, (batch, negatives) in zip(trainings, drawn, strict=True)
-            ]
-            loss_S = step_of(inputs, optimizer, dropout_rngs=dropout_rngs, together=together)
-            losses.add(loss_S, [batch.users_B for batch, _ in drawn])
+        for drawn in zip(*(_epoch(training, data, settings, epoch, options) for training in trainings), strict=True):
+            loss_S = step_of(drawn, optimizer, together)
+            losses.add(loss_S, [each.batch.users_B for each in drawn])
         means = losses.means()
         seconds, steps = last.seconds + (time.perf_counter() - began) / len(trainings), last.steps + len(losses)
         validated = epoch % settings.training.eval_every == 0 or epoch == settings.training.epochs
@@ -136,19 +128,22 @@ def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, check
     return trainings[0].log[-1]
 
 
-def _epoch(training: TrainingState, data: Dataset, settings: RunSettings, epoch: int) -> Iterator[Drawn]:
-    """The batches of an epoch with their negatives: new ones, or, once there are enough of them, some that were kept.
+def _epoch(
+    training: TrainingState, data: Dataset, settings: RunSettings, epoch: int, options: StepOptions
+) -> Iterator[StepInputs]:
+    """The steps of an epoch, with new batches and negatives, or, once there are enough of them, some that were kept.
 
     The paper's oversampling factor: the first ``factor`` epochs' batches are kept with their negatives; after that
     each step takes one of them at random.
     """
     factor, device, replay = settings.training.oversampling_factor, training.device, training.replay
-    exclude = training.method.exclude
+    exclude, parts = training.method.exclude, (training.model, training.method)
+    rngs = (training.negatives_rng, training.dropout_rng)
     if factor is not None and epoch > factor:
         picks = torch.randint(len(replay), (len(replay) // factor,), generator=training.order_rng).tolist()
         again = batches_again(data, settings, exclude, (replay[pick].ends_B for pick in picks))
         for batch, pick in zip(_ready(again, device), picks, strict=True):
-            yield batch.to(device), replay[pick].drawn()
+            yield StepInputs(*parts, batch.to(device), replay[pick].drawn(), *rngs, options)
         return
     first = len(replay)
     for batch in _ready(batches_of(data, settings, exclude, rng=training.order_rng), device):
@@ -156,7 +151,7 @@ def _epoch(training: TrainingState, data: Dataset, settings: RunSettings, epoch:
         negatives = propose(training.method, there, rng=training.negatives_rng)
         if factor is not None:
             replay.append(Replay.of(batch, negatives))
-        yield there, negatives
+        yield StepInputs(*parts, there, negatives, *rngs, options)
     if factor is not None:
         replay[first:] = laid_together(replay[first:])
 

@@ -56,23 +56,17 @@ def step(
     """
     check_items(model.table.items, batch.catalogue_size, "the batch")
     negatives = negatives or propose(method, batch, rng=negatives_rng)
-    given = StepInputs(model, method, batch, negatives, negatives_rng, options)
-    return step_of([given], optimizer, dropout_rngs=[dropout_rng])[0]
+    given = StepInputs(model, method, batch, negatives, negatives_rng, dropout_rng, options)
+    return step_of([given], optimizer)[0]
 
 
-def step_of(
-    inputs: Sequence[StepInputs],
-    optimizer: Optimizer,
-    *,
-    dropout_rngs: Sequence[torch.Generator],
-    together: Together | None = None,
-) -> Tensor:
-    """One update of S models, each by its own ``inputs``, of more than one by ``together``. Returns their (S,) losses,
+def step_of(inputs: Sequence[StepInputs], optimizer: Optimizer, together: Together | None = None) -> Tensor:
+    """One update of S models, each by its own ``inputs``, of more than one by ``together``. Returns (S,) losses,
     detached."""
     vectors = [look_up(each) for each in inputs]
     number_type = inputs[0].options.autocast
     with torch.autocast(inputs[0].batch.device.type, number_type, enabled=number_type is not None):
-        states, paddings = _encoded(inputs, vectors, dropout_rngs, together)
+        states, paddings = _encoded(inputs, vectors, together)
     each_model = zip(inputs, vectors, states, paddings, strict=True)
     loss_S = torch.stack([loss_of(given, own, states_TD.float(), D) for given, own, states_TD, D in each_model])
     _update(loss_S.sum(), optimizer)
@@ -80,18 +74,15 @@ def step_of(
 
 
 def _encoded(
-    inputs: Sequence[StepInputs],
-    vectors: Sequence[Vectors],
-    dropout_rngs: Sequence[torch.Generator],
-    together: Together | None,
+    inputs: Sequence[StepInputs], vectors: Sequence[Vectors], together: Together | None
 ) -> tuple[list[Tensor], Sequence[Tensor | None]]:
     """The states of each model, and its state of a position without an item, where it has one."""
-    inputs_TD, packed = [each.inputs_TD for each in vectors], [each.batch.inputs for each in inputs]
     if together is not None:
-        return together(inputs_TD, packed, dropout_rngs), together.padding_states
-    (model,) = (each.model for each in inputs)
-    padding_D = model.padding_state if isinstance(model, SASRec) else None
-    return [model(inputs_TD[0], packed[0], dropout_rngs[0])], [padding_D]
+        inputs_TD, packed = [each.inputs_TD for each in vectors], [each.batch.inputs for each in inputs]
+        return together(inputs_TD, packed, [each.dropout_rng for each in inputs]), together.padding_states
+    (given,), (own,) = inputs, vectors
+    padding_D = given.model.padding_state if isinstance(given.model, SASRec) else None
+    return [given.model(own.inputs_TD, given.batch.inputs, given.dropout_rng)], [padding_D]
 
 
 def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None = None) -> Tensor:
@@ -109,11 +100,10 @@ def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: T
 
 def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
     """The scores of targets and negatives, as the miner leaves them."""
-    _, method, batch, negatives, rng, _ = given
-    targets_TD = looked_up(vectors.targets)
-    held = _frozen_at_end(vectors.negatives, negatives.frozen)
-    scored = score(states_TD, targets_TD, held, negatives, batch, needs=method.miner.needs, merged=method.merged)
-    return method.miner(scored, rng=rng)
+    method, negatives, targets_TD = given.method, given.negatives, looked_up(vectors.targets)
+    held, needs = _frozen_at_end(vectors.negatives, negatives.frozen), method.miner.needs
+    scored = score(states_TD, targets_TD, held, negatives, given.batch, needs=needs, merged=method.merged)
+    return method.miner(scored, rng=given.miner_rng)
 
 
 def _padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tensor, padded_to: int) -> Scored:
@@ -123,7 +113,7 @@ def _padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tens
     the vectors ``negatives``. Those of a sequence are alike, so the miner sees one of them.
     """
     scores_BK = (looked_up(negatives) @ padding_D).masked_fill(given.negatives.ids == 0, -math.inf)
-    pos_B, neg_BK, *_ = given.method.miner(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=given.rng)
+    pos_B, neg_BK, *_ = given.method.miner(Scored(scores_BK.new_zeros(len(scores_BK)), scores_BK), rng=given.miner_rng)
     missing_B = padded_to - torch.from_numpy(np.diff(given.batch.inputs.offsets)).to(neg_BK.device)
     return Scored(pos_B.repeat_interleave(missing_B), neg_BK.repeat_interleave(missing_B, 0))
 
@@ -140,19 +130,19 @@ def _frozen_at_end(vectors: Tensor | Rows, frozen: int) -> Tensor | Rows:
 def _loss_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Tensor:
     """The same loss; vectors of negatives and scores are there for one part at a time, and again for the gradient."""
     assert vectors.parts is not None
-    start = given.rng.clone_state()
+    start = given.miner_rng.clone_state()
     sums = [
         checkpoint(_sums_of_part, given, vectors, states_TD, start, part, use_reentrant=False, preserve_rng_state=False)
         for part in cuts(given.batch, vectors.parts)
     ]
-    torch.empty(1, device=states_TD.device).random_(generator=given.rng)  # the next step draws other numbers
+    torch.empty(1, device=states_TD.device).random_(generator=given.miner_rng)  # the next step draws other numbers
     return of_parts(torch.stack(sums).sum(0))
 
 
 def _sums_of_part(
     given: StepInputs, vectors: Vectors, states_TD: Tensor, start: torch.Generator, part: tuple[int, int]
 ) -> Tensor:
-    own = given.part(*part)._replace(rng=start.clone_state())
+    own = given.part(*part)._replace(miner_rng=start.clone_state())
     scored = mined(own, vectors.part(given, *part), states_TD[given.batch.inputs.span(*part)])
     return given.method.loss(scored.pos_T, scored.neg_TK, parts=True)
 
