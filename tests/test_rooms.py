@@ -95,6 +95,7 @@ LAYERS = (
     {"methods", "scoring"},
     {"miners", "optim"},
     {"samplers", "models", "losses"},
+    {"rules"},
     {"batches"},
     {"data"},
     {"files", "random"},

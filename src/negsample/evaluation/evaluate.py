@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -13,10 +14,12 @@ from negsample.batches.packed import Packed, pack
 from negsample.batches.windows import Windows, longest_first
 from negsample.data.dataset import Dataset
 from negsample.errors import guarded
+from negsample.evaluation.by_rule import choose, rank_of_rule
 from negsample.evaluation.figures import summarise
-from negsample.evaluation.queries import Part, queries
+from negsample.evaluation.queries import Part, Queries, queries
 from negsample.evaluation.ranks import Table, rank
 from negsample.models.build import check_items
+from negsample.rules import Rule, is_rule
 from negsample.scoring.dial import NO_DIAL, Dials
 from negsample.settings import RunSettings
 
@@ -54,7 +57,7 @@ class Evaluation(NamedTuple):
 
 @guarded
 def evaluate(
-    model: Model,
+    model: Model | Rule,
     data: Dataset,
     part: Part,
     settings: RunSettings,
@@ -77,7 +80,7 @@ def evaluate(
 
 @guarded
 def evaluate_by_dial(
-    model: Model,
+    model: Model | Rule,
     data: Dataset,
     part: Part,
     settings: RunSettings,
@@ -88,6 +91,13 @@ def evaluate_by_dial(
 ) -> list[Evaluation]:
     """The same at each setting of the dial; histories are encoded and items scored once for all."""
     how = settings.evaluation
+    if is_rule(model):
+        choose(model, data, settings)
+        asked = queries(data, part, history=how.history, max_length=1)
+        scorer = model.scorer(part, model.choice.item())
+        ranking = rank_of_rule(scorer, data, asked, settings, top_k=max(how.k) if with_top else 0)
+        return [_evaluation(data, asked, ranking.ranks_E, ranking.top_QK, how.k)]
+    model = cast("Model", model)
     check_items(model.table.items, data.catalogue_size, data.name)
     asked = queries(data, part, history=how.history, max_length=model.max_length)
     rankings = []
@@ -109,9 +119,20 @@ def evaluate_by_dial(
         ranks_E = np.concatenate([each.ranks_E for each in at_one])
         tops = [each.top_QK for each in at_one if each.top_QK is not None]
         top_QK = np.concatenate(tops) if tops else None
-        figures = summarise(ranks_E, asked.targets_E, data.train_counts, data.cohorts, top_QK, cutoffs=how.k)
-        found.append(Evaluation(figures, ranks_E))
+        found.append(_evaluation(data, asked, ranks_E, top_QK, how.k))
     return found
+
+
+def _evaluation(
+    data: Dataset,
+    asked: Queries,
+    ranks_E: NDArray[np.float64],
+    top_QK: NDArray[np.int64] | None,
+    cutoffs: Sequence[int],
+) -> Evaluation:
+    return Evaluation(
+        summarise(ranks_E, asked.targets_E, data.train_counts, data.cohorts, top_QK, cutoffs=cutoffs), ranks_E
+    )
 
 
 @torch.no_grad()

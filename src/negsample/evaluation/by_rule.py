@@ -1,0 +1,97 @@
+"""Ranks by the scores of a rule, and what validation chooses for it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from negsample.batches.windows import Ints, spans
+from negsample.data.dataset import Dataset
+from negsample.evaluation.metrics import METRICS
+from negsample.evaluation.queries import Queries, queries
+from negsample.evaluation.ranks import QUERY_BLOCK, Ranking
+from negsample.evaluation.running_top_k import RunningTopK
+from negsample.evaluation.seen import Seen
+from negsample.rules import Asked, Rule, Scorer
+from negsample.rules.rule import Floats
+from negsample.settings import RunSettings
+
+_FEW = 16  # events of a query that are compared one by one
+
+
+def rank_by_rule(
+    scorer: Scorer, asked: Asked, query_E: Ints, targets_E: Ints, *, top_k: int = 0, seen: Seen | None = None
+) -> Ranking:
+    """As :func:`negsample.evaluation.ranks.rank`; scores are equal where their numbers are. Queries go in the order of
+    their times, and the scores of a block of them are in memory."""
+    queries = len(asked.users_Q)
+    order = np.arange(queries) if asked.times_Q is None else np.argsort(asked.times_Q, kind="stable")
+    starts, counts = np.searchsorted(query_E, np.arange(queries)), np.bincount(query_E, minlength=queries)
+    ranks_E, tops = np.empty(len(query_E)), []
+    for first in range(0, queries, QUERY_BLOCK):
+        some = order[first : first + QUERY_BLOCK]
+        scores = scorer(asked.take(some))
+        if seen is not None:
+            scores = np.array(np.broadcast_to(scores, (len(some), scores.shape[1])))
+            for rows, items in seen.among(some, 1, scores.shape[1] + 1):
+                scores[rows, items - 1] = -math.inf
+        if len(scores) == 1:  # the same for all
+            events = spans(starts[some], counts[some])
+            ranks_E[events] = _ranks(scores[0], targets_E[events])
+        else:
+            for row, query in zip(scores, some, strict=True):
+                of_query = slice(starts[query], starts[query] + counts[query])
+                ranks_E[of_query] = _ranks(row, targets_E[of_query])
+        if top_k:
+            tops.append(np.broadcast_to(_top(scores, top_k), (len(some), min(top_k, scores.shape[1]))))
+    if seen is not None:
+        ranks_E[seen.holds(query_E, targets_E)] = math.inf
+    top_QK = None
+    if tops:
+        top_QK = np.concatenate(tops)
+        top_QK[order] = top_QK.copy()
+    return Ranking(ranks_E, top_QK)
+
+
+def _ranks(scores_V: Floats, targets: Ints) -> Floats:
+    """Of some targets of one query, the mean of ties."""
+    own = scores_V[targets - 1]
+    if len(own) <= _FEW:
+        above = (scores_V > own[:, None]).sum(1)
+        return np.asarray(above + ((scores_V == own[:, None]).sum(1) - 1) / 2)
+    ascending = np.sort(scores_V)
+    low, high = (np.searchsorted(ascending, own, side=side) for side in ("left", "right"))
+    return np.asarray(len(ascending) - high + (high - low - 1) / 2)
+
+
+def _top(scores: Floats, k: int) -> Ints:
+    """(Q, K) ids, best first, 0 where fewer are left."""
+    numbers = torch.from_numpy(np.ascontiguousarray(scores))
+    top = RunningTopK(len(numbers), min(k, numbers.shape[1]), numbers)
+    top.add(numbers, 0, 1)
+    values, ids = top.ordered()
+    return np.asarray(ids.masked_fill(values == -math.inf, 0).numpy())
+
+
+def rank_of_rule(scorer: Scorer, data: Dataset, asked: Queries, settings: RunSettings, *, top_k: int = 0) -> Ranking:
+    """The ranks of the events of ``asked``; with frozen histories the moment of all is the cut, else their own."""
+    how = settings.evaluation
+    times_Q = None if how.history == "frozen" else np.asarray(data.times[asked.known_until])
+    of_rule = Asked(asked.windows.users, asked.known_until, times_Q)
+    seen = asked.seen(data) if how.filter_seen else None
+    return rank_by_rule(scorer, of_rule, asked.query_E, asked.targets_E, top_k=top_k, seen=seen)
+
+
+def choose(rule: Rule, data: Dataset, settings: RunSettings) -> None:
+    """Set ``rule.choice``, where it is not chosen yet, to that of its choices with the highest NDCG@10 on validation;
+    the first of equals. Test events have no say."""
+    if not math.isnan(rule.choice.item()):
+        return
+    choices, reached = list(rule.choices), [0.0]
+    if len(choices) > 1:
+        asked = queries(data, "valid", history=settings.evaluation.history, max_length=1)
+        ranks = (rank_of_rule(rule.trial(each), data, asked, settings).ranks_E for each in choices)
+        reached = [float(np.mean(METRICS["ndcg"](ranks_E, 10))) for ranks_E in ranks]
+    rule.choice.fill_(choices[int(np.argmax(reached))])

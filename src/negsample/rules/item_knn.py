@@ -1,0 +1,62 @@
+"""ItemKNN: items that the same users have as the user's latest ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp  # type: ignore[import-untyped]
+from torch import nn
+
+from negsample.data.dataset import Dataset
+from negsample.rules.rule import Asked, Floats, Part, Scorer, binary_users, history_events, not_chosen
+
+LAST = 10
+"""Events of a history that count."""
+FADING = 0.8
+"""What an event counts of the one after it."""
+
+
+class ItemKNN(nn.Module):
+    """Scores an item by its similarity to the last 10 of the history, each weighted by ``0.8^age``.
+
+    The similarity of two items is ``c_ij / sqrt((c_i + 1) (c_j + 1))``, of the users who have both and either when the
+    part begins; an item has none to itself. Similarities are computed for the items that a block of queries asks for,
+    so that memory holds the events twice, and the neighbours of some items.
+    """
+
+    choices: Sequence[float] = (0.0,)
+    setting = ""
+
+    def __init__(self, data: Dataset) -> None:
+        super().__init__()
+        self.register_buffer("choice", not_chosen())
+        self._data = data
+
+    def trial(self, choice: float) -> Scorer:
+        """See :class:`negsample.rules.rule.Rule`."""
+        return self.scorer("valid", choice)
+
+    def scorer(self, part: Part, choice: float) -> Scorer:
+        """See :class:`negsample.rules.rule.Rule`."""
+        data = self._data
+
+        @cache
+        def fitted() -> tuple[Any, Any, Floats]:
+            of_users = binary_users(data, part)
+            of_items = of_users.T.tocsr()
+            return of_users, of_items, np.sqrt(np.diff(of_items.indptr) + 1.0)
+
+        def scores(asked: Asked) -> Floats:
+            of_users, of_items, norms = fitted()
+            queries, items, ages = history_events(data, asked, LAST)
+            which, column = np.unique(items, return_inverse=True)
+            weights = sp.csr_matrix((FADING**ages, (queries, column)), (len(asked.users_Q), len(which)))
+            near = (of_items[which] @ of_users).tocsr()
+            row = np.repeat(np.arange(len(which)), np.diff(near.indptr))
+            near.data = np.where(near.indices == which[row], 0, near.data / (norms[which[row]] * norms[near.indices]))
+            return np.asarray((weights @ near)[:, 1:].toarray())
+
+        return scores

@@ -1,0 +1,255 @@
+"""Rules against loops over all events, and what they may know."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from negsample.errors import InputError
+from negsample.evaluation.by_rule import choose, rank_by_rule
+from negsample.evaluation.evaluate import evaluate
+from negsample.evaluation.queries import queries
+from negsample.rules import EASE, Asked, ItemKNN, RecentPop, Repeat, RepeatRecent
+from negsample.rules import ease as ease_module
+from negsample.rules.ease import ease_matrix
+from negsample.rules.rule import binary_users, cut_time
+from negsample.settings import run_settings
+
+RULES = (RecentPop, Repeat, RepeatRecent, ItemKNN, EASE)
+DAY = 86_400_000_000
+V = 11
+
+
+@pytest.fixture
+def data(dataset_of):
+    """15 users with repeats and ties, over 40 days: validation from day 30 on, test from day 36 on."""
+    chance = np.random.default_rng(5)
+    parts, times = [], []
+    for user in range(15):
+        when = np.sort(chance.integers(0, 40, 20))
+        items = chance.choice(np.arange(1, V), 20, p=np.arange(1, V) / np.arange(1, V).sum())
+        cut = np.searchsorted(when, [30, 36])
+        if user == 3:
+            items[cut[1] :] = V  # an item that is new on test
+        parts.append(tuple(each.tolist() for each in np.split(items, cut)))
+        times.append(when)
+    made = dataset_of(parts, V)
+    return replace(made, times=np.concatenate(times) * DAY)
+
+
+def rows(data):
+    """(user, item, time, position) of every event."""
+    return [
+        (user, int(data.items[at]), int(data.times[at]), at)
+        for user in range(data.users)
+        for at in range(data.offsets[user], data.offsets[user + 1])
+    ]
+
+
+def slow_shares(before, half_life, now):
+    seen = {item: max(sum(each == item for _, each, _, _ in before), 1) for item in range(1, V + 1)}
+    p = {item: seen[item] / sum(seen.values()) for item in seen}
+    if math.isinf(half_life):
+        return p
+    count = {
+        item: sum(2 ** (-(now - time) / DAY / half_life) for _, each, time, _ in before if each == item)
+        for item in seen
+    }
+    return {item: (count[item] + 10 * p[item]) / (sum(count.values()) + 10) for item in seen}
+
+
+def known(data, part, history, query):
+    """What is known of all users when a query is asked, and its moment."""
+    ends = data.train_ends if part == "valid" else data.valid_ends
+    if history == "frozen":
+        return [row for row in rows(data) if row[3] < ends[row[0]]], cut_time(data, part)
+    now = int(data.times[query])
+    return [row for row in rows(data) if row[2] < now], now
+
+
+def asked_of(data, part, history):
+    found = queries(data, part, history=history, max_length=1)
+    times = None if history == "frozen" else data.times[found.known_until]
+    return found, Asked(found.windows.users, found.known_until, times)
+
+
+CASES = [(part, history) for part in ("valid", "test") for history in ("frozen", "rolling")]
+
+
+@pytest.mark.parametrize(("part", "history"), CASES)
+@pytest.mark.parametrize("half_life", [math.inf, 3.0])
+def test_recent_pop_is_the_share_as_of_the_moment(data, part, history, half_life):
+    _, asked = asked_of(data, part, history)
+    found = np.broadcast_to(RecentPop(data).scorer(part, half_life)(asked), (len(asked.users_Q), V))
+    for row, until in zip(found, asked.until_Q, strict=True):
+        expected = slow_shares(*known(data, part, history, until)[:1], half_life, known(data, part, history, until)[1])
+        np.testing.assert_allclose(row, list(expected.values()), rtol=1e-10)
+
+
+@pytest.mark.parametrize(("part", "history"), CASES)
+@pytest.mark.parametrize("rule", [Repeat, RepeatRecent])
+def test_own_items_come_first(data, part, history, rule):
+    _, asked = asked_of(data, part, history)
+    found = rule(data).scorer(part, 3.0)(asked)
+    for row, user, until in zip(found, asked.users_Q, asked.until_Q, strict=True):
+        own = data.items[data.offsets[user] : until].tolist()
+        last = {item: place for place, item in enumerate(own)}
+        keys = {item: (own.count(item) if rule is Repeat else 0, last[item]) for item in set(own)}
+        shares = slow_shares(*known(data, part, history, until)[:1], 3.0, known(data, part, history, until)[1])
+        others = sorted(set(range(1, V + 1)) - set(own), key=lambda item: -shares[item])
+        expected = [*sorted(keys, key=keys.get, reverse=True), *others]
+        ranked = (np.argsort(-row, kind="stable") + 1).tolist()
+        assert ranked[: len(keys)] == expected[: len(keys)]
+        assert [shares[item] for item in ranked[len(keys) :]] == pytest.approx([shares[item] for item in others])
+
+
+def users_who_have(data, part):
+    ends = data.train_ends if part == "valid" else data.valid_ends
+    return {item: {user for user, each, _, at in rows(data) if each == item and at < ends[user]}
+            for item in range(1, V + 1)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "history"), CASES)
+def test_item_knn_by_its_formula(data, part, history):
+    _, asked = asked_of(data, part, history)
+    having = users_who_have(data, part)
+    found = ItemKNN(data).scorer(part, 0.0)(asked)
+    for row, user, until in zip(found, asked.users_Q, asked.until_Q, strict=True):
+        last = data.items[max(data.offsets[user], until - 10) : until].tolist()[::-1]
+        expected = [
+            sum(
+                0.8**age * len(having[i] & having[j]) / math.sqrt((len(having[i]) + 1) * (len(having[j]) + 1))
+                for age, i in enumerate(last)
+                if i != j
+            )
+            for j in range(1, V + 1)
+        ]
+        np.testing.assert_allclose(row, expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(("part", "history"), CASES)
+def test_ease_by_its_formula(data, part, history):
+    _, asked = asked_of(data, part, history)
+    having = users_who_have(data, part)
+    x = np.array([[float(user in having[item]) for item in range(1, V + 1)] for user in range(data.users)])
+    p = np.linalg.inv(x.T @ x + 10 * np.eye(V))
+    b = np.eye(V) - p / np.diag(p)
+    found = EASE(data).scorer(part, 10.0)(asked)
+    for row, user, until in zip(found, asked.users_Q, asked.until_Q, strict=True):
+        own = np.isin(np.arange(1, V + 1), data.items[data.offsets[user] : until]).astype(float)
+        cold = x.sum(0) == 0
+        expected = np.where(cold, 0, np.where(cold, 0, own) @ b)
+        np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_ease_is_the_nearest_matrix_in_blocks(monkeypatch, data):
+    monkeypatch.setattr(ease_module, "_COLUMNS", 3)
+    x = binary_users(data, "test")[:, 1:V]
+    found = ease_matrix(x, 2.0)
+    assert (np.diag(found) == 0).all()
+    dense = x.toarray().astype(float)
+    gradient = dense.T @ (dense @ found - dense) + 2.0 * found
+    np.testing.assert_allclose(gradient - np.diag(np.diag(gradient)), 0, atol=1e-4)
+
+
+def test_ease_says_from_which_size_on_it_is_left_out(monkeypatch, data):
+    monkeypatch.setattr(ease_module, "LARGEST", 10)
+    with pytest.raises(InputError, match="EASE is for up to 10 items, by hand has 11"):
+        EASE(data)
+
+
+def slow_rank(row, target, left_out):
+    scores = [-math.inf if item in left_out else row[item - 1] for item in range(1, V + 1)]
+    if target in left_out:
+        return math.inf
+    own = scores[target - 1]
+    return sum(each > own for each in scores) + (sum(each == own for each in scores) - 1) / 2
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("filter_seen", [False, True])
+@pytest.mark.parametrize("history", ["frozen", "rolling", "rolling-basket"])
+def test_every_event_is_ranked_over_the_catalogue(data, rule, history, filter_seen):
+    model, settings = rule(data), run_settings(history=history, filter_seen=filter_seen)
+    found = evaluate(model, data, "test", settings)
+    asked, of_rule = asked_of(data, "test", history)
+    scores = model.scorer("test", model.choice.item())(of_rule)
+    scores = np.broadcast_to(scores, (len(of_rule.users_Q), V))
+    for rank, query, target in zip(found.ranks_E, asked.query_E, asked.targets_E, strict=True):
+        user, until = of_rule.users_Q[query], of_rule.until_Q[query]
+        own = set(data.items[data.offsets[user] : until].tolist()) if filter_seen else set()
+        assert rank == slow_rank(scores[query], target, own)
+    assert {"coverage@10", "arp@10", "ndcg@10"} <= set(found.figures)
+
+
+def test_many_events_of_a_query_are_looked_up(data):
+    asked = Asked(np.array([0]), data.valid_ends[:1], None)
+    scores = np.round(np.random.default_rng(0).random((1, V)), 1)
+    targets = np.tile(np.arange(1, V + 1), 3)
+    found = rank_by_rule(lambda _: scores, asked, np.zeros(len(targets), np.int64), targets, top_k=4)
+    assert found.ranks_E.tolist() == [slow_rank(scores[0], target, ()) for target in targets]
+    assert scores[0, found.top_QK[0] - 1].tolist() == sorted(scores[0], reverse=True)[:4]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("how", ["permuted", "deleted"])
+def test_test_events_have_no_say_in_choices(data, rule, how):
+    settings = run_settings()
+    before = rule(data)
+    choose(before, data, settings)
+    items, times = data.items.copy(), data.times.copy()
+    test = np.concatenate([np.arange(*ends) for ends in zip(data.valid_ends, data.offsets[1:], strict=True)])
+    if how == "permuted":
+        items[test] = np.random.default_rng(1).permutation(items[test])
+        changed = replace(data, items=items)
+    else:
+        kept = np.setdiff1d(np.arange(len(items)), test)
+        sizes = data.valid_ends - data.offsets[:-1]
+        offsets = np.append(0, np.cumsum(sizes))
+        train = offsets[:-1] + (data.train_ends - data.offsets[:-1])
+        changed = replace(
+            data, items=items[kept], times=times[kept], offsets=offsets, train_ends=train, valid_ends=offsets[1:]
+        )
+    after = rule(changed)
+    choose(after, changed, settings)
+    assert after.choice.item() == before.choice.item()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_validation_has_no_say_in_its_own_scores(data, rule):
+    """What is measured on validation is fitted on train: other validation items change nothing."""
+    items = data.items.copy()
+    valid = np.concatenate([np.arange(*ends) for ends in zip(data.train_ends, data.valid_ends, strict=True)])
+    items[valid] = 1
+    _, asked = asked_of(data, "valid", "frozen")
+    choice = rule(data).choices[-1]
+    one, other = (rule(each).scorer("valid", choice)(asked) for each in (data, replace(data, items=items)))
+    assert (one == other).all()
+    one, other = (rule(each).scorer("test", choice)(asked) for each in (data, replace(data, items=items)))
+    assert not np.array_equal(one, other)
+
+
+def test_the_best_of_validation_is_chosen(data):
+    rule, settings = RecentPop(data), run_settings()
+    choose(rule, data, settings)
+    figures = {}
+    for each in rule.choices:
+        other = RecentPop(data)
+        other.choice.fill_(each)
+        figures[each] = evaluate(other, data, "valid", settings).figures["ndcg@10"]
+    assert figures[rule.choice.item()] == max(figures.values())
+    assert rule.choices[0] == math.inf
+    steps = np.divide(rule.choices[1:-1], rule.choices[2:])
+    assert steps.tolist() == pytest.approx([2] * 12)
+
+
+def test_what_was_chosen_is_kept(data):
+    rule = RecentPop(data)
+    choose(rule, data, run_settings())
+    other = RecentPop(data)
+    other.load_state_dict(rule.state_dict())
+    assert torch.equal(other.choice, rule.choice)
