@@ -25,7 +25,7 @@ from benchmarks.sampling import BATCH, LENGTH, batches_of, log_of
 from benchmarks.timed import UNCOUNTED, LimitError, peer, time_steps, timed
 from negsample import Catalogue, SASRec, build_method, generator, negative_settings, run_settings
 from negsample.batches.epochs import target_counts
-from negsample.batches.packed import TrainEvents
+from negsample.batches.windows import TrainEvents
 from negsample.models import Backbone
 from negsample.models.item_table import ItemTable
 from negsample.optim import Optimizer, optimizer_for

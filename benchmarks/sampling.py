@@ -18,7 +18,8 @@ import torch
 from benchmarks.common import RESULTS, median_ms
 from negsample import METHODS, Catalogue, SASRec, build_method, generator, negative_settings
 from negsample.batches.epochs import epoch_batches, target_counts
-from negsample.batches.packed import Batch, Exclude, TrainEvents
+from negsample.batches.packed import Batch, Exclude
+from negsample.batches.windows import TrainEvents
 from negsample.methods import Method
 from negsample.runs.machine import machine
 from negsample.training.inputs import propose

@@ -84,7 +84,8 @@ class Follows:
 
     def _weights(self, batch: Batch, rows: Tensor | None = None) -> Tensor:
         """(N, V + 1) weights of all ids at the positions ``rows``, 0 for what is excluded there."""
-        at = batch.inputs.items_T if rows is None else batch.inputs.items_T[rows]
+        at = batch.of_targets(batch.inputs.items_T)  # the last item that each target is predicted from
+        at = at if rows is None else at[rows]
         every = torch.arange(len(self.weights_VV), device=batch.device).expand(len(at), -1)
         return self.weights_VV[at].masked_fill(excluded(every, batch, "position", rows), 0)
 

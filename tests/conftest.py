@@ -12,8 +12,8 @@ import pytest
 import rich.style  # noqa: F401  # draws from the global generator when it is first imported
 import torch
 
-from negsample.batches.packed import Batch, TrainEvents, training_batch
-from negsample.batches.windows import training_windows
+from negsample.batches.packed import Batch, training_batch
+from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.dataset import Dataset
 from negsample.data.log.read import Log
 from negsample.data.manifest import Manifest
@@ -84,8 +84,8 @@ def batch_of() -> Callable[..., Batch]:
     def make(histories: Sequence[Sequence[int]], items: int, max_length: int = 50) -> Batch:
         offsets = np.cumsum([0, *map(len, histories)])
         flat = np.array([item for history in histories for item in history], np.int32)
-        windows = training_windows(offsets, offsets[1:], max_length)
-        return training_batch(TrainEvents(flat, offsets, offsets[1:], items), windows, max_length=max_length)
+        events = TrainEvents(flat, offsets, offsets[1:], items)
+        return training_batch(events, training_windows(events, max_length), max_length=max_length)
 
     return make
 

@@ -60,8 +60,8 @@ def contestants(log: str, sequences: Path, catalogue_size: int, targets: int) ->
 
 def write_sequences(data: Dataset, max_length: int, path: Path) -> int:
     """What we train on, for the others: users and items of all training windows, in order. Returns the targets."""
-    windows = training_windows(data.offsets, data.train_ends, max_length)
-    lengths = windows.stops - windows.starts
+    windows = training_windows(data, max_length)
+    lengths = windows.stops + 1 - windows.starts  # the last target too
     items = data.items[spans(windows.starts, lengths)].astype(np.int64)
     np.savez(path, users=np.repeat(windows.users, lengths), items=items)
     return len(items) - len(windows)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from negsample.batches.epochs import epoch_batches
-from negsample.batches.packed import TrainEvents, pack, training_batch
-from negsample.batches.windows import Windows, longest_first, spans, training_windows
+from negsample.batches.packed import pack, training_batch
+from negsample.batches.windows import TrainEvents, Windows, longest_first, spans, training_windows
 
 # user 0: 1 2 3 | 9 (a later part)   user 1: 4 | 5   user 2: 6 7 8 6 7   user 3: nothing in train, 2 later
 # user 4: 8 8
@@ -18,6 +18,7 @@ ITEMS = np.array([1, 2, 3, 9, 4, 5, 6, 7, 8, 6, 7, 1, 2, 8, 8], np.int32)
 OFFSETS = np.array([0, 4, 6, 11, 13, 15])
 TRAIN_ENDS = np.array([3, 5, 11, 11, 15])
 V = 9
+EVENTS = TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V)
 
 
 def train_items(user):
@@ -39,14 +40,14 @@ def test_spans_are_the_indices_one_after_another():
 @pytest.mark.parametrize(
     ("max_length", "expected"),
     [
-        (1, {0: [2, 3], 2: [6, 7], 4: [8, 8]}),
-        (2, {0: [1, 2, 3], 2: [8, 6, 7], 4: [8, 8]}),
-        (4, {0: [1, 2, 3], 2: [6, 7, 8, 6, 7], 4: [8, 8]}),
-        (50, {0: [1, 2, 3], 2: [6, 7, 8, 6, 7], 4: [8, 8]}),
+        (1, {0: [2], 2: [6], 4: [8]}),
+        (2, {0: [1, 2], 2: [8, 6], 4: [8]}),
+        (4, {0: [1, 2], 2: [6, 7, 8, 6], 4: [8]}),
+        (50, {0: [1, 2], 2: [6, 7, 8, 6], 4: [8]}),
     ],
 )
-def test_training_windows_are_the_last_l_plus_one_train_events(max_length, expected):
-    windows = training_windows(OFFSETS, TRAIN_ENDS, max_length)
+def test_training_windows_are_the_last_l_inputs(max_length, expected):
+    windows = training_windows(EVENTS, max_length)
     found = {
         user: ITEMS[start:stop].tolist()
         for user, start, stop in zip(windows.users, windows.starts, windows.stops, strict=True)
@@ -81,8 +82,8 @@ def test_packing_round_trip():
 
 
 def test_a_batch_predicts_each_next_item():
-    windows = training_windows(OFFSETS, TRAIN_ENDS, 50)
-    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=50)
+    windows = training_windows(EVENTS, 50)
+    batch = training_batch(EVENTS, windows, max_length=50)
     assert batch.users_B.tolist() == [2, 0, 4]
     assert sequences_of(batch.inputs) == [
         ([6, 7, 8, 6], [46, 47, 48, 49]),
@@ -96,8 +97,8 @@ def test_a_batch_predicts_each_next_item():
 
 @pytest.mark.parametrize("max_length", [1, 2, 3])
 def test_a_short_window_is_cut_at_its_old_end(max_length):
-    windows = training_windows(OFFSETS, TRAIN_ENDS, max_length)
-    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=max_length)
+    windows = training_windows(EVENTS, max_length)
+    batch = training_batch(EVENTS, windows, max_length=max_length)
     for row, user in enumerate(batch.users_B.tolist()):
         own = train_items(user)
         of_row = batch.inputs.rows_T == row
@@ -108,8 +109,8 @@ def test_a_short_window_is_cut_at_its_old_end(max_length):
 
 @pytest.mark.parametrize("max_length", [1, 50])
 def test_history_is_every_distinct_train_item_whatever_the_window(max_length):
-    windows = training_windows(OFFSETS, TRAIN_ENDS, max_length)
-    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=max_length)
+    windows = training_windows(EVENTS, max_length)
+    batch = training_batch(EVENTS, windows, max_length=max_length)
     expected = [
         row * (V + 1) + item
         for row, user in enumerate(batch.users_B.tolist())
@@ -119,8 +120,8 @@ def test_history_is_every_distinct_train_item_whatever_the_window(max_length):
 
 
 def test_a_batch_takes_only_the_users_asked_for():
-    windows = training_windows(OFFSETS, TRAIN_ENDS, 50).take(np.array([2, 0]))
-    batch = training_batch(TrainEvents(ITEMS, OFFSETS, TRAIN_ENDS, V), windows, max_length=50)
+    windows = training_windows(EVENTS, 50).take(np.array([2, 0]))
+    batch = training_batch(EVENTS, windows, max_length=50)
     assert batch.users_B.tolist() == [0, 4]
     assert batch.history_keys.tolist() == [1, 2, 3, 18]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.batches.packed import TrainEvents, training_batch
+from negsample.batches.packed import training_batch
 from negsample.batches.padded import padded_batch
-from negsample.batches.windows import training_windows
+from negsample.batches.windows import TrainEvents, training_windows
 from negsample.samplers import InBatch, Mixture, Popularity, Uniform
 
 V, L = 30, 6
@@ -32,8 +32,8 @@ def padded(rows, side, width):
 def packed(histories, exclude="history"):
     offsets = np.cumsum([0, *map(len, histories)])
     flat = np.concatenate(histories).astype(np.int32)
-    windows = training_windows(offsets, offsets[1:], L)
-    return training_batch(TrainEvents(flat, offsets, offsets[1:], V), windows, max_length=L, exclude=exclude)
+    events = TrainEvents(flat, offsets, offsets[1:], V)
+    return training_batch(events, training_windows(events, L), max_length=L, exclude=exclude)
 
 
 def inputs_and_targets(histories, side, width=L):

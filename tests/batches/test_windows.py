@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from negsample.batches.epochs import batches_again, batches_of, target_counts
-from negsample.batches.windows import training_windows
+from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.description import describe, seen_train_events
 from negsample.methods import build_method, catalogue_of, negative_settings
 from negsample.samplers import InBatch
@@ -24,13 +24,13 @@ V = 30
 
 
 def slow_windows(sizes, longest, which):
-    """(user, first event, end) of each, by the words of the setting."""
+    """(user, first input, end of the inputs) of each, by the words of the setting."""
     found, start = [], 0
     for user, size in enumerate(sizes):
         end = start + size
         own = []
         while end - start >= 2 and (not own or which == "all"):
-            own.append((user, max(start, end - (longest + 1)), end))
+            own.append((user, max(start, end - (longest + 1)), end - 1))
             end -= longest
         found += reversed(own)
         start += size
@@ -54,7 +54,8 @@ def sizes_of(data):
 def test_windows_against_the_slow_version(which, longest):
     sizes = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 40]
     offsets = np.append(0, np.cumsum(sizes))
-    found = training_windows(offsets, offsets[1:], longest, which)
+    events = TrainEvents(np.zeros(offsets[-1], np.int32), offsets, offsets[1:], V)
+    found = training_windows(events, longest, which)
     assert list(zip(found.users, found.starts, found.stops, strict=True)) == slow_windows(sizes, longest, which)
 
 

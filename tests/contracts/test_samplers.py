@@ -14,8 +14,8 @@ import scipy.stats
 import torch
 
 from negsample.batches.epochs import epoch_batches
-from negsample.batches.packed import TrainEvents
 from negsample.batches.padded import padded_batch
+from negsample.batches.windows import TrainEvents
 from negsample.samplers import (
     Cache,
     Cohort,

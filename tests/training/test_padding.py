@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from negsample.batches.epochs import epoch_batches
-from negsample.batches.packed import TrainEvents
+from negsample.batches.windows import TrainEvents
 from negsample.errors import InputError
 from negsample.losses import bce
 from negsample.methods import METHODS, Method

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.windows import Ints, Which, Windows, longest_first, spans
-from negsample.data.dataset import Dataset
+from negsample.batches.windows import Events, Ints, Which, Windows, longest_first, spans, targets_of
+from negsample.data.moments import Cuts, predicted_from, unknown_from
 from negsample.errors import check_word
 
 Exclude = Literal["none", "target", "history"]
@@ -55,9 +55,20 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A training batch: packed inputs, the target of each, and what each user already has.
+class Predicted:
+    """Targets that do not follow the inputs one for one: ``states_T`` is the input after which each is predicted,
+    ``rows_T`` its sequence, ``offsets`` where the targets of each sequence start, B + 1 of them."""
 
+    states_T: Tensor
+    rows_T: Tensor
+    offsets: Ints
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A training batch: packed inputs, T targets, and what each user already has.
+
+    ``predicted``: from which state each target is predicted; None: from that of the input at its place.
     ``users_B``: whose each sequence is; below ``NOBODY`` where that is not known, each another one.
     ``ends_B``: where each sequence's window ends among the events of its dataset; empty where it is of none.
     ``history_keys``: ``row * (V + 1) + item`` of every distinct train item of each sequence's user, ascending.
@@ -74,6 +85,7 @@ class Batch:
     catalogue_size: int
     exclude: Exclude = "history"
     target_keys: Tensor | None = None
+    predicted: Predicted | None = None
 
     def __post_init__(self) -> None:
         """Refuses a policy that is none, which nothing would be left out by."""
@@ -85,9 +97,23 @@ class Batch:
         return self.inputs.sequences
 
     @property
+    def target_rows(self) -> Tensor:
+        """(T,) the sequence of each target."""
+        return self.inputs.rows_T if self.predicted is None else self.predicted.rows_T
+
+    @property
+    def target_offsets(self) -> Ints:
+        """(B + 1,) where the targets of each sequence start."""
+        return self.inputs.offsets if self.predicted is None else self.predicted.offsets
+
+    def of_targets(self, values: Tensor) -> Tensor:
+        """(T, ...) of ``values`` of the inputs, such as states or items, those that the targets are predicted from."""
+        return values if self.predicted is None else values.index_select(0, self.predicted.states_T)
+
+    @property
     def position_users(self) -> Tensor:
-        """(T,) whose each position is."""
-        return self.users_B.index_select(0, self.inputs.rows_T)
+        """(T,) whose each target is."""
+        return self.users_B.index_select(0, self.target_rows)
 
     @property
     def device(self) -> torch.device:
@@ -96,31 +122,42 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
-        return replace(self, inputs=self.inputs.to(device), **_uploaded(self, device))
+        predicted = self.predicted and replace(self.predicted, **_uploaded(self.predicted, device))
+        return replace(self, inputs=self.inputs.to(device), predicted=predicted, **_uploaded(self, device))
+
+    def span(self, first: int, last: int) -> slice:
+        """The targets of sequences ``first .. last - 1``."""
+        return slice(*self.target_offsets[[first, last]].tolist())
 
     def part(self, first: int, last: int) -> Batch:
         """Sequences ``first .. last - 1`` alone."""
-        whole, here = self.inputs, self.inputs.span(first, last)
+        whole, here, targets = self.inputs, self.inputs.span(first, last), self.span(first, last)
         offsets = whole.offsets[first : last + 1] - here.start
         inputs = Packed(whole.items_T[here], whole.positions_T[here], whole.rows_T[here] - first, offsets)
         bounds = torch.tensor([first, last], device=self.device) * (self.catalogue_size + 1)
 
         def of_some(keys: Tensor) -> Tensor:
-            low, high = torch.searchsorted(keys, bounds).tolist()
-            return keys[low:high] - bounds[0]
+            begin, end = torch.searchsorted(keys, bounds).tolist()
+            return keys[begin:end] - bounds[0]
 
         return replace(
             self,
             inputs=inputs,
-            targets_T=self.targets_T[here],
+            targets_T=self.targets_T[targets],
             users_B=self.users_B[first:last],
             ends_B=self.ends_B[first:last],
             history_keys=of_some(self.history_keys),
             target_keys=None if self.target_keys is None else of_some(self.target_keys),
+            predicted=self.predicted
+            and Predicted(
+                self.predicted.states_T[targets] - here.start,
+                self.predicted.rows_T[targets] - first,
+                self.predicted.offsets[first : last + 1] - targets.start,
+            ),
         )
 
 
-def _uploaded(of: Packed | Batch, device: torch.device) -> dict[str, Any]:
+def _uploaded(of: Packed | Predicted | Batch, device: torch.device) -> dict[str, Any]:
     return {name: upload(each, device) for name, each in vars(of).items() if isinstance(each, Tensor)}
 
 
@@ -142,40 +179,50 @@ def pack(items: NDArray[np.int32], windows: Windows, max_length: int) -> Packed:
     return Packed(torch.from_numpy(ids), torch.from_numpy(positions), torch.from_numpy(rows), offsets)
 
 
-class TrainEvents(NamedTuple):
-    """What batches need of a dataset: train events of user ``u`` are ``items[offsets[u]:train_ends[u]]``."""
-
-    items: NDArray[np.int32]
-    offsets: Ints
-    train_ends: Ints
-    catalogue_size: int
-
-
-Events = Dataset | TrainEvents
-
-
 def training_batch(
-    data: Events, windows: Windows, *, max_length: int, exclude: Exclude = "history", which: Which = "last"
+    data: Events,
+    windows: Windows,
+    *,
+    max_length: int,
+    exclude: Exclude = "history",
+    which: Which = "last",
+    cuts: Cuts | None = None,
 ) -> Batch:
-    """Inputs are all but the last event of each window, targets all but the first; ``which`` windows a user has."""
+    """The inputs of ``windows``, and the events that are predicted from a state in them; ``which`` windows a user has.
+
+    Without ``cuts`` targets are all but the first event of a window and the one after it; see
+    :func:`~negsample.batches.windows.training_windows`.
+    """
     windows = longest_first(windows)
     items, catalogue_size = data.items, data.catalogue_size
-    packed = pack(items, Windows(windows.users, windows.starts, windows.stops - 1), max_length)
-    targets = items[spans(windows.starts + 1, windows.stops - 1 - windows.starts)].astype(np.int64)
+    packed = pack(items, windows, max_length)
+    first, last = targets_of(data, windows, cuts)
+    events = spans(first, last - first)
     had_from, had_to = data.offsets[windows.users], data.train_ends[windows.users]
     had = items[spans(had_from, had_to - had_from)].astype(np.int64)
     keys = np.repeat(np.arange(len(windows)), had_to - had_from) * (catalogue_size + 1) + had
     all_targets = None
     if which == "all":
-        first = np.concatenate([[0], np.cumsum(had_to - had_from)[:-1]])  # no target: nothing was before it
-        all_targets = torch.from_numpy(np.sort(np.delete(keys, first)))
+        begin = predicted_from(data.times, had_from, had_to, cuts)  # nothing is known before the events up to it
+        targets = items[spans(begin, had_to - begin)].astype(np.int64)
+        rows = np.repeat(np.arange(len(windows)), had_to - begin)
+        all_targets = torch.from_numpy(np.sort(rows * (catalogue_size + 1) + targets))
     return Batch(
         inputs=packed,
-        targets_T=torch.from_numpy(targets),
+        targets_T=torch.from_numpy(items[events].astype(np.int64)),
         users_B=torch.from_numpy(windows.users),
         ends_B=torch.from_numpy(windows.stops),
         history_keys=torch.from_numpy(np.unique(keys)),
         catalogue_size=catalogue_size,
         exclude=exclude,
         target_keys=all_targets,
+        predicted=None if cuts is None else _predicted(data, windows, packed, events, last - first, cuts),
     )
+
+
+def _predicted(data: Events, windows: Windows, packed: Packed, events: Ints, counts: Ints, cuts: Cuts) -> Predicted:
+    rows = np.repeat(np.arange(len(windows)), counts)
+    starts = windows.starts[rows]
+    states = packed.offsets[rows] + unknown_from(data.times, events, starts, cuts) - 1 - starts
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return Predicted(torch.from_numpy(states), torch.from_numpy(rows), offsets)

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from negsample.data.dataset import Dataset
+from negsample.data.moments import Cuts, predicted_from, unknown_from
+
 Ints = NDArray[np.int64]
 Which = Literal["last", "all"]
 """Of a user's train events: the last window alone, or as many as all of them fill."""
+
+
+class TrainEvents(NamedTuple):
+    """What batches need of a dataset: train events of user ``u`` are ``items[offsets[u]:train_ends[u]]``.
+
+    ``times``: of the events, ascending for each user; needed where targets are predicted by time.
+    """
+
+    items: NDArray[np.int32]
+    offsets: Ints
+    train_ends: Ints
+    catalogue_size: int
+    times: Ints = np.zeros(0, np.int64)
+
+
+Events = Dataset | TrainEvents
 
 
 @dataclass(frozen=True)
@@ -29,26 +48,37 @@ class Windows:
         return Windows(self.users[index], self.starts[index], self.stops[index])
 
 
-def training_windows(offsets: Ints, train_ends: Ints, max_length: int, which: Which = "last") -> Windows:
-    """The train events of each user with at least two, as windows of at most ``L + 1`` events.
+def training_windows(data: Events, max_length: int, which: Which = "last", cuts: Cuts | None = None) -> Windows:
+    """The inputs of each user with a target, as windows of at most ``L`` train events.
 
-    ``last``: one window, of the user's last events. ``all``: the windows of a user overlap by one event, which is the
-    last target of one and the first input of the next, so that each event but the first is a target once. The last
-    window ends with the last event, and the first is the one that may be shorter.
+    The last window ends with the event whose state the user's last target is predicted from (without ``cuts`` the one
+    before it), and its targets are the events predicted from a state in it. ``last``: that window alone. ``all``: as
+    many as all inputs fill, one after another, so that each event that has a state is a target once; the first is the
+    one that may be shorter.
     """
-    users = np.flatnonzero(train_ends - offsets[:-1] >= 2)
+    offsets, ends = np.asarray(data.offsets), np.asarray(data.train_ends)
+    users = np.flatnonzero(ends - offsets[:-1] >= 2)
+    stops = unknown_from(data.times, ends[users] - 1, offsets[users], cuts)
+    users, stops = users[stops > offsets[users]], stops[stops > offsets[users]]
     if which == "last":
-        return windows_to(users, train_ends[users], offsets, max_length)
-    targets = train_ends[users] - offsets[users] - 1
-    windows = -(-targets // max_length)
+        return windows_to(users, stops, offsets, max_length)
+    windows = -(-(stops - offsets[users]) // max_length)
     behind = np.repeat(np.cumsum(windows), windows) - 1 - np.arange(int(windows.sum()))  # windows of the user after it
-    of_user = np.repeat(users, windows)
-    return windows_to(of_user, train_ends[of_user] - max_length * behind, offsets, max_length)
+    found = windows_to(np.repeat(users, windows), np.repeat(stops, windows) - max_length * behind, offsets, max_length)
+    first, last = targets_of(data, found, cuts)
+    return found.take(np.flatnonzero(first < last))
+
+
+def targets_of(data: Events, windows: Windows, cuts: Cuts | None) -> tuple[Ints, Ints]:
+    """The events predicted from a state in each window: the first, and the first that is not."""
+    ends = np.asarray(data.train_ends)[windows.users]
+    first = predicted_from(data.times, windows.starts, ends, cuts)
+    return first, predicted_from(data.times, windows.stops, ends, cuts)
 
 
 def windows_to(users: Ints, stops: Ints, offsets: Ints, max_length: int) -> Windows:
     """The windows of ``users`` that end before the events ``stops``, in their order."""
-    return Windows(users, np.maximum(offsets[users], stops - (max_length + 1)), stops)
+    return Windows(users, np.maximum(offsets[users], stops - max_length), stops)
 
 
 def longest_first(windows: Windows) -> Windows:

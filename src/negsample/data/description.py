@@ -9,6 +9,7 @@ import numpy as np
 
 from negsample.data.dataset import Dataset
 from negsample.data.manifest import Cohort
+from negsample.data.moments import counting_cuts, unknown_from
 from negsample.data.popularity import COHORTS
 from negsample.settings import RunSettings, run_settings
 
@@ -29,6 +30,7 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
     repeats = _of(about.repeat_test_events[model.evaluation.history], measured)
     events, tests = about.events, about.test_events
     sees = f"max_length {model.model.max_length}" + (", windows all" if model.training.windows == "all" else "")
+    sees += f", targets {model.training.targets}" if model.training.targets != "rows" else ""
     facts = [
         ("users", f"{about.users:,}"),
         ("items", f"{about.items:,}"),
@@ -53,9 +55,11 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
 
 def seen_train_events(data: Dataset, settings: RunSettings) -> int:
     """How many train events are an input or a target when a model with ``settings`` is trained."""
-    events = np.asarray(data.train_ends) - np.asarray(data.offsets[:-1])
-    most = settings.model.max_length + 1 if settings.training.windows == "last" else np.iinfo(np.int64).max
-    return int(np.minimum(events[events >= 2], most).sum())
+    first, ends = np.asarray(data.offsets[:-1]), np.asarray(data.train_ends)
+    first, ends = first[ends - first >= 2], ends[ends - first >= 2]
+    stops = unknown_from(data.times, ends - 1, first, counting_cuts(settings.training.targets))
+    starts = first if settings.training.windows == "all" else np.maximum(first, stops - settings.model.max_length)
+    return int((ends - starts)[stops > first].sum())
 
 
 def _cohort(name: str, facts: Cohort, tests: int) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from negsample.batches.epochs import target_counts
 from negsample.batches.packed import Exclude
 from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
+from negsample.data.moments import Targets, counting_cuts
 from negsample.errors import guarded, whole
 from negsample.methods.fields import Space
 from negsample.methods.spaces import space_of
@@ -111,15 +112,21 @@ class MethodDefinition(NamedTuple, Generic[S]):
 
 @guarded
 def catalogue_of(
-    data: Dataset, max_length: int, device: torch.device | str = "cpu", *, windows: Which = "last"
+    data: Dataset,
+    max_length: int,
+    device: torch.device | str = "cpu",
+    *,
+    windows: Which = "last",
+    targets: Targets = "rows",
 ) -> Catalogue:
-    """What a sampler may know of ``data``, when sequences are cut to ``max_length`` inputs, into one window or all."""
+    """What a sampler may know of ``data``, when sequences are cut to ``max_length`` inputs, into one window or all,
+    and ``targets`` are predicted by rows or by time."""
     whole("max_length", max_length, 1, 2**31 - 1)
     counts = np.array(data.train_counts)
-    targets = target_counts(data, max_length=max_length, which=windows)
+    counted = target_counts(data, max_length=max_length, which=windows, cuts=counting_cuts(targets))
     return Catalogue(
         data.catalogue_size,
         torch.from_numpy(counts).to(device),
-        torch.from_numpy(targets).to(device),
+        torch.from_numpy(counted).to(device),
         Events(data.items, data.offsets, data.train_ends),
     )

@@ -78,7 +78,7 @@ class Job(NamedTuple):
     def catalogue(self, device: torch.device) -> Catalogue:
         """What a sampler may know of the data."""
         model, training = self.settings.model, self.settings.training
-        return catalogue_of(self.data, model.max_length, device, windows=training.windows)
+        return catalogue_of(self.data, model.max_length, device, windows=training.windows, targets=training.targets)
 
     @property
     def name(self) -> str:

@@ -39,7 +39,7 @@ def in_history(ids_NK: Tensor, rows_N: Tensor, batch: Batch) -> Tensor:
 
 def rows_of(batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
     """The sequence of each row of draws: (B,) or (T,); ``rows``: of these alone."""
-    every = batch.inputs.rows_T if per == "position" else torch.arange(batch.sequences, device=batch.device)
+    every = batch.target_rows if per == "position" else torch.arange(batch.sequences, device=batch.device)
     return taken(every, rows)
 
 

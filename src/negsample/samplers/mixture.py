@@ -70,7 +70,7 @@ class Mixture:
         if there.dim() == 1:
             return there
         if per == "position" and self.per != "position":
-            there = there[batch.inputs.rows_T]
+            there = there[batch.target_rows]
         return taken(there, rows)
 
 

@@ -56,7 +56,7 @@ def own_targets(batch: Batch) -> OwnItems:
     width = batch.catalogue_size + 1
     if batch.target_keys is not None:
         return OwnItems(batch.target_keys // width, batch.target_keys % width, batch.sequences, width)
-    return OwnItems(batch.inputs.rows_T, batch.targets_T, batch.sequences, width)
+    return OwnItems(batch.target_rows, batch.targets_T, batch.sequences, width)
 
 
 def own_among(items_N: Tensor, users_N: Tensor, batch: Batch) -> OwnItems:

@@ -56,6 +56,12 @@ class TrainingSettings(Settings):
     windows: Literal["last", "all"] = Field(
         "last", description="targets of a longer history: its last max_length, or all, cut into several sequences"
     )
+    targets: Literal["rows", "moments", "horizon"] = Field(
+        "rows",
+        description="state that predicts an event: after the row before it (rows), after the last event strictly "
+        "earlier (moments: no event of its own basket or day is known), or as of a cut as long before it as the test "
+        "events are from theirs (horizon)",
+    )
     table_optimizer: Literal["adam", "adagrad"] = Field("adam", description="of rows; adagrad: row-wise")
     table_learning_rate: float | None = Field(None, gt=0, description="of rows; None: learning_rate")
     precision: Literal["float32", "bfloat16"] = Field(

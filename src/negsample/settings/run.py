@@ -112,6 +112,10 @@ def _check_together(settings: RunSettings, fields: dict[str, FieldInfo]) -> None
     model, training = settings.model, settings.training
     if training.padding == "count" and model.backbone != "sasrec":
         raise InputError(f"setting padding=count is for backbone sasrec, got {model.backbone}; leave it out")
+    if training.padding == "count" and training.targets != "rows":
+        raise InputError(f"setting padding=count is for targets=rows, got targets={training.targets}; leave one out")
+    if training.oversampling_factor is not None and training.targets == "horizon":
+        raise InputError("setting targets=horizon has other cuts each epoch, so oversampling_factor must be left out")
     of_rows = {
         "table_optimizer": training.table_optimizer,
         "table_learning_rate": training.table_learning_rate,

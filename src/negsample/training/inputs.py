@@ -49,7 +49,7 @@ class StepInputs(NamedTuple):
 
     def part(self, first: int, last: int) -> StepInputs:
         """Sequences ``first .. last - 1`` alone."""
-        negatives, here = self.negatives, self.batch.inputs.span(first, last)
+        negatives, here = self.negatives, self.batch.span(first, last)
         return self._replace(
             batch=self.batch.part(first, last),
             negatives=negatives._replace(
@@ -65,7 +65,7 @@ class StepInputs(NamedTuple):
         if values.dim() == 1:
             return values
         sequences = len(values) == self.batch.sequences
-        return values[first:last] if sequences else values[self.batch.inputs.span(first, last)]
+        return values[first:last] if sequences else values[self.batch.span(first, last)]
 
 
 def step_options(settings: RunSettings, models: int = 1) -> StepOptions:
@@ -89,7 +89,7 @@ def propose(method: Method, batch: Batch, *, rng: torch.Generator) -> Negatives:
 
 def masked_share(sampler: Sampler, batch: Batch) -> Tensor:
     """(T,) probability that one draw of ``sampler`` is masked when it is scored: what its draw could not leave out."""
-    rows_T = batch.inputs.rows_T
+    rows_T = batch.target_rows
     if batch.exclude == "none" or excludes(batch, sampler.per):
         return torch.zeros(len(rows_T), device=batch.device)
     free = replace(batch, exclude="none")

@@ -93,7 +93,7 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, negatives: Negati
     elif own:
         scores = per_position_products(states_TD, vectors)
     else:
-        scores = per_sequence_products(states_TD, vectors, batch.inputs.offsets)
+        scores = per_sequence_products(states_TD, vectors, batch.target_offsets)
     absent = ids == 0
     if absent.device.type != "cpu" or bool(absent.any()):  # asking a GPU would wait for it
         scores = scores.masked_fill(_per_position(absent, batch), -math.inf)
@@ -132,7 +132,7 @@ def full_cross_entropy(states_TD: Tensor, items_VD: Tensor, targets_T: Tensor) -
 
 def _collides(ids_K: Tensor, owner_N: Tensor | None, batch: Batch) -> Tensor:
     """(T, K), or what is broadcast to it, whether a shared negative is absent or may not be one at that position."""
-    rows_T = batch.inputs.rows_T
+    rows_T = batch.target_rows
     collides = ids_K == 0
     if batch.exclude == "history":
         had_BK = in_history(ids_K.expand(batch.sequences, -1), rows_of(batch, "sequence"), batch)
@@ -152,4 +152,4 @@ def _per_position(values: Tensor, batch: Batch) -> Tensor:
     """(T, K) of values of any granularity; a view where they are shared."""
     if values.dim() == 1:
         return values.expand(len(batch.targets_T), -1)
-    return values.index_select(0, batch.inputs.rows_T) if len(values) == batch.sequences else values
+    return values.index_select(0, batch.target_rows) if len(values) == batch.sequences else values

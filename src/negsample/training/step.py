@@ -68,7 +68,9 @@ def step_of(inputs: Sequence[StepInputs], optimizer: Optimizer, together: Togeth
     with torch.autocast(inputs[0].batch.device.type, number_type, enabled=number_type is not None):
         states, paddings = _encoded(inputs, vectors, together)
     each_model = zip(inputs, vectors, states, paddings, strict=True)
-    loss_S = torch.stack([loss_of(given, own, states_TD.float(), D) for given, own, states_TD, D in each_model])
+    loss_S = torch.stack(
+        [loss_of(given, own, given.batch.of_targets(states).float(), D) for given, own, states, D in each_model]
+    )
     _update(loss_S.sum(), optimizer)
     return loss_S.detach()
 
@@ -143,7 +145,7 @@ def _sums_of_part(
     given: StepInputs, vectors: Vectors, states_TD: Tensor, start: torch.Generator, part: tuple[int, int]
 ) -> Tensor:
     own = given.part(*part)._replace(miner_rng=start.clone_state())
-    scored = mined(own, vectors.part(given, *part), states_TD[given.batch.inputs.span(*part)])
+    scored = mined(own, vectors.part(given, *part), states_TD[given.batch.span(*part)])
     return given.method.loss(scored.pos_T, scored.neg_TK, parts=True)
 
 

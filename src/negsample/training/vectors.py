@@ -34,10 +34,10 @@ class Vectors(NamedTuple):
         """Those of sequences ``first .. last - 1``, not looked up yet."""
         assert isinstance(self.targets, Rows)
         assert isinstance(self.negatives, Rows)
-        here = given.batch.inputs.span(first, last)
+        inputs, here = given.batch.inputs.span(first, last), given.batch.span(first, last)
         (matrix_ND, targets_T), (_, negatives) = self.targets, self.negatives
         targets, ids = Rows(matrix_ND, targets_T[here]), Rows(matrix_ND, given.rows_of(negatives, first, last))
-        return Vectors(self.inputs_TD[here], targets, ids)
+        return Vectors(self.inputs_TD[inputs], targets, ids)
 
 
 def look_up(given: StepInputs) -> Vectors:
@@ -57,7 +57,7 @@ def look_up(given: StepInputs) -> Vectors:
         return Vectors(rows_ND.index_select(0, inputs), Rows(rows_ND, targets), Rows(rows_ND, negatives), parts)
     if of_positions(ids, batch) and ids.numel() * table.weight.shape[1] > _MANY:
         known, of_each = table.rows(torch.cat(asked[:2]), ids)
-        inputs_TD, targets_TD = known.vectors().chunk(2)
+        inputs_TD, targets_TD = torch.split(known.vectors(), [len(each) for each in asked[:2]])
         return Vectors(inputs_TD, targets_TD, of_each)
     inputs_TD, targets_TD, all_negatives = table.lookup(*asked)
     return Vectors(inputs_TD, targets_TD, all_negatives)
@@ -115,7 +115,7 @@ def check_padding(given: StepInputs, padded_to: int) -> None:
 
 def cuts(batch: Batch, parts: int) -> list[tuple[int, int]]:
     """The first sequence of each part, and the first after it: whole sequences, about equally many positions."""
-    offsets = batch.inputs.offsets
+    offsets = batch.target_offsets
     wanted = [offsets[-1] * part / parts for part in range(1, parts)]
     inner = {int(abs(offsets - each).argmin()) for each in wanted} - {0, batch.sequences}
     return list(pairwise([0, *sorted(inner), batch.sequences]))

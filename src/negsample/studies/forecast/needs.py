@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from negsample.batches.epochs import steps_an_epoch
-from negsample.batches.windows import training_windows
+from negsample.batches.windows import targets_of, training_windows
+from negsample.data.moments import counting_cuts
 from negsample.methods import Catalogue, build_method
 from negsample.miners.base import Needs as MinerNeeds
 from negsample.models.baselines import is_baseline
@@ -90,9 +91,10 @@ def positions_of(job: Job) -> Positions:
     near it: the likely most is ``B mean + 4 sqrt(B) sd``, where that is less.
     """
     data, settings = job.data, job.settings
-    offsets, ends = np.asarray(data.offsets), np.asarray(data.train_ends)
-    windows = training_windows(offsets, ends, settings.model.max_length, settings.training.windows)
-    lengths = windows.stops - windows.starts - 1
+    cuts = counting_cuts(settings.training.targets)
+    windows = training_windows(data, settings.model.max_length, settings.training.windows, cuts)
+    first, last = targets_of(data, windows, cuts)
+    lengths = np.maximum(windows.stops - windows.starts, last - first)
     if not len(lengths):
         return Positions(0, 0, 0, 0, 0)
     b = (
@@ -102,7 +104,7 @@ def positions_of(job: Job) -> Positions:
     )
     most = int(np.sort(lengths)[-b:].sum()) if b <= len(lengths) else b * int(lengths.max())
     likely = math.ceil(b * float(lengths.mean()) + _SPREAD * math.sqrt(b) * float(lengths.std()))
-    untrained = int((ends - offsets[:-1] < 2).sum())
+    untrained = data.users - len(np.unique(windows.users))
     return Positions(
         likely=min(most, likely),
         typical=round(b * float(lengths.mean())),
