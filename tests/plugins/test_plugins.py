@@ -127,6 +127,7 @@ def test_a_module_is_known_by_the_source_of_its_package(colours, tmp_path, monke
     [
         ("x = 1\n1 / 0\n", "plugin mine.py, line 2: ZeroDivisionError: division by zero"),
         ("x = (\n", "plugin mine.py, line 1: SyntaxError"),
+        ("import sys\nsys.exit(5)\n", "plugin mine.py, line 2: SystemExit: 5"),
         (ADDS.format(name="red", value=3), "plugin mine.py, line 2: the name 'red' is negsample's own"),
         (
             ADDS.format(name="green", value=3) + "1 / 0\n",

@@ -14,7 +14,7 @@ from negsample.methods import bce, by_cohort, hardest, in_batch, pairwise, softm
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.miners import Scored
 from negsample.models.baselines import BASELINES, is_baseline
-from negsample.plugins import Registry
+from negsample.plugins import Registry, sources_of
 from negsample.settings import Settings, checked, is_run_setting, setting_fields
 
 PAPER_SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
@@ -139,6 +139,12 @@ def build_method(method: str, catalogue: Catalogue, negatives: Mapping[str, Any]
         built = _of(method).build(catalogue, settings)
     except ValueError as error:
         raise InputError(f"method {method}: {error}") from None
+    except Exception as error:
+        if not sources_of(method):
+            raise
+        raise InputError(f"method {method} of a plugin cannot be built: {type(error).__name__}: {error}") from error
+    if not isinstance(built, Method):
+        raise InputError(f"method {method}: build must give a negsample.Method, got a {type(built).__name__}")
     return built._replace(exclude=getattr(settings, "exclude", built.exclude))
 
 

@@ -126,7 +126,7 @@ def _load(plugin: Plugin) -> Plugin:
                 importlib.import_module(plugin.name)
             else:
                 _run(plugin, plugin.path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _forget(plugin)
         line = next((f", line {each}" for each in reversed(list(_lines_of(error, plugin)))), "")
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "

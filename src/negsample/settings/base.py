@@ -74,5 +74,5 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
             *(each for each in more if each["loc"][:1] == first["loc"][:1]),
         ]  # two for a field of two types
         rules = [each["msg"].removeprefix("Value error, ") for each in of_key]
-        rule = ", or ".join(f"{each[:1].lower()}{each[1:]}" for each in rules)
+        rule = ", or ".join(dict.fromkeys(f"{each[:1].lower()}{each[1:]}" for each in rules))
         raise InputError(f"setting {key}={first['input']!r}: {rule}" if key else rule) from None

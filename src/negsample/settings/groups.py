@@ -90,7 +90,7 @@ class EvaluationSettings(Settings):
     filter_seen: bool = Field(
         False, description="leave items of the history out of the ranking; a repeat is then never a hit"
     )
-    k: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = Field(
+    k: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
         (1, 5, 10, 20),
         description="cut-offs of the figures, such as 5,10,50; 10, by which epochs are chosen, is always one",
     )
@@ -104,6 +104,8 @@ class EvaluationSettings(Settings):
     @field_validator("k", mode="after")
     @classmethod
     def _is_ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value:
+            raise ValueError("input should be at least one number")
         return tuple(sorted({*value, 10}))
 
 

@@ -135,6 +135,15 @@ def _differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any])
             for each in _unequal(config["settings"], now, ""):
                 yield each if each in of_all else each.replace(":", f"{of}:", 1)
             yield from _unequal(config["negatives"], job.negatives, of)
+    methods = {(job.data.name, job.method): job for job in jobs}
+    for config in (*earlier.runs.values(), *earlier.oversampling.values()):
+        if job := methods.get((config["dataset"], config["method"])):
+            yield from _unequal(_sources(config), _sources(job.identity()), f" of {job.method}")
+
+
+def _sources(config: Run) -> dict[str, str]:
+    """The plugins of a run, each with what tells versions of its source apart."""
+    return {f"source of {name}": digest[:8] for name, digest in config.get("plugins", {}).items()}
 
 
 def _unequal(before: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:

@@ -1,0 +1,62 @@
+"""``--plugin`` on the command line: the example's parts in two processes and on Ray, by file and by module name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin.py"
+METHODS = "random,follows,last-items"
+FIGURES = ["method", "hr@10", "ndcg@10", "balance@10", "rbp@10"]
+
+
+def done(finished):
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def compared(negsample, log, small, tmp_path_factory):
+    """A study of the example's parts in two processes: its command but for where it writes, its folder, its table."""
+    folder = tmp_path_factory.mktemp("study") / "here"
+    command = ("compare", log, "--plugin", EXAMPLE, "--methods", METHODS, "--epochs", 1, "--repeats", 1, *small)
+    done(negsample(*command, "--jobs", 2, "--out", folder))
+    return command, folder, pl.read_csv(folder / "table.csv").select(FIGURES)
+
+
+def test_every_part_is_in_the_table(compared):
+    table = compared[2]
+    assert table["method"].to_list() == [*METHODS.split(","), "PopRec"]
+    assert table["rbp@10"].is_between(0, 0.2).all()
+
+
+def test_a_ray_cluster_gives_the_same_table(compared, installed, tmp_path):
+    pytest.importorskip("ray", reason="Ray is an extra")
+    done(installed(*compared[0], "--jobs", 2, "--on", "ray", "--out", tmp_path / "ray", RAY_USAGE_STATS_ENABLED="0"))
+    assert pl.read_csv(tmp_path / "ray" / "table.csv").select(FIGURES).equals(compared[2])
+
+
+def test_a_module_gives_the_same_table(compared, installed, tmp_path):
+    shutil.copy(EXAMPLE, tmp_path / "parts_of_mine.py")
+    command = ["parts_of_mine" if each == EXAMPLE else each for each in compared[0]]
+    done(installed(*command, "--jobs", 2, "--out", tmp_path / "study", PYTHONPATH=str(tmp_path)))
+    assert pl.read_csv(tmp_path / "study" / "table.csv").select(FIGURES).equals(compared[2])
+
+
+def test_a_changed_source_is_not_answered_with_old_figures(compared, negsample, tmp_path):
+    changed = tmp_path / "plugin.py"
+    changed.write_text(EXAMPLE.read_text().replace("torch.relu(1 - pos_T", "torch.relu(9 - pos_T"))
+    folder = shutil.copytree(compared[1], tmp_path / "study")
+    runs = {path.name for path in (folder / "runs").iterdir()}
+    command = [changed if each == EXAMPLE else each for each in compared[0]]
+    refused = negsample(*command, "--out", folder)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "source of plugin.py of follows: " in refused.stderr
+    done(negsample(*command, "--replace", "--out", folder))
+    kept = runs & {path.name for path in (folder / "runs").iterdir()}
+    assert {name.split("--")[1] for name in kept} == {"random", "PopRec"}
+    assert pl.read_csv(folder / "table.csv")["hr@10"].len() == 4
