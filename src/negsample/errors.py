@@ -57,32 +57,20 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:
-    """``value``, a whole number from ``low`` to ``high``.
-
-    Raises:
-        InputError: it is none.
-    """
+    """``value``, a whole number from ``low`` to ``high``, or an :class:`InputError`."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(f"{name} must be a whole number from {low:,} to {high:,}, got {_shown(value)}")
     return value
 
 
 def some(name: str, values: Sequence[Any]) -> None:
-    """Refuses a sequence with nothing in it.
-
-    Raises:
-        InputError: it is empty.
-    """
+    """Refuses a sequence with nothing in it by an :class:`InputError`."""
     if not values:
         raise InputError(f"{name} must not be empty")
 
 
 def check_word(name: str, given: W, known: Sequence[str]) -> W:
-    """``given``, where it is one of the ``known`` words: no other is taken for one of them.
-
-    Raises:
-        InputError: it is none.
-    """
+    """``given``, where it is one of the ``known`` words; no other is taken for one, it is an :class:`InputError`."""
     if given not in known:
         raise InputError(f"{name} must be {' or '.join(map(repr, known))}, got {given!r}")
     return given
