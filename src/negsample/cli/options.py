@@ -166,13 +166,7 @@ def settings_of(
     cutoffs: str | None = None,
     common: Mapping[str, Any] = MappingProxyType({}),
 ) -> Given:
-    """The settings that are given.
-
-    Args:
-        epochs: as given.
-        changes: as given to ``--set``.
-        cutoffs: as given to ``--k``.
-        common: settings of training where none of them says otherwise: those of a preset.
+    """What ``--epochs``, ``--set`` and ``--k`` come to; ``common``: settings of a preset, where they say nothing else.
 
     Raises:
         InputError: a key is unknown or given twice, or a value breaks its rule.
@@ -198,11 +192,7 @@ def settings_of(
 
 
 def whole_numbers(option: str, text: str | None) -> list[int]:
-    """The numbers in a list with commas, each once; none where nothing is given.
-
-    Raises:
-        InputError: there is something else in it.
-    """
+    """The numbers in a list with commas, each once; none where nothing is given; anything else is an InputError."""
     parts = [part.strip() for part in (text or "").split(",") if part.strip()]
     if any(not part.isdecimal() for part in parts):
         raise InputError(f"{option} takes whole numbers with commas, got '{text}'")
