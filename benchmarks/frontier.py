@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ def _save(figure: Figure, name: str) -> None:
     assert not write_figures([figure._replace(name=name)], IMAGES, width=720)
 
 
-def _figures(row: dict[str, Any]) -> dict[str, Any]:
+def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("hr@10", "ndcg@10", "balance@10", "tail_hr@10", "ndcg@10_sd")}
 
 

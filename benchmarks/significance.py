@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS
 from negsample.analysis.advice import advice_of
-from negsample.analysis.measures import SCOPES
+from negsample.analysis.measures import FAMILIES, SCOPES
 from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user
 from negsample.analysis.reading import read_study
 from negsample.analysis.resampling import draws
-from negsample.analysis.significance import FAMILIES, differences, significance_table, tested
+from negsample.analysis.significance import differences, significance_table, tested
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.t_test import Sample, holm
 

@@ -17,9 +17,9 @@ from make_study import EVENTS, METHODS, list_anew, make_study, measures
 
 from negsample.analysis.advice import Advice, advice_of
 from negsample.analysis.analyse import DatasetAnalysis, analyse
-from negsample.analysis.measures import SCOPES, measures_of
+from negsample.analysis.measures import FAMILIES, SCOPES, measures_of
 from negsample.analysis.reading import read_study
-from negsample.analysis.significance import FAMILIES, Comparisons, differences
+from negsample.analysis.significance import Comparisons, differences
 from negsample.analysis.study import Study
 from negsample.analysis.t_test import holm, t_quantile
 from negsample.analysis.tables import study_table

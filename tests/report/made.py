@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
-from negsample.analysis.significance import FAMILIES, Comparisons, Difference
+from negsample.analysis.measures import FAMILIES
+from negsample.analysis.significance import Comparisons, Difference
 
 SIGNIFICANT, LEVEL = 0.001, 0.5
 

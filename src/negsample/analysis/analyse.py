@@ -41,19 +41,11 @@ class Analysis(NamedTuple):
 
 def analyse(study: Study) -> Analysis:
     """The analysis of ``study``; the same study gives the same figures."""
-    table = study_table(study)
-    return Analysis(study, table, {dataset: _of(study, table, dataset) for dataset in study.datasets()})
-
-
-def _of(study: Study, table: pl.DataFrame, dataset: str) -> DatasetAnalysis:
-    found = reaches(study, dataset)
-    advice = advice_of(study, dataset, standings(found))
-    return DatasetAnalysis(
-        dataset,
-        [*table.filter(pl.col("dataset") == dataset).iter_rows(named=True)],
-        [*dialled_rows(study, dataset)],
-        found,
-        advice,
-        differences(study, dataset, advice),
-        cut_off(study, dataset),
-    )
+    table, datasets = study_table(study), {}
+    for dataset in study.datasets():
+        rows: list[TableRow] = [*table.filter(pl.col("dataset") == dataset).iter_rows(named=True)]
+        found = reaches(study, dataset)
+        advice = advice_of(study, dataset, standings(found))
+        dialled, tests = dialled_rows(study, dataset), differences(study, dataset, advice)
+        datasets[dataset] = DatasetAnalysis(dataset, rows, dialled, found, advice, tests, cut_off(study, dataset))
+    return Analysis(study, table, datasets)

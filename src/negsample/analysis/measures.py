@@ -14,6 +14,16 @@ K = 10
 """The cut-off at which methods are compared and dials are chosen."""
 ACCURACY, TAIL, BALANCE = "ndcg@10", "tail_hr@10", "balance@10"
 SCOPES = ("all", *COHORTS)
+Key = tuple[str, str]
+"""Measure and scope: ``ndcg@10``, ``hr@10`` or ``balance@10``, in one of SCOPES."""
+FAMILIES: Mapping[str, tuple[Key, ...]] = {
+    "NDCG@10 in total": (("ndcg@10", "all"),),
+    "HR@10 in total": (("hr@10", "all"),),
+    "NDCG@10 by cohort": tuple(("ndcg@10", scope) for scope in SCOPES[1:]),
+    "HR@10 by cohort": tuple(("hr@10", scope) for scope in SCOPES[1:]),
+    "Balance": (("balance@10", "all"),),
+}
+"""Of comparisons that are corrected together, one for each claim."""
 _SCOPED = re.compile(f"({'|'.join((*COHORTS, 'warm'))})_")
 _MEASURE = re.compile(r"(?P<name>[^@]+)@(?P<k>\d+)")
 

@@ -48,7 +48,7 @@ def read_study(folder: Path) -> Study:
     if not runs:
         raise InputError(f"{folder} has no finished run yet: 0 of {len(folders)}; run `negsample compare` again")
     for run in runs:
-        _check_run(run, about, manifests)
+        _check_listed(run.folder, run.config, about, manifests)
     _check_together(runs)
     grids = {run.folder: _grid(run, events[run.config["dataset"]]) for run in runs}
     tunings = _tunings(folder, about, manifests)
@@ -72,7 +72,7 @@ def _oversampling(folder: Path, about: Mapping[str, Any], manifests: Mapping[str
     runs = _finished([folder / "runs" / name for name in names if name not in about["runs"]])
     by_factor: dict[Any, list[Run]] = {}
     for run in runs:
-        _check_run(run, about, manifests)
+        _check_listed(run.folder, run.config, about, manifests)
         by_factor.setdefault(run.config["settings"].get("oversampling_factor"), []).append(run)
     for alike in by_factor.values():
         _check_together(alike)
@@ -124,7 +124,7 @@ def _tunings(
         read = partial(Checksums.read_as, model=TuningSummary, name=path.name)
         tuning = settled(path.with_name(f"{path.stem}.{LIST}"), "tuning", read)
         key = tuning.dataset, tuning.method
-        _check_listed(path, *key, tuning.dataset_fingerprint, about, manifests)
+        _check_listed(path, dict(tuning), about, manifests)
         if key in found:
             raise InputError(f"{path}: {tuning.method} on {tuning.dataset} was tuned in another file too; delete one")
         found[key] = tuning
@@ -132,19 +132,11 @@ def _tunings(
     return {key: found[key] for key in order if key in found}
 
 
-def _check_run(run: Run, about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]) -> None:
-    dataset, method, fingerprint = (run.config[key] for key in ("dataset", "method", "dataset_fingerprint"))
-    _check_listed(run.folder, dataset, method, fingerprint, about, manifests)
-
-
 def _check_listed(
-    path: Path,
-    dataset: str,
-    method: str,
-    fingerprint: str,
-    about: Mapping[str, Any],
-    manifests: Mapping[str, Mapping[str, Any]],
+    path: Path, of: Mapping[str, Any], about: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]
 ) -> None:
+    """Whether what stands in ``path`` is of a dataset, its version and a method that the study lists."""
+    dataset, method, fingerprint = of["dataset"], of["method"], of["dataset_fingerprint"]
     if dataset not in manifests or method not in about["methods"]:
         raise InputError(f"{path} is of {method} on {dataset}, which study.json does not list")
     if fingerprint != (known := manifests[dataset]["fingerprint"]):

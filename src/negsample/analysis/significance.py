@@ -1,7 +1,6 @@
 """Which differences between methods are significant: one table of p-values, from which all marks are read.
 
-Five families of comparisons a dataset, one for each claim: NDCG@10 in total, HR@10 in total, NDCG@10 by cohort, HR@10
-by cohort, and Balance. In each are all pairs of methods as the table shows them (each run at its chosen dial), and what
+In each family of comparisons are all pairs of methods as the table shows them (each run at its chosen dial), and what
 the advice says: the advised method against every other, each at the dial that validation prefers for the purpose, and
 the advised method for the tail against the one for accuracy. A comparison stands in its family once, so it has one p
 and one adjusted p; Holm's correction is over all of a family.
@@ -17,40 +16,28 @@ import numpy as np
 import polars as pl
 
 from negsample.analysis.advice import Advice
-from negsample.analysis.measures import ACCURACY, BALANCE, SCOPES, TAIL
+from negsample.analysis.measures import ACCURACY, BALANCE, FAMILIES, TAIL, Key
 from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user, users_of
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.t_test import TTest, holm, seed_ratio, t_quantile, t_tests
 from negsample.analysis.tables import TableRow
 
 LEVEL = 0.05
-LEAST_USERS = 30
-"""Fewer users with an event in a scope are not tested: a handful says nothing."""
-POWER = 0.8
-"""With which the smallest detectable difference would have been found."""
+LEAST_USERS = 30  # with an event in a scope: fewer are not tested, since a handful says nothing
+POWER = 0.8  # with which the smallest detectable difference would have been found
 _BORDER = 0.2  # of LEVEL: how near to it an adjusted p may be for another approximation to fall on the other side
 
 Pair = tuple[Entry, Entry]
-Key = tuple[str, str]
-"""Measure and scope: ``ndcg@10``, ``hr@10`` or ``balance@10``, in one of SCOPES."""
 _KEYS: Mapping[str, Key] = {ACCURACY: ("ndcg@10", "all"), TAIL: ("hr@10", "tail"), BALANCE: ("balance@10", "all")}
-FAMILIES: Mapping[str, tuple[Key, ...]] = {
-    "NDCG@10 in total": (("ndcg@10", "all"),),
-    "HR@10 in total": (("hr@10", "all"),),
-    "NDCG@10 by cohort": tuple(("ndcg@10", scope) for scope in SCOPES[1:]),
-    "HR@10 by cohort": tuple(("hr@10", scope) for scope in SCOPES[1:]),
-    "Balance": (("balance@10", "all"),),
-}
 
 
 class Difference(NamedTuple):
     """``a`` less ``b``, in fractions, on test. ``dial_a``, ``dial_b``: as of :func:`dial_text`.
 
-    ``error``: its standard error, with ``freedom`` degrees of freedom (:func:`negsample.analysis.t_test.t_tests`).
-    ``low``, ``high``: the 95 % interval, and ``p``, of this difference alone; ``p_holm``: over its family. All are None
-    where nothing was tested, and ``untested`` says why. ``detectable``: the smallest difference that would have been
-    found with a probability of 80 %, at 5 % after Holm's first step. ``users`` with an event in the scope; ``runs`` of
-    the method that has fewer.
+    ``error``, ``freedom``: see :func:`~negsample.analysis.t_test.t_tests`. ``low``, ``high``: the 95 % interval, and
+    ``p``, of this one alone; ``p_holm``: over its family. All are None where nothing was tested: ``untested`` says why.
+    ``detectable``: the smallest difference that would have been found with a probability of 80 %, at 5 % after Holm's
+    first step. ``users`` with an event in the scope; ``runs`` of the method that has fewer.
     """
 
     dataset: str
@@ -105,30 +92,24 @@ class Comparisons:
         self, found: Sequence[Difference] = (), dials: Mapping[str, Sequence[float | None]] | None = None
     ) -> None:
         self.found = list(found)
-        self._dials = {method: dial_text(some) for method, some in (dials or {}).items()}
+        self._dials = {method: dial_text(method, some) for method, some in (dials or {}).items()}
         both_ways = (each for one in self.found for each in (one, one.reversed))
         self._known = {each[2:8]: each for each in both_ways}  # from measure to dial_b
 
-    def __bool__(self) -> bool:
-        return bool(self.found)
-
     def between(self, measure: str, a: TableRow, b: TableRow) -> Difference | None:
         """``a`` less ``b``, rows at the dial that they name, by the measure of a purpose; None where not compared."""
-        return self._known.get((*_KEYS[measure], a["method"], _of_row(a), b["method"], _of_row(b)))
+        (one, dial), (other, dial_b) = ((row["method"], dial_text(row["method"], [row["dial"]])) for row in (a, b))
+        return self._known.get((*_KEYS[measure], one, dial, other, dial_b))
 
     def of_table(self, measure: str, scope: str, a: str, b: str) -> Difference | None:
         """The same of two methods as the table shows them."""
         return self._known.get((measure, scope, a, self._dials.get(a, ""), b, self._dials.get(b, "")))
 
 
-def dial_text(dials: Sequence[float | None]) -> str:
-    """``0.5``, or of runs at several settings ``0 0.5 0.5``; empty for what has no dial."""
-    texts = ["" if dial is None else f"{dial:g}" for dial in dials]
+def dial_text(method: str, dials: Sequence[float | None]) -> str:
+    """``0.5``, or of runs at several settings ``0 0.5 0.5``; empty for PopRec, which has no dial."""
+    texts = ["" if dial is None or method == POPULAR else f"{dial:g}" for dial in dials]
     return texts[0] if len(set(texts)) == 1 else " ".join(texts)
-
-
-def _of_row(row: TableRow) -> str:
-    return dial_text([None if row["method"] == POPULAR else row["dial"]])
 
 
 def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
@@ -155,11 +136,7 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
     found = []
     for family, keys in FAMILIES.items():
         found += _corrected([each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))])
-    return Comparisons(found, {method: _dials(own[method]) for method in methods})
-
-
-def _dials(entry: Entry) -> tuple[float | None, ...]:
-    return (None,) if entry[0] == POPULAR else entry[1]
+    return Comparisons(found, dict(own.values()))
 
 
 def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pair]) -> list[Difference]:
@@ -172,8 +149,8 @@ def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pai
         runs = min((len(sums.gains[entry]) for entry in (a, b) if entry[0] != POPULAR), default=1)
         difference = None if np.isnan(each.difference) else each.difference
         untested = _why(users, runs, each)
-        error, freedom, p = (None, None, None) if untested else (each.error, each.freedom, each.p)
-        named = (a[0], dial_text(_dials(a)), b[0], dial_text(_dials(b)))
+        error, freedom, p = (None, None, None) if untested else each[1:]
+        named = (a[0], dial_text(*a), b[0], dial_text(*b))
         known = (difference, error, freedom, None, None, p, None, None)
         found.append(Difference(dataset, family, *key, *named, *known, users, runs, untested))
     return found

@@ -30,10 +30,8 @@ class Sample(NamedTuple):
 
 
 class TTest(NamedTuple):
-    """A difference of means over runs, its standard error with its degrees of freedom, and the two-sided p.
-
-    All but ``difference`` are NaN where nothing can be said.
-    """
+    """A difference of means over runs, its standard error with its degrees of freedom, and the two-sided p; all but
+    ``difference`` are NaN where nothing can be said."""
 
     difference: float
     error: float
@@ -62,26 +60,25 @@ def t_tests(
         var D = max(users^2, sum of runs^2) + sum of (f - 1) runs^2          (sums over the two methods)
 
     ``users^2``: sum over the users of their squared influences on D. ``runs^2``: the squared standard error that chance
-    at each user explains, from how the runs of a method differ user by user; it is in ``users^2`` already. ``f``: the
-    ratio of how the figures of its runs scatter to that. It is 1 without an effect of the seed, so less is not believed
-    (hits are whole numbers: two runs can have as many and seem not to scatter at all). It is the larger of the method's
-    own ratio and the mean over all methods. This is the analysis of several readers and cases (Dorfman, Berbaum and
-    Metz, 1992; Obuchowski and Rockette, 1995; Hillis, 2007), seeds being readers.
+    at each user explains, from how the runs of a method differ user by user; it is in ``users^2`` already. ``f``: how
+    the figures of its runs scatter, as a ratio to that: the larger of the method's own ratio and the mean over all
+    methods, and no less than 1, which it is without an effect of the seed (hits are whole numbers: two runs can have as
+    many and seem not to scatter at all). This is the analysis of several readers and cases (Dorfman, Berbaum and Metz,
+    1992; Obuchowski and Rockette, 1995; Hillis, 2007), seeds being readers.
 
     Degrees of freedom by Satterthwaite, ``(var D)^2`` over the sum of each part squared by its own: users by the
     kurtosis of their influences (a few heavy users are few); the mean ratio by ``(M - 1)(S - 1)`` for M methods; a
-    method's own ratio by its ``S - 1``, in the measure in which it is an outlier: not at all where it is below the mean
-    of the others, wholly from three times that on. So a noisy method does not borrow certainty from quiet ones, and
-    quiet ones do from one another. With two runs of a method there is one degree of freedom, whatever the others say. A
-    method with one run is not tested: nothing is known of its seeds. Two settings of one method have the same runs:
-    their differences, run by run, are one sample, which stands for itself.
+    method's own ratio by its ``S - 1``, in the measure in which it is an outlier: not at all below the mean of the
+    others, wholly from three times that on. So a noisy method does not borrow certainty from quiet ones, and quiet ones
+    do from one another. With two runs of a method there is one degree of freedom, whatever the others say. A method
+    with one run is not tested: nothing is known of its seeds. Two settings of one method have the same runs: their
+    differences, run by run, are one sample, which stands for itself.
 
     ``least``: of each sample, the mean of :func:`seed_ratio` over the figures that are tested with this one (its other
-    cohorts); its own ratio is taken for no less. Three runs can look alike in one cohort, hardly in all of them.
+    cohorts); its own ratio is no less. Three runs can look alike in one cohort, hardly in all of them.
 
     What this gives under simulated studies without a difference, and what it can find, is measured by
-    ``benchmarks/significance.py``. Seeds are taken for independent between methods; where the same seed helps both,
-    that is cautious.
+    ``benchmarks/significance.py``. Seeds are taken for independent between methods: cautious where one helps both.
     """
     if not pairs:
         return []
@@ -98,9 +95,8 @@ def t_tests(
         t_P = np.where(difference_P == 0, 0.0, difference_P / error_P)
         known_P = np.isfinite(difference_P) & np.isfinite(square_P) & ((square_P > 0) | (difference_P == 0))
         p_P = np.where(known_P, 2 * stdtr(freedom_P, -np.abs(t_P)), np.nan)
-    error_P, freedom_P = (np.where(known_P, each, np.nan) for each in (error_P, freedom_P))
-    columns = (difference_P, error_P, freedom_P, p_P)
-    return [TTest(*(float(value) for value in row)) for row in zip(*columns, strict=True)]
+    known = (np.where(known_P, each, np.nan) for each in (error_P, freedom_P))
+    return [TTest(*row) for row in np.stack([difference_P, *known, p_P], 1).tolist()]
 
 
 def t_quantile(beyond: float, freedom_P: Floats) -> Floats:
@@ -174,18 +170,16 @@ def _pooled(samples: Sequence[Sample]) -> tuple[list[_Scatter], float, float]:
     """Of each sample how its runs scatter, and the mean ratio over the methods with its degrees of freedom; a method
     with several samples counts once."""
     scatters = [_scatter(each) for each in samples]
-    ratios: dict[str, list[float]] = {}
-    freedom: dict[str, int] = {}
+    of_model: dict[str, list[_Scatter]] = {}
     for each, scatter in zip(samples, scatters, strict=True):
         if scatter.runs > 0:
-            ratios.setdefault(each.model, []).append(scatter.ratio)
-            freedom[each.model] = scatter.freedom
-    mean = {model: float(np.mean(some)) for model, some in ratios.items()}
+            of_model.setdefault(each.model, []).append(scatter)
+    mean = {model: float(np.mean([each.ratio for each in some])) for model, some in of_model.items()}
+    freedom = {model: some[-1].freedom for model, some in of_model.items()}
 
     def over(models: Sequence[str]) -> float:
-        weights = [freedom[model] for model in models]
-        seen = float(np.average([mean[model] for model in models], weights=weights)) if models else 1.0
-        return max(1.0, seen)
+        ratios, weights = [mean[model] for model in models], [freedom[model] for model in models]
+        return max(1.0, float(np.average(ratios, weights=weights)) if models else 1.0)
 
     others = [over([model for model in mean if model != each.model]) for each in samples]
     share = (len(mean) - 1) / len(mean) if len(mean) > 1 else 0.5

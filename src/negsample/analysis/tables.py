@@ -106,9 +106,9 @@ def common_betas(study: Study, runs: Sequence[Run]) -> tuple[float, ...]:
     return tuple(sorted(set.intersection(*(set(study.figures(run, "test")) for run in runs))))
 
 
-def dialled_rows(study: Study, dataset: str, part: str = "test") -> list[dict[str, Any]]:
+def dialled_rows(study: Study, dataset: str, part: str = "test") -> list[TableRow]:
     """A row a (method, dial) of ``dataset``, as of the table; ``dial`` is None for what has no dial."""
-    rows = []
+    rows: list[TableRow] = []
     for method in study.methods_of(dataset):
         runs = study.runs_of(dataset, method)
         for beta in common_betas(study, runs):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from negsample.batches.windows import Ints
 from negsample.errors import InputError
 from negsample.evaluation.running_top_k import RunningTopK
 from negsample.evaluation.seen import Seen
-from negsample.evaluation.sorted_ranks import SORTED_FROM, Comparison, comparisons_of
+from negsample.evaluation.sorted_ranks import SORTED_FROM, comparisons_of, count, matrix
 from negsample.scoring.dial import NO_DIAL, Dials
 
 QUERY_BLOCK = 128  # queries scored at once
@@ -122,7 +121,7 @@ def rank(
         block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
         for first, of_block in zip(range(0, queries, query_block), comparisons, strict=True):
             states = states_QD.index_select(0, asking_Q[first : first + query_block])
-            scores = torch.mm(states, block.T, out=_matrix(cells, len(states), len(block)))
+            scores = torch.mm(states, block.T, out=matrix(cells, len(states), len(block)))
             if first == 0:
                 _check(scores[0])  # an item that is not finite gives any state a score that is not
             if seen is not None:
@@ -133,33 +132,12 @@ def rank(
                 dialled = scores
                 if dial.shift_V is not None:
                     shift = dial.shift_V[start : start + len(block)]
-                    dialled = torch.add(scores, shift, out=_matrix(shifted, len(states), len(block)))
-                _count(dial, dialled, of_block, flags)
+                    dialled = torch.add(scores, shift, out=matrix(shifted, len(states), len(block)))
+                count(dialled, of_block, dial.low_E1, dial.high_E1, dial.twice_E, flags)
                 if top_k:
                     dial.top.add(dialled, first, start)
     left_out_E = None if seen is None else seen.holds(query_E, targets_E)
     return [_ranking(dial, query_Q, event_E, left_out_E, top_k) for dial in by_dial]
-
-
-def _count(dial: _Dial, scores: Tensor, comparisons: Sequence[Comparison], flags: Tensor) -> None:
-    """Add to the ranks of a block's events what its (R, N) ``scores`` are above and equal to; ``flags``: spare room."""
-    width = scores.shape[1]
-    for events, rows in comparisons:
-        twice, low_E1, high_E1 = dial.twice_E[events], dial.low_E1[events], dial.high_E1[events]
-        if isinstance(rows, int):
-            ascending = np.sort(scores[rows].numpy())
-            below = np.searchsorted(ascending, high_E1[:, 0].numpy(), "left")
-            below = below + np.searchsorted(ascending, low_E1[:, 0].numpy(), "right")
-            twice += torch.from_numpy(2 * width - below)
-            continue
-        flag = _matrix(flags, len(twice), width)
-        if isinstance(rows, slice):
-            asked = scores[rows]
-        else:
-            spare = _matrix(flags[flag.numel() :], len(twice), width)
-            asked = torch.index_select(scores, 0, rows.to(scores.device), out=spare)
-        twice += torch.ge(asked, high_E1, out=flag).sum(1)
-        twice += torch.gt(asked, low_E1, out=flag).sum(1)
 
 
 def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.bool_] | None, top_k: int) -> Ranking:
@@ -178,10 +156,6 @@ def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.b
 def _check(numbers: Tensor) -> None:
     if not bool(torch.isfinite(numbers).all()):
         raise NotFiniteError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
-
-
-def _matrix(cells: Tensor, rows: int, columns: int) -> Tensor:
-    return cells[: rows * columns].view(rows, columns)
 
 
 def _bounds(

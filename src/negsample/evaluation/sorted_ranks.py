@@ -1,7 +1,8 @@
-"""In which order queries are scored and the scores of their targets compared with all others."""
+"""In which order queries are scored, and how the scores of their targets are compared with all others."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -62,3 +63,34 @@ def comparisons_of(
             part = slice(start, min(start + max(query_block // 2, 1), high))
             found[-1].append(Comparison(part, torch.from_numpy(row_E[part])))
     return query_Q, event_E, found
+
+
+def count(
+    scores: Tensor, comparisons: Sequence[Comparison], low_E1: Tensor, high_E1: Tensor, twice_E: Tensor, flags: Tensor
+) -> None:
+    """Add to ``twice_E`` how many of a block's (R, N) ``scores`` are at least ``high``, and how many above ``low``.
+
+    ``flags``: room for the answers, and for rows that are copied.
+    """
+    width = scores.shape[1]
+    for events, rows in comparisons:
+        twice, low, high = twice_E[events], low_E1[events], high_E1[events]
+        if isinstance(rows, int):
+            ascending = np.sort(scores[rows].numpy())
+            below = np.searchsorted(ascending, high[:, 0].numpy(), "left")
+            below = below + np.searchsorted(ascending, low[:, 0].numpy(), "right")
+            twice += torch.from_numpy(2 * width - below)
+            continue
+        flag = matrix(flags, len(twice), width)
+        if isinstance(rows, slice):
+            asked = scores[rows]
+        else:
+            spare = matrix(flags[flag.numel() :], len(twice), width)
+            asked = torch.index_select(scores, 0, rows.to(scores.device), out=spare)
+        twice += torch.ge(asked, high, out=flag).sum(1)
+        twice += torch.gt(asked, low, out=flag).sum(1)
+
+
+def matrix(cells: Tensor, rows: int, columns: int) -> Tensor:
+    """The first of ``cells`` as (rows, columns)."""
+    return cells[: rows * columns].view(rows, columns)

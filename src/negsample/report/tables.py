@@ -7,8 +7,8 @@ from typing import Any
 
 from negsample.analysis.advice import Advice
 from negsample.analysis.frontier import Standing
-from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, TAIL, known
-from negsample.analysis.significance import FAMILIES, Comparisons, Difference
+from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, FAMILIES, TAIL, known
+from negsample.analysis.significance import Comparisons, Difference
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import TableRow
 from negsample.report.claims import called, p_text
@@ -80,7 +80,8 @@ def families_table(tests: Comparisons) -> ShownTable:
         counts = (len(found), sum(each.significant for each in tested), len(found) - len(tested))
         lines.append((family, *map(str, counts), "; ".join(near)))
     headings = ("Family", "Comparisons", "Significant", "Not tested", "Borderline")
-    return ShownTable("Significance by family of comparisons", headings, lines if tests else (), kind="text claims")
+    shown = lines if tests.found else ()
+    return ShownTable("Significance by family of comparisons", headings, shown, kind="text claims")
 
 
 def _borderline(each: Difference) -> str:

@@ -23,8 +23,6 @@ BETAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 LARGEST = 100.0
 """The largest setting, either way: far beyond it only popularity is left."""
 
-_BEST_BY, _BALANCE = "ndcg@10", "balance@10"
-
 
 class Dials(NamedTuple):
     """Settings of the popularity dial: an item's score becomes ``s + beta log p``.
@@ -82,14 +80,14 @@ class Choice(NamedTuple):
         """
         if self.number is not None:
             return self.number
-        offered = [(figures, beta) for figures, beta in zip(valid, betas, strict=True) if beta in BETAS]
-        reaching = [
-            (_or_nothing(figures[_BEST_BY]), _or_nothing(figures[_BALANCE]), -abs(beta), beta)
-            for figures, beta in offered
-            if self.balance is None or _or_nothing(figures[_BALANCE]) >= self.balance
+        offered = [
+            (_or_nothing(figures["ndcg@10"]), _or_nothing(figures["balance@10"]), -abs(beta), beta)
+            for figures, beta in zip(valid, betas, strict=True)
+            if beta in BETAS
         ]
+        reaching = [each for each in offered if self.balance is None or each[1] >= self.balance]
         if not reaching:
-            most = max(_or_nothing(figures[_BALANCE]) for figures, _ in offered)
+            most = max(balance for _, balance, *_ in offered)
             said = "it is undefined at all of them" if most < 0 else f"the most is {most:.3f}"
             raise InputError(
                 f"no dial from {BETAS[0]:g} to {BETAS[-1]:g} reaches Balance {self.balance:g} on validation, {said}; "
@@ -117,20 +115,17 @@ def parse_choice(given: str) -> Choice:
         f"give none, auto, a number from -{LARGEST:g} to {LARGEST:g} such as -0.5, or balance:X with X from 0 to 1 "
         "such as balance:0.7"
     )
-    name, colon, value = given.partition(":")
     if given in ("none", "auto"):
         return NONE if given == "none" else Choice(None)
+    to_balance = given.startswith("balance:")
+    low, high = (0.0, 1.0) if to_balance else (-LARGEST, LARGEST)
     try:
-        number = float(value if colon and name == "balance" else given)
+        number = float(given.removeprefix("balance:"))
     except ValueError:
         raise InputError(f"--dial '{given}' is not known; {rule}") from None
-    if colon:
-        if not 0 <= number <= 1:
-            raise InputError(f"--dial '{given}' is out of range; {rule}")
-        return Choice(None, number)
-    if not -LARGEST <= number <= LARGEST:
+    if not low <= number <= high:
         raise InputError(f"--dial '{given}' is out of range; {rule}")
-    return Choice(number + 0.0)
+    return Choice(None, number) if to_balance else Choice(number + 0.0)
 
 
 @guarded
