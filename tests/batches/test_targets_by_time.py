@@ -13,7 +13,7 @@ from negsample import METHODS, InputError, SASRec, build_method, catalogue_of, f
 from negsample.batches.epochs import batches_again, batches_of, epoch_batches, target_counts
 from negsample.batches.packed import Predicted, training_batch
 from negsample.batches.windows import TrainEvents, training_windows
-from negsample.data.description import seen_train_events
+from negsample.data.description import seen_in_training
 from negsample.data.moments import MOMENTS, Cuts
 from negsample.optim import DenseAdam
 from negsample.training.inputs import StepOptions
@@ -254,4 +254,4 @@ def test_how_many_events_are_seen(baskets, targets, windows):
         if own:
             seen |= set(range(min(inputs[0] for inputs, _ in own), end))
     settings = run_settings(max_length=5, windows=windows, targets=targets)
-    assert seen_train_events(baskets, settings) == len(seen)
+    assert seen_in_training(baskets, settings)["events"] == len(seen)

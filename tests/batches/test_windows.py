@@ -9,7 +9,7 @@ import torch
 
 from negsample.batches.epochs import batches_again, batches_of, target_counts
 from negsample.batches.windows import TrainEvents, training_windows
-from negsample.data.description import describe, seen_train_events
+from negsample.data.description import describe, seen_in_training
 from negsample.methods import build_method, catalogue_of, negative_settings
 from negsample.samplers import InBatch
 from negsample.samplers.own_items import own_targets
@@ -127,9 +127,10 @@ def test_the_law_of_in_batch_negatives_is_without_all_windows_of_the_user(data, 
 
 def test_what_is_said_of_it(data, world):
     sizes = sizes_of(data)
-    assert seen_train_events(data, run_settings(max_length=8)) == sum(min(size, 9) for size in sizes if size >= 2)
-    seen = seen_train_events(data, run_settings(max_length=8, windows="all"))
-    assert seen == sum(size for size in sizes if size >= 2)
+    trained = [size for size in sizes if size >= 2]
+    seen = seen_in_training(data, run_settings(max_length=8))
+    assert seen == {"users": len(trained), "events": sum(min(size, 9) for size in trained), "with": "max_length 8"}
+    assert seen_in_training(data, run_settings(max_length=8, windows="all"))["events"] == sum(trained)
     facts = dict(describe(world(), run_settings(max_length=5, windows="all")).facts)
     assert facts["train events seen in training"].endswith("(100.0 %) at max_length 5, windows all")
 
@@ -139,4 +140,4 @@ def test_a_study_keeps_what_its_models_saw(world, tmp_path):
     settings = run_settings(windows="all", max_length=5)
     write_study(plan([data], ["random"], repeats=1, seed=0, settings=settings), tmp_path, {})
     facts = json.loads((tmp_path / "datasets" / f"{data.name}.json").read_text())
-    assert facts["seen"] == {"max_length": 5, "windows": "all", "events": seen_train_events(data, settings)}
+    assert facts["seen"] == seen_in_training(data, settings)

@@ -220,7 +220,7 @@ def manifest(name: str, notes: Sequence[str] = ()) -> dict[str, Any]:
         "cold_test_events": 2_117,
         "test_events_without_history": 1_869,
         "repeat_test_events": {"frozen": 4_029, "rolling": 4_533, "rolling-basket": 4_600},
-        "seen": {"max_length": 50, "windows": "last", "events": total // 2},
+        "seen": {"users": 18_402, "events": total // 2, "with": "max_length 50"},
         "tie_share": 0.57,
         "duplicate_events": 1_234,
         "first_time": "2002-06-12T00:00:00",

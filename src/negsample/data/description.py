@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,10 @@ class Description(NamedTuple):
 def describe(dataset: Dataset, settings: RunSettings | None = None) -> Description:
     """The figures of ``dataset``, and of its part that a model with ``settings`` (None: the defaults) sees."""
     about, model = dataset.manifest, settings or run_settings()
-    measured = about.test_events - about.test_events_without_history
-    seen = _of(seen_train_events(dataset, model), about.train_events)
+    measured, by_rows = about.test_events - about.test_events_without_history, model.training.targets == "rows"
+    seen = seen_in_training(dataset, model)
     repeats = _of(about.repeat_test_events[model.evaluation.history], measured)
     events, tests = about.events, about.test_events
-    sees = f"max_length {model.model.max_length}" + (", windows all" if model.training.windows == "all" else "")
-    sees += f", targets {model.training.targets}" if model.training.targets != "rows" else ""
     facts = [
         ("users", f"{about.users:,}"),
         ("items", f"{about.items:,}"),
@@ -39,8 +37,8 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
         ("train events", f"{about.train_events:,} before {_moment(about.valid_start)}"),
         ("validation events", f"{about.valid_events:,} from {_moment(about.valid_start)}"),
         ("test events", f"{tests:,} from {_moment(about.test_start)}"),
-        ("train events seen in training", f"{seen} at {sees}"),
-        ("users trained on", f"{about.trained_users:,} with two train events or more"),
+        ("train events seen in training", f"{_of(seen['events'], about.train_events)} at {seen['with']}"),
+        ("users trained on", f"{seen['users']:,} with two train {'events' if by_rows else 'times'} or more"),
         ("test events of users without history", _of(about.test_events_without_history, tests)),
         ("cold items", f"{_of(about.cold_items, about.items)} in no train event"),
         ("test events on cold items", f"{_of(about.cold_test_events, tests)}, whose vectors are not trained"),
@@ -53,13 +51,17 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
     return Description(facts, [_cohort(name, about.cohorts[name], tests) for name in COHORTS])
 
 
-def seen_train_events(data: Dataset, settings: RunSettings) -> int:
-    """How many train events are an input or a target when a model with ``settings`` is trained."""
+def seen_in_training(data: Dataset, settings: RunSettings) -> dict[str, Any]:
+    """What of the train part is seen in training: ``users`` who have a target, ``events`` that are an input or a
+    target, and ``with`` which settings. With a horizon: those of all epochs together."""
     first, ends = np.asarray(data.offsets[:-1]), np.asarray(data.train_ends)
     first, ends = first[ends - first >= 2], ends[ends - first >= 2]
     stops = unknown_from(data.times, ends - 1, first, counting_cuts(settings.training.targets))
     starts = first if settings.training.windows == "all" else np.maximum(first, stops - settings.model.max_length)
-    return int((ends - starts)[stops > first].sum())
+    trained = stops > first
+    how = f"max_length {settings.model.max_length}" + (", windows all" if settings.training.windows == "all" else "")
+    how += f", targets {settings.training.targets}" if settings.training.targets != "rows" else ""
+    return {"users": int(trained.sum()), "events": int((ends - starts)[trained].sum()), "with": how}
 
 
 def _cohort(name: str, facts: Cohort, tests: int) -> tuple[str, ...]:

@@ -21,18 +21,17 @@ _HISTORIES = {
 def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
     """A dataset's sizes, split and limits; ``history``: what a model knew, one of the settings' words."""
     seen, events = manifest["seen"], manifest["train_events"]
-    windows = ", windows all" if seen["windows"] == "all" else ""
     measured = manifest["test_events"] - manifest["test_events_without_history"]
     repeats = manifest["repeat_test_events"][history]
     of_measured = f" ({percent(repeats / measured, 1)} of those measured)" if measured else ""
     return [
-        ("Users", f"{commas(manifest['users'])}, {commas(manifest['trained_users'])} of them trained on"),
+        ("Users", f"{commas(manifest['users'])}, {commas(seen['users'])} of them trained on"),
         ("Items", f"{commas(manifest['items'])}, {commas(manifest['cold_items'])} of them cold (not in training)"),
         ("Events", f"{commas(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}"),
         (
             "Train",
             f"{commas(events)} events, {percent(seen['events'] / events, 1)} of them seen in training"
-            f" (max_length {seen['max_length']}{windows}); {commas(events - seen['events'])} are not",
+            f" ({seen['with']}); {commas(events - seen['events'])} are not",
         ),
         ("Validation", f"{commas(manifest['valid_events'])} events from {when(manifest['valid_start'])}"),
         (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.data.dataset import Dataset
-from negsample.data.description import seen_train_events
+from negsample.data.description import seen_in_training
 from negsample.data.popularity import COHORTS, popularity_order
 from negsample.errors import InputError
 from negsample.evaluation.figures import event_percentiles
@@ -72,11 +72,7 @@ def write_study(
         (scratch / "datasets").mkdir()
         for data in datasets.values():
             own = next(job.settings for job in jobs if job.data.name == data.name)
-            seen = {
-                "max_length": own.model.max_length,
-                "windows": own.training.windows,
-                "events": seen_train_events(data, own),
-            }
+            seen = seen_in_training(data, own)
             facts = data.manifest.model_dump(mode="json") | {"popularity_curve": popularity_curve(data), "seen": seen}
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
             write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))

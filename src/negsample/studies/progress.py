@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from negsample.data.description import seen_train_events
+from negsample.data.description import seen_in_training
 from negsample.methods import METHODS
 from negsample.runs.failed import Failed
 from negsample.runs.job import Job
@@ -149,4 +149,4 @@ class TuningProgress:
 
 
 def _work(job: Job) -> float:
-    return float(job.settings.training.epochs * seen_train_events(job.data, job.settings))
+    return float(job.settings.training.epochs * seen_in_training(job.data, job.settings)["events"])
