@@ -18,9 +18,10 @@ from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.runs.job import Job
 from negsample.settings import run_settings
 from negsample.studies import forecast as room
-from negsample.studies.forecast import Busy, Pace, busy, check_fits, forecast, in_bytes, in_time, pace_of
-from negsample.studies.forecast.busy import watch_others
+from negsample.studies.forecast import check_fits, forecast, in_bytes, in_time, system
 from negsample.studies.forecast.needs import PROCESS, needs_of
+from negsample.studies.forecast.system import Busy, watch_others
+from negsample.studies.forecast.trial import Pace, pace_of
 from negsample.studies.study import groups
 
 
@@ -228,9 +229,9 @@ def test_what_others_use_is_what_all_use_but_this_process(tmp_path, monkeypatch)
 
     clocks = {"perf_counter": [10.0, 12.0, 13.0, 14.0], "process_time": [3.0, 4.0, 5.0]}
     for name, times in clocks.items():
-        monkeypatch.setattr(busy.time, name, lambda times=times: times.pop(0))
-    monkeypatch.setattr(busy.os, "sched_getaffinity", lambda process: {0, 1})
-    monkeypatch.setattr(busy.os, "sysconf", lambda name: 100)
+        monkeypatch.setattr(system.time, name, lambda times=times: times.pop(0))
+    monkeypatch.setattr(system.os, "sched_getaffinity", lambda process: {0, 1})
+    monkeypatch.setattr(system.os, "sysconf", lambda name: 100)
     write()
     found = watch_others(stat)
     used[:] = [280, 70]  # 2.5 s in 2 s, one of which is ours

@@ -14,9 +14,8 @@ from negsample.methods import Catalogue
 from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, default_device
 from negsample.settings import ROWS_FROM
-from negsample.studies.forecast.busy import Busy, watch_others
-from negsample.studies.forecast.memory import available_memory
 from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
+from negsample.studies.forecast.system import Busy, available_memory, watch_others
 from negsample.studies.forecast.trial import Pace, pace_of
 from negsample.training.score import MIB
 from negsample.training.vectors import check_whole

@@ -63,14 +63,14 @@ def needs_of(job: Job, together: int = 1) -> Needs:
         return Needs(0, 0, 0, 0)
     sizes = positions_of(job)
     drawn = drawn_by(job, sizes.likely)
-    d, (blocks, _) = job.settings.model.dim, shape_of(job.settings)
-    rest = 4 * _FLOAT * d * (job.settings.model.max_length + blocks * (5 * d + 9) + 2)
-    return Needs(
-        together * table_bytes(job.settings, job.data.catalogue_size),
-        together * rest,
-        together * step_bytes(job, sizes, drawn),
-        together * kept_bytes(job.settings, sizes, drawn),
+    model, d, blocks = job.settings.model, job.settings.model.dim, job.settings.flat().get("blocks", 0)
+    parts = (
+        table_bytes(job.settings, job.data.catalogue_size),
+        4 * _FLOAT * d * (model.max_length + blocks * (5 * d + 9) + 2),
+        step_bytes(job, sizes, drawn),
+        _kept_bytes(job.settings, sizes, drawn),
     )
+    return Needs(*(together * each for each in parts))
 
 
 class Positions(NamedTuple):
@@ -160,12 +160,6 @@ def table_bytes(settings: RunSettings, items: int) -> int:
     return (2 if settings.model.table_dtype == "bfloat16" else _FLOAT) * values + moments + _FLOAT * (items + 1)
 
 
-def shape_of(settings: RunSettings) -> tuple[int, int]:
-    """Blocks and attention heads, of a backbone that has them."""
-    own = settings.flat()
-    return own.get("blocks", 0), own.get("heads", 0)
-
-
 def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
     """What a large step takes beside the model: activations, vectors with their gradients, scores and draws.
 
@@ -185,12 +179,12 @@ def step_bytes(job: Job, sizes: Positions, drawn: Drawn) -> int:
         vectors = 8 * t * d + (2 * min(ids * d, LOOKED_UP) if drawn.per == "position" else 4 * ids * d)
         if scored > positions:
             vectors = 3 * min(2 * t + ids, job.data.catalogue_size) * d
-    blocks, heads = shape_of(settings)
+    blocks, heads = (int(settings.flat().get(name, 0)) for name in ("blocks", "heads"))  # where a backbone has them
     activations = t * (d * (4 + 20 * blocks) + 4 * heads * max(sizes.longest, 32) * blocks)
     return 2 * _ID * (2 * t + 3 * ids) + _FLOAT * (vectors + activations) + scores
 
 
-def kept_bytes(settings: RunSettings, sizes: Positions, drawn: Drawn) -> int:
+def _kept_bytes(settings: RunSettings, sizes: Positions, drawn: Drawn) -> int:
     """Batches kept by ``oversampling_factor``: ids of windows and negatives (and ``log_q``), and half as much again,
     for the epoch that is not laid together yet."""
     epochs = min(settings.training.oversampling_factor or 0, settings.training.epochs)

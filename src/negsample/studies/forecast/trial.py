@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -79,12 +80,17 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
         encoding, ranking, with_top = _evaluation(job, valid, model, device)
         ranked = peak_memory(device)
         taken = list(_steps(job, method, model, optimizer, device))
+    memory = peak_memory(device)
+    if ranked is not None and memory is not None:
+        held = max(_A_QUERY * len(asked.windows) + _AN_EVENT * len(asked.query_E) for asked in (valid, test))
+        table, small = (table_bytes(each.settings, each.data.catalogue_size) for each in (job, tried))
+        memory = max(ranked + held, memory) + table - small + needs_of(job).kept
     return Pace(
         step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
         steps=positions_of(job).steps,
         validation=len(valid.windows) * (encoding + ranking),
         end=(len(valid.windows) + len(test.windows)) * (encoding + with_top),
-        memory=_of_a_run(job, tried, max(valid, test, key=_held), ranked, peak_memory(device)),
+        memory=memory,
     )
 
 
@@ -95,18 +101,6 @@ def _tried(job: Job) -> Job:
         return job
     smaller = replace(job.data, train_counts=job.data.train_counts[: _ITEMS + 1])
     return job._replace(data=smaller, settings=job.settings.replaced(table="rows"))
-
-
-def _held(asked: Queries) -> int:
-    return _A_QUERY * len(asked.windows) + _AN_EVENT * len(asked.query_E)
-
-
-def _of_a_run(job: Job, tried: Job, asked: Queries, ranked: int | None, peak: int | None) -> int | None:
-    """The peak of a whole run, from those of the trial: of its evaluation, and in all."""
-    if ranked is None or peak is None:
-        return None
-    table, small = (table_bytes(each.settings, each.data.catalogue_size) for each in (job, tried))
-    return max(ranked + _held(asked), peak) + table - small + needs_of(job).kept
 
 
 class _Folded(nn.Module):
@@ -138,18 +132,8 @@ def _steps(job: Job, method: Method, model: Backbone, optimizer: Optimizer, devi
     epoch = batches_of(job.data, settings, method.exclude, rng=generator(seed, "order"))
     batches = [batch.to(device) for batch in islice(epoch, 1 + _STEPS)]
     for number, batch in enumerate(batches):
-        seconds = _seconds(
-            lambda batch=batch: step(  # type: ignore[misc]
-                model,
-                method,
-                batch,
-                optimizer,
-                negatives_rng=negatives_rng,
-                dropout_rng=dropout_rng,
-                options=step_options(settings),
-            ),
-            device,
-        )
+        once = partial(step, model, method, batch, optimizer, negatives_rng=negatives_rng, dropout_rng=dropout_rng)
+        seconds = _seconds(partial(once, options=step_options(settings)), device)
         until = until or time.perf_counter() + _PATIENCE
         if number or len(batches) == 1:
             yield seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from negsample.studies.forecast.memory import available_memory
+from negsample.studies.forecast.system import available_memory
 
 
 def test_this_machine_says(tmp_path):
