@@ -115,13 +115,13 @@ def compare(
     check_fits(todo, at_once, memory=on.here)
     tasks = [Training(group, [out / "runs" / job.name for job in group], choice) for group in todo]
     study = _Folder(out, choice, jobs, oversampling, {"dial": choice.text} | dict(note or {}))
-    left = {folder for task in tasks for folder in task.folders}
-    study.open([job for job in possible if out / "runs" / job.name not in left], left, replace)
+    left = {job.name for group in todo for job in group}
+    finished = [job for job in possible if job.name not in left]
+    study.open(finished, left, replace)
     before(todo)
     with _seen(every, progress and watch is None, watch, tell) as (watching, telling):
-        for job in possible:
-            if out / "runs" / job.name not in left:
-                watching(job, None)
+        for job in finished:
+            watching(job, None)
         outcomes = Outcomes(out, tasks, watching)
         for job in every:
             if job.name in hopeless:
@@ -142,8 +142,8 @@ def _jobs_of(data: Any, given: Mapping[str, Any]) -> list[Job]:
     if any(isinstance(each, Job) for each in several):
         if not all(isinstance(each, Job) for each in several):
             raise InputError("compare: data must be jobs of plan() or datasets, got both; make two calls")
-        if said := [name for name, value in given.items() if value is not None]:
-            raise InputError(f"compare: {', '.join(said)} would do nothing, jobs of plan() have them; leave them out")
+        if idle := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"compare: {', '.join(idle)} would do nothing, jobs of plan() have them; leave them out")
         return several
     names = given["methods"]
     names = PAPER_SIX if names is None else names.split(",") if isinstance(names, str) else names
@@ -167,14 +167,14 @@ class _Folder(NamedTuple):
     oversampling: Sequence[Job]
     about: Mapping[str, Any]
 
-    def open(self, finished: Sequence[Job], left: set[Path], replace: bool) -> None:
+    def open(self, finished: Sequence[Job], left: set[str], replace: bool) -> None:
         """Clear what killed processes left, write ``study.json``, and choose the dial of what is finished.
 
         Raises:
             InputError: see :func:`compare`.
         """
         make_folders(self.out, "runs", "datasets")
-        for folder in left:
+        for folder in (self.out / "runs" / name for name in left):
             if folder.exists() and not is_run(folder):
                 raise InputError(f"{folder} is there and is no finished run; delete it, and it is done again")
         sweep(self.out, deep=True)

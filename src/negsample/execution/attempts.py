@@ -85,7 +85,7 @@ def run_jobs(
         todo = [each for each in pieces if not (is_run(each.folder) and each.job.made(read_run(each.folder).config))]
         for piece in todo:
             check_place(piece.folder, new=True)
-        groups, kept = [todo] if todo else [], set()
+        groups, kept = [todo] if todo else [], set[Path]()
         while groups:
             group = groups.pop(0)
             failures = _attempt(group, dial, watch)
@@ -94,13 +94,13 @@ def run_jobs(
                 continue
             for piece, failed in failures:
                 failing(piece.job, failed)
-                kept |= set() if failed.kind == "diverged" else {piece.place}
+                if failed.kind != "diverged":  # the others are carried on when they are tried again
+                    kept.add(piece.place)
             failed_places = {piece.place for piece, _ in failures}
             left = [piece for piece in group if piece.place not in failed_places]
             groups += [left] if failures and left else []
-        for place in places:
-            if place not in kept:
-                clear(place)
+        for place in set(places) - kept:
+            clear(place)
     return True
 
 

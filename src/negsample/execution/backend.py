@@ -45,7 +45,8 @@ def parse_backend(text: str) -> Backend:
     if kind != "ray" or (equals and not given):
         raise InputError(f"--on takes local, ray or ray=HOST:PORT, got '{text}'")
     address = given or os.environ.get("RAY_ADDRESS") or None
-    if address is not None and not _is_address(address):
+    host, colon, port = (address or "auto").rpartition(":")
+    if address not in (None, "auto", "local") and not (host and colon and "/" not in host and port.isdecimal()):
         source = f"--on {text}" if given else f"RAY_ADDRESS={address}"
         raise InputError(
             f"{source} is no address of a Ray cluster: take HOST:PORT, auto or local (a Ray Client, ray://, cannot "
@@ -54,11 +55,6 @@ def parse_backend(text: str) -> Backend:
     if find_spec("ray") is None:
         raise InputError(f"--on {text} needs Ray, which is not installed: pip install 'negsample[ray]'")
     return Backend(True, address)
-
-
-def _is_address(text: str) -> bool:
-    host, colon, port = text.rpartition(":")
-    return text in ("auto", "local") or bool(host and colon and "/" not in host and port.isdecimal())
 
 
 def run_tasks(

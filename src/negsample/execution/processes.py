@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -56,13 +57,13 @@ class _Processes:
         self._idle: list[_Worker] = []
 
     def start(self, number: int) -> None:
-        """See :class:`~negsample.execution.tasks.Workers`."""
         worker = self._idle.pop() if self._idle else _Worker(self._work)
         self._busy[worker.line] = worker
-        worker.give(number)
+        worker.number = number
+        with suppress(OSError):  # a dead process is seen when it is listened to
+            worker.line.send(number)
 
     def messages(self) -> Iterator[tuple[int, bool, Any]]:
-        """See :class:`~negsample.execution.tasks.Workers`."""
         for line in wait(list(self._busy)):
             assert isinstance(line, Connection)
             worker = self._busy[line]
@@ -97,14 +98,6 @@ class _Worker:
         self.process.start()
         theirs.close()  # so that its end is seen
         self.number, self.begun = -1, False
-
-    def give(self, number: int) -> None:
-        """A task; if the process is dead, that is seen when it is listened to."""
-        self.number = number
-        try:
-            self.line.send(number)
-        except OSError:
-            return
 
     def lost(self) -> Lost:
         """It is dead, and its task not done.

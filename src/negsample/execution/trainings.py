@@ -32,9 +32,8 @@ class Training(NamedTuple):
     @property
     def name(self) -> str:
         """What a person calls it."""
-        job = self.jobs[0]
         seeds = ", ".join(str(each.seed) for each in self.jobs)
-        return f"{job.data.name} {job.method} seed {seeds}"
+        return f"{self.jobs[0].data.name} {self.jobs[0].method} seed {seeds}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process go absolute folders."""
@@ -75,22 +74,14 @@ class Outcomes:
     def on_message(self, number: int, message: Any) -> None:
         """What a task reports, see :data:`negsample.execution.tasks.OnMessage`."""
         jobs = self._tasks[number].jobs
-        if message is None or isinstance(message, Lost):
-            for job in jobs:
-                self._end(job, message)
+        if message is not None and not isinstance(message, Lost):
+            of, what = message
+            (self.fail if isinstance(what, Failed) else self._watch)(jobs[of], what)
             return
-        of, what = message
-        if isinstance(what, Failed):
-            self.fail(jobs[of], what)
-        else:
-            self._watch(jobs[of], what)
-
-    def _end(self, job: Job, lost: Lost | None) -> None:
-        if job.name in self.failures:
-            return
-        if lost is None or is_run(self._out / "runs" / job.name):
-            forget_failed(self._out, job.name)
-            self._watch(job, None)
-        else:
-            why = f"its {lost.reason}; the same command carries on from its checkpoint"
-            self.fail(job, failed_for(job, "killed", why))
+        for job in (each for each in jobs if each.name not in self.failures):
+            if message is None or is_run(self._out / "runs" / job.name):
+                forget_failed(self._out, job.name)
+                self._watch(job, None)
+            else:
+                why = f"its {message.reason}; the same command carries on from its checkpoint"
+                self.fail(job, failed_for(job, "killed", why))
