@@ -122,10 +122,12 @@ class _Cluster:
         )
 
     def start(self, number: int) -> None:
+        """See :class:`~negsample.execution.tasks.Workers`."""
         stream = self._remote.remote(pack(self._tasks[number]), self._needed, self._share.cores)
         self._streams[stream] = number
 
     def messages(self) -> Iterator[tuple[int, bool, Any]]:
+        """See :class:`~negsample.execution.tasks.Workers`."""
         ready, _ = ray.wait(list(self._streams), timeout=PATIENCE)
         if not ready and not any(_has(node, self._share) for node in _nodes()):
             raise InputError(
@@ -148,8 +150,11 @@ class _Cluster:
             yield number, last, message
 
     def _again(self, number: int, error: RayError) -> Iterator[tuple[int, bool, Any]]:
-        kinds = {OutOfMemoryError: "its node was out of memory", NodeDiedError: "its node was lost"}
-        reason = next((words for kind, words in kinds.items() if isinstance(error, kind)), "its worker process died")
+        reason = "its worker process died"
+        if isinstance(error, OutOfMemoryError):
+            reason = "its node was out of memory"
+        elif isinstance(error, NodeDiedError):
+            reason = "its node was lost"
         self._lost[number] += 1
         times = self._lost[number]
         if times > _RETRIES:
