@@ -42,7 +42,7 @@ def test_what_is_whole_is_whole(study, data):
     kinds = [found.kind for found in verify(study)]
     assert kinds.count("run") == 3
     (found,) = verify(data.folder)
-    assert (found.kind, found.files, found.damaged) == ("dataset", 9, [])
+    assert (found.kind, found.files, found.damaged) == ("dataset", 13, [])
 
 
 def test_one_bit_of_any_file_is_found(study, data, tmp_path):
