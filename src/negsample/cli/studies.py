@@ -83,6 +83,13 @@ def compare_command(
         {data.name: whose(data.name).published for data in loaded}, [*names, POPREC], given.names
     )
 
+    most = given.settings.training.epochs
+    not_used_again = [
+        f"--oversampling {factor} uses no batch again in {most} epochs: the run without it stands for it"
+        for factor in factors
+        if factor >= most
+    ]
+
     def planned(tuned: Tuned | None) -> Planned:
         jobs = plan(loaded, names, repeats=repeats, tuned=published if tuned is None else tuned, **common)
         return jobs, oversampled(jobs, factors)
@@ -92,7 +99,7 @@ def compare_command(
         loaded,
         planned,
         {"command": command_line(), "preset": preset},
-        remarks(chosen, {data.name: data.split for data in loaded}, asked),
+        [*remarks(chosen, {data.name: data.split for data in loaded}, asked), *not_used_again],
         dial=dial,
     )
     if tune_trials is not None:
