@@ -80,7 +80,7 @@ def _small() -> list[str]:
 
 
 README: Sequence[Claim] = (
-    Stated("three seeds, bands of 90 % over users and seeds"),
+    Stated("three seeds. Bands: 90 % of resamples of users and seeds"),
     Stated("random 3 451 MB 12 ms 168/epoch 44 s adaptive-mixed 3 451 MB 13 ms 168/epoch 47 s"),
     Stated("table dense (fewer than 50,000 items), 10 MB"),
     Stated("In all about 2 min and 1.3 GB."),
@@ -89,11 +89,11 @@ README: Sequence[Claim] = (
     Stated("the latest 5 % of events are test, the 5 % before them validation"),
     Stated("from 33 % (only one cohort is served) to 100 %"),
     Measured(
-        "with 5 negatives a position {} ms, where RecTools' SASRec takes {} ms ({} times; {} to {} by round) and "
-        "RecBole's {} ms for {} targets where the others have {}.",
+        "with 5 negatives a position {} ms. RecTools' SASRec takes {} ms ({} times; {} to {} by round). RecBole's "
+        "takes {} ms for a step with {} targets; a step of the other two has {}.",
         _peers(5),
     ),
-    Measured("With 100 negatives a position {} ms, and RecTools {} ms ({} times).", _peers(100)),
+    Measured("With 100 negatives a position it takes {} ms here, and {} ms with RecTools ({} times).", _peers(100)),
     Measured(
         "a step with 256 negatives shared by the batch takes {} ms, and {} ms with ten thousand items",
         lambda: _catalogue("sampled softmax, 256 a batch"),
