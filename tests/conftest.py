@@ -18,6 +18,7 @@ from negsample.data.dataset import Dataset
 from negsample.data.log.read import Log
 from negsample.data.manifest import Manifest
 from negsample.data.prepare.pipeline import prepare
+from negsample.models.baselines import own_baselines
 from negsample.settings import PrepareSettings
 
 torch.set_num_threads(1)
@@ -141,6 +142,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
         return prepare(Log(frame, name, []), settings, tmp_path_factory.mktemp("world") / name)
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_baselines() -> Iterator[None]:
+    """Studies with PopRec alone, where others are not named: five more runs a study are not what most tests look at.
+
+    ``every_baseline`` takes it back.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.studies.study.own_baselines", lambda items: ["PopRec"])
+        yield
+
+
+@pytest.fixture(scope="module")
+def every_baseline() -> Iterator[None]:
+    """Studies with all of negsample's own baselines, as they are for everybody."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.studies.study.own_baselines", own_baselines)
+        yield
 
 
 @pytest.fixture

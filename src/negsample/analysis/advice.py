@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from negsample.analysis.frontier import Standing
 from negsample.analysis.measures import ACCURACY, BALANCE, TAIL, known
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow, dialled_rows
+from negsample.models.baselines import is_baseline
 
 ACCEPTABLE = 0.9
 """Accuracy is acceptable from this share of the best NDCG@10 on."""
@@ -40,16 +41,23 @@ class Advice(NamedTuple):
 
     All of it is chosen on validation. A setting with no more NDCG@10 and no more Balance than another, and less of one
     of them, is dominated and never chosen: of a method where it has the other itself, in the advice by anybody.
-    ``baseline``: PopRec on test; ``baseline_leads``: whether no trained method is above it on validation.
+    ``baselines``: all of them, on test; ``baseline``: the one with the highest NDCG@10 on validation; ``below``: the
+    trained methods that are nowhere above it there, whatever their dial.
     ``standings``: over all settings, on test.
     """
 
     accuracy: Purpose
     tail: Purpose
     balance: Purpose
+    baselines: Sequence[TableRow] = ()
     baseline: TableRow | None = None
-    baseline_leads: bool = False
+    below: tuple[str, ...] = ()
     standings: Sequence[Standing] = ()
+
+    @property
+    def baseline_leads(self) -> bool:
+        """Whether no trained method is above the best baseline on validation."""
+        return bool(self.accuracy.rows) and len(self.below) == len(self.accuracy.rows)
 
     @property
     def purposes(self) -> tuple[Purpose, Purpose, Purpose]:
@@ -58,9 +66,9 @@ class Advice(NamedTuple):
 
     def rivals(self, purpose: Purpose) -> list[TableRow]:
         """The rows that the advised method of ``purpose`` is claimed to be above: of those that validation chose among,
-        and, but for Balance, PopRec."""
+        and, but for Balance, the baselines."""
         rows = [row for row in purpose.rows if row["method"] in purpose.able and row["method"] != purpose.advised]
-        return rows if self.baseline is None or purpose is self.balance else [*rows, self.baseline]
+        return rows if purpose is self.balance else [*rows, *self.baselines]
 
 
 def advice_of(study: Study, dataset: str, standings: Sequence[Standing] = ()) -> Advice:
@@ -72,7 +80,7 @@ def advise(valid: Sequence[TableRow], test: Sequence[TableRow], standings: Seque
     """The advice by rows of (method, dial) on validation, shown by those on test."""
     trained: dict[str, list[TableRow]] = {}
     for row in valid:
-        if row["method"] != POPULAR:
+        if not is_baseline(row["method"]):
             trained.setdefault(row["method"], []).append(row)
     shown = {(row["method"], row["dial"]): row for row in test}
     best = max((known(row, ACCURACY) for rows in trained.values() for row in rows), default=-1.0)
@@ -100,13 +108,16 @@ def advise(valid: Sequence[TableRow], test: Sequence[TableRow], standings: Seque
     def even(row: TableRow) -> tuple[float, ...]:
         return (True, known(row, BALANCE), known(row, ACCURACY)) if keeps(row) else (False, known(row, ACCURACY))
 
-    popular = next((row for row in valid if row["method"] == POPULAR), None)
+    rules = [row for row in valid if is_baseline(row["method"])]
+    leading = max(rules, key=lambda row: known(row, ACCURACY), default=None)
+    reached = {method: max(known(row, ACCURACY) for row in some) for method, some in trained.items()}
     return Advice(
         purpose(ACCURACY, lambda row: (known(row, ACCURACY), known(row, BALANCE)), 0),
         purpose(TAIL, lambda row: (known(row, TAIL), known(row, ACCURACY)), 0),
         purpose(BALANCE, even, _LEAST, keeps),
-        next((row for row in test if row["method"] == POPULAR), None),
-        popular is not None and known(popular, ACCURACY) >= best,
+        [row for row in test if is_baseline(row["method"])],
+        None if leading is None else shown[leading["method"], leading["dial"]],
+        tuple(method for method, own in reached.items() if leading is not None and known(leading, ACCURACY) >= own),
         standings,
     )
 

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 from negsample.analysis.advice import Advice, Purpose
 from negsample.analysis.measures import ACCURACY
 from negsample.analysis.significance import Comparisons, Difference
-from negsample.analysis.study import POPULAR
 
 Verdict = Literal["holds", "does not hold", "cannot be told here"]
 Way = Literal["higher", "lower"]
@@ -69,8 +68,8 @@ def judged_purpose(purpose: Purpose, advice: Advice, tests: Comparisons) -> Judg
 
 
 def judged_below_baseline(advice: Advice, tests: Comparisons) -> Judged:
-    """That the most accurate method by validation has a lower NDCG@10 than PopRec."""
+    """That the most accurate method by validation has a lower NDCG@10 than the best baseline by validation."""
     chosen, baseline = advice.accuracy.chosen, advice.baseline
     if chosen is None or baseline is None:
         return judged({}, "lower")
-    return judged({POPULAR: tests.between(ACCURACY, chosen, baseline)}, "lower")
+    return judged({baseline["method"]: tests.between(ACCURACY, chosen, baseline)}, "lower")

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, SCOPES, K
 from negsample.analysis.resampling import groups_of, sums_of
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
 from negsample.analysis.t_test import Sample
 from negsample.evaluation.figures import balance_slopes, balances
 from negsample.evaluation.metrics import hit, ndcg
+from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Run, read_ranks
 
 Floats = NDArray[np.float64]
@@ -93,7 +94,7 @@ def sample(sums: Sums, entry: Entry, measure: str, scope: str) -> Sample:
         else:
             kind, cohorts = int(measure == ACCURACY), range(len(COHORTS)) if scope == "all" else [COHORTS.index(scope)]
             figures_S, influence_SN = _ratio(gains[:, :, kind, cohorts].sum(2), sums.events_NC[:, cohorts].sum(1))
-    return Sample(figures_S, influence_SN, entry[0], entry[0] != POPULAR)
+    return Sample(figures_S, influence_SN, entry[0], not is_baseline(entry[0]))
 
 
 def _ratio(gains_SN: Floats, events_N: Floats) -> tuple[Floats, Floats]:

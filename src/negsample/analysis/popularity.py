@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from negsample.analysis.measures import K
 from negsample.analysis.per_user import ranks_of
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
 from negsample.analysis.tables import common_betas
 from negsample.evaluation.metrics import hit
+from negsample.models.baselines import is_baseline
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def hits_by_popularity(study: Study, dataset: str) -> list[dict[str, Any]]:
         hits_GE = np.mean([hit(ranks_of(study, run, betas), K) for run in runs], axis=0)
         for beta, hits_E in zip(betas, hits_GE, strict=True):
             rates_B = np.bincount(bin_E, hits_E, len(edges) + 1) / np.maximum(count_B, 1)
-            key = {"method": method, "dial": None if method == POPULAR else beta}
+            key = {"method": method, "dial": None if is_baseline(method) else beta}
             bins_B = zip(rates_B.tolist(), middle_B.tolist(), count_B.tolist(), strict=True)
             rows += [key | {"hr": rate, "percentile": at, "events": count} for rate, at, count in bins_B if count]
     return rows

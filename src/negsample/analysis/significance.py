@@ -18,9 +18,10 @@ import polars as pl
 from negsample.analysis.advice import Advice
 from negsample.analysis.measures import ACCURACY, BALANCE, FAMILIES, TAIL, Key
 from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user, users_of
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
 from negsample.analysis.t_test import TTest, holm, seed_ratio, t_quantile, t_tests
 from negsample.analysis.tables import TableRow
+from negsample.models.baselines import is_baseline
 
 LEVEL = 0.05
 LEAST_USERS = 30  # with an event in a scope: fewer are not tested, since a handful says nothing
@@ -107,8 +108,8 @@ class Comparisons:
 
 
 def dial_text(method: str, dials: Sequence[float | None]) -> str:
-    """``0.5``, or of runs at several settings ``0 0.5 0.5``; empty for PopRec, which has no dial."""
-    texts = ["" if dial is None or method == POPULAR else f"{dial:g}" for dial in dials]
+    """``0.5``, or of runs at several settings ``0 0.5 0.5``; empty for a baseline, which has no dial."""
+    texts = ["" if dial is None or is_baseline(method) else f"{dial:g}" for dial in dials]
     return texts[0] if len(set(texts)) == 1 else " ".join(texts)
 
 
@@ -146,7 +147,7 @@ def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pai
     users = users_of(sums, *key)
     found = []
     for (a, b), each in zip(pairs, tests, strict=True):
-        runs = min((len(sums.gains[entry]) for entry in (a, b) if entry[0] != POPULAR), default=1)
+        runs = min((len(sums.gains[entry]) for entry in (a, b) if not is_baseline(entry[0])), default=1)
         difference = None if np.isnan(each.difference) else each.difference
         untested = _why(users, runs, each)
         error, freedom, p = (None, None, None) if untested else each[1:]

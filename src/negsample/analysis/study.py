@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.models.baselines import is_baseline
 from negsample.runs.failed import Failed
 from negsample.runs.folder import Grid, Run
 from negsample.runs.tunings import TuningSummary
@@ -52,7 +53,7 @@ class Study(NamedTuple):
 
     def trained(self) -> list[Run]:
         """The finished runs but those of PopRec."""
-        return [run for run in self.runs if run.config["method"] != POPULAR]
+        return [run for run in self.runs if not is_baseline(run.config["method"])]
 
     @property
     def missing(self) -> int:

@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from negsample.analysis.measures import COHORTS, measures_of
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
 from negsample.errors import InputError
 from negsample.files.atomic import replacing
+from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Run
 
 TableRow = Mapping[str, Any]
@@ -114,7 +115,7 @@ def dialled_rows(study: Study, dataset: str, part: str = "test") -> list[TableRo
         for beta in common_betas(study, runs):
             figures = [study.figures(run, part)[beta] for run in runs]
             key = {"dataset": dataset, "method": method}
-            rows.append(key | averaged(runs, figures) | {"dial": None if method == POPULAR else beta})
+            rows.append(key | averaged(runs, figures) | {"dial": None if is_baseline(method) else beta})
     return rows
 
 

@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
+from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Run
 
 _LAST = 5  # the last one in so many epochs
@@ -76,9 +77,10 @@ def chosen_points(runs: Sequence[Run]) -> list[CurvePoint]:
     return [CurvePoint(run.config["method"], at, curve[at], None) for run, at, curve in chosen if at in curve]
 
 
-def baseline_level(runs: Sequence[Run]) -> float | None:
-    """Validation HR@10 of PopRec, which is not trained."""
-    return next((run.metrics["valid"].get("hr@10") for run in runs if run.config["method"] == POPULAR), None)
+def baseline_levels(runs: Sequence[Run]) -> dict[str, float]:
+    """Validation HR@10 of each baseline, which is not trained."""
+    levels = {run.config["method"]: run.metrics["valid"].get("hr@10") for run in runs if not run.log}
+    return {method: level for method, level in levels.items() if level is not None and is_baseline(method)}
 
 
 def _validated(run: Run) -> dict[int, float]:

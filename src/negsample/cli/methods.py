@@ -26,7 +26,8 @@ def methods_command(
 
 
 def _print_all() -> None:
-    from negsample.methods import METHODS, POPREC, cost
+    from negsample.methods import METHODS, cost
+    from negsample.models.baselines import BASELINE_WORDS
 
     columns = ["method", "scores", "sampler > miner > loss", "paper"][: 4 if out.width >= _WIDE else 3]
     table = table_of(*columns, words=columns[2:])
@@ -34,7 +35,8 @@ def _print_all() -> None:
         parts = f"{method.sampler} > {method.miner} > {method.loss}"
         cells = (name, cost(name).split()[0], parts, f"{method.paper} {method.year or ''}")
         table.add_row(*cells[: len(columns)])
-    table.add_row(POPREC, "", "the most popular items, for everybody; nothing is trained")
+    for name, about in BASELINE_WORDS.items():
+        table.add_row(name, "", about)
     out.print(table)
     out.print(
         "scores: how many a position of training takes (V: all items, T: the targets of the batch)\n"
@@ -44,10 +46,11 @@ def _print_all() -> None:
 
 
 def _print_one(given: str) -> None:
-    from negsample.methods import METHODS, POPREC, cost, method_names
+    from negsample.methods import METHODS, cost, method_names
+    from negsample.models.baselines import is_baseline
 
     names = method_names(given)
-    if len(names) != 1 or names[0] == POPREC:
+    if len(names) != 1 or is_baseline(names[0]):
         raise InputError(f"methods takes one name of its table, got '{given}'; without a name it lists them all")
     method = METHODS[names[0]]
     facts = {

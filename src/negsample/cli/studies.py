@@ -61,7 +61,7 @@ def compare_command(
     plugins: Plugins = None,
     preparing: PrepareSettings,
 ) -> None:
-    """Compare methods on the same data. The baseline PopRec is always added."""
+    """Compare methods on the same data. The baselines are always added."""
     from negsample.data.load import load_dataset
     from negsample.methods import PAPER_SIX, POPREC, method_names
     from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
@@ -129,14 +129,15 @@ def tune_command(
     from negsample.data.load import load_dataset
     from negsample.execution.backend import LOCAL
     from negsample.files.folders import check_place
-    from negsample.methods import POPREC, method_names
+    from negsample.methods import method_names
+    from negsample.models.baselines import is_baseline
     from negsample.runs.job import tuned_job
     from negsample.studies.forecast import forecast
     from negsample.studies.tuning import check_alone, plan_tunings, write_best
 
     settings, negatives, given = settings_of(epochs, changes)
     names = method_names(method)
-    if len(names) > 1 or names == [POPREC]:
+    if len(names) > 1 or is_baseline(names[0]):
         raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")
     check_place(folder)
     data = load_dataset(dataset, preparing)

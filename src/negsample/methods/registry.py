@@ -31,7 +31,7 @@ def _check(name: str, method: MethodDefinition[Any]) -> None:
 
 _own = {name: method for family in _FAMILIES for name, method in family.METHODS.items()}
 _registry: Registry[MethodDefinition[Any]] = Registry(
-    "method", {name: _own[name] for name in (*PAPER_SIX, *_own)}, check=_check, reserved=("all", POPREC)
+    "method", {name: _own[name] for name in (*PAPER_SIX, *_own)}, check=_check, reserved=("all", *BASELINES)
 )
 METHODS: Mapping[str, MethodDefinition[Any]] = _registry
 """The methods by name: negsample's own, and those of plugins; to be read alone."""
@@ -53,22 +53,22 @@ def register_method(name: str, method: MethodDefinition[Any], *, replace: bool =
 
 
 def method_names(given: str) -> list[str]:
-    """The methods and baselines in a list with commas, each once, in order; ``all`` is every method, and PopRec is
-    known in any spelling.
+    """The methods and baselines in a list with commas, each once, in order; ``all`` is every method, and a
+    baseline is known in any spelling.
 
     Raises:
         InputError: a name is unknown, or there is none.
     """
     names: list[str] = []
+    baselines = {each.lower(): each for each in BASELINES}
     for name in (part.strip() for part in given.split(",")):
         if name.lower() == "all":
             names.extend(METHODS)
-        elif name.lower() == POPREC.lower():
-            names.append(POPREC)
         elif name:
-            if not is_baseline(name):
-                METHODS[name]  # or it is an error
-            names.append(name)
+            known = baselines.get(name.lower(), name) if name not in METHODS else name
+            if not is_baseline(known):
+                METHODS[known]  # or it is an error
+            names.append(known)
     if not names:
         raise InputError(f"no method given; the methods are: {', '.join([*METHODS, *BASELINES])}; or 'all'")
     return list(dict.fromkeys(names))

@@ -13,6 +13,8 @@ from negsample.data.dataset import Dataset
 from negsample.data.popularity import popularity_order
 from negsample.errors import guarded
 from negsample.plugins import Registry
+from negsample.rules import EASE, ItemKNN, RecentPop, Repeat, RepeatRecent
+from negsample.rules.ease import LARGEST
 
 Baseline = Callable[[Dataset], nn.Module]
 """Makes of a dataset a model that can be measured (see :class:`negsample.evaluation.evaluate.Model`)."""
@@ -27,8 +29,31 @@ def _check(name: str, build: Baseline) -> None:
         raise ValueError(f"a baseline is a function from a Dataset to a model, got a {type(build).__name__}")
 
 
-BASELINES: Registry[Baseline] = Registry("baseline", {"PopRec": _popular}, check=_check, reserved=("all",))
-"""All baselines by name. PopRec is in every study, the others where they are named among the methods."""
+_OWN: dict[str, Baseline] = {
+    "RecentPop": RecentPop,
+    "Repeat": Repeat,
+    "RepeatRecent": RepeatRecent,
+    "ItemKNN": ItemKNN,
+    "EASE": EASE,
+    "PopRec": _popular,
+}
+BASELINES: Registry[Baseline] = Registry("baseline", _OWN, check=_check, reserved=("all",))
+"""All baselines by name. Negsample's own are in every study, the others where they are named among the methods."""
+
+BASELINE_WORDS = {
+    "RecentPop": "baseline: the most popular items lately, for everybody",
+    "Repeat": "baseline: the user's own items, the most frequent first, then RecentPop",
+    "RepeatRecent": "baseline: the user's own items, the latest first, then RecentPop",
+    "ItemKNN": "baseline: items that the same users have as the user's latest ones",
+    "EASE": f"baseline: a linear model in closed form; up to {LARGEST:,} items",
+    "PopRec": "baseline: the most popular items in train, for everybody",
+}
+"""What each of negsample's own is. Nothing is trained."""
+
+
+def own_baselines(items: int) -> list[str]:
+    """Those of negsample for a catalogue of so many items, PopRec last."""
+    return [name for name in _OWN if name != "EASE" or items <= LARGEST]
 
 
 @guarded
@@ -37,7 +62,8 @@ def register_baseline(name: str, build: Baseline, *, replace: bool = False) -> B
 
     Args:
         name: as of a method.
-        build: makes of a :class:`~negsample.Dataset` a model that can be measured. It may use train events alone.
+        build: makes of a :class:`~negsample.Dataset` a model that can be measured, which may use train events alone,
+            or a :class:`~negsample.rules.Rule`, which is told what it may use.
             Where a rule gives everybody the same items, that is ``PopRec(order)``, with ``order`` the (V,) ids, best
             first.
         replace: take the place of one that was registered before.

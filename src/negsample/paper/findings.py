@@ -8,8 +8,8 @@ from typing import NamedTuple
 from negsample.analysis.claims import Judged, Verdict, judged
 from negsample.analysis.measures import ACCURACY, BALANCE
 from negsample.analysis.significance import Comparisons
-from negsample.analysis.study import POPULAR
 from negsample.analysis.tables import TableRow
+from negsample.models.baselines import is_baseline
 
 BY_POPULARITY = ("popularity", "in-batch")
 
@@ -28,7 +28,7 @@ def findings(rows: Sequence[TableRow], tests: Comparisons) -> list[Finding]:
     ``rows``: of the table. A finding ``holds`` where every difference that it says is significant, ``does not hold``
     where one of them is significant the other way round, else it cannot be told on these data.
     """
-    trained = {row["method"]: row for row in rows if row["method"] != POPULAR}
+    trained = {row["method"]: row for row in rows if not is_baseline(row["method"])}
     if "random" not in trained or len(trained) < 2:
         return []
     found = [_random_favours_the_head(trained, tests)]

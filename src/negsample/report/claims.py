@@ -32,7 +32,7 @@ def claims_table(label: str, claims: Sequence[tuple[str, Judged]]) -> ShownTable
 def advice_claims(advice: Advice, tests: Comparisons) -> list[tuple[str, Judged]]:
     """What the advice claims: each advised method above all others, and what the one for the tail gives and takes."""
     if advice.baseline_leads and advice.accuracy.chosen is not None:
-        first = f"{called(advice.accuracy.chosen)} has a lower NDCG@10 than PopRec"
+        first = f"{called(advice.accuracy.chosen)} has a lower NDCG@10 than {best_baseline(advice)}"
         return [(first, judged_below_baseline(advice, tests))]
     highest = (
         "the highest NDCG@10",
@@ -51,6 +51,11 @@ def advice_claims(advice: Advice, tests: Comparisons) -> list[tuple[str, Judged]
         found.append((f"{called(tail)} has a higher tail HR@10 than {called(accurate)}", more))
         found.append((f"{called(tail)} has a lower NDCG@10 than {called(accurate)}", less))
     return found
+
+
+def best_baseline(advice: Advice) -> str:
+    """The name of the best baseline by validation."""
+    return "any baseline" if advice.baseline is None else str(advice.baseline["method"])
 
 
 def called(row: TableRow) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.study import POPULAR
 from negsample.analysis.trainings import Cost, Oversampled
+from negsample.models.baselines import is_baseline
 from negsample.report import encodings as enc
 from negsample.report.formats import memory, seconds, with_sd
 from negsample.report.palette import Look
@@ -43,7 +43,7 @@ def oversampling_chart(found: Sequence[Oversampled], looks: Mapping[str, Look]) 
 def time_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerChart | None:
     """Seconds of training: a hollow mark at the epoch that was chosen, a full one at the end; means over the runs.
 
-    PopRec is not trained and has no row. None if nothing was trained.
+    Baselines are not trained and have no row. None if nothing was trained.
     """
     rows = [
         {
@@ -55,7 +55,7 @@ def time_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerCha
             "best_told": "not logged" if each.seconds_to_best is None else seconds(each.seconds_to_best),
         }
         for each in costs
-        if each.method != POPULAR
+        if not is_baseline(each.method)
     ]
     if not rows:
         return None

@@ -11,8 +11,8 @@ import numpy as np
 from negsample.analysis.frontier import FLOORS, Reach
 from negsample.analysis.measures import COHORTS
 from negsample.analysis.resampling import interval
-from negsample.analysis.study import POPULAR
 from negsample.analysis.tables import TableRow
+from negsample.models.baselines import is_baseline
 from negsample.report import encodings as enc
 from negsample.report.formats import percent, with_sd
 from negsample.report.palette import Look
@@ -119,7 +119,7 @@ def _point(row: TableRow) -> dict[str, Any]:
 
 def _band(reach: Reach) -> list[dict[str, Any]]:
     """Where the curve runs: from its lowest Balance to its highest."""
-    if reach.method == POPULAR or len(reach.betas) < 2 or np.isnan(reach.balance_G).all():
+    if is_baseline(reach.method) or len(reach.betas) < 2 or np.isnan(reach.balance_G).all():
         return []
     low, high = interval(reach.resampled())
     inside = (np.nanmin(reach.balance_G) <= FLOORS) & (np.nanmax(reach.balance_G) >= FLOORS)

@@ -14,10 +14,11 @@ from markupsafe import Markup
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
 from negsample.analysis.measures import kinds_of, measures_of
 from negsample.analysis.reading import is_of_study, read_study
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
 from negsample.analysis.tables import frontier_table, table_with_failures, write_table
 from negsample.errors import guarded
 from negsample.files.together import rewriting
+from negsample.models.baselines import is_baseline
 from negsample.report import facts, tables, words
 from negsample.report.claims import advice_claims, claims_table
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures
@@ -132,7 +133,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
     name = f"table--{suffixes(list(study.manifests))[dataset]}"
     csv = analysis.table.filter(pl.col("dataset") == dataset).write_csv()
     known = {*study.methods_of(dataset), *(method for method, _, _ in failed)}
-    trained = [row["method"] for row in found.rows if row["method"] != POPULAR]
+    trained = [row["method"] for row in found.rows if not is_baseline(row["method"])]
     events = run.metrics["test"]
     claims = advice_claims(found.advice, found.tests) if events["events"] else []
     return {
@@ -141,7 +142,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "rows": found.rows,
         "figures": figures,
         "headline": words.headline(found, events),
-        "limits": words.limits(found, events),
+        "limits": [*words.limits(found, events), *words.left_out_words(study.manifests[found.dataset])],
         "advice": tables.advice_table(found.advice),
         "claims": claims_table("What the advice claims, tested", claims),
         "families": tables.families_table(found.tests),

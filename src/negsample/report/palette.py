@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from negsample.analysis.study import POPULAR
+from negsample.models.baselines import is_baseline
 
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#a39a2b")
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
 _DASHES: tuple[tuple[int, ...], ...] = ((), (8, 3), (3, 3), (8, 3, 2, 3))
 _GREY = "#858585"
+_OF_BASELINES = ("cross", "triangle-left", "triangle-right", "wedge", "arrow", "stroke")
+_DASHES_OF_BASELINES = ((5, 4), (2, 2), (10, 3), (1, 3), (6, 2, 1, 2), (12, 4, 4, 4))
 COHORT_COLOURS = {"head": "#9a4dc0", "mid": "#c58ad8", "tail": "#8d8d99"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -25,15 +28,19 @@ class Look(NamedTuple):
 def looks(methods: list[str]) -> dict[str, Look]:
     """A look for each method by its place in the study: Okabe and Ito's colour-blind-safe hues.
 
-    Past seven methods the hues come again with another shape and dash. PopRec is grey, a cross.
+    Past seven methods the hues come again with another shape and dash. Baselines are grey, PopRec a cross.
     """
-    trained = [method for method in methods if method != POPULAR]
+    trained = [method for method in methods if not is_baseline(method)]
     n = len(_COLOURS)
     found = {
         method: Look(_COLOURS[i % n], _SHAPES[i // n % len(_SHAPES)], _DASHES[i // n % len(_DASHES)])
         for i, method in enumerate(trained)
     }
-    return found | {POPULAR: Look(_GREY, "cross", (5, 4))}
+    rules = [POPULAR, *(method for method in methods if method not in found and method != POPULAR)]
+    k = len(_OF_BASELINES)
+    return found | {
+        rule: Look(_GREY, _OF_BASELINES[i % k], _DASHES_OF_BASELINES[i % k]) for i, rule in enumerate(rules)
+    }
 
 
 def config(ink: str, muted: str, grid: str) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from negsample.analysis.advice import Advice
 from negsample.analysis.frontier import Standing
 from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, FAMILIES, TAIL, known
 from negsample.analysis.significance import Comparisons, Difference
-from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow
+from negsample.models.baselines import is_baseline
 from negsample.report.claims import called, p_text
 from negsample.report.formats import commas, listed, memory, pairs, percent, seconds, share, value_text
 from negsample.report.table import ShownTable
@@ -153,7 +154,7 @@ def _range(values: Sequence[Any]) -> str:
 def settings_table(study: Study, rows: Sequence[TableRow]) -> ShownTable:
     """How each method of the table was run; settings are named where they differ from the study's."""
     headings = ("Method", "Dataset", "Negatives", "Other settings", "Seeds", "Chosen epochs", "A run took", "Memory")
-    lines = [_settings_line(study, row) for row in rows if row["method"] != POPULAR]
+    lines = [_settings_line(study, row) for row in rows if not is_baseline(row["method"])]
     return ShownTable("Settings of each method", headings, lines, methods=True, kind="text")
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from negsample.analysis.study import POPULAR
-from negsample.analysis.trainings import CurvePoint, baseline_level, chosen_points, mean_curve
+from negsample.analysis.trainings import CurvePoint, baseline_levels, chosen_points, mean_curve
 from negsample.report import encodings as enc
 from negsample.report.formats import percent, seconds, value_text, with_sd
 from negsample.report.palette import Look
@@ -28,13 +27,15 @@ _MOSTLY = 0.6  # share of the trials with a value of their own from which on val
 def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.LayerChart | None:
     """Validation HR@10 by epoch: the mean over a method's runs, a band of one sd, each run's chosen epoch.
 
-    ``runs``: those of one dataset, in the study's order. PopRec is a dashed line. None if no run has a log.
+    ``runs``: those of one dataset, in the study's order. Baselines are dashed lines. None if no run has a log.
     """
     means = [_mean(point) for method in looks for point in mean_curve(runs, method)]
     if not means:
         return None
-    level = baseline_level(runs)
-    levels = [] if level is None else [{"method": POPULAR, "hr": 100 * level, "text": with_sd(level, None)}]
+    levels = [
+        {"method": method, "hr": 100 * level, "text": with_sd(level, None)}
+        for method, level in baseline_levels(runs).items()
+    ]
     methods = list(dict.fromkeys(row["method"] for row in (*means, *levels)))
     epochs = sorted({row["epoch"] for row in means})
     ticks = epochs if len(epochs) <= _TICKS else alt.Undefined

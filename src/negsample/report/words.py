@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from negsample.analysis.advice import ACCEPTABLE, Advice
+from negsample.analysis.advice import ACCEPTABLE, Advice, advice_of
 from negsample.analysis.analyse import DatasetAnalysis
 from negsample.analysis.measures import BALANCE, TAIL
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.trainings import CutOff
-from negsample.report.claims import advice_claims, called
+from negsample.models.baselines import is_baseline
+from negsample.report.claims import advice_claims, best_baseline, called
 from negsample.report.formats import listed, percent
+from negsample.rules.ease import LARGEST
 
 
 def headline(found: DatasetAnalysis, events: Mapping[str, Any]) -> str:
@@ -32,8 +34,8 @@ def advice_words(advice: Advice) -> str:
         return "Nothing to choose by: no trained method put a single validation target in its top 10."
     if advice.baseline_leads:
         return (
-            "On validation no trained method has a higher NDCG@10 than PopRec: as they are trained here, there is no "
-            f"reason to take one. The best of them is {called(first)}."
+            f"On validation no trained method has a higher NDCG@10 than {best_baseline(advice)}: as they are trained "
+            f"here, there is no reason to take one. The best of them is {called(first)}."
         )
     if len(advice.accuracy.rows) == 1:
         return f"Only {called(first)} was trained: there is nothing to choose between yet."
@@ -43,7 +45,34 @@ def advice_words(advice: Advice) -> str:
     if advice.balance.chosen is not None:
         kept = f"Balance at {percent(ACCEPTABLE, 0)} or more of the best NDCG@10"
         uses.setdefault(called(advice.balance.chosen), []).append(kept)
-    return f"By validation, take {'; '.join(f'{who} for {listed(what)}' for who, what in uses.items())}."
+    taken = "; ".join(f"{who} for {listed(what)}" for who, what in uses.items())
+    return f"{below_words(advice)} By validation, take {taken}.".strip()
+
+
+def baseline_lines(study: Study) -> list[str]:
+    """Which methods are below the best baseline, a line a dataset; nothing of one without a trained method."""
+    lines = []
+    for dataset in study.datasets():
+        advice = advice_of(study, dataset)
+        if advice.accuracy.rows and advice.baseline is not None:
+            none_is = f"Every method is above the best baseline on validation, {best_baseline(advice)}, in NDCG@10."
+            lines.append((f"{dataset}: " if len(study.datasets()) > 1 else "") + (below_words(advice) or none_is))
+    return lines
+
+
+def left_out_words(manifest: Mapping[str, Any]) -> list[str]:
+    """Which baseline a dataset is too large for, and from which size on."""
+    if manifest["items"] <= LARGEST:
+        return []
+    return [f"EASE is left out: the catalogue has {manifest['items']:,} items, and EASE is for up to {LARGEST:,}."]
+
+
+def below_words(advice: Advice) -> str:
+    """Which methods are below the best baseline on validation; empty where none is."""
+    if not advice.below:
+        return ""
+    names = listed([f"`{method}`" for method in advice.below])
+    return f"Below the best baseline on validation, {best_baseline(advice)}, in NDCG@10: {names}."
 
 
 def on_test(advice: Advice, tests: Comparisons) -> str:
@@ -76,7 +105,7 @@ def _cut_off(found: CutOff | None) -> list[str]:
 
 
 def _undefined(found: DatasetAnalysis) -> list[str]:
-    texts, trained = [], [row for row in found.rows if row["method"] != POPULAR]
+    texts, trained = [], [row for row in found.rows if not is_baseline(row["method"])]
     if trained and all(row["hr@10"] == 0 for row in trained):
         texts.append("No trained method has a hit on test.")
     elif trained and all(row[TAIL] is None for row in trained):

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from negsample.data.dataset import Dataset
+from negsample.evaluation.by_rule import choose
 from negsample.files.checksums import LIST, write_list
 from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
@@ -23,6 +24,7 @@ from negsample.models.baselines import BASELINES, is_baseline
 from negsample.models.build import build_backbone
 from negsample.plugins import sources_of
 from negsample.random import generator
+from negsample.rules import is_rule
 from negsample.runs.folder import is_run, read_run, run_fingerprint
 from negsample.runs.machine import forget_peak, machine, peak_memory
 from negsample.runs.measure import measure, write_measured
@@ -169,6 +171,8 @@ def _write(job: Job, model: Backbone, fitted: Fitted, scratch: Path, dial: Choic
     write_json(scratch / "config.json", config)
     lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in fitted.log]
     (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    if is_rule(model):
+        choose(model, job.data, job.settings)
     save_file(model.state_dict(), scratch / "model.safetensors")
     (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
     write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])

@@ -9,7 +9,7 @@ from typing import Any
 from negsample.data.dataset import Dataset
 from negsample.errors import SEEDS, InputError, guarded, some, whole
 from negsample.methods import POPREC, method_names, negative_settings
-from negsample.models.baselines import is_baseline
+from negsample.models.baselines import is_baseline, own_baselines
 from negsample.runs.folder import is_run
 from negsample.runs.job import Job, tuned_job
 from negsample.settings import RunSettings, fingerprint
@@ -35,7 +35,8 @@ def plan(
 
     Args:
         datasets: each by a name of its own.
-        methods: names of methods and baselines; PopRec is added. (Nothing in a baseline is random: its seed is 0.)
+        methods: names of methods and baselines; negsample's own baselines are added, EASE where the
+            catalogue is small enough. (Nothing in a baseline is random: its seed is 0.)
         repeats: runs of each method.
         seed: the first.
         settings: of model and training, the same for all.
@@ -57,7 +58,10 @@ def plan(
         raise InputError(f"two datasets have the same name among {', '.join(names)}; rename a file or folder")
     changes = dict(changes or {})
     trained = [method for method in methods if not is_baseline(method)]
-    rules = dict.fromkeys([POPREC, *(method for method in methods if is_baseline(method))])
+    rules = {
+        data.name: dict.fromkeys([*own_baselines(data.catalogue_size), *filter(is_baseline, methods)])
+        for data in datasets
+    }
     negatives = {method: negative_settings(method, changes) for method in trained}
     for key in changes:
         if not any(key in each for each in negatives.values()):
@@ -72,7 +76,7 @@ def plan(
     baselines = [
         tuned_job(Job(data, rule, 0, settings, {}), found.get((data.name, rule), {}))
         for data in datasets
-        for rule in rules
+        for rule in rules[data.name]
     ]
     return baselines + grid
 

@@ -54,13 +54,15 @@ class Needs(NamedTuple):
 
 
 def needs_of(job: Job, together: int = 1) -> Needs:
-    """What ``job`` will need, or so many jobs that differ in their seeds alone. A baseline trains nothing.
+    """What ``job`` will need, or so many jobs that differ in their seeds alone. A baseline trains nothing; EASE has
+    two square matrices.
 
     Raises:
         InputError: settings of the method do not go together.
     """
     if is_baseline(job.method):
-        return Needs(0, 0, 0, 0)
+        square = job.data.catalogue_size**2 if job.method == "EASE" else 0
+        return Needs(0, 2 * _FLOAT * square, 0, 0)
     sizes = positions_of(job)
     drawn = drawn_by(job, sizes.likely)
     model, d, blocks = job.settings.model, job.settings.model.dim, job.settings.flat().get("blocks", 0)

@@ -1,0 +1,109 @@
+"""Baselines in a study: in its table, its charts, its words and its files, like every method."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from negsample import compare, evaluate, load_run
+from negsample.analysis.advice import advice_of
+from negsample.analysis.reading import read_study
+from negsample.errors import InputError
+from negsample.models.baselines import own_baselines
+from negsample.report.words import advice_words, baseline_lines, left_out_words
+from negsample.runs.folder import read_ranks
+from negsample.runs.remeasure import remeasure
+from negsample.settings import run_settings
+from negsample.studies.study import plan
+
+BASELINES = ["RecentPop", "Repeat", "RepeatRecent", "ItemKNN", "EASE", "PopRec"]
+SMALL = {"epochs": 1, "batch_size": 64, "max_length": 10, "dim": 8, "blocks": 1}
+
+pytestmark = pytest.mark.usefixtures("every_baseline", "no_drawing")
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(users=80, items=40, name="small")
+
+
+@pytest.fixture(scope="module")
+def study(data, tmp_path_factory, every_baseline, no_drawing):
+    return compare(data, tmp_path_factory.mktemp("study") / "study", ["random"], repeats=2, settings=SMALL)
+
+
+def test_all_are_in_every_study(study):
+    table = pl.read_csv(study.folder / "table.csv")
+    assert table["method"].to_list() == ["random", *BASELINES]
+    assert table["runs"].to_list() == [2, *[1] * 6]
+    assert table["ndcg@10"].null_count() == 0
+    found = pl.read_csv(study.folder / "significance.csv")
+    assert {*found["a"], *found["b"]} == {"random", *BASELINES}
+    page = (study.folder / "report.html").read_text()
+    assert all(name in page and name in (study.folder / "table.tex").read_text() for name in BASELINES)
+
+
+def test_what_was_chosen_is_in_the_run_and_gives_the_same_figures(study):
+    for run in study.runs:
+        if run.config["method"] in BASELINES:
+            loaded = load_run(run.folder)
+            again = evaluate(loaded.model, loaded.job.data, "test", loaded.job.settings)
+            assert (again.ranks_E == read_ranks(run.folder, 1)["test_GE"][0]).all()
+            before = json.loads((run.folder / "metrics.json").read_text())
+            remeasure(run.folder)
+            assert json.loads((run.folder / "metrics.json").read_text()) == before
+
+
+def test_the_best_baseline_is_that_of_validation(study):
+    advice = advice_of(study, "small")
+    valid = {run.config["method"]: run.metrics["valid"]["ndcg@10"] for run in study.runs}
+    assert advice.baseline["method"] == max(BASELINES, key=lambda name: valid[name])
+    best = max(valid[name] for name in BASELINES)
+    reached = np.mean(
+        [[figures["ndcg@10"] for figures in study.figures(run, "valid").values()] for run in study.trained()], 0
+    )
+    assert advice.below == (("random",) if max(reached) <= best else ())
+    said = advice_words(advice)
+    (line,) = baseline_lines(study)
+    assert advice.baseline["method"] in line
+    assert ("random" in line) == bool(advice.below)
+    if advice.below:
+        assert advice.baseline["method"] in said
+
+
+def test_test_figures_have_no_say_in_which_is_best(study):
+    before = advice_of(study, "small")
+    for grid in study.grids.values():
+        for figures in grid.test:
+            figures["ndcg@10"] = 1 - figures["ndcg@10"]
+    after = advice_of(study, "small")
+    assert after.baseline["method"] == before.baseline["method"]
+    assert after.below == before.below
+
+
+def test_ease_is_left_out_of_large_catalogues(monkeypatch, data):
+    assert own_baselines(20_000) == BASELINES
+    assert own_baselines(20_001) == [name for name in BASELINES if name != "EASE"]
+    assert left_out_words({"items": 20_000}) == []
+    assert left_out_words({"items": 20_001}) == [
+        "EASE is left out: the catalogue has 20,001 items, and EASE is for up to 20,000."
+    ]
+
+
+def test_a_baseline_is_known_in_any_spelling(data):
+    jobs = plan([data], ["repeatrecent", "EASE"], repeats=3, seed=0, settings=run_settings(**SMALL))
+    assert [job.method for job in jobs] == BASELINES
+    with pytest.raises(InputError, match="unknown method 'ItemKN'"):
+        plan([data], ["ItemKN"], repeats=1, seed=0, settings=run_settings(**SMALL))
+
+
+def test_an_infinite_half_life_is_kept(study):
+    folder = next(run.folder for run in study.runs if run.config["method"] == "RecentPop")
+    choice = load_run(folder).model.choice.item()
+    assert choice > 0
+    assert not math.isnan(choice)
+    assert read_study(study.folder).runs
