@@ -152,7 +152,8 @@ def test_a_study_in_two_processes_by_the_command_line(data, tmp_path):
     done = negsample_of("compare", data.folder, "--plugin", EXAMPLE, *given, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     table = pl.read_csv(study / "table.csv")
-    assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", "last-items", "PopRec"]
+    own = ["RecentPop", "Repeat", "RepeatRecent", "ItemKNN", "EASE"]
+    assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", *own, "last-items", "PopRec"]
     assert table["rbp@10"].is_between(0, 0.2, closed="right").all()
     assert table["position@10"].is_between(1, 11).all()
     assert "position: a plain number, lower is better" in done.stdout
