@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from negsample.methods import METHODS, PAPER_SIX, POPREC, cost
+from negsample.settings import setting_fields
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "methods.md"
@@ -36,6 +37,7 @@ def page() -> str:
             {"name": name, "about": about, "cost": cost(name), "measured": figures(name, by_method)}
             for name, about in METHODS.items()
         ],
+        common=setting_fields(),
         measured=measured,
         settings=measured["settings"],
         anew=measured.get("anew", False),

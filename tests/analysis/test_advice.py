@@ -110,7 +110,7 @@ def test_nothing_is_advised_without_a_hit_or_an_event_on_validation():
         valid = [each | {"ndcg@10": ndcg, "tail_hr@10": ndcg, "balance@10": None} for each in VALID]
         found = advise(valid, VALID)
         assert advised(found) == dict.fromkeys(PURPOSES, None)
-        assert advice_words(found).startswith("Nothing to choose by")
+        assert advice_words(found).startswith("No method can be chosen")
     assert advise([], []).accuracy.rows == []
 
 

@@ -132,7 +132,7 @@ def test_what_is_said_of_it(data, world):
     assert seen == {"users": len(trained), "events": sum(min(size, 9) for size in trained), "with": "max_length 8"}
     assert seen_in_training(data, run_settings(max_length=8, windows="all"))["events"] == sum(trained)
     facts = dict(describe(world(), run_settings(max_length=5, windows="all")).facts)
-    assert facts["train events seen in training"].endswith("(100.0 %) at max_length 5, windows all")
+    assert facts["train events used in training"].endswith("(100.0 %) at max_length 5, windows all")
 
 
 def test_a_study_keeps_what_its_models_saw(world, tmp_path):

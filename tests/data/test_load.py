@@ -128,13 +128,13 @@ def test_description(log):
         ("train events", "90 before 2001-09-09 00:01:30"),
         ("validation events", "5 from 2001-09-09 00:01:30"),
         ("test events", "5 from 2001-09-09 00:01:35"),
-        ("train events seen in training", "90 (100.0 %) at max_length 50"),
-        ("users trained on", "2 with two train events or more"),
+        ("train events used in training", "90 (100.0 %) at max_length 50"),
+        ("users used in training", "2 with two train events or more"),
         ("test events of users without history", "0 (0 %)"),
         ("cold items", "0 (0 %) in no train event"),
         ("test events on cold items", "0 (0 %), whose vectors are not trained"),
-        ("test events that are repeats", "5 (100.0 %) of those with history, on an item that their user had"),
-        ("events that tie with another of their user", "0 (0 %)"),
+        ("repeats in test", "5 (100.0 %) of the events of users with history: the user had the item before"),
+        ("events at the same time as another of the user", "0 (0 %)"),
     ]
     assert description.cohorts == [
         ("head", "2", "50.0", "50.0", "40.0"),

@@ -312,9 +312,9 @@ def test_ids_that_say_missing_are_left_out_and_told_or_taken_where_asked(negsamp
     said = " ".join(done(negsample("prepare", log, "--out", tmp_path / "without")).split())
     assert f"{rows:,} of {len(events):,} rows left out: an id that says 'missing'" in said
     assert f"events {len(events) - rows:,} " in said
-    assert "train events seen in training" in said
+    assert "train events used in training" in said
     assert "%) at max_length 50" in said
-    assert "test events that are repeats" in said
+    assert "repeats in test" in said
     said = " ".join(done(negsample("prepare", log, "--keep-missing-ids", "--out", tmp_path / "with")).split())
     assert f"events {len(events):,} " in said
 

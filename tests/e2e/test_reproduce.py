@@ -41,7 +41,7 @@ def test_a_reproduction_ends_beside_the_published_figures(negsample, folder, sma
     assert about["settings"]["padding"] == "count"
     assert len(about["oversampling"]) == 2 * 2
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
-    for words in ("Beside the paper", "The paper&#39;s findings", "What reusing mini-batches buys", "Validation by"):
+    for words in ("Beside the paper", "The paper&#39;s findings", "Effect of reusing mini-batches", "Validation by"):
         assert words in page.replace("The paper's", "The paper&#39;s"), words
     config = json.loads(next((tmp_path / "out" / "runs").glob("*--adaptive-in-batch--*/config.json")).read_text())
     assert config["negatives"] == {

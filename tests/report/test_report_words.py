@@ -140,13 +140,13 @@ def test_without_comparisons_nothing_is_tested():
 
 def test_only_one_method():
     found = said(row("mixed", 0.02), popular())
-    assert found.headline.startswith("Only `mixed` was trained: there is nothing to choose between yet.")
+    assert found.headline.startswith("Only `mixed` was trained, so there is nothing to compare yet.")
     assert "The test confirms that `mixed` has the highest NDCG@10." in found.headline
 
 
 def test_one_method_without_the_baseline():
     found = said(row("mixed", 0.02), p=None)
-    assert found.headline == "Only `mixed` was trained: there is nothing to choose between yet."
+    assert found.headline == "Only `mixed` was trained, so there is nothing to compare yet."
     assert "PopRec, which recommends the most popular items to everybody, has not finished." in found.limits
 
 
@@ -158,7 +158,7 @@ def test_only_the_baseline():
 
 def test_all_zero():
     found = said(row("mixed", 0.0, 0.0, None), row("random", 0.0, 0.0, None), popular())
-    assert found.headline == "Nothing to choose by: no trained method put a single validation target in its top 10."
+    assert found.headline == "No method can be chosen: no trained method has a validation target in its top 10."
     assert "No trained method has a hit on test." in found.limits
     assert "None" not in found.all
 

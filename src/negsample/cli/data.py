@@ -44,7 +44,7 @@ def fetch(
     name: Annotated[str, typer.Argument(help="A name of `negsample data list`.")],
     given: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="The official archive, or the file in it, that you have already."),
+        typer.Option("--from", metavar="FILE", help="The official archive, or the file in it, if you have it already."),
     ] = None,
 ) -> None:
     """Download a public dataset, or take it from a file; its checksum is compared."""

@@ -18,7 +18,7 @@ def methods_command(
     name: Annotated[str | None, typer.Argument(help="One method: its formula, when to use it, its settings.")] = None,
     plugins: Plugins = None,
 ) -> None:
-    """List the methods: sampler, miner, loss and cost; with NAME all about one, its source too."""
+    """List the methods: sampler, miner, loss and cost; with NAME one method in full."""
     if name is None:
         _print_all()
     else:
@@ -39,8 +39,8 @@ def _print_all() -> None:
         table.add_row(name, "", about)
     out.print(table)
     out.print(
-        "scores: how many a position of training takes (V: all items, T: the targets of the batch)\n"
-        "negsample methods NAME says more of one: its source, formula, settings, and when to take it.",
+        "scores: the number of scores computed for a training position (V: the number of items in the catalogue)\n"
+        "negsample methods NAME shows one method: its paper, formula, settings, and when to use it.",
         highlight=False,
     )
 
@@ -57,15 +57,15 @@ def _print_one(given: str) -> None:
         "sampler": method.sampler,
         "miner": method.miner,
         "loss": method.loss,
-        "a position costs": cost(names[0]),
+        "cost of a position": cost(names[0]),
         "paper": f"{method.paper} {method.year or ''}",
         "formula": method.formula,
-        "when to take it": method.take,
+        "when to use it": method.take,
         "head, mid, tail": method.serves,
     }
     out.print(Text(names[0], style="bold"))
     out.print(facts_of((label, text) for label, text in facts.items() if text.strip()))  # a plugin's need not say all
-    settings = table_of("setting", "default", "what it is", words=["what it is"])
+    settings = table_of("setting", "default", "meaning", words=["meaning"])
     for key, field in method.settings.model_fields.items():
         settings.add_row(key, _shown(field.default), field.description or "")
     out.print(settings)

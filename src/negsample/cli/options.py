@@ -43,8 +43,8 @@ Dial = Annotated[
         "--dial",
         metavar="none|auto|NUMBER|balance:X",
         help="After training, add NUMBER * log(popularity of the item) to the scores: below 0 favours the tail, above "
-        "0 the head. With auto, the number with the best NDCG@10 on validation; with balance:X, that among those with "
-        "a Balance of at least X.",
+        "0 the head. With auto, the number with the best NDCG@10 on validation; with balance:X, the same among the "
+        "numbers with a Balance of at least X.",
     ),
 ]
 Changes = Annotated[
@@ -52,7 +52,7 @@ Changes = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any setting of training or of the methods, as in max_length=100; repeatable.",
+        help="Any setting of training or of the methods, for example max_length=100; repeatable.",
     ),
 ]
 Cutoffs = Annotated[
@@ -85,7 +85,7 @@ class Doing(NamedTuple):
             help="Where runs are trained: this machine (local), or a Ray cluster whose nodes share --out and the "
             "datasets. ray: the cluster at RAY_ADDRESS, else one that runs on this machine, else a new one on it; "
             "ADDRESS: HOST:PORT, auto or local. On Ray --jobs counts over all nodes, and a run whose worker is lost is "
-            "tried again.",
+            "repeated.",
         ),
     ] = "local"
     together: Annotated[

@@ -27,7 +27,7 @@ from negsample.settings import PrepareSettings
 def prepare_command(
     log: Annotated[
         str,
-        typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts. Known datasets need no preparing."),
+        typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts. Public datasets need no preparation."),
     ],
     folder: Annotated[Path, typer.Option("--out", help="New folder of the prepared dataset.")],
     *,

@@ -37,13 +37,13 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
         ("train events", f"{about.train_events:,} before {_moment(about.valid_start)}"),
         ("validation events", f"{about.valid_events:,} from {_moment(about.valid_start)}"),
         ("test events", f"{tests:,} from {_moment(about.test_start)}"),
-        ("train events seen in training", f"{_of(seen['events'], about.train_events)} at {seen['with']}"),
-        ("users trained on", f"{seen['users']:,} with two train {'events' if by_rows else 'times'} or more"),
+        ("train events used in training", f"{_of(seen['events'], about.train_events)} at {seen['with']}"),
+        ("users used in training", f"{seen['users']:,} with two train {'events' if by_rows else 'times'} or more"),
         ("test events of users without history", _of(about.test_events_without_history, tests)),
         ("cold items", f"{_of(about.cold_items, about.items)} in no train event"),
         ("test events on cold items", f"{_of(about.cold_test_events, tests)}, whose vectors are not trained"),
-        ("test events that are repeats", f"{repeats} of those with history, on an item that their user had"),
-        ("events that tie with another of their user", _of(round(about.tie_share * events), events)),
+        ("repeats in test", f"{repeats} of the events of users with history: the user had the item before"),
+        ("events at the same time as another of the user", _of(round(about.tie_share * events), events)),
     ]
     if about.dropped_cold_events:
         dropped = f"{about.dropped_cold_events:,} on {about.dropped_cold_items:,} items"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 COHORTS = ("head", "mid", "tail")
 HEAD, MID, TAIL = range(3)
-MPU = "MPU: the median, over a cohort's items, of the share of the users with train events who have the item."
+MPU = "MPU: the share of users who have an item (of those with train events), median over the items of the cohort."
 
 
 def popularity_order(counts: Ints) -> Ints:

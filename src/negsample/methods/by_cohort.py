@@ -35,7 +35,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
     "cohort": entry(
         settings=settings(cohort_negatives=100, cohort_shares=(_Shares, (1 / 3,) * 3), **PER_SEQUENCE),
         build=lambda c, n: _by_cohort(c, n.cohort_shares, n.cohort_negatives, n.draws_per),
-        parts=("head, mid and tail in given shares, alike within each", "all", "BCE"),
+        parts=("head, mid and tail in given shares, uniform within each", "all", "BCE"),
         source=("stratified sampling over the paper's cohorts; named here", 2026),
         formula="ids: a cohort by its share, then any of its items;  loss = BCE",
         take="When head, mid and tail negatives are wanted in fixed shares, whatever the popularity curve.",

@@ -28,17 +28,17 @@ def headline(found: DatasetAnalysis, events: Mapping[str, Any]) -> str:
 def advice_words(advice: Advice) -> str:
     """What to take for what, by validation alone: no figure of the test has a say in it."""
     if not advice.accuracy.rows:
-        return "No trained method has finished, so there is nothing to choose between yet."
+        return "No trained method has finished, so there is nothing to compare yet."
     first = advice.accuracy.chosen
     if first is None:
-        return "Nothing to choose by: no trained method put a single validation target in its top 10."
+        return "No method can be chosen: no trained method has a validation target in its top 10."
     if advice.baseline_leads:
         return (
             f"On validation no trained method has a higher NDCG@10 than {best_baseline(advice)}: as they are trained "
             f"here, there is no reason to take one. The best of them is {called(first)}."
         )
     if len(advice.accuracy.rows) == 1:
-        return f"Only {called(first)} was trained: there is nothing to choose between yet."
+        return f"Only {called(first)} was trained, so there is nothing to compare yet."
     uses: dict[str, list[str]] = {called(first): ["total accuracy"]}
     if advice.tail.chosen is not None:
         uses.setdefault(called(advice.tail.chosen), []).append("tail items")
@@ -146,7 +146,7 @@ def _unseen(events: Mapping[str, Any]) -> list[str]:
     if cold:
         texts.append(
             f"{percent(cold, 1)} of the test events are on items never seen in training. Their vectors are not"
-            " trained: they are hit by chance, which is more where the catalogue is small."
+            " trained, so they are hit only by chance (more often in a small catalogue)."
         )
     return texts
 

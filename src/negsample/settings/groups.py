@@ -18,7 +18,7 @@ class PrepareSettings(Settings):
     user: str | None = Field(None, min_length=1, description="Column of the user; guessed when not given.")
     item: str | None = Field(None, min_length=1, description="Column of the item; guessed when not given.")
     time: str | None = Field(None, min_length=1, description="Column of the time; guessed when not given.")
-    keep_missing_ids: bool = Field(False, description="Keep ids that say 'missing' (NA, null, ...).")
+    keep_missing_ids: bool = Field(False, description="Keep ids that mean 'missing' (NA, null, ...).")
     min_user_events: int = Field(1, ge=1, description="Leave out users with fewer events.")
     min_item_events: int = Field(1, ge=1, description="Leave out items with fewer events.")
     split: Literal["timestamp", "paper"] = Field(
@@ -50,35 +50,42 @@ class PrepareSettings(Settings):
 class TrainingSettings(Settings):
     """How a model is trained; the same for every method of a study."""
 
-    epochs: int = Field(20, ge=1, description="passes over the trained users")
+    epochs: int = Field(20, ge=1, description="passes over the users")
     batch_size: int = Field(128, ge=1, description="sequences a step")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     windows: Literal["last", "all"] = Field(
-        "last", description="targets of a longer history: its last max_length, or all, cut into several sequences"
+        "last",
+        description="targets of a history longer than max_length: the last max_length, or all, in several sequences",
     )
     targets: Literal["rows", "moments", "horizon"] = Field(
         "rows",
-        description="state that predicts an event: after the row before it (rows), after the last event strictly "
-        "earlier (moments: no event of its own basket or day is known), or as of a cut as long before it as the test "
-        "events are from theirs (horizon)",
+        description="what is known when an event is predicted: all rows before it (rows); all events strictly earlier "
+        "in time, so none of its own basket or day (moments); or all events before a cut, with cuts as far apart as "
+        "the validation part is long (horizon)",
     )
-    table_optimizer: Literal["adam", "adagrad"] = Field("adam", description="of rows; adagrad: row-wise")
-    table_learning_rate: float | None = Field(None, gt=0, description="of rows; None: learning_rate")
+    table_optimizer: Literal["adam", "adagrad"] = Field(
+        "adam", description="optimizer of the item table with table=rows; adagrad: row-wise Adagrad"
+    )
+    table_learning_rate: float | None = Field(
+        None, gt=0, description="of the item table with table=rows; None: learning_rate"
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the encoder's products; parameters, scores and losses are float32"
     )
     oversampling_factor: int | None = Field(
-        None, ge=1, description="epochs whose batches are kept, negatives and all, and used again in later ones"
+        None,
+        ge=1,
+        description="sample the batches of this many epochs, with their negatives, and reuse them; None: no reuse",
     )
     with_replacement: bool = Field(
         False,
-        description="an epoch is users // batch_size batches of users drawn with replacement, as in the reference; "
-        "else each trained user once",
+        description="an epoch has users // batch_size batches of users drawn with replacement, as in the paper's code; "
+        "otherwise each user once",
     )
     padding: Literal["omit", "count"] = Field(
         "omit",
-        description="positions of the B x L of a batch without an item: no part of the loss, or counted in its means "
-        "as the reference does (sasrec only)",
+        description="positions of a batch without an item: left out of the loss, or counted in its mean as in the "
+        "paper's code (sasrec only)",
     )
     eval_every: int = Field(1, ge=1, description="epochs between validations")
 
@@ -86,13 +93,17 @@ class TrainingSettings(Settings):
 class EvaluationSettings(Settings):
     """How a trained model is measured."""
 
-    history: History = Field("frozen", description="what the model knows at evaluation")
+    history: History = Field(
+        "frozen",
+        description="events of a user that the model knows: those before the measured part (frozen), or all before "
+        "each measured event (rolling)",
+    )
     filter_seen: bool = Field(
-        False, description="leave items of the history out of the ranking; a repeat is then never a hit"
+        False, description="leave the items of the user's history out of the ranking; a repeat is then never a hit"
     )
     k: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
         (1, 5, 10, 20),
-        description="cut-offs of the figures, such as 5,10,50; 10, by which epochs are chosen, is always one",
+        description="cut-offs of the metrics, such as 5,10,50; 10 is always added, since epochs are chosen by it",
     )
 
     @field_validator("k", mode="before")
@@ -115,5 +126,5 @@ class MachineSettings(Settings):
     score_memory: int = Field(
         1024,
         ge=1,
-        description="MiB that scores may take; beyond, they are computed in parts, and again for the gradient",
+        description="MiB that scores may take; larger scores are computed in parts, and again for the gradient",
     )

@@ -21,13 +21,16 @@ class ModelSettings(Settings):
 
     backbone: str = Field("", description="the backbone")
     dim: int = Field(50, ge=1, description="D: width of the embeddings")
-    max_length: int = Field(50, ge=1, description="L: inputs a sequence is cut to, the latest kept")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped while training")
+    max_length: int = Field(50, ge=1, description="L: number of items that a history is cut to; the latest are kept")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations set to 0 in training")
     table: Literal["dense", "rows"] | None = Field(
         None,
-        description=f"a step updates all item embeddings, or its rows alone; None: rows from {ROWS_FROM:,} items on",
+        description="a step updates all item embeddings (dense), or those in use (rows); "
+        f"None: rows from {ROWS_FROM:,} items on",
     )
-    table_dtype: Literal["float32", "bfloat16"] = Field("float32", description="how rows are stored")
+    table_dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="type in which item embeddings are stored"
+    )
 
 
 class SASRecSettings(ModelSettings):
@@ -37,7 +40,7 @@ class SASRecSettings(ModelSettings):
     blocks: int = Field(2, ge=1, description="transformer blocks")
     heads: int = Field(1, ge=1, description="attention heads; must divide dim")
     init: Literal["normal", "glorot"] = Field(
-        "normal", description="values of the matrices at first: N(0, 0.02), or Glorot uniform as the reference"
+        "normal", description="initial values of matrices: N(0, 0.02), or Glorot uniform as in the paper's code"
     )
 
     @model_validator(mode="after")
