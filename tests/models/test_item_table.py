@@ -35,6 +35,14 @@ def test_a_block_is_a_stretch_of_rows_without_gradient(rng):
     assert table.items == 9
 
 
+@pytest.mark.parametrize(("kept", "read"), [("float64", "float64"), ("float32", "float32"), ("bfloat16", "float32")])
+def test_a_block_loses_nothing_of_its_table(kept, read, rng):
+    table = ItemTable(5, 3, rng=rng(0)).to(getattr(torch, kept))
+    block = table.block(1, 4)
+    assert block.dtype == getattr(torch, read)
+    assert torch.equal(block.double(), table.weight.detach()[1:4].double())
+
+
 def test_initial_values_are_normal_with_deviation_0_02_and_row_0_is_zero(rng):
     weight = ItemTable(2000, 50, rng=rng(0)).weight.detach()
     assert not weight[0].any()

@@ -104,8 +104,8 @@ class ItemTable(nn.Module):
         return [Rows(matrix_ND, each) for each in apart(positions, ids)]
 
     def block(self, start: int, stop: int) -> Tensor:
-        """Rows of items ``start .. stop - 1``, without gradient, float32."""
-        return self.weight.detach()[start:stop].float()
+        """Rows of items ``start .. stop - 1``, without gradient, float32, or float64 where the table is."""
+        return self.weight.detach()[start:stop].to(torch.promote_types(self.weight.dtype, torch.float32))
 
     def _joined(self, ids: Sequence[Tensor]) -> Rows:
         """The rows of all ids, one after another."""
