@@ -46,7 +46,7 @@ def test_ranks_and_figures(log, world_of, part):
     events, orders = slow(world, model, part)
     found = evaluate(model, world.data, part, SETTINGS)
     assert found.ranks_E.tolist() == [event.rank for event in events]
-    same(found.figures, all_figures(world, events, orders))
+    same(found.figures, all_figures(world, part, events, orders))
 
 
 def test_ranks_of_items_that_tie(log, world_of):
@@ -57,8 +57,8 @@ def test_ranks_of_items_that_tie(log, world_of):
     found = evaluate(model, world.data, "test", SETTINGS)
     assert found.ranks_E.tolist() == [event.rank for event in events]
     assert sum(event.rank % 3 == 1 for event in events) > 0.5 * len(events)
-    shown = [name for name in all_figures(world, events, orders) if name.startswith(("coverage", "arp"))]
-    same(found.figures, all_figures(world, events, orders), but=shown)
+    shown = [name for name in all_figures(world, "test", events, orders) if name.startswith(("coverage", "arp"))]
+    same(found.figures, all_figures(world, "test", events, orders), but=shown)
 
 
 @pytest.mark.parametrize("history", ["rolling", "rolling-basket"])
@@ -69,7 +69,7 @@ def test_rolling_histories(world_of, history):
     events, orders = slow(world, model, "valid", history)
     found = evaluate(model, world.data, "valid", settings)
     assert found.ranks_E.tolist() == [event.rank for event in events]
-    same(found.figures, all_figures(world, events, orders))
+    same(found.figures, all_figures(world, "valid", events, orders))
 
 
 def test_seen_items_are_left_out_and_never_hit(log, world_of):
@@ -79,7 +79,7 @@ def test_seen_items_are_left_out_and_never_hit(log, world_of):
     found = evaluate(model, world.data, "test", settings)
     for rank, event in zip(found.ranks_E.tolist(), events, strict=True):
         assert rank == event.rank or (math.isinf(event.rank) and rank > max(figures.CUTOFFS))
-    same(found.figures, all_figures(world, events, orders))
+    same(found.figures, all_figures(world, "test", events, orders))
 
 
 def test_the_dial(log, world_of):
@@ -95,7 +95,7 @@ def test_the_dial(log, world_of):
     for beta, each in zip(betas, found, strict=True):
         events, orders = slow(world, model, "test", shift=beta * log_p)
         assert each.ranks_E.tolist() == [event.rank for event in events]
-        same(each.figures, all_figures(world, events, orders))
+        same(each.figures, all_figures(world, "test", events, orders))
 
 
 @pytest.mark.parametrize("history", ["frozen", "rolling"])
@@ -116,7 +116,7 @@ def test_a_repeat_is_no_hit_where_the_catalogue_is_hardly_larger_than_k(dataset_
     model = model_of(world)
     events, orders = slow(world, model, "test", history, filter_seen=True)
     assert sum(math.isinf(event.rank) for event in events) > 80
-    same(evaluate(model, world.data, "test", settings).figures, all_figures(world, events, orders))
+    same(evaluate(model, world.data, "test", settings).figures, all_figures(world, "test", events, orders))
 
 
 def test_the_dial_where_seen_items_are_left_out_and_histories_grow(world_of):
@@ -129,4 +129,4 @@ def test_the_dial_where_seen_items_are_left_out_and_histories_grow(world_of):
     for beta, each in zip((-0.5, 0.5), evaluate_by_dial(model, world.data, "test", settings, grid), strict=True):
         events, orders = slow(world, model, "test", "rolling", filter_seen=True, shift=beta * log_p)
         assert any(math.isinf(event.rank) for event in events)
-        same(each.figures, all_figures(world, events, orders))
+        same(each.figures, all_figures(world, "test", events, orders))

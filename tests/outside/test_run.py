@@ -51,8 +51,8 @@ def test_every_figure_of_its_files(run):
         assert np.abs(mine - ranks).max() <= 1
         assert (mine == ranks).mean() > 0.97
         said = found["dial"]["test"][place]
-        own = [figures.Event(event.target, rank) for event, rank in zip(events, mine.tolist(), strict=True)]
-        for name, value in all_figures(world, own, orders).items():
+        own = [event._replace(rank=rank) for event, rank in zip(events, mine.tolist(), strict=True)]
+        for name, value in all_figures(world, "test", own, orders).items():
             shown = name.startswith(("coverage", "arp"))  # which of two that tie but for rounding is shown is open
             value = None if math.isnan(value) else pytest.approx(value, abs=2e-3 if shown else 1e-9)
             assert said[name] == value, name

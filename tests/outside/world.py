@@ -55,14 +55,20 @@ def ranked(
                     state = models.sasrec(weights, seen, longest, blocks=1, heads=1)[-1].numpy()
                 score_of[query] = figures.scores(state, items) + shift
                 orders.append(figures.order(score_of[query], left_out))
-            events.append(figures.Event(target, figures.rank(score_of[query], target, left_out)))
+            rank = figures.rank(score_of[query], target, left_out)
+            events.append(figures.Event(target, rank, user, target in known))
     return events, orders
 
 
-def all_figures(world: World, events: list[figures.Event], orders: list[list[int]]) -> dict[str, float]:
-    """Of these events, by the world's own counts."""
-    count_of = cohorts.counts(world.train, world.data.catalogue_size)
-    return figures.figures(events, count_of, cohorts.cohorts(count_of), orders)
+def all_figures(world: World, part: str, events: list[figures.Event], orders: list[list[int]]) -> dict[str, float]:
+    """Of these events of ``part``, by the world's own counts."""
+    items = world.data.catalogue_size
+    count_of = cohorts.counts(world.train, items)
+    known = {
+        user: [each.item for each in events if each.part < PARTS[part]] for user, events in enumerate(world.events)
+    }
+    by_known = cohorts.cohorts(cohorts.counts(known, items))
+    return figures.figures(events, count_of, cohorts.cohorts(count_of), by_known, orders)
 
 
 def counts_of_targets(world: World, longest: int) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from negsample.data.popularity import COHORTS as COHORTS
-from negsample.evaluation.metrics import MetricKind
+from negsample.evaluation.metrics import PREFIXES, MetricKind
 from negsample.runs.folder import Run
 
 K = 10
@@ -24,12 +24,12 @@ FAMILIES: Mapping[str, tuple[Key, ...]] = {
     "Balance": (("balance@10", "all"),),
 }
 """Of comparisons that are corrected together, one for each claim."""
-_SCOPED = re.compile(f"({'|'.join((*COHORTS, 'warm'))})_")
+_SCOPED = re.compile(f"({'|'.join(PREFIXES)})_")
 _MEASURE = re.compile(r"(?P<name>[^@]+)@(?P<k>\d+)")
 
 
 def measures_of(runs: Iterable[Run]) -> list[str]:
-    """Every ``NAME@K`` of the runs' figures in total, and by cohort those at 10; in the order of the runs."""
+    """Every ``NAME@K`` of the runs' figures in total, and those at 10 by cohort and group; in the order of the runs."""
     found = dict.fromkeys(name for run in runs for name in run.metrics["test"] if _MEASURE.fullmatch(name))
     return [name for name in found if cut_off_of(name) == K or not _SCOPED.match(name)]
 
@@ -40,7 +40,7 @@ def kinds_of(runs: Iterable[Run]) -> dict[str, MetricKind]:
 
 
 def is_total(name: str) -> bool:
-    """Whether a measure is over all events, and not of one cohort."""
+    """Whether a measure is a mean over all events, and not of a cohort or group."""
     return not _SCOPED.match(name)
 
 

@@ -101,6 +101,13 @@ class Dataset:
         return cohorts(self.train_counts)
 
     @cached_property
+    def cut_cohorts(self) -> NDArray[np.int8]:
+        """(V + 1,) the same by all events that are known at the test cut: train and validation."""
+        lengths = self.valid_ends - self.train_ends
+        events = np.repeat(self.valid_ends - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+        return cohorts(self.train_counts + np.bincount(self.items[events], minlength=self.catalogue_size + 1))
+
+    @cached_property
     def known(self) -> Known:
         """What is known at a time; see :class:`negsample.data.known.Known`."""
         return map_known(self.folder, self.items, self.times, self.catalogue_size)

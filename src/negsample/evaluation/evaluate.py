@@ -16,6 +16,7 @@ from negsample.data.dataset import Dataset
 from negsample.errors import guarded
 from negsample.evaluation.by_rule import choose, rank_of_rule
 from negsample.evaluation.figures import summarise
+from negsample.evaluation.groups import Groups, groups_of
 from negsample.evaluation.queries import Part, Queries, queries
 from negsample.evaluation.ranks import Table, rank
 from negsample.models.build import check_items
@@ -64,8 +65,10 @@ def evaluate(
     *,
     device: torch.device | None = None,
     with_top: bool = True,
+    with_groups: bool = True,
 ) -> Evaluation:
-    """Measure ``model`` on the validation or test events of ``data``; ``with_top`` adds coverage and ARP.
+    """Measure ``model`` on the validation or test events of ``data``; ``with_top`` adds coverage and ARP,
+    ``with_groups`` the figures of :class:`~negsample.evaluation.groups.Groups`.
 
     What is held beside the model is bound by blocks (:func:`~negsample.evaluation.ranks.rank`) of some thousand
     queries, and a few numbers an event and a query.
@@ -74,7 +77,9 @@ def evaluate(
         InputError: ``part`` is another word, there is nothing to measure on, or the model's numbers are not finite.
         ValueError: the model is for another number of items.
     """
-    (found,) = evaluate_by_dial(model, data, part, settings, NO_DIAL, device=device, with_top=with_top)
+    (found,) = evaluate_by_dial(
+        model, data, part, settings, NO_DIAL, device=device, with_top=with_top, with_groups=with_groups
+    )
     return found
 
 
@@ -88,6 +93,7 @@ def evaluate_by_dial(
     *,
     device: torch.device | None = None,
     with_top: bool = True,
+    with_groups: bool = True,
 ) -> list[Evaluation]:
     """The same at each setting of the dial; histories are encoded and items scored once for all."""
     how = settings.evaluation
@@ -96,7 +102,8 @@ def evaluate_by_dial(
         asked = queries(data, part, history=how.history, max_length=1)
         scorer = model.scorer(part, model.choice.item())
         ranking = rank_of_rule(scorer, data, asked, settings, top_k=max(how.k) if with_top else 0)
-        return [_evaluation(data, asked, ranking.ranks_E, ranking.top_QK, how.k)]
+        groups = groups_of(data, part, asked) if with_groups else None
+        return [_evaluation(data, asked, ranking.ranks_E, ranking.top_QK, how.k, groups)]
     model = cast("Model", model)
     check_items(model.table.items, data.catalogue_size, data.name)
     asked = queries(data, part, history=how.history, max_length=model.max_length)
@@ -114,12 +121,13 @@ def evaluate_by_dial(
                 seen=some.seen(data) if how.filter_seen else None,
             )
         )
+    groups = groups_of(data, part, asked) if with_groups else None
     found = []
     for at_one in zip(*rankings, strict=True):
         ranks_E = np.concatenate([each.ranks_E for each in at_one])
         tops = [each.top_QK for each in at_one if each.top_QK is not None]
         top_QK = np.concatenate(tops) if tops else None
-        found.append(_evaluation(data, asked, ranks_E, top_QK, how.k))
+        found.append(_evaluation(data, asked, ranks_E, top_QK, how.k, groups))
     return found
 
 
@@ -129,10 +137,10 @@ def _evaluation(
     ranks_E: NDArray[np.float64],
     top_QK: NDArray[np.int64] | None,
     cutoffs: Sequence[int],
+    groups: Groups | None,
 ) -> Evaluation:
-    return Evaluation(
-        summarise(ranks_E, asked.targets_E, data.train_counts, data.cohorts, top_QK, cutoffs=cutoffs), ranks_E
-    )
+    facts = asked.targets_E, data.train_counts, data.cohorts
+    return Evaluation(summarise(ranks_E, *facts, top_QK, cutoffs=cutoffs, groups=groups), ranks_E)
 
 
 @torch.no_grad()

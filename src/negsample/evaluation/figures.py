@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.data.popularity import COHORTS
+from negsample.evaluation.groups import CUT, Groups, mean
 from negsample.evaluation.metrics import METRICS, Floats
 
 CUTOFFS = (1, 5, 10, 20)
@@ -23,6 +24,7 @@ def summarise(
     top_QK: NDArray[np.int64] | None = None,
     *,
     cutoffs: Sequence[int] = CUTOFFS,
+    groups: Groups | None = None,
 ) -> dict[str, float | int]:
     """Every figure by the name it has in ``metrics.json``, as fractions; NaN where there is no event to average.
 
@@ -33,28 +35,30 @@ def summarise(
         cohort_of: (V + 1,) cohort of each id.
         top_QK: (Q, K) what is recommended to each query, best first; without it no ``coverage@k`` and ``arp@k``.
         cutoffs: each ``k``.
+        groups: of the events; without them no ``new_``, ``repeat_``, ``user_`` and ``cut_`` figures, nor their sizes.
     """
     cold = counts[targets] == 0
     of_cohort = {cohort: cohort_of[targets] == number for number, cohort in enumerate(COHORTS)}
     figures: dict[str, float | int] = {}
+    of_groups: dict[str, float | int] = {}
     for k in cutoffs:
         for name, metric in METRICS.items():
             each = np.asarray(metric(ranks, k), dtype=np.float64)
-            figures[f"{name}@{k}"] = _mean(each)
-            figures[f"warm_{name}@{k}"] = _mean(each[~cold])
-            figures |= {f"{cohort}_{name}@{k}": _mean(each[chosen]) for cohort, chosen in of_cohort.items()}
+            figures[f"{name}@{k}"] = mean(each)
+            figures[f"warm_{name}@{k}"] = mean(each[~cold])
+            figures |= {f"{cohort}_{name}@{k}": mean(each[chosen]) for cohort, chosen in of_cohort.items()}
+            of_groups |= groups.means(f"{name}@{k}", each) if groups else {}
+        if groups:
+            of_groups[f"cut_balance@{k}"] = balance(*(of_groups[f"{cohort}_hr@{k}"] for cohort in CUT))
         figures[f"balance@{k}"] = balance(*(figures[f"{cohort}_hr@{k}"] for cohort in COHORTS))
         if top_QK is not None:
             shown = top_QK[:, :k]
             figures[f"coverage@{k}"] = coverage(shown, len(counts) - 1)
-            figures[f"arp@{k}"] = _mean(popularity_percentiles(counts)[shown[shown > 0]])
+            figures[f"arp@{k}"] = mean(popularity_percentiles(counts)[shown[shown > 0]])
     figures["events"] = len(ranks)
     figures |= {f"{cohort}_events": int(chosen.sum()) for cohort, chosen in of_cohort.items()}
-    return figures | {"cold_events": int(cold.sum()), "left_out_events": int(np.isinf(ranks).sum())}
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if len(values) else math.nan
+    figures |= {"cold_events": int(cold.sum()), "left_out_events": int(np.isinf(ranks).sum())}
+    return figures | of_groups | (groups.sizes() if groups else {})
 
 
 def gini(values: Sequence[float]) -> float:

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 Metric = Callable[[Floats, int], Floats]
 """From the ranks of E events and a cut-off ``k`` to a number an event, (E,)."""
 Unit = Literal["%", "number"]
+PREFIXES = (*COHORTS, "warm", "cut", "new", "repeat", "user")
+"""What the name of a figure that is not a mean over all events begins with, before ``_``."""
 
 _SAMPLE = np.array([0.0, 0.5, 3.0, 12.0, np.inf])
 
@@ -73,7 +75,7 @@ class MetricDefinition:
 def _check(name: str, metric: Metric) -> None:
     if isinstance(metric, MetricDefinition) and isinstance(metric.function, MetricDefinition):
         raise ValueError("register its function; higher_is_better and unit are arguments beside it")
-    if "@" in name or name.startswith(tuple(f"{each}_" for each in (*COHORTS, "warm", "valid", "test"))):
+    if "@" in name or name.startswith(tuple(f"{each}_" for each in (*PREFIXES, "valid", "test"))):
         raise ValueError("the name must be without @ and not begin like a cohort's figure; take another one")
     try:
         values = np.asarray(metric(_SAMPLE.copy(), 10), dtype=np.float64)

@@ -90,7 +90,9 @@ class TrainingState:
 
     def validate(self, epoch: int, data: Dataset, settings: RunSettings) -> dict[str, float | int]:
         """Validation figures after ``epoch``; its weights are set aside if it is the best so far."""
-        valid = evaluate(self.model, data, "valid", settings, device=self.device, with_top=False).figures
+        valid = evaluate(
+            self.model, data, "valid", settings, device=self.device, with_top=False, with_groups=False
+        ).figures
         self.best.update(epoch, valid, self.model.state_dict())
         return valid
 

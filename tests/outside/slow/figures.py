@@ -16,10 +16,12 @@ Floats = NDArray[np.float64]
 
 
 class Event(NamedTuple):
-    """A target and its rank."""
+    """A target and its rank; whose event it is, and whether the item was known of that user."""
 
     target: int
     rank: float
+    user: int
+    repeat: bool
 
 
 def scores(state: Floats, items: Floats) -> Floats:
@@ -71,9 +73,14 @@ def percentiles(count_of: Sequence[int]) -> list[float]:
 
 
 def figures(
-    events: Sequence[Event], count_of: Sequence[int], cohort_of: Sequence[int], orders: Sequence[Sequence[int]]
+    events: Sequence[Event],
+    count_of: Sequence[int],
+    cohort_of: Sequence[int],
+    cut_cohort_of: Sequence[int],
+    orders: Sequence[Sequence[int]],
 ) -> dict[str, float]:
-    """All by name; ``orders``: the catalogue in its order for each history that was asked for."""
+    """All by name; ``cut_cohort_of``: cohorts by all that is known at the cut; ``orders``: the catalogue in its order
+    for each history that was asked for."""
     warm = [event for event in events if count_of[event.target] > 0]
     of = {name: [event for event in events if cohort_of[event.target] == number] for number, name in enumerate(NAMES)}
     found: dict[str, float] = {"events": len(events), "cold_events": len(events) - len(warm)}
@@ -87,6 +94,28 @@ def figures(
         shown = [item for each in orders for item in each[:k]]
         found[f"coverage@{k}"] = len(set(shown)) / (len(count_of) - 1)
         found[f"arp@{k}"] = mean([percentile[item] for item in shown])
+    return found | served(events, cut_cohort_of)
+
+
+def served(events: Sequence[Event], cut_cohort_of: Sequence[int]) -> dict[str, float]:
+    """Repeated and new items apart, each user's own mean, and cohorts as of the cut (FIELD, sections 2 and 9)."""
+    groups = {
+        "repeat": [event for event in events if event.repeat],
+        "new": [event for event in events if not event.repeat],
+    }
+    for number, name in enumerate(NAMES):
+        groups[f"cut_{name}"] = [event for event in events if cut_cohort_of[event.target] == number]
+    found: dict[str, float] = {f"{name}_events": len(members) for name, members in groups.items()}
+    by_user = [[event for event in events if event.user == user] for user in sorted({event.user for event in events})]
+    found["users"] = len(by_user)
+    found["effective_users"] = len(events) ** 2 / sum(len(own) ** 2 for own in by_user)
+    for k in CUTOFFS:
+        for measure in ("hr", "ndcg", "mrr"):
+            for name, members in groups.items():
+                found[f"{name}_{measure}@{k}"] = mean([gain(measure, event.rank, k) for event in members])
+            own_means = [mean([gain(measure, event.rank, k) for event in own]) for own in by_user]
+            found[f"user_{measure}@{k}"] = mean(own_means)
+        found[f"cut_balance@{k}"] = 1 - gini([found[f"cut_{name}_hr@{k}"] for name in NAMES])
     return found
 
 
