@@ -44,7 +44,7 @@ PATH = RESULTS / "in-batch-parity.json"
 Tell = Callable[[Mapping[str, Any]], None]
 
 
-def ours(data: Dataset, seed: int, tell: Tell) -> list[dict[str, Any]]:
+def ours(data: Dataset, seed: int, on_line: Tell) -> list[dict[str, Any]]:
     """The package's own training, with test figures at each validation."""
     preset = PRESETS["reference"]
     given = preset.settings("amazon-beauty", METHOD)
@@ -62,7 +62,7 @@ def ours(data: Dataset, seed: int, tell: Tell) -> list[dict[str, Any]]:
             parts = {"valid": epoch.valid, "test": test}
             found = {part: {name: 100 * each[name] for name in FIGURES} for part, each in parts.items()}
             log.append({"epoch": epoch.epoch, "loss": epoch.loss, **found})
-            tell(log[-1])
+            on_line(log[-1])
 
     method = build_method(METHOD, catalogue_of(data, settings.model.max_length), negatives)
     fit(model, data, method, settings, seed=seed, watch=watch)

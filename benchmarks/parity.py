@@ -122,7 +122,7 @@ def _study(
         changes=of_method,
         tuned=overrides,
     )
-    return compare(planned, out, at_once=jobs, tell=print)
+    return compare(planned, out, at_once=jobs, on_line=print)
 
 
 def _means(study: Study, method: str) -> dict[str, tuple[float, float]]:

@@ -32,7 +32,7 @@ from negsample.evaluation.evaluate import Model, encode
 from negsample.evaluation.figures import balances
 from negsample.evaluation.metrics import hit, ndcg
 from negsample.evaluation.queries import Queries, queries
-from negsample.evaluation.ranks import Ranking, Table, rank
+from negsample.evaluation.ranks import RankedItems, Ranking, rank
 from negsample.evaluation.seen import Seen
 from negsample.files.folders import write_json
 from negsample.methods import catalogue_of
@@ -72,7 +72,7 @@ PROTOTYPE = (Setting(0.5), Setting(0.5, 0.3))
 class WithPopularity(NamedTuple):
     """A table whose items have ``log p`` as one more coordinate: the states' own is what it counts."""
 
-    table: Table
+    table: RankedItems
     log_p_V: Tensor
 
     @property
@@ -128,7 +128,7 @@ def standardised(values: Floats) -> Floats:
 
 def ranks_at(
     states_QD: Tensor,
-    table: Table,
+    table: RankedItems,
     log_p_V: Tensor,
     at: Cut,
     setting: Setting,

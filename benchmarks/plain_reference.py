@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from negsample import Dataset
-from negsample.paper.published import settings_of
+from negsample.paper.published import published_settings
 
 BLOCKS, KEPT_EPOCHS, EPOCHS, EVERY = 2, 30, 100, 20
 BETAS, EPS, NORM_EPS = (0.9, 0.98), 1e-8, 1e-8
@@ -161,9 +161,9 @@ def figures(p: Parameters, data: Dataset, sequences: Sequence[Sequence[int]], pa
     return {name: 100 * float(value) for name, value in found.items()} | {"cold_hits": int(hit[cold].sum())}
 
 
-def train(data: Dataset, seed: int, tell: Callable[[Mapping[str, Any]], None]) -> list[dict[str, Any]]:
+def train(data: Dataset, seed: int, on_line: Callable[[Mapping[str, Any]], None]) -> list[dict[str, Any]]:
     """The figures every `EVERY` epochs."""
-    settings, negatives = settings_of("amazon-beauty", "in-batch")
+    settings, negatives = published_settings("amazon-beauty", "in-batch")
     size, length, share = int(settings["batch_size"]), int(settings["max_length"]), settings["dropout"]
     offsets, train_ends = np.asarray(data.offsets), np.asarray(data.train_ends)
     events = np.asarray(data.items)
@@ -192,5 +192,5 @@ def train(data: Dataset, seed: int, tell: Callable[[Mapping[str, Any]], None]) -
             log.append(
                 {"epoch": epoch, "loss": float(np.mean(losses)), **parts, "seconds": time.perf_counter() - began}
             )
-            tell(log[-1])
+            on_line(log[-1])
     return log

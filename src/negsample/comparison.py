@@ -51,7 +51,7 @@ def compare(
     progress: bool = True,
     before: Callable[[Sequence[Sequence[Job]]], None] = lambda groups: None,
     watch: Watch | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
     note: Mapping[str, Any] | None = None,
     replace: bool = False,
     untuned: Mapping[tuple[str, str], str] | None = None,
@@ -87,7 +87,7 @@ def compare(
         progress: show a live line in a terminal or notebook; no more where ``watch`` is given.
         before: called once with the groups of jobs that are left, before the first begins.
         watch: see ``Watch``.
-        tell: called with other messages, a line at a time.
+        on_line: called with other messages, a line at a time.
         note: more to keep in ``study.json``.
         replace: delete a study of other settings that is in ``out``, which is refused otherwise.
         untuned: methods whose tuning found nothing, by dataset and method, and why: their jobs are failed ones.
@@ -119,15 +119,15 @@ def compare(
     finished = [job for job in possible if job.name not in left]
     study.open(finished, left, replace)
     before(todo)
-    with _seen(every, progress and watch is None, watch, tell) as (watching, telling):
+    with _seen(every, progress and watch is None, watch, on_line) as (watching, on_each_line):
         for job in finished:
             watching(job, None)
         outcomes = Outcomes(out, tasks, watching)
         for job in every:
             if job.name in hopeless:
                 outcomes.fail(job, failed_for(job, "untuned", hopeless[job.name]))
-        run_tasks(tasks, outcomes.on_message, telling, at_once=at_a_time(every, at_once, together), on=on)
-        found = study.close(telling, supplement)
+        run_tasks(tasks, outcomes.on_message, on_each_line, at_once=at_a_time(every, at_once, together), on=on)
+        found = study.close(on_each_line, supplement)
     if outcomes.failures:
         failed = [outcomes.failures[job.name] for job in every if job.name in outcomes.failures]
         raise FailedError([each.line for each in failed], found and found.report_path)
@@ -183,7 +183,7 @@ class _Folder(NamedTuple):
             about = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling, replace=replace)
         self._remeasure(about)
 
-    def close(self, tell: Callable[[str], None], supplement: Supplementing | None) -> Study | None:
+    def close(self, on_line: Callable[[str], None], supplement: Supplementing | None) -> Study | None:
         """Write the report; None where no run is finished. A study is written anew only if another process added to
         it: the last one lists all."""
         with alone(self.out / "study"):
@@ -194,7 +194,7 @@ class _Folder(NamedTuple):
             if not any(is_run(self.out / "runs" / name) for name in about.runs):
                 return None
             study = read_study(self.out)
-            write_report(study, tell, supplement=supplement)
+            write_report(study, on_line, supplement=supplement)
         return study
 
     def _remeasure(self, about: StudyFile) -> None:
@@ -211,16 +211,16 @@ class _Folder(NamedTuple):
 
 @contextmanager
 def _seen(
-    jobs: Sequence[Job], shown: bool, watch: Watch | None, tell: Callable[[str], None]
+    jobs: Sequence[Job], shown: bool, watch: Watch | None, on_line: Callable[[str], None]
 ) -> Iterator[tuple[Watch, Callable[[str], None]]]:
     """The functions that are called with epochs and messages: those of a live line, or the caller's own."""
     from rich.console import Console
 
     console = Console()
     if not shown or not (console.is_terminal or console.is_jupyter):
-        yield watch or (lambda job, what: None), tell
+        yield watch or (lambda job, what: None), on_line
         return
     from negsample.studies.progress import progress_of
 
     with progress_of(console, jobs) as progress:
-        yield progress.watch, progress.tell
+        yield progress.watch, progress.on_line

@@ -220,7 +220,7 @@ def test_with_one_run_a_method_nothing_is_tested_nor_marked(tmp_path: Path) -> N
     assert "No comparison is tested: a method has one run" in said(shown(folder))
     assert "Repeat with `--repeats 3` or more" in said(shown(folder))
     for claim in claimed(shown(folder)):
-        assert claim[1:5] == ["cannot be told here", "", "", ""]
+        assert claim[1:5] == ["undecided", "", "", ""]
         assert claim[5].endswith("one run of a method")
     assert {(each.p, each.p_holm, each.untested) for each in compared_in(folder).found} == {
         (None, None, "one run of a method")
@@ -256,7 +256,7 @@ def test_a_handful_of_users_is_not_tested(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(each.p is not None for each in tests if each not in few)
     assert "comparisons are not tested: fewer than 30 users (tail)." in said(shown(folder))
     tail = next(claim for claim in claimed(shown(folder)) if "the highest tail HR@10" in claim[0])
-    assert tail[1:5] == ["cannot be told here", "", "", ""]
+    assert tail[1:5] == ["undecided", "", "", ""]
     assert tail[5].endswith("fewer than 30 users")
 
 

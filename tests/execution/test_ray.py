@@ -141,7 +141,7 @@ def test_a_node_is_lost_in_the_middle_of_a_study(data, tmp_path, cluster, capfd)
         if len(nodes) == 2 and all(len(each) >= 3 and None not in each for each in trained):
             cluster.remove_node(nodes.pop(), allow_graceful=False)  # each has a training
 
-    compare(jobs, tmp_path / "cut", at_once=2, on=Backend(True, cluster.address), watch=watch, tell=lines.append)
+    compare(jobs, tmp_path / "cut", at_once=2, on=Backend(True, cluster.address), watch=watch, on_line=lines.append)
     assert len(nodes) == 1
     again = [line for line in lines if "it is tried again from its checkpoint (1 of 3)" in line]
     assert len(again) == 1
@@ -181,13 +181,13 @@ def test_what_comes_of_a_task_comes_back(tmp_path, cluster):
 
     from negsample.execution.ray import on_ray
 
-    def do(*names, on_message=lambda number, message: None, tell=print, address=None):
-        on_ray([odd_tasks.Odd(name, tmp_path) for name in names], address, 2, on_message, tell)
+    def do(*names, on_message=lambda number, message: None, on_line=print, address=None):
+        on_ray([odd_tasks.Odd(name, tmp_path) for name in names], address, 2, on_message, on_line)
 
     ray.init(cluster.address, log_to_driver=False, logging_level=logging.CRITICAL)
     try:
         said, lines = [], []
-        do("busy", "once deadly", on_message=lambda *each: said.append(each), tell=lines.append)
+        do("busy", "once deadly", on_message=lambda *each: said.append(each), on_line=lines.append)
         assert [message for number, message in said if number == 0] == [1, 2, 3, None]
         assert [message for number, message in said if number == 1][-2:] == [2, None]
         assert sorted(lines) == [
@@ -195,7 +195,7 @@ def test_what_comes_of_a_task_comes_back(tmp_path, cluster):
             "once deadly was stopped, since its worker process died; it is tried again from its checkpoint (1 of 3)",
         ]
         said.clear()
-        do("deadly", "good", on_message=lambda *each: said.append(each), tell=lines.append)
+        do("deadly", "good", on_message=lambda *each: said.append(each), on_line=lines.append)
         lost = Lost("process was stopped 4 times, the last time since its worker process died")
         assert [message for number, message in said if number == 0][-1] == lost
         assert [message for number, message in said if number == 1] == [1, None]  # the others go on

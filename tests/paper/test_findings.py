@@ -36,7 +36,7 @@ def test_poprec_is_no_method_to_lead():
 def test_where_nothing_is_significant_nothing_can_be_told():
     """Neither holds nor does not: the smallest difference that would have shown stands there."""
     found = findings(PAPER, comparisons(PAPER, lambda *key: LEVEL))
-    assert [each.verdict for each in found] == ["cannot be told here"] * 3
+    assert [each.verdict for each in found] == ["undecided"] * 3
     for each in (each for one in found for _, each in one.evidence):
         assert each.undecided
         assert each.detectable == 0.004
@@ -45,7 +45,7 @@ def test_where_nothing_is_significant_nothing_can_be_told():
 def test_where_nothing_was_tested_nothing_can_be_told_either():
     for tests in (Comparisons(), comparisons(PAPER, lambda *key: None)):
         found = findings(PAPER, tests)
-        assert [each.verdict for each in found] == ["cannot be told here"] * 3
+        assert [each.verdict for each in found] == ["undecided"] * 3
         assert all(each.untested and not each.undecided for one in found for _, each in one.evidence)
 
 
@@ -60,7 +60,7 @@ def test_half_a_trade_cannot_be_told_and_a_contrary_half_does_not_hold(contrary)
     def p(measure, scope, a, b):
         return LEVEL if measure == "ndcg@10" and "in-batch" in (a, b) and not contrary else SIGNIFICANT
 
-    assert verdicts(rows, comparisons(rows, p))[1] == ("does not hold" if contrary else "cannot be told here")
+    assert verdicts(rows, comparisons(rows, p))[1] == ("does not hold" if contrary else "undecided")
 
 
 def test_the_other_way_round_nothing_holds():
@@ -76,7 +76,7 @@ def test_the_other_way_round_nothing_holds():
 
 def test_uneven_is_not_enough_where_the_tail_is_ahead_of_the_head():
     rows = [row("random", 0.007, 0.2, 0.4), row("adaptive", 0.01, balance=0.6)]
-    assert verdicts(rows, comparisons(rows)) == ["cannot be told here"]
+    assert verdicts(rows, comparisons(rows)) == ["undecided"]
 
 
 def test_a_sign_is_that_of_the_order_asked_for():

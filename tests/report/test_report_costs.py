@@ -74,7 +74,7 @@ def test_a_peak_that_is_none_is_refused(folder: Path, value: object) -> None:
         read_study(folder)
 
 
-def test_time_is_told_to_the_chosen_epoch_and_in_all(folder: Path) -> None:
+def test_time_is_shown_to_the_chosen_epoch_and_in_all(folder: Path) -> None:
     study = read_study(folder)
     rows = {row["method"]: row for row in rows_of(drawn(time_chart, study))}
     assert set(rows) == {"random", "in-batch", "mixed"}  # PopRec is not trained
@@ -89,7 +89,7 @@ def test_time_without_a_log_has_no_hollow_mark(folder: Path) -> None:
     (folder / "runs" / "0-mixed-0" / "log.jsonl").write_text("")
     list_anew(folder)
     rows = {row["method"]: row for row in rows_of(drawn(time_chart, read_study(folder)))}
-    assert (rows["mixed"]["best"], rows["mixed"]["best_told"]) == (None, "not logged")
+    assert (rows["mixed"]["best"], rows["mixed"]["best_text"]) == (None, "not logged")
     assert rows["random"]["best"] is not None
 
 

@@ -83,11 +83,11 @@ def test_where_nothing_is_significant_the_claim_cannot_be_told():
     found = said(*ROWS, p=lambda *key: LEVEL)
     assert found.headline.endswith("The test cannot tell whether `mixed` has the highest NDCG@10.")
     verdict, agree, contrary, undecided, untested = found.claims[HIGHEST]
-    assert (verdict, agree, contrary, untested) == ("cannot be told here", "", "", "")
+    assert (verdict, agree, contrary, untested) == ("undecided", "", "", "")
     assert undecided == (
         "`random`, `adaptive` and `PopRec` (p 0.5 or more); smallest detectable difference 0.4 percentage points"
     )
-    assert found.claims["`adaptive` has a lower NDCG@10 than `mixed`"][0] == "cannot be told here"
+    assert found.claims["`adaptive` has a lower NDCG@10 than `mixed`"][0] == "undecided"
     assert found.families[0][2] == "0"
 
 
@@ -97,7 +97,7 @@ def test_what_some_tests_say():
 
     found = said(*ROWS, p=p)
     assert found.claims[HIGHEST][:2] == [
-        "cannot be told here",
+        "undecided",
         "`adaptive` and `PopRec` (p 0.048 or less, borderline: `adaptive`)",
     ]
     assert found.claims[HIGHEST][3].startswith("`random` (p 0.5)")
@@ -123,7 +123,7 @@ def test_what_the_test_contradicts_does_not_hold():
 def test_with_one_run_a_method_nothing_is_tested_and_the_way_out_is_said():
     found = said(*(once(each) for each in ROWS), p=lambda *key: None)
     assert found.claims[HIGHEST] == [
-        "cannot be told here", "", "", "", "`random`, `adaptive` and `PopRec`: one run of a method"
+        "undecided", "", "", "", "`random`, `adaptive` and `PopRec`: one run of a method"
     ]  # fmt: skip
     assert "Repeat with `--repeats 3` or more" in found.all
     assert "No comparison is tested" in found.all

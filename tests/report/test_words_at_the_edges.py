@@ -79,7 +79,7 @@ _METHOD = r"`(?P<who>[\w-]+)`(?: at dial (?P<dial>[+-][\d.]+))?"
 _TOLD = {
     "holds": "The test confirms",
     "does not hold": "The test contradicts",
-    "cannot be told here": "The test cannot",
+    "undecided": "The test cannot",
 }
 
 
@@ -149,8 +149,8 @@ def test_no_sentence_says_what_is_not_known(told: list[Told]) -> None:
             assert words not in each.text, words
         if not any(one.p is not None for one in each.tests.found):
             for _, verdict, agree, contrary, undecided, _ in each.claims:
-                assert (verdict, agree, contrary, undecided) == ("cannot be told here", "", "", "")
-            assert not any(one.verdict != "cannot be told here" for one in each.findings)
+                assert (verdict, agree, contrary, undecided) == ("undecided", "", "", "")
+            assert not any(one.verdict != "undecided" for one in each.findings)
 
 
 def test_the_highest_is_the_highest(told: list[Told]) -> None:
@@ -197,7 +197,7 @@ def verdict_of(tests: list[Difference | None]) -> str:
         0 if each is None or each.p_holm is None or each.p_holm >= 0.05 else 1 if (each.difference or 0) > 0 else -1
         for each in tests
     ]
-    return "does not hold" if -1 in signs else "holds" if signs and all(signs) else "cannot be"
+    return "does not hold" if -1 in signs else "holds" if signs and all(signs) else "undecided"
 
 
 def test_who_is_named_as_different_is(told: list[Told]) -> None:

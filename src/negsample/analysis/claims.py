@@ -9,7 +9,7 @@ from negsample.analysis.advice import Advice, Purpose
 from negsample.analysis.measures import ACCURACY
 from negsample.analysis.significance import Comparisons, Difference
 
-Verdict = Literal["holds", "does not hold", "cannot be told here"]
+Verdict = Literal["holds", "does not hold", "undecided"]
 Way = Literal["higher", "lower"]
 
 
@@ -40,13 +40,13 @@ class Judged(NamedTuple):
 
 def judged(tests: Mapping[str, Difference | None], way: Way = "higher") -> Judged:
     """``holds`` where every other method is tested and significantly on the claimed side, ``does not hold`` where one
-    is significantly on the other side, else it cannot be told.
+    is significantly on the other side, else it is undecided.
 
     Args:
         tests: by the name of the other method, what the claim is about less that method; None: never compared.
         way: whether the claim is that it is higher, or lower.
     """
-    found = Judged(way, "cannot be told here", {}, {}, {}, {})
+    found = Judged(way, "undecided", {}, {}, {}, {})
     for other, each in tests.items():
         if each is None or each.p_holm is None or each.difference is None:
             found.untested.setdefault("never compared" if each is None else each.untested, []).append(other)

@@ -97,6 +97,9 @@ class Comparisons:
         both_ways = (each for one in self.found for each in (one, one.reversed))
         self._known = {each[2:8]: each for each in both_ways}  # from measure to dial_b
 
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
     def between(self, measure: str, a: TableRow, b: TableRow) -> Difference | None:
         """``a`` less ``b``, rows at the dial that they name, by the measure of a purpose; None where not compared."""
         (one, dial), (other, dial_b) = ((row["method"], dial_text(row["method"], [row["dial"]])) for row in (a, b))

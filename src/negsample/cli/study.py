@@ -91,7 +91,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> None:
                 on=backend,
                 before=before,
                 watch=logging(progress.watch),
-                tell=progress.tell,
+                on_line=progress.on_line,
                 note=note,
                 replace=doing.replace,
                 untuned=untuned if request.tuned_runs else {},
@@ -183,4 +183,6 @@ def tuned(
 
     check_fits([[tuning.job] for tuning in tunings], at_once, memory=backend.here)
     with progress_of_searches(out, tunings) as progress:
-        return tune_all(tunings, at_once=at_once, on=backend, watch=progress.watch, tell=progress.tell, failed=failed)
+        return tune_all(
+            tunings, at_once=at_once, on=backend, watch=progress.watch, on_line=progress.on_line, failed=failed
+        )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from negsample.data.dataset import Dataset
-from negsample.data.manifest import Cohort
+from negsample.data.manifest import CohortFacts
 from negsample.data.moments import counting_cuts, unknown_from
 from negsample.data.popularity import COHORTS
 from negsample.settings import RunSettings, run_settings
@@ -64,7 +64,7 @@ def seen_in_training(data: Dataset, settings: RunSettings) -> dict[str, Any]:
     return {"users": int(trained.sum()), "events": int((ends - starts)[trained].sum()), "with": how}
 
 
-def _cohort(name: str, facts: Cohort, tests: int) -> tuple[str, ...]:
+def _cohort(name: str, facts: CohortFacts, tests: int) -> tuple[str, ...]:
     percents = (100 * facts.item_share, facts.mpu, 100 * facts.test_events / tests)
     return name, f"{facts.items:,}", *("none" if each is None else _significant(each) for each in percents)
 

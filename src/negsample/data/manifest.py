@@ -11,7 +11,7 @@ FORMAT = 3
 MANIFEST = "manifest.json"
 
 
-class Cohort(BaseModel):
+class CohortFacts(BaseModel):
     """Items of one popularity cohort.
 
     ``item_share``: of the catalogue, a fraction. ``mpu``: median over the items of the share of users who have the
@@ -68,7 +68,7 @@ class Manifest(BaseModel):
     test_start: str
     dropped_cold_items: int
     dropped_cold_events: int
-    cohorts: dict[str, Cohort]
+    cohorts: dict[str, CohortFacts]
 
     @field_validator("format")
     @classmethod

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.data.dataset import Dataset
+from negsample.data.known import first_at
 
 Ints = NDArray[np.int64]
 Targets = Literal["rows", "moments", "horizon"]
@@ -47,17 +48,6 @@ def horizon_width(data: Dataset) -> int:
     """Microseconds that the validation part spans, about as many as the test part does."""
     start, stop = (datetime.fromisoformat(each) for each in (data.manifest.valid_start, data.manifest.test_start))
     return max(round((stop - start).total_seconds() * 10**6), 1)
-
-
-def first_at(times: NDArray[np.int64], lows: Ints, highs: Ints, bounds: Ints) -> Ints:
-    """For each stretch ``[low, high)``, ascending in time, its first event at its bound or later; ``high`` if none."""
-    lows, highs = lows.copy(), highs.copy()
-    while len(open_ := np.flatnonzero(lows < highs)):
-        middles = (lows[open_] + highs[open_]) // 2
-        earlier = times[middles] < bounds[open_]
-        lows[open_[earlier]] = middles[earlier] + 1
-        highs[open_[~earlier]] = middles[~earlier]
-    return lows
 
 
 def unknown_from(times: NDArray[np.int64], events: Ints, firsts: Ints, cuts: Cuts | None) -> Ints:

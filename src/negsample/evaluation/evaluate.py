@@ -18,7 +18,7 @@ from negsample.evaluation.by_rule import choose, rank_of_rule
 from negsample.evaluation.figures import summarise
 from negsample.evaluation.groups import Groups, groups_of
 from negsample.evaluation.queries import Part, Queries, queries
-from negsample.evaluation.ranks import Table, rank
+from negsample.evaluation.ranks import RankedItems, rank
 from negsample.models.build import check_items
 from negsample.rules import Rule, is_rule
 from negsample.scoring.dial import NO_DIAL, Dials
@@ -34,7 +34,7 @@ class Model(Protocol):
     """A backbone with its table."""
 
     @property
-    def table(self) -> Table:
+    def table(self) -> RankedItems:
         """The item embeddings."""
         ...
 

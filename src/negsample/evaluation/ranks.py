@@ -26,7 +26,7 @@ class NotFiniteError(InputError):
     """What is to be ranked is no number."""
 
 
-class Table(Protocol):
+class RankedItems(Protocol):
     """What evaluation needs of an item table."""
 
     @property
@@ -65,7 +65,7 @@ class _Dial(NamedTuple):
 @torch.no_grad()
 def rank(
     states_QD: Tensor,
-    table: Table,
+    table: RankedItems,
     query_E: Ints,
     targets_E: Ints,
     dials: Dials = NO_DIAL,
@@ -159,7 +159,7 @@ def _check(numbers: Tensor) -> None:
 
 
 def _bounds(
-    states: Tensor, table: Table, query_E: Ints, targets_E: Ints, dials: Dials, chunk: int
+    states: Tensor, table: RankedItems, query_E: Ints, targets_E: Ints, dials: Dials, chunk: int
 ) -> list[tuple[Tensor, Tensor]]:
     """(E,) twice for each beta: scores strictly between them are equal to the target's.
 

@@ -60,7 +60,7 @@ def parse_backend(text: str) -> Backend:
 def run_tasks(
     tasks: Sequence[Task],
     on_message: OnMessage,
-    tell: Callable[[str], None],
+    on_line: Callable[[str], None],
     *,
     at_once: int = 1,
     on: Backend = LOCAL,
@@ -78,8 +78,8 @@ def run_tasks(
     if on.ray:
         from negsample.execution.ray import on_ray  # Ray is an extra
 
-        on_ray(tasks, on.address, at_once, on_message, tell)
+        on_ray(tasks, on.address, at_once, on_message, on_line)
     elif at_once > 1:
-        in_processes(tasks, at_once, on_message, tell)
+        in_processes(tasks, at_once, on_message, on_line)
     else:
-        run_with(ThisProcess(tasks, on_message), tasks, 1, on_message, tell)
+        run_with(ThisProcess(tasks, on_message), tasks, 1, on_message, on_line)

@@ -14,7 +14,7 @@ import torch
 
 from negsample.errors import InputError
 from negsample.execution.tasks import Lost, OnMessage, Task, last_message, run_with
-from negsample.execution.worker import begin, pack
+from negsample.execution.worker import begin, to_message
 from negsample.runs.machine import cores
 
 _BEGUN = "begun"
@@ -30,7 +30,7 @@ def threads_of(at_once: int) -> int:
     return mine if at_once <= 1 else max(1, min(mine, cores() // at_once))
 
 
-def in_processes(tasks: Sequence[Task], at_once: int, on_message: OnMessage, tell: Callable[[str], None]) -> None:
+def in_processes(tasks: Sequence[Task], at_once: int, on_message: OnMessage, on_line: Callable[[str], None]) -> None:
     """Do every task, ``at_once`` at a time, each with its share of the cores.
 
     A small model gains little from a second core, so N tasks on N cores should take less than N times one.
@@ -41,9 +41,9 @@ def in_processes(tasks: Sequence[Task], at_once: int, on_message: OnMessage, tel
     Raises:
         InputError: a worker could not start; or see :func:`~negsample.execution.tasks.run_with`.
     """
-    workers = _Processes(pack((_work, tasks, threads_of(at_once))))
+    workers = _Processes(to_message((_work, tasks, threads_of(at_once))))
     try:
-        run_with(workers, tasks, at_once, on_message, tell)
+        run_with(workers, tasks, at_once, on_message, on_line)
     finally:
         workers.stop()
 

@@ -19,7 +19,7 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskErr
 from negsample.errors import InputError
 from negsample.execution.node import Needed, marked, versions
 from negsample.execution.tasks import PATIENCE, Lost, OnMessage, Task, last_message, run_with
-from negsample.execution.worker import pack, unpack
+from negsample.execution.worker import from_message, to_message
 
 _RETRIES = 3
 
@@ -32,7 +32,7 @@ class Share(NamedTuple):
 
 
 def on_ray(
-    tasks: Sequence[Task], address: str | None, at_once: int, on_message: OnMessage, tell: Callable[[str], None]
+    tasks: Sequence[Task], address: str | None, at_once: int, on_message: OnMessage, on_line: Callable[[str], None]
 ) -> None:
     """Do every task on a Ray cluster, at most ``at_once`` at a time, each with its share of a node.
 
@@ -46,16 +46,16 @@ def on_ray(
         address: of the cluster, as ``ray.init`` takes it; None: Ray's choice.
         at_once: tasks at a time, on all nodes together.
         on_message: called with what a task reports; what came before a worker was lost may come again.
-        tell: called with a line for each worker that is lost.
+        on_line: called with a line for each worker that is lost.
 
     Raises:
         InputError: there is no such cluster, a node does not see the files or has other versions than this machine; or
             see :func:`~negsample.execution.tasks.run_with`.
     """
     with _connected(address), marked(task.folder for task in tasks) as marks:
-        workers = _Cluster(tasks, Needed(marks, versions()), share_of(_nodes(), at_once), tell)
+        workers = _Cluster(tasks, Needed(marks, versions()), share_of(_nodes(), at_once), on_line)
         try:
-            run_with(workers, tasks, at_once, on_message, tell)
+            run_with(workers, tasks, at_once, on_message, on_line)
         finally:
             workers.stop()
 
@@ -109,8 +109,8 @@ class _Cluster:
     No actor is needed that could be lost with its node, and every message is here when its node is not.
     """
 
-    def __init__(self, tasks: Sequence[Task], needed: Needed, share: Share, tell: Callable[[str], None]) -> None:
-        self._tasks, self._needed, self._share, self._tell = tasks, needed, share, tell
+    def __init__(self, tasks: Sequence[Task], needed: Needed, share: Share, on_line: Callable[[str], None]) -> None:
+        self._tasks, self._needed, self._share, self._on_line = tasks, needed, share, on_line
         self._lost = Counter[int]()
         self._streams: dict[Any, int] = {}
         self._remote = ray.remote(_work).options(
@@ -123,7 +123,7 @@ class _Cluster:
 
     def start(self, number: int) -> None:
         """See :class:`~negsample.execution.tasks.Workers`."""
-        stream = self._remote.remote(pack(self._tasks[number]), self._needed, self._share.cores)
+        stream = self._remote.remote(to_message(self._tasks[number]), self._needed, self._share.cores)
         self._streams[stream] = number
 
     def messages(self) -> Iterator[tuple[int, bool, Any]]:
@@ -161,7 +161,7 @@ class _Cluster:
             yield number, True, Lost(f"process was stopped {times} times, the last time since {reason}")
         else:
             again = f"it is tried again from its checkpoint ({times} of {_RETRIES})"
-            self._tell(f"{self._tasks[number].name} was stopped, since {reason}; {again}")
+            self._on_line(f"{self._tasks[number].name} was stopped, since {reason}; {again}")
             self.start(number)
 
     def stop(self) -> None:
@@ -177,7 +177,7 @@ def _work(task: bytes, needed: Needed, threads: int) -> Iterator[tuple[bool, Any
 
     def run(report: Callable[[Any], None]) -> bool:
         needed.check()
-        done: bool = unpack(task).run(report)
+        done: bool = from_message(task).run(report)
         return done
 
     def work() -> None:

@@ -59,7 +59,7 @@ class Workers(Protocol):
 
 
 def run_with(
-    workers: Workers, tasks: Sequence[Task], at_once: int, on_message: OnMessage, tell: Callable[[str], None]
+    workers: Workers, tasks: Sequence[Task], at_once: int, on_message: OnMessage, on_line: Callable[[str], None]
 ) -> None:
     """Do every task, ``at_once`` at a time; what another process has comes last, and is done if that one is stopped.
 
@@ -68,7 +68,7 @@ def run_with(
         OSError: a task raised it.
         RuntimeError: a task failed in another way; with its traceback.
     """
-    todo, running, told = deque(range(len(tasks))), 0, set[int]()
+    todo, running, waiting = deque(range(len(tasks))), 0, set[int]()
     while todo or running:
         while todo and running < at_once:
             workers.start(todo.popleft())
@@ -79,9 +79,9 @@ def run_with(
                 on_message(number, _checked(tasks[number], message))
                 continue
             todo.append(number)
-            if number not in told:
-                told.add(number)
-                tell(f"{tasks[number].name} is being done by another process; its result is waited for")
+            if number not in waiting:
+                waiting.add(number)
+                on_line(f"{tasks[number].name} is being done by another process; its result is waited for")
 
 
 def _checked(task: Task, message: Any) -> Any:

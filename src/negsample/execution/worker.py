@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def begin(line: Connection, work: bytes) -> None:
-    """What a worker process does: see to its end, and only then unpack ``work``, which imports torch, and call it.
+    """What a worker process does: see to its end, and only then read ``work``, which imports torch, and call it.
 
     Args:
         line: to the parent, the first argument of what is called.
@@ -21,19 +21,19 @@ def begin(line: Connection, work: bytes) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     die_with_parent()
-    function, *arguments = unpack(work)
+    function, *arguments = from_message(work)
     function(line, *arguments)
 
 
-def pack(value: Any) -> bytes:
+def to_message(value: Any) -> bytes:
     """``value`` for another process, with the plugins that it may need."""
     from negsample.plugins import loaded
 
     return pickle.dumps((loaded(), pickle.dumps(value)))
 
 
-def unpack(packed: bytes) -> Any:
-    """What :func:`pack` packed; its plugins are loaded first.
+def from_message(packed: bytes) -> Any:
+    """What :func:`to_message` packed; its plugins are loaded first.
 
     Raises:
         InputError: a plugin cannot be loaded here.

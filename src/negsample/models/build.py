@@ -13,7 +13,7 @@ from negsample.errors import InputError, guarded
 from negsample.models.gru4rec import GRU4Rec
 from negsample.models.item_table import ItemTable
 from negsample.models.sasrec import SASRec
-from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, RunSettings, SASRecSettings, table_for
+from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, RunSettings, SASRecSettings, default_table
 
 _NAMES = {SASRec: "sasrec", GRU4Rec: "gru4rec"}
 
@@ -48,7 +48,7 @@ def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator,
     Raises:
         InputError: a backbone of a plugin cannot be built.
     """
-    by_rows = (settings.table or table_for(items)) == "rows"
+    by_rows = (settings.table or default_table(items)) == "rows"
     table = ItemTable(
         items,
         settings.dim,

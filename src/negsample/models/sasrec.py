@@ -87,10 +87,10 @@ class SASRec(nn.Module):
         """
         drop = partial(dropout, share=self.dropout, rng=rng)
         states = vectors_TD * math.sqrt(vectors_TD.shape[1]) + self.positions.index_select(0, packed.positions_T)
-        return encode(states, self.blocks, self.norm, lay_in_bins(packed, states.dtype), drop, drop)
+        return run_blocks(states, self.blocks, self.norm, lay_in_bins(packed, states.dtype), drop, drop)
 
 
-def encode(
+def run_blocks(
     states_ND: Tensor, blocks: Iterable[nn.Module], norm: nn.Module, bins: Bins, drop: Drop, drop_weights: Drop
 ) -> Tensor:
     """(N, D) blocks and norm applied to items with their positions; ``drop_weights``: dropout of attention's

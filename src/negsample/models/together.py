@@ -16,7 +16,7 @@ from negsample.batches.packed import Packed, upload
 from negsample.models.attention import Bins, bins_of, lay
 from negsample.models.build import Backbone
 from negsample.models.dropout import Piece, dropout_by_piece
-from negsample.models.sasrec import NORM_EPS, Block, SASRec, encode
+from negsample.models.sasrec import NORM_EPS, Block, SASRec, run_blocks
 
 
 class Together:
@@ -77,7 +77,7 @@ class Together:
         states_ND = states_ND + positions_SLD.flatten(0, 1).index_select(0, positions_ST.flatten())
         rows = [(slice(s * longest, s * longest + count),) for s, count in enumerate(counts)]
         bins, weights = lay_together(packed, longest, self.heads, states_ND.dtype)
-        states_ND = encode(
+        states_ND = run_blocks(
             states_ND,
             self._blocks,
             self._norm,

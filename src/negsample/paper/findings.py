@@ -26,7 +26,7 @@ def findings(rows: Sequence[TableRow], tests: Comparisons) -> list[Finding]:
     """The paper's findings that can be tested on one dataset's methods, each run at the dial of the table.
 
     ``rows``: of the table. A finding ``holds`` where every difference that it says is significant, ``does not hold``
-    where one of them is significant the other way round, else it cannot be told on these data.
+    where one of them is significant the other way round, else it is undecided.
     """
     trained = {row["method"]: row for row in rows if not is_baseline(row["method"])}
     if "random" not in trained or len(trained) < 2:
@@ -44,7 +44,7 @@ def _random_favours_the_head(rows: Mapping[str, TableRow], tests: Comparisons) -
     found = judged({method: tests.of_table(BALANCE, "all", "random", method) for method in others}, "lower")
     head, tail = rows["random"]["head_ndcg@10"], rows["random"]["tail_ndcg@10"]
     favoured = (head or 0.0) > (tail or 0.0)  # or it is uneven, but not for the head
-    verdict: Verdict = found.verdict if favoured or found.verdict != "holds" else "cannot be told here"
+    verdict: Verdict = found.verdict if favoured or found.verdict != "holds" else "undecided"
     claim = "Random negatives favour the head: no other method has as little Balance."
     return Finding(claim, verdict, [("`random` has less Balance", found)])
 
@@ -56,7 +56,7 @@ def _popularity_trades(rows: Mapping[str, TableRow], tests: Comparisons) -> Find
         less = judged({"random": tests.of_table(ACCURACY, "all", method, "random")}, "lower")
         evidence += [(f"`{method}` has more Balance", more), (f"`{method}` has a lower NDCG@10", less)]
     verdicts = {each.verdict for _, each in evidence}
-    verdict: Verdict = "holds" if verdicts == {"holds"} else "cannot be told here"
+    verdict: Verdict = "holds" if verdicts == {"holds"} else "undecided"
     claim = "Negatives by popularity give more Balance than random ones, and take total accuracy."
     return Finding(claim, "does not hold" if "does not hold" in verdicts else verdict, evidence)
 

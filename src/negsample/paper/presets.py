@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from negsample.errors import InputError
 from negsample.methods import METHODS, PAPER_SIX
-from negsample.paper.published import DATASETS, settings_of
+from negsample.paper.published import DATASETS, published_settings
 
 STANDS_IN = "amazon-beauty"
 """Whose published settings are taken for data that the paper does not have."""
@@ -42,9 +42,9 @@ class Preset(NamedTuple):
             return {}
         asked = "adaptive" if method == self.pool else method
         if asked not in PAPER_SIX:
-            of_random = settings_of(published, "random").training
+            of_random = published_settings(published, "random").training
             return {key: of_random[key] for key in ("max_length", "dropout")}
-        training, negatives = settings_of(published, asked)
+        training, negatives = published_settings(published, asked)
         if method == "adaptive":  # published over a pool of the batch; the text draws as many at random
             negatives = {"random_negatives": negatives["in_batch_negatives"], "kept_hardest": negatives["kept_hardest"]}
         unused = {"not_kept": "zero"} if "not_kept" in METHODS[method].defaults else {}

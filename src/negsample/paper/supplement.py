@@ -19,7 +19,7 @@ from negsample.report.page import Supplement
 from negsample.report.rendering import environment
 
 _MARKS = {"above": "▲", "below": "▼"}
-_TOLD = {
+_WORDS = {
     "within": "within the published spread",
     "equal": "as published",
     "above": "above what was published",
@@ -58,10 +58,10 @@ def beside_words(methods: Sequence[Beside], cohorts: Sequence[Beside]) -> str:
     texts = []
     if counted:
         counts = Counter(each.verdict for each in counted)
-        told = [f"{counts[verdict]} {words}" for verdict, words in _TOLD.items() if counts[verdict]]
+        parts = [f"{counts[verdict]} {words}" for verdict, words in _WORDS.items() if counts[verdict]]
         runs = sorted({each.published_runs for each in counted})
         texts.append(
-            f"Of {len(counted)} figures of trained methods: {listed(told)}. The spread is that of the"
+            f"Of {len(counted)} figures of trained methods: {listed(parts)}. The spread is that of the"
             f" {' to '.join(dict.fromkeys(map(str, (runs[0], runs[-1]))))} published runs,"
             f" mean ± {SPREADS} standard deviations."
         )
@@ -83,7 +83,7 @@ def _cells(some: Sequence[Beside]) -> dict[str, list[dict[str, str]]]:
     rows: dict[str, list[dict[str, str]]] = {}
     for of in some:
         cell = {"ours": _shown(of, of.ours, of.ours_sd), "published": _shown(of, of.published, of.published_sd)}
-        cell |= {"verdict": of.verdict, "told": _TOLD[of.verdict], "mark": _MARKS.get(of.verdict, "")}
+        cell |= {"verdict": of.verdict, "words": _WORDS[of.verdict], "mark": _MARKS.get(of.verdict, "")}
         rows.setdefault(of.method, []).append(cell)
     return rows
 

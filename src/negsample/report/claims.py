@@ -13,7 +13,7 @@ from negsample.report.formats import SPACE, listed
 from negsample.report.table import ShownTable
 
 _NAMED = 6  # methods; more are counted
-_TINY = 0.001  # a p below it is not told
+_TINY = 0.001  # a p below it is shown as "below"
 
 
 def claims_table(label: str, claims: Sequence[tuple[str, Judged]]) -> ShownTable:

@@ -32,7 +32,7 @@ def oversampling_chart(found: Sequence[Oversampled], looks: Mapping[str, Look]) 
         x=x,
         y=alt.Y("y:Q").title("NDCG@10, %").scale(domain=enc.domain(ys, ys, 0.15), nice=False),
         opacity=enc.highlighted(1.0, 0.1),
-        tooltip=enc.tooltips(("method", "method"), ("told", "oversampling"), *figures),
+        tooltip=enc.tooltips(("method", "method"), ("text", "oversampling"), *figures),
     )
     line = base.mark_line(strokeWidth=2).encode(order="order:Q", color=tint)
     dots = base.mark_point(filled=True, size=80).encode(color=tint, shape=enc.shape(looks, methods))
@@ -50,16 +50,16 @@ def time_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerCha
             "method": each.method,
             "runs": each.runs,
             "total": each.seconds,
-            "total_told": seconds(each.seconds),
+            "total_text": seconds(each.seconds),
             "best": each.seconds_to_best,
-            "best_told": "not logged" if each.seconds_to_best is None else seconds(each.seconds_to_best),
+            "best_text": "not logged" if each.seconds_to_best is None else seconds(each.seconds_to_best),
         }
         for each in costs
         if not is_baseline(each.method)
     ]
     if not rows:
         return None
-    base = _by_method(rows, looks, ("best_told", "to the chosen epoch"), ("total_told", "in all"))
+    base = _by_method(rows, looks, ("best_text", "to the chosen epoch"), ("total_text", "in all"))
     x = alt.X("total:Q").title("training time, seconds").scale(domainMin=0).axis(tickCount=6)
     bar = base.mark_bar(height=4, cornerRadius=2).encode(x=x, opacity=enc.highlighted(0.55, 0.06))
     end = base.mark_point(filled=True, size=110).encode(x=x, opacity=enc.highlighted(1.0, 0.1))
@@ -71,14 +71,14 @@ def time_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerCha
 def memory_chart(costs: Sequence[Cost], looks: Mapping[str, Look]) -> alt.LayerChart | None:
     """Peak memory of a run, the largest over a method's runs; None where no run noted it."""
     rows = [
-        {"method": each.method, "peak": each.peak / 2**20, "told": memory(each.peak), "runs": each.runs}
+        {"method": each.method, "peak": each.peak / 2**20, "text": memory(each.peak), "runs": each.runs}
         for each in costs
         if each.peak
     ]
     if not rows:
         return None
     x = alt.X("peak:Q").title("peak memory, MiB").scale(domainMin=0).axis(tickCount=6)
-    bar = _by_method(rows, looks, ("told", "peak memory")).mark_bar(height=14, cornerRadiusEnd=2)
+    bar = _by_method(rows, looks, ("text", "peak memory")).mark_bar(height=14, cornerRadiusEnd=2)
     return enc.sized([bar.encode(x=x, opacity=enc.highlighted(1.0, 0.1)).add_params(enc.CHOSEN)], 30 * len(rows) + 10)
 
 
@@ -101,7 +101,7 @@ def _factor(of: Oversampled) -> dict[str, Any]:
         "method": of.method,
         "order": 2**31 if of.factor is None else of.factor,
         "label": "off" if of.factor is None else str(of.factor),
-        "told": "off: new mini-batches in every epoch" if of.factor is None else f"factor {of.factor}",
+        "text": "off: new mini-batches in every epoch" if of.factor is None else f"factor {of.factor}",
         "x": of.seconds,
         "y": 100 * statistics.fmean(of.ndcg),
         "ndcg": ndcg,

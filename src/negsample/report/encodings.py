@@ -27,14 +27,14 @@ def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     return chart_of(rows).transform_filter("datum.dial === null || datum.dial === dial")
 
 
-def tooltips(*told: tuple[str, str]) -> list[alt.Tooltip]:
+def tooltips(*shown: tuple[str, str]) -> list[alt.Tooltip]:
     """What the pointer shows: fields, each with its title. Whole numbers of ``events``, ``rank`` and ``count`` get
     commas."""
     return [
         alt.Tooltip(f"{field}:Q", title=title, format=",")
         if field in ("events", "rank", "count")
         else alt.Tooltip(f"{field}:N", title=title)
-        for field, title in told
+        for field, title in shown
     ]
 
 

@@ -106,8 +106,8 @@ const page = (() => {
     }
     const all = document.querySelector("[data-all]");
     if (all) all.setAttribute("aria-pressed", chosen.size === 0);
-    const told = document.getElementById("chosen");
-    if (told) told.textContent = chosen.size ? `Highlighted: ${[...chosen].join(", ")}` : "All methods alike";
+    const shown = document.getElementById("chosen");
+    if (shown) shown.textContent = chosen.size ? `Highlighted: ${[...chosen].join(", ")}` : "All methods alike";
     tell(Object.keys(charts));
   }
 

@@ -51,7 +51,7 @@ Supplementing = Callable[[Analysis], Supplement]
 @guarded
 def write_report(
     study: Study | Path | str,
-    tell: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
     *,
     supplement: Supplementing | None = None,
 ) -> Path:
@@ -61,7 +61,7 @@ def write_report(
 
     Args:
         study: a study, or its folder.
-        tell: called with a line for each figure that could not be drawn.
+        on_line: called with a line for each figure that could not be drawn.
         supplement: makes what else the report shows, as :func:`negsample.paper.supplement.paper_supplement` does.
 
     Returns:
@@ -93,7 +93,9 @@ def write_report(
         (scratch / "report.html").write_text(page, encoding="utf-8", newline="")
     for name in undrawn:  # that of an earlier report is of other figures
         (study.folder / "figures" / name).unlink(missing_ok=True)
-        tell(f"figures/{name} could not be drawn; the report is written without it, and `negsample report` tries again")
+        on_line(
+            f"figures/{name} could not be drawn; the report is written without it, and `negsample report` tries again"
+        )
     return study.folder / "report.html"
 
 

@@ -32,7 +32,7 @@ def popularity_chart(manifest: Mapping[str, Any]) -> alt.LayerChart | None:
     if not rows:
         return None
     scale = alt.Scale(domain=list(words.values()), range=[COHORT_COLOURS[name] for name in words])
-    counts = (("rank", "rank"), ("count", "train events"), ("told", "of all train events"))
+    counts = (("rank", "rank"), ("count", "train events"), ("text", "of all train events"))
     base = enc.chart_of(rows).encode(
         x=alt.X("rank:Q").title("popularity rank of the item").scale(_LOG).axis(_powers(rows, "rank")),
         y=alt.Y("count:Q", stack=None).title("train events of the item").scale(_LOG).axis(_powers(rows, "count")),
@@ -60,7 +60,7 @@ def popularity_beside(manifests: Mapping[str, Mapping[str, Any]]) -> alt.LayerCh
         x=alt.X("rank:Q").title("popularity rank of the item").axis(format="~s", tickCount=6, grid=False),
         y=alt.Y("share:Q").title("share of the train events").scale(_LOG).axis(format="~%", tickCount=6),
         color=alt.Color("dataset:N", scale=scale, legend=_LEGEND),
-        tooltip=enc.tooltips(("dataset", "dataset"), ("rank", "rank"), ("told", "of all train events")),
+        tooltip=enc.tooltips(("dataset", "dataset"), ("rank", "rank"), ("text", "of all train events")),
     )
     dashed = alt.StrokeDash("dataset:N", scale=dashes, legend=_LEGEND)
     return enc.sized([base.mark_line(strokeWidth=2).encode(strokeDash=dashed), _for_the_pointer(base)], 320)
@@ -70,7 +70,7 @@ def _seen(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row a drawn item that training has seen."""
     curve, events = manifest["popularity_curve"], manifest["train_events"]
     return [
-        {"rank": rank, "count": count, "cohort": cohort, "share": count / events, "told": share(count / events)}
+        {"rank": rank, "count": count, "cohort": cohort, "share": count / events, "text": share(count / events)}
         for rank, count, cohort in zip(curve["rank"], curve["count"], curve["cohort"], strict=True)
         if count > 0
     ]

@@ -34,12 +34,12 @@
       return;
     }
     const { name, text } = tables[of][kind];
-    const told = button.parentElement.querySelector("output");
+    const output = button.parentElement.querySelector("output");
     if (copy === undefined) {
       save(URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" })), name);
-      told.textContent = `Saved as ${name}`;
+      output.textContent = `Saved as ${name}`;
     } else {
-      told.textContent = (await copied(text)) ? "Copied" : "This browser does not let a page copy: save it instead";
+      output.textContent = (await copied(text)) ? "Copied" : "This browser does not let a page copy: save it instead";
       button.focus();
     }
   }

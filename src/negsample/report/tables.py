@@ -17,7 +17,7 @@ from negsample.report.formats import commas, listed, memory, pairs, percent, sec
 from negsample.report.table import ShownTable
 from negsample.runs.tunings import TuningSummary
 
-_FEW = 6  # values that are listed one by one; more are told by their ends
+_FEW = 6  # values that are listed one by one; more are shown by their ends
 
 
 def advice_table(advice: Advice) -> ShownTable:

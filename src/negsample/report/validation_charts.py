@@ -100,7 +100,7 @@ def response_chart(tunings: Sequence[TuningSummary], name: str, looks: Mapping[s
     tint = enc.colour(looks, methods, enc.legend_of(methods, "circle"))
     figures = (("text", "validation NDCG@10"), ("hr", "validation HR@10"))
     how = (("trial", "trial"), ("trained", "trained"), ("others", "with"))
-    hints = enc.tooltips(("method", "method"), ("told", title), *figures, *how)
+    hints = enc.tooltips(("method", "method"), ("value_text", title), *figures, *how)
 
     def layer(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
         return enc.chart_of(rows).encode(x=x, y=y, color=tint)
@@ -130,7 +130,7 @@ def _trials(tuning: TuningSummary, name: str) -> list[dict[str, Any]]:
             "hr": percent(trial.value),
             "state": trial.state,
             "taken": trial.number == taken,
-            "told": value_text(trial.params[name]),
+            "value_text": value_text(trial.params[name]),
             "text": percent(trial.ndcg),
             "trial": f"{trial.number}, {trial.state}" + (", chosen" if trial.number == taken else ""),
             "trained": f"{trial.epochs} {'epoch' if trial.epochs == 1 else 'epochs'}, {seconds(trial.seconds)}",

@@ -81,7 +81,7 @@ def on_test(advice: Advice, tests: Comparisons) -> str:
     if advice.accuracy.chosen is None or not claims[0][1].others:
         return ""
     claim, found = claims[0]
-    says = {"holds": "confirms that", "does not hold": "contradicts that", "cannot be told here": "cannot tell whether"}
+    says = {"holds": "confirms that", "does not hold": "contradicts that", "undecided": "cannot tell whether"}
     return f"The test {says[found.verdict]} {claim}."
 
 
@@ -176,8 +176,8 @@ def unreached_words(study: Study) -> str:
         for figures in study.figures(run, "valid").values()
     )
     counts = Counter(f"{run.config['method']} on {run.config['dataset']}" for run in missed)
-    told = listed([f"{name} ({count} {'run' if count == 1 else 'runs'})" for name, count in counts.items()])
+    methods = listed([f"{name} ({count} {'run' if count == 1 else 'runs'})" for name, count in counts.items()])
     return (
-        f"No setting of the dial reaches Balance {asked:g} on validation for {told}; the most among"
+        f"No setting of the dial reaches Balance {asked:g} on validation for {methods}; the most among"
         f" these is {most[0]:.3f} ({most[1]}). These runs are kept, at dial 0: ask for less, or for --dial auto."
     )

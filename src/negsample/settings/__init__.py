@@ -13,7 +13,7 @@ from negsample.settings.model import (
     GRU4RecSettings,
     ModelSettings,
     SASRecSettings,
-    table_for,
+    default_table,
 )
 from negsample.settings.run import RunSettings, is_run_setting, run_settings, setting_fields
 
@@ -32,9 +32,9 @@ __all__ = [
     "TrainingSettings",
     "canonical_json",
     "checked",
+    "default_table",
     "fingerprint",
     "is_run_setting",
     "run_settings",
     "setting_fields",
-    "table_for",
 ]

@@ -75,6 +75,6 @@ BACKBONES: Registry[type[ModelSettings]] = Registry(
 """The settings of each backbone, by its name."""
 
 
-def table_for(items: int) -> Literal["dense", "rows"]:
+def default_table(items: int) -> Literal["dense", "rows"]:
     """The table that is faster for a catalogue of so many items."""
     return "rows" if items >= ROWS_FROM else "dense"

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from negsample.errors import InputError
 from negsample.settings.base import checked
 from negsample.settings.groups import EvaluationSettings, MachineSettings, TrainingSettings
-from negsample.settings.model import BACKBONES, DEFAULT_BACKBONE, GROUPS, ModelSettings, table_for
+from negsample.settings.model import BACKBONES, DEFAULT_BACKBONE, GROUPS, ModelSettings, default_table
 
 
 class RunSettings(NamedTuple):
@@ -30,7 +30,7 @@ class RunSettings(NamedTuple):
         Settings of the machine do not, nor ``k``: epochs are chosen at 10, which is always one of them.
         """
         resolved = self.resolved()
-        if self.model.table == table_for(items):
+        if self.model.table == default_table(items):
             resolved = resolved.model_replaced(table=None)
         usual, same = run_settings(backbone=self.model.backbone).flat(), {"k", *MachineSettings.model_fields}
         found = {key: value for key, value in resolved.flat().items() if value != usual[key] and key not in same}
@@ -61,7 +61,7 @@ class RunSettings(NamedTuple):
 
     def table(self, items: int) -> Literal["dense", "rows"]:
         """The table that is taken for a catalogue of so many items."""
-        return self.model.table or table_for(items)
+        return self.model.table or default_table(items)
 
 
 def setting_fields(backbone: str = DEFAULT_BACKBONE) -> dict[str, FieldInfo]:

@@ -91,7 +91,7 @@ def check_adds(out: Path, earlier: Earlier, jobs: Sequence[Job], note: Mapping[s
     Raises:
         InputError: names what differs, with both values.
     """
-    found = differences(earlier, jobs, note)
+    found = other_settings(earlier, jobs, note)
     if found and has_work(out, earlier):
         raise InputError(
             f"{out} holds a study of other settings ({_listed(found)}); choose another --out, or add --replace, which "
@@ -99,9 +99,9 @@ def check_adds(out: Path, earlier: Earlier, jobs: Sequence[Job], note: Mapping[s
         )
 
 
-def differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any]) -> list[str]:
+def other_settings(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any]) -> list[str]:
     """In what ``jobs`` are of another study than the ``earlier`` one, in words; see :func:`check_adds`."""
-    return list(dict.fromkeys(_differences(earlier, jobs, note)))
+    return list(dict.fromkeys(_other_settings(earlier, jobs, note)))
 
 
 def has_work(out: Path, earlier: Earlier) -> bool:
@@ -110,7 +110,7 @@ def has_work(out: Path, earlier: Earlier) -> bool:
     return trained or any(out.glob("runs/.*.unfinished/state.pt"))
 
 
-def _differences(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any]) -> Iterator[str]:
+def _other_settings(earlier: Earlier, jobs: Sequence[Job], note: Mapping[str, Any]) -> Iterator[str]:
     for data in {job.data.name: job.data for job in jobs}.values():
         before = earlier.manifests.get(data.name)
         if before is not None and before["fingerprint"] != data.fingerprint:

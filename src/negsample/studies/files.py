@@ -25,7 +25,7 @@ from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job
 from negsample.runs.machine import machine
 from negsample.runs.study_file import StudyFile
-from negsample.studies.earlier import check_adds, differences, has_work, read_earlier, remove_earlier
+from negsample.studies.earlier import check_adds, has_work, other_settings, read_earlier, remove_earlier
 
 _CURVE_POINTS = 400
 
@@ -46,7 +46,7 @@ def write_study(
         InputError: there is a study of other settings, or a file of it is damaged.
     """
     every, earlier = [*jobs, *oversampling], read_earlier(out)
-    if differences(earlier, every, note) and (replace or not has_work(out, earlier)):
+    if other_settings(earlier, every, note) and (replace or not has_work(out, earlier)):
         remove_earlier(out, earlier, every)
         earlier = read_earlier(out)
     check_adds(out, earlier, every, note)

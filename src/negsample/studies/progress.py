@@ -70,7 +70,7 @@ class _Bar:
         self._done[part] = max(done, self._done.get(part, 0.0))
         self.live.update(self._task, completed=sum(self._done.values()), description=line)
 
-    def tell(self, line: str) -> None:
+    def on_line(self, line: str) -> None:
         """Say ``line`` above the bar."""
         self.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -85,7 +85,7 @@ class Progress:
         self._last: dict[str, Epoch] = {}
         self._best: dict[str, float] = {}
         self._done: set[str] = set()
-        self.begin, self.tell = bar.live.start, bar.tell
+        self.begin, self.on_line = bar.live.start, bar.on_line
 
     def watch(self, job: Job, epoch: Epoch | Failed | None) -> None:
         """An epoch of ``job`` is over, or with None the job; or it failed."""
@@ -115,14 +115,14 @@ class Progress:
             self.tell(f"{what}: finished before")
 
     def _say(self, line: str) -> None:
-        self.tell(f"[{len(self._done)}/{len(self._left)}] {line}")
+        self.on_line(f"[{len(self._done)}/{len(self._left)}] {line}")
 
 
 class TuningProgress:
     """A live line over all trials of some searches; a line for each trial that is done."""
 
     def __init__(self, bar: _Bar, tunings: Sequence[Tuning]) -> None:
-        self._bar, self.tell = bar, bar.tell
+        self._bar, self.on_line = bar, bar.on_line
         self._bar.set_total(sum(each.planned * _work(each.job) for each in tunings))
         self._best: dict[str, float] = {}
 
@@ -145,7 +145,7 @@ class TuningProgress:
         best = f", best so far {100 * self._best[tuning.stem]:.2f} %" if tuning.stem in self._best else ""
         params = ", ".join(f"{key} {each:.4g}" for key, each in trial.params.items())
         state = "" if trial.state == "complete" else f" ({trial.state} after {trial.epochs} epochs)"
-        self.tell(f"{name}: {params}: {value}{state}{best}")
+        self.on_line(f"{name}: {params}: {value}{state}{best}")
 
 
 def _work(job: Job) -> float:

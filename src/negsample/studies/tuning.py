@@ -84,7 +84,7 @@ def tune_all(
     at_once: int = 1,
     on: Backend = LOCAL,
     watch: Callable[[Tuning, Any], None] = lambda tuning, said: None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
     failed: dict[tuple[str, str], str] | None = None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``; returns the best settings of each, by dataset and method.
@@ -95,7 +95,7 @@ def tune_all(
             what they try does not depend on which is faster.
         on: where they are done.
         watch: called with what a tuning reports (see :meth:`Tuning.run`), and with None when it is done.
-        tell: called with other messages, a line at a time.
+        on_line: called with other messages, a line at a time.
         failed: where to note, by dataset and method, why a search found nothing; None: that is an error, at the end.
 
     Raises:
@@ -112,7 +112,7 @@ def tune_all(
             else:
                 watch(some_of_them[number], message)
 
-        run_tasks(some_of_them, on_message, tell, **where)
+        run_tasks(some_of_them, on_message, on_line, **where)
 
     left = [each for each in tunings if each.left]
     do([each for each in tunings if not each.left])  # reported here: no process is worth it

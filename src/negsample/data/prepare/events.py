@@ -20,18 +20,18 @@ DTYPES = {"users": np.uint32, "items": np.uint32, "times": np.int64}
 _LARGEST = 2**31 - 1  # distinct ids
 
 
-class Events(NamedTuple):
+class EventColumns(NamedTuple):
     """n events: ``users`` and ``items`` as whole numbers, ``times`` in microseconds since 1970."""
 
     users: NDArray[np.uint32]
     items: NDArray[np.uint32]
     times: NDArray[np.int64]
 
-    def take(self, which: Any) -> Events:
+    def take(self, which: Any) -> EventColumns:
         """Those at ``which``: a slice, a mask or indices."""
-        return Events(self.users[which], self.items[which], self.times[which])
+        return EventColumns(self.users[which], self.items[which], self.times[which])
 
-    def blocks(self) -> Iterator[Events]:
+    def blocks(self) -> Iterator[EventColumns]:
         """All of them, a block at a time."""
         return (self.take(block) for block in blocks.slices(len(self.times)))
 
@@ -56,7 +56,7 @@ class Codes:
         return text.cast(self._dtype).alias("id")
 
 
-def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
+def read_events(log: Log, folder: Path) -> tuple[EventColumns, pl.Series, pl.Series]:
     """One pass over ``log`` into flat files in ``folder``; in memory are a block of events and the distinct ids.
 
     A log that cannot be read, or has other types than a :class:`~negsample.data.log.read.Log`, is refused.
@@ -78,7 +78,7 @@ def read_events(log: Log, folder: Path) -> tuple[Events, pl.Series, pl.Series]:
         """Whether to stop, as writing failed."""
         nulls[:] += batch.null_count().row(0)
         if len(batch) and not nulls.any():
-            some = Events(*(column.to_numpy() for column in batch))
+            some = EventColumns(*(column.to_numpy() for column in batch))
             largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
             try:
                 append(files, some)
@@ -104,7 +104,7 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
         raise InputError(f"log {log.name}: time must be Int64 microseconds without nulls, got {schema['time']}")
 
 
-def save_columns(events: Iterable[Events], n: int, folder: Path, names: Sequence[str]) -> None:
+def save_columns(events: Iterable[EventColumns], n: int, folder: Path, names: Sequence[str]) -> None:
     """Columns of ``n`` events, as ``np.save`` writes them: ``by_time_items`` and ``items`` are the items as int32."""
     columns = {name: (name.rpartition("_")[2], np.int32 if name.endswith("items") else np.int64) for name in names}
     with ExitStack() as stack:
@@ -125,14 +125,14 @@ def flat_files(folder: Path) -> Iterator[list[BinaryIO]]:
         yield [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
 
 
-def append(files: list[BinaryIO], events: Events) -> None:
+def append(files: list[BinaryIO], events: EventColumns) -> None:
     """Writes ``events`` where ``files`` stand."""
     for file, column, dtype in zip(files, events, DTYPES.values(), strict=True):
         file.write(np.ascontiguousarray(column, dtype).data)
 
 
-def map_events(folder: Path) -> Events:
+def map_events(folder: Path) -> EventColumns:
     """The events in the flat files of ``folder``."""
     if not (folder / "times").stat().st_size:  # nothing can be mapped
-        return Events(*(np.zeros(0, dtype) for dtype in DTYPES.values()))
-    return Events(*(np.memmap(folder / name, dtype, mode="r") for name, dtype in DTYPES.items()))
+        return EventColumns(*(np.zeros(0, dtype) for dtype in DTYPES.values()))
+    return EventColumns(*(np.memmap(folder / name, dtype, mode="r") for name, dtype in DTYPES.items()))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from negsample.data import blocks
 from negsample.data.arrays import Arrays
 from negsample.data.log.times import iso
-from negsample.data.manifest import Cohort, Manifest
+from negsample.data.manifest import CohortFacts, Manifest
 from negsample.data.popularity import COHORTS, cohorts, median_percent, users_of_items
 from negsample.data.split import TEST, TRAIN, VALID
 from negsample.errors import InputError
@@ -88,11 +88,11 @@ def _repeats(users: Counts, items: Counts, moments: Counts, part: NDArray[np.int
     return np.array([(each[test] & measured).sum() for each in found])
 
 
-def _cohorts(counts: Counts, test_of_item: Counts, users_of_item: Counts, users: int) -> dict[str, Cohort]:
+def _cohorts(counts: Counts, test_of_item: Counts, users_of_item: Counts, users: int) -> dict[str, CohortFacts]:
     cohort = cohorts(counts)
     mpu = median_percent(users_of_item, users, cohort)
     return {
-        name: Cohort(
+        name: CohortFacts(
             items=int((cohort == which).sum()),
             item_share=float((cohort[1:] == which).mean()),
             train_events=int(counts[cohort == which].sum()),

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from negsample.data import blocks
-from negsample.data.prepare.events import DTYPES, Events, append, flat_files, map_events, save_columns
+from negsample.data.prepare.events import DTYPES, EventColumns, append, flat_files, map_events, save_columns
 
 Column = NDArray[np.signedinteger[Any]]
 
@@ -30,7 +30,7 @@ times of all events by item, then by time. ``by_time_items``, ``by_time_times``:
 _BINS = 1 << 20  # of time; events of one are sorted at once
 
 
-def by_user(events: Iterable[Events], offsets: NDArray[np.int64], folder: Path) -> Iterator[Events]:
+def by_user(events: Iterable[EventColumns], offsets: NDArray[np.int64], folder: Path) -> Iterator[EventColumns]:
     """The same events in the order of user, time and their own, some users at a time.
 
     In memory are a quarter of a block of events, or those of one user who has more.
@@ -51,11 +51,11 @@ def by_user(events: Iterable[Events], offsets: NDArray[np.int64], folder: Path) 
     for start, stop in pairwise(starts):
         some = partitioned.take(slice(start, stop))
         frame = pl.DataFrame({name: np.asarray(column) for name, column in some._asdict().items()})
-        yield Events(*(column.to_numpy() for column in frame.sort("users", "times", maintain_order=True)))
+        yield EventColumns(*(column.to_numpy() for column in frame.sort("users", "times", maintain_order=True)))
 
 
 def _partition(
-    events: Iterable[Events], range_U: NDArray[np.unsignedinteger[Any]], starts: NDArray[np.int64], folder: Path
+    events: Iterable[EventColumns], range_U: NDArray[np.unsignedinteger[Any]], starts: NDArray[np.int64], folder: Path
 ) -> None:
     """Each range's events from its start on, in the order they come."""
     ends = starts[:-1].copy()
@@ -97,9 +97,9 @@ def write_index(items: Column, times: Column, width: int, folder: Path, scratch:
     save_columns(by_time, len(times), folder, ("by_time_items", "by_time_times"))
 
 
-def _keyed(items: Column, times: Column, low: int, shift: int, by_time: bool = False) -> Iterator[Events]:
+def _keyed(items: Column, times: Column, low: int, shift: int, by_time: bool = False) -> Iterator[EventColumns]:
     """The events a block at a time, with what they are sorted by in the place of their users."""
     for block in blocks.slices(len(times)):
         some, moments = items[block].astype(np.uint32), np.asarray(times[block])
         key = ((moments - low) >> shift).astype(np.uint32) if by_time else some
-        yield Events(key, some, moments)
+        yield EventColumns(key, some, moments)

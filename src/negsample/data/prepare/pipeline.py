@@ -19,7 +19,7 @@ from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Manifest
 from negsample.data.names import printable, safe_name
-from negsample.data.prepare.events import Events, save_columns
+from negsample.data.prepare.events import EventColumns, save_columns
 from negsample.data.prepare.facts import check_useful, count_events, notes_on_events
 from negsample.data.prepare.order import by_user, write_index
 from negsample.data.prepare.selection import Selection, select
@@ -135,11 +135,11 @@ def _in_order(ids: pl.Series, used: NDArray[np.bool_]) -> NDArray[np.uint32]:
     return order[used[order]]
 
 
-def _numbered(chosen: Selection, users: NDArray[np.uint32], items: NDArray[np.uint32]) -> Iterator[Events]:
+def _numbered(chosen: Selection, users: NDArray[np.uint32], items: NDArray[np.uint32]) -> Iterator[EventColumns]:
     """The rows that are kept; for codes their positions in ``users`` and ``items``, from 0 and from 1."""
     number_U, number_V = np.zeros(len(chosen.user_ids), np.uint32), np.zeros(len(chosen.item_ids), np.uint32)
     number_U[users] = np.arange(len(users))
     number_V[items] = np.arange(1, len(items) + 1)
     for some in chosen.events.blocks():
         stay = some.take(chosen.kept[some.items])
-        yield Events(number_U[stay.users], number_V[stay.items], stay.times)
+        yield EventColumns(number_U[stay.users], number_V[stay.items], stay.times)

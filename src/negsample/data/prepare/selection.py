@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from negsample.data.blocks import tally
 from negsample.data.log.read import Log
 from negsample.data.log.times import iso
-from negsample.data.prepare.events import Events, append, flat_files, map_events, read_events
+from negsample.data.prepare.events import EventColumns, append, flat_files, map_events, read_events
 from negsample.data.split import TRAIN, Cuts, find_cuts, parts_by_block
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
@@ -27,7 +27,7 @@ class Selection(NamedTuple):
     log, by code. ``notes``: on rows that are left out. ``facts``: for the manifest.
     """
 
-    events: Events
+    events: EventColumns
     cuts: Cuts
     kept: NDArray[np.bool_]
     train_counts: Ints
@@ -60,8 +60,8 @@ def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
 
 
 def _frequent(
-    events: Events, sizes: tuple[int, int], settings: PrepareSettings, name: str, scratch: Path
-) -> tuple[Events, list[str]]:
+    events: EventColumns, sizes: tuple[int, int], settings: PrepareSettings, name: str, scratch: Path
+) -> tuple[EventColumns, list[str]]:
     """The events of frequent users and items, and a note on the others if there are any."""
     n = len(events.times)
     users, items = tally(events.users, sizes[0]), tally(events.items, sizes[1])

@@ -20,7 +20,7 @@ _COUNTS = ("random_negatives", "popularity_negatives", "in_batch_negatives", "ke
 _OF_TRAINING = {"batch_size": int, "learning_rate": float, "max_length": int, "dropout": float}
 
 
-class Settings(NamedTuple):
+class PublishedSettings(NamedTuple):
     """What was published for a method on a dataset: settings of training, and numbers of negatives by kind."""
 
     training: dict[str, int | float]
@@ -43,11 +43,11 @@ class PublishedCohort(NamedTuple):
 
 
 @cache
-def settings_of(dataset: str, method: str) -> Settings:
+def published_settings(dataset: str, method: str) -> PublishedSettings:
     """Of one of ``DATASETS`` and the paper's six methods."""
     (row,) = (each for each in _rows("hyperparameters.csv") if (each["dataset"], each["method"]) == (dataset, method))
     counts = {key: int(row[key] or 0) for key in _COUNTS}
-    return Settings(
+    return PublishedSettings(
         {key: kind(row[key]) for key, kind in _OF_TRAINING.items()},
         {key: count for key, count in counts.items() if count},
     )
