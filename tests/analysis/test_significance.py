@@ -227,7 +227,7 @@ def test_with_one_run_a_method_nothing_is_tested_nor_marked(tmp_path: Path) -> N
     }
     page = html.unescape(write_report(folder).read_text())
     assert "†" not in page.split("<main>")[1].split("</main>")[0]
-    assert "no difference was tested" in page
+    assert "No difference was tested for significance" in page
 
 
 def test_a_method_that_ran_once_is_not_tested_and_the_others_are(tmp_path: Path) -> None:
