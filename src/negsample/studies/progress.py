@@ -112,7 +112,7 @@ class Progress:
         else:
             self._left.pop(name, None)
             self._bar.set_total(sum(self._left.values()))
-            self.tell(f"{what}: finished before")
+            self.on_line(f"{what}: finished before")
 
     def _say(self, line: str) -> None:
         self.on_line(f"[{len(self._done)}/{len(self._left)}] {line}")
