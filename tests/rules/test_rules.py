@@ -13,7 +13,7 @@ from negsample.errors import InputError
 from negsample.evaluation.by_rule import choose, rank_by_rule
 from negsample.evaluation.evaluate import evaluate
 from negsample.evaluation.queries import queries
-from negsample.rules import EASE, Asked, ItemKNN, RecentPop, Repeat, RepeatRecent
+from negsample.rules import EASE, Asked, ItemKNN, RecentPop, Repeat, RepeatRecent, item_knn
 from negsample.rules import ease as ease_module
 from negsample.rules.ease import ease_matrix
 from negsample.rules.rule import binary_users, cut_time
@@ -114,7 +114,9 @@ def users_who_have(data, part):
 
 
 @pytest.mark.parametrize(("part", "history"), CASES)
-def test_item_knn_by_its_formula(data, part, history):
+@pytest.mark.parametrize("pairs", [0, 10**8])
+def test_item_knn_by_its_formula(monkeypatch, data, part, history, pairs):
+    monkeypatch.setattr(item_knn, "PAIRS", pairs)
     _, asked = asked_of(data, part, history)
     having = users_who_have(data, part)
     found = ItemKNN(data).scorer(part, 0.0)(asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp  # type: ignore[import-untyped]
 from torch import nn
 
+from negsample.batches.windows import Ints
 from negsample.data.dataset import Dataset
 from negsample.rules.rule import Asked, Floats, Part, Scorer, binary_users, history_events, not_chosen
 
@@ -17,14 +18,16 @@ LAST = 10
 """Events of a history that count."""
 FADING = 0.8
 """What an event counts of the one after it."""
+PAIRS = 10**8
+"""Of two items of a user: up to so many, over all users, similarities are computed once, and in at most 0.8 GB."""
 
 
 class ItemKNN(nn.Module):
     """Scores an item by its similarity to the last 10 of the history, each weighted by ``0.8^age``.
 
     The similarity of two items is ``c_ij / sqrt((c_i + 1) (c_j + 1))``, of the users who have both and either when the
-    part begins; an item has none to itself. Similarities are computed for the items that a block of queries asks for,
-    so that memory holds the events twice, and the neighbours of some items.
+    part begins; an item has none to itself. With more than ``PAIRS`` similarities are computed for the items that a
+    block of queries asks for, so that memory holds the events twice, and the neighbours of some items.
     """
 
     choices: Sequence[float] = (0.0,)
@@ -44,19 +47,26 @@ class ItemKNN(nn.Module):
         data = self._data
 
         @cache
-        def fitted() -> tuple[Any, Any, Floats]:
+        def fitted() -> Callable[[Ints], Any]:
             of_users = binary_users(data, part)
             of_items = of_users.T.tocsr()
-            return of_users, of_items, np.sqrt(np.diff(of_items.indptr) + 1.0)
+            norms = np.sqrt(np.diff(of_items.indptr) + 1.0)
+
+            def similar(which: Ints) -> Any:
+                near = (of_items[which] @ of_users).tocsr()
+                own = which[np.repeat(np.arange(len(which)), np.diff(near.indptr))]
+                near.data = np.where(near.indices == own, 0, near.data / (norms[own] * norms[near.indices]))
+                return near
+
+            if (np.diff(of_users.indptr).astype(np.float64) ** 2).sum() > PAIRS:
+                return similar
+            every = similar(np.arange(data.catalogue_size + 1))
+            return lambda which: every[which]
 
         def scores(asked: Asked) -> Floats:
-            of_users, of_items, norms = fitted()
             queries, items, ages = history_events(data, asked, LAST)
             which, column = np.unique(items, return_inverse=True)
             weights = sp.csr_matrix((FADING**ages, (queries, column)), (len(asked.users_Q), len(which)))
-            near = (of_items[which] @ of_users).tocsr()
-            row = np.repeat(np.arange(len(which)), np.diff(near.indptr))
-            near.data = np.where(near.indices == which[row], 0, near.data / (norms[which[row]] * norms[near.indices]))
-            return np.asarray((weights @ near)[:, 1:].toarray())
+            return np.asarray((weights @ fitted()(which))[:, 1:].toarray())
 
         return scores
