@@ -33,6 +33,14 @@ Preset = Annotated[
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the users. (default: 20, or the preset's)")]
+Refit = Annotated[
+    bool | None,
+    typer.Option(
+        "--refit/--no-refit",
+        help="After epoch and dial are chosen on validation, train anew on train and validation for as many epochs, "
+        "and test that model. (default: no)",
+    ),
+]
 OutStudy = Annotated[
     Path, typer.Option("--out", help="Folder of the study; the same command resumes an interrupted one.")
 ]
@@ -165,15 +173,18 @@ def settings_of(
     changes: list[str] | None,
     cutoffs: str | None = None,
     common: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    refit: bool | None = None,
 ) -> Given:
-    """What ``--epochs``, ``--set`` and ``--k`` come to; ``common``: settings of a preset, where they say nothing else.
+    """What ``--epochs``, ``--refit``, ``--set`` and ``--k`` come to; ``common``: settings of a preset, where they say nothing else.
 
     Raises:
         InputError: a key is unknown or given twice, or a value breaks its rule.
     """
     from negsample.methods import POPREC, negative_settings, split_settings
 
-    given: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    options = {"epochs": epochs, "refit": refit}
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     for change in [*(changes or []), *([] if cutoffs is None else [f"k={cutoffs}"])]:
         key, equals, text = change.partition("=")
         if not equals:

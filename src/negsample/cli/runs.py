@@ -17,6 +17,7 @@ from negsample.cli.options import (
     MethodName,
     Plugins,
     Preset,
+    Refit,
     Seed,
     settings_of,
 )
@@ -58,6 +59,7 @@ def train_command(
     seed: Seed = 0,
     preset: Preset = "default",
     dial: Dial = "none",
+    refit: Refit = None,
     changes: Changes = None,
     cutoffs: Cutoffs = None,
     plugins: Plugins = None,
@@ -80,7 +82,7 @@ def train_command(
     from negsample.studies.study import plan
 
     chosen_preset = PRESETS[preset]
-    settings, negatives, given = settings_of(epochs, changes, cutoffs, chosen_preset.training)
+    settings, negatives, given = settings_of(epochs, changes, cutoffs, chosen_preset.training, refit=refit)
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")

@@ -20,6 +20,7 @@ from negsample.cli.options import (
     OutStudy,
     Plugins,
     Preset,
+    Refit,
     Seed,
     settings_of,
     whole_numbers,
@@ -54,6 +55,7 @@ def compare_command(
         ),
     ] = None,
     dial: Dial = "none",
+    refit: Refit = None,
     *,
     doing: Doing,
     changes: Changes = None,
@@ -71,7 +73,7 @@ def compare_command(
 
     chosen = PRESETS[preset]
     check_untuned(chosen, tune_trials)
-    given = settings_of(epochs, changes, cutoffs, chosen.training)
+    given = settings_of(epochs, changes, cutoffs, chosen.training, refit=refit)
     asked = list(PAPER_SIX) if methods is None else method_names(methods)
     factors = whole_numbers("--oversampling", oversampling)
     parse_choice(dial)
@@ -119,6 +121,7 @@ def tune_command(
     ],
     epochs: Epochs = None,
     seed: Seed = 0,
+    refit: Refit = None,
     changes: Changes = None,
     plugins: Plugins = None,
     *,
@@ -135,7 +138,7 @@ def tune_command(
     from negsample.studies.forecast import forecast
     from negsample.studies.tuning import check_alone, plan_tunings, write_best
 
-    settings, negatives, given = settings_of(epochs, changes)
+    settings, negatives, given = settings_of(epochs, changes, refit=refit)
     names = method_names(method)
     if len(names) > 1 or is_baseline(names[0]):
         raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")
@@ -148,7 +151,8 @@ def tune_command(
     check_alone(tuning)
     print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     tuned([tuning], 1, LOCAL)
-    print_best(out, tuning, command_to_train(dataset, preparing, tuned_job(tuning.job, tuning.best().params)))
+    best = tuned_job(tuning.job, {"refit": settings.training.refit, **tuning.best().params})
+    print_best(out, tuning, command_to_train(dataset, preparing, best))
     out.plain(f"Best: {write_best(tuning)}")
 
 

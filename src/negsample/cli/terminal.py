@@ -72,13 +72,16 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
             in_time(line.seconds if line.runs else line.trial_seconds),
         )
     out.print(table)
-    if ahead.searching:
-        whole = f"at most about {in_time(ahead.seconds)}, of which the trials {in_time(ahead.searching)},"
+    if ahead.searching or ahead.refits:
+        trials = f", of which the trials {in_time(ahead.searching)}," if ahead.searching else ""
+        whole = f"at most about {in_time(ahead.seconds)}{trials}"
     else:
         whole = f"about {in_time(ahead.seconds)}"
     threads = "1 thread" if ahead.threads == 1 else f"{ahead.threads} threads"
     how = f"with {threads}, as it will run" if here else "on this machine"
     said = [f"In all {whole} and {in_bytes(ahead.memory)}, by steps measured just now {how}."]
+    if ahead.refits:
+        said.append("A run with refit trains for the chosen epochs again: at most twice as many steps.")
     if (busy := ahead.busy) is not None:
         said.append(f"Other processes used {busy.others:.1f} of {busy.cores} cores meanwhile.")
         if busy.much:
@@ -109,6 +112,11 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
         f"{metrics['train_seconds']:.1f} s of training",
         highlight=False,
     )
+    if metrics["age_days"] is not None:
+        refit = metrics["refit"] and f"refitted on train and validation for {metrics['refit']['epochs']} epochs"
+        before = metrics["refit"] and f" (NDCG@10 before {_percent(metrics['test_before_refit']['ndcg@10'])} %)"
+        words = f"{refit or 'trained on train alone'}{before or ''}; median age at test {metrics['age_days']:.3g} days"
+        out.print(f"The tested model was {words}.", highlight=False)
     if metrics.get("dial_choice", "none") != "none":
         out.print(f"Dial {metrics['dial']:g} (asked for: {metrics['dial_choice']})", highlight=False, markup=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from io import BytesIO
@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.data import blocks
 from negsample.data.arrays import map_arrays, map_known
 from negsample.data.known import Known
 from negsample.data.manifest import MANIFEST, Manifest
@@ -50,7 +51,7 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets the folder, and maps the arrays itself."""
-        return _opened_again, (self.folder.absolute(), self.fingerprint)
+        return _opened_again, (self.folder.absolute(), self.fingerprint, self.train_ends is self.valid_ends)
 
     def __repr__(self) -> str:
         return f"Dataset({', '.join(f'{name}: {value}' for name, value in self._summary().items())})"
@@ -112,6 +113,17 @@ class Dataset:
         """What is known at a time; see :class:`negsample.data.known.Known`."""
         return map_known(self.folder, self.items, self.times, self.catalogue_size)
 
+    def with_validation(self) -> Dataset:
+        """The same with validation as part of train, and no validation events: what a refit is trained on."""
+        counts = np.array(self.train_counts)
+        for first, last in blocks.user_blocks(np.asarray(self.offsets), blocks.BLOCK):
+            begin, end = int(self.offsets[first]), int(self.offsets[last])
+            bounds = (np.asarray(ends[first:last]) - begin for ends in (self.train_ends, self.valid_ends))
+            starts_N, stops_N = (np.bincount(each, minlength=end - begin + 1) for each in bounds)
+            inside_N = np.cumsum(starts_N - stops_N)[: end - begin] > 0
+            np.add.at(counts, self.items[begin:end][inside_N], 1)
+        return replace(self, train_ends=self.valid_ends, train_counts=counts)
+
     def user_ids(self) -> pl.Series:
         """(U,) the log's id of each user."""
         return self._ids("user", self.users)
@@ -165,7 +177,7 @@ def open_dataset(folder: str | Path, *, verify: bool = True) -> Dataset:
     return Dataset(folder, manifest, **map_arrays(listed, manifest))
 
 
-def _opened_again(folder: Path, expected: str) -> Dataset:
+def _opened_again(folder: Path, expected: str, with_validation: bool) -> Dataset:
     """In another process, after this one has compared the checksums."""
     data = open_dataset(folder, verify=False)
     if data.fingerprint != expected:
@@ -173,4 +185,4 @@ def _opened_again(folder: Path, expected: str) -> Dataset:
             f"the dataset in {folder} has fingerprint {data.fingerprint}, and {expected} where the command was "
             "started; put it on a file system that all machines share"
         )
-    return data
+    return data.with_validation() if with_validation else data

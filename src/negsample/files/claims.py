@@ -83,7 +83,9 @@ def scratch_in(place: Path) -> Path:
 
 def empty(place: Path) -> None:
     """Remove what lies there, by whom it is claimed: the state first, since it needs the rest. The claim stays."""
-    for path in sorted(place.glob("*"), key=lambda each: each.name != "state.pt"):
+    for state in place.rglob("state.pt"):
+        state.unlink(missing_ok=True)
+    for path in place.glob("*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         elif path.name != "lock":

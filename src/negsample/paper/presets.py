@@ -13,7 +13,7 @@ from negsample.paper.published import DATASETS, published_settings
 STANDS_IN = "amazon-beauty"
 """Whose published settings are taken for data that the paper does not have."""
 
-_COMMON = {"epochs": 200, "eval_every": 25, "oversampling_factor": 30}
+_COMMON = {"epochs": 200, "eval_every": 25, "oversampling_factor": 30, "refit": False}
 
 
 class Preset(NamedTuple):

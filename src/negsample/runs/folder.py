@@ -33,8 +33,26 @@ class Config(BaseModel):
     identity: dict[str, Any]
 
 
+class Refit(BaseModel):
+    """That a model was trained anew on train and validation: for so many ``epochs``, which took ``seconds`` (of
+    ``train_seconds``), and in words of which model the figures are."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    epochs: int
+    seconds: float
+    valid_is_of: str = "the model before the refit"
+    test_is_of: str = "the refitted model"
+    test_before_refit_is_of: str = "the model before the refit"
+
+
 class Metrics(BaseModel):
-    """``metrics.json``: figures at the dial that was chosen (see :mod:`negsample.runs.measure`), and what they took."""
+    """``metrics.json``: figures at the dial that was chosen (see :mod:`negsample.runs.measure`), and what they took.
+
+    ``age_days``: of the model that was tested, see :func:`negsample.runs.age.age_in_days`; null for a baseline.
+    With a ``refit`` (see :class:`Refit`) ``test`` is of the refitted model; ``valid`` and ``test_before_refit`` are of
+    the one that validation chose. Without one both are empty.
+    """
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -49,20 +67,26 @@ class Metrics(BaseModel):
     dial_reached: bool
     own_metrics: dict[str, str] = {}
     metric_kinds: dict[str, MetricKind] = {}
+    age_days: float | None = None
+    refit: Refit | dict[str, Any] = {}
+    test_before_refit: dict[str, Any] = {}
 
 
 class Grid(BaseModel):
-    """``dial.json``: what a run gave at each of G settings of the dial, ``betas``, ascending."""
+    """``dial.json``: what a run gave at each of G settings of the dial, ``betas``, ascending; ``test_before_refit`` is
+    empty without a refit."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
     betas: list[float] = Field(min_length=1)
     valid: list[dict[str, Any]]
     test: list[dict[str, Any]]
+    test_before_refit: list[dict[str, Any]] = []
 
     @model_validator(mode="after")
     def _are_of_the_same_settings(self) -> Grid:
-        if not len(self.betas) == len(self.valid) == len(self.test):
+        before = len(self.test_before_refit or self.test)
+        if not len(self.betas) == len(self.valid) == len(self.test) == before:
             raise ValueError("figures at other settings")
         return self
 

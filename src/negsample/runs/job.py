@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
-from safetensors.torch import save_file
 
 from negsample.data.dataset import Dataset
 from negsample.evaluation.by_rule import choose
@@ -25,9 +24,11 @@ from negsample.models.build import build_backbone
 from negsample.plugins import sources_of
 from negsample.random import generator
 from negsample.rules import is_rule
-from negsample.runs.folder import is_run, read_run, run_fingerprint
+from negsample.runs.age import age_in_days
+from negsample.runs.folder import Refit, is_run, read_run, run_fingerprint
 from negsample.runs.machine import forget_peak, machine, peak_memory
 from negsample.runs.measure import measure, write_measured
+from negsample.runs.weights import BEFORE_REFIT, MODEL, save_weights
 from negsample.scoring.dial import Choice
 from negsample.settings import RunSettings, canonical_json, fingerprint, is_run_setting, run_settings
 from negsample.training.checkpoint import Checkpoint
@@ -83,6 +84,15 @@ class Job(NamedTuple):
         return catalogue_of(self.data, model.max_length, device, windows=training.windows, targets=training.targets)
 
     @property
+    def refits(self) -> bool:
+        """Whether its model is trained anew on train and validation; a baseline is trained on nothing."""
+        return self.settings.training.refit and not is_baseline(self.method)
+
+    def refitted(self) -> Job:
+        """What a refit trains: the same on train and validation."""
+        return self._replace(data=self.data.with_validation())
+
+    @property
     def name(self) -> str:
         """The folder's name in a study; a long dataset name is cut, the fingerprint keeps it apart."""
         name = self.data.name.encode()[:_MAX_NAME].decode(errors="ignore")
@@ -124,8 +134,14 @@ def make_runs(
     untrained = is_baseline(jobs[0].method)
     fitted = [Fitted([], 0)] * len(jobs) if untrained else train_models(jobs, models, places, watch)
     scratches = [scratch_in(place) for place in places]
-    for job, model, result, scratch in zip(jobs, models, fitted, scratches, strict=True):
-        _write(job, model, result, scratch, dial, device)
+    refits: list[Fitted] | list[None] = [None] * len(jobs)
+    if jobs[0].refits:
+        for model, scratch in zip(models, scratches, strict=True):
+            save_weights(model, scratch / BEFORE_REFIT)
+        models = [build_model(job, device) for job in jobs]
+        refits = _refit(jobs, models, places, watch, [each.best_epoch for each in fitted])
+    for job, model, result, refit, scratch in zip(jobs, models, fitted, refits, scratches, strict=True):
+        _write(job, model, result, refit, scratch, dial, device)
     for job, folder, scratch in zip(jobs, folders, scratches, strict=True):  # at once: they are carried on together
         try:
             scratch.rename(folder)
@@ -134,12 +150,35 @@ def make_runs(
                 raise
 
 
-def train_models(
-    jobs: Sequence[Job], models: Sequence[Backbone], places: Sequence[Path], watch: Callable[[Job, Epoch], None]
+def _refit(
+    jobs: Sequence[Job],
+    models: Sequence[Backbone],
+    places: Sequence[Path],
+    watch: Callable[[Job, Epoch], None],
+    epochs: Sequence[int],
 ) -> list[Fitted]:
-    """Train the ``models`` of ``jobs``, which differ in their seeds alone; see :func:`make_runs`."""
+    """Train the new ``models`` of ``jobs`` on train and validation, for so many epochs each."""
+    inner = [place / "refit" for place in places]
+    for place in inner:
+        place.mkdir(exist_ok=True)
+    return train_models([job.refitted() for job in jobs], models, inner, watch, refit=epochs)
+
+
+def train_models(
+    jobs: Sequence[Job],
+    models: Sequence[Backbone],
+    places: Sequence[Path],
+    watch: Callable[[Job, Epoch], None],
+    *,
+    refit: Sequence[int] | None = None,
+) -> list[Fitted]:
+    """Train the ``models`` of ``jobs``, which differ in their seeds alone; see :func:`make_runs`.
+
+    ``refit``: for so many epochs each, without validation.
+    """
     first, device = jobs[0], models[0].table.weight.device
     catalogue = first.catalogue(device)
+    refits: Sequence[int | None] = refit or [None] * len(jobs)
     trainings = [
         TrainingState(
             model,
@@ -147,20 +186,30 @@ def train_models(
             seed=job.seed,
             watch=partial(watch, job),
             keep=place,
+            refit=epochs,
         )
-        for job, model, place in zip(jobs, models, places, strict=True)
+        for job, model, place, epochs in zip(jobs, models, places, refits, strict=True)
     ]
-    checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device))
+    checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device, refit))
     return fit_together(trainings, first.data, first.settings, checkpoint)
 
 
-def checkpoint_identity(jobs: Sequence[Job], device: torch.device) -> str:
+def checkpoint_identity(jobs: Sequence[Job], device: torch.device, refit: Sequence[int] | None = None) -> str:
     """What a training must have in common with one that was stopped, to go on from there with the same numbers."""
-    of = {"jobs": [job.identity() for job in jobs], "device": device.type}
+    of: dict[str, Any] = {"jobs": [job.identity() for job in jobs], "device": device.type}
+    of |= {} if refit is None else {"refit": list(refit)}
     return canonical_json(of | {name: version(name) for name in ("negsample", "torch")})
 
 
-def _write(job: Job, model: Backbone, fitted: Fitted, scratch: Path, dial: Choice, device: torch.device) -> None:
+def _write(
+    job: Job,
+    model: Backbone,
+    fitted: Fitted,
+    refit: Fitted | None,
+    scratch: Path,
+    dial: Choice,
+    device: torch.device,
+) -> None:
     versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
     config = job.config() | {
         "dataset_folder": str(job.data.folder.resolve()),
@@ -169,20 +218,24 @@ def _write(job: Job, model: Backbone, fitted: Fitted, scratch: Path, dial: Choic
         "machine": machine(),
     }
     write_json(scratch / "config.json", config)
-    lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in fitted.log]
-    (scratch / "log.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    logs = {"log.jsonl": fitted.log} | ({"refit.jsonl": refit.log} if refit else {})
+    for name, log in logs.items():
+        lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in log]
+        (scratch / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     if is_rule(model):
         choose(model, job.data, job.settings)
-    save_file(model.state_dict(), scratch / "model.safetensors")
-    (scratch / "model.safetensors").chmod(0o644)  # as the other files; safetensors has 0600
+    save_weights(model, scratch / MODEL)
     write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
-    measured = measure(job, model, dial, device)
-    last = fitted.log[-1] if fitted.log else None
+    measured = measure(job, model, dial, device, scratch)
+    last = [log[-1] for log in logs.values() if log]
+    steps, seconds = sum(each.steps for each in last), sum((each.seconds for each in last), 0.0)
     training = {
         "best_epoch": fitted.best_epoch,
-        "train_seconds": last.seconds if last else 0.0,
-        "steps_per_second": last and last.steps / last.seconds,
+        "train_seconds": seconds,
+        "steps_per_second": steps / seconds if last else None,
         "peak_memory_bytes": peak_memory(device),
+        "age_days": age_in_days((job.refitted() if refit else job).data) if last else None,
+        "refit": Refit(epochs=refit.best_epoch, seconds=refit.log[-1].seconds).model_dump() if refit else {},
     }
     write_measured(scratch, measured, dial, training)
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from safetensors.torch import load_file
-
 from negsample.data.dataset import Dataset, open_dataset
 from negsample.errors import InputError, guarded
-from negsample.files.checksums import LIST, read_list
 from negsample.models import Backbone
 from negsample.plugins import check_sources
 from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.weights import load_weights
 from negsample.settings import run_settings
 
 
 class LoadedRun(NamedTuple):
     """A finished run, read back.
 
-    ``run``: its configuration, figures and log. ``job``: dataset, method, seed and settings. ``model``: as trained, on
-    the GPU where there is one.
+    ``run``: its configuration, figures and log. ``job``: dataset, method, seed and settings. ``model``: as tested (with
+    a refit, the refitted one), on the GPU where there is one.
     """
 
     run: Run
@@ -51,14 +49,8 @@ def load_run(folder: Path, data: Dataset | None = None) -> LoadedRun:
     check_sources(f"the run in {folder}", run.config.get("plugins", {}), **parts)
     settings = run_settings(**run.config["settings"])
     job = Job(data or _dataset_of(run), run.config["method"], run.config["seed"], settings, run.config["negatives"])
-    device = default_device()
-    model = build_model(job, device)
-    listed = read_list(folder / LIST, "run")
-    listed.check("model.safetensors")
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
-    except Exception as error:  # safetensors and torch each have errors of their own
-        raise listed.damaged("model.safetensors", error) from None
+    model = build_model(job, default_device())
+    load_weights(model, folder)
     return LoadedRun(run, job, model)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from negsample.errors import InputError
-from negsample.evaluation.evaluate import Model, evaluate_by_dial
+from negsample.evaluation.evaluate import Evaluation, evaluate_by_dial
 from negsample.evaluation.metrics import own_kinds, own_metrics
 from negsample.evaluation.queries import Part
 from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting
+from negsample.models import Backbone
 from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Grid, Metrics, Run, read_grid, read_ranks
+from negsample.runs.weights import BEFORE_REFIT, load_weights
 from negsample.scoring.dial import BETAS, NO_DIAL, Choice, Dials, dials
 
 if TYPE_CHECKING:
@@ -41,17 +43,34 @@ class Chosen(NamedTuple):
     unreached: str | None
 
 
-def measure(job: Job, model: Model, choice: Choice, device: torch.device) -> Measured:
+def measure(job: Job, model: Backbone, choice: Choice, device: torch.device, folder: Path) -> Measured:
     """Measure the trained ``model`` of ``job`` on validation and test, at every setting of the dial and at the number
-    that is asked for. A baseline has no dial, and is measured as it is."""
-    grid: Dials = NO_DIAL
-    if not is_baseline(job.method):
+    that is asked for. A baseline has no dial, and is measured as it is.
+
+    With a refit, ``model`` is the refitted one and ``folder``, of the run, has the weights of the one before it. That
+    is measured on both parts, the refitted one on test, each with a dial by the targets that it was trained on.
+    ``model`` then has the weights from before the refit, so that no two of them are held.
+    """
+
+    def by_dial(part: Part, grid: Dials) -> list[Evaluation]:
+        return evaluate_by_dial(model, job.data, part, job.settings, grid, device=device)
+
+    def grid_of(trained: Job) -> Dials:
+        if is_baseline(job.method):
+            return NO_DIAL
         asked = [] if choice.number is None else [choice.number]
-        grid = dials(job.catalogue(device).target_counts, sorted({*BETAS, *asked}))
-    valid, test = (
-        evaluate_by_dial(model, job.data, part, job.settings, grid, device=device) for part in get_args(Part)
-    )
+        return dials(trained.catalogue(device).target_counts, sorted({*BETAS, *asked}))
+
+    refitted = None
+    if job.refits:
+        refitted = by_dial("test", grid_of(job.refitted()))
+        load_weights(model, folder, BEFORE_REFIT)
+    grid = grid_of(job)
+    valid, before = by_dial("valid", grid), by_dial("test", grid)
+    test = refitted or before
     figures = {"valid": [dict(each.figures) for each in valid], "test": [dict(each.figures) for each in test]}
+    if refitted:
+        figures["test_before_refit"] = [dict(each.figures) for each in before]
     ranks = {
         "valid_GE": np.stack([each.ranks_E for each in valid]),
         "test_GE": np.stack([each.ranks_E for each in test]),
@@ -90,6 +109,7 @@ def write_measured(
     metrics = Metrics(
         valid=grid.valid[at] | best,
         test=grid.test[at] | best,
+        test_before_refit=grid.test_before_refit[at] | best if grid.test_before_refit else {},
         **training,
         dial=chosen.beta,
         dial_choice=chosen.choice.text,
@@ -122,7 +142,7 @@ def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
 
 def of_training(run: Run) -> dict[str, Any]:
     """What training gave, and no measuring changes."""
-    kept = ("best_epoch", "train_seconds", "steps_per_second", "peak_memory_bytes")
+    kept = ("best_epoch", "train_seconds", "steps_per_second", "peak_memory_bytes", "age_days", "refit")
     return {key: run.metrics[key] for key in kept}
 
 

@@ -55,6 +55,6 @@ def remeasure(
         dial = parse_choice(run.metrics["dial_choice"])
     now = job._replace(settings=job.settings.replaced(**settings))
     assert now.identity() == job.identity(), "only what trains the same model is changed"
-    measured = measure(now, model, dial, default_device())
+    measured = measure(now, model, dial, default_device(), folder)
     config = run.config | {"settings": run.config["settings"] | settings} if settings else None
     return write_measured(folder, measured, dial, of_training(run), config=config, must_reach=must_reach)

@@ -88,6 +88,11 @@ class TrainingSettings(Settings):
         "paper's code (sasrec only)",
     )
     eval_every: int = Field(1, ge=1, description="epochs between validations")
+    refit: bool = Field(
+        False,
+        description="after epoch and dial are chosen on validation, train anew on train and validation for as many "
+        "epochs, and test that model",
+    )
 
 
 class EvaluationSettings(Settings):

@@ -98,13 +98,15 @@ class Progress:
             return
         if not trained:
             return
-        epochs, factor = job.settings.training.epochs, job.settings.training.oversampling_factor
+        training, factor = job.settings.training, job.settings.training.oversampling_factor
         what = f"{job.data.name} {job.method} seed {job.seed}{'' if factor is None else f' oversampling {factor}'}"
         if epoch is not None:
             self._last[name] = epoch
             if epoch.valid is not None:
                 self._best[name] = max(self._best.get(name, 0.0), epoch.valid[SELECTED_BY])
-            self._bar.update(name, work * epoch.epoch / epochs, f"{what} epoch {epoch.epoch}/{epochs}")
+            refit, epochs = epoch.refit is not None, epoch.refit or training.epochs
+            share = (epoch.epoch / epochs + refit) / (1 + training.refit)
+            self._bar.update(name, work * share, f"{what}{' refit' * refit} epoch {epoch.epoch}/{epochs}")
         elif name in self._last:
             self._done.add(name)
             best, seconds = 100 * self._best[name], self._last[name].seconds
@@ -149,4 +151,5 @@ class TuningProgress:
 
 
 def _work(job: Job) -> float:
-    return float(job.settings.training.epochs * seen_in_training(job.data, job.settings)["events"])
+    epochs = job.settings.training.epochs * (1 + job.settings.training.refit)
+    return float(epochs * seen_in_training(job.data, job.settings)["events"])

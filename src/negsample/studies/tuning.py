@@ -62,7 +62,7 @@ def plan_tunings(
     whole("trials", trials, 1, TRIALS)
     whole("seed", seed, 0, SEEDS)
     folder, methods = Path(folder), method_names(",".join(methods))
-    found = []
+    found, settings = [], settings.replaced(refit=False)  # a trial ends with validation
     for data in datasets:
         for method in (each for each in methods if not is_baseline(each)):
             job = Job(data, method, SEED + seed, settings, negative_settings(method, changes))

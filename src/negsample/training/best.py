@@ -52,9 +52,13 @@ class BestWeights:
     def update(self, epoch: int, valid: Mapping[str, float], weights: Mapping[str, Any]) -> None:
         """Set ``weights`` aside if their validation figures are the best so far."""
         score = validation_score(valid)
-        if score <= self._score:
-            return
-        self.epoch, self._score = epoch, score
+        if score > self._score:
+            self._score = score
+            self.take(epoch, weights)
+
+    def take(self, epoch: int, weights: Mapping[str, Any]) -> None:
+        """Set ``weights`` aside: they are those of ``epoch``."""
+        self.epoch = epoch
         if self._keep is not None:
             write_whole(weights, self._path(self._keep))
             self._sum = sum_of(self._path(self._keep)).sha256

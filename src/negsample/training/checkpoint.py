@@ -54,10 +54,10 @@ class Checkpoint:
             raise listed.damaged(_FILE, error) from None
         return state if isinstance(state, dict) and state.get("identity") == self._identity else None
 
-    def after_epoch(self, state: Callable[[], State]) -> bool:
-        """Save ``state()`` if it is time to; returns whether it was."""
+    def after_epoch(self, state: Callable[[], State], *, always: bool = False) -> bool:
+        """Save ``state()`` if it is time to, or ``always``; returns whether it was."""
         began = time.monotonic()
-        if began < self._next:
+        if began < self._next and not always:
             return False
         with rewriting(self._path.parent, "training", keep=lambda name: False) as scratch:
             write_whole(state() | {"identity": self._identity}, scratch / _FILE)

@@ -43,6 +43,7 @@ class EpochLosses:
         self._losses: list[Tensor] = []
         self._users: list[Sequence[Tensor]] = []
         self._trainings, self._epoch = trainings, epoch
+        self._name = f"epoch {epoch}" + (" of the refit" if trainings[0].refit is not None else "")
 
     def add(self, loss_S: Tensor, users: Sequence[Tensor]) -> None:
         """A step is done, on a batch of ``users`` for each training.
@@ -70,7 +71,7 @@ class EpochLosses:
         means: list[float] = loss_NS.double().mean(0).tolist()
         return means
 
-    def validate(self, training: TrainingState, data: Dataset, settings: RunSettings) -> dict[str, float | int]:
+    def validate(self, training: TrainingState, data: Dataset, settings: RunSettings) -> dict[str, float | int] | None:
         """:meth:`negsample.training.state.TrainingState.validate` after the epoch.
 
         Raises:
@@ -79,7 +80,7 @@ class EpochLosses:
         try:
             return training.validate(self._epoch, data, settings)
         except NotFiniteError:
-            where = f"the scores were not finite after epoch {self._epoch}"
+            where = f"the scores were not finite after {self._name}"
             raise self._error(where, [self._trainings.index(training)], len(self._losses), begun=True) from None
 
     def _check(self, loss_NS: Tensor, first: int) -> None:
@@ -89,7 +90,7 @@ class EpochLosses:
         at = int(finite.all(1).int().argmin())  # the first step with a loss that is not
         trainings = [number for number, fine in enumerate(finite[at].tolist()) if not fine]
         step, loss = first + at, float(loss_NS[at, trainings[0]])
-        where = f"the loss became {loss} in epoch {self._epoch}, step {step}"
+        where = f"the loss became {loss} in {self._name}, step {step}"
         if loss_NS.device.type == "cpu":  # there such a loss changes no weight
             weights = self._trainings[trainings[0]].model.state_dict().values()
             where += (

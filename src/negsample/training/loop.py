@@ -91,7 +91,8 @@ def _fit(
     optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding_rngs)
     options = step_options(settings, len(models))
     last = _resume(trainings, optimizer, checkpoint)
-    for epoch in range(last.epoch + 1, settings.training.epochs + 1):
+    epochs = max(training.epochs(settings) for training in trainings)
+    for epoch in range(last.epoch + 1, epochs + 1):
         began = time.perf_counter()
         losses = EpochLosses(trainings, epoch)
         for drawn in zip(*(_epoch(training, data, settings, epoch, options) for training in trainings), strict=True):
@@ -99,15 +100,16 @@ def _fit(
             losses.add(loss_S, [each.batch.users_B for each in drawn])
         means = losses.means()
         seconds, steps = last.seconds + (time.perf_counter() - began) / len(trainings), last.steps + len(losses)
-        validated = epoch % settings.training.eval_every == 0 or epoch == settings.training.epochs
-        if validated:
+        if any(training.is_due(epoch, settings) for training in trainings):
             optimizer.apply_deferred()
         for training, loss in zip(trainings, means, strict=True):
-            valid = losses.validate(training, data, settings) if validated else None
-            last = Epoch(epoch, loss, seconds, steps, valid)
-            training.log.append(last)
-            training.watch(last)
-        if checkpoint is not None and checkpoint.after_epoch(partial(_state, trainings, optimizer)):
+            valid = losses.validate(training, data, settings) if training.is_due(epoch, settings) else None
+            last = Epoch(epoch, loss, seconds, steps, valid, training.refit)
+            if epoch <= training.epochs(settings):  # of a refit together some have fewer
+                training.log.append(last)
+                training.watch(last)
+        always = settings.training.refit and epoch == epochs  # a refit after it begins with what is saved here
+        if checkpoint is not None and checkpoint.after_epoch(partial(_state, trainings, optimizer), always=always):
             for training in trainings:
                 training.best.forget_earlier()
     optimizer.zero_grad()
@@ -125,7 +127,7 @@ def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, check
     optimizer.load_state_dict(state["optimizer"])
     for training, saved in zip(trainings, state["trainings"], strict=True):
         training.restore(saved)
-    return trainings[0].log[-1]
+    return max((training.log[-1] for training in trainings), key=lambda epoch: epoch.epoch)
 
 
 def _epoch(

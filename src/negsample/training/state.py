@@ -12,6 +12,7 @@ import torch
 
 from negsample.data.dataset import Dataset
 from negsample.evaluation.evaluate import evaluate
+from negsample.evaluation.ranks import NotFiniteError
 from negsample.files.folders import finite
 from negsample.methods import Method
 from negsample.models import Backbone
@@ -24,13 +25,14 @@ from negsample.training.replay import Replay
 
 class Epoch(NamedTuple):
     """What an epoch gave; ``valid`` where it was validated, NaN where a figure is undefined; ``seconds`` and ``steps``
-    of training so far."""
+    of training so far; ``refit`` in a refit: how many epochs it has."""
 
     epoch: int
     loss: float
     seconds: float
     steps: int
     valid: dict[str, float | int] | None
+    refit: int | None = None
 
     def entry(self) -> dict[str, Any]:
         """As a line of ``log.jsonl``; a figure that is undefined is null."""
@@ -61,6 +63,8 @@ class TrainingState:
         seed: where random numbers come from.
         watch: called after each epoch.
         scratch, keep: where the weights of the best epoch lie, see :class:`~negsample.training.best.BestWeights`.
+        refit: train for so many epochs without validation; the weights after the last are taken. (default: as many as
+            the settings say, of which the best on validation is taken)
     """
 
     def __init__(
@@ -72,8 +76,9 @@ class TrainingState:
         watch: Callable[[Epoch], None] = lambda epoch: None,
         scratch: Path | None = None,
         keep: Path | None = None,
+        refit: int | None = None,
     ) -> None:
-        self.model, self.method, self.seed, self.watch = model, method, seed, watch
+        self.model, self.method, self.seed, self.watch, self.refit = model, method, seed, watch, refit
         self.order_rng = generator(seed, "order")
         self.negatives_rng = generator(seed, "negatives", self.device)
         self.dropout_rng = generator(seed, "dropout", self.device)
@@ -88,8 +93,28 @@ class TrainingState:
         """Where the model is."""
         return self.model.table.weight.device
 
-    def validate(self, epoch: int, data: Dataset, settings: RunSettings) -> dict[str, float | int]:
-        """Validation figures after ``epoch``; its weights are set aside if it is the best so far."""
+    def epochs(self, settings: RunSettings) -> int:
+        """How many it has."""
+        return settings.training.epochs if self.refit is None else self.refit
+
+    def is_due(self, epoch: int, settings: RunSettings) -> bool:
+        """Whether :meth:`validate` is to be called after ``epoch``."""
+        return epoch == self.epochs(settings) or (self.refit is None and epoch % settings.training.eval_every == 0)
+
+    def validate(self, epoch: int, data: Dataset, settings: RunSettings) -> dict[str, float | int] | None:
+        """Validation figures after ``epoch``; its weights are set aside if it is the best so far.
+
+        After the last epoch of a refit there are no figures.
+
+        Raises:
+            NotFiniteError: the weights or scores are not finite.
+        """
+        if self.refit is not None:
+            weights = self.model.state_dict()
+            if not all(bool(each.isfinite().all()) for each in weights.values()):
+                raise NotFiniteError("the weights are not finite")
+            self.best.take(epoch, weights)
+            return None
         valid = evaluate(
             self.model, data, "valid", settings, device=self.device, with_top=False, with_groups=False
         ).figures

@@ -47,7 +47,7 @@ class Forecast(NamedTuple):
     """``tables``: of each dataset, in words. ``memory``: bytes of all processes. ``seconds``: until all is done, those
     of the searches included, which take ``searching`` at most. ``threads``: with which a step was measured, and a run
     will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of the first line with one thread,
-    measured where the machine was busy and there are more."""
+    measured where the machine was busy and there are more. ``refits``: runs train for the chosen epochs again."""
 
     tables: list[str]
     lines: list[Line]
@@ -57,6 +57,7 @@ class Forecast(NamedTuple):
     threads: int
     busy: Busy | None
     alone: float | None
+    refits: bool = False
 
 
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
@@ -153,8 +154,8 @@ def forecast(
             alone = pace_of(job, catalogues[name], threads=1).step
         memory = max(_memory(job, pace, max(runs, 1)) for job, runs, _ in parts)
         runs, trials = sum(runs for _, runs, _ in parts), sum(trials for _, _, trials in parts)
-        seconds = pace.run(job.settings)
-        lines[key] = Line(*key, runs, trials, memory, pace, seconds, seconds - pace.end)
+        a_trial = pace.run(job.settings.replaced(refit=False)) - pace.end
+        lines[key] = Line(*key, runs, trials, memory, pace, pace.run(job.settings), a_trial)
     of_groups = [len(group) * lines[key].seconds for group in groups if (key := _key(group[0])) in lines]
     searching = _shared([trials * lines[_key(job)].trial_seconds for job, trials in searches], searches_at_once)
     most = max((line.memory for line in lines.values()), default=PROCESS)
@@ -168,6 +169,7 @@ def forecast(
         threads,
         others(),
         alone,
+        any(job.refits for group in groups for job in group),
     )
 
 

@@ -50,9 +50,10 @@ class Pace(NamedTuple):
     memory: int | None = None
 
     def run(self, settings: RunSettings) -> float:
-        """Seconds of a whole run."""
-        validations = -(-settings.training.epochs // settings.training.eval_every)
-        return settings.training.epochs * self.steps * self.step + validations * self.validation + self.end
+        """Seconds of a whole run; of a refit at most: as many epochs again."""
+        training = settings.training
+        steps = training.epochs * self.steps * (2 if training.refit else 1)
+        return steps * self.step + -(-training.epochs // training.eval_every) * self.validation + self.end
 
 
 def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
