@@ -176,7 +176,9 @@ def settings_of(
     *,
     refit: bool | None = None,
 ) -> Given:
-    """What ``--epochs``, ``--refit``, ``--set`` and ``--k`` come to; ``common``: settings of a preset, where they say nothing else.
+    """What ``--epochs``, ``--refit``, ``--set`` and ``--k`` come to.
+
+    ``common``: settings of a preset, where they say nothing else.
 
     Raises:
         InputError: a key is unknown or given twice, or a value breaks its rule.

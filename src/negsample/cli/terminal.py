@@ -73,8 +73,8 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
         )
     out.print(table)
     if ahead.searching or ahead.refits:
-        trials = f", of which the trials {in_time(ahead.searching)}," if ahead.searching else ""
-        whole = f"at most about {in_time(ahead.seconds)}{trials}"
+        of_them = f", of which the trials {in_time(ahead.searching)}," if ahead.searching else ""
+        whole = f"at most about {in_time(ahead.seconds)}{of_them}"
     else:
         whole = f"about {in_time(ahead.seconds)}"
     threads = "1 thread" if ahead.threads == 1 else f"{ahead.threads} threads"
@@ -112,13 +112,17 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
         f"{metrics['train_seconds']:.1f} s of training",
         highlight=False,
     )
-    if metrics["age_days"] is not None:
-        refit = metrics["refit"] and f"refitted on train and validation for {metrics['refit']['epochs']} epochs"
-        before = metrics["refit"] and f" (NDCG@10 before {_percent(metrics['test_before_refit']['ndcg@10'])} %)"
-        words = f"{refit or 'trained on train alone'}{before or ''}; median age at test {metrics['age_days']:.3g} days"
-        out.print(f"The tested model was {words}.", highlight=False)
+    if metrics.get("age_days") is not None:
+        out.print(f"{_trained_on(metrics)}; median age at test {metrics['age_days']:.3g} days", highlight=False)
     if metrics.get("dial_choice", "none") != "none":
         out.print(f"Dial {metrics['dial']:g} (asked for: {metrics['dial_choice']})", highlight=False, markup=False)
+
+
+def _trained_on(metrics: Mapping[str, Any]) -> str:
+    if not metrics["refit"]:
+        return "Trained on train alone"
+    before = _percent(metrics["test_before_refit"]["ndcg@10"])
+    return f"Refitted on train and validation (NDCG@10 before the refit {before} %)"
 
 
 def _own_metrics(figures: Iterable[str]) -> list[str]:
