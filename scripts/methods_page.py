@@ -39,6 +39,7 @@ def page() -> str:
         ],
         common=setting_fields(),
         measured=measured,
+        unmeasured=[name for name in METHODS if name not in by_method],
         settings=measured["settings"],
         anew=measured.get("anew", False),
         runs=" to ".join(str(each) for each in sorted(runs)),
@@ -115,6 +116,8 @@ def real_batches(logs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def figures(name: str, measured: dict[str, dict[str, Any]]) -> str:
     """A method's cohorts beside those of the baseline that everybody knows."""
+    if name not in measured:
+        return ""
     own, base = (" / ".join(f"{100 * measured[each][key]:.2f}" for key in BY_COHORT) for each in (name, PAPER_SIX[0]))
     beside = "" if name == PAPER_SIX[0] else f" (random: {base})"
     return f" Measured above, HR@10 of the three: {own} %{beside}."

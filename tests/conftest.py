@@ -80,12 +80,13 @@ def rng() -> Callable[[int], torch.Generator]:
 
 @pytest.fixture(scope="session")
 def batch_of() -> Callable[..., Batch]:
-    """One batch of all users with two events or more, from their train items in order of time."""
+    """One batch of all users with two events or more, from their train items; each has them at 0, 1, ... days."""
 
     def make(histories: Sequence[Sequence[int]], items: int, max_length: int = 50) -> Batch:
         offsets = np.cumsum([0, *map(len, histories)])
         flat = np.array([item for history in histories for item in history], np.int32)
-        events = TrainEvents(flat, offsets, offsets[1:], items)
+        times = np.array([86_400 * 10**6 * day for history in histories for day in range(len(history))], np.int64)
+        events = TrainEvents(flat, offsets, offsets[1:], items, times)
         return training_batch(events, training_windows(events, max_length), max_length=max_length)
 
     return make

@@ -71,6 +71,7 @@ from .samplers import MemoryBank as MemoryBank
 from .samplers import Mixture as Mixture
 from .samplers import Negatives as Negatives
 from .samplers import Popularity as Popularity
+from .samplers import Recent as Recent
 from .samplers import Sampler as Sampler
 from .samplers import Uniform as Uniform
 from .samplers import WholeCatalogue as WholeCatalogue

@@ -7,12 +7,16 @@ a draw and whatever is excluded.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
 from negsample.batches.epochs import epoch_batches
 from negsample.batches.padded import padded_batch
+from negsample.data.known import Known
 from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
 from negsample.miners import LogQ
 from negsample.samplers import InBatch, MemoryBank, Mixture
@@ -23,11 +27,14 @@ V = 14
 # All users' targets: of different lengths, items twice within and between users; 13 is one user's alone, 14 nobody's.
 TARGETS = [[1, 2, 2, 3, 1, 13], [4, 1], [5, 6, 7, 1, 2, 8, 9, 10, 11, 12], [3], [6, 6, 6, 12, 2], [1, 4]]
 COUNTS = torch.tensor([Counter(item for own in TARGETS for item in own)[i] for i in range(V + 1)])
+DAY = 86_400 * 10**6
 ONLY_MIXES = "batch-mix"  # its synthetic negatives are of no catalogue: it estimates nothing
 ESTIMATES = [name for name, row in METHODS.items() if "log_q_strength" in row.defaults and name != ONLY_MIXES]
 MANY = {
     "random_negatives": 20_000,
     "log_uniform_negatives": 20_000,
+    "recent_negatives": 20_000,
+    "half_life": 1.0,
     "in_batch_negatives": 100,  # more than there are: all of them, so nothing is chance
     "bank_size": 100,
     "warm_up": 0,
@@ -35,8 +42,14 @@ MANY = {
     "cache_size": 500,
     "resampled": 3,
 }
-FEW = MANY | {"in_batch_negatives": 7, "random_negatives": 9, "bank_size": 5, "cache_negatives": 9, "cache_size": 8}
-PERS = ("batch", "sequence", "position")
+FEW = MANY | {
+    "in_batch_negatives": 7,
+    "random_negatives": 9,
+    "bank_size": 5,
+    "cache_negatives": 9,
+    "cache_size": 8,
+    "recent_negatives": 9,
+}
 COLLISIONS = ("none", "target", "history")
 
 
@@ -44,11 +57,20 @@ def batch_under(exclude):
     longest = max(map(len, TARGETS))
     padded = torch.tensor([[*own, *[0] * (longest - len(own))] for own in TARGETS])
     users = torch.arange(len(TARGETS))
-    return padded_batch(padded, padded, catalogue_size=V, users_B=users, exclude=exclude)
+    batch = padded_batch(padded, padded, catalogue_size=V, users_B=users, exclude=exclude)
+    return replace(batch, times_T=torch.tensor([DAY * at for own in TARGETS for at in range(len(own))]))
+
+
+def known():
+    """Each user's n-th target on day n."""
+    events = [(item, DAY * at) for own in TARGETS for at, item in enumerate(own)]
+    by_item, by_time = sorted(events), sorted(events, key=lambda event: event[1])
+    offsets = np.concatenate([[0], np.cumsum(COUNTS.numpy())])
+    return Known(offsets, np.array([t for _, t in by_item]), *(np.array(each) for each in zip(*by_time, strict=True)))
 
 
 def built(name, changes):
-    return build_method(name, Catalogue(V, COUNTS, COUNTS), negative_settings(name, changes))
+    return build_method(name, Catalogue(V, COUNTS, COUNTS, known=known), negative_settings(name, changes))
 
 
 def sums_of(method, batch, rng):
@@ -79,9 +101,15 @@ def may_be(method, batch):
     return torch.tensor(found).double()
 
 
+def pers_of(name):
+    """Who may share its draws; nobody where it has no such setting."""
+    fields = METHODS[name].settings.model_fields
+    return get_args(fields["draws_per"].annotation) if "draws_per" in fields else ()
+
+
 def ways():
     for name in ESTIMATES:
-        for per in PERS if "draws_per" in METHODS[name].defaults else (None,):
+        for per in pers_of(name) or (None,):
             for exclude in COLLISIONS:
                 yield name, {"exclude": exclude} | ({} if per is None else {"draws_per": per})
 
@@ -101,11 +129,11 @@ def test_corrected_negatives_sum_to_the_items_that_may_be_one(name, changes, rng
     torch.testing.assert_close(found, may_be(method, batch), atol=0, rtol=0.04)
 
 
-@pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch"])
+@pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch", "recent-mixed-log-q"])
 @pytest.mark.parametrize("exclude", COLLISIONS)
 def test_so_do_few_in_the_mean(name, exclude, rng):
     """Draws without replacement, with m as many as are there for the position."""
-    for per in PERS if "draws_per" in METHODS[name].defaults else (None,):
+    for per in pers_of(name) or (None,):
         method = built(name, FEW | {"exclude": exclude} | ({} if per is None else {"draws_per": per}))
         batch, one = batch_under(exclude), rng(1)
         sums = torch.stack([sums_of(method, batch, one) for _ in range(501)])[1:]
@@ -152,7 +180,7 @@ def test_corrected_log_q_whatever_share_is_masked(per, exclude, share, items, rn
 @pytest.mark.parametrize(
     ("with_replacement", "which", "max_length"), [(False, "last", 50), (True, "last", 50), (False, "all", 4)]
 )
-@pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch", "xir"])
+@pytest.mark.parametrize("name", ["corrected-log-q", "mixed-log-q", "cross-batch", "xir", "recent-mixed-log-q"])
 def test_over_the_batches_of_an_epoch_too(name, with_replacement, which, max_length, dataset_of, rng):
     """Users with favourites, some with long sequences, some in a batch; the same user twice, or in windows."""
     source = rng(3)

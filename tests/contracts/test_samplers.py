@@ -16,6 +16,7 @@ import torch
 from negsample.batches.epochs import epoch_batches
 from negsample.batches.padded import padded_batch
 from negsample.batches.windows import TrainEvents
+from negsample.data.known import Known
 from negsample.samplers import (
     Cache,
     Cohort,
@@ -24,6 +25,7 @@ from negsample.samplers import (
     MemoryBank,
     Mixture,
     Popularity,
+    Recent,
     Uniform,
     WholeCatalogue,
     own_cohort,
@@ -46,13 +48,14 @@ SHARES = [0.5, 0.2, 0.3]
 EARLIER = [[2, 2, 2], [4, 1, 4, 4]]  # targets of the batches before: of user 0, then of user 1
 POLICIES = ["history", "target", "none"]
 DRAWS = 1_000_000
+DAY = 86_400 * 10**6
 
 
 class Part(NamedTuple):
     """Some of the draws.
 
-    ``weights(targets, target)``: the law that ``log_q`` states, as weights of items, for a position with ``target`` in
-    a batch with ``targets``, what is the user's own included. ``source``: what is drawn from within one batch, where
+    ``weights(targets, row)``: the law that ``log_q`` states, as weights of items, for a row of draws in a batch with
+    ``targets``, what is the user's own included. ``source``: what is drawn from within one batch, where
     that is another. ``how``: one by one, by positions of the batch without replacement, or all that there is. ``own``:
     which of it is the user's own and left out: nothing, their targets, or what they have in the bank (by counts: in the
     law their targets).
@@ -73,40 +76,63 @@ class Case(NamedTuple):
     parts: Callable[[int], list[Part]]
 
 
-def everyone(targets, target):
+def everyone(targets, row):
     return dict.fromkeys(range(1, V + 1), 1.0)
 
 
 def by_count(exponent):
-    return lambda targets, target: {i: float(COUNTS[i]) ** exponent for i in range(1, V + 1)}
+    return lambda targets, row: {i: float(COUNTS[i]) ** exponent for i in range(1, V + 1)}
 
 
-def by_rank(targets, target):
+def by_rank(targets, row):
     ranked = sorted(range(1, V + 1), key=lambda i: (-int(COUNTS[i]), i))
     return {item: math.log((r + 2) / (r + 1)) / math.log(V + 1) for r, item in enumerate(ranked)}
 
 
 def by_cohort(shares_of):
-    def weights(targets, target):
-        cohort, shares = COHORTS.tolist(), shares_of(target)
+    def weights(targets, row):
+        cohort, shares = COHORTS.tolist(), shares_of(row.target)
         return {i: shares[cohort[i]] / cohort.count(cohort[i]) for i in range(1, V + 1)}
 
     return weights
 
 
-def occurrences(targets, target):
+def occurrences(targets, row):
     return dict(Counter(targets))
 
 
 def banked(size):
     """Of the oldest batch those that chance left: all of it are alike where they are to be told apart."""
     assert size in (4, 5, 6)
-    return lambda targets, target: dict(Counter([2] * (size - 4) + EARLIER[1]))
+    return lambda targets, row: dict(Counter([2] * (size - 4) + EARLIER[1]))
 
 
-def cached(targets, target):
+def cached(targets, row):
     places = [item for batch in EARLIER for item in batch]
     return {i: places.count(i) / 10 + (10 - len(places)) / 10 / V for i in range(1, V + 1)}
+
+
+def by_recency(of_own):
+    """As of the time of the target (``of_own``) or the first of the sequence: half after two days. Slow and obvious."""
+
+    def weights(targets, row):
+        now = row.day if of_own else row.first_day
+        earlier = [(item, now - day) for history in HISTORIES for day, item in enumerate(history) if day < now]
+        seen = {i: max(1, sum(item == i for item, _ in earlier)) for i in range(1, V + 1)}
+        recent = {i: sum(2 ** (-age / 2) for item, age in earlier if item == i) for i in range(1, V + 1)}
+        return {i: recent[i] + 10 * seen[i] / sum(seen.values()) for i in range(1, V + 1)}
+
+    return weights
+
+
+def recent(k, per):
+    """Of the events of ``HISTORIES``, each user's n-th on day n."""
+    events = sorted((day, item) for history in HISTORIES for day, item in enumerate(history))
+    days, items = np.array(events).T
+    by_item = np.lexsort((days, items))
+    offsets = np.concatenate([[0], np.cumsum(COUNTS.numpy())])
+    known = Known(offsets, DAY * days[by_item], items, DAY * days)
+    return Recent(known, len(events), k, half_life=2.0, per=per)
 
 
 def with_bank(size, *first, counts=None):
@@ -146,6 +172,12 @@ SAMPLERS = {
     ),
     "popularity 0": Case(lambda k: Popularity(COUNTS, k, exponent=0), lambda k: [Part(k, "sequence", by_count(0))]),
     "popularity -1": Case(lambda k: Popularity(COUNTS, k, exponent=-1), lambda k: [Part(k, "sequence", by_count(-1))]),
+    "recent per sequence": Case(lambda k: recent(k, "sequence"), lambda k: [Part(k, "sequence", by_recency(False))]),
+    "recent per position": Case(lambda k: recent(k, "position"), lambda k: [Part(k, "position", by_recency(True))]),
+    "recent + uniform per position": Case(
+        lambda k: Mixture(recent(k, "position"), Uniform(V, 2 * k, per="position")),
+        lambda k: [Part(k, "position", by_recency(True)), Part(2 * k, "position", everyone)],
+    ),
     # Mixtures whose parts are shared by different ones.
     "in-batch all + bank": Case(
         lambda k: with_bank(6, InBatch("all")),
@@ -165,6 +197,17 @@ SAMPLERS = {
     "cache + log-uniform per position": Case(
         lambda k: with_cache(k, LogUniform(COUNTS, k, per="position")),
         lambda k: [Part(k, "batch", cached), Part(k, "position", by_rank)],
+    ),
+    "recent per sequence + uniform per position": Case(
+        lambda k: Mixture(recent(k, "sequence"), Uniform(V, k, per="position")),
+        lambda k: [Part(k, "sequence", by_recency(False)), Part(k, "position", everyone)],
+    ),
+    "in-batch all + recent per position": Case(
+        lambda k: Mixture(InBatch("all"), recent(k, "position")),
+        lambda k: [
+            Part("all", "batch", occurrences, "given", own="targets"),
+            Part(k, "position", by_recency(True)),
+        ],
     ),
     "own cohort per position + uniform per sequence + bank": Case(
         lambda k: with_bank(4, Cohort(COHORTS, own_cohort(0.8), k, per="position"), Uniform(V, k)),
@@ -239,12 +282,15 @@ def under(policy, batch):
 
 
 class Row(NamedTuple):
-    """Whose draws a row holds: what is left out at the draw, the target where there is one, the user, their targets."""
+    """Whose draws a row holds: what is left out at the draw, the target where there is one, the user, their targets,
+    and the days of the target and of the first of the sequence."""
 
     left_out: frozenset[int]
     target: int | None
     user: int | None = None
     targets: tuple[int, ...] = ()
+    day: int | None = None
+    first_day: int | None = None
 
 
 def rows_of(batch, per):
@@ -256,12 +302,15 @@ def rows_of(batch, per):
         return [Row(frozenset(), None)]
     users, rows, targets = batch.users_B.tolist(), batch.inputs.rows_T.tolist(), batch.targets_T.tolist()
     own = [tuple(sorted(t for t, r in zip(targets, rows, strict=True) if users[r] == user)) for user in users]
+    days = [round(time / DAY) for time in batch.times_T.tolist()]
+    firsts = [min(day for day, r in zip(days, rows, strict=True) if r == row) for row in range(batch.sequences)]
     if per == "sequence":
         of_sequence = {"history": lambda b: had[b], "target": lambda b: (), "none": lambda b: ()}[batch.exclude]
-        return [Row(frozenset(of_sequence(b)), None, users[b], own[b]) for b in range(batch.sequences)]
+        return [Row(frozenset(of_sequence(b)), None, users[b], own[b], None, firsts[b]) for b in range(batch.sequences)]
     of_position = {"history": lambda b, target: had[b], "target": lambda b, target: {target}, "none": lambda *_: ()}
     left_out = of_position[batch.exclude]
-    return [Row(frozenset(left_out(b, t)), t, users[b], own[b]) for b, t in zip(rows, targets, strict=True)]
+    of_positions = zip(rows, targets, days, strict=True)
+    return [Row(frozenset(left_out(b, t)), t, users[b], own[b], day, firsts[b]) for b, t, day in of_positions]
 
 
 def minus(weights, left_out, own):
@@ -276,7 +325,7 @@ def own_in_bank(row):
 
 def allowed(part, batch, row):
     """Weights of what one draw of the part can give to the row, in this batch."""
-    weights = (part.source or part.weights)(batch.targets_T.tolist(), row.target)
+    weights = (part.source or part.weights)(batch.targets_T.tolist(), row)
     own = {"nothing": [], "targets": list(row.targets)}.get(part.own, own_in_bank(row))
     return minus(weights, row.left_out, own)
 
@@ -286,7 +335,7 @@ def law(parts, batch, row, there):
     result = dict.fromkeys(range(1, V + 1), 0.0)
     for part, draws in zip(parts, there, strict=True):
         own = {"nothing": [], "bank": own_in_bank(row)}.get(part.own, list(row.targets))
-        left = minus(part.weights(batch.targets_T.tolist(), row.target), row.left_out, own)
+        left = minus(part.weights(batch.targets_T.tolist(), row), row.left_out, own)
         for item, weight in left.items():
             result[item] += draws / max(sum(there), 1) * weight / sum(left.values())
     return result
@@ -521,7 +570,8 @@ def shares(weights: dict[int, float]) -> dict[int, float]:
 def many_positions():
     """4000 positions of two kinds of users, of which some are drawn without replacement."""
     targets = torch.tensor([[1, 2, 2, 3] * 50, [4, 1, 5, 5] * 50] * 10)
-    return padded_batch(targets, targets, catalogue_size=V, users_B=torch.arange(10, 30))
+    batch = padded_batch(targets, targets, catalogue_size=V, users_B=torch.arange(10, 30))
+    return dataclasses.replace(batch, times_T=DAY * (torch.arange(4000) % 5))
 
 
 def groups_of(parts, batch, per):
@@ -587,11 +637,12 @@ def test_draws_follow_the_law(name, policy, batch_of, rng):
 
 def test_every_batch_of_an_epoch_is_drawn_for(rng):
     offsets = np.cumsum([0, *map(len, HISTORIES)])
+    times = np.concatenate([DAY * np.arange(len(history)) for history in HISTORIES])
     flat = np.array([item for history in HISTORIES for item in history], np.int32)
     for policy in POLICIES:
         samplers = [case.make(4) for case in SAMPLERS.values()]
         batches = epoch_batches(
-            TrainEvents(flat, offsets, offsets[1:], V), batch_size=2, max_length=3, exclude=policy, rng=rng(0)
+            TrainEvents(flat, offsets, offsets[1:], V, times), batch_size=2, max_length=3, exclude=policy, rng=rng(0)
         )
         for batch in batches:
             for sampler in samplers:
@@ -632,6 +683,10 @@ def test_every_batch_of_an_epoch_is_drawn_for(rng):
         (lambda: Cache(0, 1, size=1), "got items 0, k 1 and size 1"),
         (lambda: Cache(1, 0, size=1), "k 0"),
         (lambda: Cache(1, 1, size=0), "size 0"),
+        (lambda: recent(0, "sequence"), "k must be >= 1, got 0"),
+        (lambda: recent(5, "batch"), "got draws per batch; take sequence or position"),
+        (lambda: Recent(None, 5, 5, half_life=0), "half_life must be a number of days above 0, got 0"),
+        (lambda: Recent(None, 5, 5, half_life=math.inf), "above 0, got inf"),
         (lambda: Mixture(), "at least two parts, got 0"),
         (lambda: Mixture(Uniform(5, 5)), "at least two parts, got 1"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -45,6 +46,8 @@ SMALL = {
     "mixed_negatives": 5,
     "regularization": 0.3,
     "calibration": 0.4,
+    "recent_negatives": 10,
+    "half_life": 1e-9,  # days: the world is 1200 microseconds long
 }
 per_method = pytest.mark.parametrize("name", METHODS)
 
@@ -56,6 +59,12 @@ def data(world):
 
 def built(name, data, changes=SMALL):
     return build_method(name, catalogue_of(data, 20), negative_settings(name, changes))
+
+
+def pers_of(name):
+    """Who may share its draws; nobody where it has no such setting."""
+    fields = METHODS[name].settings.model_fields
+    return get_args(fields["draws_per"].annotation) if "draws_per" in fields else ()
 
 
 def batches_of(data, method, rng, number=3):
@@ -153,6 +162,26 @@ def test_own_cohort_proposes_from_the_targets_cohort(data, rng):
         np.testing.assert_allclose(share_V, stated, rtol=1e-5)
 
 
+@pytest.mark.parametrize("per", ["sequence", "position"])
+@pytest.mark.parametrize(("name", "uniform_share"), [("recent", 0.0), ("recent-mixed-log-q", 12 / 22)])
+def test_recent_methods_propose_by_shares_as_of_the_targets_time(name, uniform_share, per, data, rng):
+    method = built(name, data, SMALL | {"draws_per": per})
+    batch = replace(batches_of(data, method, rng(0), 1)[0], exclude="none")
+    times = np.asarray(data.times)
+    order = np.sort([t for u in range(data.users) for t in times[data.offsets[u] : data.train_ends[u]]])
+    cuts = np.unique(order[np.arange(400) * len(order) // 400])
+    method.sampler.draw(batch, rng=rng(1))
+    ids = torch.arange(1, V + 1).expand(len(batch.targets_T), -1)
+    found = method.sampler.log_prob(ids, batch, per=per).exp() if per == "position" else None
+    if per == "sequence":
+        found = method.sampler.log_prob(ids[: batch.sequences], batch, per=per).exp()[batch.target_rows]
+    firsts = batch.target_offsets[batch.target_rows] if per == "sequence" else np.arange(len(batch.targets_T))
+    for share_V, at in zip(found.numpy(), firsts, strict=True):
+        cut = cuts[cuts <= int(batch.times_T[at])][-1]
+        recent = data.known.shares(np.arange(1, V + 1), np.full(V, cut), SMALL["half_life"] * 86_400e6)
+        np.testing.assert_allclose(share_V, uniform_share / V + (1 - uniform_share) * recent, rtol=1e-4)
+
+
 # The loss of a batch, position by position: pos a number, neg those that are present, log_q of each, m draws that are
 # there, and the probability of what is masked.
 
@@ -207,6 +236,7 @@ def corrected(pos, neg, log_q, m, masked):
 
 LOSSES = {
     **dict.fromkeys(["random", "popularity", "in-batch", "mixed", "inverse-popularity", "cohort", "own-cohort"], bce()),
+    "recent": bce(),
     **dict.fromkeys(["adaptive", "adaptive-mixed", "adaptive-in-batch"], bce(3)),
     "bpr": bpr(),
     "dns": bpr(1),
@@ -361,7 +391,7 @@ def test_a_step_of_every_method_moves_every_backbone(name, backbone, data, rng):
 def test_every_method_takes_every_policy_and_granularity(name, exclude, data, rng):
     model = SASRec(V, dim=8, max_length=20, blocks=1, dropout=0.0, rng=rng(0))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for per in ("batch", "sequence", "position") if "draws_per" in METHODS[name].defaults else (None,):
+    for per in pers_of(name) or (None,):
         changes = SMALL | {"exclude": exclude} | ({} if per is None else {"draws_per": per})
         method = built(name, data, changes)
         assert method.exclude == exclude
@@ -488,8 +518,10 @@ OTHER = {
     "temperature": 0.5,
     "calibration": 0.9,
     "regularization": 0.7,
+    "recent_negatives": 8,
+    "half_life": 1e-10,
 }
-PERS, COLLISIONS = ("batch", "sequence", "position"), ("none", "target", "history")
+COLLISIONS = ("none", "target", "history")
 
 
 def what_it_does(name, data, changes, rng):
@@ -517,7 +549,7 @@ def test_every_setting_does_something(name, data, rng):
 
 @per_method
 def test_who_shares_a_draw_and_what_is_excluded_do_something_whatever_the_other(name, data, rng):
-    pers = [{"draws_per": per} for per in PERS] if "draws_per" in METHODS[name].defaults else [{}]
+    pers = [{"draws_per": per} for per in pers_of(name)] or [{}]
     ways = [per | {"exclude": each} for per in pers for each in COLLISIONS]
     found = [what_it_does(name, data, way, rng) for way in ways]
     alike = [(a, b) for i, a in enumerate(ways) for j, b in enumerate(ways[:i]) if found[i] == found[j]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -62,7 +63,8 @@ def test_a_step_in_parts(world_of, name):
 @pytest.mark.parametrize("policy", ["none", "target", "history"])
 @pytest.mark.parametrize("name", list(steps.LOSS))
 def test_a_step_by_who_shares_a_draw_and_what_is_excluded(world_of, name, policy):
-    for per in ("batch", "sequence", "position") if "draws_per" in METHODS[name].defaults else (None,):
+    fields = METHODS[name].settings.model_fields
+    for per in get_args(fields["draws_per"].annotation) if "draws_per" in fields else (None,):
         changes = {"exclude": policy} | ({"draws_per": per} if per else {})
         done = third_step(world_of("online-retail"), name, **changes)
         done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))

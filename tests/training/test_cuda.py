@@ -30,7 +30,8 @@ CHANGES = {
     "kept_hardest": 5,
 }
 WAITING = {"in-batch", "mixed", "adaptive-mixed", "adaptive-in-batch", "own-cohort", "cross-batch", "xir", "full-ce"}
-"""Draws without replacement, within a cohort, with a memory, or in chunks: they ask the GPU for a number."""
+WAITING |= {"recent", "recent-mixed-log-q"}
+"""Draws without replacement, within a cohort, as of a time, with a memory, or in chunks: they ask the GPU something."""
 
 
 @pytest.fixture(scope="module")

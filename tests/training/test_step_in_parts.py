@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 import torch
@@ -82,8 +83,8 @@ def after_steps(data, rng, name, changes=None, backbone=SASRec, **options):
 
 def ways(name):
     """How a method may share its draws, as changes of its settings."""
-    shares = "draws_per" in METHODS[name].defaults
-    return [{"draws_per": per} for per in ("batch", "sequence", "position")] if shares else [{}]
+    fields = METHODS[name].settings.model_fields
+    return [{"draws_per": per} for per in get_args(fields["draws_per"].annotation)] if "draws_per" in fields else [{}]
 
 
 @pytest.mark.parametrize(

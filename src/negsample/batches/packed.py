@@ -75,6 +75,7 @@ class Batch:
     ``catalogue_size``: V. ``exclude``: what a sampler must not draw, or the scores must mask: all that the user
     has (``history``), the position's target (``target``), or nothing (``none``). ``target_keys``: as ``history_keys``,
     of every training target of each sequence's user, as often as it is one; None: those of the sequence are all.
+    ``times_T``: when each target was, microseconds; None where that is not known.
     """
 
     inputs: Packed
@@ -86,6 +87,7 @@ class Batch:
     exclude: Exclude = "history"
     target_keys: Tensor | None = None
     predicted: Predicted | None = None
+    times_T: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuses a policy that is none, which nothing would be left out by."""
@@ -148,6 +150,7 @@ class Batch:
             ends_B=self.ends_B[first:last],
             history_keys=of_some(self.history_keys),
             target_keys=None if self.target_keys is None else of_some(self.target_keys),
+            times_T=None if self.times_T is None else self.times_T[targets],
             predicted=self.predicted
             and Predicted(
                 self.predicted.states_T[targets] - here.start,
@@ -217,6 +220,7 @@ def training_batch(
         exclude=exclude,
         target_keys=all_targets,
         predicted=None if cuts is None else _predicted(data, windows, packed, events, last - first, cuts),
+        times_T=torch.from_numpy(np.array(data.times[events])) if len(data.times) else None,
     )
 
 

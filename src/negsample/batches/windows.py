@@ -19,7 +19,8 @@ Which = Literal["last", "all"]
 class TrainEvents(NamedTuple):
     """What batches need of a dataset: train events of user ``u`` are ``items[offsets[u]:train_ends[u]]``.
 
-    ``times``: of the events, ascending for each user; needed where targets are predicted by time.
+    ``times``: of the events, ascending for each user; needed where targets are predicted by time, or negatives are
+    drawn as of it.
     """
 
     items: NDArray[np.int32]

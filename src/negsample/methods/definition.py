@@ -14,6 +14,7 @@ from negsample.batches.epochs import target_counts
 from negsample.batches.packed import Exclude
 from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
+from negsample.data.known import Known
 from negsample.data.moments import Targets, counting_cuts
 from negsample.errors import guarded, whole
 from negsample.methods.fields import Space
@@ -41,12 +42,14 @@ class Catalogue(NamedTuple):
 
     ``items``: V. ``counts``: (V + 1,) train events of each id. ``target_counts``: (V + 1,) how often each id is a
     target in an epoch of training. ``events``: who did what in train; without any where only shapes are asked for.
+    ``known``: gives what is known at a time, of train and of later; None where only shapes are asked for.
     """
 
     items: int
     counts: Tensor
     target_counts: Tensor
     events: Events = _NO_EVENTS
+    known: Callable[[], Known] | None = None
 
 
 class Memory(Protocol):
@@ -129,4 +132,5 @@ def catalogue_of(
         torch.from_numpy(counts).to(device),
         torch.from_numpy(counted).to(device),
         Events(data.items, data.offsets, data.train_ends),
+        lambda: data.known,
     )

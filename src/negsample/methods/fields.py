@@ -78,6 +78,12 @@ Number = Annotated[int, Field(ge=1)]
 RandomNegatives = Annotated[Number, Field(description="uniform draws"), Proposed()]
 PopularityNegatives = Annotated[Number, Field(description="draws by count ** exponent"), Proposed()]
 PopularityExponent = Annotated[float, Field(description="1: popularity, 0: uniform, -1: inverse")]
+RecentNegatives = Annotated[Number, Field(description="draws by recent popularity"), Proposed()]
+HalfLife = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False, description="days after which an event counts half in recent popularity"),
+    Real(0.04, 400),
+]
 LogUniformNegatives = Annotated[Number, Field(description="log-uniform draws by popularity rank"), Proposed()]
 InBatchNegatives = Annotated[
     Number | Literal["all"],
@@ -87,6 +93,10 @@ InBatchNegatives = Annotated[
 CohortNegatives = Annotated[Number, Field(description="draws by cohort"), Proposed()]
 CacheNegatives = Annotated[Number, Field(description="draws from the cache"), Proposed()]
 DrawsPer = Annotated[Per, Field(description="what shares a draw: position, sequence or batch")]
+DrawsPerTime = Annotated[
+    Literal["sequence", "position"],
+    Field(description="what shares a draw, as of its first target's time: sequence or position"),
+]
 Exclude = Annotated[
     Policy, Field(description="items that are never negatives: none, the target, or all that the user has in train")
 ]
@@ -104,6 +114,8 @@ BY_NAME: Mapping[str, Any] = {
     "random_negatives": RandomNegatives,
     "popularity_negatives": PopularityNegatives,
     "popularity_exponent": PopularityExponent,
+    "recent_negatives": RecentNegatives,
+    "half_life": HalfLife,
     "log_uniform_negatives": LogUniformNegatives,
     "in_batch_negatives": InBatchNegatives,
     "cohort_negatives": CohortNegatives,

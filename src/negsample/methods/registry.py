@@ -10,7 +10,7 @@ import torch
 from pydantic.fields import FieldInfo
 
 from negsample.errors import InputError, guarded
-from negsample.methods import bce, by_cohort, hardest, in_batch, pairwise, softmax
+from negsample.methods import bce, by_cohort, hardest, in_batch, pairwise, recent, softmax
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.miners import Scored
 from negsample.models.baselines import BASELINES, is_baseline
@@ -20,7 +20,7 @@ from negsample.settings import Settings, checked, is_run_setting, setting_fields
 PAPER_SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
 POPREC = "PopRec"
 
-_FAMILIES = (bce, hardest, by_cohort, pairwise, softmax, in_batch)
+_FAMILIES = (bce, hardest, by_cohort, recent, pairwise, softmax, in_batch)
 
 
 def _check(name: str, method: MethodDefinition[Any]) -> None:

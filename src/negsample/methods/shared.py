@@ -11,7 +11,7 @@ from torch import Tensor
 from negsample.losses import sampled_softmax
 from negsample.methods.definition import Catalogue, Method, MethodDefinition
 from negsample.miners import Chain, LogQ, Temperature
-from negsample.samplers import InBatch, Mixture, Popularity, Uniform
+from negsample.samplers import InBatch, Mixture, Popularity, Recent, Uniform
 from negsample.settings import Settings
 
 
@@ -37,6 +37,12 @@ def uniform(c: Catalogue, n: Any) -> Uniform:
 def popularity(c: Catalogue, n: Any) -> Popularity:
     """By a power of the train count."""
     return Popularity(c.counts, n.popularity_negatives, exponent=n.popularity_exponent, per=n.draws_per)
+
+
+def recent(c: Catalogue, n: Any) -> Recent:
+    """By popularity with a half-life, as of the time of the target."""
+    known = c.known() if c.known else None
+    return Recent(known, int(c.counts.sum()), n.recent_negatives, half_life=n.half_life, per=n.draws_per)
 
 
 def in_batch(c: Catalogue, n: Any) -> InBatch:

@@ -5,6 +5,7 @@ from negsample.samplers.cohort import Cohort, own_cohort
 from negsample.samplers.in_batch import InBatch
 from negsample.samplers.memory_bank import Cache, MemoryBank
 from negsample.samplers.mixture import Mixture
+from negsample.samplers.recent import Recent
 from negsample.samplers.unigram import LogUniform, Popularity, Uniform, WholeCatalogue
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Negatives",
     "Per",
     "Popularity",
+    "Recent",
     "Sampler",
     "Uniform",
     "WholeCatalogue",

@@ -130,13 +130,13 @@ def _at(values: Tensor, index: Tensor) -> Tensor:
     return values.index_select(0, index.reshape(-1)).view(index.shape)
 
 
-def scaled(shares: Tensor) -> Tensor:
-    """Integer weights in proportion to ``shares`` >= 0, of total about 2^53; at least 1 for a share above 0.
+def scaled(shares: Tensor, total: int = MAX_TOTAL) -> Tensor:
+    """Integer weights in proportion to ``shares`` >= 0, of ``total`` or a little less; at least 1 for a share above 0.
 
-    A probability ``p`` becomes one that is off by at most ``(1 + V p) / 2^53``, and by the rounding of doubles.
+    A probability ``p`` becomes one that is off by at most ``(1 + V p) / total``, and by the rounding of doubles.
     """
     shares = shares.double() / shares.double().sum()
-    weights = torch.round(shares * (MAX_TOTAL - len(shares))).long()
+    weights = torch.round(shares * (total - len(shares))).long()
     return torch.where(shares > 0, weights.clamp(min=1), 0)
 
 

@@ -85,16 +85,17 @@ def log_prob(
     ``ids``: (N, K) for N rows, or (K,), the same for each. ``own``: what the distribution of each row is without.
     """
     if per == "batch" or (own is None and not excludes(batch, per)):
-        return _log_share(distribution.weight(ids), torch.full((1,), distribution.total, device=batch.device))
+        return log_share(distribution.weight(ids), torch.full((1,), distribution.total, device=batch.device))
     total_N1 = _allowed_total(distribution, batch, per, rows, own)
     weight = _weight(distribution, ids, batch, per, rows, own)
     if not excludes(batch, per):
-        return _log_share(weight, total_N1)
+        return log_share(weight, total_N1)
     own_ids = ids if ids.dim() == 2 else ids.expand(len(total_N1), -1)
-    return _log_share(weight, total_N1).masked_fill(excluded(own_ids, batch, per, rows), -math.inf)
+    return log_share(weight, total_N1).masked_fill(excluded(own_ids, batch, per, rows), -math.inf)
 
 
-def _log_share(weight: Tensor, total: Tensor) -> Tensor:
+def log_share(weight: Tensor, total: Tensor) -> Tensor:
+    """Log of the shares that weights have in ``total``."""
     return (weight.float() / total.clamp(min=1).float()).log()
 
 
@@ -159,21 +160,50 @@ def _draw_rows(
     distribution: Distribution, rows: Tensor, items: Tensor, number: int, of_row: Tensor, k: int, rng: torch.Generator
 ) -> Tensor:
     """Draws for the sequences ``0 .. number - 1``, of which ``rows[i]`` has ``items[i]``; both ascending."""
-    weights = distribution.weight(items)
-    cut = torch.cumsum(weights, 0)
-    first = torch.searchsorted(rows, torch.arange(number + 1, device=rows.device))
-    cut_until = torch.cat([cut.new_zeros(1), cut])  # weight cut by all items before each
-    # Where each cut lies on its user's shortened line; ascending within a row, so (row, position) is sorted.
-    positions = distribution.before(items) - (cut_until[:-1] - cut_until[first[rows]])
-    keys = rows * (distribution.total + 1) + positions
+    totals = torch.full((number,), distribution.total, device=rows.device)
+    stretches = rows, distribution.before(items), distribution.weight(items)
+    points, left = points_outside(*stretches, totals, distribution.total, of_row, k, rng=rng)
+    return torch.where(left > 0, distribution.locate(points.clamp_(0, distribution.total - 1)), 0)
+
+
+def points_outside(
+    rows: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    totals: Tensor,
+    most: int,
+    of_row: Tensor,
+    k: int,
+    *,
+    rng: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Points drawn evenly from lines of integers ``0 .. total - 1``, outside of the stretches that are cut from them.
+
+    Args:
+        rows: of each stretch, its line; ascending.
+        starts: where it begins there; ascending within a line.
+        lengths: of each stretch; they do not overlap.
+        totals: (R,) length of each line, at most ``most``.
+        most: so long that ``R (most + 1)`` is no number above 2^63.
+        of_row: (N,) the line of each row of draws.
+        k: K, points of each.
+
+    Returns:
+        (N, K) points, anything where nothing is left, and (N, 1) what is left of each row's line.
+    """
+    cut = torch.cumsum(lengths, 0)
+    first = torch.searchsorted(rows, torch.arange(len(totals) + 1, device=rows.device))
+    cut_until = torch.cat([cut.new_zeros(1), cut])  # what is cut from all lines before each stretch
+    # Where each cut lies on its shortened line; ascending within a line, so (line, position) is sorted.
+    positions = starts - (cut_until[:-1] - cut_until[first[rows]])
+    keys = rows * (most + 1) + positions
     of_row = of_row.unsqueeze(1)
     cut_before_row = cut_until[first[of_row]]
-    left = distribution.total - (cut_until[first[of_row + 1]] - cut_before_row)
+    left = totals[of_row] - (cut_until[first[of_row + 1]] - cut_before_row)
     uniform = torch.rand(len(of_row), k, generator=rng, dtype=torch.float64, device=rows.device)
     points = torch.minimum((uniform * left).long(), left - 1)
-    passed = torch.searchsorted(keys, of_row * (distribution.total + 1) + points, right=True)
-    points = points + cut_until[passed] - cut_before_row
-    return torch.where(left > 0, distribution.locate(points.clamp_(0, distribution.total - 1)), 0)
+    passed = torch.searchsorted(keys, of_row * (most + 1) + points, right=True)
+    return points + cut_until[passed] - cut_before_row, left
 
 
 def split_keys(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -131,7 +131,7 @@ def _tron(at: Sequence[Position], n: Mapping[str, Any], items: int) -> Tensor:
 
 LOSS: dict[str, Steps] = {
     **dict.fromkeys(("random", "popularity", "in-batch", "mixed"), _all(losses.bce)),
-    **dict.fromkeys(("inverse-popularity", "cohort", "own-cohort"), _all(losses.bce)),
+    **dict.fromkeys(("inverse-popularity", "cohort", "own-cohort", "recent"), _all(losses.bce)),
     **dict.fromkeys(("adaptive", "adaptive-mixed", "adaptive-in-batch"), _adaptive),
     "bpr": _all(losses.bpr),
     "dns": lambda at, n, items: losses.bpr([p.target for p in at], [hardest(p.scores, 1) for p in at]),
@@ -143,6 +143,7 @@ LOSS: dict[str, Steps] = {
     ),
     **dict.fromkeys(("sampled-softmax", "in-batch-softmax"), _softmax),
     **dict.fromkeys(("sampled-softmax-log-q", "log-uniform", "mixed-log-q", "cross-batch"), _softmax_log_q),
+    "recent-mixed-log-q": _softmax_log_q,
     "in-batch-log-q": _in_batch_log_q,
     "tron": _tron,
     "full-ce": _all(losses.softmax),
