@@ -42,11 +42,11 @@ from negsample.models.dropout import dropout
 from negsample.models.item_table import ItemTable
 from negsample.samplers.exclusion import excluded
 
-# A sampler: which ids are proposed.
+# A sampler proposes ids.
 
 
 class Follows:
-    """``K`` items by how often users went to them from the item that they are at, plus ``smoothing`` by popularity.
+    """``K`` items by how often they follow the current item of the user, plus ``smoothing`` times their popularity.
 
     For a catalogue of up to some 10,000 items: it holds V x V weights, and T x V of them for a batch.
     """
@@ -76,7 +76,7 @@ class Follows:
     def log_prob(
         self, ids: Tensor, batch: Batch, *, per: Literal["batch", "sequence", "position"], rows: Tensor | None = None
     ) -> Tensor:
-        """Log-probability of one draw of ``ids``: for a position exactly; for nobody in particular, over all items."""
+        """Log-probability of one draw of ``ids``: exact for a position; with ``per="batch"`` over all items."""
         weights = self._weights(batch, rows) if per == "position" else self.weights_VV.sum(0, keepdim=True)
         shares = weights / weights.sum(1, keepdim=True)
         of_ids = shares.gather(1, ids) if ids.dim() == 2 and len(shares) == len(ids) else shares[:, ids].squeeze(0)
@@ -189,7 +189,7 @@ class Convolution(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, vectors_TD: Tensor, packed: Packed, rng: torch.Generator | None = None) -> Tensor:
-        """(T, D) states. Sequences lie one after the other, without padding: ``packed.rows_T`` says whose each is."""
+        """(T, D) states. Sequences lie one after the other, without padding; ``packed.rows_T``: whose each is."""
         states_TD = dropout(vectors_TD * math.sqrt(vectors_TD.shape[1]), self.dropout, rng)
         for block, (now, before) in enumerate(self.taps):
             reach = 2**block

@@ -90,7 +90,7 @@ def _guess(role: str, columns: Sequence[str], path: Path) -> str:
         if name in by_plain_name:
             return by_plain_name[name]
     raise InputError(
-        f"{path} has no column that looks like the {role} (sought: {', '.join(USUAL_NAMES[role][:8])}, ...); "
+        f"{path} has no column that looks like the {role} (usual names: {', '.join(USUAL_NAMES[role][:8])}, ...); "
         f"its columns are: {_listed(columns)}; name one of them with --{role} COL"
     )
 
