@@ -26,6 +26,7 @@ from negsample.report.formats import listed, when
 from negsample.report.latex import latex_tables
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.rendering import environment
+from negsample.report.served import served_table, served_words
 from negsample.report.table import figures_table, main_columns, other_columns
 
 _HERE = Path(__file__).parent
@@ -150,6 +151,8 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "families": tables.families_table(found.tests),
         "main": main,
         "other": other,
+        "served": served_table(found.rows),
+        "served_words": served_words(events),
         "saved": {
             "csv": {"name": f"{name}.csv", "text": csv},
             "tex": {"name": f"{name}.tex", "text": latex_tables(study, dataset, main, other)},
