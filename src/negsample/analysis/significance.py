@@ -117,7 +117,8 @@ def dial_text(method: str, dials: Sequence[float | None]) -> str:
 
 
 def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
-    """All that is compared on ``dataset``; empty where no event was measured, or there is nothing to compare."""
+    """All that is compared on ``dataset``: each trained method with each other and with each baseline. Empty where no
+    event was measured, or there is nothing to compare."""
     events, methods = events_of(study, dataset), study.methods_of(dataset)
     if events is None or len(methods) < 2:
         return Comparisons()
@@ -127,9 +128,8 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
     def at(row: TableRow) -> Entry:
         return row["method"], (row["dial"] or 0.0,) * len(runs[row["method"]])
 
-    pairs: dict[Key, dict[Pair, None]] = {
-        key: dict.fromkeys(combinations(own.values(), 2)) for keys in FAMILIES.values() for key in keys
-    }
+    of_trained = [pair for pair in combinations(own.values(), 2) if not all(is_baseline(name) for name, _ in pair)]
+    pairs: dict[Key, dict[Pair, None]] = {key: dict.fromkeys(of_trained) for keys in FAMILIES.values() for key in keys}
     accurate, tail = advice.accuracy.chosen, advice.tail.chosen
     advised = [(each.measure, each.chosen, row) for each in advice.purposes for row in advice.rivals(each)]
     for measure, a, b in (*advised, (ACCURACY, tail, accurate), (TAIL, tail, accurate)):
