@@ -31,6 +31,6 @@ def load_weights(model: Backbone, folder: Path, name: str = MODEL) -> None:
     listed = read_list(folder / LIST, "run")
     listed.check(name)
     try:
-        model.load_state_dict(load_file(folder / name, device=str(model.table.weight.device)))
+        model.load_state_dict(load_file(folder / name))
     except Exception as error:  # safetensors and torch each have errors of their own
         raise listed.damaged(name, error) from None
