@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import load_file
 
 from negsample.methods import METHODS, PAPER_SIX
+from negsample.models.baselines import BASELINES
 
 FIGURES = ["hr@10", "hr@10_sd", "ndcg@10", "ndcg@10_sd", "balance@10", "balance@10_sd", "coverage@10"]
 BY_COHORT = [
@@ -258,7 +259,8 @@ def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(installed)
         assert max(map(len, lines)) <= columns
         firsts = [line.split()[0] for line in lines if line[0] != " "]
         begin = firsts.index("random")
-        assert firsts[begin : begin + len(METHODS) + 1] == [*METHODS, "PopRec"]
+        named = [*METHODS, *BASELINES]
+        assert firsts[begin : begin + len(named)] == named
         assert len(lines) < 5 * len(METHODS)
     assert "Petrov & Macdonald" in done(installed("methods", COLUMNS="140"))
 
