@@ -29,7 +29,7 @@ SPREAD = (
 _MEANS = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
 _NEEDED = (*SPREAD, "coverage@10", *_MEANS)
 _OF_RUN = ("train_seconds", "steps_per_second")
-_OF_RUN_LAST = ("best_epoch", "dial", "peak_memory_bytes")
+_OF_RUN_LAST = ("best_epoch", "dial", "age_days", "peak_memory_bytes")
 _KEYS = {"dataset": pl.String, "method": pl.String}
 
 

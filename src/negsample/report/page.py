@@ -19,7 +19,7 @@ from negsample.analysis.tables import frontier_table, table_with_failures, write
 from negsample.errors import guarded
 from negsample.files.together import rewriting
 from negsample.models.baselines import is_baseline
-from negsample.report import facts, tables, words
+from negsample.report import facts, refits, tables, words
 from negsample.report.claims import advice_claims, claims_table
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures
 from negsample.report.formats import listed, when
@@ -148,6 +148,8 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "limits": [*words.limits(found, events), *words.left_out_words(study.manifests[found.dataset])],
         "advice": tables.advice_table(found.advice),
         "claims": claims_table("What the advice claims, tested", claims),
+        "age": refits.age_words(study, dataset),
+        "refits": refits.refit_table(study, dataset),
         "families": tables.families_table(found.tests),
         "main": main,
         "other": other,

@@ -1,0 +1,54 @@
+"""What the report says of the models' age and of a refit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from make_study import make_study
+
+from negsample.analysis.reading import read_study
+from negsample.report.page import write_report
+from negsample.report.refits import age_words, refit_table
+
+ROWS = {"random": (0.01, 0.012), "mixed": (0.02, 0.019)}
+
+
+def refitted(config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    if config["method"] in ROWS:
+        before, after = ROWS[config["method"]]
+        seed = 0.001 * config["seed"]
+        metrics["age_days"] = 5.25
+        metrics["refit"] = {"epochs": 3, "seconds": 1.5}
+        metrics["test_before_refit"] = metrics["test"] | {"ndcg@10": before + seed}
+        metrics["test"] = metrics["test"] | {"ndcg@10": after + 3 * seed}
+
+
+def plain(config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    metrics["age_days"] = 36.125 if config["method"] != "PopRec" else None
+
+
+def test_before_and_after_a_refit(tmp_path):
+    study = read_study(make_study(tmp_path / "study", ["beauty"], ("random", "mixed", "PopRec"), 3, refitted))
+    words = age_words(study, "beauty")
+    assert words.startswith(
+        "Models were trained anew on train and validation (refit): 5.25\u00a0days old at test (median"
+    )
+    assert refit_table(study, "beauty").lines == [
+        ("random", "1.10 ± 0.10\u00a0%", "1.50 ± 0.30\u00a0%", "0.40 ± 0.20\u00a0%"),
+        ("mixed", "2.10 ± 0.10\u00a0%", "2.20 ± 0.30\u00a0%", "0.10 ± 0.20\u00a0%"),
+    ]
+    assert study.table().filter(method="random")["age_days"].to_list() == [5.25]
+    page = write_report(study).read_text()
+    assert words in page
+    assert "NDCG@10 before the refit" in page
+
+
+def test_without_a_refit_the_age_alone(tmp_path):
+    study = read_study(make_study(tmp_path / "study", ["beauty"], ("random", "PopRec"), 1, plain))
+    assert age_words(study, "beauty").startswith("Models were trained on train alone: 36.1\u00a0days old at test")
+    assert refit_table(study, "beauty").lines == []
+
+
+def test_runs_of_earlier_versions_say_nothing(tmp_path):
+    study = read_study(make_study(tmp_path / "study", ["beauty"], ("random", "PopRec"), 1))
+    assert age_words(study, "beauty") == ""
