@@ -47,6 +47,8 @@ def test_ranks_and_figures(log, world_of, part):
     found = evaluate(model, world.data, part, SETTINGS)
     assert found.ranks_E.tolist() == [event.rank for event in events]
     same(found.figures, all_figures(world, part, events, orders))
+    if part == "test":
+        assert found.figures["repeat_events"] == world.data.manifest.repeat_test_events["frozen"]
 
 
 def test_ranks_of_items_that_tie(log, world_of):
