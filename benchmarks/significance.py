@@ -103,7 +103,7 @@ def adjusted(sums: Sums, family: str) -> Floats:
     """The corrected p of every pair of methods in ``family``; NaN where it is not tested."""
     entries = list(sums.gains)
     pairs = list(combinations(range(len(entries)), 2))
-    p = [each.p for key in FAMILIES[family] for each in tested(sums, family, key, entries, pairs)]
+    p = [each.p for key in FAMILIES[family] for each in tested([sums], family, key, entries, pairs)]
     return holm(np.array(p))
 
 
@@ -184,10 +184,10 @@ def _error_ratios(study: Study, dataset: str, seeds: int) -> list[float]:
         (method, tuple(run.metrics["dial"] for run in study.runs_of(dataset, method)))
         for method in study.methods_of(dataset)
     ]
-    events = events_of(study, dataset)
-    if events is None:
+    folds = events_of(study, dataset)
+    if not folds:
         return []
-    sums = sums_by_user(study, dataset, events, entries)
+    (sums,) = sums_by_user(study, dataset, folds, entries)
     events_N, groups = sums.events_NC.sum(1), len(sums.events_NC)
     gains_NM = np.stack([sums.gains[entry][:, :, 1].sum(2).mean(0) for entry in entries], axis=1)
     moved = np.stack([sample(sums, entry, "ndcg@10", "all").influence_SN.mean(0) for entry in entries], axis=1)

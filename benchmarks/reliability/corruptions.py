@@ -240,7 +240,7 @@ def _of_study(out: Path) -> str:
         digest.update(repr((run.config, run.metrics, run.log, grid)).encode())
         for ranks in read_ranks(run.folder, len(grid.betas)).values():
             digest.update(np.ascontiguousarray(ranks).data)
-    for events in study.events.values():
+    for events in (each for folds in study.events.values() for each in folds):
         for array in events.values():
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

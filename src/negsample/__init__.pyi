@@ -8,6 +8,7 @@ from .comparison import compare as compare
 from .data.dataset import Dataset as Dataset
 from .data.dataset import open_dataset as open_dataset
 from .data.load import load_dataset as load_dataset
+from .data.load import load_folds as load_folds
 from .data.log.read import read_log as read_log
 from .data.prepare.pipeline import prepare as prepare
 from .data.split import split_by_time as split_by_time

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
 from negsample.data.dataset import Dataset
-from negsample.data.load import load_dataset
+from negsample.data.load import load_dataset, load_folds
 from negsample.errors import FailedError, InputError, guarded, some, whole
 from negsample.execution.backend import LOCAL, Backend, run_tasks
 from negsample.execution.trainings import Outcomes, Training, Watch
@@ -28,7 +28,7 @@ from negsample.scoring.dial import Choice, parse_choice
 from negsample.settings import PrepareSettings, run_settings
 from negsample.studies.files import check_study_folder, read_about, write_study
 from negsample.studies.forecast import check_fits
-from negsample.studies.study import at_a_time, plan, unfinished
+from negsample.studies.study import at_a_time, folds_of, plan, unfinished
 
 _REPEATS = 3
 
@@ -43,6 +43,7 @@ def compare(
     seed: int | None = None,
     settings: Mapping[str, Any] | None = None,
     prepare: PrepareSettings | None = None,
+    folds: int | None = None,
     oversampling: Sequence[Job] = (),
     at_once: int = 1,
     together: int = 1,
@@ -74,6 +75,8 @@ def compare(
         seed: the first. (default: 0)
         settings: of model, training and methods by name, as ``--set`` takes them: ``{"epochs": 5, "dim": 64}``.
         prepare: how logs are prepared.
+        folds: test on so many windows of each log that follow each other in time, each with all that came before it as
+            train and validation; see :func:`negsample.data.load.load_folds`. (default: on the last window alone)
         oversampling: jobs of :func:`~negsample.studies.study.oversampled`, done beside them and shown in a chart of
             their own.
         at_once: jobs at a time, each in a process of its own that is started anew: a script that asks for more than
@@ -105,16 +108,17 @@ def compare(
     whole("at_once", at_once, 1, 10**6)
     whole("together", together, 1, 10**6)
     out, choice = Path(out), parse_choice(dial)
-    given = {"methods": methods, "repeats": repeats, "seed": seed, "settings": settings, "prepare": prepare}
+    of_grid = {"methods": methods, "repeats": repeats, "seed": seed, "settings": settings}
+    given = {**of_grid, "prepare": prepare, "folds": folds}
     jobs = _jobs_of(data, given)
     every = [*jobs, *oversampling]
     check_study_folder(out)
-    hopeless = {job.name: why for job in every if (why := (untuned or {}).get((job.data.name, job.method)))}
+    hopeless = {job.name: why for job in every if (why := (untuned or {}).get((job.data.tuned_as, job.method)))}
     possible = [job for job in every if job.name not in hopeless]
     todo = unfinished(possible, out, together)
     check_fits(todo, at_once, memory=on.here)
     tasks = [Training(group, [out / "runs" / job.name for job in group], choice) for group in todo]
-    study = _Folder(out, choice, jobs, oversampling, {"dial": choice.text} | dict(note or {}))
+    study = _Folder(out, choice, jobs, oversampling, {"dial": choice.text, "folds": folds_of(jobs)} | dict(note or {}))
     left = {job.name for group in todo for job in group}
     finished = [job for job in possible if job.name not in left]
     study.open(finished, left, replace)
@@ -149,13 +153,21 @@ def _jobs_of(data: Any, given: Mapping[str, Any]) -> list[Job]:
     names = PAPER_SIX if names is None else names.split(",") if isinstance(names, str) else names
     flat, of_methods = split_settings(given["settings"] or {})
     return plan(
-        [each if isinstance(each, Dataset) else load_dataset(each, given["prepare"]) for each in several],
+        [data for each in several for data in _datasets(each, given["prepare"], given["folds"])],
         names,
         repeats=_REPEATS if given["repeats"] is None else given["repeats"],
         seed=given["seed"] or 0,
         settings=run_settings(**flat),
         changes=of_methods,
     )
+
+
+def _datasets(of: Any, prepare: PrepareSettings | None, folds: int | None) -> list[Dataset]:
+    if folds is not None:
+        if isinstance(of, Dataset):
+            raise InputError(f"compare: folds are made of a log, and {of.name} is prepared; give the log itself")
+        return load_folds(of, folds, prepare)
+    return [of if isinstance(of, Dataset) else load_dataset(of, prepare)]
 
 
 class _Folder(NamedTuple):

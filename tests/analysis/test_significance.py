@@ -99,7 +99,7 @@ def test_the_file_has_every_pair_of_the_table_once_in_its_family(written: Path, 
 
 
 def test_differences_are_those_of_the_ranks(study: Study, found: Comparisons) -> None:
-    events = study.events["beauty"]
+    (events,) = study.events["beauty"]
     of_scope = {"all": np.ones(len(events["user_E"]), bool)}
     of_scope |= {scope: events["cohort_E"] == number for number, scope in enumerate(SCOPES[1:])}
     figures: dict[tuple[str, str, str], list[float]] = {}

@@ -116,7 +116,7 @@ def test_resamples_spread_about_the_figures_of_the_ranks(whole_study: Path):
     """Their mean is the figure that the ranks give, their spread that of a bootstrap written out again."""
     study = read_study(whole_study)
     (found,) = [each for each in reaches(study, "beauty") if each.method == "mixed"]
-    events = study.events["beauty"]
+    (events,) = study.events["beauty"]
     runs = study.runs_of("beauty", "mixed")
     ranks = np.stack([np.load(run.folder / "ranks.npz")["test_GE"][4] for run in runs])
     gains_SE = np.where(ranks < 10, 1 / np.log2(ranks + 2), 0.0)
@@ -160,7 +160,7 @@ def test_hits_by_popularity_add_up_to_the_hits(whole_study: Path):
     total = sum(row["events"] for row in rows)
     runs = study.runs_of("beauty", "mixed")
     expected = np.mean([(np.load(run.folder / "ranks.npz")["test_GE"][2] < 10).mean() for run in runs])
-    assert total == len(study.events["beauty"]["user_E"])
+    assert total == len(study.events["beauty"][0]["user_E"])
     assert sum(row["events"] * row["hr"] for row in rows) / total == pytest.approx(expected)
     at = [row["percentile"] for row in rows]
     assert at == sorted(at)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 from negsample.analysis.advice import Advice, advice_of
+from negsample.analysis.folds import folds_table, has_folds
 from negsample.analysis.frontier import Reach, reaches, standings
 from negsample.analysis.significance import Comparisons, differences, significance_table
 from negsample.analysis.study import Study
@@ -16,7 +17,8 @@ from negsample.analysis.trainings import CutOff, cut_off
 
 
 class DatasetAnalysis(NamedTuple):
-    """What was found on one dataset. ``rows``: of the table; ``dialled``: the same at each setting of the dial."""
+    """What was found on one dataset. ``rows``: of the table; ``dialled``: the same at each setting of the dial;
+    ``folds``: one row a (method, fold), none where there are no folds."""
 
     dataset: str
     rows: list[TableRow]
@@ -25,6 +27,7 @@ class DatasetAnalysis(NamedTuple):
     advice: Advice
     tests: Comparisons
     cut_off: CutOff | None
+    folds: Sequence[TableRow]
 
 
 class Analysis(NamedTuple):
@@ -41,11 +44,13 @@ class Analysis(NamedTuple):
 
 def analyse(study: Study) -> Analysis:
     """The analysis of ``study``; the same study gives the same figures."""
-    table, datasets = study_table(study), {}
+    table, windows, datasets = study_table(study), folds_table(study), {}
     for dataset in study.datasets():
         rows: list[TableRow] = [*table.filter(pl.col("dataset") == dataset).iter_rows(named=True)]
         found = reaches(study, dataset)
         advice = advice_of(study, dataset, standings(found))
         dialled, tests = dialled_rows(study, dataset), differences(study, dataset, advice)
-        datasets[dataset] = DatasetAnalysis(dataset, rows, dialled, found, advice, tests, cut_off(study, dataset))
+        folds = windows.filter(pl.col("dataset") == dataset).rows(named=True) if has_folds(study, dataset) else []
+        cut = cut_off(study, dataset)
+        datasets[dataset] = DatasetAnalysis(dataset, rows, dialled, found, advice, tests, cut, folds)
     return Analysis(study, table, datasets)

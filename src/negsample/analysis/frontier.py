@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from negsample.analysis.measures import ACCURACY, BALANCE
-from negsample.analysis.per_user import events_of, ranks_of
+from negsample.analysis.per_user import MeasuredEvents, events_of, ranks_of
 from negsample.analysis.resampling import REPLICATES, draws, interval, picks
 from negsample.analysis.study import Study
 from negsample.analysis.tables import common_betas
 from negsample.evaluation.figures import balances
 from negsample.random import resampling
+from negsample.runs.folder import Run
 
 Floats = NDArray[np.float64]
 
@@ -76,13 +77,13 @@ class Standing(NamedTuple):
 def reaches(study: Study, dataset: str) -> list[Reach]:
     """Of every method on ``dataset``, in the study's order; settings that all of its runs have. Empty where no test
     event was measured."""
-    events = events_of(study, dataset)
-    if events is None:
+    folds = events_of(study, dataset)
+    if not folds:
         return []
-    draws_RN = draws(events.groups, REPLICATES, resampling(dataset))  # the same users for all methods
-    counts_RC = draws_RN @ events.sums(events.cohort_CE)
+    draws_RN = draws(folds[0].groups, REPLICATES, resampling(dataset))  # the same users for all methods and folds
+    counts_FRC = [draws_RN @ events.sums(events.cohort_CE) for events in folds]
 
-    def resampled(ranks_E: Floats) -> Floats:
+    def resampled(ranks_E: Floats, events: MeasuredEvents, counts_RC: Floats) -> Floats:
         """(2, R) Balance and NDCG of one run at one setting in each resample."""
         hits_RC, ndcg_RC = (draws_RN @ gains_NC for gains_NC in events.gains(ranks_E).transpose(1, 0, 2))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -90,16 +91,36 @@ def reaches(study: Study, dataset: str) -> list[Reach]:
 
     found = []
     for method in study.methods_of(dataset):
-        runs = study.runs_of(dataset, method)
-        betas = common_betas(study, runs)
-        figures = [[study.figures(run, "test")[beta] for beta in betas] for run in runs]
-        both = (np.array([[row[name] for row in each] for each in figures], float) for name in (BALANCE, ACCURACY))
-        balance_G, ndcg_G = map(_mean, both)
-        figures_SGR = np.array([[resampled(ranks_E) for ranks_E in ranks_of(study, run, betas)] for run in runs])
-        chosen_RS = picks(len(runs), REPLICATES, resampling(f"{dataset}/seeds"))  # seeds are drawn too
+        if not (repeats := study.repeats_of(dataset, method)):
+            continue
+        betas = common_betas(study, study.runs_of(dataset, method))
+        balance_G, ndcg_G = (
+            _mean(
+                _mean(
+                    np.array(
+                        [[_dialled(study, run, betas, name) for run in runs] for runs in zip(*repeats, strict=True)]
+                    )
+                )
+            )
+            for name in (BALANCE, ACCURACY)
+        )
+        figures_FSGR = np.array(
+            [
+                [[resampled(ranks_E, events, counts_RC) for ranks_E in ranks_of(study, run, betas)] for run in runs]
+                for events, counts_RC, runs in zip(folds, counts_FRC, zip(*repeats, strict=True), strict=True)
+            ]
+        )
+        figures_SGR = _mean(figures_FSGR)
+        chosen_RS = picks(len(repeats), REPLICATES, resampling(f"{dataset}/seeds"))  # seeds are drawn too
         drawn = _mean(figures_SGR[chosen_RS.T, :, :, np.arange(REPLICATES)[None]])  # (R, G, 2)
         found.append(Reach(method, betas, balance_G, ndcg_G, drawn[..., 0], drawn[..., 1]))
     return found
+
+
+def _dialled(study: Study, run: Run, betas: Sequence[float], name: str) -> Floats:
+    """(G,) a figure of ``run`` on test at ``betas``."""
+    figures = study.figures(run, "test")
+    return np.array([figures[beta][name] for beta in betas], float)
 
 
 def standings(found: Sequence[Reach]) -> list[Standing]:

@@ -23,12 +23,15 @@ Entry = tuple[str, tuple[float, ...]]
 
 
 class MeasuredEvents(NamedTuple):
-    """The E measured test events of a dataset: the group of users of each, its cohort, and N, how many groups."""
+    """The E measured test events of a dataset or fold: the group of users of each, its cohort, and N, how many groups.
+
+    ``users_C``: with an event at all, and in each cohort, in any fold.
+    """
 
     group_E: NDArray[np.int64]
     cohort_CE: Floats
     groups: int
-    users_C: tuple[int, ...]  # with an event at all, and in each cohort
+    users_C: tuple[int, ...]
 
     def sums(self, values_FE: Floats) -> Floats:
         """(N, F) sum of each of F values over the events of each group."""
@@ -40,16 +43,20 @@ class MeasuredEvents(NamedTuple):
         return self.sums(found).reshape(self.groups, 2, len(COHORTS))
 
 
-def events_of(study: Study, dataset: str) -> MeasuredEvents | None:
-    """The events of ``dataset``; None where none was measured."""
-    stored = study.events[dataset]
-    if not len(stored["user_E"]):
-        return None
-    user_E = np.unique(stored["user_E"], return_inverse=True)[1]
-    cohort_CE = np.stack([stored["cohort_E"] == number for number in range(len(COHORTS))])
+def events_of(study: Study, dataset: str) -> list[MeasuredEvents]:
+    """The events of ``dataset``, by fold; a user is in one group in all folds. Empty where none was measured."""
+    folds = study.events[dataset]
+    if any(not len(each["user_E"]) for each in folds):
+        return []
+    stored = np.concatenate([each.get("person_E", each["user_E"]) for each in folds])
+    user_E = np.unique(stored, return_inverse=True)[1]
+    cohort_E = np.concatenate([each["cohort_E"] for each in folds])
+    cohort_CE = np.stack([cohort_E == number for number in range(len(COHORTS))])
     users = (int(user_E.max()) + 1, *(len(np.unique(user_E[each])) for each in cohort_CE))
     group_E = groups_of(user_E)
-    return MeasuredEvents(group_E, cohort_CE.astype(np.float64), int(group_E.max()) + 1, users)
+    ends = np.cumsum([len(each["user_E"]) for each in folds])[:-1]
+    parts = zip(np.split(group_E, ends), np.split(cohort_CE.astype(np.float64), ends, axis=1), strict=True)
+    return [MeasuredEvents(*part, int(group_E.max()) + 1, users) for part in parts]
 
 
 def ranks_of(study: Study, run: Run, betas: Sequence[float]) -> Floats:
@@ -60,24 +67,27 @@ def ranks_of(study: Study, run: Run, betas: Sequence[float]) -> Floats:
 
 
 class Sums(NamedTuple):
-    """Of N groups of users: ``events_NC`` by cohort, ``gains`` (S, N, 2, C): hits and NDCG of each run of an entry."""
+    """Of N groups of users in a dataset or fold: ``events_NC`` by cohort, ``gains`` (S, N, 2, C): hits and NDCG of each
+    run of an entry; over folds, of each seed that has finished them all."""
 
     events_NC: Floats
     users_C: tuple[int, ...]
     gains: dict[Entry, Floats]
 
 
-def sums_by_user(study: Study, dataset: str, events: MeasuredEvents, entries: Sequence[Entry]) -> Sums:
-    """What each of ``entries`` gained, by group of users."""
-    gains: dict[Entry, list[Floats]] = {entry: [] for entry in entries}
+def sums_by_user(study: Study, dataset: str, folds: Sequence[MeasuredEvents], entries: Sequence[Entry]) -> list[Sums]:
+    """What each of ``entries`` gained, by fold and group of users."""
+    gains: list[dict[Entry, list[Floats]]] = [{entry: [] for entry in entries} for _ in folds]
     for method in study.methods_of(dataset):
         of_method = [entry for entry in entries if entry[0] == method]
-        for number, run in enumerate(study.runs_of(dataset, method)):
-            betas = [dials[number] for _, dials in of_method]
-            for entry, ranks_E in zip(of_method, ranks_of(study, run, betas), strict=True):
-                gains[entry].append(events.gains(ranks_E))
-    found = {entry: np.stack(each) for entry, each in gains.items()}
-    return Sums(events.sums(events.cohort_CE), events.users_C, found)
+        number_of = {run.folder: number for number, run in enumerate(study.runs_of(dataset, method))}
+        for runs in study.repeats_of(dataset, method):
+            for run, events, found in zip(runs, folds, gains, strict=True):
+                betas = [dials[number_of[run.folder]] for _, dials in of_method]
+                for entry, ranks_E in zip(of_method, ranks_of(study, run, betas), strict=True):
+                    found[entry].append(events.gains(ranks_E))
+    stacked = [{entry: np.stack(each) for entry, each in found.items()} for found in gains]
+    return [Sums(each.sums(each.cohort_CE), each.users_C, found) for each, found in zip(folds, stacked, strict=True)]
 
 
 def users_of(sums: Sums, measure: str, scope: str) -> int:
@@ -95,6 +105,14 @@ def sample(sums: Sums, entry: Entry, measure: str, scope: str) -> Sample:
             kind, cohorts = int(measure == ACCURACY), range(len(COHORTS)) if scope == "all" else [COHORTS.index(scope)]
             figures_S, influence_SN = _ratio(gains[:, :, kind, cohorts].sum(2), sums.events_NC[:, cohorts].sum(1))
     return Sample(figures_S, influence_SN, entry[0], not is_baseline(entry[0]))
+
+
+def mean_sample(folds: Sequence[Sums], entry: Entry, measure: str, scope: str) -> Sample:
+    """The mean of a figure over ``folds``, seed by seed. A user is the same one in all folds: what one moves the mean
+    by is the mean of what they move each fold's figure by."""
+    each = [sample(sums, entry, measure, scope) for sums in folds]
+    figures_S = np.mean([one.figures_S for one in each], axis=0)
+    return each[0]._replace(figures_S=figures_S, influence_SN=np.mean([one.influence_SN for one in each], axis=0))
 
 
 def _ratio(gains_SN: Floats, events_N: Floats) -> tuple[Floats, Floats]:

@@ -20,15 +20,15 @@ _BINS, _IN_A_BIN = 12, 80  # at most, and test events in one at least
 
 
 def hits_by_popularity(study: Study, dataset: str) -> list[dict[str, Any]]:
-    """HR@10 by how popular the item is, for each method at each setting of the dial: mean over its runs.
+    """HR@10 by how popular the item is, for each method at each setting of the dial: mean over its runs;
+    over folds, of the events of all of them.
 
     ``percentile``: share of the train events that are of less popular items. About as many test events in each bin;
     items of one count are never apart. Empty where no test event was measured.
     """
-    events = study.events[dataset]
-    if not len(events["user_E"]):
+    percentile_E = np.concatenate([each["percentile_E"] for each in study.events[dataset]]).astype(np.float64)
+    if not len(percentile_E):
         return []
-    percentile_E = events["percentile_E"].astype(np.float64)
     bins = int(np.clip(len(percentile_E) // _IN_A_BIN, 3, _BINS))
     edges = _edges(percentile_E, bins)
     bin_E = np.searchsorted(edges, percentile_E, side="left")
@@ -36,9 +36,11 @@ def hits_by_popularity(study: Study, dataset: str) -> list[dict[str, Any]]:
     middle_B = np.bincount(bin_E, percentile_E, len(edges) + 1) / np.maximum(count_B, 1)
     rows = []
     for method in study.methods_of(dataset):
-        runs = study.runs_of(dataset, method)
-        betas = common_betas(study, runs)
-        hits_GE = np.mean([hit(ranks_of(study, run, betas), K) for run in runs], axis=0)
+        if not (repeats := study.repeats_of(dataset, method)):
+            continue
+        betas = common_betas(study, study.runs_of(dataset, method))
+        ranks_SGE = (np.concatenate([ranks_of(study, run, betas) for run in runs], axis=1) for runs in repeats)
+        hits_GE = np.mean([hit(ranks_GE, K) for ranks_GE in ranks_SGE], axis=0)
         for beta, hits_E in zip(betas, hits_GE, strict=True):
             rates_B = np.bincount(bin_E, hits_E, len(edges) + 1) / np.maximum(count_B, 1)
             key = {"method": method, "dial": None if is_baseline(method) else beta}

@@ -30,6 +30,7 @@ class _DatasetFile(BaseModel):
     fingerprint: str
     cohorts: dict[str, Any]
     popularity_curve: dict[str, Any]
+    fold: dict[str, Any] | None = None
 
 
 @guarded
@@ -54,7 +55,33 @@ def read_study(folder: Path) -> Study:
     tunings = _tunings(folder, about, manifests)
     beside = _oversampling(folder, about, manifests)
     failures = read_failed(folder, list(dict.fromkeys([*about["runs"], *about["oversampling"]])))
-    return Study(folder, about, manifests, runs, len(folders), grids, events, tunings, beside, failures)
+    folds = _folds(manifests)
+    return Study(
+        folder,
+        about,
+        {name: some[-1] for name, some in folds.items()},
+        runs,
+        len(folders),
+        grids,
+        {name: [events[each["name"]] for each in some] for name, some in folds.items()},
+        {(_log(manifests[name]), method): tuning for (name, method), tuning in tunings.items()},
+        beside,
+        failures,
+        folds,
+    )
+
+
+def _folds(manifests: Mapping[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The manifests by the name of their log, folds in the order of time."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for manifest in manifests.values():
+        found.setdefault(_log(manifest), []).append(manifest)
+    return {name: sorted(some, key=lambda each: (each["fold"] or {}).get("number", 0)) for name, some in found.items()}
+
+
+def _log(manifest: Mapping[str, Any]) -> str:
+    """The name of the log that a dataset is, or is a fold of."""
+    return str((manifest["fold"] or {"log": manifest["name"]})["log"])
 
 
 def _grid(run: Run, events: Mapping[str, NDArray[Any]]) -> Grid:
@@ -104,7 +131,7 @@ def _of_study(
             raise listed.damaged(events, "it is missing")
         if manifest["name"] in found:
             raise listed.damaged(path, f"it is a second manifest of '{manifest['name']}'")
-        names = ("user_E", "cohort_E", "percentile_E")
+        names = ("user_E", "cohort_E", "percentile_E", *(("person_E", "time_E") if manifest["fold"] else ()))
         found[manifest["name"]] = manifest, arrays_of(listed, events, names)
     for name in about["datasets"]:
         if name not in found:

@@ -17,7 +17,7 @@ import polars as pl
 
 from negsample.analysis.advice import Advice
 from negsample.analysis.measures import ACCURACY, BALANCE, FAMILIES, TAIL, Key
-from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user, users_of
+from negsample.analysis.per_user import Entry, Sums, events_of, mean_sample, sums_by_user, users_of
 from negsample.analysis.study import Study
 from negsample.analysis.t_test import TTest, holm, seed_ratio, t_quantile, t_tests
 from negsample.analysis.tables import TableRow
@@ -119,8 +119,9 @@ def dial_text(method: str, dials: Sequence[float | None]) -> str:
 def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
     """All that is compared on ``dataset``: each trained method with each other and with each baseline. Empty where no
     event was measured, or there is nothing to compare."""
-    events, methods = events_of(study, dataset), study.methods_of(dataset)
-    if events is None or len(methods) < 2:
+    folds = events_of(study, dataset)
+    methods = [method for method in study.methods_of(dataset) if study.repeats_of(dataset, method)]
+    if not folds or len(methods) < 2:
         return Comparisons()
     runs = {method: study.runs_of(dataset, method) for method in methods}
     own = {method: (method, tuple(run.metrics["dial"] for run in runs[method])) for method in methods}
@@ -133,24 +134,30 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
     accurate, tail = advice.accuracy.chosen, advice.tail.chosen
     advised = [(each.measure, each.chosen, row) for each in advice.purposes for row in advice.rivals(each)]
     for measure, a, b in (*advised, (ACCURACY, tail, accurate), (TAIL, tail, accurate)):
-        if a and b and at(a) != at(b) and (at(b), at(a)) not in pairs[_KEYS[measure]]:
+        if (
+            a
+            and b
+            and {a["method"], b["method"]} <= runs.keys()
+            and at(a) != at(b)
+            and (at(b), at(a)) not in pairs[_KEYS[measure]]
+        ):
             pairs[_KEYS[measure]][at(a), at(b)] = None
     entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
-    sums = sums_by_user(study, dataset, events, entries)
+    sums = sums_by_user(study, dataset, folds, entries)
     found = []
     for family, keys in FAMILIES.items():
         found += _corrected([each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))])
     return Comparisons(found, dict(own.values()))
 
 
-def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pair]) -> list[Difference]:
+def _tested(folds: Sequence[Sums], dataset: str, family: str, key: Key, pairs: Sequence[Pair]) -> list[Difference]:
     """The comparisons of one measure in one scope, not yet corrected."""
     entries = list(dict.fromkeys(entry for pair in pairs for entry in pair))
-    tests = tested(sums, family, key, entries, [(entries.index(a), entries.index(b)) for a, b in pairs])
-    users = users_of(sums, *key)
+    tests = tested(folds, family, key, entries, [(entries.index(a), entries.index(b)) for a, b in pairs])
+    users = users_of(folds[0], *key)
     found = []
     for (a, b), each in zip(pairs, tests, strict=True):
-        runs = min((len(sums.gains[entry]) for entry in (a, b) if not is_baseline(entry[0])), default=1)
+        runs = min((len(folds[0].gains[entry]) for entry in (a, b) if not is_baseline(entry[0])), default=1)
         difference = None if np.isnan(each.difference) else each.difference
         untested = _why(users, runs, each)
         error, freedom, p = (None, None, None) if untested else each[1:]
@@ -161,10 +168,13 @@ def _tested(sums: Sums, dataset: str, family: str, key: Key, pairs: Sequence[Pai
 
 
 def tested(
-    sums: Sums, family: str, key: Key, entries: Sequence[Entry], pairs: Sequence[tuple[int, int]]
+    folds: Sequence[Sums], family: str, key: Key, entries: Sequence[Entry], pairs: Sequence[tuple[int, int]]
 ) -> list[TTest]:
-    """The tests of ``pairs`` of ``entries`` in one scope; how their runs scatter is estimated over the whole family."""
-    samples = {each: [sample(sums, entry, *each) for entry in entries] for each in FAMILIES[family]}
+    """The tests of ``pairs`` of ``entries`` in one scope; how their runs scatter is estimated over the whole family.
+
+    ``folds``: what they gained in each, the same groups of users in all; one where there are no folds.
+    """
+    samples = {each: [mean_sample(folds, entry, *each) for entry in entries] for each in FAMILIES[family]}
     least = [float(np.mean([seed_ratio(samples[each][number]) for each in samples])) for number in range(len(entries))]
     return t_tests(samples[key], pairs, least)
 

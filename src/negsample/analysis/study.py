@@ -21,14 +21,18 @@ POPULAR = "PopRec"
 class Study(NamedTuple):
     """A study and its finished runs.
 
-    ``about``: study.json. ``manifests``: the datasets' manifests by name, in the study's order. ``runs``: the
-    finished ones, in the study's order. ``listed``: how many runs the study has, finished or not. ``grids``: what
-    each run, by its folder, gave at each setting of the dial (:func:`negsample.runs.folder.read_grid`).
-    ``events``: by dataset, of the E measured test events, in the order of the runs' ranks: ``user_E``, ``cohort_E`` and
-    ``percentile_E``, the share of the train events that are of less popular items.
+    A log that was tested on several windows (folds) is one dataset here: what is asked of it is over all its folds.
+
+    ``about``: study.json. ``manifests``: the datasets' manifests by name, in the study's order; of folds, that of the
+    last one, by the name of the log. ``runs``: the finished ones, in the study's order. ``listed``: how many runs the
+    study has, finished or not. ``grids``: what each run, by its folder, gave at each setting of the dial
+    (:func:`negsample.runs.folder.read_grid`). ``events``: by dataset, of each of its folds the E measured test events,
+    in the order of the runs' ranks: ``user_E``, ``cohort_E`` and ``percentile_E``, the share of the train events that
+    are of less popular items; see :func:`negsample.studies.files.test_events`.
     ``tunings``: how methods were tuned, by dataset and method; empty where none was. ``oversampling``: finished runs
     beside the study's, which differ from them in ``oversampling_factor`` and stand in no table. ``failures``: runs of
-    both kinds that failed when they were last tried.
+    both kinds that failed when they were last tried. ``folds``: by dataset, the manifests of its folds in the order of
+    time; its own alone where it has none.
     """
 
     folder: Path
@@ -37,10 +41,11 @@ class Study(NamedTuple):
     runs: list[Run]
     listed: int
     grids: dict[Path, Grid]
-    events: dict[str, dict[str, NDArray[Any]]]
+    events: dict[str, list[dict[str, NDArray[Any]]]]
     tunings: dict[tuple[str, str], TuningSummary]
     oversampling: list[Run]
     failures: list[Failed]
+    folds: dict[str, list[dict[str, Any]]]
 
     def figures(self, run: Run, part: str) -> dict[float, dict[str, Any]]:
         """What ``run`` gave on ``valid`` or ``test``, by setting of the dial."""
@@ -63,11 +68,23 @@ class Study(NamedTuple):
 
     def failures_of(self, dataset: str) -> list[Failed]:
         """The runs on ``dataset`` that failed when they were last tried, in the study's order."""
-        return [each for each in self.failures if each.dataset == dataset]
+        return [each for each in self.failures if each.dataset in self.fold_names(dataset)]
+
+    def fold_names(self, dataset: str) -> list[str]:
+        """What the folds of ``dataset`` are called in the runs, in the order of time; its own name without any."""
+        return [each["name"] for each in self.folds.get(dataset, [])]
 
     def runs_of(self, dataset: str, method: str | None = None) -> list[Run]:
-        """The finished runs on ``dataset``, of one method or of all."""
-        return [run for run in self.runs if run.config["dataset"] == dataset and method in (None, run.config["method"])]
+        """The finished runs on ``dataset``, of one method or of all; fold by fold."""
+        runs = [run for run in self.runs if method in (None, run.config["method"])]
+        return [run for name in self.fold_names(dataset) for run in runs if run.config["dataset"] == name]
+
+    def repeats_of(self, dataset: str, method: str) -> list[list[Run]]:
+        """Of each seed that has finished every fold of ``dataset``, its runs in the order of the folds."""
+        folds: dict[int, list[Run]] = {}
+        for run in self.runs_of(dataset, method):
+            folds.setdefault(run.config["seed"], []).append(run)
+        return [runs for runs in folds.values() if len(runs) == len(self.folds[dataset])]
 
     def methods_of(self, dataset: str) -> list[str]:
         """The methods with a finished run on ``dataset``, in the study's order."""

@@ -37,7 +37,9 @@ def study_table(study: Study) -> pl.DataFrame:
     """One row a (dataset, method) with a finished run, in the study's order; ``failed``: how many of its runs failed.
 
     Fractions, not %. A measure is the mean over the runs where it is defined, ``_sd`` the sample standard
-    deviation over the same runs (null with fewer than two). Both are null where it is defined in no run. Measures
+    deviation over the same runs (null with fewer than two). Both are null where it is defined in no run. Over folds a
+    measure is the mean of the folds' means, and ``_sd`` that over the seeds that have it in every fold, each with its
+    mean over the folds: how much windows differ is in ``folds.csv``. ``folds``: how many have a finished run. Measures
     that a study has beyond the usual ones stand in columns at the end.
 
     Raises:
@@ -52,7 +54,14 @@ def study_table(study: Study) -> pl.DataFrame:
     ]
     usual, more = ([column for name in names for column in (name, f"{name}_sd")] for names in (SPREAD, others))
     numbers = dict.fromkeys([*usual, "coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST], pl.Float64)
-    schema = {**_KEYS, "runs": pl.Int64, **numbers, "failed": pl.Int64, **dict.fromkeys(more, pl.Float64)}
+    schema = {
+        **_KEYS,
+        "runs": pl.Int64,
+        **numbers,
+        "failed": pl.Int64,
+        "folds": pl.Int64,
+        **dict.fromkeys(more, pl.Float64),
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -84,8 +93,8 @@ def write_table(table: pl.DataFrame, path: Path) -> Path:
 def frontier_table(study: Study) -> pl.DataFrame:
     """One row a (dataset, method, seed, dial): every measure on test, at each setting that the run was measured at.
 
-    Fractions, not %. ``chosen``: whether the run's own dial stands there; ``valid_ndcg@10`` and ``valid_balance@10``:
-    what a choice goes by.
+    Fractions, not %. ``dataset``: of a fold its name. ``chosen``: whether the run's own dial stands there;
+    ``valid_ndcg@10`` and ``valid_balance@10``: what a choice goes by.
     """
     names = (*SPREAD, "coverage@10")
     seen = {f"valid_{name}": name for name in ("ndcg@10", "balance@10")}
@@ -93,7 +102,7 @@ def frontier_table(study: Study) -> pl.DataFrame:
     for dataset in study.datasets():
         for run in (run for method in study.methods_of(dataset) for run in study.runs_of(dataset, method)):
             valid = study.figures(run, "valid")
-            key = {"dataset": dataset, "method": run.config["method"], "seed": run.config["seed"]}
+            key = {name: run.config[name] for name in ("dataset", "method", "seed")}
             for beta, test in study.figures(run, "test").items():
                 row = key | {"dial": beta, "chosen": beta == run.metrics["dial"]}
                 row |= {name: test[name] for name in names}
@@ -122,17 +131,28 @@ def dialled_rows(study: Study, dataset: str, part: str = "test") -> list[TableRo
 def averaged(
     runs: Sequence[Run], figures: Sequence[Mapping[str, Any]] | None = None, others: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The columns of a row: means over ``runs``, of what stands in their metrics for test, or of ``figures``."""
+    """The columns of a row: means over ``runs`` of one log, of what stands in their metrics for test, or of
+    ``figures``; see :func:`study_table`."""
     given = [run.metrics["test"] for run in runs] if figures is None else figures
     for run, each in zip(runs, given, strict=True):
         if lacking := [name for name in _NEEDED if name not in each]:
             raise InputError(f"{run.folder / 'metrics.json'} has no '{lacking[0]}' for test; delete the run, run again")
-    row: dict[str, Any] = {"runs": len(runs)}
+    row: dict[str, Any] = {"runs": len(runs), "folds": len({run.config["dataset"] for run in runs})}
     for name in (*_NEEDED, *others):
-        values = [float(value) for each in given if (value := each.get(name)) is not None]
-        row[name] = statistics.fmean(values) if values else None
-        row[f"{name}_sd"] = statistics.stdev(values) if len(values) > 1 else None
+        row[name], row[f"{name}_sd"] = _mean_sd(runs, [each.get(name) for each in given])
     for name in (*_OF_RUN, *_OF_RUN_LAST):
-        values = [float(run.metrics[name]) for run in runs if run.metrics.get(name) is not None]
-        row[name] = statistics.fmean(values) if values else None
+        row[name] = _mean_sd(runs, [run.metrics.get(name) for run in runs])[0]
     return row
+
+
+def _mean_sd(runs: Sequence[Run], values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Of a value of each run: the mean of the folds' means where it is defined, and the standard deviation over seeds
+    of their means over all folds."""
+    folds: dict[str, dict[int, float]] = {}
+    for run, value in zip(runs, values, strict=True):
+        if value is not None:
+            folds.setdefault(run.config["dataset"], {})[run.config["seed"]] = float(value)
+    seeds = [seed for seed in next(iter(folds.values()), {}) if all(seed in each for each in folds.values())]
+    by_seed = [statistics.fmean([each[seed] for each in folds.values()]) for seed in seeds]
+    mean = statistics.fmean([statistics.fmean(each.values()) for each in folds.values()]) if folds else None
+    return mean, statistics.stdev(by_seed) if len(by_seed) > 1 else None

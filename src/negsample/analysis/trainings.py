@@ -91,7 +91,7 @@ def _validated(run: Run) -> dict[int, float]:
 
 def cut_off(study: Study, dataset: str) -> CutOff | None:
     """None where at most half of the trained runs have their best epoch on validation in the last fifth."""
-    runs = [run for run in study.trained() if run.config["dataset"] == dataset]
+    runs = [run for run in study.runs_of(dataset) if not is_baseline(run.config["method"])]
     epochs = [int(run.config["settings"]["epochs"]) for run in runs]
     tails = [math.ceil(each / _LAST) for each in epochs]  # at least one epoch
     late = [
@@ -134,7 +134,7 @@ def oversampling_of(study: Study, dataset: str) -> list[Oversampled]:
     The study's own runs stand for theirs where nothing else differs.
     """
     found = []
-    beside = [run for run in study.oversampling if run.config["dataset"] == dataset]
+    beside = [run for run in study.oversampling if run.config["dataset"] in study.fold_names(dataset)]
     for method in study.about["methods"]:
         groups: dict[int | None, list[Run]] = {}
         for run in (each for each in beside if each.config["method"] == method):

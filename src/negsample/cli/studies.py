@@ -56,6 +56,15 @@ def compare_command(
     ] = None,
     dial: Dial = "none",
     refit: Refit = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=100,
+            help="Test on so many windows that follow each other in time, each with all that came before it as train "
+            "and validation. (default: on the last window alone)",
+        ),
+    ] = None,
     *,
     doing: Doing,
     changes: Changes = None,
@@ -64,7 +73,7 @@ def compare_command(
     preparing: PrepareSettings,
 ) -> None:
     """Compare methods on the same data. The baselines are always added."""
-    from negsample.data.load import load_dataset
+    from negsample.data.load import load_dataset, load_folds
     from negsample.methods import PAPER_SIX, POPREC, method_names
     from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
     from negsample.scoring.dial import parse_choice
@@ -78,11 +87,15 @@ def compare_command(
     factors = whole_numbers("--oversampling", oversampling)
     parse_choice(dial)
     split = None if "split" in preparing.model_fields_set else chosen.split
-    loaded = [load_dataset(each, preparing, split=split) for each in datasets]
+    if folds is None:
+        loaded = [load_dataset(each, preparing, split=split) for each in datasets]
+    else:
+        loaded = [data for each in datasets for data in load_folds(each, folds, preparing, split=split)]
+    tuned_on = [data for data in loaded if data.name == data.tuned_as]
     names = chosen.methods(asked)
     common: dict[str, Any] = {"seed": seed, "settings": given.settings, "changes": given.negatives}
     published = chosen.overrides(
-        {data.name: whose(data.name).published for data in loaded}, [*names, POPREC], given.names
+        {data.name: whose(data.log).published for data in tuned_on}, [*names, POPREC], given.names
     )
 
     most = given.settings.training.epochs
@@ -100,12 +113,14 @@ def compare_command(
         folder,
         loaded,
         planned,
-        {"command": command_line(), "preset": preset},
-        [*remarks(chosen, {data.name: data.split for data in loaded}, asked), *not_used_again],
+        {"command": command_line(), "preset": preset, "folds": folds},
+        [*remarks(chosen, {data.log: data.split for data in tuned_on}, asked), *not_used_again],
         dial=dial,
     )
     if tune_trials is not None:
-        tunings = plan_tunings(loaded, names, trials=tune_trials, given=given.names, folder=folder / "tuning", **common)
+        tunings = plan_tunings(
+            tuned_on, names, trials=tune_trials, given=given.names, folder=folder / "tuning", **common
+        )
         request = request._replace(tunings=tunings, note={**request.note, "tune_trials": tune_trials})
     carry_out(request, doing)
 

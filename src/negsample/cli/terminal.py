@@ -138,7 +138,9 @@ def print_study(out: Console, study: Study) -> None:
     for (dataset,), rows in study.table().group_by("dataset", maintain_order=True):
         columns = _STUDY_COLUMNS | {f"{name}@10": f"{name}@10" for name in _own_metrics(rows.columns)}
         shown = table_of(*columns.values(), "secs")
-        shown.title = f"{dataset}: test, %, mean ±sd of the runs"
+        folds = len(study.folds[dataset])
+        over = f"the seeds' means over {folds} windows" if folds > 1 else "the runs"
+        shown.title = f"{dataset}: test, %, mean ±sd of {over}"
         kind_of = {column: kinds.get(column.removesuffix("@10"), MetricKind()) for column in columns}
         best = {
             column: rows[column].max() if kind_of[column].higher_is_better else rows[column].min()

@@ -17,6 +17,7 @@ from negsample.data import blocks
 from negsample.data.arrays import map_arrays, map_known
 from negsample.data.known import Known
 from negsample.data.manifest import MANIFEST, Manifest
+from negsample.data.names import fold_name
 from negsample.data.popularity import cohorts
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, read_list
@@ -75,6 +76,17 @@ class Dataset:
     def name(self) -> str:
         """What reports call it."""
         return self.manifest.name
+
+    @property
+    def log(self) -> str:
+        """The name of the log that it is, or is a fold of."""
+        return self.manifest.fold.log if self.manifest.fold else self.name
+
+    @property
+    def tuned_as(self) -> str:
+        """The name of the dataset whose validation part methods are tuned on: of a fold the first one."""
+        fold = self.manifest.fold
+        return fold_name(fold.log, 1, fold.folds) if fold else self.name
 
     @property
     def fingerprint(self) -> str:

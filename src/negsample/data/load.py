@@ -17,14 +17,17 @@ from negsample.data.log.files import log_files, log_name, readable
 from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import QUERY, Frame
 from negsample.data.manifest import FORMAT
-from negsample.data.names import safe_name
-from negsample.data.prepare.pipeline import prepare
+from negsample.data.names import fold_name, safe_name
+from negsample.data.prepare.pipeline import prepare, prepare_folds
 from negsample.data.sources.fetched import log_of
 from negsample.data.sources.source import SOURCES, Source
-from negsample.errors import InputError, guarded
+from negsample.errors import InputError, guarded, whole
 from negsample.files.checksums import sum_of
 from negsample.files.folders import cache_folder
 from negsample.settings import PrepareSettings, checked, fingerprint
+
+FOLDS = 100
+"""The most folds of a log."""
 
 
 @guarded
@@ -48,40 +51,71 @@ def load_dataset(
     Raises:
         InputError: there is nothing of that name, it is not fetched or cannot be read, or an argument has no effect.
     """
-    asked = settings or checked(PrepareSettings, {})
+    (found,) = _load(dataset, settings or checked(PrepareSettings, {}), split, name, None)
+    return found
+
+
+@guarded
+def load_folds(
+    dataset: str | Path | Frame,
+    folds: int,
+    settings: PrepareSettings | None = None,
+    *,
+    split: Literal["timestamp", "paper"] | None = None,
+    name: str | None = None,
+) -> list[Dataset]:
+    """The folds of a log, the earliest first: K test windows that follow each other in time.
+
+    Each is a dataset of its own, prepared once into the cache: train and validation are what was before its test
+    window, and what came later is not in it. The other arguments are those of :func:`load_dataset`.
+
+    Raises:
+        InputError: as :func:`load_dataset`, or ``dataset`` is prepared already, or too short for so many folds.
+    """
+    whole("folds", folds, 2, FOLDS)
+    return _load(dataset, settings or checked(PrepareSettings, {}), split, name, folds)
+
+
+def _load(
+    dataset: str | Path | Frame, asked: PrepareSettings, split: Any, name: str | None, folds: int | None
+) -> list[Dataset]:
+    """The dataset, or its ``folds``; see :func:`load_dataset`."""
     cut = asked if split is None else asked.model_copy(update={"split": split})
     if not isinstance(dataset, str | Path):
-        return _from_frame(dataset, cut, name)
+        return _from_frame(dataset, cut, name, folds)
     if name is not None:
         raise InputError(f"name is for a DataFrame; {dataset} has a name, so leave name={name!r} out")
     if str(dataset) in SOURCES:
-        return _from_source(SOURCES[str(dataset)], cut)
+        return _from_source(SOURCES[str(dataset)], cut, folds)
     if str(dataset) in BUNDLED:
         with BUNDLED[str(dataset)].path() as path:
-            return _from_files(path, cut)
+            return _from_files(path, cut, folds)
     path = Path(dataset)
     with readable(path):
         if not str(dataset) or not path.exists():
             raise InputError(_unknown(str(dataset)))
     if not is_prepared(path):
-        return _from_files(path, cut)
+        return _from_files(path, cut, folds)
+    if folds:
+        raise InputError(f"{path} is prepared already, and folds are made of a log; give the log itself")
     given = [*asked.model_dump(exclude_defaults=True)]
     _check_no_effect(given, f"{path} is prepared already", ", or prepare the log again with other settings")
-    return open_dataset(path)
+    return [open_dataset(path)]
 
 
-def _from_files(path: Path, settings: PrepareSettings) -> Dataset:
+def _from_files(path: Path, settings: PrepareSettings, folds: int | None) -> list[Dataset]:
     with readable(path):
         contents = [(part.name, sum_of(part).sha256) for part in log_files(path)]
     name = log_name(path)
-    return _from_cache(name, {"files": contents, "name": name}, lambda: read_log(path, **settings.reading()), settings)
+    content = {"files": contents, "name": name}
+    return _from_cache(name, content, lambda: read_log(path, **settings.reading()), settings, folds)
 
 
-def _from_frame(frame: Frame, settings: PrepareSettings, name: str | None) -> Dataset:
+def _from_frame(frame: Frame, settings: PrepareSettings, name: str | None, folds: int | None) -> list[Dataset]:
     log = read_log(frame, name=name, **settings.reading())
     with readable(Path(log.source), QUERY):
         content = {"rows": _rows_digest(log.frame), "name": log.name, "notes": log.notes, "source": log.source}
-    return _from_cache(log.name, content, lambda: log, settings)
+    return _from_cache(log.name, content, lambda: log, settings, folds)
 
 
 def _rows_digest(frame: pl.LazyFrame) -> str:
@@ -95,19 +129,28 @@ def _rows_digest(frame: pl.LazyFrame) -> str:
     return digest.hexdigest()
 
 
-def _from_source(source: Source, asked: PrepareSettings) -> Dataset:
+def _from_source(source: Source, asked: PrepareSettings, folds: int | None) -> list[Dataset]:
     """Its own rule and the settings hold both: the larger of two minima is taken."""
     given = [name for name, value in asked.reading().items() if value]
     _check_no_effect(given, f"{source.name} has columns of its own")
     least = {name: max(getattr(asked, name), source.at_least) for name in ("min_user_events", "min_item_events")}
     log, key = log_of(source)
-    return _from_cache(source.name, {"log": key}, lambda: log, checked(PrepareSettings, asked.model_dump() | least))
+    settings = checked(PrepareSettings, asked.model_dump() | least)
+    return _from_cache(source.name, {"log": key}, lambda: log, settings, folds)
 
 
-def _from_cache(name: str, content: Mapping[str, Any], read: Callable[[], Log], settings: PrepareSettings) -> Dataset:
-    key = fingerprint({**content, "settings": settings, "format": FORMAT})
-    folder = cache_folder() / "datasets" / f"{safe_name(name)}-{key}"
-    return open_dataset(folder) if is_prepared(folder) else prepare(read(), settings, folder)
+def _from_cache(
+    name: str, content: Mapping[str, Any], read: Callable[[], Log], settings: PrepareSettings, folds: int | None
+) -> list[Dataset]:
+    place, made_of = cache_folder() / "datasets", {**content, "settings": settings, "format": FORMAT}
+    if folds is None:
+        folder = place / f"{safe_name(name)}-{fingerprint(made_of)}"
+        return [open_dataset(folder) if is_prepared(folder) else prepare(read(), settings, folder)]
+    numbers = range(1, folds + 1)
+    folders = [place / f"{fold_name(name, each, folds)}-{fingerprint(made_of)}" for each in numbers]
+    if all(is_prepared(each) for each in folders):
+        return [open_dataset(each) for each in folders]
+    return prepare_folds(read(), settings, folders)
 
 
 def _check_no_effect(given: list[str], why: str, way_out: str = "") -> None:

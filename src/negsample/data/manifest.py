@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from negsample.data.names import safe_name
 from negsample.settings import PrepareSettings
@@ -27,6 +29,16 @@ class CohortFacts(BaseModel):
     test_events: int
 
 
+class Fold(BaseModel):
+    """Which fold of a log a dataset is: ``number`` of ``folds``, from 1 in the order of time; ``log``: its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    log: str
+    number: int
+    folds: int
+
+
 class Manifest(BaseModel):
     """What a prepared dataset is; times are ISO text, UTC.
 
@@ -36,7 +48,7 @@ class Manifest(BaseModel):
     another. ``duplicate_events``: those whose user, item and time another one before them has. ``repeat_test_events``:
     test events of users with a history that has the item already, by what a model knows of them: what was before the
     test part (``frozen``), before the moment of the event (``rolling``), or before it in the order of rows
-    (``rolling-basket``).
+    (``rolling-basket``). ``fold``: which one the dataset is; None: it is the whole log.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -69,6 +81,12 @@ class Manifest(BaseModel):
     dropped_cold_items: int
     dropped_cold_events: int
     cohorts: dict[str, CohortFacts]
+    fold: Fold | None = None
+
+    @model_serializer(mode="wrap")
+    def _says_what_it_is(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A dataset of a whole log says nothing of folds."""
+        return {key: value for key, value in dump(self).items() if key != "fold" or value is not None}
 
     @field_validator("format")
     @classmethod

@@ -12,8 +12,18 @@ def safe_name(name: str) -> str:
     with neither a dot nor a dash nor white space, ends with no white space, and has at most 100 characters and 200
     bytes. A name that is safe stays as it is.
     """
+    return _cut(name, _CHARACTERS, _BYTES)
+
+
+def fold_name(log: str, number: int, folds: int) -> str:
+    """What fold ``number`` of ``folds`` of the log of that name is called; a long name is cut."""
+    ending = f".fold-{number}-of-{folds}"
+    return _cut(log, _CHARACTERS - len(ending), _BYTES - len(ending)) + ending
+
+
+def _cut(name: str, characters: int, size: int) -> str:
     seen = "".join(each if each.isprintable() and each not in "/\\" else "_" for each in name)
-    short = seen.lstrip(" .-")[:_CHARACTERS].encode()[:_BYTES].decode(errors="ignore").rstrip(" ")
+    short = seen.lstrip(" .-")[:characters].encode()[:size].decode(errors="ignore").rstrip(" ")
     return short or "log"
 
 

@@ -31,6 +31,13 @@ Cuts = tuple[Cut, Cut]
 """Where validation starts, and where test does."""
 
 
+class Window(NamedTuple):
+    """The part of a log that a fold is: the rows before ``end`` (None: all), split at ``cuts``."""
+
+    cuts: Cuts
+    end: int | None
+
+
 @guarded
 def split_by_time(
     times: NDArray[np.int64],
@@ -106,6 +113,39 @@ def find_cuts(times: NDArray[np.int64], rule: Rule, valid_fraction: float, test_
             f"inside ties"
         )
     return Cut(valid_time, 0), Cut(test_time, 0)
+
+
+def find_windows(times: NDArray[np.int64], valid_fraction: float, test_fraction: float, folds: int) -> list[Window]:
+    """Of each of ``folds``, the earliest first, where ``timestamp`` splits; test windows follow each other.
+
+    The last fold is split as :func:`split_by_time` splits the whole log. The test window of the one before ends where
+    that of the last begins, and so on; shares are of all rows, so that windows are about as large.
+
+    Args:
+        times: (n,) rows in file order; a block is in memory.
+        valid_fraction: share of the rows for the validation part of each fold.
+        test_fraction: share of the rows for each test window.
+        folds: how many.
+
+    Raises:
+        InputError: train would come out empty in a fold.
+    """
+    n, end = len(times), None
+    before_end, found = n, list[Window]()
+    for _ in range(folds):
+        start = before_end - _share(test_fraction, n)
+        test_time, before_test = _nth(times, start) if start > 0 else (0, 0)
+        valid_start = before_test - _share(valid_fraction, n)
+        valid_time, before_valid = _nth(times, valid_start) if valid_start > 0 else (0, 0)
+        if before_valid < 1:
+            raise InputError(
+                f"too few events for {folds} folds: of {n} events {folds} windows of {test_fraction:g} for test, each "
+                f"cut between two times, and {valid_fraction:g} for validation before them leave none for the train "
+                f"part of the first; use fewer folds, or a smaller validation or test fraction"
+            )
+        found.append(Window((Cut(valid_time, 0), Cut(test_time, 0)), end))
+        end, before_end = test_time, before_test
+    return found[::-1]
 
 
 def parts_by_block(times: NDArray[np.int64], cuts: Cuts) -> Iterator[tuple[slice, NDArray[np.int8]]]:

@@ -13,17 +13,19 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from negsample.analysis.analyse import Analysis
+from negsample.analysis.folds import ndcg_by_time
 from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.study import Study
 from negsample.analysis.trainings import costs_of, oversampling_of
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
 from negsample.report.drawing import drawn
+from negsample.report.fold_charts import age_chart, window_chart
 from negsample.report.palette import PAPER, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_chart
 from negsample.report.validation_charts import response_chart, responses, training_curves
 
-Place = Literal["dial", "more", "tuning", "cost", "together"]
+Place = Literal["dial", "folds", "more", "tuning", "cost", "together"]
 
 
 class Figure(NamedTuple):
@@ -47,6 +49,8 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
         charts: dict[str, alt.LayerChart | None] = {
             "frontier": frontier_chart(one.reaches, one.dialled, look),
             "cohort-bars": cohort_bars(one.dialled, look),
+            "by-window": window_chart(one.folds, look),
+            "by-time": age_chart(ndcg_by_time(study, dataset), look),
             "popularity-hits": popularity_hits(hits_by_popularity(study, dataset), look),
             "training-curves": training_curves(study.runs_of(dataset), look),
             "popularity-curve": popularity_chart(manifest),

@@ -12,6 +12,7 @@ import vl_convert
 from markupsafe import Markup
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
+from negsample.analysis.folds import folds_table, measured
 from negsample.analysis.measures import kinds_of, measures_of
 from negsample.analysis.reading import is_of_study, read_study
 from negsample.analysis.study import Study
@@ -56,7 +57,8 @@ def write_report(
     *,
     supplement: Supplementing | None = None,
 ) -> Path:
-    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``.
+    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``;
+    ``folds.csv`` of a study with folds.
 
     They take the place of earlier ones all at once, and are listed in the study's checksums.
 
@@ -81,6 +83,7 @@ def write_report(
         "table.csv": table_with_failures(study, found.table),
         "frontier.csv": frontier_table(study),
         "significance.csv": found.significance(),
+        **({"folds.csv": folds_table(study)} if study.about["folds"] else {}),
         **added.files,
     }
     with rewriting(study.folder, "study", keep=is_of_study) as scratch:
@@ -137,7 +140,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
     csv = analysis.table.filter(pl.col("dataset") == dataset).write_csv()
     known = {*study.methods_of(dataset), *(method for method, _, _ in failed)}
     trained = [row["method"] for row in found.rows if not is_baseline(row["method"])]
-    events = run.metrics["test"]
+    events = measured(study, dataset)
     claims = advice_claims(found.advice, found.tests) if events["events"] else []
     return {
         "dataset": dataset,
@@ -170,6 +173,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "facts": facts.dataset_facts(study.manifests[dataset], run.config["settings"]["history"]),
         "cohorts": tables.cohort_table(study.manifests[dataset]),
         "notes": study.manifests[dataset]["notes"],
+        "windows": words.windows(study.folds[dataset], found.folds),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from negsample.analysis.advice import ACCEPTABLE, Advice, advice_of
@@ -14,7 +14,7 @@ from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.trainings import CutOff
 from negsample.models.baselines import is_baseline
 from negsample.report.claims import advice_claims, best_baseline, called
-from negsample.report.formats import listed, percent
+from negsample.report.formats import listed, percent, when
 from negsample.rules.ease import LARGEST
 
 
@@ -149,6 +149,28 @@ def _unseen(events: Mapping[str, Any]) -> list[str]:
             " trained, so they are hit only by chance (more often in a small catalogue)."
         )
     return texts
+
+
+def windows(folds: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Which test windows a dataset has, and who is first in how many; ``folds``: their manifests, ``rows``: of
+    :func:`negsample.analysis.folds.folds_table`."""
+    spans = [f"{when(each['test_start'])} to {when(each['last_time'])}" for each in folds]
+    return (
+        f"{len(folds)} test windows that follow each other in time, each with all that came before it as train and"
+        f" validation: {'; '.join(spans)}. The figures above are means over them; facts of the dataset are those of the"
+        f" last one. {_first(rows)}"
+    ).strip()
+
+
+def _first(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Which methods have the highest NDCG@10 in how many windows; empty where nothing is hit."""
+    counts: Counter[str] = Counter()
+    for fold in sorted({row["fold"] for row in rows}):
+        known = [row for row in rows if row["fold"] == fold and row["ndcg@10"]]
+        best = max((row["ndcg@10"] for row in known), default=0.0)
+        counts.update(row["method"] for row in known if row["ndcg@10"] == best)
+    told = [f"`{method}` in {count}" for method, count in counts.most_common()]
+    return f"Highest NDCG@10: {listed(told)} of {len({row['fold'] for row in rows})} windows." if told else ""
 
 
 def dial_words(study: Study) -> str:

@@ -13,7 +13,7 @@ class StudyFile(BaseModel):
     ``created``: when, in ISO 8601. ``methods``: baselines after all others. ``repeats``: runs of a method.
     ``settings``: those that all runs have in common. ``runs``: their names, finished or not; ``oversampling``: of those
     that are shown beside the table. ``tunings``: names of the summaries. ``dial``: how it was chosen. What else a
-    command notes is kept too.
+    command notes is kept too. ``folds``: of each log, whose datasets stand one after another; None: no folds.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
@@ -32,3 +32,4 @@ class StudyFile(BaseModel):
     dial: str = "none"
     preset: str = "default"
     tune_trials: int | None = None
+    folds: int | None = None

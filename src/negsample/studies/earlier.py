@@ -21,7 +21,7 @@ from negsample.runs.study_file import StudyFile
 _SHOWN = 3
 """Differences that a refusal names."""
 _FACTOR = "oversampling_factor"
-_OF_NOTE: dict[str, Any] = {"preset": "default", "tune_trials": None}
+_OF_NOTE: dict[str, Any] = {"preset": "default", "tune_trials": None, "folds": None}
 """What else makes a study another one, with what it is where nothing is said."""
 Run = Mapping[str, Any]
 """The configuration of a finished run."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from negsample.batches.windows import spans
 from negsample.data.dataset import Dataset
 from negsample.data.description import seen_in_training
 from negsample.data.popularity import COHORTS, popularity_order
@@ -99,14 +102,27 @@ def test_events(data: Dataset) -> dict[str, NDArray[Any]]:
 
     Returns:
         ``user_E``: a number a user, ascending; ``cohort_E``; ``percentile_E``: share of the train events
-        that are of items less popular than this one.
+        that are of items less popular than this one. Of a fold also ``person_E``: what tells the user apart in all
+        folds, a number made of the log's id; ``time_E``: microseconds since 1970.
     """
     asked = queries(data, "test", history="frozen", max_length=1)
-    return {
+    found: dict[str, NDArray[Any]] = {
         "user_E": asked.query_E.astype(np.int32),
         "cohort_E": np.asarray(data.cohorts)[asked.targets_E],
         "percentile_E": event_percentiles(np.asarray(data.train_counts))[asked.targets_E].astype(np.float32),
     }
+    if data.manifest.fold is None:
+        return found
+    users, begin = asked.windows.users, asked.known_until
+    persons = _persons(data.user_ids().gather(users).cast(pl.String).to_list())
+    events = spans(begin, np.asarray(data.offsets[1:])[users] - begin)
+    return found | {"person_E": persons[asked.query_E], "time_E": np.asarray(data.times[events])}
+
+
+def _persons(ids: Sequence[str]) -> NDArray[np.uint64]:
+    """A number of 64 bits for each id: users are numbered anew in each fold, and a study may get one fold at a time."""
+    digests = b"".join(hashlib.blake2b(each.encode(errors="surrogatepass"), digest_size=8).digest() for each in ids)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
 def popularity_curve(data: Dataset) -> dict[str, list[Any]]:

@@ -41,7 +41,8 @@ def plan(
         seed: the first.
         settings: of model and training, the same for all.
         changes: to the methods' negative settings; each applies to the methods that have it.
-        tuned: settings of a dataset and a method by themselves, as a tuning found or a preset has them; see
+        tuned: settings of a dataset (all folds of a log go by the first) and a method by themselves, as a tuning found
+            or a preset has them; see
             :func:`negsample.studies.tuning.tune_all` and :meth:`negsample.paper.presets.Preset.overrides`.
 
     Raises:
@@ -68,17 +69,31 @@ def plan(
             raise InputError(f"setting {key} does nothing: none of {', '.join(trained) or POPREC} has it")
     found = tuned or {}
     grid = [
-        tuned_job(Job(data, method, seed + repeat, settings, negatives[method]), found.get((data.name, method), {}))
+        tuned_job(Job(data, method, seed + repeat, settings, negatives[method]), found.get((data.tuned_as, method), {}))
         for repeat in range(repeats)
         for data in datasets
         for method in trained
     ]
     baselines = [
-        tuned_job(Job(data, rule, 0, settings, {}), found.get((data.name, rule), {}))
+        tuned_job(Job(data, rule, 0, settings, {}), found.get((data.tuned_as, rule), {}))
         for data in datasets
         for rule in rules[data.name]
     ]
     return baselines + grid
+
+
+def folds_of(jobs: Sequence[Job]) -> int | None:
+    """How many folds each log of ``jobs`` has; None: they are of whole logs.
+
+    Raises:
+        InputError: some are of folds and others are not, or of another number of folds.
+    """
+    found = {job.data.name: fold.folds if (fold := job.data.manifest.fold) else None for job in jobs}
+    several = list(dict.fromkeys(found.values()))
+    if len(several) > 1:
+        some = [f"{name} ({folds or 'no'} folds)" for name, folds in found.items()]
+        raise InputError(f"a study has the same number of folds of every log, got {', '.join(some)}")
+    return several[0]
 
 
 def oversampled(jobs: Sequence[Job], factors: Sequence[int]) -> list[Job]:

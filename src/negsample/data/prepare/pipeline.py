@@ -5,7 +5,8 @@ Memory holds one value for each user or item, and a block of events; the rest li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +18,12 @@ from negsample.data.arrays import ARRAYS, Arrays, content_fingerprint
 from negsample.data.dataset import Dataset, ids_path, is_prepared, open_dataset
 from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import Frame
-from negsample.data.manifest import FORMAT, MANIFEST, Manifest
-from negsample.data.names import printable, safe_name
+from negsample.data.manifest import FORMAT, MANIFEST, Fold, Manifest
+from negsample.data.names import fold_name, printable, safe_name
 from negsample.data.prepare.events import EventColumns, save_columns
 from negsample.data.prepare.facts import check_useful, count_events, notes_on_events
 from negsample.data.prepare.order import by_user, write_index
-from negsample.data.prepare.selection import Selection, select
+from negsample.data.prepare.selection import Selection, select, select_folds
 from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, write_list
@@ -51,17 +52,63 @@ def prepare(log: Log | str | Path | Frame, settings: PrepareSettings, folder: st
         raise InputError(f"{folder} exists and is no prepared dataset; choose another folder, or empty this one")
     if not isinstance(log, Log):
         log = read_log(log, **settings.reading())
+
+    def write(made: Path) -> Manifest:
+        with TemporaryDirectory(dir=made) as scratch:
+            return _write(select(log, settings, Path(scratch)), log, settings, made, Path(scratch))
+
+    return _kept(folder, write)
+
+
+def prepare_folds(log: Log, settings: PrepareSettings, folders: Sequence[Path]) -> list[Dataset]:
+    """The same of the folds of ``log``, the earliest first, each in a folder of its own; the log is read once.
+
+    A fold is what :func:`prepare` would make of the events before the end of its test window, and nothing of it depends
+    on later ones but where that window lies: see :func:`~negsample.data.split.find_windows`. The last one is the
+    dataset that :func:`prepare` makes.
+
+    Args:
+        log: to be split.
+        settings: how it is prepared.
+        folders: new ones, or those that hold these datasets; as many as folds.
+
+    Raises:
+        InputError: as :func:`prepare`, or the split is one by rows.
+    """
+    if settings.split != "timestamp":
+        raise InputError(
+            f"folds need split=timestamp, got {settings.split}: a window begins and ends between two times"
+        )
+    place, found = folders[0].parent, list[Dataset]()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=place) as scratch:
+            for number, chosen in enumerate(select_folds(log, settings, len(folders), Path(scratch)), 1):
+                fold = Fold(log=safe_name(log.name), number=number, folds=len(folders))
+                write = partial(_write, chosen, log, settings, scratch=Path(scratch) / "fold", fold=fold)
+                found.append(_kept(folders[number - 1], write))
+    except OSError as error:
+        raise _unwritable(place, error) from None
+    return found
+
+
+def _kept(folder: Path, write: Callable[[Path], Manifest]) -> Dataset:
+    """The dataset that ``write`` makes, in ``folder``; see :func:`prepare`."""
     made = None
     try:
         with atomic_folder(folder) as scratch:
-            made = _write(log, settings, scratch)
+            made = write(scratch)
     except OSError as error:
         if made and is_prepared(folder):  # it was before, or another process was first
             return _same_or_refused(folder, made)
-        raise InputError(
-            f"cannot write {folder}: {error.strerror or error}; choose another folder (for the cache: $NEGSAMPLE_CACHE)"
-        ) from None
+        raise _unwritable(folder, error) from None
     return open_dataset(folder, verify=False)
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write {folder}: {error.strerror or error}; choose another folder (for the cache: $NEGSAMPLE_CACHE)"
+    )
 
 
 def _same_or_refused(folder: Path, made: Manifest) -> Dataset:
@@ -77,28 +124,34 @@ def _same_or_refused(folder: Path, made: Manifest) -> Dataset:
     )
 
 
-def _write(log: Log, settings: PrepareSettings, folder: Path) -> Manifest:
+def _write(
+    chosen: Selection, log: Log, settings: PrepareSettings, folder: Path, scratch: Path, fold: Fold | None = None
+) -> Manifest:
     """The dataset's files in ``folder``."""
-    with TemporaryDirectory(dir=folder) as scratch:
-        chosen = select(log, settings, Path(scratch))
-        arrays, user_ids, item_ids = _flatten(chosen, folder, Path(scratch))
+    arrays, user_ids, item_ids = _flatten(chosen, folder, scratch)
     counts = count_events(arrays)
     notes = [printable(note) for note in (*log.notes, *chosen.notes)]
     manifest = Manifest(
         format=FORMAT,
-        name=safe_name(log.name),
+        name=fold_name(log.name, fold.number, fold.folds) if fold else safe_name(log.name),
         fingerprint=content_fingerprint(arrays, user_ids, item_ids),
         source=printable(log.source or log.name),
         settings=settings,
         notes=notes + notes_on_events(counts["duplicate_events"], arrays["offsets"], user_ids),
         **counts,
         **chosen.facts,
+        fold=fold,
     )
     check_useful(manifest)
     for role, ids in (("user", user_ids), ("item", item_ids)):
         ids.alias(role).to_frame().write_parquet(ids_path(folder, role))
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
-    write_list(folder / LIST, "dataset", manifest.fingerprint, {path.name for path in folder.iterdir()} - {"lock"})
+    write_list(
+        folder / LIST,
+        "dataset",
+        manifest.fingerprint,
+        {path.name for path in folder.iterdir() if path.is_file()} - {"lock"},
+    )
     return manifest
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +16,7 @@ from negsample.data.blocks import tally
 from negsample.data.log.read import Log
 from negsample.data.log.times import iso
 from negsample.data.prepare.events import EventColumns, append, flat_files, map_events, read_events
-from negsample.data.split import TRAIN, Cuts, find_cuts, parts_by_block
+from negsample.data.split import TRAIN, Cuts, find_cuts, find_windows, parts_by_block
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
 
@@ -45,6 +48,50 @@ def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
     events, user_ids, item_ids = read_events(log, scratch / "read")
     events, notes = _frequent(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
     cuts = find_cuts(events.times, settings.split, settings.valid_fraction, settings.test_fraction)
+    return _split(events, cuts, settings, (user_ids, item_ids), notes)
+
+
+def select_folds(log: Log, settings: PrepareSettings, folds: int, scratch: Path) -> Iterator[Selection]:
+    """The same of each fold of ``log``, the earliest first; one lies in ``scratch`` at a time.
+
+    A fold is made of the events before the end of its test window alone: what is rare or cold is counted in these.
+    Where windows lie is found in what :func:`select` would keep of the whole log.
+    """
+    every, *ids = read_events(log, scratch / "read")
+    sizes = (len(ids[0]), len(ids[1]))
+    with _emptied(scratch / "whole") as place:
+        kept = _frequent(every, sizes, settings, log.name, place)[0]
+        windows = find_windows(kept.times, settings.valid_fraction, settings.test_fraction, folds)
+    for window in windows:
+        with _emptied(scratch / "fold") as place:
+            events, notes = _frequent(_before(every, window.end, place), sizes, settings, log.name, place)
+            yield _split(events, window.cuts, settings, (ids[0], ids[1]), notes)
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        rmtree(folder)  # what is mapped outlives its name
+
+
+def _before(events: EventColumns, end: int | None, scratch: Path) -> EventColumns:
+    """The events earlier than ``end``; None: all."""
+    if end is None:
+        return events
+    with flat_files(scratch / "before") as files:
+        for some in events.blocks():
+            append(files, some.take(some.times < end))
+    return map_events(scratch / "before")
+
+
+def _split(
+    events: EventColumns, cuts: Cuts, settings: PrepareSettings, ids: tuple[pl.Series, pl.Series], notes: list[str]
+) -> Selection:
+    """``events`` but for those of cold items, where these are to be dropped; ``ids`` of users and items by code."""
+    user_ids, item_ids = ids
     train_counts = np.zeros(len(item_ids), np.int64)
     for block, part in parts_by_block(events.times, cuts):
         np.add.at(train_counts, events.items[block][part == TRAIN], 1)
