@@ -154,7 +154,8 @@ def test_a_study_in_two_processes_by_the_command_line(data, tmp_path):
     table = pl.read_csv(study / "table.csv")
     own = ["RecentPop", "Repeat", "RepeatRecent", "ItemKNN", "EASE"]
     assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", *own, "last-items", "PopRec"]
-    assert table["rbp@10"].is_between(0, 0.2, closed="right").all()
+    assert table["rbp@10"].is_between(0, 0.2).all()
+    assert table["rbp@10"].max() > 0
     assert table["position@10"].is_between(1, 11).all()
     assert "position: a plain number, lower is better" in done.stdout
     (follows,) = (study / "runs").glob("*--follows--*")

@@ -27,10 +27,10 @@ def note(what: str, checkpoint: Any, state: Any) -> None:
         file.write(line.encode())
 
 
-def noted_after_epoch(self: Any, state: Any) -> bool:
+def noted_after_epoch(self: Any, state: Any, **named: Any) -> bool:
     """As :meth:`Checkpoint.after_epoch`, between two notes."""
     note("trained", self, state)
-    kept = _after_epoch(self, state)
+    kept = _after_epoch(self, state, **named)
     if kept:
         note("kept", self, state)
     return kept

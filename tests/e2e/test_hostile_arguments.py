@@ -67,6 +67,7 @@ def good(world, tmp_path_factory):
         "catalogue_of": {"data": data, "max_length": 4, "windows": "last"},
         "generator": {"seed": 0, "purpose": "init"},
         "load_dataset": {"dataset": data.folder, "settings": None, "split": None},
+        "load_folds": {"dataset": text, "folds": 2, "settings": None, "split": None},
         "open_dataset": {"folder": data.folder},
         "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"},
         "read_log": {"log": text, "user": "user", "item": "item", "time": "time"},

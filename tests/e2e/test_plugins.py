@@ -36,14 +36,16 @@ def test_every_part_is_in_the_table(compared):
 def test_a_ray_cluster_gives_the_same_table(compared, installed, tmp_path):
     pytest.importorskip("ray", reason="Ray is an extra")
     done(installed(*compared[0], "--jobs", 2, "--on", "ray", "--out", tmp_path / "ray", RAY_USAGE_STATS_ENABLED="0"))
-    assert pl.read_csv(tmp_path / "ray" / "table.csv").select(FIGURES).equals(compared[2])
+    table = pl.read_csv(tmp_path / "ray" / "table.csv").select(FIGURES)
+    assert table.filter(pl.col("method").is_in(compared[2]["method"])).equals(compared[2])
 
 
 def test_a_module_gives_the_same_table(compared, installed, tmp_path):
     shutil.copy(EXAMPLE, tmp_path / "parts_of_mine.py")
     command = ["parts_of_mine" if each == EXAMPLE else each for each in compared[0]]
     done(installed(*command, "--jobs", 2, "--out", tmp_path / "study", PYTHONPATH=str(tmp_path)))
-    assert pl.read_csv(tmp_path / "study" / "table.csv").select(FIGURES).equals(compared[2])
+    table = pl.read_csv(tmp_path / "study" / "table.csv").select(FIGURES)
+    assert table.filter(pl.col("method").is_in(compared[2]["method"])).equals(compared[2])
 
 
 def test_a_changed_source_is_not_answered_with_old_figures(compared, negsample, tmp_path):

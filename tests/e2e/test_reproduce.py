@@ -39,7 +39,7 @@ def test_a_reproduction_ends_beside_the_published_figures(negsample, folder, sma
     about = json.loads((tmp_path / "out" / "study.json").read_text())
     assert about["preset"] == "reference"
     assert about["settings"]["padding"] == "count"
-    assert len(about["oversampling"]) == 2 * 2
+    assert len(about["oversampling"]) == 2  # of two methods: factor 2 uses nothing again in two epochs
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     for words in ("Beside the paper", "The paper&#39;s findings", "Effect of reusing mini-batches", "Validation by"):
         assert words in page.replace("The paper's", "The paper&#39;s"), words

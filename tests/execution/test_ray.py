@@ -246,7 +246,7 @@ def test_a_dataset_that_is_not_shared_is_told(world):
     there = world(users=61, items=40, name="other")
     opened, arguments = there.__reduce__()
     with pytest.raises(InputError, match=r"has fingerprint .* where the command was started"):
-        opened(arguments[0], "0" * 12)
+        opened(arguments[0], "0" * 12, *arguments[2:])
 
 
 def test_a_node_with_other_versions_is_told():

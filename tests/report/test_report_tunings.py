@@ -208,3 +208,13 @@ def test_the_points_are_ndcg_as_in_the_paper_s_figure_5(folder: Path) -> None:
             assert (row is None) == (trial.state == "failed")
             if row is not None and trial.ndcg is not None:
                 assert row["ndcg"] == pytest.approx(100 * trial.ndcg)
+
+
+def test_a_tuned_method_without_a_finished_run_is_named_and_cannot_be_chosen(folder: Path) -> None:
+    """As when all its runs failed."""
+    for run in (folder / "runs").glob("*-random-*"):
+        shutil.rmtree(run)
+    page = write_report(folder).read_text()
+    assert '<th scope="row">random</th>' in page
+    assert 'data-method="in-batch"' in page
+    assert 'data-method="random" aria' not in page

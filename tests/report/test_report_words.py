@@ -43,7 +43,7 @@ def said(
     cut: CutOff | None = None,
 ) -> Said:
     tests = Comparisons() if p is None else comparisons(rows, p)
-    found = DatasetAnalysis("beauty", list(rows), list(rows), [], advise(valid or rows, rows), tests, cut)
+    found = DatasetAnalysis("beauty", list(rows), list(rows), [], advise(valid or rows, rows), tests, cut, [])
     claims = claims_table("", advice_claims(found.advice, tests)).lines
     return Said(
         plain([headline(found, events)])[0],
