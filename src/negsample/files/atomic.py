@@ -21,7 +21,7 @@ _ENDING = ".writing"
 _COMMITTED = ".replacing"
 LAST = "checksums.json"
 """The name of the file that is put in its place last ends so: it says which of the others belong together."""
-_NEW = 1.0  # seconds: a place so young may not be locked yet
+_NEW = 0.25  # seconds: a place so young may not be locked yet
 
 
 @contextmanager
