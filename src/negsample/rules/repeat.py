@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,17 +14,19 @@ from negsample.data.dataset import Dataset
 from negsample.rules.recent_pop import half_lives, recent_shares
 from negsample.rules.rule import Asked, Floats, Part, Scorer, history_events, not_chosen
 
+By = Literal["count", "recency"]
+
 
 class Repeat(nn.Module):
-    """The user's own items by how often they had each, ties by the latest; then all others as
+    """The user's own items ``by`` how often they had each, ties by the latest, or the latest first; then all others as
     :class:`~negsample.rules.recent_pop.RecentPop` has them. Histories are whole."""
 
     setting = "half-life, days"
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: Dataset, by: By = "count") -> None:
         super().__init__()
         self.register_buffer("choice", not_chosen())
-        self._data = data
+        self._data, self._by = data, by
 
     @property
     def choices(self) -> Sequence[float]:
@@ -36,34 +39,11 @@ class Repeat(nn.Module):
 
     def scorer(self, part: Part, choice: float) -> Scorer:
         """See :class:`negsample.rules.rule.Rule`."""
-        return _own_first(self._data, part, choice, "count")
+        return _own_first(self._data, part, choice, self._by)
 
 
-class RepeatRecent(nn.Module):
-    """The user's own items, the latest first; then as :class:`Repeat`."""
-
-    setting = "half-life, days"
-
-    def __init__(self, data: Dataset) -> None:
-        super().__init__()
-        self.register_buffer("choice", not_chosen())
-        self._data = data
-
-    @property
-    def choices(self) -> Sequence[float]:
-        """Half-lives in days, of which that of RecentPop is taken."""
-        return half_lives(self._data)
-
-    def trial(self, choice: float) -> Scorer:
-        """See :class:`negsample.rules.rule.Rule`."""
-        return recent_shares(self._data, "valid", choice)
-
-    def scorer(self, part: Part, choice: float) -> Scorer:
-        """See :class:`negsample.rules.rule.Rule`."""
-        return _own_first(self._data, part, choice, "recency")
-
-
-By = Literal["count", "recency"]
+RepeatRecent = partial(Repeat, by="recency")
+"""The user's own items, the latest first; then as :class:`Repeat`."""
 
 
 def _own_first(data: Dataset, part: Part, days: float, by: By) -> Scorer:
