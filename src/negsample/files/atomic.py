@@ -10,7 +10,6 @@ import errno
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,6 @@ _ENDING = ".writing"
 _COMMITTED = ".replacing"
 LAST = "checksums.json"
 """The name of the file that is put in its place last ends so: it says which of the others belong together."""
-_NEW = 0.25  # seconds: a place so young may not be locked yet
 
 
 @contextmanager
@@ -34,16 +32,35 @@ def place_beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
     try:
-        place = Path(tempfile.mkdtemp(prefix=f".{path.name[:50]}.", suffix=_ENDING, dir=path.parent))
+        place, lock = _locked_place(path)
         try:
-            with FileLock(place / "lock"):
-                yield place
+            yield place
         finally:
+            lock.release()
             shutil.rmtree(place, ignore_errors=True)
     finally:
         with suppress(OSError):  # what has something in it stays
             for each in made:
                 each.rmdir()
+
+
+def _locked_place(path: Path) -> tuple[Path, FileLock]:
+    """A new hidden folder beside ``path``, and its lock, held.
+
+    Before it is locked a sweep may take it for one that was left, and remove it: then another is made. A lock that is
+    held guards the folder for good, since FileLock holds no file that was removed, and only who holds one removes it.
+    """
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=f".{path.name[:50]}.", suffix=_ENDING, dir=path.parent))
+        lock = FileLock(place / "lock")
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            continue
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        return place, lock
 
 
 @contextmanager
@@ -105,10 +122,10 @@ def sweep(folder: Path, *, deep: bool = False) -> None:
 
 
 def _remove_if_left(place: Path) -> None:
+    """Remove ``place`` if nobody holds its lock, however young it is; the lock is held until it is gone."""
     lock = FileLock(place / "lock")
     try:
-        if time.time() - place.stat().st_mtime < _NEW:
-            return
+        place.stat()  # a folder that has gone would be made again by its lock
         lock.acquire(blocking=False)
     except (Timeout, OSError):  # its writer lives, or it is not ours to remove
         return
