@@ -10,7 +10,7 @@ import pytest
 
 from negsample.data import blocks
 from negsample.data.dataset import open_dataset
-from negsample.data.known import accumulated, own_items, running_counts
+from negsample.data.known import own_items, running_counts
 from negsample.data.log.read import Log
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
@@ -92,14 +92,21 @@ def test_no_overflow_over_a_long_span(dataset_of):
     assert np.isfinite(shares).all()
 
 
-def test_sums_in_rows_are_the_sums_one_after_another():
-    chance = np.random.default_rng(0)
-    decay, added = chance.random(10_000), chance.random(10_000)
+@pytest.mark.parametrize("block", [blocks.BLOCK, 64, 7])
+def test_running_counts_are_the_same_bits_wherever_an_items_events_lie(monkeypatch, block):
+    """Or the count of an item would depend on how many events others have later."""
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    times = np.sort(np.random.default_rng(0).integers(0, 1000, 500))
+    alone = running_counts(times, np.zeros(1, np.int64), 40.0)
     expected, last = [], 0.0
-    for factor, one in zip(decay, added, strict=True):
-        last = one + factor * last
+    for gap in np.diff(times, prepend=times[0]):
+        last = 1 + last * 2 ** (-gap / 40.0)
         expected.append(last)
-    np.testing.assert_allclose(accumulated(decay, added), expected, rtol=1e-13)
+    np.testing.assert_allclose(alone, expected, rtol=1e-13)
+    for before in (1, 3, 64, 101):
+        starts = np.array([0, before])
+        found = running_counts(np.append(np.arange(before), times), starts, 40.0)[before:]
+        assert (found == alone).all()
 
 
 def test_more_than_a_block_lies_in_a_file(monkeypatch):

@@ -22,7 +22,6 @@ Ints = NDArray[np.signedinteger[Any]]
 Floats = NDArray[np.float64]
 KAPPA = 10.0
 """Events that the share of all time is worth in a share with a half-life."""
-_ROW = 64  # events that are added up one after another, in many rows at once
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,32 +136,24 @@ def _running_blocks(times: Ints, starts: Ints, half_life: float) -> Iterator[Flo
         decay = np.exp2(np.minimum(-np.diff(some), 0) / half_life)  # next to an item's first event another's last
         decay = decay if block.start else np.append(0.0, decay)
         decay[starts[(starts >= block.start) & (starts < block.stop)] - block.start] = 0.0
-        added = np.ones_like(decay)
-        added[0] += decay[0] * last
-        found = accumulated(decay, added)
+        found = accumulated(decay, last)
         last = float(found[-1])
         yield found
 
 
-def accumulated(decay: Floats, added: Floats) -> Floats:
-    """(N,) ``x_n = added_n + decay_n x_(n-1)``, with ``x_(-1) = 0``: rows of it at once, then what goes from one row to
-    the next the same way."""
-    n = len(decay)
-    if n <= _ROW:
-        found, last = np.empty(n), 0.0
-        for at in range(n):
-            found[at] = last = added[at] + decay[at] * last
-        return found
-    rows = -(-n // _ROW)
-    padded = np.zeros((2, rows * _ROW))
-    padded[0, :n], padded[1, :n] = decay, added
-    decays, sums = np.ascontiguousarray(padded.reshape(2, rows, _ROW).transpose(0, 2, 1))
-    for at in range(1, _ROW):
-        sums[at] += decays[at] * sums[at - 1]
-        decays[at] *= decays[at - 1]
-    ends = accumulated(decays[-1], sums[-1])
-    sums[:, 1:] += decays[:, 1:] * ends[:-1]
-    return np.ascontiguousarray(sums.T).reshape(-1)[:n]
+def accumulated(decay: Floats, last: float) -> Floats:
+    """(N,) ``x_n = 1 + decay_n x_(n-1)``, where ``x_(-1)`` is ``last``.
+
+    One after another, as BLAS solves a banded triangular system: of a stretch that begins with a decay of 0 each
+    number has the same bits wherever it lies, so no count depends on what is sorted before it.
+    """
+    from scipy.linalg import blas  # type: ignore[import-untyped]  # a dataset is opened without it
+
+    ones = np.ones(len(decay) + 1)
+    ones[0] = last
+    band = np.ones((2, len(ones)), order="F")
+    band[1, :-1] = -decay
+    return np.asarray(blas.dtbsv(1, band, ones, lower=1, diag=1, overwrite_x=1)[1:])
 
 
 class Own(NamedTuple):
