@@ -28,6 +28,7 @@ from negsample.scoring.dial import Choice, dials, parse_choice
 from negsample.settings import PrepareSettings
 from negsample.studies.forecast.trial import Pace
 from negsample.studies.verify import verify
+from negsample.tracking.entry import entry_of
 from negsample.training import checkpoint
 
 SETTINGS = {"epochs": 4, "batch_size": 16, "dim": 8, "max_length": 8, "blocks": 1, "learning_rate": 0.03}
@@ -169,6 +170,20 @@ def test_the_files_say_so(run, plain):
     assert (without["refit"], without["test_before_refit"]) == ({}, {})
     assert not (plain / "refit.jsonl").exists()
     assert not [each for found in verify(run) for each in found.damaged]
+
+
+def test_it_is_tracked_with_the_training_before_it(run, plain):
+    entry, lines = entry_of(run), read_run(run).refit
+    curve = [each for each in entry.points if each.name == "refit/epoch/loss"]
+    assert [(each.step, each.value) for each in curve] == [(line["epoch"], line["loss"]) for line in lines]
+    before = [each for each in entry.points if each.name == "epoch/loss"]
+    assert len(before) == 4
+    assert entry.began <= before[-1].when <= curve[0].when <= curve[-1].when <= entry.ended + 1
+    figures = {each.name: each.value for each in entry.points}
+    assert figures["refit/epochs"] == len(lines)
+    assert figures["test_before_refit/ndcg_at_10"] == read_run(plain).metrics["test"]["ndcg@10"]
+    assert [path.name for path in entry.files] == ["config.json", "log.jsonl", "refit.jsonl", "metrics.json"]
+    assert not [each for each in entry_of(plain).points if each.name.startswith("refit/")]
 
 
 def test_the_dial_at_test_is_of_what_the_tested_model_was_trained_on(run, data, later):

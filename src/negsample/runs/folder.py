@@ -18,6 +18,12 @@ from negsample.files.folders import arrays_of
 from negsample.files.together import settled
 from negsample.settings import fingerprint
 
+LOG = "log.jsonl"
+"""What each epoch gave."""
+
+REFIT_LOG = "refit.jsonl"
+"""The same of a refit."""
+
 
 class Config(BaseModel):
     """``config.json``: what a run is (``identity``), all its settings, and what it was done on."""
@@ -92,7 +98,7 @@ class Grid(BaseModel):
 
 
 class LogLine(BaseModel):
-    """A line of ``log.jsonl``: an epoch; with ``valid`` where it was validated."""
+    """A line of ``log.jsonl`` or ``refit.jsonl``: an epoch; with ``valid`` where it was validated."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -106,13 +112,15 @@ class Run(NamedTuple):
     """A finished run, read back.
 
     ``config``: see :class:`Config`; versions, machine. ``metrics``: see :class:`Metrics`, fractions by name (see
-    :mod:`negsample.evaluation.figures`). ``log``: one :class:`LogLine` an epoch.
+    :mod:`negsample.evaluation.figures`). ``log``: one :class:`LogLine` an epoch. ``refit``: the same of its refit;
+    empty without one.
     """
 
     folder: Path
     config: dict[str, Any]
     metrics: dict[str, Any]
     log: list[dict[str, Any]]
+    refit: list[dict[str, Any]]
 
 
 def is_run(folder: Path) -> bool:
@@ -139,11 +147,15 @@ def _read_run(listed: Checksums) -> Run:
     if listed.of != run_fingerprint(config):
         raise listed.damaged(LIST, "it is of another run")
     metrics = listed.read_as(Metrics, "metrics.json").model_dump()
+    refit = _log(listed, REFIT_LOG) if REFIT_LOG in listed.files else []
+    return Run(listed.folder, config, metrics, _log(listed, LOG), refit)
+
+
+def _log(listed: Checksums, name: str) -> list[dict[str, Any]]:
     try:
-        log = [LogLine.model_validate_json(line).model_dump() for line in listed.read("log.jsonl").splitlines()]
+        return [LogLine.model_validate_json(line).model_dump() for line in listed.read(name).splitlines()]
     except ValidationError as error:
-        raise listed.damaged("log.jsonl", first_fault(error)) from None
-    return Run(listed.folder, config, metrics, log)
+        raise listed.damaged(name, first_fault(error)) from None
 
 
 def run_fingerprint(config: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from negsample.plugins import sources_of
 from negsample.random import generator
 from negsample.rules import is_rule
 from negsample.runs.age import age_in_days
-from negsample.runs.folder import Refit, is_run, read_run, run_fingerprint
+from negsample.runs.folder import LOG, REFIT_LOG, Refit, is_run, read_run, run_fingerprint
 from negsample.runs.machine import forget_peak, machine, peak_memory
 from negsample.runs.measure import measure, write_measured
 from negsample.runs.weights import BEFORE_REFIT, MODEL, save_weights
@@ -218,7 +218,7 @@ def _write(
         "machine": machine(),
     }
     write_json(scratch / "config.json", config)
-    logs = {"log.jsonl": fitted.log} | ({"refit.jsonl": refit.log} if refit else {})
+    logs = {LOG: fitted.log} | ({REFIT_LOG: refit.log} if refit else {})
     for name, log in logs.items():
         lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in log]
         (scratch / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")

@@ -6,14 +6,15 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from negsample.files.checksums import LIST
-from negsample.runs.folder import Run, read_run
+from negsample.runs.folder import LOG, REFIT_LOG, read_run
 
-_FILES = ("config.json", "log.jsonl", "metrics.json")
+_FILES = ("config.json", LOG, REFIT_LOG, "metrics.json")
+_OF_LINE = ("epoch", "refit")  # its step, and how many there are
 
 
 class Point(NamedTuple):
@@ -47,15 +48,18 @@ class Entry(NamedTuple):
 def entry_of(folder: Path) -> Entry:
     """The entry of the finished run in ``folder``.
 
-    Times are those of the files: a training ended when its log was written, and began its seconds earlier.
+    Times are those of the files: a training ended when its log was written, and began its seconds earlier. The curves
+    of a refit are ``refit/epoch/...``; they begin where those before it end.
 
     Raises:
         InputError: there is no finished run, or it is damaged.
     """
     content = (folder / LIST).read_bytes()  # before the figures: another choice of the dial changes them
     run = read_run(folder)
-    ended, measured = (int(1000 * (folder / name).stat().st_mtime) for name in _FILES[1:])
+    ended, measured = (int(1000 * (folder / name).stat().st_mtime) for name in (LOG, "metrics.json"))
     began = ended - int(1000 * run.metrics["train_seconds"])
+    refitted = began + int(1000 * run.log[-1]["seconds"]) if run.refit else began
+    curves = [*_curves(run.log, began, "epoch/"), *_curves(run.refit, refitted, "refit/epoch/")]
     figures = [Point(name, value, measured, 0) for name, value in _numbers(run.metrics)]
     return Entry(
         name=text(folder.name),
@@ -63,10 +67,10 @@ def entry_of(folder: Path) -> Entry:
         content=_digest(content),
         params=dict(_params(run.config)),
         tags={f"negsample.{key}": _plain(value) for key, value in run.metrics.items() if isinstance(value, str | bool)},
-        points=[*_curves(run, began), *figures],
+        points=[*curves, *figures],
         began=began,
         ended=ended,
-        files=[folder / name for name in _FILES if (folder / name).stat().st_size],
+        files=[path for path in map(folder.joinpath, _FILES) if path.exists() and path.stat().st_size],
     )
 
 
@@ -103,10 +107,10 @@ def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield prefix + metric_name(key), math.nan if value is None else float(value)
 
 
-def _curves(run: Run, began: int) -> Iterator[Point]:
-    for line in run.log:
+def _curves(log: Sequence[Mapping[str, Any]], began: int, prefix: str) -> Iterator[Point]:
+    for line in log:
         when = began + int(1000 * line["seconds"])
-        for name, value in _numbers({key: value for key, value in line.items() if key != "epoch"}, "epoch/"):
+        for name, value in _numbers({key: value for key, value in line.items() if key not in _OF_LINE}, prefix):
             yield Point(name, value, when, line["epoch"])
 
 

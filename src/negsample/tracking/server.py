@@ -18,6 +18,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; MLflow's own are 120, with 7 retries
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a retried request may make a second run: who retries looks first
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # a new database would be reported as it is made
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nobody asked us to report to MLflow's makers
 }
 _LONGEST = 200
