@@ -172,6 +172,28 @@ def test_missing_column(tmp_path, role):
     assert f"--{role} COL" in message
 
 
+def test_all_missing_columns_are_named_at_once(tmp_path):
+    path = put(tmp_path, "log.csv", "who,what,time,stars\n1,2,2014-05-16,4\n")
+    message = refusal(path)
+    assert "no column that looks like the user (usual names: user, userid," in message
+    assert "no column that looks like the item (usual names: item, itemid," in message
+    assert "like the time" not in message
+    assert message.endswith(
+        "its columns are: who, what, time, stars; name one of them for each with --user COL --item COL"
+    )
+    assert message.count("its columns are") == 1
+    read_log(path, user="who", item="what").frame.collect()  # the way out
+
+
+def test_columns_that_are_not_there_are_named_with_those_that_cannot_be_guessed(tmp_path):
+    path = put(tmp_path, "log.csv", "who,what,when,stars\n1,2,2014-05-16,4\n")
+    message = refusal(path, item="thing")
+    assert message.startswith(f"{path} has no column that looks like the user")
+    assert "no column 'thing' for the item; no column that looks like the time" in message
+    assert message.endswith("name one of them for each with --user COL --item COL --time COL")
+    assert "--item" not in refusal(path, item="what")
+
+
 def test_missing_header(tmp_path):
     message = refusal(put(tmp_path, "u.csv", "196\t242\t3\t881250949\n186\t302\t3\t891717742\n"))
     assert "is data and no header (it holds '196'); its columns are: 196, 242, 3, 881250949; put a line" in message

@@ -48,13 +48,8 @@ def choose_columns(
     """
     if header:
         _check_is_header(columns, asked, path)
-    chosen = {role: asked.get(role) or _guess(role, columns, path) for role in USUAL_NAMES}
+    chosen = _chosen(columns, asked, path)
     for role, column in chosen.items():
-        if column not in columns:
-            raise InputError(
-                f"{path} has no column '{column}' for the {role}; its columns are: {_listed(columns)}; "
-                f"name one of them with --{role} COL"
-            )
         if list(columns).count(column) > 1:
             raise InputError(f"{path} has {list(columns).count(column)} columns '{column}'; rename all but one")
         other = next(each for each in chosen if chosen[each] == column)
@@ -84,15 +79,26 @@ def _check_is_header(columns: Sequence[str], asked: Mapping[str, str | None], pa
         )
 
 
-def _guess(role: str, columns: Sequence[str], path: Path) -> str:
+def _chosen(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> dict[str, str]:
+    """The column of each role, as named or guessed; all roles without one are named at once."""
     by_plain_name = {plain(column): column for column in reversed(columns)}  # the first of each name
-    for name in USUAL_NAMES[role]:
-        if name in by_plain_name:
-            return by_plain_name[name]
-    raise InputError(
-        f"{path} has no column that looks like the {role} (usual names: {', '.join(USUAL_NAMES[role][:8])}, ...); "
-        f"its columns are: {_listed(columns)}; name one of them with --{role} COL"
-    )
+    chosen, faults = dict[str, str](), list[str]()
+    for role, usual in USUAL_NAMES.items():
+        named = asked.get(role)
+        guesses = [by_plain_name[name] for name in usual if name in by_plain_name]
+        if named and named not in columns:
+            faults.append(f"no column '{named}' for the {role}")
+        elif named or guesses:
+            chosen[role] = named or guesses[0]
+        else:
+            faults.append(f"no column that looks like the {role} (usual names: {', '.join(usual[:8])}, ...)")
+    if faults:
+        options = [f"--{role} COL" for role in USUAL_NAMES if role not in chosen]
+        one = "one of them" if len(options) == 1 else "one of them for each"
+        raise InputError(
+            f"{path} has {'; '.join(faults)}; its columns are: {_listed(columns)}; name {one} with {' '.join(options)}"
+        )
+    return chosen
 
 
 def _listed(columns: Sequence[str], most: int = 20) -> str:
