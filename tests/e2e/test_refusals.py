@@ -29,8 +29,8 @@ FEW = [(user, f"{user}-{step % 3}", 1_300_000_000 + step) for step in range(30) 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["no command given", "prepare, train"]),
-        (["trian"], ["no such command 'trian'", "prepare, train", "negsample --help"]),
+        ([], ["no command given", "compare, report"]),
+        (["trian"], ["no such command 'trian'", "compare, report", "negsample --help"]),
         (["train"], ["missing argument 'dataset'", "train --help"]),
         (["train", "online-retail", "--out", "x"], ["missing option '--method'"]),
         (["train", "online-retail", "--epoch", "1"], ["no such option: --epoch", "--epochs"]),

@@ -23,20 +23,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(data.app, name="data")
-COMMANDS: Mapping[str, Callable[..., None]] = {
-    "prepare": prepare_command,
-    "train": train_command,
-    "evaluate": evaluate_command,
-    "compare": compare_command,
-    "tune": tune_command,
-    "reproduce": reproduce_command,
-    "report": report_command,
-    "verify": verify_command,
-    "methods": methods_command,
+PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
+    "Studies": {
+        "compare": compare_command,
+        "report": report_command,
+        "tune": tune_command,
+        "reproduce": reproduce_command,
+        "methods": methods_command,
+    },
+    "Data": {"prepare": prepare_command},
+    "Runs and folders": {"train": train_command, "evaluate": evaluate_command, "verify": verify_command},
 }
-for name, command in COMMANDS.items():
-    app.command(name)(with_bundles(command))
+"""The commands as ``negsample --help`` shows them: by panel, first what a new user needs."""
+for panel, commands in PANELS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(with_bundles(command))
+app.add_typer(data.app, name="data", rich_help_panel="Data")
 
 
 def main() -> None:
