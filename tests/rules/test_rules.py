@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
+from threadpoolctl import threadpool_info
 
 from negsample.errors import InputError
-from negsample.evaluation.by_rule import choose, rank_by_rule
+from negsample.evaluation import by_rule
+from negsample.evaluation.by_rule import Chosen, choose, rank_by_rule
 from negsample.evaluation.evaluate import evaluate
 from negsample.evaluation.queries import queries
 from negsample.rules import EASE, Asked, ItemKNN, RecentPop, Repeat, RepeatRecent, item_knn
 from negsample.rules import ease as ease_module
-from negsample.rules.ease import ease_matrix
+from negsample.rules.ease import ease_matrix, inverted
+from negsample.rules.recent_pop import half_lives
 from negsample.rules.rule import binary_users, cut_time
 from negsample.settings import run_settings
 
@@ -156,6 +161,99 @@ def test_ease_is_the_nearest_matrix_in_blocks(monkeypatch, data):
     dense = x.toarray().astype(float)
     gradient = dense.T @ (dense @ found - dense) + 2.0 * found
     np.testing.assert_allclose(gradient - np.diag(np.diag(gradient)), 0, atol=1e-4)
+
+
+def test_ease_is_inverted_in_its_place_with_the_threads_of_torch(monkeypatch):
+    chance = np.random.default_rng(0)
+    x = chance.random((300, 200)).astype(np.float32)
+    matrix = np.asfortranarray(x.T @ x + np.eye(200, dtype=np.float32))
+    expected, threads, factor_of = np.linalg.inv(matrix.astype(float)), [], ease_module.lapack.spotrf
+
+    def watched(*arguments, **options):
+        threads.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        return factor_of(*arguments, **options)
+
+    monkeypatch.setattr(ease_module.lapack, "spotrf", watched)
+    monkeypatch.setattr(ease_module.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(ease_module, "_COLUMNS", 64)
+    found = inverted(matrix)
+    assert found.flags.c_contiguous
+    assert np.shares_memory(found, matrix)
+    assert set(threads) == {2}
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert (found == found.T).all()
+
+
+def test_a_lambda_that_float32_cannot_have_is_never_chosen(monkeypatch, data):
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        inverted(np.asfortranarray(np.ones((3, 3), np.float32)))
+    usual = ease_module.inverted
+
+    def failing(matrix):
+        if matrix.diagonal().min() < 1000:
+            raise np.linalg.LinAlgError("the matrix is not positive definite")
+        return usual(matrix)
+
+    monkeypatch.setattr(ease_module, "inverted", failing)
+    with pytest.raises(np.linalg.LinAlgError, match="EASE cannot be computed in float32 with lambda 100: "):
+        EASE(data).scorer("valid", 100.0)
+    rule = EASE(data)
+    found = choose(rule, data, run_settings())
+    assert found.choice == rule.choice.item() >= 1000
+    assert found.tried[100.0] == found.tried[10.0] == -math.inf
+
+
+def test_ease_takes_one_square_matrix(monkeypatch, data):
+    """Scores, too: a matrix that lies by columns would be copied for every block of queries."""
+    monkeypatch.setattr(ease_module, "_COLUMNS", 32)
+    items, users = 1500, 400
+    chance = np.random.default_rng(0)
+    x = sp.csr_matrix((chance.random((users, items)) < 0.02).astype(np.float32))
+    square = 4 * items**2
+    tracemalloc.start()
+    matrix = ease_matrix(x, 100.0)
+    _, peak = tracemalloc.get_traced_memory()
+    assert square < peak < 1.3 * square
+    tracemalloc.reset_peak()
+    before, _ = tracemalloc.get_traced_memory()
+    x[:16] @ matrix
+    assert tracemalloc.get_traced_memory()[1] - before < 0.1 * square
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("best", "tried", "at_end"),
+    [
+        (100, [100, 10, 1000], False),
+        (10, [100, 10, 1000, 1], False),
+        (1000, [100, 10, 1000, 10_000], False),
+        (20_000, [100, 10, 1000, 10_000, 100_000], False),
+        (0, [100, 10, 1000, 1], True),
+        (10**9, [100, 10, 1000, 10_000, 100_000], True),
+    ],
+)
+def test_lambdas_are_tried_until_the_best_is_no_end(monkeypatch, data, best, tried, at_end):
+    def reached(rule, choice, *_):
+        return 1 / (1 + abs(math.log10(choice) - math.log10(best or 0.01)))
+
+    monkeypatch.setattr(by_rule, "_reached", reached)
+    rule = EASE(data)
+    found = choose(rule, data, run_settings())
+    assert list(found.tried) == tried
+    assert found.choice == rule.choice.item() == max(tried, key=lambda each: reached(rule, each))
+    assert found.at_end is at_end
+    assert choose(rule, data, run_settings()) is None
+
+
+def test_of_equal_choices_the_first_is_taken_and_an_infinite_half_life_is_no_end(monkeypatch, data):
+    monkeypatch.setattr(by_rule, "_reached", lambda *_: 0.25)
+    for model, expected in ((EASE, 100.0), (RecentPop, math.inf)):
+        found = choose(model(data), data, run_settings())
+        assert (found.choice, found.at_end) == (expected, False)
+    monkeypatch.setattr(by_rule, "_reached", lambda rule, choice, *_: -choice)
+    shortest = choose(RecentPop(data), data, run_settings())
+    assert (shortest.choice, shortest.at_end) == (half_lives(data)[-1], True)
+    assert choose(ItemKNN(data), data, run_settings()) == Chosen(0.0, {}, 0.0)
 
 
 def test_ease_says_from_which_size_on_it_is_left_out(monkeypatch, data):

@@ -67,8 +67,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
             *[str(line.runs)] * runs,
             *[str(line.trials)] * trials,
             in_bytes(line.memory),
-            f"{1000 * line.pace.step:,.0f} ms",
-            f"{line.pace.steps:,}/epoch",
+            *(("", "") if line.pace is None else (f"{1000 * line.pace.step:,.0f} ms", f"{line.pace.steps:,}/epoch")),
             in_time(line.seconds if line.runs else line.trial_seconds),
         )
     out.print(table)
@@ -86,8 +85,9 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
         said.append(f"Other processes used {busy.others:.1f} of {busy.cores} cores meanwhile.")
         if busy.much:
             said.append("On a free machine it takes less time.")
-    if ahead.alone is not None and ahead.alone < 0.8 * ahead.lines[0].pace.step:
-        slow, fast = (f"{1000 * each:,.0f} ms" for each in (ahead.lines[0].pace.step, ahead.alone))
+    pace = ahead.lines[0].pace
+    if ahead.alone is not None and pace is not None and ahead.alone < 0.8 * pace.step:
+        slow, fast = (f"{1000 * each:,.0f} ms" for each in (pace.step, ahead.alone))
         said.append(f"Set OMP_NUM_THREADS=1 while the machine is busy: a step takes {fast} then, not {slow}.")
     out.plain(" ".join(said))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -84,14 +86,43 @@ def rank_of_rule(scorer: Scorer, data: Dataset, asked: Queries, settings: RunSet
     return rank_by_rule(scorer, of_rule, asked.query_E, asked.targets_E, top_k=top_k, seen=seen)
 
 
-def choose(rule: Rule, data: Dataset, settings: RunSettings) -> None:
+class Chosen(NamedTuple):
+    """What validation chose for a rule: its ``choice``, and NDCG@10 on validation of all that was ``tried``, in this
+    order; minus infinity where float32 does not have it. ``seconds``: what that took, fits included."""
+
+    choice: float
+    tried: dict[float, float]
+    seconds: float
+
+    @property
+    def at_end(self) -> bool:
+        """Whether it is the smallest or the largest that was tried, so that a better one may lie beyond. Nothing lies
+        beyond infinity."""
+        return len(self.tried) > 1 and self.choice in (min(self.tried), max(self.tried)) and math.isfinite(self.choice)
+
+
+def choose(rule: Rule, data: Dataset, settings: RunSettings) -> Chosen | None:
     """Set ``rule.choice``, where it is not chosen yet, to that of its choices with the highest NDCG@10 on validation;
-    the first of equals. Test events have no say."""
+    the first of equals. Test events have no say. None: it was chosen before."""
     if not math.isnan(rule.choice.item()):
-        return
-    choices, reached = list(rule.choices), [0.0]
-    if len(choices) > 1:
-        asked = queries(data, "valid", history=settings.evaluation.history, max_length=1)
-        ranks = (rank_of_rule(rule.trial(each), data, asked, settings).ranks_E for each in choices)
-        reached = [float(np.mean(METRICS["ndcg"](ranks_E, 10))) for ranks_E in ranks]
-    rule.choice.fill_(choices[int(np.argmax(reached))])
+        return None
+    began, left = time.perf_counter(), list(rule.choices)
+    if len(left) == 1:
+        chosen = Chosen(left[0], {}, 0.0)
+    else:
+        asked, tried = queries(data, "valid", history=settings.evaluation.history, max_length=1), dict[float, float]()
+        while left:
+            tried |= {each: _reached(rule, each, data, asked, settings) for each in left}
+            best = max(tried, key=lambda each: tried[each])
+            left = [each for each in rule.beyond(best) if each not in tried]
+        chosen = Chosen(best, tried, time.perf_counter() - began)
+    rule.choice.fill_(chosen.choice)
+    return chosen
+
+
+def _reached(rule: Rule, choice: float, data: Dataset, asked: Queries, settings: RunSettings) -> float:
+    try:
+        scorer = rule.trial(choice)
+    except np.linalg.LinAlgError:
+        return -math.inf
+    return float(np.mean(METRICS["ndcg"](rank_of_rule(scorer, data, asked, settings).ranks_E, 10)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, cast
 
@@ -50,10 +51,12 @@ class Model(Protocol):
 
 class Evaluation(NamedTuple):
     """``figures`` by name (see :func:`negsample.evaluation.figures.summarise`) and the rank of every event, infinite
-    for one whose target ``filter_seen`` leaves out: it is no hit at any k."""
+    for one whose target ``filter_seen`` leaves out: it is no hit at any k. ``fit_seconds``: what it took to fit a rule;
+    0 for a trained model."""
 
     figures: dict[str, float | int]
     ranks_E: NDArray[np.float64]
+    fit_seconds: float = 0.0
 
 
 @guarded
@@ -100,10 +103,12 @@ def evaluate_by_dial(
     if is_rule(model):
         choose(model, data, settings)
         asked = queries(data, part, history=how.history, max_length=1)
+        began = time.perf_counter()
         scorer = model.scorer(part, model.choice.item())
+        fitted = time.perf_counter() - began
         ranking = rank_of_rule(scorer, data, asked, settings, top_k=max(how.k) if with_top else 0)
         groups = groups_of(data, part, asked) if with_groups else None
-        return [_evaluation(data, asked, ranking.ranks_E, ranking.top_QK, how.k, groups)]
+        return [_evaluation(data, asked, ranking.ranks_E, ranking.top_QK, how.k, groups)._replace(fit_seconds=fitted)]
     model = cast("Model", model)
     check_items(model.table.items, data.catalogue_size, data.name)
     asked = queries(data, part, history=how.history, max_length=model.max_length)

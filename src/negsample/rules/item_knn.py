@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,35 +37,39 @@ class ItemKNN(nn.Module):
         self.register_buffer("choice", not_chosen())
         self._data = data
 
+    def beyond(self, choice: float) -> Sequence[float]:
+        """See :class:`negsample.rules.rule.Rule`."""
+        return ()
+
     def trial(self, choice: float) -> Scorer:
         """See :class:`negsample.rules.rule.Rule`."""
         return self.scorer("valid", choice)
 
     def scorer(self, part: Part, choice: float) -> Scorer:
         """See :class:`negsample.rules.rule.Rule`."""
-        data = self._data
-
-        @cache
-        def fitted() -> Callable[[Ints], Any]:
-            of_users = binary_users(data, part)
-            of_items = of_users.T.tocsr()
-            norms = np.sqrt(np.diff(of_items.indptr) + 1.0)
-
-            def similar(which: Ints) -> Any:
-                near = (of_items[which] @ of_users).tocsr()
-                own = which[np.repeat(np.arange(len(which)), np.diff(near.indptr))]
-                near.data = np.where(near.indices == own, 0, near.data / (norms[own] * norms[near.indices]))
-                return near
-
-            if (np.diff(of_users.indptr).astype(np.float64) ** 2).sum() > PAIRS:
-                return similar
-            every = similar(np.arange(data.catalogue_size + 1))
-            return lambda which: every[which]
+        data, similar = self._data, self._similar(part)
 
         def scores(asked: Asked) -> Floats:
             queries, items, ages = history_events(data, asked, LAST)
             which, column = np.unique(items, return_inverse=True)
             weights = sp.csr_matrix((FADING**ages, (queries, column)), (len(asked.users_Q), len(which)))
-            return np.asarray((weights @ fitted()(which))[:, 1:].toarray())
+            return np.asarray((weights @ similar(which))[:, 1:].toarray())
 
         return scores
+
+    def _similar(self, part: Part) -> Callable[[Ints], Any]:
+        """A function to the sparse (N, V + 1) similarities of N items."""
+        of_users = binary_users(self._data, part)
+        of_items = of_users.T.tocsr()
+        norms = np.sqrt(np.diff(of_items.indptr) + 1.0)
+
+        def similar(which: Ints) -> Any:
+            near = (of_items[which] @ of_users).tocsr()
+            own = which[np.repeat(np.arange(len(which)), np.diff(near.indptr))]
+            near.data = np.where(near.indices == own, 0, near.data / (norms[own] * norms[near.indices]))
+            return near
+
+        if (np.diff(of_users.indptr).astype(np.float64) ** 2).sum() > PAIRS:
+            return similar
+        every = similar(np.arange(self._data.catalogue_size + 1))
+        return lambda which: every[which]

@@ -38,6 +38,10 @@ class RecentPop(nn.Module):
         """Half-lives in days, the longest first."""
         return half_lives(self._data)
 
+    def beyond(self, choice: float) -> Sequence[float]:
+        """See :class:`negsample.rules.rule.Rule`."""
+        return ()
+
     def trial(self, choice: float) -> Scorer:
         """See :class:`negsample.rules.rule.Rule`."""
         return self.scorer("valid", choice)
@@ -60,15 +64,10 @@ def half_lives(data: Dataset) -> list[float]:
 def recent_shares(data: Dataset, part: Part, days: float) -> Scorer:
     """The shares of all items as of each query's moment, with a half-life in days."""
     half_life = days * _DAY
-    at_cut = None
+    at_cut = _at_cut(data, part, half_life)
 
     def scores(asked: Asked) -> Floats:
-        nonlocal at_cut
-        if asked.times_Q is not None:
-            return _as_of(data, asked.times_Q, half_life)
-        if at_cut is None:
-            at_cut = _at_cut(data, part, half_life)
-        return at_cut
+        return at_cut if asked.times_Q is None else _as_of(data, asked.times_Q, half_life)
 
     return scores
 

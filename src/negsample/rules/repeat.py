@@ -33,6 +33,10 @@ class Repeat(nn.Module):
         """Half-lives in days, of which that of RecentPop is taken."""
         return half_lives(self._data)
 
+    def beyond(self, choice: float) -> Sequence[float]:
+        """See :class:`negsample.rules.rule.Rule`."""
+        return ()
+
     def trial(self, choice: float) -> Scorer:
         """See :class:`negsample.rules.rule.Rule`."""
         return recent_shares(self._data, "valid", choice)

@@ -46,7 +46,11 @@ class Rule(Protocol):
 
     @property
     def choices(self) -> Sequence[float]:
-        """What validation chooses among, the first of equals; a single one where there is nothing to choose."""
+        """What validation tries, the first of equals is taken; a single one where there is nothing to choose."""
+        ...
+
+    def beyond(self, choice: float) -> Sequence[float]:
+        """What is tried as well where ``choice`` is the best so far, so that it need not be at an end."""
         ...
 
     @property

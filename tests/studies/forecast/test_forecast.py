@@ -18,8 +18,9 @@ from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.runs.job import Job
 from negsample.settings import run_settings
 from negsample.studies import forecast as room
-from negsample.studies.forecast import check_fits, forecast, in_bytes, in_time, system
+from negsample.studies.forecast import check_fits, forecast, in_bytes, in_time, rules, system
 from negsample.studies.forecast.needs import PROCESS, needs_of
+from negsample.studies.forecast.rules import seconds_of_rule
 from negsample.studies.forecast.system import Busy, watch_others
 from negsample.studies.forecast.trial import Pace, pace_of
 from negsample.studies.study import groups
@@ -73,9 +74,9 @@ def test_of_a_large_table_the_smallest_kind_is_named_until_it_is_taken(job_of, w
 class Wide:
     """A dataset of a hundred million items that only says so."""
 
-    def __init__(self, data):
+    def __init__(self, data, items=10**8):
         self._data = data
-        self.catalogue_size = 10**8
+        self.catalogue_size = items
 
     def __getattr__(self, name):
         return getattr(self._data, name)
@@ -245,6 +246,51 @@ def test_steps_are_counted_as_they_are_made(small, tmp_path):
     said, seen = forecast([[job]]).lines[0], []
     run_job(job, tmp_path / "run", watch=seen.append)
     assert seen[-1].steps == 2 * said.pace.steps
+
+
+def test_ease_is_forecast_by_the_third_power_of_its_items(job_of, monkeypatch):
+    tried = []
+    monkeypatch.setattr(rules, "inverted", lambda matrix: tried.append((len(matrix), torch.get_num_threads())))
+    monkeypatch.setattr(rules.time, "perf_counter", iter([0.0, 5.0, 5.0, 7.0, 7.0, 8.0] * 2).__next__)
+    monkeypatch.setattr(rules, "_TRIED", 3)
+    job = job_of("EASE")
+    assert seconds_of_rule(job, threads=1) == 5 * 1.0 * 3**3  # three lambdas, validation and test; the first warms up
+    monkeypatch.setattr(rules, "_TRIED", 1000)
+    assert seconds_of_rule(job, threads=1) == 5 * 1.0
+    assert tried == [(3, 1)] * 3 + [(9, 1)] * 3
+
+
+def test_a_study_says_what_ease_will_take(small, monkeypatch):
+    monkeypatch.setattr(room, "pace_of", lambda *_, threads: Pace(0.5, 2, 0.0, 0.0))
+    monkeypatch.setattr(room, "seconds_of_rule", lambda job, threads: 77.0)
+    jobs = jobs_on(small, ["random", "EASE", "ItemKNN"], repeats=1, epochs=3)
+    said = forecast(groups(jobs, 1))
+    line = next(line for line in said.lines if line.method == "EASE")
+    assert [line.method for line in said.lines] == ["random", "EASE"]
+    assert (line.runs, line.pace, line.seconds) == (1, None, 77.0)
+    assert line.memory == PROCESS + 4 * small.catalogue_size**2
+    assert said.seconds == 77.0 + 3.0
+    out = Output(file=StringIO(), width=100)
+    print_forecast(out, said)
+    (shown,) = [each.split() for each in out.file.getvalue().splitlines() if "EASE" in each]
+    assert shown == ["EASE", "1", *in_bytes(line.memory).split(), "77", "s"]
+    alone = forecast(groups([job for job in jobs if job.method == "EASE"], 1))
+    print_forecast(out, alone)
+    assert alone.seconds == 77.0
+
+
+def test_one_large_baseline_is_counted_once_however_many_runs_are_done_at_a_time(job_of, with_memory):
+    ease, job = job_of("EASE"), job_of()
+    ease = ease._replace(data=Wide(ease.data, 20_000))
+    square = needs_of(ease).peak
+    assert square == 4 * 20_000**2
+    with_memory(square + 4 * (PROCESS + needs_of(job).peak))
+    check_fits([[ease], [job], [job], [job]], at_once=4)
+    with_memory(square)
+    with pytest.raises(
+        InputError, match=r"EASE on by hand needs about 3.2 GB \(4 at once\).*fewer --jobs, or fewer it"
+    ):
+        check_fits([[ease], [job], [job], [job]], at_once=4)
 
 
 def test_numbers_for_a_person():

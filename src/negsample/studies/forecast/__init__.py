@@ -15,6 +15,7 @@ from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, default_device
 from negsample.settings import ROWS_FROM
 from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
+from negsample.studies.forecast.rules import seconds_of_rule, takes_long
 from negsample.studies.forecast.system import Busy, available_memory, watch_others
 from negsample.studies.forecast.trial import Pace, pace_of
 from negsample.training.score import MIB
@@ -31,14 +32,15 @@ _START = 3.0  # seconds until a process of its own works
 
 class Line(NamedTuple):
     """Of one method on one dataset: how many runs and trials there are to do, bytes of the process of one (or of those
-    that are trained together), seconds of a step, of a run and of a trial that is not stopped early."""
+    that are trained together), seconds of a step, of a run and of a trial that is not stopped early. ``pace``: None of
+    a baseline, which has no steps."""
 
     dataset: str
     method: str
     runs: int
     trials: int
     memory: int
-    pace: Pace
+    pace: Pace | None
     seconds: float
     trial_seconds: float
 
@@ -63,36 +65,37 @@ class Forecast(NamedTuple):
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
     """Refuse, before any work, runs that cannot be: for lack of memory, or as their settings do not go together.
 
-    Takes the large parts of the largest group (:func:`~negsample.studies.forecast.needs.needs_of`) times the groups at
-    a time, less this process where it does the work itself. On a GPU: its free memory for all but the process, which
-    stays with the CPU. (Where the system does not say what memory there is, nothing is refused for lack of it.)
+    Takes the large parts (:func:`~negsample.studies.forecast.needs.needs_of`) of the largest groups, as many as are
+    done at a time, less this process where it does the work itself. On a GPU: its free memory for all but the process,
+    which stays with the CPU. (Where the system does not say what memory there is, nothing is refused for lack of it.)
     ``memory``: False for work that other machines do.
 
     Raises:
         InputError: what is wrong; for memory what is largest, what there is, and what would help.
     """
-    needs = []
-    for group in {(*_key(group[0]), len(group)): group for group in groups}.values():
-        job = group[0]
-        needs.append((group, needs_of(job, len(group))))
+    needs: dict[tuple[str, str, int], Needs] = {}
+    for size, group in {_size(group): group for group in groups}.items():
+        job, needs[size] = group[0], needs_of(group[0], len(group))
         if not is_baseline(job.method):
             sizes = positions_of(job)
             drawn = drawn_by(job, sizes.likely)
             check_whole(sizes.likely, drawn.k, drawn.needs, job.settings.machine.score_memory * MIB // len(group))
     if not needs or not memory:
         return
-    at_once = min(at_once, len(groups))
-    group, most = max(needs, key=lambda pair: pair[1].peak)
+    largest = sorted(groups, key=lambda group: needs[_size(group)].peak, reverse=True)[:at_once]
+    most, at_once = needs[_size(largest[0])], len(largest)
+    needed = sum(needs[_size(group)].peak for group in largest)
     there: int | None
     if default_device().type == "cuda":
-        there, needed, where = torch.cuda.mem_get_info()[0], at_once * most.peak, "of the GPU's memory "
+        there, where = torch.cuda.mem_get_info()[0], "of the GPU's memory "
     else:
-        there, needed, where = available_memory(), at_once * (most.peak + (PROCESS if at_once > 1 else 0)), ""
+        there, needed, where = available_memory(), needed + (at_once * PROCESS if at_once > 1 else 0), ""
     if there is not None and needed > there:
-        raise InputError(_refusal(group, most, at_once, f"{in_bytes(there)} {where}is available", needed))
+        raise InputError(_refusal(largest[0], most, at_once, f"{in_bytes(there)} {where}is available", needed))
 
 
 _PARTS = {
+    "square": "a number for every two items",
     "table": "the item table with its optimizer state",
     "rest": "the rest of the model",
     "step": "a step",
@@ -112,6 +115,7 @@ def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) 
         "step": ["a smaller batch_size, max_length or dim"]
         + ["fewer negatives", "a lower score_memory"] * (job.method != "full-ce"),
         "kept": ["a smaller oversampling_factor"],
+        "square": ["fewer items (--min-item-events)"],
     }[part]
     return (
         f"not enough memory: {job.method} on {job.data.name} needs about {in_bytes(needed)}{several} and {there}; the "
@@ -122,7 +126,8 @@ def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) 
 def forecast(
     groups: Sequence[Group], at_once: int = 1, *, searches: Sequence[Search] = (), searches_at_once: int = 1
 ) -> Forecast:
-    """What is to be said of ``groups``; each method is tried for about a second on each dataset.
+    """What is to be said of ``groups``; each method is tried for about a second on each dataset. Of the baselines EASE
+    alone has a line: the others take seconds.
 
     It is tried with the threads that a run will have (:func:`negsample.execution.processes.threads_of`).
 
@@ -156,14 +161,18 @@ def forecast(
         runs, trials = sum(runs for _, runs, _ in parts), sum(trials for _, _, trials in parts)
         a_trial = pace.run(job.settings.replaced(refit=False)) - pace.end
         lines[key] = Line(*key, runs, trials, memory, pace, pace.run(job.settings), a_trial)
+    for job in (group[0] for group in groups if takes_long(group[0])):
+        seconds = seconds_of_rule(job, threads=threads)
+        lines[_key(job)] = Line(*_key(job), 1, 0, PROCESS + needs_of(job).peak, None, seconds, 0.0)
     of_groups = [len(group) * lines[key].seconds for group in groups if (key := _key(group[0])) in lines]
     searching = _shared([trials * lines[_key(job)].trial_seconds for job, trials in searches], searches_at_once)
-    most = max((line.memory for line in lines.values()), default=PROCESS)
-    processes = max(min(at_once, len(groups)), min(searches_at_once, len(searches)))
+    of_runs = [lines[key].memory if (key := _key(group[0])) in lines else PROCESS for group in groups]
+    of_searches = [lines[_key(job)].memory for job, _ in searches]
+    memory = max(_largest(of_runs, at_once), _largest(of_searches, searches_at_once), PROCESS)
     return Forecast(
         list(tables.values()),
         list(lines.values()),
-        processes * most + PROCESS if processes > 1 else most,
+        memory,
         searching + _shared(of_groups, at_once),
         searching,
         threads,
@@ -180,6 +189,12 @@ def _memory(job: Job, pace: Pace, together: int) -> int:
     return pace.memory + (needs_of(job, together).peak - needs_of(job).peak)
 
 
+def _largest(sizes: Sequence[int], at_once: int) -> int:
+    """Bytes of the largest processes, ``at_once`` of them, beside this one; of one, which is this one."""
+    largest = sorted(sizes, reverse=True)[: max(at_once, 1)]
+    return sum(largest) + (PROCESS if len(largest) > 1 else 0)
+
+
 def _shared(seconds: Sequence[float], at_once: int) -> float:
     """Until all is done, ``at_once`` at a time."""
     at_once = max(min(at_once, len(seconds)), 1)
@@ -189,6 +204,10 @@ def _shared(seconds: Sequence[float], at_once: int) -> float:
 
 def _key(job: Job) -> tuple[str, str]:
     return job.data.name, job.method
+
+
+def _size(group: Group) -> tuple[str, str, int]:
+    return (*_key(group[0]), len(group))
 
 
 def _table(job: Job) -> str:

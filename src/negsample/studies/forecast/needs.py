@@ -36,12 +36,14 @@ class Needs(NamedTuple):
         rest: the rest of the model, likewise.
         step: activations, vectors and scores of a large step.
         kept: batches that are kept for later epochs.
+        square: a matrix of all items, of EASE.
     """
 
     table: int
     rest: int
     step: int
     kept: int
+    square: int = 0
 
     @property
     def peak(self) -> int:
@@ -55,14 +57,14 @@ class Needs(NamedTuple):
 
 def needs_of(job: Job, together: int = 1) -> Needs:
     """What ``job`` will need, or so many jobs that differ in their seeds alone. A baseline trains nothing; EASE has
-    two square matrices.
+    a square matrix.
 
     Raises:
         InputError: settings of the method do not go together.
     """
     if is_baseline(job.method):
         square = job.data.catalogue_size**2 if job.method == "EASE" else 0
-        return Needs(0, 2 * _FLOAT * square, 0, 0)
+        return Needs(0, 0, 0, 0, _FLOAT * square)
     sizes = positions_of(job)
     drawn = drawn_by(job, sizes.likely)
     model, d, blocks = job.settings.model, job.settings.model.dim, job.settings.flat().get("blocks", 0)

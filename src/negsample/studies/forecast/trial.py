@@ -72,7 +72,7 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     if tried is not job:
         assert isinstance(model, nn.Module)
         model.add_module("table", _Folded(model.table, job.data.catalogue_size))
-    with _on(threads):
+    with on_threads(threads):
         # Before the steps, after which the numbers of a training that diverges cannot be ranked.
         valid, test = (
             queries(job.data, part, history=job.settings.evaluation.history, max_length=model.max_length)
@@ -174,7 +174,8 @@ def _seconds(call: Callable[[], object], device: torch.device) -> float:
 
 
 @contextmanager
-def _on(threads: int) -> Iterator[None]:
+def on_threads(threads: int) -> Iterator[None]:
+    """As many threads of PyTorch inside, and as before after it."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
