@@ -14,6 +14,8 @@ from negsample.analysis.advice import advice_of
 from negsample.analysis.reading import read_study
 from negsample.errors import InputError
 from negsample.models.baselines import own_baselines
+from negsample.report.baselines import baselines_table, choices_words, end_words
+from negsample.report.formats import percent
 from negsample.report.words import advice_words, baseline_lines, left_out_words
 from negsample.runs.folder import read_ranks
 from negsample.runs.remeasure import remeasure
@@ -56,6 +58,53 @@ def test_what_was_chosen_is_in_the_run_and_gives_the_same_figures(study):
             before = json.loads((run.folder / "metrics.json").read_text())
             remeasure(run.folder)
             assert json.loads((run.folder / "metrics.json").read_text()) == before
+
+
+def test_a_run_says_what_was_chosen_and_how_long_it_took(study):
+    runs = {run.config["method"]: run for run in study.runs}
+    for name in BASELINES:
+        chosen, loaded = runs[name].metrics["chosen"], load_run(runs[name].folder)
+        if name in ("ItemKNN", "PopRec"):
+            assert chosen == {}
+        else:
+            choice = loaded.model.choice.item()
+            assert chosen["setting"] == loaded.model.setting
+            assert chosen["choice"] == (None if math.isinf(choice) else choice)
+            assert max(chosen["tried"], key=lambda each: each["ndcg@10"])["choice"] == chosen["choice"]
+            assert {each["choice"] or math.inf for each in chosen["tried"]} >= set(loaded.model.choices)
+            assert 0 < chosen["seconds"] < runs[name].metrics["train_seconds"]
+        assert (runs[name].metrics["train_seconds"] > 0) is (name != "PopRec")
+    assert runs["random"].metrics["chosen"] == {}
+
+
+def test_the_report_has_a_table_of_baselines(study):
+    table = baselines_table(study, "small", list(study.table().iter_rows(named=True)))
+    assert [line[0] for line in table.lines] == BASELINES
+    by_name = {line[0]: line[1:] for line in table.lines}
+    run = next(run for run in study.runs if run.config["method"] == "EASE")
+    assert by_name["EASE"][1] == f"lambda {run.metrics['chosen']['choice']:,.0f}"
+    assert by_name["EASE"][2] == percent(run.metrics["valid"]["ndcg@10"])
+    assert by_name["Repeat"][0].startswith("the user's own items, the most frequent first")
+    assert by_name["ItemKNN"][1] == by_name["PopRec"][1] == "nothing"
+    page = (study.folder / "report.html").read_text()
+    assert all(cell.replace("'", "&#39;") in page for line in table.lines for cell in line)
+    words = choices_words(study, "small")
+    assert f"`EASE` {by_name['EASE'][1]}" in words
+    assert "half-life" in words
+    assert "ItemKNN" not in words
+
+
+def test_a_choice_at_an_end_of_what_was_tried_is_a_limit_of_the_report(study):
+    assert not any(run.metrics["chosen"].get("at_end") for run in study.runs) or end_words(study, "small")
+    tried = [{"choice": each, "ndcg@10": each} for each in (100.0, 10.0, 1e3, 1e4, 1e5)]
+    chosen = {"setting": "lambda", "choice": 1e5, "tried": tried, "at_end": True, "seconds": 1.0}
+    runs = [
+        run._replace(metrics=run.metrics | {"chosen": chosen if run.config["method"] == "EASE" else {}})
+        for run in study.runs
+    ]
+    assert end_words(study._replace(runs=runs), "small") == [
+        "`EASE` chose lambda 100,000 on validation, the largest that was tried: a larger one could be better."
+    ]
 
 
 def test_the_best_baseline_is_that_of_validation(study):

@@ -164,9 +164,13 @@ def _print_forecast(
 def print_study_and_path(study: Study) -> None:
     """The figures of a study, and where its report is."""
     from negsample.cli.terminal import print_study
+    from negsample.report.baselines import choices_words
     from negsample.report.words import baseline_lines
 
     print_study(out, study)
+    for dataset in study.datasets():
+        if words := choices_words(study, dataset):
+            out.plain((f"{dataset}: " if len(study.datasets()) > 1 else "") + words)
     for line in baseline_lines(study):
         out.plain(line)
     out.plain(f"Report: {study.report_path}")

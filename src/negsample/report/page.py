@@ -20,7 +20,7 @@ from negsample.analysis.tables import frontier_table, table_with_failures, write
 from negsample.errors import guarded
 from negsample.files.together import rewriting
 from negsample.models.baselines import is_baseline
-from negsample.report import facts, refits, tables, words
+from negsample.report import baselines, facts, refits, tables, words
 from negsample.report.claims import advice_claims, claims_table
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures
 from negsample.report.formats import listed, when
@@ -148,7 +148,12 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "rows": found.rows,
         "figures": figures,
         "headline": words.headline(found, events),
-        "limits": [*words.limits(found, events), *words.left_out_words(study.manifests[found.dataset])],
+        "limits": [
+            *words.limits(found, events),
+            *words.left_out_words(study.manifests[found.dataset]),
+            *baselines.end_words(study, dataset),
+        ],
+        "baselines": baselines.baselines_table(study, dataset, found.rows),
         "advice": tables.advice_table(found.advice),
         "claims": claims_table("What the advice claims, tested", claims),
         "age": refits.age_words(study, dataset),

@@ -10,6 +10,7 @@ from negsample.analysis.measures import BALANCE, COHORTS, K, cut_off_of, is_tota
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.tables import TableRow
 from negsample.evaluation.metrics import MetricKind
+from negsample.models.baselines import is_baseline
 
 _LABELS = {"hr": "HR", "ndcg": "NDCG", "mrr": "MRR", "balance": "Balance", "coverage": "Coverage", "arp": "ARP"}
 _DIGITS = {"balance": 1, "arp": 1}
@@ -167,8 +168,10 @@ def _close(rows: Sequence[TableRow], column: FigureColumn, tests: Comparisons) -
 def _best(rows: Sequence[TableRow], column: FigureColumn) -> str | None:
     """What the best cells show: all that show the same are best. None where there is nothing to prefer.
 
-    Zero is the best of own metrics alone: else it is no hit, or a baseline that is not trained.
+    Zero is the best of own metrics alone: else it is no hit. Times of baselines, which are not trained, do not count.
     """
+    if column.name == "train_seconds":
+        rows = [row for row in rows if not is_baseline(row["method"])]
     values = {row[column.name] for row in rows if row[column.name] or (column.note and row[column.name] is not None)}
     if not values or len({row[column.name] for row in rows}) == 1:
         return None

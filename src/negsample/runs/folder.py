@@ -52,12 +52,27 @@ class Refit(BaseModel):
     test_before_refit_is_of: str = "the model before the refit"
 
 
+class ChosenByRule(BaseModel):
+    """What validation chose for a baseline: ``setting`` in words, with its unit; ``choice``, null where it is infinite;
+    each that was ``tried`` with its ``ndcg@10`` on validation, null where it cannot be computed; ``at_end``: the choice
+    is the smallest or the largest of them; ``seconds``, of ``train_seconds``."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    setting: str
+    choice: float | None
+    tried: list[dict[str, float | None]]
+    at_end: bool
+    seconds: float
+
+
 class Metrics(BaseModel):
     """``metrics.json``: figures at the dial that was chosen (see :mod:`negsample.runs.measure`), and what they took.
 
     ``age_days``: of the model that was tested, see :func:`negsample.runs.age.age_in_days`; null for a baseline.
     With a ``refit`` (see :class:`Refit`) ``test`` is of the refitted model; ``valid`` and ``test_before_refit`` are of
-    the one that validation chose. Without one both are empty.
+    the one that validation chose. Without one both are empty. ``train_seconds`` of a baseline: its choice and its fit
+    for the test; ``chosen``: see :class:`ChosenByRule`, empty where nothing is.
     """
 
     model_config = ConfigDict(strict=True, extra="allow")
@@ -76,6 +91,7 @@ class Metrics(BaseModel):
     age_days: float | None = None
     refit: Refit | dict[str, Any] = {}
     test_before_refit: dict[str, Any] = {}
+    chosen: ChosenByRule | dict[str, Any] = {}
 
 
 class Grid(BaseModel):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from negsample.data.dataset import Dataset
-from negsample.evaluation.by_rule import choose
+from negsample.evaluation.by_rule import Chosen, choose
 from negsample.files.checksums import LIST, write_list
 from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
@@ -23,9 +23,9 @@ from negsample.models.baselines import BASELINES, is_baseline
 from negsample.models.build import build_backbone
 from negsample.plugins import sources_of
 from negsample.random import generator
-from negsample.rules import is_rule
+from negsample.rules import Rule, is_rule
 from negsample.runs.age import age_in_days
-from negsample.runs.folder import LOG, REFIT_LOG, Refit, is_run, read_run, run_fingerprint
+from negsample.runs.folder import LOG, REFIT_LOG, ChosenByRule, Refit, is_run, read_run, run_fingerprint
 from negsample.runs.machine import forget_peak, machine, peak_memory
 from negsample.runs.measure import measure, write_measured
 from negsample.runs.weights import BEFORE_REFIT, MODEL, save_weights
@@ -222,8 +222,7 @@ def _write(
     for name, log in logs.items():
         lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in log]
         (scratch / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    if is_rule(model):
-        choose(model, job.data, job.settings)
+    chosen = choose(model, job.data, job.settings) if is_rule(model) else None
     save_weights(model, scratch / MODEL)
     write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
     measured = measure(job, model, dial, device, scratch)
@@ -231,13 +230,24 @@ def _write(
     steps, seconds = sum(each.steps for each in last), sum((each.seconds for each in last), 0.0)
     training = {
         "best_epoch": fitted.best_epoch,
-        "train_seconds": seconds,
+        "train_seconds": seconds + measured.fit_seconds + (chosen.seconds if chosen else 0.0),
         "steps_per_second": steps / seconds if last else None,
         "peak_memory_bytes": peak_memory(device),
         "age_days": age_in_days((job.refitted() if refit else job).data) if last else None,
         "refit": Refit(epochs=refit.best_epoch, seconds=refit.log[-1].seconds).model_dump() if refit else {},
+        "chosen": _chosen_by(model, chosen) if is_rule(model) and chosen and chosen.tried else {},
     }
     write_measured(scratch, measured, dial, training)
+
+
+def _chosen_by(rule: Rule, chosen: Chosen) -> dict[str, Any]:
+    return ChosenByRule(
+        setting=rule.setting,
+        choice=chosen.choice,
+        tried=[{"choice": choice, "ndcg@10": reached} for choice, reached in chosen.tried.items()],
+        at_end=chosen.at_end,
+        seconds=chosen.seconds,
+    ).model_dump()
 
 
 def build_model(job: Job, device: torch.device) -> Backbone:

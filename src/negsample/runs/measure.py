@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 class Measured(NamedTuple):
     """What a run gave at each of G settings of the dial: ``grid``, and ``ranks`` of every event: ``valid_GE`` and
-    ``test_GE``."""
+    ``test_GE``. ``fit_seconds``: what it took to fit a rule as it was tested; 0 for a trained model."""
 
     grid: Grid
     ranks: Mapping[str, NDArray[np.float64]]
+    fit_seconds: float = 0.0
 
 
 class Chosen(NamedTuple):
@@ -75,7 +76,7 @@ def measure(job: Job, model: Backbone, choice: Choice, device: torch.device, fol
         "valid_GE": np.stack([each.ranks_E for each in valid]),
         "test_GE": np.stack([each.ranks_E for each in test]),
     }
-    return Measured(Grid(betas=list(grid.betas), **figures), ranks)
+    return Measured(Grid(betas=list(grid.betas), **figures), ranks, test[0].fit_seconds)
 
 
 def write_measured(
@@ -100,7 +101,7 @@ def write_measured(
     Raises:
         InputError: as ``must_reach`` says.
     """
-    grid, ranks = measured
+    grid, ranks = measured.grid, measured.ranks
     chosen = _choose(grid, choice)
     if must_reach and chosen.unreached:
         raise InputError(chosen.unreached)
@@ -142,7 +143,7 @@ def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
 
 def of_training(run: Run) -> dict[str, Any]:
     """What training gave, and no measuring changes."""
-    kept = ("best_epoch", "train_seconds", "steps_per_second", "peak_memory_bytes", "age_days", "refit")
+    kept = ("best_epoch", "train_seconds", "steps_per_second", "peak_memory_bytes", "age_days", "refit", "chosen")
     return {key: run.metrics[key] for key in kept}
 
 

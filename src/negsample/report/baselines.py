@@ -1,0 +1,71 @@
+"""The baselines of a dataset: what each ranks by, what validation chose for it, and what that took."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from negsample.analysis.study import Study
+from negsample.analysis.tables import TableRow
+from negsample.models.baselines import BASELINE_WORDS, is_baseline
+from negsample.report.formats import listed, percent, seconds
+from negsample.report.table import ShownTable
+
+
+def baselines_table(study: Study, dataset: str, rows: Sequence[TableRow]) -> ShownTable:
+    """A line a baseline; over folds the mean, and each choice that was made. ``rows``: of ``dataset``."""
+    headings = ("Baseline", "Ranks by", "Chosen on validation", "NDCG@10 on validation", "Choice and fit")
+    lines = []
+    for row in (row for row in rows if is_baseline(row["method"])):
+        runs = study.runs_of(dataset, row["method"])
+        reached = [run.metrics["valid"]["ndcg@10"] for run in runs if run.metrics["valid"]["ndcg@10"] is not None]
+        lines.append(
+            (
+                row["method"],
+                BASELINE_WORDS.get(row["method"], "").removeprefix("baseline: "),
+                _choices(study, dataset, row["method"]) or "nothing",
+                percent(statistics.fmean(reached) if reached else None),
+                seconds(row["train_seconds"]),
+            )
+        )
+    return ShownTable("Baselines", headings, lines, methods=True, kind="text")
+
+
+def choices_words(study: Study, dataset: str) -> str:
+    """What validation chose for the baselines of ``dataset``, a sentence; empty where nothing was chosen."""
+    said = [f"`{name}` {words}" for name in study.methods_of(dataset) if (words := _choices(study, dataset, name))]
+    return f"Chosen on validation: {', '.join(said)}." if said else ""
+
+
+def end_words(study: Study, dataset: str) -> list[str]:
+    """Which choices are the smallest or the largest of those that were tried, a sentence each."""
+    found: dict[str, None] = {}
+    for run in study.runs_of(dataset):
+        chosen = _chosen(run.metrics)
+        if chosen.get("at_end"):
+            tried = [each["choice"] for each in chosen["tried"] if each["choice"] is not None]
+            end, better = ("smallest", "smaller") if chosen["choice"] == min(tried) else ("largest", "larger")
+            found[
+                f"`{run.config['method']}` chose {_words(chosen)} on validation, the {end} that was tried: a {better}"
+                " one could be better."
+            ] = None
+    return list(found)
+
+
+def _choices(study: Study, dataset: str, method: str) -> str:
+    chosen = [_chosen(run.metrics) for run in study.runs_of(dataset, method)]
+    return listed(list(dict.fromkeys(_words(each) for each in chosen if each)) or [""])
+
+
+def _chosen(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    return metrics.get("chosen") or {}
+
+
+def _words(chosen: Mapping[str, Any]) -> str:
+    """``half-life 5.83 days``, ``half-life infinite``, ``lambda 100``."""
+    name, _, unit = chosen["setting"].partition(", ")
+    if chosen["choice"] is None:
+        return f"{name} infinite"
+    value = f"{chosen['choice']:.3g}" if chosen["choice"] < 1000 else f"{chosen['choice']:,.0f}"
+    return f"{name} {value} {unit}".strip()
