@@ -176,29 +176,6 @@ def test_every_method_takes_targets_that_do_not_follow_the_inputs(method, basket
         torch.testing.assert_close(trained(batch, 40_000), whole, atol=1e-4, rtol=1e-3)
 
 
-def test_no_state_depends_on_its_targets_moment_or_later(baskets, rng):
-    """Changing every event of a moment and after it leaves the states that predict that moment as they were."""
-    settings = run_settings(dim=8, max_length=50, batch_size=100, targets="moments")
-    model = SASRec(V, dim=8, max_length=50, blocks=2, heads=1, dropout=0.0, rng=rng(0))
-
-    def states(data):
-        (batch,) = batches_of(data, settings, "history", rng=rng(1))
-        with torch.no_grad():
-            return batch, batch.of_targets(model(model.table.lookup(batch.inputs.items_T)[0], batch.inputs))
-
-    batch, found = states(baskets)
-    user = int(batch.users_B[0])
-    first, end = int(baskets.offsets[user]), int(baskets.train_ends[user])
-    for moment in range(first + 3, end, 3):
-        items = np.array(baskets.items)
-        items[moment:end] = items[moment:end] % V + 1
-        _, changed = states(replace(baskets, items=items))
-        before = moment + 3 - (first + 3)  # targets up to the end of this moment, in the order of events
-        own = slice(0, min(before, end - first - 3))
-        assert torch.equal(found[own], changed[own])
-        assert not torch.equal(found[: end - first - 3], changed[: end - first - 3]) or moment + 3 >= end
-
-
 def test_a_horizon_has_other_cuts_each_epoch_and_moments_have_not(baskets, rng, monkeypatch):
     monkeypatch.setattr("negsample.batches.epochs.horizon_width", lambda data: 4 * 10**6)
     order = rng(0)

@@ -295,44 +295,6 @@ def test_many_events_of_a_query_are_looked_up(data):
     assert scores[0, found.top_QK[0] - 1].tolist() == sorted(scores[0], reverse=True)[:4]
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("how", ["permuted", "deleted"])
-def test_test_events_have_no_say_in_choices(data, rule, how):
-    settings = run_settings()
-    before = rule(data)
-    choose(before, data, settings)
-    items, times = data.items.copy(), data.times.copy()
-    test = np.concatenate([np.arange(*ends) for ends in zip(data.valid_ends, data.offsets[1:], strict=True)])
-    if how == "permuted":
-        items[test] = np.random.default_rng(1).permutation(items[test])
-        changed = replace(data, items=items)
-    else:
-        kept = np.setdiff1d(np.arange(len(items)), test)
-        sizes = data.valid_ends - data.offsets[:-1]
-        offsets = np.append(0, np.cumsum(sizes))
-        train = offsets[:-1] + (data.train_ends - data.offsets[:-1])
-        changed = replace(
-            data, items=items[kept], times=times[kept], offsets=offsets, train_ends=train, valid_ends=offsets[1:]
-        )
-    after = rule(changed)
-    choose(after, changed, settings)
-    assert after.choice.item() == before.choice.item()
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_validation_has_no_say_in_its_own_scores(data, rule):
-    """What is measured on validation is fitted on train: other validation items change nothing."""
-    items = data.items.copy()
-    valid = np.concatenate([np.arange(*ends) for ends in zip(data.train_ends, data.valid_ends, strict=True)])
-    items[valid] = 1
-    _, asked = asked_of(data, "valid", "frozen")
-    choice = rule(data).choices[-1]
-    one, other = (rule(each).scorer("valid", choice)(asked) for each in (data, replace(data, items=items)))
-    assert (one == other).all()
-    one, other = (rule(each).scorer("test", choice)(asked) for each in (data, replace(data, items=items)))
-    assert not np.array_equal(one, other)
-
-
 def test_the_best_of_validation_is_chosen(data):
     rule, settings = RecentPop(data), run_settings()
     choose(rule, data, settings)

@@ -1,4 +1,4 @@
-"""A refit trains anew on train and validation, for the epochs that validation chose; nothing of test is known."""
+"""A refit trains anew on train and validation, for the epochs that validation chose."""
 
 import json
 import pickle
@@ -231,34 +231,6 @@ def test_a_baseline_is_the_same_run_with_and_without(data, tmp_path):
     run_job(jobs[1], tmp_path / "run")
     assert read_run(tmp_path / "run").metrics["age_days"] is None
     assert read_run(tmp_path / "run").metrics["refit"] == {}
-
-
-USER_PARTS = [
-    ([1 + (u + s) % 9 for s in range(5)], [1 + (u * s) % 9 for s in range(2)], [1 + (3 * u + s) % 9 for s in range(3)])
-    for u in range(24)
-]
-
-
-@pytest.mark.parametrize("change", ["permuted", "deleted"])
-def test_no_test_event_is_known(change, dataset_of, tmp_path):
-    chance = np.random.default_rng(3)
-    tests = [part[2] for part in USER_PARTS]
-    if change == "permuted":
-        flat = chance.permutation(np.concatenate(tests))
-        others = np.split(flat, len(tests))
-    else:
-        others = [each[: number % 3] for number, each in enumerate(tests)]
-    parts = [(train, valid, list(other)) for (train, valid, _), other in zip(USER_PARTS, others, strict=True)]
-    chosen, found = [], []
-    for name, users in (("one", USER_PARTS), ("other", parts)):
-        folder = tmp_path / name
-        run_job(job_of(dataset_of(users, 9), "mixed-log-q", batch_size=8), folder, dial=Choice(None))
-        run = read_run(folder)
-        chosen.append([run.metrics[key] for key in ("valid", "dial", "best_epoch")] + [read_grid(folder).valid])
-        found.append([weights_of(folder), weights_of(folder, "model_before_refit.safetensors")])
-    assert chosen[0] == chosen[1]
-    for one, other in zip(*found, strict=True):
-        assert_same_bits(one, other)
 
 
 class StoppedError(Exception):

@@ -69,21 +69,6 @@ def test_a_batch_has_the_time_of_each_target_and_so_have_its_parts(events, rng, 
         assert torch.cat([sampler.log_prob(ids, part, per=per) for part in parts]).equal(whole)
 
 
-@pytest.mark.parametrize("per", ["sequence", "position"])
-def test_nothing_at_the_time_or_later_is_known(events, rng, per):
-    """Other items from day 4 on change the draws for later targets alone."""
-    batch, later = batch_of(events, rng), events.times >= 4 * DAY
-    other = events._replace(items=np.where(later, V, events.items).astype(np.int32))
-    ids = torch.arange(1, V + 1)
-    ours, theirs = (made(each, per).log_prob(ids, batch, per=per) for each in (events, other))
-    first = batch.times_T[torch.from_numpy(batch.target_offsets[:-1])]
-    before = (first if per == "sequence" else batch.times_T) <= 4 * DAY
-    assert ours[before].equal(theirs[before])
-    assert bool(before.any())
-    if per == "position":
-        assert not bool((ours[~before] == theirs[~before]).all(1).any())
-
-
 def test_more_items_have_fewer_times_and_too_many_are_refused(events, monkeypatch):
     monkeypatch.setattr(recent, "LEAST", 3)
     monkeypatch.setattr(recent, "MEMORY", 4 * 16 * (V + 1))
