@@ -50,6 +50,14 @@ def compared(negsample, log, small, tmp_path_factory):
     return folder, command, done(negsample(*command))
 
 
+def test_train_takes_a_baseline(negsample, prepared, tmp_path):
+    said = done(negsample("train", prepared[0], "--method", "EASE", "--out", tmp_path / "ease"))
+    metrics = json.loads((tmp_path / "ease" / "metrics.json").read_text())
+    assert json.loads((tmp_path / "ease" / "config.json").read_text())["method"] == "EASE"
+    assert f"Chosen on validation: lambda {metrics['chosen']['choice']:,.0f}" in said
+    assert f"{metrics['train_seconds']:.1f} s of training" in said
+
+
 def test_prepare_prints_table_2_and_writes_a_manifest_and_arrays(prepared, events):
     folder, said = prepared
     assert all(word in said for word in ("MPU %", "head", "mid", "tail", "train events", f"Prepared in {folder}"))

@@ -90,7 +90,8 @@ def train_command(
     data = load_dataset(dataset, preparing, split=split)
     methods = chosen_preset.methods(names)
     overrides = chosen_preset.overrides({data.name: whose(data.name).published}, [*methods, POPREC], given)
-    job = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)[-1]
+    jobs = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)
+    job = next(each for each in jobs if each.method == names[0])  # beside the baselines of every study
     for remark in remarks(chosen_preset, {data.name: data.split}, names):
         out.plain(remark)
     if is_run(folder):

@@ -40,30 +40,28 @@ def choices_words(study: Study, dataset: str) -> str:
 
 def end_words(study: Study, dataset: str) -> list[str]:
     """Which choices are the smallest or the largest of those that were tried, a sentence each."""
-    found: dict[str, None] = {}
+    found = []
     for run in study.runs_of(dataset):
-        chosen = _chosen(run.metrics)
+        chosen = run.metrics.get("chosen") or {}
         if chosen.get("at_end"):
             tried = [each["choice"] for each in chosen["tried"] if each["choice"] is not None]
             end, better = ("smallest", "smaller") if chosen["choice"] == min(tried) else ("largest", "larger")
-            found[
-                f"`{run.config['method']}` chose {_words(chosen)} on validation, the {end} that was tried: a {better}"
-                " one could be better."
-            ] = None
-    return list(found)
+            who = f"`{run.config['method']}` chose {choice_words(run.metrics)} on validation"
+            found.append(f"{who}, the {end} that was tried: a {better} one could be better.")
+    return list(dict.fromkeys(found))
 
 
 def _choices(study: Study, dataset: str, method: str) -> str:
-    chosen = [_chosen(run.metrics) for run in study.runs_of(dataset, method)]
-    return listed(list(dict.fromkeys(_words(each) for each in chosen if each)) or [""])
+    found = dict.fromkeys(choice_words(run.metrics) for run in study.runs_of(dataset, method))
+    return listed([words for words in found if words] or [""])
 
 
-def _chosen(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-    return metrics.get("chosen") or {}
-
-
-def _words(chosen: Mapping[str, Any]) -> str:
-    """``half-life 5.83 days``, ``half-life infinite``, ``lambda 100``."""
+def choice_words(metrics: Mapping[str, Any]) -> str:
+    """What validation chose for the baseline of a run: ``half-life 5.83 days``, ``half-life infinite``,
+    ``lambda 100``; empty where nothing was chosen."""
+    chosen = metrics.get("chosen")
+    if not chosen:
+        return ""
     name, _, unit = chosen["setting"].partition(", ")
     if chosen["choice"] is None:
         return f"{name} infinite"
