@@ -36,7 +36,7 @@ from negsample import (
     register_metric,
 )
 from negsample.batches.packed import Packed
-from negsample.losses import bce, from_terms
+from negsample.losses import bce, from_terms, weighted
 from negsample.methods import fields
 from negsample.models.dropout import dropout
 from negsample.models.item_table import ItemTable
@@ -150,10 +150,10 @@ register_method(
 # A loss: a function of the scores.
 
 
-def hinge(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
+def hinge(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False, weights_T: Tensor | None = None) -> Tensor:
     """The mean over present negatives of ``max(0, 1 - s+ + s)``."""
     terms_TK = torch.relu(1 - pos_T.unsqueeze(1) + neg_TK)
-    return from_terms([(terms_TK.sum(), (neg_TK > -math.inf).sum())], parts)
+    return from_terms([(weighted(terms_TK, weights_T), (neg_TK > -math.inf).sum())], parts)
 
 
 class HingeSettings(Settings):

@@ -6,6 +6,9 @@ corrected scores.
 
 A batch may be scored part by part: with ``parts`` a loss gives its (2, n) sums, and what each is to be divided by;
 those of all parts are added up, and :func:`of_parts` makes the loss of them.
+
+``weights_T``: how much each position counts, 1 in the mean: what it adds to a sum, with its target and its negatives,
+is multiplied by it, and what a sum is divided by stays the same. None: each counts 1.
 """
 
 from __future__ import annotations
@@ -23,18 +26,33 @@ Term = tuple[Tensor, Tensor | int]
 """A sum, and what it is to be divided by."""
 
 
-def bce(pos_T: Tensor, neg_TK: Tensor, *, negatives: Reduction = "mean", parts: bool = False) -> Tensor:
+def bce(
+    pos_T: Tensor,
+    neg_TK: Tensor,
+    *,
+    negatives: Reduction = "mean",
+    parts: bool = False,
+    weights_T: Tensor | None = None,
+) -> Tensor:
     """Binary cross-entropy as in SASRec (Kang & McAuley, ICDM'18), for any number of negatives.
 
     ``mean_T softplus(-s_pos) + mean over the present negatives of softplus(s_neg)``; the second mean is 0 when
     none is present. With ``sum``, each negative has the weight one, as in the text of gSASRec (Petrov & Macdonald,
     RecSys'23): ``mean_T (softplus(-s_pos) + sum_k softplus(s_k))``. Another word is a ``ValueError``.
     """
-    return from_terms([(F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
+    positives = weighted(F.softplus(-pos_T), weights_T)
+    return from_terms([(positives, len(pos_T)), _as_negatives(neg_TK, negatives, weights_T)], parts)
 
 
 def gbce(
-    pos_T: Tensor, neg_TK: Tensor, *, items: int, t: float = 0.75, negatives: Reduction = "mean", parts: bool = False
+    pos_T: Tensor,
+    neg_TK: Tensor,
+    *,
+    items: int,
+    t: float = 0.75,
+    negatives: Reduction = "mean",
+    parts: bool = False,
+    weights_T: Tensor | None = None,
 ) -> Tensor:
     """Generalised BCE of gSASRec (Petrov & Macdonald, RecSys'23): BCE with ``sigma(s_pos) ** beta`` as probability.
 
@@ -42,7 +60,8 @@ def gbce(
     calibration argument holds for ``sum`` (the method ``gsasrec`` uses it); ``mean`` is a deviation.
 
     Args:
-        pos_T, neg_TK, parts: see the module; the columns, absent ones included, are the ``m`` of :func:`gbce_beta`.
+        pos_T, neg_TK, parts, weights_T: see the module; the columns, absent ones included, are the ``m`` of
+            :func:`gbce_beta`.
         items: the size ``V`` of the catalogue.
         t: calibration, see :func:`gbce_beta`.
         negatives: as for :func:`bce`.
@@ -51,7 +70,8 @@ def gbce(
         ValueError: ``items``, ``t`` or ``negatives`` breaks its rule.
     """
     beta = gbce_beta(neg_TK.shape[1], items, t)
-    return from_terms([(beta * F.softplus(-pos_T).sum(), len(pos_T)), _as_negatives(neg_TK, negatives)], parts)
+    positives = beta * weighted(F.softplus(-pos_T), weights_T)
+    return from_terms([(positives, len(pos_T)), _as_negatives(neg_TK, negatives, weights_T)], parts)
 
 
 def gbce_beta(m: int, items: int, t: float) -> float:
@@ -69,12 +89,14 @@ def gbce_beta(m: int, items: int, t: float) -> float:
     return 1 - t * (1 - min(m / (items - 1), 1))
 
 
-def bpr(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
+def bpr(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False, weights_T: Tensor | None = None) -> Tensor:
     """BPR (Rendle et al., UAI'09): mean over the present negatives of ``-log sigma(s_pos - s_neg)``, 0 if none."""
-    return from_terms([(F.softplus(neg_TK - pos_T[:, None]).sum(), _present(neg_TK))], parts)
+    return from_terms([(weighted(F.softplus(neg_TK - pos_T[:, None]), weights_T), _present(neg_TK))], parts)
 
 
-def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0, parts: bool = False) -> Tensor:
+def bpr_max(
+    pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0, parts: bool = False, weights_T: Tensor | None = None
+) -> Tensor:
     """BPR-max (Hidasi & Karatzoglou, CIKM'18), with ``w = softmax`` over the position's present negatives.
 
     ``mean_T (-log sum_j w_j sigma(s_pos - s_j) + reg sum_j w_j s_j ** 2)``; a position without a negative adds 0.
@@ -85,10 +107,12 @@ def bpr_max(pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0, parts: bool = Fa
     squares_TK = neg_TK.masked_fill(absent_TK, 0).square()
     penalty_T = (log_w_TK.exp() * squares_TK).sum(1)
     each_T = reg * penalty_T - log_beaten_T.masked_fill(absent_TK.all(1), 0)
-    return from_terms([(each_T.sum(), len(pos_T))], parts)
+    return from_terms([(weighted(each_T, weights_T), len(pos_T))], parts)
 
 
-def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0, parts: bool = False) -> Tensor:
+def sampled_softmax(
+    pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0, parts: bool = False, weights_T: Tensor | None = None
+) -> Tensor:
     """Sampled softmax, the cross-entropy of the target among itself and its negatives (Jean et al., ACL'15).
 
     ``mean_T (-s_pos / tau + log(exp(s_pos / tau) + sum_j exp(s_j / tau)))``, for negatives ``s_j - log(m q_j)``
@@ -100,10 +124,12 @@ def sampled_softmax(pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0, 
     if not temperature > 0:
         raise ValueError(f"temperature must be > 0, got {temperature}; 1 leaves the scores as they are")
     scaled_TK = neg_TK if temperature == 1 else neg_TK / temperature
-    return from_terms([(F.softplus(_logsumexp(scaled_TK) - pos_T / temperature).sum(), len(pos_T))], parts)
+    return from_terms(
+        [(weighted(F.softplus(_logsumexp(scaled_TK) - pos_T / temperature), weights_T), len(pos_T))], parts
+    )
 
 
-def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Tensor:
+def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False, weights_T: Tensor | None = None) -> Tensor:
     """Corrected log-q (Khrylchenko et al., RecSys'25), for scores already corrected: ``s'_j = s_j - log(m q'_j)``.
 
     ``mean_T sg(1 - P) (-s_pos + log sum_j exp(s'_j))``, ``P = exp(s_pos) / (exp(s_pos) + sum_j exp(s'_j))``,
@@ -111,7 +137,7 @@ def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False) -> Te
     changes besides is ``q'``. Of the negatives only their logsumexp counts; a position without one adds 0.
     """
     margin_T = _logsumexp(neg_TK) - pos_T
-    return from_terms([((torch.sigmoid(margin_T).detach() * margin_T).sum(), len(pos_T))], parts)
+    return from_terms([(weighted(torch.sigmoid(margin_T).detach() * margin_T, weights_T), len(pos_T))], parts)
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -139,10 +165,17 @@ def from_terms(terms: list[Term], parts: bool) -> Tensor:
     return torch.stack([torch.stack(totals), torch.stack(divisors)])
 
 
-def _as_negatives(neg_TK: Tensor, negatives: str) -> Term:
+def weighted(losses: Tensor, weights_T: Tensor | None) -> Tensor:
+    """The sum of (T,) or (T, K) ``losses``, each times the weight of its position; None: each counts 1."""
+    if weights_T is None:
+        return losses.sum()
+    return (losses * (weights_T if losses.dim() == 1 else weights_T.unsqueeze(1))).sum()
+
+
+def _as_negatives(neg_TK: Tensor, negatives: str, weights_T: Tensor | None) -> Term:
     if negatives not in ("mean", "sum"):
         raise ValueError(f"negatives must be 'mean' or 'sum', got {negatives!r}; 'sum' weighs each one as a target")
-    total = F.softplus(neg_TK).sum()
+    total = weighted(F.softplus(neg_TK), weights_T)
     return total, _present(neg_TK) if negatives == "mean" else len(neg_TK)
 
 

@@ -1,9 +1,11 @@
-"""Targets by time (`targets=moments` and `horizon`): which state predicts an event, against a slow version."""
+"""Targets by time (`targets=moments` and `horizon`, `train_window`): which state predicts which event, against a slow
+version."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,13 +16,16 @@ from negsample.batches.epochs import batches_again, batches_of, epoch_batches, t
 from negsample.batches.packed import Predicted, training_batch
 from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.description import seen_in_training
-from negsample.data.moments import MOMENTS, Cuts
+from negsample.data.moments import MOMENTS, Cuts, TrainWindow
 from negsample.optim import DenseAdam
+from negsample.samplers import InBatch, MemoryBank
+from negsample.samplers.own_items import TargetLaw
 from negsample.training.inputs import StepOptions
 from negsample.training.step import step
 
 V = 40
 RULES = [None, MOMENTS, Cuts(7, 0), Cuts(7, 3), Cuts(1000, 1)]
+WITHIN = [None, TrainWindow(1, 25)]
 
 
 def world(seed=0, users=40, longest=25, span=60):
@@ -42,8 +47,8 @@ def slow_state(times, first, event, cuts):
     return max([each for each in range(first, event) if times[each] < cut], default=first - 1)
 
 
-def slow_pairs(events, max_length, which, cuts):
-    """(inputs that a state has seen, target) of every target, as events; by the words of the setting."""
+def slow_pairs(events, max_length, which, cuts, within=None):
+    """(inputs that a state has seen, target) of every target, as events; by the words of the settings."""
     found = []
     for first, end in zip(events.offsets[:-1], events.train_ends, strict=True):
         states = {event: slow_state(events.times, first, event, cuts) for event in range(first, end)}
@@ -53,7 +58,7 @@ def slow_pairs(events, max_length, which, cuts):
         stop = states[end - 1] + 1
         for event, state in known.items():
             blocks = (stop - 1 - state) // max_length  # whole windows between the state's and the last one
-            if which == "last" and blocks:
+            if (which == "last" and blocks) or (within and events.times[event] < within.start):
                 continue
             start = max(first, stop - (blocks + 1) * max_length)
             found.append((tuple(range(start, state + 1)), int(event)))
@@ -79,19 +84,26 @@ def pairs_of(batch, events, max_length):
 
 
 @pytest.mark.parametrize("cuts", RULES)
+@pytest.mark.parametrize("within", WITHIN)
 @pytest.mark.parametrize("which", ["last", "all"])
 @pytest.mark.parametrize("max_length", [1, 4, 50])
-def test_each_target_has_the_state_of_the_slow_version(cuts, which, max_length, rng):
+def test_each_target_has_the_state_of_the_slow_version(cuts, within, which, max_length, rng):
     events = world()
-    expected = slow_pairs(events, max_length, which, cuts)
+    rule = {"max_length": max_length, "which": which, "cuts": cuts, "train_window": within}
+    expected = slow_pairs(events, max_length, which, cuts, within)
+    assert expected
     by_item = Counter()
     for (seen, target), count in expected.items():
         by_item[seen, int(events.items[target])] += count
-    batches = list(epoch_batches(events, batch_size=7, max_length=max_length, which=which, cuts=cuts, rng=rng(0)))
+    batches = list(epoch_batches(events, batch_size=7, rng=rng(0), **rule))
     assert Counter(pair for batch in batches for pair in pairs_of(batch, events, max_length)) == by_item
-    counts = target_counts(events, max_length=max_length, which=which, cuts=cuts)
+    counts = target_counts(events, **rule)
     assert counts.tolist() == np.bincount([events.items[t] for _, t in expected.elements()], minlength=V + 1).tolist()
-    for batch in batches:  # nothing of the target's own moment is known
+    for batch in batches:
+        assert (
+            batch.target_counts is None if cuts in (None, MOMENTS) else batch.target_counts.tolist() == counts.tolist()
+        )
+    for batch in batches:  # every sequence has a target
         assert all(
             len(batch.targets_T[low:high])
             for low, high in zip(batch.target_offsets, batch.target_offsets[1:], strict=False)
@@ -99,12 +111,13 @@ def test_each_target_has_the_state_of_the_slow_version(cuts, which, max_length, 
 
 
 @pytest.mark.parametrize("cuts", RULES)
-def test_the_keys_of_targets_are_all_of_the_users_targets(cuts):
+@pytest.mark.parametrize("within", WITHIN)
+def test_the_keys_of_targets_are_all_of_the_users_targets(cuts, within):
     events = world(1)
-    windows = training_windows(events, 4, "all", cuts)
-    batch = training_batch(events, windows, max_length=4, which="all", cuts=cuts)
+    windows = training_windows(events, 4, "all", cuts, within)
+    batch = training_batch(events, windows, max_length=4, which="all", cuts=cuts, train_window=within)
     by_user = Counter()
-    for seen, target in slow_pairs(events, 4, "all", cuts).elements():
+    for seen, target in slow_pairs(events, 4, "all", cuts, within).elements():
         by_user[int(np.searchsorted(events.offsets, seen[0], "right")) - 1, int(events.items[target])] += 1
     keys = batch.target_keys.tolist()
     for row, user in enumerate(batch.users_B.tolist()):
@@ -176,12 +189,54 @@ def test_every_method_takes_targets_that_do_not_follow_the_inputs(method, basket
         torch.testing.assert_close(trained(batch, 40_000), whole, atol=1e-4, rtol=1e-3)
 
 
-def test_a_horizon_has_other_cuts_each_epoch_and_moments_have_not(baskets, rng, monkeypatch):
-    monkeypatch.setattr("negsample.batches.epochs.horizon_width", lambda data: 4 * 10**6)
-    order = rng(0)
-    horizon = run_settings(max_length=6, batch_size=100, targets="horizon")
-    counts = {tuple(next(batches_of(baskets, horizon, "history", rng=order)).target_offsets) for _ in range(6)}
-    assert len(counts) > 1
+@pytest.mark.parametrize("which", ["last", "all"])
+def test_a_horizon_has_other_cuts_each_epoch_and_its_batches_the_counts_of_theirs(baskets, which, rng):
+    order, found = rng(0), set()
+    horizon = run_settings(max_length=6, batch_size=7, targets="horizon", horizon=4 / 86_400, windows=which)
+    for _ in range(6):
+        batches = list(batches_of(baskets, horizon, "history", rng=order))
+        targets = torch.cat([batch.targets_T for batch in batches])
+        assert batches[0].target_counts.tolist() == torch.bincount(targets, minlength=V + 1).tolist()
+        assert all(batch.target_counts is batches[0].target_counts for batch in batches)
+        found.add(tuple(batches[0].target_counts))
+    assert len(found) > 1
+
+
+@pytest.mark.parametrize("which", ["last", "all"])
+@pytest.mark.parametrize("exclude", ["none", "target", "history"])
+def test_the_law_of_in_batch_negatives_is_that_of_the_epochs_cuts(baskets, which, exclude, rng):
+    """By brute force: how often an item is a target of others in this epoch, over how often anything allowed is."""
+    counts = catalogue_of(baskets, 5, windows=which, targets="horizon").target_counts
+    bank = MemoryBank(9, counts=counts)
+    samplers = [InBatch(3, counts=counts, per="position"), bank]
+    horizon = run_settings(max_length=5, batch_size=9, targets="horizon", horizon=3 / 86_400, windows=which)
+    order = rng(4)
+    for _ in range(3):
+        batches = list(batches_of(baskets, horizon, exclude, rng=order))
+        of_users = Counter()
+        for batch in batches:
+            of_users.update(zip(batch.position_users.tolist(), batch.targets_T.tolist(), strict=True))
+        for batch in batches:
+            assert len(bank.draw(batch, rng=rng(5)).ids) == (0 if batch is batches[0] else 9)  # of this epoch alone
+            for at in range(0, len(batch.targets_T), 11):
+                user, law = int(batch.position_users[at]), torch.zeros(V + 1)
+                for (whose, item), count in of_users.items():
+                    law[item] += count * (whose != user)
+                had = baskets.items[baskets.offsets[user] : baskets.train_ends[user]].tolist()
+                law[{"none": [], "target": [int(batch.targets_T[at])], "history": had}[exclude]] = 0
+                rows, ids = torch.tensor([at]), torch.arange(1, V + 1).unsqueeze(0)
+                for sampler in samplers:
+                    found = sampler.log_prob(ids, batch, per="position", rows=rows)[0].exp()
+                    torch.testing.assert_close(found, law[1:] / law.sum())
+
+
+def test_a_law_goes_back_to_the_usual_counts():
+    counts = torch.tensor([0, 1, 3])
+    law, some = TargetLaw(counts), np.array([0, 4, 0])
+    with_some, without = SimpleNamespace(target_counts=some), SimpleNamespace(target_counts=None)
+    for batch, total in ((without, 4), (with_some, 4), (without, 4)):
+        assert law.of(batch).total == total
+        assert law.of(batch).weight(torch.tensor([1, 2])).tolist() == ([1, 3] if batch is without else [4, 0])
 
 
 def test_batches_of_moments_come_again_as_they_were(baskets, rng):
@@ -200,6 +255,14 @@ def test_batches_of_moments_come_again_as_they_were(baskets, rng):
         ({"targets": "moments", "padding": "count"}, "padding=count is for targets=rows"),
         ({"targets": "horizon", "oversampling_factor": 2}, "oversampling_factor must be left out"),
         ({"targets": "days"}, "targets"),
+        ({"horizon": 7}, "horizon=7 is for targets=horizon"),
+        ({"targets": "moments", "horizon": 7}, "horizon=7 is for targets=horizon"),
+        ({"targets": "horizon", "horizon": 0}, "horizon"),
+        ({"targets": "horizon", "horizon": "week"}, "horizon='week'"),
+        ({"train_window": 0}, "train_window"),
+        ({"train_window": 1e6}, "train_window"),
+        ({"train_window": 7, "padding": "count"}, "leave one out"),
+        ({"weight_half_life": 0}, "weight_half_life"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(wrong, said):

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from negsample.losses import LOSSES
+from negsample.losses import LOSSES, of_parts
 
 OPTIONS = {"gbce": {"items": 1000}}  # what a loss cannot be called without
 VARIANTS = {
@@ -134,3 +134,22 @@ def test_a_score_that_is_no_number_is_not_hidden(case, scores):
         both = torch.cat([pos[:, None], neg], 1).detach()
         both[3, place] = math.nan
         assert torch.isnan(loss_of(case)(both[:, 0], both[:, 1:]))
+
+
+@only(CASES)
+def test_a_weight_multiplies_what_its_position_adds(case, scores):
+    """By hand: each position alone, its sums times its weight, over the numbers of all. Weights of 1 change no bit."""
+    pos, neg = scores[0], without(scores[1], torch.eye(5, 4, dtype=torch.bool))
+    weights = torch.tensor([2.0, 0.0, 0.25, 1.0, 1.75], dtype=torch.float64)
+    each = [loss_of(case, parts=True)(pos[t : t + 1], neg[t : t + 1]) for t in range(5)]
+    sums = sum(weight * one[0] for weight, one in zip(weights, each, strict=True))
+    expected = (sums / sum(one[1] for one in each)).sum()
+    value = loss_of(case, weights_T=weights)(pos, neg)
+    torch.testing.assert_close(value, expected)
+    gradients = torch.autograd.grad(value, scores, retain_graph=True)
+    torch.testing.assert_close(gradients, torch.autograd.grad(expected, scores))
+    assert gradients[0][1] == 0
+    assert (gradients[1][1] == 0).all()
+    torch.testing.assert_close(of_parts(loss_of(case, weights_T=weights, parts=True)(pos, neg)), value)
+    ones = torch.ones(5, dtype=torch.float64)
+    assert torch.equal(loss_of(case, weights_T=ones)(pos, neg), loss_of(case)(pos, neg))

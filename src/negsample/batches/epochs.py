@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from negsample.batches.ages import AgeWeights
 from negsample.batches.packed import Batch, Exclude, training_batch
 from negsample.batches.windows import Events, Ints, Which, spans, targets_of, training_windows, windows_to
 from negsample.data import blocks
 from negsample.data.dataset import Dataset
-from negsample.data.moments import Cuts, counting_cuts, horizon_width
+from negsample.data.moments import MOMENTS, Cuts, TrainWindow, counting_cuts, horizon_width
 from negsample.errors import InputError
 from negsample.settings import RunSettings
 
 T = TypeVar("T")
 
 
-def target_counts(data: Events, *, max_length: int, which: Which = "last", cuts: Cuts | None = None) -> Ints:
+class TargetRule(NamedTuple):
+    """What decides which events are targets; see :func:`~negsample.batches.packed.training_batch`."""
+
+    max_length: int
+    which: Which = "last"
+    cuts: Cuts | None = None
+    train_window: TrainWindow | None = None
+
+
+def target_counts(
+    data: Events,
+    *,
+    max_length: int,
+    which: Which = "last",
+    cuts: Cuts | None = None,
+    train_window: TrainWindow | None = None,
+) -> Ints:
     """(V + 1,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
-    windows = training_windows(data, max_length, which, cuts)
     counts = np.zeros(data.catalogue_size + 1, np.int64)
-    at_once = max(blocks.BLOCK // max_length, 1)
-    for start in range(0, len(windows), at_once):
-        first, last = targets_of(data, windows.take(np.arange(start, min(start + at_once, len(windows)))), cuts)
-        np.add.at(counts, data.items[spans(first, last - first)], 1)
+    for events in _target_events(data, TargetRule(max_length, which, cuts, train_window)):
+        np.add.at(counts, data.items[events], 1)
     return counts
+
+
+def _target_events(data: Events, rule: TargetRule) -> Iterator[Ints]:
+    """The events that are targets in an epoch, some at a time."""
+    windows = training_windows(data, *rule)
+    at_once = max(blocks.BLOCK // rule.max_length, 1)
+    for start in range(0, len(windows), at_once):
+        some = windows.take(np.arange(start, min(start + at_once, len(windows))))
+        first, last = targets_of(data, some, rule.cuts, rule.train_window)
+        yield spans(first, last - first)
 
 
 def epoch_batches(
@@ -42,14 +67,21 @@ def epoch_batches(
     with_replacement: bool = False,
     which: Which = "last",
     cuts: Cuts | None = None,
+    train_window: TrainWindow | None = None,
+    half_life: float | None = None,
     rng: torch.Generator,
 ) -> Iterator[Batch]:
     """One pass over the training windows (one of each trained user, or all) in random order, ``batch_size`` a batch.
 
     ``with_replacement``: batches of as many windows each drawn uniformly with replacement, ``n // batch_size`` times
     (once at least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
+    ``half_life``: days after which a target counts half; see :class:`~negsample.batches.ages.AgeWeights`.
+
+    Raises:
+        InputError: no event is a target in ``train_window``, or by ``cuts``.
     """
-    windows = training_windows(data, max_length, which, cuts)
+    rule = TargetRule(max_length, which, cuts, train_window)
+    windows = training_windows(data, *rule)
     if not len(windows):
         if cuts is None:
             return
@@ -57,6 +89,7 @@ def epoch_batches(
             "no train event can be predicted from an earlier time of its user (targets=moments), or from before a cut "
             "(targets=horizon); take targets=rows"
         )
+    of_epoch = _of_epoch(data, half_life, rule)
     if not with_replacement:
         taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
     else:
@@ -64,8 +97,7 @@ def epoch_batches(
         steps = steps_an_epoch(len(windows), idle, batch_size, with_replacement)
         taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
     for some in taken:
-        some_windows = windows.take(some.numpy())
-        yield training_batch(data, some_windows, max_length=max_length, exclude=exclude, which=which, cuts=cuts)
+        yield of_epoch(training_batch(data, windows.take(some.numpy()), exclude=exclude, **rule._asdict()))
 
 
 def steps_an_epoch(windows: int, idle: int, batch_size: int, with_replacement: bool) -> int:
@@ -73,23 +105,41 @@ def steps_an_epoch(windows: int, idle: int, batch_size: int, with_replacement: b
     return -(-windows // batch_size) if not with_replacement else max((windows + idle) // batch_size, 1)
 
 
-def _cuts(data: Dataset, settings: RunSettings, rng: torch.Generator | None) -> Cuts | None:
-    """Those of an epoch: of a horizon a grid that begins at random."""
-    if settings.training.targets != "horizon":
-        return counting_cuts(settings.training.targets)
-    assert rng is not None, "settings refuse a horizon whose batches are used again"
-    width = horizon_width(data)
-    return Cuts(width, int(torch.randint(width, (1,), generator=rng)))
+def _rule(data: Dataset, settings: RunSettings, rng: torch.Generator | None) -> TargetRule:
+    """Of an epoch: the cuts of a horizon are a grid that begins at random."""
+    training = settings.training
+    cuts = counting_cuts(training.targets)
+    if training.targets == "horizon":
+        assert rng is not None, "settings refuse a horizon whose batches are used again"
+        width = horizon_width(data, training.horizon)
+        cuts = Cuts(width, int(torch.randint(width, (1,), generator=rng)))
+    within = TrainWindow.of(data, training.train_window)
+    return TargetRule(settings.model.max_length, training.windows, cuts, within)
+
+
+def _of_epoch(data: Events, half_life: float | None, rule: TargetRule) -> Callable[[Batch], Batch]:
+    """What gives a batch the facts of its epoch: weights by age, and counts of targets where cuts are at random."""
+    ages, counts = None, None
+    if half_life is not None:
+        ages = AgeWeights.of(half_life, (data.times[events] for events in _target_events(data, rule)))
+    if rule.cuts not in (None, MOMENTS):
+        counts = target_counts(data, **rule._asdict())
+
+    def told(batch: Batch) -> Batch:
+        weights_T = None if ages is None or batch.times_T is None else ages.weights(batch.times_T)
+        return replace(batch, weights_T=weights_T, target_counts=counts)
+
+    return told
 
 
 def batches_again(data: Dataset, settings: RunSettings, exclude: Exclude, ends: Iterable[Tensor]) -> Iterator[Batch]:
     """The batches whose windows end at ``ends``, their ``ends_B``, as they were."""
-    offsets, cuts = np.asarray(data.offsets), _cuts(data, settings, None)
+    offsets, rule = np.asarray(data.offsets), _rule(data, settings, None)
+    of_epoch = _of_epoch(data, settings.training.weight_half_life, rule)
     for ends_B in ends:
         stops = ends_B.cpu().numpy()
-        windows = windows_to(np.searchsorted(offsets, stops, "left") - 1, stops, offsets, settings.model.max_length)
-        length, which = settings.model.max_length, settings.training.windows
-        yield training_batch(data, windows, max_length=length, exclude=exclude, which=which, cuts=cuts)
+        windows = windows_to(np.searchsorted(offsets, stops, "left") - 1, stops, offsets, rule.max_length)
+        yield of_epoch(training_batch(data, windows, exclude=exclude, **rule._asdict()))
 
 
 def batches_of(data: Dataset, settings: RunSettings, exclude: Exclude, *, rng: torch.Generator) -> Iterator[Batch]:
@@ -97,12 +147,11 @@ def batches_of(data: Dataset, settings: RunSettings, exclude: Exclude, *, rng: t
     return epoch_batches(
         data,
         batch_size=settings.training.batch_size,
-        max_length=settings.model.max_length,
         exclude=exclude,
         with_replacement=settings.training.with_replacement,
-        which=settings.training.windows,
-        cuts=_cuts(data, settings, rng),
+        half_life=settings.training.weight_half_life,
         rng=rng,
+        **_rule(data, settings, rng)._asdict(),
     )
 
 

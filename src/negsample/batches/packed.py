@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.batches.windows import Events, Ints, Which, Windows, longest_first, spans, targets_of
-from negsample.data.moments import Cuts, predicted_from, unknown_from
+from negsample.data.moments import Cuts, TrainWindow, predicted_from, unknown_from
 from negsample.errors import check_word
 
 Exclude = Literal["none", "target", "history"]
@@ -75,7 +75,9 @@ class Batch:
     ``catalogue_size``: V. ``exclude``: what a sampler must not draw, or the scores must mask: all that the user
     has (``history``), the position's target (``target``), or nothing (``none``). ``target_keys``: as ``history_keys``,
     of every training target of each sequence's user, as often as it is one; None: those of the sequence are all.
-    ``times_T``: when each target was, microseconds; None where that is not known.
+    ``times_T``: when each target was, microseconds; None where that is not known. ``weights_T``: how much each target
+    counts in the loss, 1 in the mean over an epoch; None: all the same. ``target_counts``: (V + 1,) how often each id
+    is a target in the batch's epoch, where epochs differ in that.
     """
 
     inputs: Packed
@@ -88,6 +90,8 @@ class Batch:
     target_keys: Tensor | None = None
     predicted: Predicted | None = None
     times_T: Tensor | None = None
+    weights_T: Tensor | None = None
+    target_counts: Ints | None = None
 
     def __post_init__(self) -> None:
         """Refuses a policy that is none, which nothing would be left out by."""
@@ -151,6 +155,7 @@ class Batch:
             history_keys=of_some(self.history_keys),
             target_keys=None if self.target_keys is None else of_some(self.target_keys),
             times_T=None if self.times_T is None else self.times_T[targets],
+            weights_T=None if self.weights_T is None else self.weights_T[targets],
             predicted=self.predicted
             and Predicted(
                 self.predicted.states_T[targets] - here.start,
@@ -190,6 +195,7 @@ def training_batch(
     exclude: Exclude = "history",
     which: Which = "last",
     cuts: Cuts | None = None,
+    train_window: TrainWindow | None = None,
 ) -> Batch:
     """The inputs of ``windows``, and the events that are predicted from a state in them; ``which`` windows a user has.
 
@@ -199,7 +205,7 @@ def training_batch(
     windows = longest_first(windows)
     items, catalogue_size = data.items, data.catalogue_size
     packed = pack(items, windows, max_length)
-    first, last = targets_of(data, windows, cuts)
+    first, last = targets_of(data, windows, cuts, train_window)
     events = spans(first, last - first)
     had_from, had_to = data.offsets[windows.users], data.train_ends[windows.users]
     had = items[spans(had_from, had_to - had_from)].astype(np.int64)
@@ -207,6 +213,8 @@ def training_batch(
     all_targets = None
     if which == "all":
         begin = predicted_from(data.times, had_from, had_to, cuts)  # nothing is known before the events up to it
+        if train_window is not None:
+            begin = np.maximum(begin, train_window.first(data.times, had_from, had_to))
         targets = items[spans(begin, had_to - begin)].astype(np.int64)
         rows = np.repeat(np.arange(len(windows)), had_to - begin)
         all_targets = torch.from_numpy(np.sort(rows * (catalogue_size + 1) + targets))
@@ -219,12 +227,16 @@ def training_batch(
         catalogue_size=catalogue_size,
         exclude=exclude,
         target_keys=all_targets,
-        predicted=None if cuts is None else _predicted(data, windows, packed, events, last - first, cuts),
+        predicted=None
+        if cuts is None and train_window is None
+        else _predicted(data, windows, packed, events, last - first, cuts),
         times_T=torch.from_numpy(np.array(data.times[events])) if len(data.times) else None,
     )
 
 
-def _predicted(data: Events, windows: Windows, packed: Packed, events: Ints, counts: Ints, cuts: Cuts) -> Predicted:
+def _predicted(
+    data: Events, windows: Windows, packed: Packed, events: Ints, counts: Ints, cuts: Cuts | None
+) -> Predicted:
     rows = np.repeat(np.arange(len(windows)), counts)
     starts = windows.starts[rows]
     states = packed.offsets[rows] + unknown_from(data.times, events, starts, cuts) - 1 - starts

@@ -52,7 +52,7 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets the folder, and maps the arrays itself."""
-        return _opened_again, (self.folder.absolute(), self.fingerprint, self.train_ends is self.valid_ends)
+        return _opened_again, (self.folder.absolute(), self.fingerprint, self.knows_validation)
 
     def __repr__(self) -> str:
         return f"Dataset({', '.join(f'{name}: {value}' for name, value in self._summary().items())})"
@@ -107,6 +107,11 @@ class Dataset:
     def catalogue_size(self) -> int:
         """V."""
         return len(self.train_counts) - 1
+
+    @property
+    def knows_validation(self) -> bool:
+        """Whether validation is part of train; see :meth:`with_validation`."""
+        return self.train_ends is self.valid_ends
 
     @cached_property
     def cohorts(self) -> NDArray[np.int8]:

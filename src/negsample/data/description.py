@@ -9,7 +9,7 @@ import numpy as np
 
 from negsample.data.dataset import Dataset
 from negsample.data.manifest import CohortFacts
-from negsample.data.moments import counting_cuts, unknown_from
+from negsample.data.moments import TrainWindow, counting_cuts, predicted_from, unknown_from
 from negsample.data.popularity import COHORTS
 from negsample.settings import RunSettings, run_settings
 
@@ -26,7 +26,8 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
     """The figures of ``dataset``, and of its part that a model with ``settings`` (None: the defaults) sees."""
     about, model = dataset.manifest, settings or run_settings()
     measured, by_rows = about.test_events - about.test_events_without_history, model.training.targets == "rows"
-    seen = seen_in_training(dataset, model)
+    seen, days = seen_in_training(dataset, model), model.training.train_window
+    late = "" if days is None else f", one in the last {days:g} days"
     repeats = _of(about.repeat_test_events[model.evaluation.history], measured)
     events, tests = about.events, about.test_events
     facts = [
@@ -38,7 +39,10 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
         ("validation events", f"{about.valid_events:,} from {_moment(about.valid_start)}"),
         ("test events", f"{tests:,} from {_moment(about.test_start)}"),
         ("train events used in training", f"{_of(seen['events'], about.train_events)} at {seen['with']}"),
-        ("users used in training", f"{seen['users']:,} with two train {'events' if by_rows else 'times'} or more"),
+        (
+            "users used in training",
+            f"{seen['users']:,} with two train {'events' if by_rows else 'times'} or more{late}",
+        ),
         ("test events of users without history", _of(about.test_events_without_history, tests)),
         ("cold items", f"{_of(about.cold_items, about.items)} in no train event"),
         ("test events on cold items", f"{_of(about.cold_test_events, tests)}, whose vectors are not trained"),
@@ -54,14 +58,26 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
 def seen_in_training(data: Dataset, settings: RunSettings) -> dict[str, Any]:
     """What of the train part is seen in training: ``users`` who have a target, ``events`` that are an input or a
     target, and ``with`` which settings. With a horizon: those of all epochs together."""
+    training, longest = settings.training, settings.model.max_length
+    cuts, within = counting_cuts(training.targets), TrainWindow.of(data, training.train_window)
     first, ends = np.asarray(data.offsets[:-1]), np.asarray(data.train_ends)
-    first, ends = first[ends - first >= 2], ends[ends - first >= 2]
-    stops = unknown_from(data.times, ends - 1, first, counting_cuts(settings.training.targets))
-    starts = first if settings.training.windows == "all" else np.maximum(first, stops - settings.model.max_length)
-    trained = stops > first
-    how = f"max_length {settings.model.max_length}" + (", windows all" if settings.training.windows == "all" else "")
-    how += f", targets {settings.training.targets}" if settings.training.targets != "rows" else ""
-    return {"users": int(trained.sum()), "events": int((ends - starts)[trained].sum()), "with": how}
+    some = ends - first >= 2
+    if within is not None:
+        some[some] = data.times[ends[some] - 1] >= within.start
+    first, ends = first[some], ends[some]
+    stops = unknown_from(data.times, ends - 1, first, cuts)
+    first, ends, stops = (each[stops > first] for each in (first, ends, stops))
+    starts = np.maximum(first, stops - longest)
+    if training.windows == "all":  # whole windows back from the last input to that of the first target
+        target = predicted_from(data.times, first, ends, cuts)
+        if within is not None:
+            target = np.maximum(target, within.first(data.times, first, ends))
+        state = unknown_from(data.times, target, first, cuts) - 1
+        starts = np.maximum(first, stops - longest * ((stops - 1 - state) // longest + 1))
+    how = f"max_length {longest}" + (", windows all" if training.windows == "all" else "")
+    how += f", targets {training.targets}" if training.targets != "rows" else ""
+    how += f", train_window {training.train_window:g}" if training.train_window is not None else ""
+    return {"users": len(first), "events": int((ends - starts).sum()), "with": how}
 
 
 def _cohort(name: str, facts: CohortFacts, tests: int) -> tuple[str, ...]:

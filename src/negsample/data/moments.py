@@ -1,8 +1,7 @@
-"""From which state a target is predicted, by time."""
+"""Which events are targets, and from which state each is predicted, by time."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,8 +9,10 @@ from numpy.typing import NDArray
 
 from negsample.data.dataset import Dataset
 from negsample.data.known import first_at
+from negsample.errors import InputError
 
 Ints = NDArray[np.int64]
+DAY = 86_400 * 10**6  # microseconds
 Targets = Literal["rows", "moments", "horizon"]
 """How targets are predicted: by rows, from before their moment, or from before a cut; see :class:`Cuts`."""
 
@@ -44,10 +45,44 @@ def counting_cuts(targets: Targets) -> Cuts | None:
     return None if targets == "rows" else MOMENTS
 
 
-def horizon_width(data: Dataset) -> int:
-    """Microseconds that the validation part spans, about as many as the test part does."""
-    start, stop = (datetime.fromisoformat(each) for each in (data.manifest.valid_start, data.manifest.test_start))
-    return max(round((stop - start).total_seconds() * 10**6), 1)
+def horizon_width(data: Dataset, horizon: Literal["auto"] | float = "auto") -> int:
+    """Microseconds between the cuts of a ``horizon`` of so many days; ``auto``: as long as the validation part, about
+    as long as the test part. It is the same with validation as part of train."""
+    about = data.manifest
+    return max(_time(about.test_start) - _time(about.valid_start) if horizon == "auto" else round(horizon * DAY), 1)
+
+
+class TrainWindow(NamedTuple):
+    """The last ``days`` of what is trained on: events from ``start`` on (microseconds) are targets, earlier ones are
+    inputs only."""
+
+    days: float
+    start: int
+
+    @classmethod
+    def of(cls, data: Dataset, days: float | None) -> TrainWindow | None:
+        """That of ``data``; None: all events are targets. Its end is the start of validation, or, with validation as
+        part of train, that of test (to the second)."""
+        if days is None:
+            return None
+        end = data.manifest.test_start if data.knows_validation else data.manifest.valid_start
+        return cls(days, _time(end) - round(days * DAY))
+
+    def first(self, times: NDArray[np.int64], starts: Ints, ends: Ints) -> Ints:
+        """The first event of each stretch ``[start, end)`` that may be a target; ``end`` if none."""
+        return first_at(times, starts, ends, np.full(len(starts), self.start))
+
+    def nothing_left(self) -> InputError:
+        """The error where no event is a target."""
+        return InputError(
+            f"setting train_window={self.days:g}: no train event of the last {self.days:g} days can be predicted from "
+            "an earlier one of its user; take more days, or leave it out"
+        )
+
+
+def _time(moment: str) -> int:
+    """Microseconds since 1970 of ISO text, UTC."""
+    return int(np.datetime64(moment, "us").astype(np.int64))
 
 
 def unknown_from(times: NDArray[np.int64], events: Ints, firsts: Ints, cuts: Cuts | None) -> Ints:

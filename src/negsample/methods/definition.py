@@ -15,7 +15,7 @@ from negsample.batches.packed import Exclude
 from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
 from negsample.data.known import Known
-from negsample.data.moments import Targets, counting_cuts
+from negsample.data.moments import Targets, TrainWindow, counting_cuts
 from negsample.errors import guarded, whole
 from negsample.methods.fields import Space
 from negsample.methods.spaces import space_of
@@ -121,12 +121,23 @@ def catalogue_of(
     *,
     windows: Which = "last",
     targets: Targets = "rows",
+    train_window: float | None = None,
 ) -> Catalogue:
     """What a sampler may know of ``data``, when sequences are cut to ``max_length`` inputs, into one window or all,
-    and ``targets`` are predicted by rows or by time."""
+    and ``targets`` are predicted by rows or by time, all of them or those of the last ``train_window`` days.
+
+    ``counts`` and ``events`` are of all that is trained on, ``target_counts`` of the targets alone. With a horizon,
+    where cuts are other ones each epoch, these are the counts by moments; batches have those of their epoch.
+
+    Raises:
+        InputError: ``max_length`` breaks its rule, or no event is a target in the ``train_window``.
+    """
     whole("max_length", max_length, 1, 2**31 - 1)
     counts = np.array(data.train_counts)
-    counted = target_counts(data, max_length=max_length, which=windows, cuts=counting_cuts(targets))
+    within = TrainWindow.of(data, train_window)
+    counted = target_counts(
+        data, max_length=max_length, which=windows, cuts=counting_cuts(targets), train_window=within
+    )
     return Catalogue(
         data.catalogue_size,
         torch.from_numpy(counts).to(device),

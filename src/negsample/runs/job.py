@@ -81,7 +81,14 @@ class Job(NamedTuple):
     def catalogue(self, device: torch.device) -> Catalogue:
         """What a sampler may know of the data."""
         model, training = self.settings.model, self.settings.training
-        return catalogue_of(self.data, model.max_length, device, windows=training.windows, targets=training.targets)
+        return catalogue_of(
+            self.data,
+            model.max_length,
+            device,
+            windows=training.windows,
+            targets=training.targets,
+            train_window=training.train_window,
+        )
 
     @property
     def refits(self) -> bool:

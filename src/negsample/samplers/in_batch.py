@@ -10,9 +10,9 @@ from torch import Tensor
 
 from negsample.batches.packed import NOBODY, Batch
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
-from negsample.samplers.distribution import Categorical, Empirical, check_counts
+from negsample.samplers.distribution import Empirical
 from negsample.samplers.exclusion import excluded, log_prob, rows_of
-from negsample.samplers.own_items import own_among, own_targets
+from negsample.samplers.own_items import TargetLaw, own_among, own_targets
 
 MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
 
@@ -38,7 +38,8 @@ class InBatch:
 
     Args:
         k: K, or ``"all"``.
-        counts: (V + 1,) how often each id is a target in training; ``counts[0]`` is 0.
+        counts: (V + 1,) how often each id is a target in an epoch; ``counts[0]`` is 0. A batch with the counts of its
+            own epoch (``Batch.target_counts``) takes precedence.
         per: who shares the draws; ``"all"`` is shared by the batch.
     """
 
@@ -50,9 +51,7 @@ class InBatch:
         self.k: int | Literal["all"] = k
         self.per: Per = "batch" if k == "all" else per or "sequence"
         check_draws(1 if k == "all" else k, self.per)
-        if counts is not None:
-            check_counts(counts)
-        self._distribution = None if counts is None else Categorical(counts)
+        self._law = None if counts is None else TargetLaw(counts)
 
     sample = draw_with_log_q
 
@@ -68,8 +67,8 @@ class InBatch:
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
-        if self._distribution is not None:
-            return log_prob(self._distribution, ids, batch, per, rows=rows, own=own_targets(batch))
+        if self._law is not None:
+            return log_prob(self._law.of(batch), ids, batch, per, rows=rows, own=own_targets(batch))
         own = own_among(batch.targets_T, batch.position_users, batch)
         return log_prob(Empirical(batch.targets_T), ids, batch, per, rows=rows, own=own)
 

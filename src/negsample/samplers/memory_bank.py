@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import NOBODY, Batch
+from negsample.batches.windows import Ints
 from negsample.samplers.base import Negatives, Per, draw_with_log_q
-from negsample.samplers.distribution import Categorical, Empirical, UniformDistribution, check_counts
+from negsample.samplers.distribution import Empirical, UniformDistribution
 from negsample.samplers.exclusion import log_prob
-from negsample.samplers.own_items import own_among, own_targets
+from negsample.samplers.own_items import TargetLaw, own_among, own_targets
 
 
 class MemoryBank:
@@ -29,8 +30,10 @@ class MemoryBank:
     Args:
         size: ids kept.
         warm_up: batches before it is used, since a model changes fast at first; the bank fills.
-        counts: (V + 1,) how often each id is a target in training: ``log_q`` is that of the distribution over all
-            batches. Without them it is that of one draw from what is in the bank.
+        counts: (V + 1,) how often each id is a target in an epoch: ``log_q`` is that of the distribution over all
+            batches. Without them it is that of one draw from what is in the bank. A batch with the counts of its own
+            epoch (``Batch.target_counts``) takes precedence; with such batches the bank begins anew in each epoch,
+            since what was a target in the one before may be none in this one.
     """
 
     per: Per = "batch"
@@ -40,14 +43,13 @@ class MemoryBank:
             raise ValueError(f"the bank's size must be >= 1, got {size}")
         if warm_up < 0:
             raise ValueError(f"warm_up must be >= 0 batches, got {warm_up}")
-        if counts is not None:
-            check_counts(counts)
         self.size, self.warm_up = size, warm_up
         self.most = size  # ids of a draw, once the bank is full
-        self._distribution = None if counts is None else Categorical(counts)
+        self._law = None if counts is None else TargetLaw(counts)
         self._kept = torch.empty(2, 0, dtype=torch.int64)  # ids, and whose they are
         self._drawn = self._kept
         self._batches = 0
+        self._epoch: Ints | None = None  # the target counts of its batches, where they have some
 
     @property
     def k(self) -> int | Literal["all"]:
@@ -58,6 +60,8 @@ class MemoryBank:
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """(at most size,) ids: the bank as it was before this batch's targets go in."""
+        if batch.target_counts is not self._epoch:
+            self._kept, self._epoch = self._kept[:, :0], batch.target_counts
         kept = self._kept.to(batch.device)
         self._drawn = kept if self._batches >= self.warm_up else kept[:, :0]
         self._batches += 1
@@ -78,8 +82,9 @@ class MemoryBank:
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`; without ``counts``, of the bank that was drawn last."""
         drawn, users = self._drawn
-        own = own_among(drawn, users, batch) if self._distribution is None else own_targets(batch)
-        return log_prob(self._distribution or Empirical(drawn), ids, batch, per, rows=rows, own=own)
+        if self._law is not None:
+            return log_prob(self._law.of(batch), ids, batch, per, rows=rows, own=own_targets(batch))
+        return log_prob(Empirical(drawn), ids, batch, per, rows=rows, own=own_among(drawn, users, batch))
 
 
 class Cache:

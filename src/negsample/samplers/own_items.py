@@ -1,14 +1,17 @@
-"""What is a sequence's own: occurrences that are never its negatives, and that its distribution is without."""
+"""The targets of training as a distribution, and what of them is a sequence's own: never its negatives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.batches.packed import Batch
+from negsample.samplers.distribution import Categorical, check_counts
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,28 @@ class OwnItems:
     @cached_property
     def _keys(self) -> Tensor:
         return (self.rows_N * self.width + self.items_N).sort().values
+
+
+class TargetLaw:
+    """How often each id is a target in an epoch, as a distribution.
+
+    Args:
+        counts: (V + 1,) of every epoch whose batches do not know it; ``counts[0]`` is 0.
+    """
+
+    def __init__(self, counts: Tensor) -> None:
+        check_counts(counts)
+        self._usual = self._distribution = Categorical(counts)
+        self._epoch: NDArray[np.int64] | None = None  # the counts that the distribution is of
+
+    def of(self, batch: Batch) -> Categorical:
+        """That of the batch's epoch."""
+        counts = batch.target_counts
+        if counts is None:
+            return self._usual
+        if counts is not self._epoch:
+            self._epoch, self._distribution = counts, Categorical(torch.from_numpy(counts))
+        return self._distribution
 
 
 def own_targets(batch: Batch) -> OwnItems:

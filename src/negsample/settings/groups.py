@@ -60,8 +60,26 @@ class TrainingSettings(Settings):
     targets: Literal["rows", "moments", "horizon"] = Field(
         "rows",
         description="what is known when an event is predicted: all rows before it (rows); all events strictly earlier "
-        "in time, so none of its own basket or day (moments); or all events before a cut, with cuts as far apart as "
-        "the validation part is long (horizon)",
+        "in time, so none of its own basket or day (moments); or all events before a cut, with cuts every "
+        "so many days (horizon)",
+    )
+    horizon: Literal["auto"] | Annotated[float, Field(gt=0, le=36_525)] = Field(
+        "auto",
+        description="days between the cuts of targets=horizon; auto: as long as the validation part, which is about as "
+        "long as the test part",
+    )
+    train_window: float | None = Field(
+        None,
+        gt=0,
+        le=36_525,
+        description="only events in the last so many days of what is trained on are targets, earlier ones are inputs "
+        "only; None: all are targets",
+    )
+    weight_half_life: float | None = Field(
+        None,
+        gt=0,
+        description="days after which a target counts half in the loss: 2^(-age / half-life), divided by its mean over "
+        "an epoch; None: all count the same",
     )
     table_optimizer: Literal["adam", "adagrad"] = Field(
         "adam", description="optimizer of the item table with table=rows; adagrad: row-wise Adagrad"

@@ -114,6 +114,13 @@ def _check_together(settings: RunSettings, fields: dict[str, FieldInfo]) -> None
         raise InputError(f"setting padding=count is for backbone sasrec, got {model.backbone}; leave it out")
     if training.padding == "count" and training.targets != "rows":
         raise InputError(f"setting padding=count is for targets=rows, got targets={training.targets}; leave one out")
+    if training.padding == "count" and training.train_window is not None:
+        raise InputError(
+            f"setting padding=count is for all events as targets, got train_window={training.train_window:g}; leave "
+            "one out"
+        )
+    if training.horizon != "auto" and training.targets != "horizon":
+        raise InputError(f"setting horizon={training.horizon:g} is for targets=horizon; set that too, or leave it out")
     if training.oversampling_factor is not None and training.targets == "horizon":
         raise InputError("setting targets=horizon has other cuts each epoch, so oversampling_factor must be left out")
     of_rows = {

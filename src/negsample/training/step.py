@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import signature
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from negsample.batches.packed import Batch
+from negsample.errors import InputError
 from negsample.losses import of_parts
 from negsample.methods import Method
 from negsample.miners import Scored
@@ -91,13 +94,32 @@ def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: T
     """The loss of a model's states. ``padding_D``: the state of a position without an item, where padding counts."""
     if vectors.parts is not None:
         return _loss_in_parts(given, vectors, states_TD)
-    loss, scored = given.method.loss, mined(given, vectors, states_TD)
+    scored = mined(given, vectors, states_TD)
     if given.options.padded_to is None:
-        return loss(scored.pos_T, scored.neg_TK)
+        return _weighted_loss(given)(scored.pos_T, scored.neg_TK)
     assert padding_D is not None, "look_up() refuses models without such a state"
     held = _frozen_at_end(vectors.negatives, given.negatives.frozen)
     padding = _padding_scores(given, held, padding_D, given.options.padded_to)
-    return of_parts(loss(scored.pos_T, scored.neg_TK, parts=True) + loss(padding.pos_T, padding.neg_TK, parts=True))
+    of_padding = given.method.loss(padding.pos_T, padding.neg_TK, parts=True)  # each counts 1
+    return of_parts(_weighted_loss(given)(scored.pos_T, scored.neg_TK, parts=True) + of_padding)
+
+
+def _weighted_loss(given: StepInputs) -> Callable[..., Tensor]:
+    """The method's loss, with the weights of the batch's targets where they have some.
+
+    Raises:
+        InputError: they have, and the loss takes none.
+    """
+    loss, weights_T = given.method.loss, given.batch.weights_T
+    if weights_T is None:
+        return loss
+    takes = signature(loss).parameters.values()
+    if not any(each.name == "weights_T" or each.kind == each.VAR_KEYWORD for each in takes):
+        raise InputError(
+            "setting weight_half_life is for losses with the argument weights_T, and this method's loss has none; "
+            "give it one, or leave the setting out"
+        )
+    return partial(loss, weights_T=weights_T)
 
 
 def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
@@ -146,7 +168,7 @@ def _sums_of_part(
 ) -> Tensor:
     own = given.part(*part)._replace(miner_rng=start.clone_state())
     scored = mined(own, vectors.part(given, *part), states_TD[given.batch.span(*part)])
-    return given.method.loss(scored.pos_T, scored.neg_TK, parts=True)
+    return _weighted_loss(own)(scored.pos_T, scored.neg_TK, parts=True)
 
 
 def _update(loss: Tensor, optimizer: Optimizer) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from negsample.batches.epochs import steps_an_epoch
 from negsample.batches.windows import targets_of, training_windows
-from negsample.data.moments import counting_cuts
+from negsample.data.moments import TrainWindow, counting_cuts
 from negsample.methods import Catalogue, build_method
 from negsample.miners.base import Needs as MinerNeeds
 from negsample.models.baselines import is_baseline
@@ -96,8 +96,9 @@ def positions_of(job: Job) -> Positions:
     """
     data, settings = job.data, job.settings
     cuts = counting_cuts(settings.training.targets)
-    windows = training_windows(data, settings.model.max_length, settings.training.windows, cuts)
-    first, last = targets_of(data, windows, cuts)
+    within = TrainWindow.of(data, settings.training.train_window)
+    windows = training_windows(data, settings.model.max_length, settings.training.windows, cuts, within)
+    first, last = targets_of(data, windows, cuts, within)
     lengths = np.maximum(windows.stops - windows.starts, last - first)
     if not len(lengths):
         return Positions(0, 0, 0, 0, 0)
