@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import rich.style  # noqa: F401  # draws from the global generator when it is first imported
 import torch
+from by_hand import known_of
 
 from negsample.batches.packed import Batch, training_batch
 from negsample.batches.windows import TrainEvents, training_windows
@@ -94,21 +95,31 @@ def batch_of() -> Callable[..., Batch]:
 
 @pytest.fixture(scope="session")
 def dataset_of() -> Callable[..., Dataset]:
-    """A dataset straight from each user's (train, validation, test) items: no split rule in between."""
+    """A dataset straight from each user's (train, validation, test) items: no split rule in between.
 
-    def make(users: Sequence[tuple[Sequence[int], Sequence[int], Sequence[int]]], items: int) -> Dataset:
+    ``times``: of all events, user after user; without, all events follow each other.
+    """
+
+    def make(
+        users: Sequence[tuple[Sequence[int], Sequence[int], Sequence[int]]],
+        items: int,
+        times: Sequence[int] | None = None,
+    ) -> Dataset:
         parts = np.array([[len(part) for part in user] for user in users])
         offsets = np.concatenate([[0], np.cumsum(parts.sum(1))])
         counts = np.bincount([item for user in users for item in user[0]], minlength=items + 1)
+        who = np.array([item for user in users for part in user for item in part], np.int32)
+        when = np.arange(offsets[-1]) if times is None else np.array(times, np.int64)
         return Dataset(
             folder=Path("nowhere"),
             manifest=Manifest.model_construct(name="by hand", fingerprint="000000000000"),
-            items=np.array([item for user in users for part in user for item in part], np.int32),
-            times=np.arange(offsets[-1]),
+            items=who,
+            times=when,
             offsets=offsets,
             train_ends=offsets[:-1] + parts[:, 0],
             valid_ends=offsets[:-1] + parts[:, 0] + parts[:, 1],
             train_counts=counts,
+            known=known_of(who, when, items),
         )
 
     return make

@@ -9,12 +9,13 @@ import polars as pl
 import pytest
 
 from negsample.data import blocks
+from negsample.data.arrays import INDEX
 from negsample.data.dataset import open_dataset
 from negsample.data.known import own_items, running_counts
 from negsample.data.log.read import Log
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
-from negsample.files.checksums import LIST, read_list, write_list
+from negsample.files.checksums import LIST, DamagedError, read_list, write_list
 from negsample.settings import PrepareSettings
 
 HALF_LIVES = (math.inf, 1e-3, 0.7, 30.0, 1e9)
@@ -33,9 +34,7 @@ def log():
 @pytest.fixture
 def data(log, dataset_of):
     users, items, times = log
-    made = dataset_of([([*items[users == user]], [], []) for user in range(9)], 12)
-    made.times[:] = times
-    return made
+    return dataset_of([([*items[users == user]], [], []) for user in range(9)], 12, times)
 
 
 def slow_count(items, times, item, time, half_life):
@@ -74,8 +73,7 @@ def test_shares_by_the_formula_sum_to_one(data, log, half_life):
 
 
 def test_an_event_sees_neither_itself_nor_its_ties(dataset_of):
-    data = dataset_of([([1, 1, 2], [], []), ([1], [], [])], 2)
-    data.times[:] = [5, 5, 5, 5]
+    data = dataset_of([([1, 1, 2], [], []), ([1], [], [])], 2, [5, 5, 5, 5])
     assert data.known.counts(np.array([1, 2]), np.array(5)).tolist() == [0, 0]
     assert data.known.counts(np.array([1, 2]), np.array(6), 1e300).tolist() == [3, 1]
 
@@ -83,8 +81,7 @@ def test_an_event_sees_neither_itself_nor_its_ties(dataset_of):
 def test_no_overflow_over_a_long_span(dataset_of):
     """Twelve years in microseconds, with a half-life of a second: 2^(span / h) is no number."""
     span = 12 * 365 * 86_400_000_000
-    data = dataset_of([([1] * 1001, [], [])], 1)
-    data.times[:] = np.linspace(0, span, 1001).astype(np.int64)
+    data = dataset_of([([1] * 1001, [], [])], 1, np.linspace(0, span, 1001).astype(np.int64))
     with np.errstate(over="raise", invalid="raise"):
         found = data.known.counts(np.array([1]), data.times + 1, 1e6)
         shares = data.known.shares(np.array([1]), data.times, 1e6)
@@ -148,31 +145,44 @@ def prepared(log, tmp_path):
     return prepare(Log(frame, "made", []), PrepareSettings(), tmp_path / "made")
 
 
-@pytest.mark.parametrize("block", [blocks.BLOCK, 50])
+@pytest.mark.parametrize("block", [blocks.BLOCK, 50, 3])
 def test_prepare_writes_it_once(monkeypatch, log, tmp_path, block):
     monkeypatch.setattr(blocks, "BLOCK", block)
     users, items, times = log
     frame = pl.LazyFrame({"user": users, "item": items.astype(np.int64), "time": times.astype(np.int64)})
     data = prepare(Log(frame, "made", []), PrepareSettings(), tmp_path / "made")
     assert isinstance(data.known.by_item_times, np.memmap)
-    assert (np.diff(data.known.by_time_times) >= 0).all()
-    pairs = sorted(zip(data.times.tolist(), data.items.tolist(), strict=True))
-    assert sorted(zip(data.known.by_time_times.tolist(), data.known.by_time_items.tolist(), strict=True)) == pairs
-    by_item = sorted((item, time) for time, item in pairs)
+    assert (data.known.by_time_times == np.sort(times)).all()
+    assert (data.known.by_time_items == items[np.argsort(times, kind="stable")]).all()
+    by_item = sorted(zip(items.tolist(), times.tolist(), strict=True))
     assert data.known.by_item_times.tolist() == [time for _, time in by_item]
     assert np.diff(data.known.item_offsets).tolist() == np.bincount(data.items).tolist()
 
 
-def test_of_a_folder_without_the_files_it_is_made_anew(prepared):
-    before = prepared.known
+def test_a_dataset_with_validation_in_train_knows_the_same(prepared):
+    assert prepared.with_validation().known is prepared.known
+
+
+def test_a_folder_without_the_files_is_to_be_prepared_again(prepared):
+    """As one of a version before them, were it not for the number of its format."""
     listed = read_list(prepared.folder / LIST, "dataset")
-    gone = [name for name in listed.files if name.startswith(("by_", "item_offsets"))]
-    for name in gone:
-        (prepared.folder / name).unlink()
-    write_list(prepared.folder / LIST, "dataset", listed.of, set(listed.files) - set(gone))
-    after = open_dataset(prepared.folder).known
-    for name in ("item_offsets", "by_item_times", "by_time_times"):
-        assert (getattr(after, name) == getattr(before, name)).all()
+    for name in INDEX:
+        (prepared.folder / f"{name}.npy").unlink()
+    write_list(prepared.folder / LIST, "dataset", listed.of, set(listed.files) - {f"{name}.npy" for name in INDEX})
+    with pytest.raises(DamagedError, match=r"item_offsets.npy is damaged .*delete .* and prepare it again"):
+        open_dataset(prepared.folder)
+
+
+@pytest.mark.parametrize(("name", "place", "value"), [("item_offsets", 3, 10**6), ("item_offsets", -1, 999)])
+def test_offsets_that_cannot_be_are_refused(prepared, name, place, value):
+    path = prepared.folder / f"{name}.npy"
+    array = np.load(path)
+    array[place] = value
+    np.save(path, array)
+    listed = read_list(prepared.folder / LIST, "dataset")
+    write_list(prepared.folder / LIST, "dataset", listed.of, set(listed.files))
+    with pytest.raises(DamagedError, match=rf"{name}.npy is damaged .they do not ascend from 0"):
+        open_dataset(prepared.folder)
 
 
 def test_a_damaged_file_is_refused(prepared):

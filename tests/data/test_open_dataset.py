@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from negsample.data.arrays import ARRAYS
+from negsample.data.arrays import ARRAYS, INDEX
 from negsample.data.dataset import open_dataset
 from negsample.data.log.read import Log
 from negsample.data.prepare.pipeline import prepare
@@ -62,7 +62,7 @@ def test_whole_folder_opens(folder):
         ),
         (lambda d: (d / "manifest.json").write_text("[" * 100_000), "nested too deeply"),
         (lambda d: (d / "manifest.json").write_text("9" * 5000), "manifest.json is damaged"),
-        (lambda d: change_manifest(d, format=2), "format: 2, this version reads 3"),
+        (lambda d: change_manifest(d, format=3), "format: 3, this version reads 4"),
         (lambda d: change_manifest(d, users=None), "users: Field required"),
         (lambda d: change_manifest(d, events=99), "items.npy is damaged .100 values, the manifest says 99"),
         (lambda d: (d / "offsets.npy").write_bytes(b""), "offsets.npy is damaged"),
@@ -85,7 +85,9 @@ def test_what_cannot_be_a_dataset_is_refused_though_its_list_agrees(folder, dama
         open_dataset(folder, verify=False)
 
 
-@pytest.mark.parametrize("name", [*(f"{each}.npy" for each in ARRAYS), "manifest.json", "user_ids.parquet", LIST])
+@pytest.mark.parametrize(
+    "name", [*(f"{each}.npy" for each in (*ARRAYS, *INDEX)), "manifest.json", "user_ids.parquet", LIST]
+)
 def test_one_bit_of_any_file_is_noticed(folder, name):
     flip(folder / name, -2)
     with pytest.raises(InputError, match=f"{name} is damaged"):

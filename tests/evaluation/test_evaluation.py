@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -385,7 +384,7 @@ def test_frozen_histories_of_test_are_the_last_of_train_and_validation(dataset_o
 def test_a_rolling_history_ends_before_the_moment_of_the_event_and_a_basket_has_its_own_rows(dataset_of):
     # One moment is rows 2 to 4 of user 0: a cut by rows goes through it. User 1 has nothing but one moment.
     users, times = [([1, 2, 3], [], [4, 5, 6]), ([1, 2], [], [3])], [1, 2, 2, 2, 2, 3, 5, 5, 5]
-    data = replace(dataset_of(users, 7), times=np.array(times))
+    data = dataset_of(users, 7, times)
     found = queries(data, "test", history="rolling", max_length=5)
     assert found.windows.stops.tolist() == [1, 5]
     assert found.query_E.tolist() == [0, 0, 1]
@@ -394,7 +393,7 @@ def test_a_rolling_history_ends_before_the_moment_of_the_event_and_a_basket_has_
     assert basket.windows.stops.tolist() == [3, 4, 5, 8]
     assert basket.targets_E.tolist() == [4, 5, 6, 3]
     with pytest.raises(InputError, match=r"no test event of .* is later than another of its user"):
-        queries(replace(dataset_of(users[1:], 7), times=np.array([5, 5, 5])), "test", history="rolling", max_length=5)
+        queries(dataset_of(users[1:], 7, [5, 5, 5]), "test", history="rolling", max_length=5)
 
 
 def test_rolling_histories_of_test_are_all_before_the_event(dataset_of):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,8 +93,7 @@ def test_the_cut_of_test_knows_validation_and_that_of_validation_does_not(datase
 
 def test_what_a_repeat_is_depends_on_the_history(dataset_of):
     # In the test part 2 comes twice in one moment, then once more; 1 was in training, longer ago than L.
-    data = dataset_of([([1, 3, 4], [5], [2, 2, 1, 2])], 5)
-    data = replace(data, times=np.array([0, 1, 2, 3, 5, 5, 5, 8]))
+    data = dataset_of([([1, 3, 4], [5], [2, 2, 1, 2])], 5, [0, 1, 2, 3, 5, 5, 5, 8])
     model, found = PopRec(torch.arange(1, 6), max_length=2), {}
     for history in HISTORIES:
         asked = queries(data, "test", history=history, max_length=2)
@@ -112,9 +110,8 @@ def random_log(dataset_of, seed):
         tuple(np.minimum(chance.geometric(0.15, chance.integers(0, most)), 20).tolist() for most in (9, 5, 7))
         for _ in range(25)
     ]
-    data = dataset_of(users, 20)
-    gaps = chance.integers(0, 2, len(data.items))
-    return replace(data, times=np.cumsum(gaps).astype(np.int64))
+    gaps = chance.integers(0, 2, sum(len(part) for user in users for part in user))
+    return dataset_of(users, 20, np.cumsum(gaps))
 
 
 def slow(data, part, history, ranks):

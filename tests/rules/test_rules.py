@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,8 +41,7 @@ def data(dataset_of):
             items[cut[1] :] = V  # an item that is new on test
         parts.append(tuple(each.tolist() for each in np.split(items, cut)))
         times.append(when)
-    made = dataset_of(parts, V)
-    return replace(made, times=np.concatenate(times) * DAY)
+    return dataset_of(parts, V, np.concatenate(times) * DAY)
 
 
 def rows(data):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,7 @@ from numpy.typing import NDArray
 from negsample.data import blocks
 from negsample.data.known import Known
 from negsample.data.manifest import Manifest
-from negsample.data.prepare.order import INDEX, write_index
-from negsample.files.checksums import LIST, Checksums, read_list
+from negsample.files.checksums import Checksums
 
 Arrays = Mapping[str, NDArray[np.signedinteger[Any]]]
 ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
@@ -27,6 +24,13 @@ ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "valid_ends": np.int64,
     "train_counts": np.int64,
 }
+INDEX: dict[str, type[np.signedinteger[Any]]] = {
+    "item_offsets": np.int64,
+    "by_item_times": np.int64,
+    "by_time_items": np.int32,
+    "by_time_times": np.int64,
+}
+"""The arrays of a :class:`~negsample.data.known.Known`."""
 
 
 def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]:
@@ -46,21 +50,13 @@ def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]
     return arrays
 
 
-def map_known(folder: Path, items: NDArray[Any], times: NDArray[Any], catalogue_size: int) -> Known:
-    """The events of the dataset in ``folder`` by item and by time; sorted now where an earlier version prepared it.
-
-    Sizes or values that cannot be are a ``DamagedError``, no room for files that are made now is an ``OSError``.
-    """
-    events = len(times)
-    lengths = dict(zip(INDEX, (catalogue_size + 2, events, events, events), strict=True))
-    listed = read_list(folder / LIST, "dataset") if (folder / LIST).is_file() else None
-    if listed is None or "by_item_times.npy" not in listed.files:
-        with TemporaryDirectory() as made:  # what is mapped outlives its name
-            write_index(items, times, catalogue_size + 1, Path(made), Path(made))
-            return Known(*(np.load(Path(made) / f"{name}.npy", mmap_mode="r") for name in INDEX))
-    arrays = {name: _mapped(listed, name, dtype, lengths[name]) for name, dtype in INDEX.items()}
-    _check_ascend(listed, "item_offsets.npy", arrays["item_offsets"], events)
-    return Known(**arrays)
+def map_known(listed: Checksums, manifest: Manifest) -> Known:
+    """The events of a dataset by item and by time; errors as of :func:`map_arrays`."""
+    events = manifest.events
+    lengths = dict(zip(INDEX, (manifest.items + 2, events, events, events), strict=True))
+    known = Known(**{name: _mapped(listed, name, dtype, lengths[name]) for name, dtype in INDEX.items()})
+    _check_ascend(listed, "item_offsets.npy", known.item_offsets, events)
+    return known
 
 
 def _check_ascend(listed: Checksums, file: str, offsets: NDArray[Any], events: int) -> None:

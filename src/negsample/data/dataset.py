@@ -39,6 +39,7 @@ class Dataset:
         train_ends: (U,) int64, positions in ``items``.
         valid_ends: (U,) int64, positions in ``items``.
         train_counts: (V + 1,) int64, train events of each item; 0 at index 0.
+        known: what all events say about a time.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Dataset:
     train_ends: NDArray[np.int64]
     valid_ends: NDArray[np.int64]
     train_counts: NDArray[np.int64]
+    known: Known
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets the folder, and maps the arrays itself."""
@@ -125,11 +127,6 @@ class Dataset:
         events = np.repeat(self.valid_ends - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
         return cohorts(self.train_counts + np.bincount(self.items[events], minlength=self.catalogue_size + 1))
 
-    @cached_property
-    def known(self) -> Known:
-        """What is known at a time; see :class:`negsample.data.known.Known`."""
-        return map_known(self.folder, self.items, self.times, self.catalogue_size)
-
     def with_validation(self) -> Dataset:
         """The same with validation as part of train, and no validation events: what a refit is trained on."""
         counts = np.array(self.train_counts)
@@ -191,7 +188,7 @@ def open_dataset(folder: str | Path, *, verify: bool = True) -> Dataset:
     manifest = listed.read_as(Manifest, MANIFEST)
     for name in listed.files:
         (listed.check if verify else listed.check_size)(name)
-    return Dataset(folder, manifest, **map_arrays(listed, manifest))
+    return Dataset(folder, manifest, **map_arrays(listed, manifest), known=map_known(listed, manifest))
 
 
 def _opened_again(folder: Path, expected: str, with_validation: bool) -> Dataset:

@@ -101,7 +101,7 @@ class Known:
         return np.where(at > first, decayed, 0.0)
 
 
-def first_at(times: Ints, low: Ints, high: Ints, wanted: Ints) -> Ints:
+def first_at(times: NDArray[np.integer[Any]], low: Ints, high: Ints, wanted: Ints) -> Ints:
     """The first position in each stretch ``[low, high)`` of ``times``, ascending there, that is not before ``wanted``;
     ``high`` where all are. All stretches are searched at once."""
     low, high = np.array(low), np.array(high)

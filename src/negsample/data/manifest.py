@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, field
 from negsample.data.names import safe_name
 from negsample.settings import PrepareSettings
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 
 

@@ -151,7 +151,7 @@ def test_manifest_words(tmp_path):
     rows = [(user, item, 86_400_000_000 * day) for day in range(20) for user in (1, 2) for item in (3, 4)]
     about = prepare(log_of(rows, "shop"), PrepareSettings(), tmp_path / "deep" / "er").manifest
     assert about.model_dump(mode="json") == json.loads((tmp_path / "deep" / "er" / "manifest.json").read_text())
-    assert (about.format, about.name, about.source) == (3, "shop", "shop.csv")
+    assert (about.format, about.name, about.source) == (4, "shop", "shop.csv")
     assert about.notes == ["Read by hand."]
     assert about.settings == PrepareSettings()
     assert (about.first_time, about.last_time) == ("1970-01-01T00:00:00", "1970-01-20T00:00:00")

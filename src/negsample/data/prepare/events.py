@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -104,17 +104,25 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
         raise InputError(f"log {log.name}: time must be Int64 microseconds without nulls, got {schema['time']}")
 
 
-def save_columns(events: Iterable[EventColumns], n: int, folder: Path, names: Sequence[str]) -> None:
-    """Columns of ``n`` events, as ``np.save`` writes them: ``by_time_items`` and ``items`` are the items as int32."""
-    columns = {name: (name.rpartition("_")[2], np.int32 if name.endswith("items") else np.int64) for name in names}
+def save_columns(events: Iterable[EventColumns], n: int, paths: Mapping[str, Path]) -> None:
+    """Columns of ``n`` events as ``np.save`` writes them, at ``paths`` and ".npy": ids as int32, times as int64."""
+    dtypes = {name: np.dtype(np.int64 if name == "times" else np.int32) for name in paths}
     with ExitStack() as stack:
-        files = {name: stack.enter_context((folder / f"{name}.npy").open("xb")) for name in names}
-        for name, (_, dtype) in columns.items():
-            header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (n,)}
-            np.lib.format.write_array_header_1_0(files[name], header)
+        files = {name: stack.enter_context(path.with_suffix(".npy").open("xb")) for name, path in paths.items()}
+        for name, file in files.items():
+            header = {"descr": dtypes[name].str, "fortran_order": False, "shape": (n,)}
+            np.lib.format.write_array_header_1_0(file, header)
+        written = 0
         for some in events:
-            for name, (column, dtype) in columns.items():
-                files[name].write(np.ascontiguousarray(getattr(some, column), dtype).data)
+            written += len(some.times)
+            for name, file in files.items():
+                file.write(np.ascontiguousarray(getattr(some, name), dtypes[name]).data)
+    assert written == n, "not as many events as the header says"
+
+
+def map_columns(paths: Mapping[str, Path]) -> EventColumns:
+    """All columns of :func:`save_columns`."""
+    return EventColumns(**{name: np.load(path.with_suffix(".npy"), mmap_mode="r") for name, path in paths.items()})
 
 
 @contextmanager

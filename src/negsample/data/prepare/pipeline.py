@@ -20,9 +20,9 @@ from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Fold, Manifest
 from negsample.data.names import fold_name, printable, safe_name
-from negsample.data.prepare.events import EventColumns, save_columns
+from negsample.data.prepare.events import EventColumns
 from negsample.data.prepare.facts import check_useful, count_events, notes_on_events
-from negsample.data.prepare.order import by_user, write_index
+from negsample.data.prepare.order import write_sorted
 from negsample.data.prepare.selection import Selection, select, select_folds
 from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded
@@ -166,19 +166,19 @@ def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl
     users, items = _in_order(chosen.user_ids, parts_UP.sum(1) > 0), _in_order(chosen.item_ids, items_kept > 0)
     parts_UP = parts_UP[users]
     offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
-    ordered = by_user(_numbered(chosen, users, items), offsets, scratch / "by user")
-    save_columns(ordered, int(offsets[-1]), folder, ("items", "times"))
+    events = _numbered(chosen, users, items)
+    write_sorted(events, int(offsets[-1]), len(chosen.events.times), folder, scratch)
     train_ends = offsets[:-1] + parts_UP[:, 0]
     small = {
         "offsets": offsets,
         "train_ends": train_ends,
         "valid_ends": train_ends + parts_UP[:, 1],
         "train_counts": np.append(0, chosen.train_counts[items]),
+        "item_offsets": np.append([0, 0], np.cumsum(items_kept[items])),
     }
     for name, array in small.items():
         np.save(folder / f"{name}.npy", array)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-    write_index(arrays["items"], arrays["times"], len(items) + 1, folder, scratch)
     return arrays, chosen.user_ids.gather(users), chosen.item_ids.gather(items)
 
 
