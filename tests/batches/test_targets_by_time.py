@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from by_hand import with_events
 
 from negsample import METHODS, InputError, SASRec, build_method, catalogue_of, fit, negative_settings, run_settings
 from negsample.batches.epochs import batches_again, batches_of, epoch_batches, target_counts
@@ -154,7 +155,7 @@ def timed(data):
             for start, stop in zip(data.offsets, data.offsets[1:], strict=False)
         ]
     )
-    return replace(data, times=times.astype(np.int64) * 10**6)
+    return with_events(data, data.items, times.astype(np.int64) * 10**6)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))

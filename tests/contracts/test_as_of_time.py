@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from by_hand import with_events
 
 from negsample import run_settings
 from negsample.batches.epochs import epoch_batches
@@ -41,14 +39,14 @@ def with_others(data, which):
     counts = np.zeros(data.catalogue_size + 1, np.int64)
     for first, end in zip(data.offsets, data.train_ends, strict=False):
         np.add.at(counts, items[first:end], 1)
-    return replace(data, items=items, train_counts=counts, folder=Path("nowhere"))
+    return with_events(data, items, data.times, train_counts=counts)
 
 
 def without(data, which):
     """No ``which`` events; of each user those before them are left."""
     before = np.append(0, np.cumsum(~which))
     bounds = {name: before[getattr(data, name)] for name in ("offsets", "train_ends", "valid_ends")}
-    return replace(data, items=data.items[~which], times=data.times[~which], folder=Path("nowhere"), **bounds)
+    return with_events(data, data.items[~which], data.times[~which], **bounds)
 
 
 def some(draws, among, number):

@@ -5,13 +5,12 @@ What is kept: which items and users there are, with their numbers, and where the
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import cycle
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from by_hand import with_events
 from safetensors.torch import load_file
 
 from negsample import METHODS, negative_settings, run_settings
@@ -58,7 +57,7 @@ def shuffled(data, part, kept=1.0):
     stays[events] = draws.random(len(events)) < kept
     before = np.append(0, np.cumsum(stays))
     bounds = {name: before[getattr(data, name)] for name in ("offsets", "train_ends", "valid_ends")}
-    return replace(data, items=items[stays], times=times[stays], folder=Path("nowhere"), **bounds)
+    return with_events(data, items[stays], times[stays], **bounds)
 
 
 def job_of(data, method, **settings):

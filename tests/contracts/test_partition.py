@@ -13,10 +13,10 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from by_hand import known_of
 
 from negsample.batches.epochs import epoch_batches
 from negsample.batches.padded import padded_batch
-from negsample.data.known import Known
 from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
 from negsample.miners import LogQ
 from negsample.samplers import InBatch, MemoryBank, Mixture
@@ -63,10 +63,8 @@ def batch_under(exclude):
 
 def known():
     """Each user's n-th target on day n."""
-    events = [(item, DAY * at) for own in TARGETS for at, item in enumerate(own)]
-    by_item, by_time = sorted(events), sorted(events, key=lambda event: event[1])
-    offsets = np.concatenate([[0], np.cumsum(COUNTS.numpy())])
-    return Known(offsets, np.array([t for _, t in by_item]), *(np.array(each) for each in zip(*by_time, strict=True)))
+    items, days = np.array([(item, day) for own in TARGETS for day, item in enumerate(own)]).T
+    return known_of(items, DAY * days, V)
 
 
 def built(name, changes):

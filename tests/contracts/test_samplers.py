@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from by_hand import known_of
 
 from negsample.batches.epochs import epoch_batches
 from negsample.batches.padded import padded_batch
 from negsample.batches.windows import TrainEvents
-from negsample.data.known import Known
 from negsample.samplers import (
     Cache,
     Cohort,
@@ -127,12 +127,8 @@ def by_recency(of_own):
 
 def recent(k, per):
     """Of the events of ``HISTORIES``, each user's n-th on day n."""
-    events = sorted((day, item) for history in HISTORIES for day, item in enumerate(history))
-    days, items = np.array(events).T
-    by_item = np.lexsort((days, items))
-    offsets = np.concatenate([[0], np.cumsum(COUNTS.numpy())])
-    known = Known(offsets, DAY * days[by_item], items, DAY * days)
-    return Recent(known, len(events), k, half_life=2.0, per=per)
+    items, days = np.array([(item, day) for history in HISTORIES for day, item in enumerate(history)]).T
+    return Recent(known_of(items, DAY * days, V), len(items), k, half_life=2.0, per=per)
 
 
 def with_bank(size, *first, counts=None):

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from by_hand import known_of
 
 from negsample import InputError, Recent, negative_settings
 from negsample.batches.epochs import epoch_batches
 from negsample.batches.padded import padded_batch
 from negsample.batches.windows import TrainEvents
-from negsample.data.known import Known
 from negsample.data.moments import MOMENTS, Cuts
 from negsample.samplers import recent
 from negsample.samplers.recent import shares_as_of
@@ -30,14 +30,8 @@ def events():
     return TrainEvents(chance.integers(1, V, offsets[-1]).astype(np.int32), offsets, offsets[1:], V, times)
 
 
-def known_of(items, times):
-    by_item, by_time = np.lexsort((times, items)), np.argsort(times, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=V + 1))])
-    return Known(offsets, times[by_item], items[by_time], times[by_time])
-
-
 def made(events, per="position", k=5):
-    return Recent(known_of(events.items, events.times), len(events.items), k, half_life=2.0, per=per)
+    return Recent(known_of(events.items, events.times, V), len(events.items), k, half_life=2.0, per=per)
 
 
 def batch_of(events, rng, cuts=None, exclude="none"):
@@ -46,7 +40,7 @@ def batch_of(events, rng, cuts=None, exclude="none"):
 
 
 def test_all_items_as_of_each_time_are_what_is_known(events):
-    known = known_of(events.items, events.times)
+    known = known_of(events.items, events.times, V)
     times = np.unique(events.times)
     for time, found in zip(times, shares_as_of(known, times, 2.0 * DAY), strict=True):
         np.testing.assert_allclose(found[1:], known.shares(np.arange(1, V + 1), np.full(V, time), 2.0 * DAY))
@@ -90,7 +84,7 @@ def test_events_without_times_are_refused(events, rng):
     with pytest.raises(InputError, match="make the catalogue by catalogue_of"):
         Recent(None, 5, 5, half_life=1.0).draw(batch_of(events, rng), rng=rng(0))
     with pytest.raises(ValueError, match="at least one train event"):
-        Recent(known_of(events.items, events.times), 0, 5, half_life=1.0)
+        Recent(known_of(events.items, events.times, V), 0, 5, half_life=1.0)
 
 
 @pytest.mark.parametrize("method", ["recent", "recent-mixed-log-q"])

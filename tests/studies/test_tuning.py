@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import replace
 
 import numpy as np
 import optuna
 import pytest
+from by_hand import with_events
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -120,7 +120,7 @@ def test_test_events_change_nothing(data, finished, tmp_path):
     of_test = np.concatenate([np.arange(*each) for each in zip(data.valid_ends, data.offsets[1:], strict=True)])
     assert len(of_test)
     items[of_test] = data.catalogue_size + 1 - items[of_test]
-    other = tuning_of(replace(data, items=items), tmp_path)
+    other = tuning_of(with_events(data, items, data.times), tmp_path)
     tune_all([other])
     assert done(other) == done(finished)
 
@@ -129,7 +129,7 @@ def test_validation_events_do(data, finished, tmp_path):
     items = np.array(data.items)
     of_valid = np.concatenate([np.arange(*each) for each in zip(data.train_ends, data.valid_ends, strict=True)])
     items[of_valid] = data.catalogue_size + 1 - items[of_valid]
-    other = tuning_of(replace(data, items=items), tmp_path)
+    other = tuning_of(with_events(data, items, data.times), tmp_path)
     tune_all([other])
     assert done(other) != done(finished)
 
