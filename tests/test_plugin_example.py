@@ -1,18 +1,14 @@
-"""``examples/plugin.py``: each of its parts computes what it says, and works in a study of two processes."""
+"""``examples/plugin.py``: each of its parts computes what it says; ``e2e/test_plugins.py`` has it in studies."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -23,7 +19,6 @@ from negsample.miners import Scored
 from negsample.plugins import load, loaded
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plugin.py"
-SMALL = ["--set", "dim=8", "--set", "blocks=2", "--set", "max_length=8", "--epochs", "2"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,38 +132,3 @@ def test_a_change_of_its_source_is_another_run(data, tmp_path):
         load._loaded.clear()
         load_plugins([str(EXAMPLE)])
     assert identity() == before
-
-
-def negsample_of(*arguments, folder):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(negsample.__file__).parents[1])}
-    command = [sys.executable, "-m", "negsample", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def test_a_study_in_two_processes_by_the_command_line(data, tmp_path):
-    study = tmp_path / "study"
-    methods = ["--methods", "random,follows,below-target,hinge,last-items", "--repeats", "1", "--jobs", "2"]
-    given = [*methods, *SMALL, "--set", "backbone=convolution", "--set", "follows_negatives=7", "--out", study]
-    done = negsample_of("compare", data.folder, "--plugin", EXAMPLE, *given, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    table = pl.read_csv(study / "table.csv")
-    own = ["RecentPop", "Repeat", "RepeatRecent", "ItemKNN", "EASE"]
-    assert table["method"].to_list() == ["random", "follows", "below-target", "hinge", *own, "last-items", "PopRec"]
-    assert table["rbp@10"].is_between(0, 0.2).all()
-    assert table["rbp@10"].max() > 0
-    assert table["position@10"].is_between(1, 11).all()
-    assert "position: a plain number, lower is better" in done.stdout
-    (follows,) = (study / "runs").glob("*--follows--*")
-    kinds = json.loads((follows / "metrics.json").read_text())["metric_kinds"]
-    assert kinds == {"position": {"higher_is_better": False, "unit": "number"}}
-    config = json.loads((follows / "config.json").read_text())
-    assert config["plugins"] == {"plugin.py": loaded()[0].digest}
-    assert (config["settings"]["backbone"], config["negatives"]["follows_negatives"]) == ("convolution", 7)
-    again = negsample_of("compare", data.folder, "--plugin", EXAMPLE, *given, folder=tmp_path)
-    assert again.returncode == 0
-    assert follows.stat().st_mtime == (study / "runs" / follows.name).stat().st_mtime
-    without = negsample_of("evaluate", follows, folder=tmp_path)
-    assert without.returncode == 2
-    assert "needs --plugin plugin.py" in without.stderr
-    with_it = negsample_of("evaluate", follows, "--plugin", EXAMPLE, folder=tmp_path)
-    assert with_it.returncode == 0, with_it.stderr

@@ -262,6 +262,8 @@ def per_of(name):
 
 
 PER_ROW = [name for name in SAMPLERS if per_of(name) != "batch"]
+# Those that a draw differs by, by who shares it: what a batch shares leaves out nothing, a sequence no target.
+POLICIES_OF = {"batch": ["none"], "sequence": ["none", "history"], "position": POLICIES}
 WITH_CHANCE = [name for name in SAMPLERS if any(part.how != "given" for part in SAMPLERS[name].parts(1))]
 
 per_sampler = pytest.mark.parametrize("name", SAMPLERS)
@@ -432,6 +434,8 @@ def test_the_batch_is_left_as_it_was(name, batch, rng):
 def test_nobody_gets_what_is_left_out_and_zero_only_where_nothing_is_left(name, policy, batch, rng):
     batch = under(policy, batch)
     ids = SAMPLERS[name].make(60).draw(batch, rng=rng(1)).ids
+    if policy not in POLICIES_OF[per_of(name)]:
+        assert torch.equal(ids, SAMPLERS[name].make(60).draw(under("none", batch), rng=rng(1)).ids)
     assert int(ids.min()) >= 0
     assert int(ids.max()) <= V
     for row, drawn in zip(rows_of(batch, per_of(name)), ids.view(-1, ids.shape[-1]).tolist(), strict=True):
@@ -599,8 +603,9 @@ def check_fit(observed, part, batch, row):
         assert p_value(observed, shares(with_own), correction=correction) < 1e-9, "nor one with one's own"
 
 
-@under_each_policy
-@per_sampler
+@pytest.mark.parametrize(
+    ("name", "policy"), [(name, policy) for name in SAMPLERS for policy in POLICIES_OF[per_of(name)]]
+)
 def test_draws_follow_the_law(name, policy, batch_of, rng):
     case, per, one = SAMPLERS[name], per_of(name), rng(11)
     scarce = any(part.how == "positions" for part in case.parts(1))

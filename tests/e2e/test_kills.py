@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from collections import Counter, defaultdict
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import pytest
 from forks import Forks
 
+TUNED = ("--tune-trials", 2)
 OF_TIME = ("seconds", "memory", "steps_per_second")
 
 
@@ -48,6 +53,10 @@ class Starter:
         whole = self.trained_path.read_text().rpartition("\n")[0]
         return [tuple(json.loads(line)) for line in whole.splitlines()]
 
+    def forget(self):
+        """Forget what was trained until now."""
+        self.trained_path.write_text("")
+
     def epochs(self):
         """How many different epochs were trained."""
         return len({(training, epoch) for _, training, epoch, _ in self.trained()})
@@ -56,11 +65,47 @@ class Starter:
         self._forks.close()
 
 
-@pytest.fixture
-def starter(tmp_path, surroundings):
-    made = Starter(tmp_path, surroundings)
+@pytest.fixture(scope="module")
+def every_start(tmp_path_factory, surroundings):
+    made = Starter(tmp_path_factory.mktemp("starts"), surroundings)
     yield made
     made.end()
+
+
+@pytest.fixture
+def starter(every_start):
+    every_start.forget()  # what earlier tests trained
+    return every_start
+
+
+class Undisturbed(NamedTuple):
+    """A study left in peace: its folder, how often each (training, epoch) was trained, and the seconds it took."""
+
+    folder: Path
+    trained: Counter
+    took: float
+
+
+@pytest.fixture(scope="module")
+def in_peace(every_start, log, small, tmp_path_factory):
+    """``in_peace(tuned)``: the study that the others are compared with, made once; what was trained is forgotten."""
+
+    @cache
+    def make(tuned):
+        folder = tmp_path_factory.mktemp("whole") / "whole"
+        began = time.monotonic()
+        code, said = every_start.wait(every_start.start(*study_in(folder, log, small, *(TUNED if tuned else ()))))
+        assert code == 0, said
+        took = time.monotonic() - began
+        return Undisturbed(folder, trained_once(every_start), took)
+
+    def give(tuned):
+        every_start.forget()
+        made = make(tuned)
+        every_start.forget()
+        return made
+
+    return give
 
 
 def without_times(value):
@@ -122,26 +167,29 @@ def stage(out):
     return "tuning" if (out / "tuning").exists() else "starting"
 
 
+def study_in(out, log, small, *more, methods="random,mixed"):
+    return ["compare", log, "--methods", methods, "--repeats", 2, "--epochs", 10, "--out", out, *small, *more]
+
+
+def trained_once(starter):
+    """Each epoch of each training, and that none was trained twice."""
+    times = Counter((training, epoch) for what, training, epoch, _ in starter.trained() if what == "trained")
+    assert set(times.values()) == {1}
+    return times
+
+
 @pytest.mark.parametrize(("at_once", "kills"), [(1, 12), (2, 6)])
-def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills, starter, log, small, tmp_path):
-    def command(out):
-        options = ["--methods", "random,mixed", "--repeats", 2, "--epochs", 10, "--tune-trials", 2, "--jobs", at_once]
-        return ["compare", log, *options, "--out", out, *small]
-
-    whole, out = tmp_path / "whole", tmp_path / "killed"
-    began = time.monotonic()
-    code, said = starter.wait(starter.start(*command(whole)))
-    took = time.monotonic() - began
-    assert code == 0, said
-    undisturbed = Counter((training, epoch) for what, training, epoch, _ in starter.trained() if what == "trained")
-    assert set(undisturbed.values()) == {1}
-    starter.trained_path.write_text("")
-
+def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(
+    at_once, kills, in_peace, starter, log, small, tmp_path
+):
+    whole, undisturbed, took = in_peace(tuned=True)
+    out = tmp_path / "killed"
+    command = study_in(out, log, small, *TUNED, "--jobs", at_once)
     chance = random.Random(at_once)
     stages = Counter()
     killed = 0
     while killed < kills:
-        process = starter.start(*command(out))
+        process = starter.start(*command)
         if killed % 4:  # the others fall early; these when so much has been done, so that they fall all over the study
             reached = len(undisturbed) * killed / (kills - 2)
             patience = time.monotonic() + 2 * took
@@ -152,7 +200,7 @@ def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills
             stages[stage(out)] += 1
             killed += 1
     print(dict(stages), len(starter.trained()), len(undisturbed))
-    code, said = starter.wait(starter.start(*command(out)))
+    code, said = starter.wait(starter.start(*command))
     assert code == 0, said
     assert_the_same_study(out, whole)
     assert len(names(out)) == 5
@@ -173,38 +221,22 @@ def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(at_once, kills
     assert len(stages) >= 3, stages
 
 
-def small_study(log, out, methods, small, *more):
-    options = ["--methods", methods, "--repeats", 2, "--epochs", 10, "--out", out]
-    return ["compare", log, *options, *small, *more]
-
-
-def trained_once(starter):
-    """Each epoch of each training, and that none was trained twice."""
-    times = Counter((training, epoch) for what, training, epoch, _ in starter.trained() if what == "trained")
-    assert set(times.values()) == {1}
-    return set(times)
-
-
-def test_two_processes_share_a_study(starter, log, small, tmp_path):
-    whole, shared = tmp_path / "whole", tmp_path / "shared"
-    tune = ("--tune-trials", 2)
-    assert starter.wait(starter.start(*small_study(log, whole, "random,mixed", small, *tune)))[0] == 0
-    undisturbed = trained_once(starter)
-    starter.trained_path.write_text("")
-    both = [starter.start(*small_study(log, shared, "random,mixed", small, *tune)) for _ in range(2)]
+def test_two_processes_share_a_study(in_peace, starter, log, small, tmp_path):
+    whole, undisturbed, _ = in_peace(tuned=True)
+    both = [starter.start(*study_in(tmp_path / "shared", log, small, *TUNED)) for _ in range(2)]
     ends = [starter.wait(process) for process in both]
     assert [code for code, _ in ends] == [0, 0], ends
     assert trained_once(starter) == undisturbed
-    assert_the_same_study(shared, whole)
+    assert_the_same_study(tmp_path / "shared", whole)
 
 
-def test_two_commands_that_overlap_share_a_study(starter, log, small, tmp_path):
-    whole, shared = tmp_path / "whole", tmp_path / "shared"
-    for methods in ("random,mixed", "random,in-batch"):
-        assert starter.wait(starter.start(*small_study(log, whole, methods, small)))[0] == 0
-    undisturbed = trained_once(starter)
-    starter.trained_path.write_text("")
-    both = [starter.start(*small_study(log, shared, each, small)) for each in ("random,mixed", "random,in-batch")]
+def test_two_commands_that_overlap_share_a_study(in_peace, starter, log, small, tmp_path):
+    first, trained, _ = in_peace(tuned=False)
+    whole, shared = shutil.copytree(first, tmp_path / "whole"), tmp_path / "shared"
+    assert starter.wait(starter.start(*study_in(whole, log, small, methods="random,in-batch")))[0] == 0
+    undisturbed = trained | trained_once(starter)
+    starter.forget()
+    both = [starter.start(*study_in(shared, log, small, methods=each)) for each in ("random,mixed", "random,in-batch")]
     ends = [starter.wait(process) for process in both]
     assert [code for code, _ in ends] == [0, 0], ends
     assert trained_once(starter) == undisturbed
@@ -217,12 +249,9 @@ def test_two_commands_that_overlap_share_a_study(starter, log, small, tmp_path):
     assert not list(shared.rglob(".*"))
 
 
-def test_what_a_killed_process_had_another_finishes(starter, log, small, tmp_path):
-    whole, shared = tmp_path / "whole", tmp_path / "shared"
-    assert starter.wait(starter.start(*small_study(log, whole, "random,mixed", small)))[0] == 0
-    both = {
-        each[0]: each for each in (starter.start(*small_study(log, shared, "random,mixed", small)) for _ in range(2))
-    }
+def test_what_a_killed_process_had_another_finishes(in_peace, starter, log, small, tmp_path):
+    whole, shared = in_peace(tuned=False).folder, tmp_path / "shared"
+    both = {each[0]: each for each in (starter.start(*study_in(shared, log, small)) for _ in range(2))}
     kept: list[int] = []
     patience = time.monotonic() + 100
     while not kept and time.monotonic() < patience:  # until one of them has kept the state of a training

@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from negsample import InputError, compare, plan, run_settings
 from negsample.execution.processes import in_processes
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=8)
 
 
@@ -37,7 +39,7 @@ def test_two_at_once_do_what_one_after_another_does(data, tmp_path):
 
 def test_what_breaks_a_task_comes_with_its_traceback(tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)broken failed in a worker process:\nTraceback.*KeyError: 'lost key'"):
-        in_processes([Broken(KeyError("lost key"), tmp_path)] * 2, 2, lambda number, message: None, print)
+        in_processes([Broken(KeyError("lost key"), tmp_path)], 2, lambda number, message: None, print)
 
 
 @pytest.mark.parametrize("error", [InputError("no such luck"), OSError(28, "No space left on device")])

@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,9 @@ from negsample.plugins import load, load_plugins
 ray = pytest.importorskip("ray", reason="Ray is an extra")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin.py"
 SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=8, blocks=1)
 TASKS = """
 import os
@@ -157,23 +161,25 @@ def test_a_node_is_lost_in_the_middle_of_a_study(data, tmp_path, cluster, capfd)
     assert "(raylet)" in said.out or not said.out  # Ray itself prints the last words of a node
 
 
-OWN = """
-from negsample import METHODS, register_method
-register_method("own", METHODS["random"])
-"""
+@pytest.fixture
+def loaded_and_gone(tmp_path):
+    """The example's parts, from a file that is deleted once it is loaded: a node needs no such file."""
+    path = Path(shutil.copy(EXAMPLE, tmp_path))
+    (plugin,) = load_plugins([str(path)])
+    path.unlink()
+    yield
+    load._forget(plugin)
+    load._loaded.clear()
+    for name in [name for name in sys.modules if name.startswith("negsample_plugin_plugin_")]:
+        del sys.modules[name]
 
 
-def test_a_plugin_travels_with_a_task(data, tmp_path, cluster):
-    (tmp_path / "own.py").write_text(OWN)
-    (plugin,) = load_plugins([str(tmp_path / "own.py")])
-    (tmp_path / "own.py").unlink()  # a node needs no such file
-    try:
-        jobs = plan([data], ["own"], repeats=1, seed=0, settings=SETTINGS)
-        compare(jobs, tmp_path / "out", on=Backend(True, cluster.address))
-        assert {path.name for path in (tmp_path / "out" / "runs").iterdir()} == {job.name for job in jobs}
-    finally:
-        load._forget(plugin)
-        load._loaded.clear()
+def test_a_plugin_travels_with_a_task(loaded_and_gone, data, tmp_path, cluster):
+    settings = SETTINGS.replaced(backbone="convolution", blocks=2)
+    jobs = plan([data], ["follows", "below-target", "hinge"], repeats=1, seed=0, settings=settings)
+    compare(jobs, tmp_path / "here")
+    compare(jobs, tmp_path / "there", on=Backend(True, cluster.address))
+    same(jobs, tmp_path / "here", tmp_path / "there")
 
 
 def test_what_comes_of_a_task_comes_back(tmp_path, cluster):

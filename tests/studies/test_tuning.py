@@ -318,6 +318,7 @@ def test_a_damaged_state_is_told_and_is_no_failed_trial(data, finished, tmp_path
     assert done(search) == done(finished)[:2]
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_study_trains_what_was_found_with_paired_seeds(data, tmp_path):
     methods = ["random", "in-batch"]
     searches = plan_tunings(

@@ -127,6 +127,7 @@ def test_the_encoder_runs_once_a_step_for_all(data, monkeypatch):
     assert len(calls) == alone.log[-1].steps
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_study_together_is_the_study_one_by_one(data, tmp_path):
     jobs = plan([data], ["random", "in-batch"], repeats=3, seed=0, settings=SETTINGS, changes={})
     told = []
