@@ -16,7 +16,7 @@ def runs(folder):
 
 
 def test_an_interrupted_study_carries_on(program, surroundings, log, small, tmp_path):
-    """With all its baselines; ``test_kills.py`` has those that are killed."""
+    """With all its baselines and pictures; ``test_kills.py`` has those that are killed."""
     out = tmp_path / "study"
     options = ["--methods", "random,mixed", "--epochs", "8", "--repeats", "2", "--out", str(out), *small]
     command = [program, "compare", str(log), *options]
@@ -43,6 +43,9 @@ def test_an_interrupted_study_carries_on(program, surroundings, log, small, tmp_
     assert not list(out.rglob(".*"))
     assert kept.items() <= runs(out).items()
     assert pl.read_csv(out / "table.csv")["runs"].to_list() == [2, 2, *[1] * 6]
+    pictures = list((out / "figures").glob("*.svg"))
+    assert pictures
+    assert all("<path" in path.read_text() for path in pictures)
 
 
 def test_an_interrupted_run_is_no_run_and_is_carried_on(program, negsample, surroundings, log, small, tmp_path):

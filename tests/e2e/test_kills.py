@@ -28,7 +28,7 @@ class Starter:
         self.trained_path = folder / "trained.jsonl"
         self.trained_path.touch()
         self._folder, self._number = folder, 0
-        self._forks = Forks(surroundings | {"TRAINED": str(self.trained_path)})
+        self._forks = Forks(surroundings | {"TRAINED": str(self.trained_path), "DRAWING": "yes"})
 
     def start(self, *arguments):
         self._number += 1

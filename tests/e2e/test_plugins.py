@@ -79,12 +79,13 @@ def test_a_ray_cluster_gives_the_same_table(compared, installed, tmp_path):
     assert table.filter(pl.col("method").is_in(compared[2]["method"])).equals(compared[2])
 
 
-def test_a_module_gives_the_same_table(compared, installed, tmp_path):
+def test_a_module_gives_the_same_figures(compared, installed, log, small, tmp_path):
     shutil.copy(EXAMPLE, tmp_path / "parts_of_mine.py")
-    command = ["parts_of_mine" if each == EXAMPLE else each for each in compared[0]]
-    done(installed(*command, "--out", tmp_path / "study", PYTHONPATH=str(tmp_path)))
-    table = pl.read_csv(tmp_path / "study" / "table.csv").select(FIGURES)
-    assert table.filter(pl.col("method").is_in(compared[2]["method"])).equals(compared[2])
+    command = ("train", log, "--plugin", "parts_of_mine", "--method", "hinge", "--epochs", 1, *small)
+    done(installed(*command, "--out", tmp_path / "run", PYTHONPATH=str(tmp_path)))
+    (by_file,) = (compared[1] / "runs").glob("*--hinge--*")
+    one, other = (json.loads((each / "metrics.json").read_text()) for each in (by_file, tmp_path / "run"))
+    assert (one["valid"], one["test"]) == (other["valid"], other["test"])
 
 
 def test_a_changed_source_is_not_answered_with_old_figures(compared, negsample, tmp_path):
