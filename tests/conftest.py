@@ -40,6 +40,14 @@ QUICK = (  # files and folders of ``-m quick``: something of every package, in a
 )
 
 
+LONG = (  # files that take longest, which are begun first: no core waits for one of them at the end
+    *("e2e/test_kills.py", "training/test_loop.py", "e2e/test_tracking.py", "e2e/test_plugins.py"),
+    *("e2e/test_commands.py", "e2e/test_reproduce.py", "execution/test_ray.py", "report/test_report_browser.py"),
+    *("contracts/test_samplers.py", "outside/test_partition.py", "contracts/test_partition.py", "e2e/test_folds.py"),
+    *("rules/test_real_logs.py", "execution/test_failures.py", "execution/test_processes.py"),
+)
+
+
 def _is_quick(path: Path) -> bool:
     own = path.relative_to(HERE)
     return any(own.is_relative_to(each) for each in QUICK)
@@ -55,6 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_quick(item.path):
             item.add_marker("quick")
+    places = {HERE / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True)

@@ -85,8 +85,7 @@ def weights_of(model):
     return torch.cat([each.flatten() for each in model.state_dict().values()])
 
 
-@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
-@pytest.mark.parametrize("table", ["dense", "rows"])
+@pytest.mark.parametrize(("backbone", "table"), [("sasrec", "rows"), ("gru4rec", "dense")])
 def test_an_encoder_in_bfloat16_learns_as_well_and_otherwise(backbone, table, predictable):
     """Its weights and what it learns stay float32; only its products are shorter."""
     changes = {"learning_rate": 1e-2, "epochs": 12, "eval_every": 6}
