@@ -29,11 +29,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def open_page(chromium: Browser) -> Iterator[OpenPage]:
+def opened(chromium: Browser) -> Iterator[OpenPage]:
     """``open_page(report)``: the page in a tab of its own, once its charts are drawn.
 
-    At the end of the test: nothing was printed to the console, and nothing was requested but the page itself.
+    At the end: nothing was printed to the console, and nothing was requested but the page itself.
     """
     pages: list[Page] = []
 
@@ -54,3 +53,7 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
         page.context.close()
         assert printed == []
         assert requested <= {"file", "blob", "data"}
+
+
+open_page = pytest.fixture(opened)
+open_page_for_all = pytest.fixture(scope="module")(opened)
