@@ -5,8 +5,9 @@ are joined with the milliseconds of a step, measured here on LOG, one method aft
 machine (the study's own seconds depend on what ran beside it). Writes `benchmarks/results/methods.json`, from which
 `scripts/methods_page.py` makes `docs/methods.md`.
 
-With `anew` STUDY has only methods whose computation changed: their rows are replaced, with the time of a step as it was
-measured before. A method with fewer repeats than the table has is not taken.
+With `anew` STUDY has only methods that are new or whose computation changed: their rows are added or replaced, with the
+time of a step as it was measured before. A method with fewer repeats than the table has is not taken. Baselines, which
+have one run, depend on how they are measured alone: those of a study of baselines are taken whatever its training.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmarks.step import step_times
 from negsample import METHODS, load_dataset, run_settings
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import study_table
+from negsample.models.baselines import BASELINES, is_baseline
 from negsample.runs.machine import machine
 
 BATCHES = 6
@@ -38,7 +40,7 @@ def main(log: str, study: str, anew: str | None = None) -> None:
     made = {}
     repeats = 1 if anew is None else max(each["runs"] for each in kept["rows"])
     for row in study_table(found).iter_rows(named=True):
-        if row["runs"] < repeats:  # PopRec, and what of the study is not done yet
+        if row["runs"] < repeats and not is_baseline(row["method"]):  # not all of it is done yet
             continue
         figures = {name: row[name] for column in KEPT for name in (column, f"{column}_sd") if name in row}
         own = {"method": row["method"], "runs": row["runs"], "train_seconds": row["train_seconds"]}
@@ -49,9 +51,11 @@ def main(log: str, study: str, anew: str | None = None) -> None:
         rows = list(made.values())
     else:
         both = (run_settings(**each) for each in (found.about["settings"], kept["settings"]))  # older ones lack some
-        assert len(set(both)) == 1, "the rows of a table have one setting"
-        about["machine"] = kept["machine"]
-        rows = [made.get(each["method"], each) for each in kept["rows"]]
+        same = {each.evaluation if all(map(is_baseline, made)) else each for each in both}
+        assert len(same) == 1, "the rows of a table have one setting"
+        about |= {"machine": kept["machine"], "settings": kept["settings"]}
+        by_method = {each["method"]: each for each in kept["rows"]} | made
+        rows = [by_method[name] for name in (*METHODS, *BASELINES) if name in by_method]
     file.write_text(json.dumps(about | {"anew": anew is not None, "rows": rows}, indent=1) + "\n")
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import jinja2
 
-from negsample.methods import METHODS, PAPER_SIX, POPREC, cost
+from negsample.methods import METHODS, PAPER_SIX, cost
+from negsample.models.baselines import BASELINE_WORDS, is_baseline
 from negsample.settings import setting_fields
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ def page() -> str:
     measured = json.loads((RESULTS / "methods.json").read_text("utf-8"))
     gradient = json.loads((RESULTS / "gradient.json").read_text("utf-8"))
     by_method = {row["method"]: row for row in measured["rows"]}
-    runs = {row["runs"] for row in measured["rows"] if row["method"] != POPREC}
+    runs = {row["runs"] for row in measured["rows"] if not is_baseline(row["method"])}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
@@ -37,9 +38,10 @@ def page() -> str:
             {"name": name, "about": about, "cost": cost(name), "measured": figures(name, by_method)}
             for name, about in METHODS.items()
         ],
+        baselines={name: words.removeprefix("baseline: ") for name, words in BASELINE_WORDS.items()},
         common=setting_fields(),
         measured=measured,
-        unmeasured=[name for name in METHODS if name not in by_method],
+        unmeasured=[name for name in (*METHODS, *BASELINE_WORDS) if name not in by_method],
         settings=measured["settings"],
         anew=measured.get("anew", False),
         runs=" to ".join(str(each) for each in sorted(runs)),
