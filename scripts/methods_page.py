@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from negsample.methods import METHODS, PAPER_SIX, cost
+from negsample.methods import METHODS, PAPER_SIX, POPREC, cost
 from negsample.models.baselines import BASELINE_WORDS, is_baseline
 from negsample.settings import setting_fields
 
@@ -42,6 +42,7 @@ def page() -> str:
         common=setting_fields(),
         measured=measured,
         unmeasured=[name for name in (*METHODS, *BASELINE_WORDS) if name not in by_method],
+        with_rules=any(is_baseline(name) and name != POPREC for name in by_method),
         settings=measured["settings"],
         anew=measured.get("anew", False),
         runs=" to ".join(str(each) for each in sorted(runs)),

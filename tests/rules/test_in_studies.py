@@ -89,9 +89,9 @@ def test_the_report_has_a_table_of_baselines(study):
     page = (study.folder / "report.html").read_text()
     assert all(cell.replace("'", "&#39;") in page for line in table.lines for cell in line)
     words = choices_words(study, "small")
-    assert f"`EASE` {by_name['EASE'][1]}" in words
-    assert "half-life" in words
-    assert "ItemKNN" not in words
+    assert by_name["RecentPop"][1] == by_name["RepeatRecent"][1]
+    half_life = f"`RecentPop`, `Repeat` and `RepeatRecent` {by_name['RecentPop'][1]}"
+    assert words == f"Chosen on validation: {half_life}; `EASE` {by_name['EASE'][1]}."
 
 
 def test_a_choice_at_an_end_of_what_was_tried_is_a_limit_of_the_report(study):

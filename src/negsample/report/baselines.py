@@ -34,8 +34,12 @@ def baselines_table(study: Study, dataset: str, rows: Sequence[TableRow]) -> Sho
 
 def choices_words(study: Study, dataset: str) -> str:
     """What validation chose for the baselines of ``dataset``, a sentence; empty where nothing was chosen."""
-    said = [f"`{name}` {words}" for name in study.methods_of(dataset) if (words := _choices(study, dataset, name))]
-    return f"Chosen on validation: {', '.join(said)}." if said else ""
+    by_choice: dict[str, list[str]] = {}
+    for name in study.methods_of(dataset):
+        if words := _choices(study, dataset, name):
+            by_choice.setdefault(words, []).append(f"`{name}`")
+    said = [f"{listed(names)} {words}" for words, names in by_choice.items()]
+    return f"Chosen on validation: {'; '.join(said)}." if said else ""
 
 
 def end_words(study: Study, dataset: str) -> list[str]:
