@@ -33,6 +33,8 @@ TURNS = {
     "refit": cycle((True, True, False, True, False)),
     "history": cycle((*HISTORIES, *HISTORIES, "frozen")),
     "backbone": cycle((*["sasrec"] * 7, *["gru4rec"] * 4)),
+    "train_window": cycle((None, 12)),
+    "weight_half_life": cycle((*[None] * 7, *[5] * 6)),
 }
 """Settings by turns, so that all pairs of values come up."""
 CASES = [(method, {name: next(turn) for name, turn in TURNS.items()}) for method in METHODS]
