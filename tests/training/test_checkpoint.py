@@ -120,6 +120,7 @@ CASES = [
     ("random", {"backbone": "gru4rec"}),
     ("random", {"windows": "all", "with_replacement": True, "padding": "count"}),
     ("adaptive-mixed", {"windows": "all", "oversampling_factor": 2}),
+    ("mixed-log-q", {"terms": "popularity,recency,repeats", "targets": "moments"}),
 ]
 
 

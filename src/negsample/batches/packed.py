@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.batches.windows import Events, Ints, Which, Windows, longest_first, spans, targets_of
-from negsample.data.moments import Cuts, TrainWindow, predicted_from, unknown_from
+from negsample.data.moments import MOMENTS, Cuts, TrainWindow, predicted_from, unknown_from
 from negsample.errors import check_word
 
 Exclude = Literal["none", "target", "history"]
@@ -75,9 +75,10 @@ class Batch:
     ``catalogue_size``: V. ``exclude``: what a sampler must not draw, or the scores must mask: all that the user
     has (``history``), the position's target (``target``), or nothing (``none``). ``target_keys``: as ``history_keys``,
     of every training target of each sequence's user, as often as it is one; None: those of the sequence are all.
-    ``times_T``: when each target was, microseconds; None where that is not known. ``weights_T``: how much each target
-    counts in the loss, 1 in the mean over an epoch; None: all the same. ``target_counts``: (V + 1,) how often each id
-    is a target in the batch's epoch, where epochs differ in that.
+    ``times_T``: when each target was, microseconds, and ``as_of_T``: before when all is known that it is predicted
+    from, the same but with a horizon; None where that is not known. ``weights_T``: how much each target counts in the
+    loss, 1 in the mean over an epoch; None: all the same. ``target_counts``: (V + 1,) how often each id is a target in
+    the batch's epoch, where epochs differ in that.
     """
 
     inputs: Packed
@@ -92,6 +93,7 @@ class Batch:
     times_T: Tensor | None = None
     weights_T: Tensor | None = None
     target_counts: Ints | None = None
+    as_of_T: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuses a policy that is none, which nothing would be left out by."""
@@ -156,6 +158,7 @@ class Batch:
             target_keys=None if self.target_keys is None else of_some(self.target_keys),
             times_T=None if self.times_T is None else self.times_T[targets],
             weights_T=None if self.weights_T is None else self.weights_T[targets],
+            as_of_T=None if self.as_of_T is None else self.as_of_T[targets],
             predicted=self.predicted
             and Predicted(
                 self.predicted.states_T[targets] - here.start,
@@ -218,6 +221,7 @@ def training_batch(
         targets = items[spans(begin, had_to - begin)].astype(np.int64)
         rows = np.repeat(np.arange(len(windows)), had_to - begin)
         all_targets = torch.from_numpy(np.sort(rows * (catalogue_size + 1) + targets))
+    times = np.array(data.times[events]) if len(data.times) else None
     return Batch(
         inputs=packed,
         targets_T=torch.from_numpy(items[events].astype(np.int64)),
@@ -230,7 +234,8 @@ def training_batch(
         predicted=None
         if cuts is None and train_window is None
         else _predicted(data, windows, packed, events, last - first, cuts),
-        times_T=torch.from_numpy(np.array(data.times[events])) if len(data.times) else None,
+        times_T=None if times is None else torch.from_numpy(times),
+        as_of_T=None if times is None else torch.from_numpy((cuts or MOMENTS).before(times)),
     )
 
 

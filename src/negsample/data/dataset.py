@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from negsample.data import blocks
 from negsample.data.arrays import map_arrays, map_known
-from negsample.data.known import Known
+from negsample.data.known import Known, first_at
 from negsample.data.manifest import MANIFEST, Manifest
 from negsample.data.names import fold_name
+from negsample.data.own import Repeats, repeats_of
 from negsample.data.popularity import cohorts
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, read_list
@@ -126,6 +127,16 @@ class Dataset:
         lengths = self.valid_ends - self.train_ends
         events = np.repeat(self.valid_ends - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
         return cohorts(self.train_counts + np.bincount(self.items[events], minlength=self.catalogue_size + 1))
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """What events are on an item that their user has had; 12 bytes an event, made when first asked for."""
+        return repeats_of(self.items, self.offsets, self.catalogue_size + 1)
+
+    def first_event_at(self, users_R: NDArray[np.int64], times_R: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(R,) the first event of each user at or after each time, as a position among all events."""
+        offsets = np.asarray(self.offsets)
+        return np.asarray(first_at(self.times, offsets[users_R], offsets[users_R + 1], times_R))
 
     def with_validation(self) -> Dataset:
         """The same with validation as part of train, and no validation events: what a refit is trained on."""

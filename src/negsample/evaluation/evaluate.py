@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from negsample.evaluation.figures import summarise
 from negsample.evaluation.groups import Groups, groups_of
 from negsample.evaluation.queries import Part, Queries, queries
 from negsample.evaluation.ranks import RankedItems, rank
-from negsample.models.build import check_items
+from negsample.evaluation.with_terms import TermsOf, rank_with_terms
+from negsample.models.build import check_items, terms_of
 from negsample.rules import Rule, is_rule
 from negsample.scoring.dial import NO_DIAL, Dials
 from negsample.settings import RunSettings
@@ -112,20 +113,21 @@ def evaluate_by_dial(
     model = cast("Model", model)
     check_items(model.table.items, data.catalogue_size, data.name)
     asked = queries(data, part, history=how.history, max_length=model.max_length)
+    weights = terms_of(model)
+    terms = None if weights is None else TermsOf(weights, data, part, asked, how.history == "frozen")
     rankings = []
     for first in range(0, len(asked.windows), QUERIES_AT_ONCE):
-        some = asked.part(first, min(first + QUERIES_AT_ONCE, len(asked.windows)))
-        rankings.append(
-            rank(
-                encode(model, data.items, some.windows, device=device or torch.device("cpu")),
-                model.table,
-                some.query_E,
-                some.targets_E,
-                dials,
-                top_k=max(how.k) if with_top else 0,
-                seen=some.seen(data) if how.filter_seen else None,
-            )
-        )
+        last = min(first + QUERIES_AT_ONCE, len(asked.windows))
+        some = asked.part(first, last)
+        states = encode(model, data.items, some.windows, device=device or torch.device("cpu"))
+        how_ranked: dict[str, Any] = {
+            "top_k": max(how.k) if with_top else 0,
+            "seen": some.seen(data) if how.filter_seen else None,
+        }
+        if terms is None:
+            rankings.append(rank(states, model.table, some.query_E, some.targets_E, dials, **how_ranked))
+        else:
+            rankings.append(rank_with_terms(terms, (first, last), states, model.table, some, dials, **how_ranked))
     groups = groups_of(data, part, asked) if with_groups else None
     found = []
     for at_one in zip(*rankings, strict=True):

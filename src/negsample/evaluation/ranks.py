@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,16 @@ from negsample.scoring.dial import NO_DIAL, Dials
 QUERY_BLOCK = 128  # queries scored at once
 ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
 _COUNTABLE = 2**24  # ones that a sum in float32 counts
+
+
+class Added(Protocol):
+    """What is added to the scores of some items of some queries."""
+
+    def of(self, query_E: Ints, items_E: Ints) -> NDArray[np.floating[Any]]:
+        """(E,) what is added for the item beside each query."""
+
+    def among(self, queries: Ints, start: int, stop: int) -> tuple[Ints, Ints, NDArray[np.floating[Any]]]:
+        """Positions in ``queries``, items of ``start .. stop - 1``, and what is added there."""
 
 
 class NotFiniteError(InputError):
@@ -72,6 +82,7 @@ def rank(
     *,
     top_k: int = 0,
     seen: Seen | None = None,
+    added: Added | None = None,
     query_block: int = QUERY_BLOCK,
     item_block: int = ITEM_BLOCK,
 ) -> list[Ranking]:
@@ -91,6 +102,7 @@ def rank(
         dials: settings of the popularity dial.
         top_k: also give the ids of this many highest scores a query, in the same pass.
         seen: what each query leaves out of the ranking; such a target has no rank among the others: it is infinite.
+        added: what is added to the scores of some items of each query.
         query_block: queries scored at once, and events compared at once.
         item_block: items scored at once.
 
@@ -101,7 +113,7 @@ def rank(
     width = -(-v // -(-v // min(item_block, _COUNTABLE)))
     query_block = max(min(query_block, queries), 1)
     _check(states_QD)
-    bounds = _bounds(states_QD, table, query_E, targets_E, dials, max(item_block // 8, 1))
+    bounds = _bounds(states_QD, table, query_E, targets_E, dials, added, max(item_block // 8, 1))
     sorts = device.type == "cpu" and states_QD.dtype in (torch.float32, torch.float64)
     query_Q, event_E, comparisons = comparisons_of(query_E, queries, query_block, SORTED_FROM if sorts else None)
     asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
@@ -124,6 +136,10 @@ def rank(
             scores = torch.mm(states, block.T, out=matrix(cells, len(states), len(block)))
             if first == 0:
                 _check(scores[0])  # an item that is not finite gives any state a score that is not
+            if added is not None:
+                rows, items, values = added.among(query_Q[first : first + query_block], start, start + len(block))
+                at = torch.from_numpy(rows * len(block) + items - start).to(device)
+                scores.view(-1).index_add_(0, at, torch.from_numpy(values).to(scores))
             if seen is not None:
                 for rows_N, items_N in seen.among(query_Q[first : first + query_block], start, start + len(block)):
                     at = torch.from_numpy(rows_N * len(block) + items_N - start).to(device)
@@ -159,14 +175,20 @@ def _check(numbers: Tensor) -> None:
 
 
 def _bounds(
-    states: Tensor, table: RankedItems, query_E: Ints, targets_E: Ints, dials: Dials, chunk: int
+    states: Tensor,
+    table: RankedItems,
+    query_E: Ints,
+    targets_E: Ints,
+    dials: Dials,
+    added: Added | None,
+    chunk: int,
 ) -> list[tuple[Tensor, Tensor]]:
     """(E,) twice for each beta: scores strictly between them are equal to the target's.
 
     They lie ``(1 + sqrt(D) / 2) eps |state| |item|`` on either side of it. A product's last bits depend on where in a
     matrix it is computed. Without the margin a collapsed model, whose scores are all equal, would rank its targets by
     those bits, instead of in the middle.
-    What a dial adds is rounded as it is added: ``2 eps (|score| + |added|)`` more.
+    What a dial or ``added`` adds is rounded as it is added: ``2 eps (|score| + |added|)`` more.
     """
     found = [(states.new_empty(len(query_E)), states.new_empty(len(query_E))) for _ in dials.betas]
     kind = torch.finfo(states.dtype)
@@ -177,11 +199,15 @@ def _bounds(
         own = (asking * vectors).sum(1)
         margin = torch.linalg.vector_norm(asking, dim=1) * torch.linalg.vector_norm(vectors, dim=1)
         margin = (margin * (1 + math.sqrt(states.shape[1]) / 2) * kind.eps).clamp_(min=kind.tiny)
+        if added is not None:
+            more = torch.from_numpy(added.of(query_E[part], targets_E[part])).to(own)
+            margin = torch.where(more == 0, margin, margin + 2 * kind.eps * (own.abs() + more.abs()))
+            own = own + more
         for (low_E, high_E), beta in zip(found, dials.betas, strict=True):
             middle, room = own, margin
             if beta:
-                added = beta * dials.log_p_V.to(states.device).index_select(0, targets)
-                middle, room = own + added, margin + 2 * kind.eps * (own.abs() + added.abs())
+                shift = beta * dials.log_p_V.to(states.device).index_select(0, targets)
+                middle, room = own + shift, margin + 2 * kind.eps * (own.abs() + shift.abs())
             low_E[part], high_E[part] = middle - room, middle + room
     for bound_E in (each for pair in found for each in pair):
         _check(bound_E)

@@ -13,6 +13,7 @@ from negsample.errors import InputError, guarded
 from negsample.models.gru4rec import GRU4Rec
 from negsample.models.item_table import ItemTable
 from negsample.models.sasrec import SASRec
+from negsample.models.terms import TermWeights
 from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, RunSettings, SASRecSettings, default_table
 
 _NAMES = {SASRec: "sasrec", GRU4Rec: "gru4rec"}
@@ -57,12 +58,14 @@ def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator,
         dtype=torch.bfloat16 if by_rows and settings.table_dtype == "bfloat16" else torch.float32,
         init=settings.init if isinstance(settings, SASRecSettings) else "normal",
     )
-    model: Any = _around(table, settings, items, rng).to(device)
-    return model  # type: ignore[no-any-return]
+    model: Any = _around(table, settings, items, rng)
+    if settings.terms:
+        model.terms = TermWeights(settings.terms)
+    return model.to(device)  # type: ignore[no-any-return]
 
 
 def _around(table: ItemTable, settings: ModelSettings, items: int, rng: torch.Generator) -> Any:
-    own = settings.model_dump(exclude={"backbone", "table", "table_dtype"}) | {"rng": rng, "table": table}
+    own = settings.model_dump(exclude={"backbone", "table", "table_dtype", "terms"}) | {"rng": rng, "table": table}
     if isinstance(settings, GRU4RecSettings):
         return GRU4Rec(items, **own)
     if isinstance(settings, SASRecSettings):
@@ -93,6 +96,13 @@ def register_backbone(name: str, settings: type[ModelSettings], *, replace: bool
         InputError: the name is taken or is none, or the settings are none of a backbone.
     """
     return BACKBONES.register(name, settings, replace=replace)
+
+
+def terms_of(model: object) -> TermWeights | None:
+    """The weights of the terms that a model has, or None."""
+    found = getattr(model, "terms", None)
+    assert found is None or isinstance(found, TermWeights)
+    return found
 
 
 def check_items(items: int, catalogue_size: int, what: str) -> None:

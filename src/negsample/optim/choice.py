@@ -9,12 +9,16 @@ import torch
 from torch import nn
 
 from negsample.models import Backbone
-from negsample.models.build import check_table
+from negsample.models.build import check_table, terms_of
 from negsample.models.item_table import ItemTable
+from negsample.models.terms import TermWeights
 from negsample.optim.dense import DenseAdam
 from negsample.optim.row_adagrad import RowAdagrad
 from negsample.optim.row_adam import RowAdam
 from negsample.settings import RunSettings
+
+TERMS_LR = 50
+"""Times the learning rate."""
 
 
 class Optimizer(Protocol):
@@ -28,30 +32,41 @@ class Optimizer(Protocol):
 
 
 class ModelOptimizer:
-    """One optimizer of several: those of tables of rows, and Adam for everything else."""
+    """One optimizer of several: those of tables of rows, one of ``terms``, and Adam for everything else."""
 
-    def __init__(self, tables: Sequence[RowAdam | RowAdagrad], rest: Iterable[nn.Parameter], *, lr: float) -> None:
-        self.tables, self.rest = tables, DenseAdam(rest, lr=lr)
+    def __init__(
+        self,
+        tables: Sequence[RowAdam | RowAdagrad],
+        rest: Iterable[nn.Parameter],
+        *,
+        lr: float,
+        terms: Sequence[nn.Parameter] = (),
+    ) -> None:
+        apart = {id(each) for each in terms}
+        self.tables, self.rest = tables, DenseAdam((each for each in rest if id(each) not in apart), lr=lr)
+        self.terms = DenseAdam(terms, lr=TERMS_LR * lr)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        for each in (self.rest, *self.tables):
+        for each in (self.rest, self.terms, *self.tables):
             each.zero_grad()
 
     def step(self) -> None:
         """Learn from them."""
-        for each in (self.rest, *self.tables):
+        for each in (self.rest, self.terms, *self.tables):
             each.step()
 
     def state_dict(self) -> dict[str, Any]:
         """What has been gathered so far, between two steps; the values themselves are the model's."""
-        return {"tables": [table.state_dict() for table in self.tables], "rest": self.rest.state_dict()}
+        dense = {"rest": self.rest.state_dict(), "terms": self.terms.state_dict()}
+        return {"tables": [table.state_dict() for table in self.tables]} | dense
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state``, of an optimizer of the same models by the same settings."""
         for table, saved in zip(self.tables, state["tables"], strict=True):
             table.load_state_dict(saved)
         self.rest.load_state_dict(state["rest"])
+        self.terms.load_state_dict(state["terms"])
 
     def apply_deferred(self) -> None:
         """Bring every row up to date, so that the tables can be read as a whole."""
@@ -67,7 +82,7 @@ def optimizer_for(
     Raises:
         ValueError: ``settings`` are of another table.
     """
-    return optimizer_of([model.table], model.parameters(), settings, [rounding_rng])
+    return optimizer_of([model.table], model.parameters(), settings, [rounding_rng], terms_of(model))
 
 
 def optimizer_of(
@@ -75,8 +90,11 @@ def optimizer_of(
     parameters: Iterable[nn.Parameter],
     settings: RunSettings,
     rounding_rngs: Sequence[torch.Generator | None],
+    terms: TermWeights | None = None,
 ) -> ModelOptimizer:
     """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them.
+
+    Weights of ``terms`` learn ``TERMS_LR`` times as fast: they are few, and what they weigh is of the order of 1.
 
     Raises:
         ValueError: ``settings`` are of another table.
@@ -88,7 +106,8 @@ def optimizer_of(
     of_tables = [
         row_wise(table, lr=lr, rng=rng) for table, rng in zip(tables, rounding_rngs, strict=True) if table.by_rows
     ]
-    return ModelOptimizer(of_tables, parameters, lr=settings.training.learning_rate)
+    weights = [] if terms is None else list(terms.parameters())
+    return ModelOptimizer(of_tables, parameters, lr=settings.training.learning_rate, terms=weights)
 
 
 def release(model: Backbone) -> None:

@@ -81,6 +81,12 @@ class TrainingSettings(Settings):
         description="days after which a target counts half in the loss: 2^(-age / half-life), divided by its mean over "
         "an epoch; None: all count the same",
     )
+    own_items: Literal["sampled", "exact"] | None = Field(
+        None,
+        description="how the user's own items are negatives: as others are (sampled), or every one of them before the "
+        "target, in place of those that were drawn (exact; for methods that estimate a softmax over all items); None: "
+        "exact for these methods with terms=repeats",
+    )
     table_optimizer: Literal["adam", "adagrad"] = Field(
         "adam", description="optimizer of the item table with table=rows; adagrad: row-wise Adagrad"
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from negsample.plugins import Registry
 from negsample.settings.base import Settings
@@ -31,6 +31,22 @@ class ModelSettings(Settings):
     table_dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="type in which item embeddings are stored"
     )
+    terms: tuple[Literal["popularity", "recency", "repeats"], ...] = Field(
+        (),
+        description="what is known at the time of a target and added to scores with learned weights: popularity of all "
+        "time, recency (popularity lately), repeats (the user's own items); names with commas",
+    )
+
+    @field_validator("terms", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        """Text with commas is one too."""
+        return tuple(each for each in value.split(",") if each) if isinstance(value, str) else value
+
+    @field_validator("terms", mode="after")
+    @classmethod
+    def _in_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(value)))
 
 
 class SASRecSettings(ModelSettings):

@@ -123,6 +123,8 @@ def _check_together(settings: RunSettings, fields: dict[str, FieldInfo]) -> None
         raise InputError(f"setting horizon={training.horizon:g} is for targets=horizon; set that too, or leave it out")
     if training.oversampling_factor is not None and training.targets == "horizon":
         raise InputError("setting targets=horizon has other cuts each epoch, so oversampling_factor must be left out")
+    if training.padding == "count" and (model.terms or training.own_items == "exact"):
+        raise InputError("setting padding=count knows no terms and no exact own_items; leave one out")
     of_rows = {
         "table_optimizer": training.table_optimizer,
         "table_learning_rate": training.table_learning_rate,

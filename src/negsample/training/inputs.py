@@ -15,6 +15,7 @@ from negsample.samplers import Negatives, Sampler
 from negsample.samplers.exclusion import excludes, split_keys
 from negsample.settings import RunSettings
 from negsample.training.score import MIB
+from negsample.training.terms import StepTerms
 
 
 class StepOptions(NamedTuple):
@@ -37,7 +38,8 @@ class StepOptions(NamedTuple):
 
 
 class StepInputs(NamedTuple):
-    """What a step of one model computes with. ``miner_rng``: for what the miner draws."""
+    """What a step of one model computes with. ``miner_rng``: for what the miner draws; ``terms``: what is known at the
+    times of the targets, None: nothing is asked for."""
 
     model: Backbone
     method: Method
@@ -46,12 +48,14 @@ class StepInputs(NamedTuple):
     miner_rng: torch.Generator
     dropout_rng: torch.Generator
     options: StepOptions = StepOptions()
+    terms: StepTerms | None = None
 
     def part(self, first: int, last: int) -> StepInputs:
         """Sequences ``first .. last - 1`` alone."""
         negatives, here = self.negatives, self.batch.span(first, last)
         return self._replace(
             batch=self.batch.part(first, last),
+            terms=self.terms and self.terms.part(first, last, here),
             negatives=negatives._replace(
                 ids=self.rows_of(negatives.ids, first, last),
                 log_q=None if negatives.log_q is None else self.rows_of(negatives.log_q, first, last),

@@ -13,10 +13,10 @@ import torch
 from negsample.batches.epochs import batches_again, batches_of, prefetched
 from negsample.batches.packed import Batch
 from negsample.data.dataset import Dataset
-from negsample.errors import guarded
+from negsample.errors import InputError, guarded
 from negsample.methods import Method
 from negsample.models import Backbone, Together
-from negsample.models.build import check_items, check_model
+from negsample.models.build import check_items, check_model, terms_of
 from negsample.optim import ModelOptimizer, optimizer_of, release
 from negsample.settings import RunSettings
 from negsample.training.checkpoint import Checkpoint, State
@@ -25,6 +25,7 @@ from negsample.training.inputs import StepInputs, StepOptions, propose, step_opt
 from negsample.training.replay import Replay, laid_together
 from negsample.training.state import Epoch, Fitted, TrainingState
 from negsample.training.step import step_of
+from negsample.training.terms import StepTerms, TermKnowledge, knowledge_for
 
 
 @guarded
@@ -88,14 +89,22 @@ def _fit(
     together = None if len(models) == 1 else Together(models)
     parameters = models[0].parameters() if together is None else together.parameters()
     rounding_rngs = [training.rounding_rng for training in trainings]
-    optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding_rngs)
+    terms = terms_of(models[0])
+    if together is not None and terms is not None:
+        raise InputError("terms: several seeds cannot be trained together with them; leave --together out")
+    optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding_rngs, terms)
+    knowledge = [knowledge_for(each.model, each.method, data, settings, each.device) for each in trainings]
     options = step_options(settings, len(models))
     last = _resume(trainings, optimizer, checkpoint)
     epochs = max(training.epochs(settings) for training in trainings)
     for epoch in range(last.epoch + 1, epochs + 1):
         began = time.perf_counter()
         losses = EpochLosses(trainings, epoch)
-        for drawn in zip(*(_epoch(training, data, settings, epoch, options) for training in trainings), strict=True):
+        batches = (
+            _epoch(training, data, settings, epoch, options, known)
+            for training, known in zip(trainings, knowledge, strict=True)
+        )
+        for drawn in zip(*batches, strict=True):
             loss_S = step_of(drawn, optimizer, together)
             losses.add(loss_S, [each.batch.users_B for each in drawn])
         means = losses.means()
@@ -131,7 +140,12 @@ def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, check
 
 
 def _epoch(
-    training: TrainingState, data: Dataset, settings: RunSettings, epoch: int, options: StepOptions
+    training: TrainingState,
+    data: Dataset,
+    settings: RunSettings,
+    epoch: int,
+    options: StepOptions,
+    knowledge: TermKnowledge | None,
 ) -> Iterator[StepInputs]:
     """The steps of an epoch, with new batches and negatives, or, once there are enough of them, some that were kept.
 
@@ -141,11 +155,16 @@ def _epoch(
     factor, device, replay = settings.training.oversampling_factor, training.device, training.replay
     exclude, parts = training.method.exclude, (training.model, training.method)
     rngs = (training.negatives_rng, training.dropout_rng)
+
+    def of_batch(batch: Batch) -> StepTerms | None:
+        return None if knowledge is None else knowledge.of(batch)
+
     if factor is not None and epoch > factor:
         picks = torch.randint(len(replay), (len(replay) // factor,), generator=training.order_rng).tolist()
         again = batches_again(data, settings, exclude, (replay[pick].ends_B for pick in picks))
         for batch, pick in zip(_ready(again, device), picks, strict=True):
-            yield StepInputs(*parts, batch.to(device), replay[pick].drawn(), *rngs, options)
+            there = batch.to(device)
+            yield StepInputs(*parts, there, replay[pick].drawn(), *rngs, options, of_batch(there))
         return
     first = len(replay)
     for batch in _ready(batches_of(data, settings, exclude, rng=training.order_rng), device):
@@ -153,7 +172,7 @@ def _epoch(
         negatives = propose(training.method, there, rng=training.negatives_rng)
         if factor is not None:
             replay.append(Replay.of(batch, negatives))
-        yield StepInputs(*parts, there, negatives, *rngs, options)
+        yield StepInputs(*parts, there, negatives, *rngs, options, of_batch(there))
     if factor is not None:
         replay[first:] = laid_together(replay[first:])
 

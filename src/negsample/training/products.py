@@ -21,11 +21,18 @@ LOWEST = -1e30  # of a masked score that must be finite
 _MAX_WASTE = 0.7  # a bucket holds sequences at least this long, relative to its longest
 
 
-def logsumexp_by_chunk(states_TD: Tensor, vectors_KD: Tensor, masked: Callable[[int], Tensor | None]) -> Tensor:
-    """(T,) logsumexp over all vectors, chunk by chunk; ``masked``: what to leave out of the chunk of this number."""
+def logsumexp_by_chunk(
+    states_TD: Tensor,
+    vectors_KD: Tensor,
+    masked: Callable[[int], Tensor | None],
+    added: Callable[[int], Tensor | float] = lambda chunk: 0.0,
+) -> Tensor:
+    """(T,) logsumexp over all vectors, chunk by chunk; ``masked``: what to leave out of the chunk of this number;
+    ``added``: to its products."""
 
     def of_chunk(states_TD: Tensor, vectors_KD: Tensor, chunk: int) -> Tensor:
-        scores, left_out = states_TD @ vectors_KD.T, masked(chunk)
+        scores, left_out, more = states_TD @ vectors_KD.T, masked(chunk), added(chunk)
+        scores = scores + more if isinstance(more, Tensor) else scores
         # Finite where all is masked, so that the gradient there is 0 and not undefined.
         return torch.logsumexp(scores if left_out is None else scores.masked_fill_(left_out, LOWEST), 1)
 

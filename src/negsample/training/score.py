@@ -20,6 +20,7 @@ from negsample.training.products import (
     per_sequence_products,
     products_of_rows,
 )
+from negsample.training.terms import StepTerms
 
 MIB = 1 << 20
 BYTES_A_SCORE = 20
@@ -34,10 +35,12 @@ def score(
     *,
     needs: Needs = frozenset(),
     merged: bool = False,
+    terms: StepTerms | None = None,
 ) -> Scored:
     """Targets and negatives scored, with what a miner ``needs``; see :func:`score_negatives`.
 
-    ``merged``: the negatives are shared, and scored into one column; see :func:`merge_negatives`.
+    ``merged``: the negatives are shared, and scored into one column; see :func:`merge_negatives`. ``terms``: what is
+    known at the times of the targets is added.
 
     Raises:
         ValueError: the miner needs ``log_q``, and ``negatives`` have none.
@@ -46,11 +49,14 @@ def score(
     if "log_q" in needs and log_q is None:
         raise ValueError("the miner needs log_q, which draw() leaves out; take the negatives of sample()")
     pos_T = score_targets(states_TD, targets_TD)
+    if terms is not None:
+        pos_T = pos_T + terms.of_targets()
     if merged:
-        return Scored(pos_T, merge_negatives(states_TD, looked_up(vectors), negatives, batch))
+        return Scored(pos_T, merge_negatives(states_TD, looked_up(vectors), negatives, batch, terms))
+    neg_TK = score_negatives(states_TD, vectors, negatives, batch)
     return Scored(
         pos_T,
-        score_negatives(states_TD, vectors, negatives, batch),
+        neg_TK if terms is None else neg_TK + terms.of_negatives(negatives.ids, batch.sequences),
         None if log_q is None else _per_position(log_q, batch),
         negatives.pos_log_q_T,
         _per_position(negatives.ids, batch) if "ids" in needs else None,
@@ -102,7 +108,9 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, negatives: Negati
     return scores
 
 
-def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, negatives: Negatives, batch: Batch) -> Tensor:
+def merge_negatives(
+    states_TD: Tensor, vectors_KD: Tensor, negatives: Negatives, batch: Batch, terms: StepTerms | None = None
+) -> Tensor:
     """(T, 1) ``log sum_j exp(s_j)`` over shared negatives, a single one that stands for all; ``-inf`` where none is.
 
     Never holds more than T x ``MERGED`` scores: they are computed chunk by chunk, and again for the gradient. What
@@ -113,9 +121,19 @@ def merge_negatives(states_TD: Tensor, vectors_KD: Tensor, negatives: Negatives,
 
     def masked(chunk: int) -> Tensor:
         here = slice(chunk * products.MERGED, (chunk + 1) * products.MERGED)
-        return _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
+        collides = _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
+        if terms is None or not terms.exact:
+            return collides
+        _, targets, columns = terms.hits(ids_K[here], batch.sequences)
+        collides = collides.expand(len(states_TD), -1).clone()
+        collides[targets, columns] = True
+        return collides
 
-    merged_T1 = logsumexp_by_chunk(states_TD, vectors_KD, masked).unsqueeze(1)
+    def added(chunk: int) -> Tensor | float:
+        ids = ids_K[chunk * products.MERGED : (chunk + 1) * products.MERGED]
+        return 0.0 if terms is None else terms.of_negatives(ids, batch.sequences)
+
+    merged_T1 = logsumexp_by_chunk(states_TD, vectors_KD, masked, added).unsqueeze(1)
     return merged_T1.masked_fill(merged_T1 < LOWEST / 2, -math.inf)
 
 

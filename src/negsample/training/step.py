@@ -18,12 +18,13 @@ from negsample.losses import of_parts
 from negsample.methods import Method
 from negsample.miners import Scored
 from negsample.models import Backbone, SASRec, Together
-from negsample.models.build import check_items
+from negsample.models.build import check_items, terms_of
 from negsample.models.item_table import Rows, looked_up
 from negsample.optim import Optimizer
 from negsample.samplers import Negatives
 from negsample.training.inputs import StepInputs, StepOptions, propose
 from negsample.training.score import score
+from negsample.training.terms import StepTerms, temperature_of
 from negsample.training.vectors import Vectors, cuts, look_up
 
 PLAIN = StepOptions()
@@ -39,6 +40,7 @@ def step(
     dropout_rng: torch.Generator,
     negatives: Negatives | None = None,
     options: StepOptions = PLAIN,
+    terms: StepTerms | None = None,
 ) -> Tensor:
     """One update of ``model``. Returns the loss, detached.
 
@@ -51,15 +53,19 @@ def step(
         dropout_rng: likewise.
         negatives: those of an earlier :func:`~negsample.training.inputs.propose` for this batch, instead of new ones.
         options: memory, precision, and whether padding counts.
+        terms: what is known at the times of the targets, by :meth:`~negsample.training.terms.TermKnowledge.of`; for a
+            model with terms, and for exact own items.
 
     Raises:
         InputError: the scores would take more memory than they may, and the method's miner needs the batch as a whole;
             or padding cannot be counted for this method and model.
-        ValueError: the batch is of another catalogue than the model.
+        ValueError: the batch is of another catalogue than the model, or the model has terms and none are given.
     """
     check_items(model.table.items, batch.catalogue_size, "the batch")
+    if terms is None and terms_of(model) is not None:
+        raise ValueError("the model has terms, so a step needs what is known about its batch; see TermKnowledge.of")
     negatives = negatives or propose(method, batch, rng=negatives_rng)
-    given = StepInputs(model, method, batch, negatives, negatives_rng, dropout_rng, options)
+    given = StepInputs(model, method, batch, negatives, negatives_rng, dropout_rng, options, terms)
     return step_of([given], optimizer)[0]
 
 
@@ -126,8 +132,22 @@ def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
     """The scores of targets and negatives, as the miner leaves them."""
     method, negatives, targets_TD = given.method, given.negatives, looked_up(vectors.targets)
     held, needs = _frozen_at_end(vectors.negatives, negatives.frozen), method.miner.needs
-    scored = score(states_TD, targets_TD, held, negatives, given.batch, needs=needs, merged=method.merged)
-    return method.miner(scored, rng=given.miner_rng)
+    scored = score(
+        states_TD, targets_TD, held, negatives, given.batch, needs=needs, merged=method.merged, terms=given.terms
+    )
+    selected = method.miner(scored, rng=given.miner_rng)
+    if given.terms is None or not given.terms.exact:
+        return selected
+    return selected._replace(neg_TK=_with_own(given, given.terms, vectors, states_TD, selected.neg_TK))
+
+
+def _with_own(given: StepInputs, terms: StepTerms, vectors: Vectors, states_TD: Tensor, neg_TK: Tensor) -> Tensor:
+    """The negatives without those that are the user's own, and one more that stands for all of the user's own."""
+    if not given.method.merged:
+        _, targets, columns = terms.hits(given.negatives.ids, given.batch.sequences)
+        neg_TK = neg_TK.index_put((targets, columns), neg_TK.new_tensor(-math.inf))
+    own_T1 = terms.own_column(states_TD, looked_up(vectors.own), temperature_of(given.method.miner))
+    return torch.cat([neg_TK, own_T1], 1)
 
 
 def _padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tensor, padded_to: int) -> Scored:

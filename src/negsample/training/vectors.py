@@ -20,7 +20,8 @@ _MANY = 1 << 20  # numbers in the vectors of negatives: more are not looked up a
 
 
 class Vectors(NamedTuple):
-    """The vectors of a batch's inputs, of its targets and of its negatives, the last two perhaps not looked up yet.
+    """The vectors of a batch's inputs, of its targets, of its negatives and of the users' own items, where exact ones
+    are asked for (M, D); all but the first perhaps not looked up yet.
 
     ``parts``: in how many parts they are to be scored; None: all at once.
     """
@@ -28,6 +29,7 @@ class Vectors(NamedTuple):
     inputs_TD: Tensor
     targets: Tensor | Rows
     negatives: Tensor | Rows
+    own: Tensor | Rows
     parts: int | None = None
 
     def part(self, given: StepInputs, first: int, last: int) -> Vectors:
@@ -37,7 +39,7 @@ class Vectors(NamedTuple):
         inputs, here = given.batch.inputs.span(first, last), given.batch.span(first, last)
         (matrix_ND, targets_T), (_, negatives) = self.targets, self.negatives
         targets, ids = Rows(matrix_ND, targets_T[here]), Rows(matrix_ND, given.rows_of(negatives, first, last))
-        return Vectors(self.inputs_TD[inputs], targets, ids)
+        return Vectors(self.inputs_TD[inputs], targets, ids, self.own)
 
 
 def look_up(given: StepInputs) -> Vectors:
@@ -48,19 +50,21 @@ def look_up(given: StepInputs) -> Vectors:
             positions without an item cannot be counted for this method and model.
     """
     table, batch, ids = given.model.table, given.batch, given.negatives.ids
-    asked = (batch.inputs.items_T, batch.targets_T, ids)
+    own_M = given.terms.ids_M if given.terms is not None and given.terms.exact else batch.targets_T[:0]
+    asked = (batch.inputs.items_T, batch.targets_T, ids, own_M)
     parts = _parts(given)
     if parts is not None:  # one row of each item; targets and negatives only say which
         distinct, positions = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
         (rows_ND,) = table.lookup(distinct)
-        inputs, targets, negatives = apart(positions, asked)
-        return Vectors(rows_ND.index_select(0, inputs), Rows(rows_ND, targets), Rows(rows_ND, negatives), parts)
+        inputs, *others = apart(positions, asked)
+        targets, negatives, own_rows = (Rows(rows_ND, each) for each in others)
+        return Vectors(rows_ND.index_select(0, inputs), targets, negatives, own_rows, parts)
     if of_positions(ids, batch) and ids.numel() * table.weight.shape[1] > _MANY:
-        known, of_each = table.rows(torch.cat(asked[:2]), ids)
-        inputs_TD, targets_TD = torch.split(known.vectors(), [len(each) for each in asked[:2]])
-        return Vectors(inputs_TD, targets_TD, of_each)
-    inputs_TD, targets_TD, all_negatives = table.lookup(*asked)
-    return Vectors(inputs_TD, targets_TD, all_negatives)
+        known, of_each = table.rows(torch.cat([*asked[:2], own_M]), ids)
+        inputs_TD, targets_TD, own = torch.split(known.vectors(), [len(each) for each in (*asked[:2], own_M)])
+        return Vectors(inputs_TD, targets_TD, of_each, own)
+    inputs_TD, targets_TD, all_negatives, own = table.lookup(*asked)
+    return Vectors(inputs_TD, targets_TD, all_negatives, own)
 
 
 def _parts(given: StepInputs) -> int | None:

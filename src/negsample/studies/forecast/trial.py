@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from negsample.batches.epochs import batches_of
+from negsample.batches.packed import Batch
 from negsample.evaluation.evaluate import encode
 from negsample.evaluation.queries import Queries, queries
 from negsample.evaluation.ranks import rank
@@ -30,6 +30,7 @@ from negsample.settings import RunSettings
 from negsample.studies.forecast.needs import needs_of, positions_of, table_bytes
 from negsample.training.inputs import step_options
 from negsample.training.step import step
+from negsample.training.terms import knowledge_for
 
 _ITEMS = 1 << 16  # of the table that is tried instead of a larger one: its rows cost a step about the same
 _QUERIES = 256  # ranked at most
@@ -129,12 +130,25 @@ def _steps(job: Job, method: Method, model: Backbone, optimizer: Optimizer, devi
     """Seconds of each of some steps but the first, which allocates; of that, where it is the only one."""
     settings, seed = job.settings, job.seed
     negatives_rng, dropout_rng = generator(seed, "negatives", device), generator(seed, "dropout", device)
-    until = None
+    until, knowledge = None, knowledge_for(model, method, job.data, settings, device)
     epoch = batches_of(job.data, settings, method.exclude, rng=generator(seed, "order"))
     batches = [batch.to(device) for batch in islice(epoch, 1 + _STEPS)]
     for number, batch in enumerate(batches):
-        once = partial(step, model, method, batch, optimizer, negatives_rng=negatives_rng, dropout_rng=dropout_rng)
-        seconds = _seconds(partial(once, options=step_options(settings)), device)
+
+        def once(batch: Batch = batch) -> None:
+            terms = None if knowledge is None else knowledge.of(batch)
+            step(
+                model,
+                method,
+                batch,
+                optimizer,
+                negatives_rng=negatives_rng,
+                dropout_rng=dropout_rng,
+                options=step_options(settings),
+                terms=terms,
+            )
+
+        seconds = _seconds(once, device)
         until = until or time.perf_counter() + _PATIENCE
         if number or len(batches) == 1:
             yield seconds

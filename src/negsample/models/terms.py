@@ -1,0 +1,76 @@
+"""Learned weights of what is known at a time: numbers that are added to the scores of a model's states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+Term = Literal["popularity", "recency", "repeats"]
+TERMS: tuple[Term, ...] = get_args(Term)
+_MINUTE = 60 * 10**6  # microseconds
+_HOUR, _DAY = 60 * _MINUTE, 24 * 60 * _MINUTE
+HALF_LIVES = tuple(_HOUR * 8**k for k in range(5))
+"""Microseconds: an hour, 8 hours, 2.7 days, 3 weeks, half a year; the same for every log, so that nothing is fitted."""
+COLUMNS: dict[Term, slice] = {"popularity": slice(0, 1), "recency": slice(1, 2 + len(HALF_LIVES))}
+"""Of the features of an item at a time: log of V times its share of all time; the same by each half-life; and 1 for an
+item that nobody has had yet."""
+FEATURES = 2 + len(HALF_LIVES)
+COUNTS = (2, 3, 5, 9, 17)
+"""How often the user had an item: from each on another weight."""
+SINCE = tuple(
+    each
+    for each in (
+        10 * _MINUTE, _HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY, 60 * _DAY, 120 * _DAY,
+        365 * _DAY,
+    )
+)  # fmt: skip
+"""How long ago the last time was, microseconds: from each on another weight."""
+LENGTHS = (5, 10, 25, 60, 150)
+"""Events of the user's history: from each on another weight, for all of the user's own items."""
+OWN = 1 + sum(len(each) + 1 for each in (COUNTS, SINCE, LENGTHS))
+"""Weights of an own item: one for all, and by how often, how long ago, and the length of the history."""
+
+
+class TermWeights(nn.Module):
+    """The weights of some :data:`TERMS`, 0 at first.
+
+    Args:
+        names: which terms.
+    """
+
+    def __init__(self, names: Sequence[Term]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        chosen = torch.zeros(FEATURES)
+        for name in self.names:
+            if name in COLUMNS:
+                chosen[COLUMNS[name]] = 1
+        self.register_buffer("chosen_F", chosen, persistent=False)
+        self.items_F = nn.Parameter(torch.zeros(FEATURES)) if chosen.any() else None
+        self.own_W = nn.Parameter(torch.zeros(OWN)) if "repeats" in self.names else None
+
+    chosen_F: Tensor
+
+    def of_items(self, features: Tensor) -> Tensor:
+        """(...) what is added for items of these (..., F) features."""
+        assert self.items_F is not None
+        return features @ (self.items_F * self.chosen_F)
+
+    def of_own(self, bins_EN: Tensor) -> Tensor:
+        """(E,) what is added for a user's own items, by the places of their weights, see :func:`own_bins`."""
+        assert self.own_W is not None
+        return self.own_W.index_select(0, bins_EN.reshape(-1)).view(bins_EN.shape).sum(1)
+
+
+def own_bins(count_E: Tensor, since_E: Tensor, length_E: Tensor) -> Tensor:
+    """(E, 4) places among the weights of an own item, of items had ``count_E`` times, the last one ``since_E``
+    microseconds ago, by users with ``length_E`` events."""
+    places, start = [torch.zeros_like(count_E)], 1
+    for values, edges in ((count_E, COUNTS), (since_E, SINCE), (length_E, LENGTHS)):
+        bins = torch.bucketize(values, torch.tensor(edges, device=values.device), right=True)
+        places.append(bins + start)
+        start += len(edges) + 1
+    return torch.stack(places, 1)

@@ -1,0 +1,249 @@
+"""What is known at the time of each target of a batch, and what it adds to the scores of a step."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negsample.batches.packed import Batch, upload
+from negsample.data.dataset import Dataset
+from negsample.data.own import own_before
+from negsample.errors import InputError
+from negsample.losses import corrected_log_q, sampled_softmax
+from negsample.methods import Method
+from negsample.miners import Chain, Miner, Temperature
+from negsample.models import Backbone
+from negsample.models.build import terms_of
+from negsample.models.terms import TermWeights, own_bins
+from negsample.scoring.lately import lately_of_train
+from negsample.settings import RunSettings
+
+
+class StepTerms(NamedTuple):
+    """Of a batch's targets and of R rows of them: targets of one state, predicted as of one time.
+
+    Attributes:
+        weights: what is known is weighed by; None: only exact own items are asked for.
+        features_NF: of all items as of all cuts, see :class:`~negsample.scoring.lately.Lately`; None: no term has any.
+        width: V + 1.
+        row_T: the row of each target, ascending.
+        targets_T: the batch's.
+        sequence_R: of each row.
+        cut_R: the latest cut at or before its time.
+        row_E, item_E: the items that each row's user had before its time, by row, then by item; empty where nothing
+            asks for them.
+        bins_EN: the places of their weights; see :func:`~negsample.models.terms.own_bins`.
+        ids_M, at_E: the distinct ones of ``item_E``, and where each of them is there.
+        exact: own items are negatives each with its score, and drawn ones are left out.
+    """
+
+    weights: TermWeights | None
+    features_NF: Tensor | None
+    width: int
+    row_T: Tensor
+    targets_T: Tensor
+    sequence_R: Tensor
+    cut_R: Tensor
+    row_E: Tensor
+    item_E: Tensor
+    bins_EN: Tensor
+    ids_M: Tensor
+    at_E: Tensor
+    exact: bool
+
+    def part(self, first: int, last: int, targets: slice) -> StepTerms:
+        """Those of sequences ``first .. last - 1``, whose targets are ``targets``."""
+        low, high = torch.searchsorted(self.sequence_R, self.sequence_R.new_tensor([first, last])).tolist()
+        begin, end = torch.searchsorted(self.row_E, self.row_E.new_tensor([low, high])).tolist()
+        return self._replace(
+            row_T=self.row_T[targets] - low,
+            targets_T=self.targets_T[targets],
+            sequence_R=self.sequence_R[low:high] - first,
+            cut_R=self.cut_R[low:high],
+            row_E=self.row_E[begin:end] - low,
+            item_E=self.item_E[begin:end],
+            bins_EN=self.bins_EN[begin:end],
+            at_E=self.at_E[begin:end],
+        )
+
+    def of_targets(self) -> Tensor | float:
+        """(T,) what is added to the targets' scores."""
+        added: Tensor | float = 0.0
+        if self.features_NF is not None:
+            added = self._of_items(self.cut_R[self.row_T] * self.width + self.targets_T)
+        if self._own_weights is None or not len(self.row_E):
+            return added
+        keys_E, keys_T = self.row_E * self.width + self.item_E, self.row_T * self.width + self.targets_T
+        at_T = torch.searchsorted(keys_E, keys_T).clamp_(max=len(keys_E) - 1)
+        return added + self._own_weights.of_own(self.bins_EN)[at_T] * (keys_E[at_T] == keys_T)
+
+    def of_negatives(self, ids: Tensor, sequences: int) -> Tensor | float:
+        """(T, K) what is added to the scores of these ids, shared (K,), per sequence (B, K) or per target (T, K)."""
+        added: Tensor | float = 0.0
+        if self.features_NF is not None:
+            if ids.dim() == 1:
+                cuts, of_row = torch.unique(self.cut_R, return_inverse=True)
+                added = self._of_items(cuts[:, None] * self.width + ids).index_select(0, of_row[self.row_T])
+            elif len(ids) == sequences:
+                of_rows = self._of_items(self.cut_R[:, None] * self.width + ids[self.sequence_R])
+                added = of_rows.index_select(0, self.row_T)
+            else:
+                added = self._of_items(self.cut_R[self.row_T][:, None] * self.width + ids)
+        if self._own_weights is None or self.exact:
+            return added
+        at_H, target_H, column_H = self.hits(ids, sequences)
+        own_H = self._own_weights.of_own(self.bins_EN)[at_H]
+        shape = (len(self.row_T), ids.shape[-1])
+        flat = torch.zeros(shape[0] * shape[1], device=ids.device).index_add(0, target_H * shape[1] + column_H, own_H)
+        return added + flat.view(shape)
+
+    def hits(self, ids: Tensor, sequences: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Where an id is the user's own at a target: the place among E, the target, and the column among K."""
+        if ids.dim() == 2 and len(ids) != sequences:
+            at, of_target = self.spread(self.row_E)
+            keys, asked = torch.arange(len(ids), device=ids.device)[:, None] * self.width + ids, of_target * self.width
+            found, columns = _found(keys, asked + self.item_E[at])
+            return at[found], of_target[found], columns
+        if ids.dim() == 1:
+            found, columns = _found(ids, self.item_E)
+        else:
+            keys = torch.arange(sequences, device=ids.device)[:, None] * self.width + ids
+            found, columns = _found(keys, self.sequence_R[self.row_E] * self.width + self.item_E)
+        which, of_target = self.spread(self.row_E[found])
+        return found[which], of_target, columns[which]
+
+    def spread(self, row_H: Tensor) -> tuple[Tensor, Tensor]:
+        """Each of H things of a row once for each target of the row: its place among H, and the target."""
+        counts_R = torch.bincount(self.row_T, minlength=len(self.cut_R))
+        starts_R, counts_H = counts_R.cumsum(0) - counts_R, counts_R[row_H]
+        at = torch.repeat_interleave(counts_H)
+        within = torch.arange(len(at), device=at.device) - (counts_H.cumsum(0) - counts_H)[at]
+        return at, starts_R[row_H][at] + within
+
+    def own_column(self, states_TD: Tensor, own_MD: Tensor, temperature: float) -> Tensor:
+        """(T, 1) logsumexp of the scores of the user's own items but the target; ``-inf`` where there is none."""
+        counts_R = torch.bincount(self.row_T, minlength=len(self.cut_R))
+        first_R = counts_R.cumsum(0) - counts_R
+        score_E = (states_TD[first_R[self.row_E]] * own_MD[self.at_E]).sum(1)
+        if self.features_NF is not None:
+            score_E = score_E + self._of_items(self.cut_R[self.row_E] * self.width + self.item_E)
+        if self._own_weights is not None:
+            score_E = score_E + self._own_weights.of_own(self.bins_EN)
+        at, of_target = self.spread(self.row_E)
+        other = self.item_E[at] != self.targets_T[of_target]
+        return _logsumexp_of(score_E[at[other]] / temperature, of_target[other], len(self.row_T)).unsqueeze(1)
+
+    @property
+    def _own_weights(self) -> TermWeights | None:
+        return self.weights if self.weights is not None and self.weights.own_W is not None else None
+
+    def _of_items(self, at: Tensor) -> Tensor:
+        assert self.features_NF is not None
+        assert self.weights is not None
+        return self.weights.of_items(self.features_NF.index_select(0, at.reshape(-1))).view(at.shape)
+
+
+def _found(keys: Tensor, asked_E: Tensor) -> tuple[Tensor, Tensor]:
+    """Each occurrence of ``asked_E`` among ``keys``, (K,) or (N, K): its place among E, and the column."""
+    flat, order = keys.reshape(-1).sort(stable=True)
+    low, high = (torch.searchsorted(flat, asked_E, right=right) for right in (False, True))
+    at = torch.repeat_interleave(high - low)
+    within = torch.arange(len(at), device=at.device) - ((high - low).cumsum(0) - (high - low))[at]
+    return at, order[low[at] + within] % keys.shape[-1]
+
+
+def _logsumexp_of(values_N: Tensor, of_N: Tensor, groups: int) -> Tensor:
+    """(G,) logsumexp of the values of each group; ``-inf``, without gradient, of one that has none."""
+    top_G = values_N.new_full((groups,), -math.inf).scatter_reduce(0, of_N, values_N.detach(), "amax")
+    empty_G = top_G == -math.inf
+    sums_G = values_N.new_zeros(groups).index_add(0, of_N, (values_N - top_G[of_N]).exp())
+    return (torch.where(empty_G, 1, sums_G).log() + top_G.masked_fill(empty_G, 0)).masked_fill(empty_G, -math.inf)
+
+
+class TermKnowledge:
+    """What :class:`StepTerms` are made from: what is known of a dataset at the times of its train events."""
+
+    def __init__(self, weights: TermWeights | None, data: Dataset, exact: bool, device: torch.device) -> None:
+        self.weights, self.exact, self._data = weights, exact, data
+        self._own = exact or (weights is not None and weights.own_W is not None)
+        self._lately = None
+        if weights is not None and weights.items_F is not None:
+            train = int(np.asarray(data.train_counts).sum())
+            self._lately = lately_of_train(data.known, train)
+            self._features_NF = self._lately.features_NF.to(device)
+
+    def of(self, batch: Batch) -> StepTerms:
+        """What is known about the targets of ``batch``, of this dataset."""
+        if batch.as_of_T is None:
+            raise InputError("terms and exact own_items need the time of each target, which this batch does not have")
+        as_of_T, device = batch.as_of_T, batch.device
+        state_T = torch.arange(len(as_of_T), device=device)
+        state_T = state_T if batch.predicted is None else batch.predicted.states_T
+        begins = torch.ones(len(as_of_T), dtype=torch.bool, device=device)
+        begins[1:] = (state_T[1:] != state_T[:-1]) | (as_of_T[1:] != as_of_T[:-1])
+        as_of_R, sequence_R = as_of_T[begins], batch.target_rows[begins]
+        lately = self._lately
+        none = as_of_R[:0]
+        own = (none, none, none[:, None].expand(-1, 4), none, none)
+        if self._own:
+            own = self._own_of(batch.users_B[sequence_R].cpu().numpy(), as_of_R.cpu().numpy(), device)
+        return StepTerms(
+            self.weights,
+            None if lately is None else self._features_NF,
+            self._data.catalogue_size + 1,
+            begins.cumsum(0) - 1,
+            batch.targets_T,
+            sequence_R,
+            none.new_zeros(len(as_of_R)) if lately is None else lately.cuts_of(as_of_R),
+            *own,
+            self.exact,
+        )
+
+    def _own_of(
+        self, users_R: np.ndarray, times_R: np.ndarray, device: torch.device
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        data = self._data
+        until_R = data.first_event_at(users_R, times_R)
+        found = own_before(
+            data.items, data.times, data.offsets, data.repeats, users_R, until_R, times_R, data.catalogue_size + 1
+        )
+        to = partial(upload, device=device)
+        row_E, item_E, count_E, since_E, length_R = (to(torch.from_numpy(np.ascontiguousarray(each))) for each in found)
+        ids_M, at_E = torch.unique(item_E, return_inverse=True)
+        return row_E, item_E, own_bins(count_E, since_E, length_R[row_E]), ids_M, at_E
+
+
+def knowledge_for(
+    model: Backbone, method: Method, data: Dataset, settings: RunSettings, device: torch.device
+) -> TermKnowledge | None:
+    """What a training of ``model`` by ``method`` needs to know about the times of its targets; None: nothing.
+
+    Raises:
+        InputError: exact own items are asked for, and the method estimates no softmax over all items.
+    """
+    weights = terms_of(model)
+    able, asked = estimates_softmax(method), settings.training.own_items
+    if asked == "exact" and not able:
+        raise InputError(
+            "own_items=exact is for methods that estimate a softmax over all items (with the log-q correction, or "
+            "full-ce), and this method does not; leave it out"
+        )
+    exact = able and (asked == "exact" or (asked is None and weights is not None and weights.own_W is not None))
+    return TermKnowledge(weights, data, exact, device) if exact or weights is not None else None
+
+
+def estimates_softmax(method: Method) -> bool:
+    """Whether the method's loss is a softmax whose negatives stand for all items."""
+    return method.loss in (sampled_softmax, corrected_log_q) and (method.merged or "log_q" in method.miner.needs)
+
+
+def temperature_of(miner: Miner) -> float:
+    """What a miner divides scores by before it corrects or selects."""
+    if isinstance(miner, Chain):
+        return math.prod(temperature_of(each) for each in miner.steps)
+    return miner.temperature if isinstance(miner, Temperature) else 1.0
