@@ -11,7 +11,7 @@ import pytest
 from negsample.data import blocks
 from negsample.data.arrays import INDEX
 from negsample.data.dataset import open_dataset
-from negsample.data.known import own_items, running_counts
+from negsample.data.known import running_counts
 from negsample.data.log.read import Log
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
@@ -112,25 +112,6 @@ def test_more_than_a_block_lies_in_a_file(monkeypatch):
     found = running_counts(times, starts, 1.0)
     assert isinstance(found, np.memmap)
     assert found[[0, 1, 12, 13, 20]].tolist() == [1, 1.5, 1, 1.5, 1]
-
-
-def test_a_users_own_items_as_of_a_time(data, log):
-    users, items, times = log
-    chance = np.random.default_rng(1)
-    users_T, times_T = chance.integers(0, 9, 40), chance.integers(-2, 310, 40)
-    items_TK = chance.integers(0, 13, (40, 5))
-    found = own_items(
-        data.items, data.times, data.offsets, users_T=users_T, times_T=times_T, items_TK=items_TK, width=13
-    )
-    for row, (user, time) in enumerate(zip(users_T, times_T, strict=True)):
-        before = [(item, when) for who, item, when in zip(users, items, times, strict=True)
-                  if who == user and when < time]  # fmt: skip
-        assert found.length[row] == len(before)
-        for column, item in enumerate(items_TK[row]):
-            own = [when for each, when in before if each == item]
-            assert found.counts[row, column] == len(own)
-            assert found.since[row, column] == (time - max(own) if own else -1)
-            assert found.had[row, column] == bool(own)
 
 
 def test_a_half_life_is_above_zero(data):

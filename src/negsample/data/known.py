@@ -1,4 +1,4 @@
-"""What is known at a time: counts of items with a half-life, and a user's own items, both strictly before it.
+"""What is known at a time: counts of items with a half-life, strictly before it.
 
 An event at time ``t`` never sees itself, what else has its time, or its basket. Answers are exact: each is one binary
 search in events that are sorted by item and time.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,54 +154,3 @@ def accumulated(decay: Floats, last: float) -> Floats:
     band = np.ones((2, len(ones)), order="F")
     band[1, :-1] = -decay
     return np.asarray(blas.dtbsv(1, band, ones, lower=1, diag=1, overwrite_x=1)[1:])
-
-
-class Own(NamedTuple):
-    """What a user's whole history says about items. ``counts``: how often the user had each; ``since``: microseconds
-    since the last time, -1 where never; ``length``: events of the history."""
-
-    counts: NDArray[np.int64]
-    since: NDArray[np.int64]
-    length: NDArray[np.int64]
-
-    @property
-    def had(self) -> NDArray[np.bool_]:
-        """Whether the user had each."""
-        return self.counts > 0
-
-
-def own_items(
-    items: Ints, times: Ints, offsets: Ints, *, users_T: Ints, times_T: Ints, items_TK: Ints, width: int
-) -> Own:
-    """What T users' own histories, strictly before a time each, say about K items each.
-
-    In memory are the histories of these users and a few numbers an answer.
-
-    Args:
-        items: (N,) of a dataset, as ``times`` and ``offsets``.
-        times: (N,) ascending for a user.
-        offsets: (U + 1,).
-        users_T: whose history.
-        times_T: as of when, microseconds.
-        items_TK: ids; 0 is never had.
-        width: V + 1.
-
-    Returns:
-        ``counts`` and ``since`` (T, K), ``length`` (T,).
-    """
-    users, which_T = np.unique(users_T, return_inverse=True)
-    starts, lengths = np.asarray(offsets)[users], np.diff(offsets)[users]
-    of_user = np.repeat(np.arange(len(users)), lengths)
-    ends = np.cumsum(lengths)
-    events = np.repeat(starts - (ends - lengths), lengths) + np.arange(len(of_user))
-    moments, keys = np.asarray(times[events]), of_user * width + items[events]
-    begin = (ends - lengths)[which_T]
-    length_T = first_at(moments, begin, ends[which_T], times_T) - begin
-    order = np.argsort(keys, kind="stable")  # by item, then still by time
-    keys, by_item = keys[order], moments[order]
-    wanted = which_T[:, None] * width + items_TK
-    low, high = (np.searchsorted(keys, wanted, side=side) for side in ("left", "right"))
-    at = first_at(by_item, low, high, np.broadcast_to(times_T[:, None], wanted.shape))
-    counts = at - low
-    last = by_item[np.maximum(at - 1, 0)] if len(by_item) else np.zeros_like(at)
-    return Own(counts, np.where(counts > 0, times_T[:, None] - last, -1), length_T)
