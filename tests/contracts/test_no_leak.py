@@ -38,7 +38,12 @@ TURNS = {
 }
 """Settings by turns, so that all pairs of values come up."""
 CASES = [(method, {name: next(turn) for name, turn in TURNS.items()}) for method in METHODS]
-ALONE = [case for case in CASES if case[0] in ("in-batch", "recent-mixed-log-q", "cross-batch")]
+TERMS = {"terms": "popularity,recency,repeats"}
+CASES += [
+    ("mixed-log-q", {"targets": "moments", "windows": "all", "refit": True, "history": "frozen", **TERMS}),
+    ("random", {"targets": "horizon", "windows": "last", "refit": True, "history": "rolling", **TERMS}),
+]
+ALONE = [case for case in CASES if case[0] in ("in-batch", "recent-mixed-log-q", "cross-batch") or "terms" in case[1]]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,7 @@ def found_by(job, folder):
     return chosen, losses, {path.name: bits(load_file(path)) for path in sorted(folder.glob("*.safetensors"))}
 
 
-@pytest.mark.parametrize(("method", "settings"), CASES, ids=[method for method, _ in CASES])
+@pytest.mark.parametrize(("method", "settings"), CASES, ids=[f"{method} {'terms' in each}" for method, each in CASES])
 def test_test_events_have_no_say_in_a_method(method, settings, data, tmp_path):
     ours = found_by(job_of(data, method, **settings), tmp_path / "ours")
     assert len(ours[2]) == 1 + settings["refit"]
@@ -121,7 +126,7 @@ def test_test_events_have_no_say_in_tuned_settings(data, tmp_path):
     assert tuned(data, tmp_path / "ours") == tuned(shuffled(data, "test", 0.5), tmp_path / "theirs")
 
 
-@pytest.mark.parametrize(("method", "settings"), CASES, ids=[method for method, _ in CASES])
+@pytest.mark.parametrize(("method", "settings"), CASES, ids=[f"{method} {'terms' in each}" for method, each in CASES])
 def test_validation_events_have_no_say_in_the_weights_of_an_epoch(method, settings, data, tmp_path):
     """They choose among the epochs; so a refit, which trains on them, is left out."""
 
