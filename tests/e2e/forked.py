@@ -54,7 +54,10 @@ def start(asked: dict[str, Any]) -> int:
     os.chdir(asked["cwd"])
     sys.argv = ["negsample", *asked["arguments"]]
     from negsample.cli import main
+    from negsample.report import figures
 
+    if "DRAWING" not in os.environ:  # pictures take longer than the runs
+        figures.drawn = lambda specs, config: ["<svg></svg>"] * len(specs)  # type: ignore[assignment]
     try:
         main()
     except SystemExit as end:
@@ -75,7 +78,6 @@ def serve() -> None:
     import negsample.cli
     import negsample.cli.terminal
     import negsample.data.load
-    import negsample.report.figures
     import negsample.report.page
     import negsample.studies.forecast
     import negsample.studies.study
@@ -84,8 +86,6 @@ def serve() -> None:
     torch.set_num_threads(1)
     if "EVERY_BASELINE" not in os.environ:  # five more runs a study are not what these tests look at
         negsample.studies.study.own_baselines = lambda items: ["PopRec"]  # type: ignore[assignment]
-    if "DRAWING" not in os.environ:  # nor are pictures, which take longer than the runs
-        negsample.report.figures.drawn = lambda specs, config: ["<svg></svg>"] * len(specs)  # type: ignore[assignment]
     while line := os.read(0, 65536):  # not through a buffer, which a fork would share
         asked = json.loads(line)
         answer = os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1]) if "wait" in asked else start(asked)

@@ -28,12 +28,13 @@ class Starter:
         self.trained_path = folder / "trained.jsonl"
         self.trained_path.touch()
         self._folder, self._number = folder, 0
-        self._forks = Forks(surroundings | {"TRAINED": str(self.trained_path), "DRAWING": "yes"})
+        self._environment = surroundings | {"TRAINED": str(self.trained_path)}
+        self._forks = Forks(self._environment)
 
-    def start(self, *arguments):
+    def start(self, *arguments, **environment):
         self._number += 1
         output = self._folder / f"output-{self._number}"
-        return self._forks.start(arguments, output, output), output
+        return self._forks.start(arguments, output, output, environment=self._environment | environment), output
 
     def wait(self, process):
         """How it ended, and what it said."""
@@ -189,7 +190,7 @@ def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(
     stages = Counter()
     killed = 0
     while killed < kills:
-        process = starter.start(*command)
+        process = starter.start(*command, DRAWING="yes")
         if killed % 4:  # the others fall early; these when so much has been done, so that they fall all over the study
             reached = len(undisturbed) * killed / (kills - 2)
             patience = time.monotonic() + 2 * took

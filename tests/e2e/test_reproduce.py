@@ -22,14 +22,14 @@ ARGUMENTS = ("--epochs", 2, "--repeats", 2, "--osf", "1,2", "--response", 2)
 
 def test_a_reproduction_ends_beside_the_published_figures(negsample, folder, small, tmp_path):
     asked = ("reproduce", "--data", folder, "--out", tmp_path / "out", *ARGUMENTS, *small)
-    ahead = negsample(*asked, "--forecast")
+    ahead = negsample(*asked, "--forecast", "--jobs", 2)
     assert ahead.returncode == 0, ahead.stderr
     assert "In all at most about" in ahead.stdout
     assert "of which the trials" in ahead.stdout
     assert "Without movielens-10m, retailrocket: not there." in ahead.stdout
     assert not (tmp_path / "out").exists()
 
-    finished = negsample(*asked, "--jobs", 2)
+    finished = negsample(*asked)
     assert finished.returncode == 0, finished.stderr
     with (tmp_path / "out" / "reproduction.csv").open() as file:
         rows = list(csv.DictReader(file))
