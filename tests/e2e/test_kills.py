@@ -278,3 +278,29 @@ def test_a_run_that_another_process_trains_is_refused(starter, log, small, tmp_p
     assert not out.exists()
     assert starter.kill(first)
     assert max(epoch for _, _, epoch, _ in starter.trained()) < 400
+
+
+def test_a_run_killed_in_its_refit_goes_on_with_it(starter, log, small, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    command = ["train", log, "--method", "random", "--epochs", 60, "--set", "eval_every=60", "--refit", *small, "--out"]
+    assert starter.wait(starter.start(*command, whole))[0] == 0
+    starter.trained_path.write_text("")
+
+    def refits():
+        return ["refit" in json.loads(training) for what, training, *_ in starter.trained() if what == "trained"]
+
+    process, patience = starter.start(*command, out), time.monotonic() + 100
+    while not any(refits()) and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert starter.kill(process)
+    assert not out.exists()
+    starter.trained_path.write_text("")
+    code, said = starter.wait(starter.start(*command, out))
+    assert code == 0, said
+    assert set(refits()) == {True}, "what was before the refit is not trained again"
+    for name in ("model.safetensors", "model_before_refit.safetensors", "ranks.npz"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    for name in ("log.jsonl", "refit.jsonl"):
+        one, other = ([json.loads(line) for line in (each / name).read_text().splitlines()] for each in (out, whole))
+        assert without_times(one) == without_times(other)
+        assert len(one) == 60

@@ -113,8 +113,9 @@ def data(world):
 
 def same(jobs, one, other):
     for job in jobs:
-        here, there = (load_file(each / "runs" / job.name / "model.safetensors") for each in (one, other))
-        assert all((here[key] == there[key]).all() for key in here)  # this process has one thread too
+        for model in (one / "runs" / job.name).glob("*.safetensors"):
+            here, there = load_file(model), load_file(other / "runs" / job.name / model.name)
+            assert all((here[key] == there[key]).all() for key in here)  # this process has one thread too
     assert [path.name for path in sorted((other / "runs").iterdir())] == sorted(job.name for job in jobs)
 
 
@@ -174,11 +175,12 @@ def loaded_and_gone(tmp_path):
         del sys.modules[name]
 
 
-def test_a_plugin_travels_with_a_task(loaded_and_gone, data, tmp_path, cluster):
-    settings = SETTINGS.replaced(backbone="convolution", blocks=2)
+def test_a_plugin_travels_with_a_task_and_its_refit(loaded_and_gone, data, tmp_path, cluster):
+    settings = SETTINGS.replaced(backbone="convolution", blocks=2, refit=True)
     jobs = plan([data], ["follows", "below-target", "hinge"], repeats=1, seed=0, settings=settings)
     compare(jobs, tmp_path / "here")
     compare(jobs, tmp_path / "there", on=Backend(True, cluster.address))
+    assert len([*(tmp_path / "here").glob("runs/*/model_before_refit.safetensors")]) == 3
     same(jobs, tmp_path / "here", tmp_path / "there")
 
 
