@@ -32,10 +32,12 @@ def write_sorted(events: Iterable[EventColumns], n: int, rows: int, folder: Path
     """
     columns = {"users": scratch / "users", "items": folder / "by_time_items", "times": folder / "by_time_times"}
     save_columns(sort_by("times", events, rows, scratch), n, columns)
-    by_time = map_columns(columns)
-    by_user = sort_by("users", by_time.blocks(), n, scratch)
-    save_columns(by_user, n, {"items": folder / "items", "times": folder / "times"})
-    save_columns(sort_by("items", by_time.blocks(), n, scratch), n, {"times": folder / "by_item_times"})
+
+    def by_time() -> Iterator[EventColumns]:  # mapped anew, as what was read counts as memory while it is mapped
+        return (map_columns(columns).take(block) for block in blocks.slices(n))
+
+    save_columns(sort_by("users", by_time(), n, scratch), n, {"items": folder / "items", "times": folder / "times"})
+    save_columns(sort_by("items", by_time(), n, scratch), n, {"times": folder / "by_item_times"})
 
 
 def sort_by(key: Key, events: Iterable[EventColumns], rows: int, scratch: Path) -> Iterator[EventColumns]:
@@ -59,7 +61,7 @@ def sort_by(key: Key, events: Iterable[EventColumns], rows: int, scratch: Path) 
             for some in ordered:
                 append(files, some)
                 ends.append(ends[-1] + len(some.times))
-        yield from _merged(map_events(Path(place) / "blocks"), key, np.array(ends))
+        yield from _merged(Path(place) / "blocks", key, np.array(ends))
 
 
 def stable_order(keys: Column) -> NDArray[np.int64]:
@@ -77,10 +79,12 @@ def stable_order(keys: Column) -> NDArray[np.int64]:
     return order[np.argsort((above >> np.uint64(16)).astype(np.uint16)[order], kind="stable")] if bits > 16 else order
 
 
-def _merged(events: EventColumns, key: Key, ends: NDArray[np.int64]) -> Iterator[EventColumns]:
-    """Sorted stretches of ``events``, each of which ends where the next one begins, as one."""
-    keys, at, ends = getattr(events, key), ends[:-1], ends[1:]
+def _merged(folder: Path, key: Key, ends: NDArray[np.int64]) -> Iterator[EventColumns]:
+    """Sorted stretches of the events in ``folder``, each of which ends where the next one begins, as one."""
+    at, ends = ends[:-1], ends[1:]
     while (at < ends).any():
+        events = map_events(folder)
+        keys = getattr(events, key)
         to = _reach(keys, at, ends)
         if (to > at).any():
             parts = [slice(*bounds) for bounds in zip(at, to, strict=True)]
