@@ -292,6 +292,20 @@ def test_a_world_in_which_one_thing_matters(tmp_path, kind):
         assert reached[kind] > 2 * max(reached[""], 0.05)
 
 
+def test_terms_alone(data):
+    settings = run_settings(backbone="terms", epochs=3, targets="moments")
+    model = build_backbone(settings.model, data.catalogue_size, rng=generator(0, "init"), device=CPU)
+    before = model.table.weight.detach().clone()
+    built = build_method("mixed-log-q", catalogue(data, settings), negative_settings("mixed-log-q", {}))
+    fit(model, data, built, settings, seed=0)
+    assert torch.equal(model.table.weight, before)
+    assert model.terms.own_W.abs().max() > 0.01
+    assert model.terms.names == ("popularity", "recency", "repeats")
+    for changes, message in (({"terms": ""}, "terms"), ({"dim": 20}, "no states"), ({"dropout": 0.1}, "no states")):
+        with pytest.raises(InputError, match=message):
+            run_settings(backbone="terms", **changes)
+
+
 def test_a_training_step_learns_the_weights(data):
     settings, model = made(data, terms=ALL, targets="moments")
     before = [each.detach().clone() for each in model.terms.parameters()]

@@ -13,8 +13,16 @@ from negsample.errors import InputError, guarded
 from negsample.models.gru4rec import GRU4Rec
 from negsample.models.item_table import ItemTable
 from negsample.models.sasrec import SASRec
-from negsample.models.terms import TermWeights
-from negsample.settings import BACKBONES, GRU4RecSettings, ModelSettings, RunSettings, SASRecSettings, default_table
+from negsample.models.terms import NoStates, TermWeights
+from negsample.settings import (
+    BACKBONES,
+    GRU4RecSettings,
+    ModelSettings,
+    RunSettings,
+    SASRecSettings,
+    TermsSettings,
+    default_table,
+)
 
 _NAMES = {SASRec: "sasrec", GRU4Rec: "gru4rec"}
 
@@ -70,6 +78,8 @@ def _around(table: ItemTable, settings: ModelSettings, items: int, rng: torch.Ge
         return GRU4Rec(items, **own)
     if isinstance(settings, SASRecSettings):
         return SASRec(items, **own)
+    if isinstance(settings, TermsSettings):
+        return NoStates(table, settings.max_length)
     try:
         model = settings.build(table, rng=rng)  # type: ignore[attr-defined]
     except ValueError as error:

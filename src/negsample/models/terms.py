@@ -8,6 +8,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from negsample.batches.packed import Packed
+from negsample.models.item_table import ItemTable
+
 Term = Literal["popularity", "recency", "repeats"]
 TERMS: tuple[Term, ...] = get_args(Term)
 _MINUTE = 60 * 10**6  # microseconds
@@ -63,6 +66,18 @@ class TermWeights(nn.Module):
         """(E,) what is added for a user's own items, by the places of their weights, see :func:`own_bins`."""
         assert self.own_W is not None
         return self.own_W.index_select(0, bins_EN.reshape(-1)).view(bins_EN.shape).sum(1)
+
+
+class NoStates(nn.Module):
+    """A backbone whose states are zero, so that scores are those of its terms alone; its table is never trained."""
+
+    def __init__(self, table: ItemTable, max_length: int) -> None:
+        super().__init__()
+        self.table, self.max_length = table, max_length
+
+    def forward(self, vectors_TD: Tensor, packed: Packed, rng: torch.Generator | None = None) -> Tensor:
+        """(T, D) zeros."""
+        return torch.zeros_like(vectors_TD)
 
 
 def own_bins(count_E: Tensor, since_E: Tensor, length_E: Tensor) -> Tensor:

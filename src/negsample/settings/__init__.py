@@ -13,6 +13,7 @@ from negsample.settings.model import (
     GRU4RecSettings,
     ModelSettings,
     SASRecSettings,
+    TermsSettings,
     default_table,
 )
 from negsample.settings.run import RunSettings, is_run_setting, run_settings, setting_fields
@@ -29,6 +30,7 @@ __all__ = [
     "RunSettings",
     "SASRecSettings",
     "Settings",
+    "TermsSettings",
     "TrainingSettings",
     "canonical_json",
     "checked",

@@ -73,6 +73,22 @@ class GRU4RecSettings(ModelSettings):
     blocks: int = Field(2, ge=1, description="GRU layers")
 
 
+class TermsSettings(ModelSettings):
+    """No sequence model: the scores are those of the terms alone."""
+
+    backbone: Literal["terms"] = Field("terms", description="the backbone")
+    terms: tuple[Literal["popularity", "recency", "repeats"], ...] = Field(
+        ("popularity", "recency", "repeats"), min_length=1, description=ModelSettings.model_fields["terms"].description
+    )
+
+    @model_validator(mode="after")
+    def _has_no_states(self) -> TermsSettings:
+        for name in ("dim", "dropout"):
+            if getattr(self, name) != ModelSettings.model_fields[name].default:
+                raise ValueError(f"backbone terms has no states, so {name} would do nothing; leave it out")
+        return self
+
+
 def _check_backbone(name: str, model: type[ModelSettings]) -> None:
     if not (isinstance(model, type) and issubclass(model, ModelSettings) and hasattr(model, "build")):
         raise ValueError(
@@ -86,7 +102,7 @@ def _check_backbone(name: str, model: type[ModelSettings]) -> None:
 
 
 BACKBONES: Registry[type[ModelSettings]] = Registry(
-    "backbone", {"sasrec": SASRecSettings, "gru4rec": GRU4RecSettings}, check=_check_backbone
+    "backbone", {"sasrec": SASRecSettings, "gru4rec": GRU4RecSettings, "terms": TermsSettings}, check=_check_backbone
 )
 """The settings of each backbone, by its name."""
 
