@@ -96,5 +96,5 @@ def test_what_is_no_backbone_is_refused(name, own, message):
 def test_a_name_that_is_not_there_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="unknown backbone 'sasreck'; did you mean 'sasrec'"):
         run_settings(backbone="sasreck")
-    with pytest.raises(InputError, match="unknown backbone 7; the backbones are: sasrec, gru4rec;"):
+    with pytest.raises(InputError, match="unknown backbone 7; the backbones are: sasrec, gru4rec, terms;"):
         run_settings(backbone=7)
