@@ -91,7 +91,7 @@ def train_command(
     methods = chosen_preset.methods(names)
     overrides = chosen_preset.overrides({data.name: whose(data.name).published}, [*methods, POPREC], given)
     jobs = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)
-    job = next(each for each in jobs if each.method == names[0])  # beside the baselines of every study
+    job = next(each for each in jobs if each.method == methods[0])  # beside the baselines of every study
     for remark in remarks(chosen_preset, {data.name: data.split}, names):
         out.plain(remark)
     if is_run(folder):

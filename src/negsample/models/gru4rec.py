@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from negsample.batches.packed import Packed, upload
 from negsample.models.dropout import dropout
+from negsample.models.init import empty_layer
 from negsample.models.item_table import ItemTable, table_for
 
 
@@ -83,8 +84,7 @@ def _by_step(packed: Packed) -> tuple[Tensor, Tensor]:
 
 def _layer(dim: int, rng: torch.Generator) -> nn.GRU:
     """One layer, D to D, that takes nothing from the global generator."""
-    # What nn.utils.skip_init does; it refuses nn.GRU, whose signature hides `device`.
-    layer = nn.GRU(dim, dim, device="meta").to_empty(device="cpu")
+    layer = empty_layer(nn.GRU, dim, dim)
     for name, value in layer.named_parameters():
         if name.startswith("weight"):
             nn.init.uniform_(value, -1 / math.sqrt(dim), 1 / math.sqrt(dim), generator=rng)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Literal, TypeVar, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from negsample.errors import check_word
 
@@ -15,6 +16,17 @@ Init = Literal["normal", "glorot"]
 
 _SD = 0.02
 _BLOCK = 1 << 16  # rows filled at once where they are not float32
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def empty_layer(kind: Callable[..., Layer], *sizes: int) -> Layer:
+    """A layer whose values are still to be filled in: nothing is taken from the global generator.
+
+    What ``nn.utils.skip_init`` does, but for its ``to_empty``: that imports sympy, half a second of every process.
+    """
+    layer = kind(*sizes, device="meta")
+    layer._apply(lambda value: torch.empty(value.shape, dtype=value.dtype))  # type: ignore[no-untyped-call]
+    return layer
 
 
 def fill(matrix: Tensor, init: Init, *, rng: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from negsample.batches.packed import Packed
 from negsample.models.attention import Bins, attend, lay_in_bins
 from negsample.models.dropout import dropout
-from negsample.models.init import Init, fill
+from negsample.models.init import Init, empty_layer, fill
 from negsample.models.item_table import ItemTable, table_for
 
 NORM_EPS = 1e-8
@@ -142,7 +142,7 @@ def _layer(name: str, dim: int, rng: torch.Generator, init: Init) -> nn.Module:
     """See :class:`Block`; takes nothing from the global generator."""
     if name.endswith("norm"):
         return nn.LayerNorm(dim, eps=NORM_EPS)
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, dim, dim)  # type: ignore[no-untyped-call]
+    layer = empty_layer(nn.Linear, dim, dim)
     with torch.no_grad():
         fill(layer.weight, init, rng=rng)
     nn.init.zeros_(layer.bias)
