@@ -41,10 +41,11 @@ QUICK = (  # files and folders of ``-m quick``: something of every package, in a
 
 
 LONG = (  # files that take longest, which are begun first: no core waits for one of them at the end
-    *("e2e/test_kills.py", "training/test_loop.py", "e2e/test_tracking.py", "e2e/test_plugins.py"),
-    *("e2e/test_commands.py", "e2e/test_reproduce.py", "execution/test_ray.py", "report/test_report_browser.py"),
-    *("contracts/test_samplers.py", "outside/test_partition.py", "contracts/test_partition.py", "e2e/test_folds.py"),
-    *("rules/test_real_logs.py", "execution/test_failures.py", "execution/test_processes.py"),
+    *("e2e/test_kills.py", "training/test_loop.py", "e2e/test_tracking.py", "e2e/test_commands.py"),
+    *("outside/test_steps.py", "outside/test_partition.py", "contracts/test_samplers.py", "e2e/test_plugins.py"),
+    *("benchmarks/test_reliability.py", "e2e/test_interruptions.py", "contracts/test_no_leak.py"),
+    *("report/test_report_browser.py", "contracts/test_partition.py", "execution/test_ray.py"),
+    *("execution/test_failures.py", "execution/test_processes.py", "rules/test_real_logs.py"),
 )
 
 

@@ -163,9 +163,10 @@ def _import_everything() -> None:
     import negsample.report.page
     import negsample.studies.forecast
     import negsample.studies.study
-    import negsample.studies.tuning  # noqa: F401
+    import negsample.studies.tuning
 
     torch.set_num_threads(1)
+    negsample.report.page._vega()  # what takes longest of a report, and is always the same
 
 
 def _command(arguments: Sequence[Any]) -> int:

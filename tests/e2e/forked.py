@@ -84,7 +84,7 @@ def serve() -> None:
     import negsample.studies.tuning
 
     torch.set_num_threads(1)
-    negsample.report.page._vega()  # a second and a half of every process that writes a report
+    negsample.report.page._vega()  # what takes longest of a report, and is always the same
     if "EVERY_BASELINE" not in os.environ:  # five more runs a study are not what these tests look at
         negsample.studies.study.own_baselines = lambda items: ["PopRec"]  # type: ignore[assignment]
     while line := os.read(0, 65536):  # not through a buffer, which a fork would share
