@@ -23,7 +23,7 @@ def test_an_interrupted_study_carries_on(program, surroundings, log, small, tmp_
     with subprocess.Popen(
         command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
-        patience = time.monotonic() + 60
+        patience = time.monotonic() + 240
         while len(runs(out)) < 2 and process.poll() is None and time.monotonic() < patience:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
