@@ -30,10 +30,10 @@ from negsample.optim import optimizer_for
 from negsample.rules.rule import cut_time
 from negsample.samplers import Negatives
 from negsample.training.inputs import StepInputs, StepOptions, propose
+from negsample.training.knowledge import knowledge_for
 from negsample.training.loop import fit
 from negsample.training.score import score
 from negsample.training.step import loss_of, step_of
-from negsample.training.terms import knowledge_for
 from negsample.training.vectors import look_up
 
 V, USERS = 30, 25

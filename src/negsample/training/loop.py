@@ -22,10 +22,11 @@ from negsample.settings import RunSettings
 from negsample.training.checkpoint import Checkpoint, State
 from negsample.training.divergence import EpochLosses
 from negsample.training.inputs import StepInputs, StepOptions, propose, step_options
+from negsample.training.knowledge import TermKnowledge, knowledge_for
 from negsample.training.replay import Replay, laid_together
 from negsample.training.state import Epoch, Fitted, TrainingState
 from negsample.training.step import step_of
-from negsample.training.terms import StepTerms, TermKnowledge, knowledge_for
+from negsample.training.terms import StepTerms
 
 
 @guarded

@@ -53,8 +53,8 @@ def step(
         dropout_rng: likewise.
         negatives: those of an earlier :func:`~negsample.training.inputs.propose` for this batch, instead of new ones.
         options: memory, precision, and whether padding counts.
-        terms: what is known at the times of the targets, by :meth:`~negsample.training.terms.TermKnowledge.of`; for a
-            model with terms, and for exact own items.
+        terms: what is known at the times of the targets, by
+            :meth:`~negsample.training.knowledge.TermKnowledge.of`; for a model with terms, and for exact own items.
 
     Raises:
         InputError: the scores would take more memory than they may, and the method's miner needs the batch as a whole;

@@ -29,8 +29,8 @@ from negsample.scoring.dial import BETAS, NO_DIAL, Dials
 from negsample.settings import RunSettings
 from negsample.studies.forecast.needs import needs_of, positions_of, table_bytes
 from negsample.training.inputs import step_options
+from negsample.training.knowledge import knowledge_for
 from negsample.training.step import step
-from negsample.training.terms import knowledge_for
 
 _ITEMS = 1 << 16  # of the table that is tried instead of a larger one: its rows cost a step about the same
 _QUERIES = 256  # ranked at most
