@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.windows import Ints
+from negsample.batches.windows import Ints, spans
 from negsample.data.dataset import Dataset
 from negsample.data.own import own_before
 from negsample.evaluation.queries import Part, Queries
@@ -51,8 +51,7 @@ class Added(NamedTuple):
         """Positions in ``queries``, items of ``start .. stop - 1``, and what is added there."""
         low, high = (np.searchsorted(self.keys_N, queries * self.width + bound) for bound in (start, stop))
         lengths = high - low
-        ends = np.cumsum(lengths)
-        at = np.repeat(low - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
+        at = spans(low, lengths)
         return np.repeat(np.arange(len(queries)), lengths), self.keys_N[at] % self.width, self.values_N[at]
 
 

@@ -23,13 +23,7 @@ item that nobody has had yet."""
 FEATURES = 2 + len(HALF_LIVES)
 COUNTS = (2, 3, 5, 9, 17)
 """How often the user had an item: from each on another weight."""
-SINCE = tuple(
-    each
-    for each in (
-        10 * _MINUTE, _HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY, 60 * _DAY, 120 * _DAY,
-        365 * _DAY,
-    )
-)  # fmt: skip
+SINCE = (10 * _MINUTE, _HOUR, 6 * _HOUR, *(days * _DAY for days in (1, 3, 7, 14, 30, 60, 120, 365)))
 """How long ago the last time was, microseconds: from each on another weight."""
 LENGTHS = (5, 10, 25, 60, 150)
 """Events of the user's history: from each on another weight, for all of the user's own items."""

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.data.known import KAPPA, Ints, Known
+from negsample.data.known import Ints, Known
 from negsample.errors import InputError
 from negsample.models.terms import FEATURES, HALF_LIVES
+from negsample.samplers.recent import shares_as_of
 
 CUTS = 400
 """Times as of which features are there; fewer where they would take more than ``MEMORY``, at least ``LEAST``."""
@@ -70,26 +71,16 @@ def spread_cuts(known: Known, events: int) -> Ints:
 
 
 def features_as_of(known: Known, times: Ints) -> Iterator[NDArray[np.float32]]:
-    """(V + 1, F) of each of ``times``, ascending; see :data:`negsample.models.terms.COLUMNS`. All events are added up
-    once. Row 0, which is no item, is zero."""
-    width, half_lives = known.catalogue_size + 1, np.array(HALF_LIVES, np.float64)
-    seen, counts_HV = np.zeros(width), np.zeros((len(half_lives), width))
-    start, before = 0, int(times[0])
-    for time in times.tolist():
+    """(V + 1, F) of each of ``times``, ascending; see :data:`negsample.models.terms.COLUMNS`. Row 0, which is no item,
+    is zero."""
+    v, seen, start = known.catalogue_size, np.zeros(known.catalogue_size + 1), 0
+    by_half_life = zip(*(shares_as_of(known, times, half_life) for half_life in HALF_LIVES), strict=True)
+    for time, lately in zip(times.tolist(), by_half_life, strict=True):
         stop = int(np.searchsorted(known.by_time_times, time, side="left"))
-        items, ages = known.by_time_items[start:stop], time - known.by_time_times[start:stop]
-        for counts_V, half_life in zip(counts_HV, half_lives, strict=True):
-            with np.errstate(over="ignore", under="ignore"):
-                counts_V *= np.exp2((before - time) / half_life)
-                counts_V += np.bincount(items, np.exp2(-ages / half_life), width)
-        seen += np.bincount(items, minlength=width)
-        share_V = np.maximum(seen, 1)
-        share_V[0] = 0
-        share_V /= share_V.sum()
-        found = np.zeros((width, FEATURES), np.float32)
-        found[1:, 0] = np.log(known.catalogue_size * share_V[1:])
-        lately = (counts_HV + KAPPA * share_V) / (counts_HV.sum(1, keepdims=True) + KAPPA)
-        found[1:, 1:-1] = np.log(known.catalogue_size * lately[:, 1:]).T
+        seen += np.bincount(known.by_time_items[start:stop], minlength=v + 1)
+        start, ever = stop, np.maximum(seen[1:], 1)
+        found = np.zeros((v + 1, FEATURES), np.float32)
+        found[1:, 0] = np.log(v * (ever / ever.sum()))
+        found[1:, 1:-1] = np.log(v * np.stack(lately)[:, 1:]).T
         found[1:, -1] = seen[1:] == 0
         yield found
-        start, before = stop, time
