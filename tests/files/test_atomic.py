@@ -6,6 +6,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -75,6 +76,24 @@ def test_a_place_that_is_swept_before_it_is_locked_is_made_again(tmp_path, monke
         scratch.write_text("whole")
     assert swept
     assert (tmp_path / "file").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_place_that_goes_while_its_lock_looks_for_it_is_made_again(tmp_path, monkeypatch):
+    """FileLock makes the folder of a lock: ``mkdir`` says it is there, and then it is no longer."""
+    swept, is_dir = [], Path.is_dir
+
+    def swept_first(path, **named):
+        if path.name.endswith(".writing") and not swept:
+            swept.append(path)
+            sweep(tmp_path)
+        return is_dir(path, **named)
+
+    monkeypatch.setattr(Path, "is_dir", swept_first)
+    with replacing(tmp_path / "file") as scratch:
+        scratch.write_text("whole")
+    assert swept
+    assert not swept[0].exists()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

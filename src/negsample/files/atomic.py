@@ -55,7 +55,7 @@ def _locked_place(path: Path) -> tuple[Path, FileLock]:
         lock = FileLock(place / "lock")
         try:
             lock.acquire()
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # the second when it goes while FileLock looks for the folder
             continue
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
