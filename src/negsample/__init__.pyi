@@ -14,6 +14,7 @@ from .data.prepare.pipeline import prepare as prepare
 from .data.split import split_by_time as split_by_time
 from .errors import FailedError as FailedError
 from .errors import InputError as InputError
+from .evaluation.evaluate import encode_histories as encode_histories
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import evaluate_by_dial as evaluate_by_dial
 from .evaluation.figures import balance as balance
@@ -77,9 +78,12 @@ from .samplers import Sampler as Sampler
 from .samplers import Uniform as Uniform
 from .samplers import WholeCatalogue as WholeCatalogue
 from .scoring.dial import dials as dials
-from .scoring.dial import item_vectors as item_vectors
 from .scoring.dial import log_shares as log_shares
-from .scoring.dial import query_vectors as query_vectors
+from .scoring.serving import OwnTerms as OwnTerms
+from .scoring.serving import item_vectors as item_vectors
+from .scoring.serving import own_terms as own_terms
+from .scoring.serving import query_vectors as query_vectors
+from .scoring.serving import term_column as term_column
 from .settings import EvaluationSettings as EvaluationSettings
 from .settings import GRU4RecSettings as GRU4RecSettings
 from .settings import MachineSettings as MachineSettings

@@ -15,6 +15,7 @@ from negsample import InputError, PrepareSettings, plan, run_settings
 from negsample.evaluation.metrics import METRICS
 from negsample.methods import negative_settings
 from negsample.models.baselines import BASELINES
+from negsample.models.build import build_backbone
 from negsample.settings import BACKBONES
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -40,6 +41,8 @@ def good(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     catalogue = negsample.catalogue_of(data, 4)
     model = negsample.SASRec(20, dim=4, blocks=1, max_length=4, rng=negsample.generator(0, "init"))
+    of_terms = run_settings(terms="recency,repeats", dim=4, blocks=1).model
+    with_terms = build_backbone(of_terms, 20, rng=negsample.generator(0, "init"), device=torch.device("cpu"))
     method = negsample.build_method("random", catalogue, RANDOM)
     jobs = plan([data], ["PopRec"], repeats=1, seed=0, settings=SETTINGS)
     counts, vectors = torch.arange(21), torch.ones(3, 4)
@@ -82,9 +85,12 @@ def good(world, tmp_path_factory):
             "dials": negsample.dials(counts),
         },
         "dials": {"target_counts": counts, "betas": [0.0, 1.0]},
-        "item_vectors": {"items_ND": torch.ones(21, 4), "log_p_N": shares},
+        "item_vectors": {"items_ND": torch.ones(21, 4), "log_p_N": shares, "term_N": shares},
         "log_shares": {"target_counts": counts},
-        "query_vectors": {"states_QD": vectors, "beta": 0.5},
+        "query_vectors": {"states_QD": vectors, "beta": 0.5, "terms": True},
+        "term_column": {"model": with_terms, "data": data, "time": 5},
+        "own_terms": {"model": with_terms, "items": [1, 2], "times": [3, 4], "time": 5},
+        "encode_histories": {"model": model, "histories": [[1, 2]]},
         "padded_batch": {
             "inputs_BL": torch.tensor([[0, 1, 2]]),
             "targets_BL": torch.tensor([[0, 2, 3]]),

@@ -12,7 +12,8 @@ from negsample.evaluation import ranks as ranking
 from negsample.evaluation.ranks import rank
 from negsample.evaluation.seen import Seen
 from negsample.models.item_table import ItemTable
-from negsample.scoring.dial import Dials, item_vectors, query_vectors
+from negsample.scoring.dial import Dials
+from negsample.scoring.serving import item_vectors, query_vectors
 
 BETAS = (-1.0, -0.5, 0.0, 0.25, 2.0)
 BLOCKS = [(1, 1), (3, 2), (4, 7), (7, 23), (512, 8192)]

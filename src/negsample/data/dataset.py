@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from negsample.data import blocks
 from negsample.data.arrays import map_arrays, map_known
-from negsample.data.known import Known, first_at
+from negsample.data.known import Ints, Known, checked_events, first_at
 from negsample.data.manifest import MANIFEST, Manifest
 from negsample.data.names import fold_name
 from negsample.data.own import Repeats, repeats_of
@@ -148,6 +149,21 @@ class Dataset:
             inside_N = np.cumsum(starts_N - stops_N)[: end - begin] > 0
             np.add.at(counts, self.items[begin:end][inside_N], 1)
         return replace(self, train_ends=self.valid_ends, train_counts=counts)
+
+    @guarded
+    def with_events(self, items: Sequence[int] | Ints, times: Sequence[int] | Ints) -> Dataset:
+        """The same with more events known, such as those since it was prepared: what terms know at serving.
+
+        Histories and parts stay as they are; only ``known`` changes, in memory.
+
+        Args:
+            items: (M,) ids ``1..V``, in any order; see :meth:`item_ids`.
+            times: (M,) microseconds since 1970.
+
+        Raises:
+            InputError: they are no such ids and times.
+        """
+        return replace(self, known=self.known.with_events(*checked_events(items, times, self.catalogue_size)))
 
     def user_ids(self) -> pl.Series:
         """(U,) the log's id of each user."""

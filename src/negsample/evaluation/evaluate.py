@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.batches.packed import Packed, pack
-from negsample.batches.windows import Windows, longest_first
+from negsample.batches.windows import Ints, Windows, longest_first
 from negsample.data.dataset import Dataset
-from negsample.errors import guarded
+from negsample.data.known import checked_events
+from negsample.errors import InputError, guarded, some
 from negsample.evaluation.by_rule import choose, rank_of_rule
 from negsample.evaluation.figures import summarise
 from negsample.evaluation.groups import Groups, groups_of
 from negsample.evaluation.queries import Part, Queries, queries
 from negsample.evaluation.ranks import RankedItems, rank
 from negsample.evaluation.with_terms import TermsOf, rank_with_terms
+from negsample.models import Backbone
 from negsample.models.build import check_items, terms_of
 from negsample.rules import Rule, is_rule
 from negsample.scoring.dial import NO_DIAL, Dials
@@ -162,3 +164,25 @@ def encode(model: Model, items: NDArray[np.int32], windows: Windows, *, device: 
         parts.append(states[torch.from_numpy(packed.offsets[1:] - 1).to(device)])
     back = torch.from_numpy(np.argsort(order)).to(device)
     return torch.cat(parts).index_select(0, back)
+
+
+@guarded
+def encode_histories(model: Backbone, histories: Sequence[Sequence[int] | Ints]) -> Tensor:
+    """(Q, D) the state of ``model`` after each of Q histories: what queries of an index are made of.
+
+    Args:
+        model: trained.
+        histories: the ids of each, in the order of time; the latest L of them count.
+
+    Raises:
+        InputError: one is empty, or has what is no id in ``1..V``.
+    """
+    some("histories", histories)
+    if not all(map(len, histories)):
+        raise InputError("histories must each have an item; there is no state after none")
+    flat = np.concatenate([np.asarray(each) for each in histories])
+    items, _ = checked_events(flat, np.zeros(len(flat), np.int64), model.table.items)
+    stops = np.cumsum([len(each) for each in histories])
+    starts = stops - [min(len(each), model.max_length) for each in histories]
+    windows = Windows(np.arange(len(stops)), starts, stops)
+    return encode(model, items.astype(np.int32), windows, device=next(model.parameters()).device)

@@ -15,10 +15,11 @@ from negsample.data.own import own_before
 from negsample.evaluation.queries import Part, Queries
 from negsample.evaluation.ranks import RankedItems, Ranking, rank
 from negsample.evaluation.seen import Seen
-from negsample.models.terms import TermWeights, own_bins
+from negsample.models.terms import TermWeights
 from negsample.rules.rule import Floats, cut_time
 from negsample.scoring.dial import Dials
 from negsample.scoring.lately import Lately
+from negsample.scoring.serving import own_values
 
 CUTS = 100
 """Times as of which popularity is taken where each query has its own: the latest of them at or before it."""
@@ -116,7 +117,6 @@ class TermsOf:
                 term_V = self._weights.of_items(self._lately.features_NF[here].to(self._device))
             yield AtOneTime(np.flatnonzero(cuts == cut), term_V)
 
-    @torch.no_grad()
     def own(self, first: int, last: int) -> Added | None:
         """What is added for the own items of queries ``first .. last - 1``, numbered from ``first``."""
         if self._weights.own_W is None:
@@ -127,11 +127,7 @@ class TermsOf:
         found = own_before(
             data.items, data.times, data.offsets, data.repeats, users_Q, until_Q, self._times_Q[here], width
         )
-        counts, since, lengths = (
-            torch.from_numpy(each) for each in (found.count_E, found.since_E, found.length_R[found.row_E])
-        )
-        values = self._weights.of_own(own_bins(counts, since, lengths).to(self._device)).double().cpu().numpy()
-        return Added(found.row_E * width + found.item_E, values, width)
+        return Added(found.row_E * width + found.item_E, own_values(self._weights, found), width)
 
 
 def rank_with_terms(

@@ -126,27 +126,3 @@ def parse_choice(given: str) -> Choice:
     if not low <= number <= high:
         raise InputError(f"--dial '{given}' is out of range; {rule}")
     return Choice(None, number) if to_balance else Choice(number + 0.0)
-
-
-@guarded
-def item_vectors(items_ND: Tensor, log_p_N: Tensor) -> Tensor:
-    """(N, D + 1) vectors of items for an index by inner product that serves every dial: the last coordinate is
-    ``log p``.
-
-    Args:
-        items_ND: the items' vectors, as the model has them.
-        log_p_N: of the same items, from :func:`log_shares`.
-    """
-    return torch.cat([items_ND, log_p_N.to(items_ND).unsqueeze(1)], 1)
-
-
-@guarded
-def query_vectors(states_QD: Tensor, beta: float | Tensor) -> Tensor:
-    """(Q, D + 1) queries of such an index: the last coordinate is the dial, chosen request by request.
-
-    Args:
-        states_QD: the model's states after each history.
-        beta: one setting for all, or (Q,) one each. 0 ranks as trained.
-    """
-    betas_Q = torch.as_tensor(beta, dtype=states_QD.dtype, device=states_QD.device).expand(len(states_QD))
-    return torch.cat([states_QD, betas_Q.unsqueeze(1)], 1)

@@ -1,0 +1,168 @@
+"""A model with terms served from an index by inner product: as it was measured, and fresh by one column."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from by_hand import known_of
+
+import negsample
+from negsample import (
+    InputError,
+    encode_histories,
+    generator,
+    item_vectors,
+    own_terms,
+    query_vectors,
+    run_settings,
+    term_column,
+)
+from negsample.data.known import Known
+from negsample.evaluation.evaluate import encode
+from negsample.evaluation.queries import queries
+from negsample.evaluation.with_terms import TermsOf, rank_with_terms
+from negsample.models.build import build_backbone
+from negsample.rules.rule import cut_time
+from negsample.scoring.dial import Dials, log_shares
+
+PAGE = Path(__file__).parents[2] / "docs" / "terms.md"
+CPU = torch.device("cpu")
+V, DAY = 40, 86_400 * 10**6
+SIZES = {"dim": 8, "blocks": 1, "max_length": 6, "dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def data(dataset_of):
+    """50 users, of whom each has events in train, validation and test, as 0 to 10, 10 to 12 and 12 to 15 days."""
+    draws = np.random.default_rng(4)
+    users, times = [], []
+    for _ in range(50):
+        parts = [draws.integers(1, V - 1, size) for size in (draws.integers(2, 14), 2, 3)]
+        users.append([each.tolist() for each in parts])
+        for part, (low, high) in zip(parts, ((0, 10), (10, 12), (12, 15)), strict=True):
+            times += np.sort(draws.integers(low * DAY, high * DAY, len(part))).tolist()
+    return dataset_of(users, V, times)
+
+
+def model_with(terms):
+    model = build_backbone(run_settings(terms=terms, **SIZES).model, V, rng=generator(0, "init"), device=CPU)
+    draws = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        model.table.weight.mul_(20)
+        for each in model.terms.parameters() if terms else ():
+            each.copy_(torch.randn(each.shape, generator=draws))
+    return model
+
+
+@pytest.mark.parametrize("terms", ["popularity,recency,repeats", "recency", "repeats"])
+@pytest.mark.parametrize("beta", [None, -0.5])
+def test_an_exact_search_gives_what_is_measured(data, terms, beta):
+    model, settings = model_with(terms), run_settings(terms=terms, **SIZES)
+    asked = queries(data, "test", history="frozen", max_length=6)
+    states = encode(model, data.items, asked.windows, device=CPU)
+    log_p, cut = log_shares(data.train_counts), cut_time(data, "test")
+    of = TermsOf(model.terms, data, "test", asked, frozen=True)
+    dials = Dials(log_p, (beta or 0.0,))
+    (measured,) = rank_with_terms(of, (0, len(states)), states, model.table, asked, dials, top_k=10, seen=None)
+    if beta is None:
+        ranks_E = negsample.evaluate(model, data, "test", settings).ranks_E
+        np.testing.assert_array_equal(ranks_E, measured.ranks_E)
+
+    column = term_column(model, data, cut)
+    assert bool(column.any()) == (terms != "repeats")
+    index = item_vectors(model.table.weight[1:], None if beta is None else log_p[1:], column[1:]).detach()
+    pasts = [slice(data.offsets[user], data.valid_ends[user]) for user in asked.windows.users]
+    query = query_vectors(encode_histories(model, [data.items[past] for past in pasts]), beta, terms=True)
+    scores = (query.detach() @ index.T).double()
+    found = [own_terms(model, data.items[past], data.times[past], cut) for past in pasts]
+    for of_query, own in zip(scores, found, strict=True):
+        of_query[torch.from_numpy(own.ids_N - 1)] += torch.from_numpy(own.values_N)
+    assert any(own.values_N.any() for own in found) == ("repeats" in terms)
+    np.testing.assert_array_equal(scores.topk(10).indices + 1, measured.top_QK)
+    of_event = scores[asked.query_E]
+    higher = (of_event > of_event.gather(1, torch.from_numpy(asked.targets_E - 1)[:, None])).sum(1)
+    np.testing.assert_array_equal(higher, measured.ranks_E)
+
+
+def test_a_column_with_later_events_is_that_of_the_longer_log(data):
+    model, draws = model_with("popularity,recency"), np.random.default_rng(7)
+    items, times = draws.integers(1, V + 1, 300), draws.integers(14 * DAY, 20 * DAY, 300)
+    longer = data.with_events(items[:100], times[:100]).with_events(items[100:].tolist(), times[100:].tolist())
+    known = known_of(np.append(data.items, items), np.append(data.times, times), V)
+    for name in ("item_offsets", "by_item_times", "by_time_times"):
+        np.testing.assert_array_equal(getattr(longer.known, name), getattr(known, name))
+    fresh = Known(np.zeros(V + 2, np.int64), *np.zeros((3, 0), np.int64)).with_events(
+        np.append(data.items, items), np.append(data.times, times)
+    )
+    columns = [term_column(model, data, 19 * DAY)]
+    for each in (longer.known, known, fresh):
+        columns.append(term_column(model, replace(data, known=each), 19 * DAY))
+    assert torch.equal(columns[1], columns[2])
+    assert torch.equal(columns[1], columns[3])
+    assert not torch.equal(columns[0], columns[1])
+    assert (longer.items is data.items, longer.times is data.times) == (True, True)
+
+
+def test_nothing_at_or_after_the_time_counts(data):
+    model, time = model_with("popularity,recency,repeats"), 13 * DAY
+    later = data.with_events([1, 2, V], [time, time + 1, time + 9 * DAY])
+    assert torch.equal(term_column(model, later, time), term_column(model, data, time))
+    before = data.with_events([1], [time - 1])
+    assert not torch.equal(term_column(model, before, time), term_column(model, data, time))
+    own = own_terms(model, [3, 5, 3, 9, 7], [time - 5, time - 9, time, time + 1, time - 1], time)
+    again = own_terms(model, [7, 3, 5], [time - 1, time - 5, time - 9], time)
+    assert own.ids_N.tolist() == again.ids_N.tolist() == [3, 5, 7]
+    assert own.values_N.tolist() == again.values_N.tolist()
+    assert len(own_terms(model, [3], [time], time).ids_N) == 0
+    assert len(own_terms(model, [], [], time).ids_N) == 0
+
+
+@pytest.mark.parametrize(
+    ("items", "times", "message"),
+    [
+        ([0], [5], r"items must be ids in 1\.\.40, got 0\.\.0; leave out"),
+        ([41], [5], r"items must be ids in 1\.\.40, got 41"),
+        ([1, 2], [5], "times must be one for each of the items, got 1 for 2"),
+        (np.array([1.5]), [5], "items must be a row of whole numbers, got float64"),
+        (np.array([[1]]), [5], "items must be a row of whole numbers"),
+    ],
+)
+def test_what_are_no_events_is_refused(data, items, times, message):
+    for given in (data.with_events, lambda *events: own_terms(model_with("repeats"), *events, 9)):
+        with pytest.raises(InputError, match=message):
+            given(items, times)
+
+
+def test_a_model_without_terms_and_histories_of_nothing_are_refused(data):
+    model = model_with("")
+    with pytest.raises(InputError, match="the model has no terms; train one with terms"):
+        term_column(model, data, 5)
+    with pytest.raises(InputError, match="the model has no terms"):
+        own_terms(model, [1], [1], 5)
+    with pytest.raises(InputError, match="histories must each have an item"):
+        encode_histories(model, [[1], []])
+
+
+def test_the_page_serves_a_run(data, world, tmp_path, no_report):
+    """The code of the page, with what an exhaustive search gives."""
+    log = world(users=60, items=V, name="served")
+    study = negsample.compare(
+        log, tmp_path, ["mixed-log-q"], repeats=1, settings={"terms": "popularity,recency,repeats", "epochs": 1} | SIZES
+    )
+    (folder,) = (each for each in (study.folder / "runs").iterdir() if "mixed-log-q" in each.name)
+    until = slice(log.offsets[3], log.offsets[4])
+    now = int(log.times.max()) + DAY
+    given = {"folder": folder, "items": [5, 5, 7], "times": [now - 9, now - 7, now + 1], "now": now}
+    given |= {"user_items": log.items[until], "user_times": log.times[until]}
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    exec(code, given)
+    model, own = given["model"], given["own"]
+    scores = (encode_histories(model, [log.items[until]]) @ model.table.weight[1:].T)[0].double().detach()
+    scores += term_column(model, log.with_events([5, 5], [now - 9, now - 7]), now)[1:]
+    scores[torch.from_numpy(own.ids_N - 1)] += torch.from_numpy(own.values_N)
+    assert given["top"].tolist() == (scores.topk(10).indices + 1).tolist()
