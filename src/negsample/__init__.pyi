@@ -92,7 +92,9 @@ from .settings import PrepareSettings as PrepareSettings
 from .settings import RunSettings as RunSettings
 from .settings import SASRecSettings as SASRecSettings
 from .settings import Settings as Settings
+from .settings import TermDefinition as TermDefinition
 from .settings import TrainingSettings as TrainingSettings
+from .settings import register_term as register_term
 from .settings import run_settings as run_settings
 from .studies.study import plan as plan
 from .studies.tuning import plan_tunings as plan_tunings

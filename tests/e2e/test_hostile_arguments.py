@@ -16,7 +16,7 @@ from negsample.evaluation.metrics import METRICS
 from negsample.methods import negative_settings
 from negsample.models.baselines import BASELINES
 from negsample.models.build import build_backbone
-from negsample.settings import BACKBONES
+from negsample.settings import BACKBONES, TERMS
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -63,6 +63,7 @@ def good(world, tmp_path_factory):
         "register_metric": {"name": "own", "metric": lambda ranks, k: ranks < k, "higher_is_better": True}
         | {"unit": "%", "replace": True},
         "register_baseline": {"name": "own-rule", "build": lambda data: None, "replace": True},
+        "register_term": {"name": "own-term", "features": lambda data, times: [], "columns": 2, "replace": True},
         "run_settings": {},
         "read_study": {"folder": out / "study"},
         "load_run": {"folder": out / "study" / "runs" / jobs[0].name, "data": data},
@@ -101,7 +102,7 @@ def good(world, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def nothing_stays(monkeypatch):
-    for registry in (negsample.METHODS, BACKBONES, METRICS, BASELINES):
+    for registry in (negsample.METHODS, BACKBONES, METRICS, BASELINES, TERMS):
         for name in ("_parts", "_from"):
             monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
 

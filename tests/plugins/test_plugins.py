@@ -172,7 +172,10 @@ def test_what_was_made_with_a_plugin_needs_it(colours, tmp_path, monkeypatch):
     sources = sources_of("green", None)
     assert sources == {"mine.py": hashlib.sha256(path.read_bytes()).hexdigest()}
     assert sources_of("red") == sources_of("nobody knows it") == sources_of("red", "neither this") == {}
+    monkeypatch.setitem(registry._registries, "term", colours)
+    assert sources_of("nobody knows it", None, ["red", "green"]) == sources
     check_sources("the run x", sources, "green", "any")
+    check_sources("the run x", sources, "any", "any", ["green"])
     with pytest.raises(InputError, match=r"the run x needs --plugin other.py"):
         check_sources("the run x", {"other.py": "0"}, "green", "any")
     with pytest.raises(InputError, match=r"the run x was trained with another version of mine.py; .*train again"):

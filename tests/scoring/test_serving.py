@@ -19,6 +19,7 @@ from negsample import (
     item_vectors,
     own_terms,
     query_vectors,
+    register_term,
     run_settings,
     term_column,
 )
@@ -29,6 +30,7 @@ from negsample.evaluation.with_terms import TermsOf, rank_with_terms
 from negsample.models.build import build_backbone
 from negsample.rules.rule import cut_time
 from negsample.scoring.dial import Dials, log_shares
+from negsample.settings import TERMS
 
 PAGE = Path(__file__).parents[2] / "docs" / "terms.md"
 CPU = torch.device("cpu")
@@ -49,6 +51,20 @@ def data(dataset_of):
     return dataset_of(users, V, times)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def evening():
+    """A term that is registered here: how often each item was had in the last 6 hours."""
+    register_term(
+        "evening", lambda data, times: (had(data, time) - had(data, time - DAY // 4) for time in times.tolist())
+    )
+    yield
+    del TERMS._parts["evening"], TERMS._from["evening"]
+
+
+def had(data, time):
+    return data.known.counts(np.arange(V + 1), time)[:, None]
+
+
 def model_with(terms):
     model = build_backbone(run_settings(terms=terms, **SIZES).model, V, rng=generator(0, "init"), device=CPU)
     draws = torch.Generator().manual_seed(5)
@@ -59,7 +75,7 @@ def model_with(terms):
     return model
 
 
-@pytest.mark.parametrize("terms", ["popularity,recency,repeats", "recency", "repeats"])
+@pytest.mark.parametrize("terms", ["popularity,recency,repeats", "recency", "repeats", "repeats,evening"])
 @pytest.mark.parametrize("beta", [None, -0.5])
 def test_an_exact_search_gives_what_is_measured(data, terms, beta):
     model, settings = model_with(terms), run_settings(terms=terms, **SIZES)

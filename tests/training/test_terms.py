@@ -17,6 +17,7 @@ from negsample import (
     generator,
     negative_settings,
     prepare,
+    register_term,
     run_settings,
 )
 from negsample.batches.epochs import batches_of
@@ -25,10 +26,12 @@ from negsample.evaluation.queries import queries
 from negsample.evaluation.with_terms import TermsOf
 from negsample.methods import catalogue_of
 from negsample.models.build import build_backbone
-from negsample.models.terms import COUNTS, HALF_LIVES, LENGTHS, SINCE
+from negsample.models.terms import COUNTS, LENGTHS, SINCE
 from negsample.optim import optimizer_for
 from negsample.rules.rule import cut_time
 from negsample.samplers import Negatives
+from negsample.scoring.lately import HALF_LIVES
+from negsample.settings import TERMS
 from negsample.training.inputs import StepInputs, StepOptions, propose
 from negsample.training.knowledge import knowledge_for
 from negsample.training.loop import fit
@@ -39,7 +42,26 @@ from negsample.training.vectors import look_up
 V, USERS = 30, 25
 HOUR = 3600
 ALL = "popularity,recency,repeats"
+OWN = "days-known"
+"""A term that is registered here: two columns, how many days ago an item was first and last had."""
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_term():
+    def days_known(data, times):
+        known, v = data.known, data.catalogue_size
+        for time in times:
+            before = known.by_time_times < time
+            items, ages = known.by_time_items[before], (time - known.by_time_times[before]) / (24 * HOUR * 1e6)
+            found = np.zeros((v + 1, 2))
+            found[items, 1] = ages  # the last of an item's stays
+            np.maximum.at(found[:, 0], items, ages)
+            yield found
+
+    register_term(OWN, days_known, columns=2)
+    yield
+    del TERMS._parts[OWN], TERMS._from[OWN]
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +104,17 @@ def slow_terms(model, data, user, time, cut, until=None):
         before = times < cut
         seen = np.bincount(items[before], minlength=v + 1)
         p = np.maximum(seen, 1)[1:] / np.maximum(seen, 1)[1:].sum()
-        features = [np.log(v * p)]
+        features = {"popularity": [np.log(v * p)], "recency": [], OWN: np.zeros((2, v))}
         for half_life in HALF_LIVES:
             ages = (cut - times[before]) / half_life
             counts = np.bincount(items[before], 2.0**-ages, minlength=v + 1)[1:]
-            features.append(np.log(v * (counts + 10 * p) / (counts.sum() + 10)))
-        features.append((seen[1:] == 0).astype(float))
-        added[1:] = chosen @ np.array(features)
+            features["recency"].append(np.log(v * (counts + 10 * p) / (counts.sum() + 10)))
+        features["recency"].append((seen[1:] == 0).astype(float))
+        for item in set(items[before].tolist()):
+            ages = (cut - times[before & (items == item)]) / (24 * HOUR * 1e6)
+            features[OWN][:, item - 1] = ages.max(), ages.min()
+        for each in weights.laid:
+            added[1:] += chosen[each.start : each.stop] @ np.array(features[each.name])
     if weights.own_W is not None:
         own = weights.own_W.detach().numpy()
         past = (who == user) & ((times < time) if until is None else (np.arange(len(items)) < until))
@@ -139,7 +165,7 @@ def slow_ce(data, known, given):
     return torch.stack(losses).mean()
 
 
-@pytest.mark.parametrize("terms", ["popularity", "recency", "repeats", ALL])
+@pytest.mark.parametrize("terms", ["popularity", "recency", "repeats", ALL, OWN, f"{ALL},{OWN}"])
 @pytest.mark.parametrize("targets", ["rows", "moments", "horizon"])
 def test_full_cross_entropy_with_terms(data, terms, targets):
     settings, model = made(data, terms=terms, targets=targets)
@@ -165,7 +191,7 @@ def test_every_item_drawn_once_with_own_ones_exact_is_full_cross_entropy(data, m
 )
 def test_scores_of_sampled_negatives(data, method):
     """Each score that a method sees is the state's product and what is known at the target's time."""
-    settings, model = made(data, terms=ALL, targets="moments", own_items="sampled")
+    settings, model = made(data, terms=f"{ALL},{OWN}", targets="moments", own_items="sampled")
     known, given = a_step(data, settings, model, method)
     ids = given.negatives.ids
     vectors = look_up(given)
@@ -214,8 +240,9 @@ def test_no_terms_and_sampled_own_items_change_nothing(data):
 
 @pytest.mark.parametrize("history", ["frozen", "rolling", "rolling-basket"])
 @pytest.mark.parametrize("part", ["valid", "test"])
-def test_ranks_with_terms(data, history, part):
-    settings, model = made(data, terms=ALL, history=history)
+@pytest.mark.parametrize("terms", [ALL, f"repeats,{OWN}"])
+def test_ranks_with_terms(data, history, part, terms):
+    settings, model = made(data, terms=terms, history=history)
     with torch.no_grad():
         model.terms.own_W.mul_(2)
     found = evaluate(model, data, part, settings)
@@ -249,8 +276,8 @@ def test_together_and_padding_are_refused(data):
     built = build_method("random", catalogue(data, settings), negative_settings("random", {}))
     with pytest.raises(InputError, match="own_items=exact"):
         knowledge_for(model, built, data, settings, CPU)
-    with pytest.raises(InputError, match="terms"):
-        run_settings(terms="weather")
+    with pytest.raises(InputError, match=f"setting terms=.*unknown term 'weather'; the terms are: .*repeats, {OWN};"):
+        run_settings(terms="popularity,weather")
 
 
 def world(tmp_path, kind):

@@ -40,8 +40,9 @@ def command_to_train(dataset: str, prepared: PrepareSettings, job: Job, folder: 
         parts += ["--epochs", str(changes.pop("epochs"))]
     for key, value in changes.items():
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value, allow_nan=False)}"]
+    sources = sources_of(job.method, job.settings.model.backbone, job.settings.model.terms)
     for plugin in loaded():
-        if plugin.name in sources_of(job.method, job.settings.model.backbone):
+        if plugin.name in sources:
             parts += ["--plugin", plugin.path or plugin.name]
     return shlex.join([*parts, "--out", folder])
 

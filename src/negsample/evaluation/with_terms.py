@@ -102,7 +102,7 @@ class TermsOf:
         self.cut_Q = np.zeros(queries, np.int64)
         if weights.items_F is not None:
             spread = np.quantile(times_Q, np.linspace(0, 1, CUTS), method="lower") if len(times_Q) else times_Q
-            self._lately = Lately(data.known, spread)
+            self._lately = Lately(data, weights.laid, spread)
             self.cut_Q = self._lately.cuts_of(torch.from_numpy(times_Q)).numpy()
         self._data, self._asked, self._times_Q = data, asked, times_Q
 

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from negsample.batches.packed import Packed
 from negsample.models.item_table import ItemTable
+from negsample.settings import laid_out
 
-Term = Literal["popularity", "recency", "repeats"]
-TERMS: tuple[Term, ...] = get_args(Term)
 _MINUTE = 60 * 10**6  # microseconds
 _HOUR, _DAY = 60 * _MINUTE, 24 * 60 * _MINUTE
-HALF_LIVES = tuple(_HOUR * 8**k for k in range(5))
-"""Microseconds: an hour, 8 hours, 2.7 days, 3 weeks, half a year; the same for every log, so that nothing is fitted."""
-COLUMNS: dict[Term, slice] = {"popularity": slice(0, 1), "recency": slice(1, 2 + len(HALF_LIVES))}
-"""Of the features of an item at a time: log of V times its share of all time; the same by each half-life; and 1 for an
-item that nobody has had yet."""
-FEATURES = 2 + len(HALF_LIVES)
 COUNTS = (2, 3, 5, 9, 17)
 """How often the user had an item: from each on another weight."""
 SINCE = (10 * _MINUTE, _HOUR, 6 * _HOUR, *(days * _DAY for days in (1, 3, 7, 14, 30, 60, 120, 365)))
@@ -32,21 +24,23 @@ OWN = 1 + sum(len(each) + 1 for each in (COUNTS, SINCE, LENGTHS))
 
 
 class TermWeights(nn.Module):
-    """The weights of some :data:`TERMS`, 0 at first.
+    """The weights of some :data:`~negsample.settings.TERMS`, 0 at first.
 
     Args:
         names: which terms.
+
+    Attributes:
+        laid: the columns of the features of items that it weighs.
     """
 
-    def __init__(self, names: Sequence[Term]) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        self.names = tuple(names)
-        chosen = torch.zeros(FEATURES)
-        for name in self.names:
-            if name in COLUMNS:
-                chosen[COLUMNS[name]] = 1
+        self.names, self.laid = tuple(names), laid_out(names)
+        chosen = torch.zeros(self.laid[-1].stop if self.laid else 0)
+        for each in self.laid:
+            chosen[each.start : each.stop] = each.name in self.names
         self.register_buffer("chosen_F", chosen, persistent=False)
-        self.items_F = nn.Parameter(torch.zeros(FEATURES)) if chosen.any() else None
+        self.items_F = nn.Parameter(torch.zeros(len(chosen))) if self.laid else None
         self.own_W = nn.Parameter(torch.zeros(OWN)) if "repeats" in self.names else None
 
     chosen_F: Tensor

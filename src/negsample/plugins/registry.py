@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from negsample.errors import InputError
 from negsample.plugins.load import ON_FORGET, Plugin, of_module, origin
@@ -24,7 +24,7 @@ class Registry(Mapping[str, V]):
 
     Args:
         kind: what a part is called in messages; its entry points are those of the group ``negsample.{kind}s``.
-        own: negsample's own parts.
+        own: negsample's own parts; what an entry point stands for is loaded when it is asked for.
         check: refuses a part that is none of this kind, with a ``ValueError``; called with its name and the part.
         reserved: names that mean something else, in any spelling.
     """
@@ -32,14 +32,14 @@ class Registry(Mapping[str, V]):
     def __init__(
         self,
         kind: str,
-        own: Mapping[str, V],
+        own: Mapping[str, V | EntryPoint],
         *,
         check: Callable[[str, V], None] = lambda name, part: None,
         reserved: Sequence[str] = (),
     ) -> None:
         self.kind, self._check, self._own = kind, check, frozenset(own)
         self._reserved = {each.lower() for each in reserved}
-        self._parts: dict[str, V] = dict(own)
+        self._parts: dict[str, V | EntryPoint] = dict(own)
         self._from: dict[str, Plugin] = {}
         self._offered: dict[str, EntryPoint] | None = None
         _registries[kind] = self
@@ -55,7 +55,10 @@ class Registry(Mapping[str, V]):
             self._take(self._entry_points()[name])
         if name not in self._parts:
             raise InputError(self.unknown(name))
-        return self._parts[name]
+        part = self._parts[name]
+        if isinstance(part, EntryPoint):
+            part = self._parts[name] = cast("V", part.load())
+        return part
 
     def __contains__(self, name: object) -> bool:
         return name in self._parts or name in self._entry_points()
@@ -144,23 +147,23 @@ class Registry(Mapping[str, V]):
             del self._parts[name], self._from[name]
 
 
-def sources_of(method: str | None = None, backbone: str | None = None) -> dict[str, str]:
-    """The plugins that a method (or baseline) and a backbone come from, each with the SHA-256 of its source.
+def sources_of(method: str | None = None, backbone: str | None = None, terms: Sequence[str] = ()) -> dict[str, str]:
+    """The plugins that a method (or baseline), a backbone and terms come from, each with the SHA-256 of its source.
 
     What comes with negsample, and what nobody knows, has none.
     """
-    asked = (("method", method), ("baseline", method), ("backbone", backbone))
+    asked = (("method", method), ("baseline", method), ("backbone", backbone), *(("term", each) for each in terms))
     found = [_registries[kind].plugin_of(name) for kind, name in asked if name and name in _registries.get(kind, ())]
     return {each.name: each.digest for each in found if each is not None}
 
 
-def check_sources(what: str, sources: Mapping[str, str], method: str, backbone: str) -> None:
+def check_sources(what: str, sources: Mapping[str, str], method: str, backbone: str, terms: Sequence[str] = ()) -> None:
     """Refuse to go on with ``what``, made with plugins of these ``sources``, where they are not the same here.
 
     Raises:
         InputError: a plugin is not loaded, or has changed.
     """
-    here = sources_of(method, backbone)
+    here = sources_of(method, backbone, terms)
     for name, digest in sources.items():
         if name not in here:
             raise InputError(f"{what} needs --plugin {name} (in Python: load_plugins), which it was trained with")

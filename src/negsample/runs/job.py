@@ -57,7 +57,7 @@ class Job(NamedTuple):
         settings, trained = self.settings, not is_baseline(self.method)
         if not trained:
             settings = run_settings()._replace(evaluation=settings.evaluation)
-        plugins = sources_of(self.method, settings.model.backbone)
+        plugins = sources_of(self.method, settings.model.backbone, settings.model.terms)
         return {
             "schema": IDENTITY_SCHEMA,
             "dataset": self.data.name,

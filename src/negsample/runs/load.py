@@ -45,9 +45,10 @@ def load_run(folder: Path, data: Dataset | None = None) -> LoadedRun:
     """
     folder = Path(folder)
     run = read_run(folder)
-    parts = {"method": run.config["method"], "backbone": run.config["settings"]["backbone"]}
+    given = run.config["settings"]
+    parts = {"method": run.config["method"], "backbone": given["backbone"], "terms": given.get("terms", ())}
     check_sources(f"the run in {folder}", run.config.get("plugins", {}), **parts)
-    settings = run_settings(**run.config["settings"])
+    settings = run_settings(**given)
     job = Job(data or _dataset_of(run), run.config["method"], run.config["seed"], settings, run.config["negatives"])
     model = build_model(job, default_device())
     load_weights(model, folder)

@@ -1,8 +1,8 @@
-"""How popular items were as of a time: the features that terms of popularity and recency weigh."""
+"""What is known of all items as of some times: the features that terms weigh, popularity and recency among them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -10,16 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.data.known import Ints, Known
+from negsample.data.dataset import Dataset
+from negsample.data.known import Floats, Ints, Known
 from negsample.errors import InputError
-from negsample.models.terms import FEATURES, HALF_LIVES
 from negsample.samplers.recent import shares_as_of
+from negsample.settings import Laid, TermDefinition
 
+_HOUR = 3600 * 10**6  # microseconds
+HALF_LIVES = tuple(_HOUR * 8**k for k in range(5))
+"""Microseconds: an hour, 8 hours, 2.7 days, 3 weeks, half a year; the same for every log, so that nothing is fitted."""
 CUTS = 400
 """Times as of which features are there; fewer where they would take more than ``MEMORY``, at least ``LEAST``."""
 LEAST = 20
 MEMORY = 1 << 30
-"""Bytes that the features of all cuts may take: 28 for an item and cut, 129 MiB for 12,101 items."""
+"""Bytes that the features of all cuts may take: of popularity and recency 28 for an item and cut, 129 MiB for 12,101
+items."""
 
 
 class Lately:
@@ -31,13 +36,32 @@ class Lately:
         width: V + 1.
     """
 
-    def __init__(self, known: Known, times: Ints) -> None:
-        self.width = known.catalogue_size + 1
-        self.times_C = torch.from_numpy(np.unique(times))
-        features = torch.empty(len(self.times_C), self.width, FEATURES)
-        for cut, found in enumerate(features_as_of(known, self.times_C.numpy())):
-            features[cut] = torch.from_numpy(found)
-        self.features_NF = features.view(-1, FEATURES)
+    def __init__(self, data: Dataset, laid: Sequence[Laid], times: Ints) -> None:
+        """Of ``data``, with the columns ``laid``.
+
+        Raises:
+            InputError: a term does not give what it should.
+        """
+        self.width = data.catalogue_size + 1
+        times = np.unique(times)
+        self.times_C = torch.from_numpy(times)
+        features = torch.empty(len(times), self.width, laid[-1].stop)
+        for term in laid:
+            found = iter(term.features(data, times))
+            for cut in range(len(times)):
+                features[cut, :, term.start : term.stop] = self._checked(term, next(found, None))
+        self.features_NF = features.view(-1, laid[-1].stop)
+
+    def _checked(self, term: Laid, found: object) -> Tensor:
+        shape, given = (self.width, term.stop - term.start), np.asarray(found)
+        if given.shape != shape or given.dtype.kind not in "fiub" or not np.isfinite(given[1:]).all():
+            numbers = "numbers that are not finite" if given.shape == shape else f"{type(found).__name__} {given.shape}"
+            raise InputError(
+                f"term {term.name} must give (V + 1, columns) = {shape} finite numbers for each time, got {numbers}"
+            )
+        given = given.astype(np.float32)
+        given[0] = 0
+        return torch.from_numpy(given)
 
     def cuts_of(self, times: Tensor) -> Tensor:
         """The cut of each time; the first for one before it."""
@@ -45,42 +69,62 @@ class Lately:
 
 
 @lru_cache(maxsize=1)
-def lately_of_train(known: Known, events: int) -> Lately:
-    """As of times spread over the first ``events`` events, which are train; that of the last log is kept.
+def lately_of_train(data: Dataset, laid: tuple[Laid, ...]) -> Lately:
+    """As of times spread over the train events; that of the last log is kept.
 
     Raises:
-        InputError: see :func:`spread_cuts`.
+        InputError: see :func:`spread_cuts` and :class:`Lately`.
     """
-    return Lately(known, spread_cuts(known, events))
+    return Lately(data, laid, spread_cuts(data, laid))
 
 
-def spread_cuts(known: Known, events: int) -> Ints:
-    """Cuts for the first ``events`` events in time: their times, spread evenly over them.
+def spread_cuts(data: Dataset, laid: Sequence[Laid]) -> Ints:
+    """Cuts for the train events, which are the first in time: their times, spread evenly over them.
 
     Raises:
         InputError: the catalogue is too large for the least number of cuts.
     """
-    of_a_cut = 4 * FEATURES * (known.catalogue_size + 1)
-    cuts = min(CUTS, MEMORY // of_a_cut)
+    of_a_cut = 4 * laid[-1].stop * (data.catalogue_size + 1)
+    cuts, events = min(CUTS, MEMORY // of_a_cut), int(np.asarray(data.train_counts).sum())
     if cuts < LEAST:
+        names = ", ".join(each.name for each in laid)
         raise InputError(
-            f"terms: popularity of {known.catalogue_size:,} items as of {LEAST} times takes "
-            f"{LEAST * of_a_cut / 2**30:.1f} GiB, and may take {MEMORY / 2**30:.0f}; leave popularity and recency out"
+            f"terms: {names} of {data.catalogue_size:,} items as of {LEAST} times take "
+            f"{LEAST * of_a_cut / 2**30:.1f} GiB, and may take {MEMORY / 2**30:.0f}; leave {names} out"
         )
-    return np.asarray(known.by_time_times[np.arange(cuts) * events // cuts])
+    return np.asarray(data.known.by_time_times[np.arange(cuts) * events // cuts])
 
 
-def features_as_of(known: Known, times: Ints) -> Iterator[NDArray[np.float32]]:
-    """(V + 1, F) of each of ``times``, ascending; see :data:`negsample.models.terms.COLUMNS`. Row 0, which is no item,
-    is zero."""
-    v, seen, start = known.catalogue_size, np.zeros(known.catalogue_size + 1), 0
-    by_half_life = zip(*(shares_as_of(known, times, half_life) for half_life in HALF_LIVES), strict=True)
-    for time, lately in zip(times.tolist(), by_half_life, strict=True):
-        stop = int(np.searchsorted(known.by_time_times, time, side="left"))
-        seen += np.bincount(known.by_time_items[start:stop], minlength=v + 1)
-        start, ever = stop, np.maximum(seen[1:], 1)
-        found = np.zeros((v + 1, FEATURES), np.float32)
+def popularity(data: Dataset, times: Ints) -> Iterator[NDArray[np.float32]]:
+    """(V + 1, 1) as of each of ``times``, ascending: log of V times the share of each item in all events before."""
+    v = data.catalogue_size
+    for seen in _seen(data.known, times):
+        ever = np.maximum(seen[1:], 1)
+        found = np.zeros((v + 1, 1), np.float32)
         found[1:, 0] = np.log(v * (ever / ever.sum()))
-        found[1:, 1:-1] = np.log(v * np.stack(lately)[:, 1:]).T
+        yield found
+
+
+def recency(data: Dataset, times: Ints) -> Iterator[NDArray[np.float32]]:
+    """(V + 1, 6) as of each of ``times``, ascending: log of V times the share of each item lately, by each half-life,
+    and 1 for an item that nobody has had yet."""
+    v, known = data.catalogue_size, data.known
+    by_half_life = zip(*(shares_as_of(known, times, half_life) for half_life in HALF_LIVES), strict=True)
+    for seen, lately in zip(_seen(known, times), by_half_life, strict=True):
+        found = np.zeros((v + 1, len(HALF_LIVES) + 1), np.float32)
+        found[1:, :-1] = np.log(v * np.stack(lately)[:, 1:]).T
         found[1:, -1] = seen[1:] == 0
         yield found
+
+
+POPULARITY = TermDefinition(popularity)
+RECENCY = TermDefinition(recency, len(HALF_LIVES) + 1)
+
+
+def _seen(known: Known, times: Ints) -> Iterator[Floats]:
+    """(V + 1,) how often each item was had before each of ``times``, ascending; one array that goes on."""
+    seen, start = np.zeros(known.catalogue_size + 1), 0
+    for stop in np.searchsorted(known.by_time_times, times, side="left").tolist():
+        seen += np.bincount(known.by_time_items[start:stop], minlength=len(seen))
+        start = stop
+        yield seen

@@ -83,7 +83,7 @@ def term_column(model: Backbone, data: Dataset, time: int) -> Tensor:
     device = next(weights.parameters()).device
     if weights.items_F is None:
         return torch.zeros(data.catalogue_size + 1, device=device)
-    lately = Lately(data.known, np.array([whole("time", time, 0, LATEST)]))
+    lately = Lately(data, weights.laid, np.array([whole("time", time, 0, LATEST)]))
     return weights.of_items(lately.features_NF.to(device))
 
 

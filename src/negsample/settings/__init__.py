@@ -17,19 +17,23 @@ from negsample.settings.model import (
     default_table,
 )
 from negsample.settings.run import RunSettings, is_run_setting, run_settings, setting_fields
+from negsample.settings.terms import TERMS, Laid, TermDefinition, laid_out, register_term
 
 __all__ = [
     "BACKBONES",
     "ROWS_FROM",
+    "TERMS",
     "EvaluationSettings",
     "GRU4RecSettings",
     "History",
+    "Laid",
     "MachineSettings",
     "ModelSettings",
     "PrepareSettings",
     "RunSettings",
     "SASRecSettings",
     "Settings",
+    "TermDefinition",
     "TermsSettings",
     "TrainingSettings",
     "canonical_json",
@@ -37,6 +41,8 @@ __all__ = [
     "default_table",
     "fingerprint",
     "is_run_setting",
+    "laid_out",
+    "register_term",
     "run_settings",
     "setting_fields",
 ]

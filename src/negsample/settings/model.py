@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from negsample.plugins import Registry
 from negsample.settings.base import Settings
 from negsample.settings.groups import EvaluationSettings, MachineSettings, TrainingSettings
+from negsample.settings.terms import TERMS
 
 DEFAULT_BACKBONE = "sasrec"
 GROUPS: tuple[type[Settings], ...] = (TrainingSettings, EvaluationSettings, MachineSettings)
@@ -31,10 +32,10 @@ class ModelSettings(Settings):
     table_dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="type in which item embeddings are stored"
     )
-    terms: tuple[Literal["popularity", "recency", "repeats"], ...] = Field(
+    terms: tuple[str, ...] = Field(
         (),
         description="what is known at the time of a target and added to scores with learned weights: popularity of all "
-        "time, recency (popularity lately), repeats (the user's own items); names with commas",
+        "time, recency (popularity lately), repeats (the user's own items), and those of plugins; names with commas",
     )
 
     @field_validator("terms", mode="before")
@@ -45,7 +46,10 @@ class ModelSettings(Settings):
 
     @field_validator("terms", mode="after")
     @classmethod
-    def _in_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_terms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if each not in TERMS:
+                raise ValueError(TERMS.unknown(each))
         return tuple(sorted(set(value)))
 
 
@@ -77,7 +81,7 @@ class TermsSettings(ModelSettings):
     """No sequence model: the scores are those of the terms alone."""
 
     backbone: Literal["terms"] = Field("terms", description="the backbone")
-    terms: tuple[Literal["popularity", "recency", "repeats"], ...] = Field(
+    terms: tuple[str, ...] = Field(
         ("popularity", "recency", "repeats"), min_length=1, description=ModelSettings.model_fields["terms"].description
     )
 

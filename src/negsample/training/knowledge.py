@@ -30,8 +30,7 @@ class TermKnowledge:
         self._own = exact or (weights is not None and weights.own_W is not None)
         self._lately = None
         if weights is not None and weights.items_F is not None:
-            train = int(np.asarray(data.train_counts).sum())
-            self._lately = lately_of_train(data.known, train)
+            self._lately = lately_of_train(data, weights.laid)
             self._features_NF = self._lately.features_NF.to(device)
 
     def of(self, batch: Batch) -> StepTerms:
