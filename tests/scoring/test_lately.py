@@ -90,6 +90,6 @@ def test_a_term_that_was_replaced_is_computed_anew(data):
 def test_too_many_columns_for_the_catalogue_are_refused(data, monkeypatch):
     register_term("own", constant(1.0))
     monkeypatch.setattr(lately, "MEMORY", 19 * 4 * 8 * 4)
-    with pytest.raises(InputError, match="popularity and recency and own of 3 items as of 20 times take .* leave"):
+    with pytest.raises(InputError, match=r"popularity, recency, own of 3 items as of 20 times take .* leave"):
         lately_of_train(data, laid_out(["own", "recency"]))
     lately_of_train(data, laid_out(["recency"]))
