@@ -1,7 +1,8 @@
-"""Parts of your own: a sampler, a miner, a loss, a backbone, a baseline, a metric, each by a name for the command line.
+"""Parts of your own, each by a name for the command line: sampler, miner, loss, backbone, term, baseline, metric.
 
     negsample compare online-retail --plugin examples/plugin.py --methods random,follows,below-target --out STUDY
     negsample train online-retail --plugin examples/plugin.py --method hinge --set backbone=convolution --out RUN
+    negsample train online-retail --plugin examples/plugin.py --method mixed-log-q --set terms=family,recency --out RUN
 
 docs/extending.md goes through this file part by part.
 """
@@ -9,9 +10,11 @@ docs/extending.md goes through this file part by part.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import numpy as np
+import polars as pl
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -34,6 +37,7 @@ from negsample import (
     register_baseline,
     register_method,
     register_metric,
+    register_term,
 )
 from negsample.batches.packed import Packed
 from negsample.losses import bce, from_terms, weighted
@@ -215,6 +219,23 @@ class ConvolutionSettings(ModelSettings):
 
 
 register_backbone("convolution", ConvolutionSettings)
+
+# A term: numbers of all items as of a time, which are added to scores with weights that are learned.
+
+WEEK = 7 * 86_400 * 10**6  # microseconds
+
+
+def family(data: Dataset, times: np.ndarray) -> Iterator[np.ndarray]:
+    """How popular an item's family was lately: all items whose ids begin with the same two characters."""
+    family_V = data.item_ids().cast(pl.String).str.head(2).rank("dense").to_numpy() - 1
+    items = np.arange(1, data.catalogue_size + 1)
+    for time in times:
+        counts = 1 + np.bincount(family_V, data.known.counts(items, time, WEEK))  # a half-life of a week
+        log_share = np.log(counts / counts.mean())
+        yield np.append(0, log_share[family_V])[:, None]  # (V + 1, 1): id 0 is no item
+
+
+register_term("family", family)
 
 # A baseline: a rule that is measured beside the methods, and not trained.
 

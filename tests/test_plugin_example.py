@@ -114,6 +114,31 @@ def test_the_baseline_recommends_what_users_had_last(example, data):
     assert int(model.table.weight[1:].argmax()) + 1 == best
 
 
+def test_the_term_is_the_share_of_the_family_before_the_time(example, data):
+    ids, when = [str(each)[:2] for each in data.item_ids()], np.unique(data.times)[[3, 200, -1]]
+    found = list(example.family(data, when))
+    assert [each.shape for each in found] == [(41, 1)] * 3
+    for time, features in zip(when, found, strict=True):
+        weights = np.where(data.times < time, 2.0 ** -((time - data.times) / (7 * 86_400e6)), 0)
+        of_family = dict.fromkeys(ids, 1.0)
+        for item, weight in zip(data.items, weights, strict=True):
+            of_family[ids[item - 1]] += weight
+        mean = sum(of_family.values()) / len(of_family)
+        expected = [0, *(math.log(of_family[each] / mean) for each in ids)]
+        np.testing.assert_allclose(features[:, 0], expected, rtol=1e-9, atol=1e-12)
+    assert len(set(ids)) > 3
+    assert found[1].std() > 0.05
+
+
+def test_its_term_makes_a_run_of_its_own(data):
+    def identity(terms):
+        settings = negsample.run_settings(terms=terms)
+        return negsample.plan([data], ["random"], repeats=1, seed=0, settings=settings)[-1].identity()
+
+    assert identity("family,recency")["plugins"] == {"plugin.py": loaded()[0].digest}
+    assert "plugins" not in identity("recency")
+
+
 def test_a_change_of_its_source_is_another_run(data, tmp_path):
     def identity():
         job = negsample.plan([data], ["follows"], repeats=1, seed=0, settings=negsample.run_settings())[-1]

@@ -11,7 +11,7 @@ import torch
 from negsample import METHODS, build_method, catalogue_of, fit, load_plugins, run_settings
 from negsample.models.build import build_backbone
 from negsample.plugins import load
-from negsample.settings import BACKBONES
+from negsample.settings import BACKBONES, TERMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,9 @@ def trained_with(path, data, rng):
     try:
         assert list(METHODS)[-3:] == ["follows", "below-target", "hinge"]
         assert list(BACKBONES)[-1] == "convolution"
-        settings, weights = run_settings(backbone="convolution", dim=8, blocks=2, max_length=8, epochs=1), []
+        assert list(TERMS)[-1] == "family"
+        sizes = {"dim": 8, "blocks": 2, "max_length": 8, "epochs": 1}
+        settings, weights = run_settings(backbone="convolution", terms="family", **sizes), []
         for name in list(METHODS)[-3:]:
             model = build_backbone(settings.model, data.catalogue_size, rng=rng(0), device=torch.device("cpu"))
             fit(model, data, build_method(name, catalogue_of(data, 8), {}), settings, seed=0)

@@ -62,10 +62,17 @@ def test_it_is_not_trained_again(compared, negsample):
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").iterdir()} == before
 
 
-def test_a_run_with_its_backbone_needs_the_plugin_to_be_measured(negsample, log, small, tmp_path):
-    command = ("train", log, "--method", "hinge", "--epochs", 1, *small, "--set", "backbone=convolution")
+@pytest.mark.parametrize(
+    ("method", "name", "value"), [("hinge", "backbone", "convolution"), ("random", "terms", ["family", "recency"])]
+)
+def test_a_run_with_its_part_needs_the_plugin_to_be_measured(negsample, log, small, tmp_path, method, name, value):
+    given = value if isinstance(value, str) else ",".join(value)
+    command = ("train", log, "--method", method, "--epochs", 1, *small, "--set", f"{name}={given}")
+    refused = negsample(*command, "--out", tmp_path / "none")
+    assert refused.returncode == 2
+    assert "one of your own needs --plugin FILE" in refused.stderr
     done(negsample(*command, "--plugin", EXAMPLE, "--out", tmp_path / "run"))
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["backbone"] == "convolution"
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"][name] == value
     without = negsample("evaluate", tmp_path / "run")
     assert without.returncode == 2
     assert "needs --plugin plugin.py" in without.stderr
