@@ -20,7 +20,8 @@ import torch
 from benchmarks.common import RESULTS
 from negsample import SASRec, generator, load_dataset, run_settings
 from negsample.data.dataset import Dataset
-from negsample.evaluation.evaluate import encode, evaluate
+from negsample.evaluation.encode import encode
+from negsample.evaluation.evaluate import evaluate
 from negsample.evaluation.figures import CUTOFFS
 from negsample.evaluation.queries import queries
 from negsample.evaluation.ranks import rank

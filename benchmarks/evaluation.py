@@ -15,7 +15,7 @@ from benchmarks.common import SETTINGS, median_ms
 from benchmarks.memory import peak_bytes
 from negsample import SASRec, generator, load_dataset
 from negsample.batches.windows import Ints
-from negsample.evaluation.evaluate import encode
+from negsample.evaluation.encode import encode
 from negsample.evaluation.queries import queries
 from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK, rank
 from negsample.evaluation.seen import Seen

@@ -28,7 +28,7 @@ from negsample.analysis.resampling import REPLICATES, draws, groups_of, interval
 from negsample.batches.windows import Ints, spans
 from negsample.data.dataset import Dataset, open_dataset
 from negsample.data.popularity import COHORTS
-from negsample.evaluation.evaluate import Model, encode
+from negsample.evaluation.encode import Model, encode
 from negsample.evaluation.figures import balances
 from negsample.evaluation.metrics import hit, ndcg
 from negsample.evaluation.queries import Queries, queries

@@ -14,7 +14,7 @@ from .data.prepare.pipeline import prepare as prepare
 from .data.split import split_by_time as split_by_time
 from .errors import FailedError as FailedError
 from .errors import InputError as InputError
-from .evaluation.evaluate import encode_histories as encode_histories
+from .evaluation.encode import encode_histories as encode_histories
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import evaluate_by_dial as evaluate_by_dial
 from .evaluation.figures import balance as balance

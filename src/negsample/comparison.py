@@ -25,7 +25,7 @@ from negsample.runs.reasons import failed_for
 from negsample.runs.remeasure import set_dial
 from negsample.runs.study_file import StudyFile
 from negsample.scoring.dial import Choice, parse_choice
-from negsample.settings import PrepareSettings, run_settings
+from negsample.settings import AFTER_TRAINING, PrepareSettings, run_settings
 from negsample.studies.files import check_study_folder, read_about, write_study
 from negsample.studies.forecast import check_fits
 from negsample.studies.study import at_a_time, folds_of, plan, unfinished
@@ -210,13 +210,14 @@ class _Folder(NamedTuple):
         return study
 
     def _remeasure(self, about: StudyFile) -> None:
-        """Give all finished runs the dial and the cut-offs of this command."""
+        """Give all finished runs the dial, the cut-offs and the terms of this command."""
         jobs = {job.name: job for job in (*self.jobs, *self.oversampling)}
         datasets = {job.data.fingerprint: job.data for job in self.jobs}
-        cutoffs = {"k": self.jobs[0].settings.flat()["k"]}
+        flat = self.jobs[0].settings.flat()
+        common = {key: flat[key] for key in AFTER_TRAINING}
         for folder in (self.out / "runs" / name for name in (*about.runs, *about.oversampling)):
             if is_run(folder):
-                settings = jobs[folder.name].config()["settings"] if folder.name in jobs else cutoffs
+                settings = jobs[folder.name].config()["settings"] if folder.name in jobs else common
                 data = datasets.get(read_run(folder).config["dataset_fingerprint"])
                 set_dial(folder, self.choice, data, settings=settings)
 

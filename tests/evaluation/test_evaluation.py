@@ -12,7 +12,8 @@ from benchmarks.memory import peak_bytes
 from negsample.batches.windows import Windows
 from negsample.errors import InputError
 from negsample.evaluation import ranks as ranking
-from negsample.evaluation.evaluate import encode, evaluate, evaluate_by_dial
+from negsample.evaluation.encode import encode
+from negsample.evaluation.evaluate import evaluate, evaluate_by_dial
 from negsample.evaluation.queries import queries
 from negsample.evaluation.ranks import rank
 from negsample.evaluation.seen import Seen

@@ -21,7 +21,7 @@ from negsample import (
     run_settings,
 )
 from negsample.batches.epochs import batches_of
-from negsample.evaluation.evaluate import encode
+from negsample.evaluation.encode import encode
 from negsample.evaluation.queries import queries
 from negsample.evaluation.with_terms import TermsOf
 from negsample.methods import catalogue_of

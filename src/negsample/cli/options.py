@@ -41,6 +41,14 @@ Refit = Annotated[
         "and test that model. (default: no)",
     ),
 ]
+FitTerms = Annotated[
+    Literal["none", "auto"] | None,
+    typer.Option(
+        "--terms",
+        help="With auto, after training fit weights of what is known at a time (popularity lately, the user's own "
+        "items, neighbours of the latest ones), and the share of the model, to validation. (default: none)",
+    ),
+]
 OutStudy = Annotated[
     Path, typer.Option("--out", help="Folder of the study; the same command resumes an interrupted one.")
 ]
@@ -175,8 +183,9 @@ def settings_of(
     common: Mapping[str, Any] = MappingProxyType({}),
     *,
     refit: bool | None = None,
+    terms: Literal["none", "auto"] | None = None,
 ) -> Given:
-    """What ``--epochs``, ``--refit``, ``--set`` and ``--k`` come to.
+    """What ``--epochs``, ``--refit``, ``--terms``, ``--set`` and ``--k`` come to.
 
     ``common``: settings of a preset, where they say nothing else.
 
@@ -185,7 +194,7 @@ def settings_of(
     """
     from negsample.methods import POPREC, negative_settings, split_settings
 
-    options = {"epochs": epochs, "refit": refit}
+    options = {"epochs": epochs, "refit": refit, "fit_terms": None if terms is None else terms == "auto"}
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     for change in [*(changes or []), *([] if cutoffs is None else [f"k={cutoffs}"])]:
         key, equals, text = change.partition("=")

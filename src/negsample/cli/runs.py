@@ -14,6 +14,7 @@ from negsample.cli.options import (
     DatasetName,
     Dial,
     Epochs,
+    FitTerms,
     MethodName,
     Plugins,
     Preset,
@@ -60,6 +61,7 @@ def train_command(
     preset: Preset = "default",
     dial: Dial = "none",
     refit: Refit = None,
+    terms: FitTerms = None,
     changes: Changes = None,
     cutoffs: Cutoffs = None,
     plugins: Plugins = None,
@@ -82,7 +84,7 @@ def train_command(
     from negsample.studies.study import plan
 
     chosen_preset = PRESETS[preset]
-    settings, negatives, given = settings_of(epochs, changes, cutoffs, chosen_preset.training, refit=refit)
+    settings, negatives, given = settings_of(epochs, changes, cutoffs, chosen_preset.training, refit=refit, terms=terms)
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")

@@ -16,6 +16,7 @@ from negsample.cli.options import (
     Dial,
     Doing,
     Epochs,
+    FitTerms,
     MethodName,
     OutStudy,
     Plugins,
@@ -56,6 +57,7 @@ def compare_command(
     ] = None,
     dial: Dial = "none",
     refit: Refit = None,
+    terms: FitTerms = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -82,7 +84,7 @@ def compare_command(
 
     chosen = PRESETS[preset]
     check_untuned(chosen, tune_trials)
-    given = settings_of(epochs, changes, cutoffs, chosen.training, refit=refit)
+    given = settings_of(epochs, changes, cutoffs, chosen.training, refit=refit, terms=terms)
     asked = list(PAPER_SIX) if methods is None else method_names(methods)
     factors = whole_numbers("--oversampling", oversampling)
     parse_choice(dial)

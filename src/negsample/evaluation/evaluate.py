@@ -4,52 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from negsample.batches.packed import Packed, pack
-from negsample.batches.windows import Ints, Windows, longest_first
 from negsample.data.dataset import Dataset
-from negsample.data.known import checked_events
-from negsample.errors import InputError, guarded, some
+from negsample.errors import guarded
 from negsample.evaluation.by_rule import choose, rank_of_rule
+from negsample.evaluation.encode import Model, encode
 from negsample.evaluation.figures import summarise
+from negsample.evaluation.fit_terms import fit_terms
 from negsample.evaluation.groups import Groups, groups_of
 from negsample.evaluation.queries import Part, Queries, queries
-from negsample.evaluation.ranks import RankedItems, rank
+from negsample.evaluation.ranks import rank
 from negsample.evaluation.with_terms import TermsOf, rank_with_terms
-from negsample.models import Backbone
-from negsample.models.build import check_items, terms_of
+from negsample.models.baselines import Terms
+from negsample.models.build import check_items, set_terms, terms_of
 from negsample.rules import Rule, is_rule
 from negsample.scoring.dial import NO_DIAL, Dials
 from negsample.settings import RunSettings
 
 QUERIES_AT_ONCE = 1 << 14
 """Whose states and histories are held at once: enough that reading the catalogue once for them costs nothing."""
-
-ENCODE_BLOCK = 256  # histories encoded at once; more at once take longer each
-
-
-class Model(Protocol):
-    """A backbone with its table."""
-
-    @property
-    def table(self) -> RankedItems:
-        """The item embeddings."""
-        ...
-
-    @property
-    def max_length(self) -> int:
-        """L."""
-        ...
-
-    def __call__(self, vectors_TD: Tensor, packed: Packed, rng: torch.Generator | None = None) -> Tensor:
-        """(T, D) states."""
-        ...
 
 
 class Evaluation(NamedTuple):
@@ -115,12 +93,14 @@ def evaluate_by_dial(
     model = cast("Model", model)
     check_items(model.table.items, data.catalogue_size, data.name)
     asked = queries(data, part, history=how.history, max_length=model.max_length)
+    if isinstance(model, Terms) and model.terms is None:
+        set_terms(model, fit_terms(model, data, settings, device=device or torch.device("cpu"), shares=[0])[0])
     weights = terms_of(model)
     terms = None if weights is None else TermsOf(weights, data, part, asked, how.history == "frozen")
     rankings = []
     for first in range(0, len(asked.windows), QUERIES_AT_ONCE):
         last = min(first + QUERIES_AT_ONCE, len(asked.windows))
-        some = asked.part(first, last)
+        some = asked.take(np.arange(first, last))
         states = encode(model, data.items, some.windows, device=device or torch.device("cpu"))
         how_ranked: dict[str, Any] = {
             "top_k": max(how.k) if with_top else 0,
@@ -150,39 +130,3 @@ def _evaluation(
 ) -> Evaluation:
     facts = asked.targets_E, data.train_counts, data.cohorts
     return Evaluation(summarise(ranks_E, *facts, top_QK, cutoffs=cutoffs, groups=groups), ranks_E)
-
-
-@torch.no_grad()
-def encode(model: Model, items: NDArray[np.int32], windows: Windows, *, device: torch.device) -> Tensor:
-    """(Q, D) state after the last item of each window."""
-    order = np.argsort(windows.starts - windows.stops, kind="stable")
-    parts = []
-    for start in range(0, len(order), ENCODE_BLOCK):
-        chosen = longest_first(windows.take(order[start : start + ENCODE_BLOCK]))
-        packed = pack(items, chosen, model.max_length).to(device)
-        states = model(model.table.lookup(packed.items_T)[0], packed)
-        parts.append(states[torch.from_numpy(packed.offsets[1:] - 1).to(device)])
-    back = torch.from_numpy(np.argsort(order)).to(device)
-    return torch.cat(parts).index_select(0, back)
-
-
-@guarded
-def encode_histories(model: Backbone, histories: Sequence[Sequence[int] | Ints]) -> Tensor:
-    """(Q, D) the state of ``model`` after each of Q histories: what queries of an index are made of.
-
-    Args:
-        model: trained.
-        histories: the ids of each, in the order of time; the latest L of them count.
-
-    Raises:
-        InputError: one is empty, or has what is no id in ``1..V``.
-    """
-    some("histories", histories)
-    if not all(map(len, histories)):
-        raise InputError("histories must each have an item; there is no state after none")
-    flat = np.concatenate([np.asarray(each) for each in histories])
-    items, _ = checked_events(flat, np.zeros(len(flat), np.int64), model.table.items)
-    stops = np.cumsum([len(each) for each in histories])
-    starts = stops - [min(len(each), model.max_length) for each in histories]
-    windows = Windows(np.arange(len(stops)), starts, stops)
-    return encode(model, items.astype(np.int32), windows, device=next(model.parameters()).device)

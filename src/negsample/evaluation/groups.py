@@ -60,7 +60,7 @@ def groups_of(data: Dataset, part: Part, asked: Queries) -> Groups:
     """The groups of the events of ``asked``, which are of ``part``."""
     cohorts = data.cohorts if part == "valid" else data.cut_cohorts
     starts = range(0, len(asked.windows), QUERIES_AT_ONCE)
-    parts = (asked.part(first, min(first + QUERIES_AT_ONCE, len(asked.windows))) for first in starts)
+    parts = (asked.take(np.arange(first, min(first + QUERIES_AT_ONCE, len(asked.windows)))) for first in starts)
     repeat_E = np.concatenate([some.seen(data).holds(some.query_E, some.targets_E) for some in parts])
     user_E = np.unique(asked.windows.users, return_inverse=True)[1][asked.query_E]
     return Groups.by(user_E, repeat_E, cohorts[asked.targets_E])

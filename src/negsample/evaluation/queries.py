@@ -28,11 +28,12 @@ class Queries(NamedTuple):
     targets_E: Ints
     known_until: Ints
 
-    def part(self, first: int, last: int) -> Queries:
-        """Queries ``first .. last - 1`` with their events."""
-        events = slice(*np.searchsorted(self.query_E, [first, last]))
-        windows = self.windows.take(np.arange(first, last))
-        return Queries(windows, self.query_E[events] - first, self.targets_E[events], self.known_until[first:last])
+    def take(self, which: Ints) -> Queries:
+        """Those at ``which``, ascending, with their events."""
+        begins, ends = (np.searchsorted(self.query_E, which, side=side) for side in ("left", "right"))
+        events = spans(begins, ends - begins)
+        query_E = np.repeat(np.arange(len(which)), ends - begins)
+        return Queries(self.windows.take(which), query_E, self.targets_E[events], self.known_until[which])
 
     def seen(self, data: Dataset) -> Seen:
         """Of each user the events that the last of their queries knows."""

@@ -7,22 +7,28 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.batches.windows import Ints, spans
 from negsample.data.dataset import Dataset
-from negsample.data.own import own_before
+from negsample.data.own import OwnItems, own_before
 from negsample.evaluation.queries import Part, Queries
 from negsample.evaluation.ranks import RankedItems, Ranking, rank
 from negsample.evaluation.seen import Seen
 from negsample.models.terms import TermWeights
-from negsample.rules.rule import Floats, cut_time
+from negsample.rules.item_knn import neighbours
+from negsample.rules.rule import Asked, Floats, cut_time
 from negsample.scoring.dial import Dials
 from negsample.scoring.lately import Lately
 from negsample.scoring.serving import own_values
 
 CUTS = 100
 """Times as of which popularity is taken where each query has its own: the latest of them at or before it."""
+NEAREST = 500
+"""Neighbours of a query that count."""
+AT_ONCE = 1024
+"""Queries whose neighbours are found at once."""
 
 
 class Added(NamedTuple):
@@ -97,14 +103,17 @@ class TermsOf:
         queries = len(asked.windows)
         cut = np.full(queries, cut_time(data, part))
         times_Q = cut if frozen else np.asarray(data.times[asked.known_until])
-        self._device = next(weights.parameters()).device
-        self._lately = None
+        self._device = weights.share.device
+        self.lately = None
         self.cut_Q = np.zeros(queries, np.int64)
         if weights.items_F is not None:
             spread = np.quantile(times_Q, np.linspace(0, 1, CUTS), method="lower") if len(times_Q) else times_Q
-            self._lately = Lately(data, weights.laid, spread)
-            self.cut_Q = self._lately.cuts_of(torch.from_numpy(times_Q)).numpy()
-        self._data, self._asked, self._times_Q = data, asked, times_Q
+            self.lately = Lately(data, weights.laid, spread)
+            self.cut_Q = self.lately.cuts_of(torch.from_numpy(times_Q)).numpy()
+        self.share = weights.share.item()
+        self.data, self.times_Q = data, times_Q
+        self.asked = Asked(asked.windows.users, asked.known_until, None)
+        self._near = neighbours(data, part) if weights.near_N is not None else None
 
     @torch.no_grad()
     def by_time(self, first: int, last: int) -> Iterator[AtOneTime]:
@@ -112,22 +121,67 @@ class TermsOf:
         cuts = self.cut_Q[first:last]
         for cut in np.unique(cuts).tolist():
             term_V = None
-            if self._lately is not None:
-                here = slice(cut * self._lately.width, (cut + 1) * self._lately.width)
-                term_V = self._weights.of_items(self._lately.features_NF[here].to(self._device))
+            if self.lately is not None:
+                here = slice(cut * self.lately.width, (cut + 1) * self.lately.width)
+                term_V = self._weights.of_items(self.lately.features_NF[here].to(self._device))
             yield AtOneTime(np.flatnonzero(cuts == cut), term_V)
 
-    def own(self, first: int, last: int) -> Added | None:
-        """What is added for the own items of queries ``first .. last - 1``, numbered from ``first``."""
-        if self._weights.own_W is None:
+    @torch.no_grad()
+    def some(self, first: int, last: int) -> Added | None:
+        """What is added for some items of queries ``first .. last - 1``, numbered from ``first``: the user's own, and
+        neighbours."""
+        width, found = self.data.catalogue_size + 1, []
+        if self._weights.own_W is not None:
+            own = self.own(np.arange(first, last))
+            found.append((own.row_E * width + own.item_E, own_values(self._weights, own)))
+        if self._near is not None:
+            near = self.nearest(np.arange(first, last))
+            scores = torch.from_numpy(near.values_N).to(self._device)
+            found.append((near.keys_N, self._weights.of_neighbours(scores).double().cpu().numpy()))
+        if not found:
             return None
-        data, width = self._data, self._data.catalogue_size + 1
-        here = slice(first, last)
-        users_Q, until_Q = self._asked.windows.users[here], self._asked.known_until[here]
-        found = own_before(
-            data.items, data.times, data.offsets, data.repeats, users_Q, until_Q, self._times_Q[here], width
+        keys, place = np.unique(np.concatenate([of for of, _ in found]), return_inverse=True)
+        values: Floats = np.zeros(len(keys))
+        np.add.at(values, place, np.concatenate([each for _, each in found]))
+        return Added(keys, values, width)
+
+    def own(self, queries: Ints) -> OwnItems:
+        """What the users of ``queries`` had before, see :func:`negsample.data.own.own_before`."""
+        data, asked = self.data, self.asked.take(queries)
+        return own_before(
+            data.items,
+            data.times,
+            data.offsets,
+            data.repeats,
+            asked.users_Q,
+            asked.until_Q,
+            self.times_Q[queries],
+            data.catalogue_size + 1,
         )
-        return Added(found.row_E * width + found.item_E, own_values(self._weights, found), width)
+
+    def nearest(self, queries: Ints) -> Added:
+        """The score of up to ``NEAREST`` neighbours of each of ``queries``, see :class:`negsample.rules.ItemKNN`."""
+        assert self._near is not None
+        width, keys, values = self.data.catalogue_size + 1, [np.empty(0, np.int64)], [np.empty(0)]
+        for first in range(0, len(queries), AT_ONCE):
+            near = self._near(self.asked.take(queries[first : first + AT_ONCE])).tocsr()
+            kept = near.data > 0
+            for row in np.flatnonzero(np.diff(near.indptr) > NEAREST):
+                of_row = slice(near.indptr[row], near.indptr[row + 1])
+                kept[of_row] &= _are_best(near.data[of_row], near.indices[of_row])
+            rows = np.repeat(np.arange(first, first + near.shape[0]), np.diff(near.indptr))
+            keys.append((rows * width + near.indices)[kept])
+            values.append(near.data[kept])
+        return Added(np.concatenate(keys), np.concatenate(values), width)
+
+
+def _are_best(values_N: Floats, ids_N: Ints) -> NDArray[np.bool_]:
+    """(N,) which of the values are the ``NEAREST`` largest, of equals those with the lowest ids."""
+    least = np.partition(values_N, -NEAREST)[-NEAREST]
+    best: NDArray[np.bool_] = values_N > least
+    equal = np.flatnonzero(values_N == least)
+    best[equal[np.argsort(ids_N[equal])[: NEAREST - np.count_nonzero(best)]]] = True
+    return best
 
 
 def rank_with_terms(
@@ -143,7 +197,7 @@ def rank_with_terms(
 ) -> list[Ranking]:
     """As :func:`negsample.evaluation.ranks.rank` for the queries ``asked``, which are those of ``part`` of all; the
     catalogue is read once for each time."""
-    own = terms.own(*part)
+    added, share = terms.some(*part), terms.share
     ranks = [np.empty(len(asked.query_E)) for _ in dials.betas]
     tops = [np.zeros((len(states_QD), min(top_k, table.items)), np.int64) for _ in dials.betas]
     for queries, term_V in terms.by_time(*part):
@@ -151,6 +205,7 @@ def rank_with_terms(
         place_Q[queries] = np.arange(len(queries))
         events = np.flatnonzero(place_Q[asked.query_E] >= 0)
         states = states_QD[torch.from_numpy(queries).to(states_QD.device)]
+        states = states if share == 1 else states * share
         if term_V is not None:
             states = torch.cat([states, states.new_ones(len(states), 1)], 1)
         found = rank(
@@ -161,7 +216,7 @@ def rank_with_terms(
             dials,
             top_k=top_k,
             seen=seen and seen._replace(user_Q=seen.user_Q[queries], until_Q=seen.until_Q[queries]),
-            added=own and own.take(queries),
+            added=added and added.take(queries),
         )
         for ranks_E, top_QK, each in zip(ranks, tops, found, strict=True):
             ranks_E[events] = each.ranks_E

@@ -12,6 +12,7 @@ from negsample.batches.packed import Packed
 from negsample.data.dataset import Dataset
 from negsample.data.popularity import popularity_order
 from negsample.errors import guarded
+from negsample.models.terms import TermWeights
 from negsample.plugins import Registry
 from negsample.rules import EASE, ItemKNN, RecentPop, Repeat, RepeatRecent
 from negsample.rules.ease import LARGEST
@@ -35,6 +36,7 @@ _OWN: dict[str, Baseline] = {
     "RepeatRecent": RepeatRecent,
     "ItemKNN": ItemKNN,
     "EASE": EASE,
+    "Terms": lambda data: Terms(data),
     "PopRec": _popular,
 }
 BASELINES: Registry[Baseline] = Registry("baseline", _OWN, check=_check, reserved=("all",))
@@ -46,6 +48,7 @@ BASELINE_WORDS = {
     "RepeatRecent": "baseline: the user's own items, the latest first, then RecentPop",
     "ItemKNN": "baseline: items that the same users have as the user's latest ones",
     "EASE": f"baseline: a linear model in closed form; up to {LARGEST:,} items",
+    "Terms": "baseline: popularity, the user's own items and neighbours, weighed on validation; no model",
     "PopRec": "baseline: the most popular items in train, for everybody",
 }
 """What each of negsample's own is. Nothing is trained."""
@@ -119,3 +122,35 @@ class _Ranks(nn.Module):
 
     def block(self, start: int, stop: int) -> Tensor:
         return self.weight[start:stop]
+
+
+class Terms(nn.Module):
+    """What is known at a time, with weights that are fitted to validation when it is first measured, and no model.
+
+    Its states are zero and so are its items, see :func:`negsample.evaluation.fit_terms.fit_terms`.
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        super().__init__()
+        self.table = _Zeros(data.catalogue_size)
+        self.max_length = 1
+        self.terms: TermWeights | None = None
+
+    def forward(self, vectors_TD: Tensor, packed: Packed, rng: torch.Generator | None = None) -> Tensor:
+        """(T, 1) zeros."""
+        return torch.zeros_like(vectors_TD)
+
+
+class _Zeros(nn.Module):
+    def __init__(self, items: int) -> None:
+        super().__init__()
+        self.items = items
+        self.register_buffer("weight", torch.zeros(()))
+
+    weight: Tensor
+
+    def lookup(self, *ids: Tensor) -> list[Tensor]:
+        return [self.weight.expand(len(each), 1) for each in ids]
+
+    def block(self, start: int, stop: int) -> Tensor:
+        return self.weight.expand(stop - start, 1)

@@ -115,6 +115,11 @@ def terms_of(model: object) -> TermWeights | None:
     return found
 
 
+def set_terms(model: Any, weights: TermWeights | None) -> None:
+    """Give ``model`` these weights in the place of those that it has; None: it has none."""
+    model.terms = weights
+
+
 def check_items(items: int, catalogue_size: int, what: str) -> None:
     """Refuses a table of so many ``items`` where ``what`` has others.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,8 @@ from negsample.batches.packed import Packed
 from negsample.models.item_table import ItemTable
 from negsample.settings import laid_out
 
+AFTER = ("popularity", "recency", "repeats", "neighbours")
+"""Those that are weighed after training."""
 _MINUTE = 60 * 10**6  # microseconds
 _HOUR, _DAY = 60 * _MINUTE, 24 * 60 * _MINUTE
 COUNTS = (2, 3, 5, 9, 17)
@@ -19,15 +23,17 @@ SINCE = (10 * _MINUTE, _HOUR, 6 * _HOUR, *(days * _DAY for days in (1, 3, 7, 14,
 """How long ago the last time was, microseconds: from each on another weight."""
 LENGTHS = (5, 10, 25, 60, 150)
 """Events of the user's history: from each on another weight, for all of the user's own items."""
+NEAR = 2
+"""Weights of a neighbour of the user's latest items: one for all, and one for log(1 + 100 score)."""
 OWN = 1 + sum(len(each) + 1 for each in (COUNTS, SINCE, LENGTHS))
 """Weights of an own item: one for all, and by how often, how long ago, and the length of the history."""
 
 
 class TermWeights(nn.Module):
-    """The weights of some :data:`~negsample.settings.TERMS`, 0 at first.
+    """The weights of some terms, 0 at first, and the factor on the products of states and items, 1 at first.
 
     Args:
-        names: which terms.
+        names: of :data:`~negsample.settings.TERMS`; after training also ``neighbours``.
 
     Attributes:
         laid: the columns of the features of items that it weighs.
@@ -35,15 +41,45 @@ class TermWeights(nn.Module):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        self.names, self.laid = tuple(names), laid_out(names)
+        self.names, self.laid = tuple(names), laid_out([each for each in names if each != "neighbours"])
         chosen = torch.zeros(self.laid[-1].stop if self.laid else 0)
         for each in self.laid:
             chosen[each.start : each.stop] = each.name in self.names
         self.register_buffer("chosen_F", chosen, persistent=False)
         self.items_F = nn.Parameter(torch.zeros(len(chosen))) if self.laid else None
         self.own_W = nn.Parameter(torch.zeros(OWN)) if "repeats" in self.names else None
+        self.near_N = nn.Parameter(torch.zeros(NEAR)) if "neighbours" in self.names else None
+        self.register_buffer("share", torch.ones(()))
 
     chosen_F: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> TermWeights:
+        """From what :meth:`entry` gave."""
+        made = cls(entry["names"])
+        made.load_state_dict({name: torch.tensor(entry[name]) for name in made.state_dict()})
+        return made
+
+    def widened(self, names: Sequence[str]) -> TermWeights:
+        """The same weights among those of more terms."""
+        wide = TermWeights(names).to(self.share.device)
+        columns = {each.name: each for each in self.laid if each.name in self.names}
+        with torch.no_grad():
+            wide.share.copy_(self.share)
+            for new in wide.laid:
+                if old := columns.get(new.name):
+                    cast("Tensor", wide.items_F)[new.start : new.stop] = cast("Tensor", self.items_F)[
+                        old.start : old.stop
+                    ]
+            for name in ("own_W", "near_N"):
+                if getattr(self, name) is not None:
+                    getattr(wide, name).copy_(getattr(self, name))
+        return wide
+
+    def entry(self) -> dict[str, Any]:
+        """As JSON has them."""
+        return {"names": list(self.names)} | {name: each.tolist() for name, each in self.state_dict().items()}
 
     def of_items(self, features: Tensor) -> Tensor:
         """(...) what is added for items of these (..., F) features."""
@@ -54,6 +90,11 @@ class TermWeights(nn.Module):
         """(E,) what is added for a user's own items, by the places of their weights, see :func:`own_bins`."""
         assert self.own_W is not None
         return self.own_W.index_select(0, bins_EN.reshape(-1)).view(bins_EN.shape).sum(1)
+
+    def of_neighbours(self, scores_E: Tensor) -> Tensor:
+        """(E,) what is added for neighbours with these scores, above 0."""
+        assert self.near_N is not None
+        return self.near_N[0] + self.near_N[1] * torch.log1p(100 * scores_E)
 
 
 class NoStates(nn.Module):
@@ -77,3 +118,11 @@ def own_bins(count_E: Tensor, since_E: Tensor, length_E: Tensor) -> Tensor:
         places.append(bins + start)
         start += len(edges) + 1
     return torch.stack(places, 1)
+
+
+def logsumexp_by_group(values_N: Tensor, of_N: Tensor, groups: int) -> Tensor:
+    """(G,) logsumexp of the values of each group; ``-inf``, without gradient, of one that has none."""
+    top_G = values_N.new_full((groups,), -math.inf).scatter_reduce(0, of_N, values_N.detach(), "amax")
+    empty_G = top_G == -math.inf
+    sums_G = values_N.new_zeros(groups).index_add(0, of_N, (values_N - top_G[of_N]).exp())
+    return (torch.where(empty_G, 1, sums_G).log() + top_G.masked_fill(empty_G, 0)).masked_fill(empty_G, -math.inf)

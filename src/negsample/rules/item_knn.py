@@ -11,7 +11,7 @@ from torch import nn
 
 from negsample.batches.windows import Ints
 from negsample.data.dataset import Dataset
-from negsample.rules.rule import Asked, Floats, Part, Scorer, binary_users, history_events, not_chosen
+from negsample.rules.rule import Asked, Part, Scorer, binary_users, history_events, not_chosen
 
 LAST = 10
 """Events of a history that count."""
@@ -47,29 +47,36 @@ class ItemKNN(nn.Module):
 
     def scorer(self, part: Part, choice: float) -> Scorer:
         """See :class:`negsample.rules.rule.Rule`."""
-        data, similar = self._data, self._similar(part)
+        near = neighbours(self._data, part)
+        return lambda asked: np.asarray(near(asked)[:, 1:].toarray())
 
-        def scores(asked: Asked) -> Floats:
-            queries, items, ages = history_events(data, asked, LAST)
-            which, column = np.unique(items, return_inverse=True)
-            weights = sp.csr_matrix((FADING**ages, (queries, column)), (len(asked.users_Q), len(which)))
-            return np.asarray((weights @ similar(which))[:, 1:].toarray())
 
-        return scores
+def neighbours(data: Dataset, part: Part) -> Callable[[Asked], Any]:
+    """A function to the sparse (Q, V + 1) scores of :class:`ItemKNN` for queries of ``part``."""
+    similar = _similar(data, part)
 
-    def _similar(self, part: Part) -> Callable[[Ints], Any]:
-        """A function to the sparse (N, V + 1) similarities of N items."""
-        of_users = binary_users(self._data, part)
-        of_items = of_users.T.tocsr()
-        norms = np.sqrt(np.diff(of_items.indptr) + 1.0)
+    def scores(asked: Asked) -> Any:
+        queries, items, ages = history_events(data, asked, LAST)
+        which, column = np.unique(items, return_inverse=True)
+        weights = sp.csr_matrix((FADING**ages, (queries, column)), (len(asked.users_Q), len(which)))
+        return weights @ similar(which)
 
-        def similar(which: Ints) -> Any:
-            near = (of_items[which] @ of_users).tocsr()
-            own = which[np.repeat(np.arange(len(which)), np.diff(near.indptr))]
-            near.data = np.where(near.indices == own, 0, near.data / (norms[own] * norms[near.indices]))
-            return near
+    return scores
 
-        if (np.diff(of_users.indptr).astype(np.float64) ** 2).sum() > PAIRS:
-            return similar
-        every = similar(np.arange(self._data.catalogue_size + 1))
-        return lambda which: every[which]
+
+def _similar(data: Dataset, part: Part) -> Callable[[Ints], Any]:
+    """A function to the sparse (N, V + 1) similarities of N items."""
+    of_users = binary_users(data, part)
+    of_items = of_users.T.tocsr()
+    norms = np.sqrt(np.diff(of_items.indptr) + 1.0)
+
+    def similar(which: Ints) -> Any:
+        near = (of_items[which] @ of_users).tocsr()
+        own = which[np.repeat(np.arange(len(which)), np.diff(near.indptr))]
+        near.data = np.where(near.indices == own, 0, near.data / (norms[own] * norms[near.indices]))
+        return near
+
+    if (np.diff(of_users.indptr).astype(np.float64) ** 2).sum() > PAIRS:
+        return similar
+    every = similar(np.arange(data.catalogue_size + 1))
+    return lambda which: every[which]

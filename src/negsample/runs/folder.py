@@ -66,6 +66,19 @@ class ChosenByRule(BaseModel):
     seconds: float
 
 
+class FittedTerms(BaseModel):
+    """What was fitted to validation after training: ``chosen``, that with the highest NDCG@10 on validation of all that
+    was ``tried`` (``as trained``, and fitted at several shares of the model, 0 for terms alone), the ``weights`` of the
+    model that was tested (see :class:`negsample.models.terms.TermWeights`; empty as trained), and ``seconds``."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    chosen: str
+    tried: dict[str, float]
+    weights: dict[str, Any]
+    seconds: float
+
+
 class Metrics(BaseModel):
     """``metrics.json``: figures at the dial that was chosen (see :mod:`negsample.runs.measure`), and what they took.
 
@@ -73,6 +86,8 @@ class Metrics(BaseModel):
     With a ``refit`` (see :class:`Refit`) ``test`` is of the refitted model; ``valid`` and ``test_before_refit`` are of
     the one that validation chose. Without one both are empty. ``train_seconds`` of a baseline: its choice and its fit
     for the test; ``chosen``: see :class:`ChosenByRule`, empty where nothing is.
+    ``terms``: see :class:`FittedTerms`, empty where none were; ``without_terms``: ``valid``, ``test`` and
+    ``test_before_refit`` at dial 0 of the model as it was trained.
     """
 
     model_config = ConfigDict(strict=True, extra="allow")
@@ -92,6 +107,8 @@ class Metrics(BaseModel):
     refit: Refit | dict[str, Any] = {}
     test_before_refit: dict[str, Any] = {}
     chosen: ChosenByRule | dict[str, Any] = {}
+    terms: FittedTerms | dict[str, Any] = {}
+    without_terms: dict[str, dict[str, Any]] = {}
 
 
 class Grid(BaseModel):

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from negsample.data.dataset import Dataset, open_dataset
 from negsample.errors import InputError, guarded
 from negsample.models import Backbone
+from negsample.models.build import set_terms
+from negsample.models.terms import TermWeights
 from negsample.plugins import check_sources
 from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model, default_device
@@ -28,12 +30,13 @@ class LoadedRun(NamedTuple):
 
 
 @guarded
-def load_run(folder: Path, data: Dataset | None = None) -> LoadedRun:
+def load_run(folder: Path, data: Dataset | None = None, *, fitted: bool = True) -> LoadedRun:
     """The finished run in ``folder``, with its trained model.
 
     Args:
         folder: of the run, such as ``STUDY/runs/...``.
         data: what it was trained on. (default: the dataset where it was then)
+        fitted: with the terms that were fitted after training, if any were.
 
     Example:
         >>> loaded = load_run("out/clicks/runs/clicks--random--seed-0--0123456789ab")  # doctest: +SKIP
@@ -52,6 +55,8 @@ def load_run(folder: Path, data: Dataset | None = None) -> LoadedRun:
     job = Job(data or _dataset_of(run), run.config["method"], run.config["seed"], settings, run.config["negatives"])
     model = build_model(job, default_device())
     load_weights(model, folder)
+    if fitted and (weights := run.metrics["terms"].get("weights")):
+        set_terms(model, TermWeights.of(weights).to(model.table.weight.device))
     return LoadedRun(run, job, model)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +20,9 @@ from negsample.files.checksums import LIST, read_list
 from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting
 from negsample.models import Backbone
-from negsample.models.baselines import is_baseline
+from negsample.models.baselines import Terms, is_baseline
+from negsample.models.build import set_terms, terms_of
+from negsample.runs.fitted import Fit, best_terms, terms_alone
 from negsample.runs.folder import Grid, Metrics, Run, read_grid, read_ranks
 from negsample.runs.weights import BEFORE_REFIT, load_weights
 from negsample.scoring.dial import BETAS, NO_DIAL, Choice, Dials, dials
@@ -29,11 +33,14 @@ if TYPE_CHECKING:
 
 class Measured(NamedTuple):
     """What a run gave at each of G settings of the dial: ``grid``, and ``ranks`` of every event: ``valid_GE`` and
-    ``test_GE``. ``fit_seconds``: what it took to fit a rule as it was tested; 0 for a trained model."""
+    ``test_GE``. ``fit_seconds``: what it took to fit a baseline as it was tested; 0 for a trained model. ``terms``,
+    ``without_terms``: as of :class:`~negsample.runs.folder.Metrics`."""
 
     grid: Grid
     ranks: Mapping[str, NDArray[np.float64]]
     fit_seconds: float = 0.0
+    terms: Mapping[str, Any] = MappingProxyType({})
+    without_terms: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 class Chosen(NamedTuple):
@@ -48,13 +55,17 @@ def measure(job: Job, model: Backbone, choice: Choice, device: torch.device, fol
     """Measure the trained ``model`` of ``job`` on validation and test, at every setting of the dial and at the number
     that is asked for. A baseline has no dial, and is measured as it is.
 
-    With a refit, ``model`` is the refitted one and ``folder``, of the run, has the weights of the one before it. That
-    is measured on both parts, the refitted one on test, each with a dial by the targets that it was trained on.
-    ``model`` then has the weights from before the refit, so that no two of them are held.
+    With a refit, ``model`` is the refitted one and ``folder``, of the run, has the weights of both. The one before it
+    is measured on both parts, the refitted one on test, each with a dial by the targets that it was trained on. One of
+    them is held at a time. With ``fit_terms`` they are fitted to validation before that, with the model trained on
+    train alone; a refitted model has the same weights, added to those that it was trained with.
     """
 
     def by_dial(part: Part, grid: Dials) -> list[Evaluation]:
         return evaluate_by_dial(model, job.data, part, job.settings, grid, device=device)
+
+    def plain(part: Part) -> dict[str, Any]:
+        return dict(by_dial(part, NO_DIAL)[0].figures)
 
     def grid_of(trained: Job) -> Dials:
         if is_baseline(job.method):
@@ -62,21 +73,39 @@ def measure(job: Job, model: Backbone, choice: Choice, device: torch.device, fol
         asked = [] if choice.number is None else [choice.number]
         return dials(trained.catalogue(device).target_counts, sorted({*BETAS, *asked}))
 
-    refitted = None
+    fit: Fit | None = None
+    without: dict[str, dict[str, Any]] = {}
+    fits = job.settings.evaluation.fit_terms and not is_baseline(job.method)
     if job.refits:
-        refitted = by_dial("test", grid_of(job.refitted()))
         load_weights(model, folder, BEFORE_REFIT)
+    trained = terms_of(model)
+    if fits:
+        without = {"valid": plain("valid"), "test_before_refit" if job.refits else "test": plain("test")}
+        fit = best_terms(model, job.data, job.settings, device, without["valid"]["ndcg@10"])
+        set_terms(model, fit.weights or trained)
+    elif isinstance(model, Terms):
+        fit = terms_alone(model, job.data, job.settings, device)
+        set_terms(model, fit.weights)
     grid = grid_of(job)
-    valid, before = by_dial("valid", grid), by_dial("test", grid)
-    test = refitted or before
-    figures = {"valid": [dict(each.figures) for each in valid], "test": [dict(each.figures) for each in test]}
-    if refitted:
-        figures["test_before_refit"] = [dict(each.figures) for each in before]
+    valid, test = by_dial("valid", grid), by_dial("test", grid)
+    figures = {"valid": [dict(each.figures) for each in valid]}
+    if job.refits:
+        figures["test_before_refit"] = [dict(each.figures) for each in test]
+        before = copy.deepcopy(trained)
+        set_terms(model, trained)
+        load_weights(model, folder)
+        if fit is not None:
+            without["test"] = plain("test")
+            fit = fit.carried(before, trained)
+            set_terms(model, fit.weights or trained)
+        test = by_dial("test", grid_of(job.refitted()))
+    figures["test"] = [dict(each.figures) for each in test]
     ranks = {
         "valid_GE": np.stack([each.ranks_E for each in valid]),
         "test_GE": np.stack([each.ranks_E for each in test]),
     }
-    return Measured(Grid(betas=list(grid.betas), **figures), ranks, test[0].fit_seconds)
+    seconds = fit.seconds if fit and is_baseline(job.method) else test[0].fit_seconds
+    return Measured(Grid(betas=list(grid.betas), **figures), ranks, seconds, fit.entry() if fit else {}, without)
 
 
 def write_measured(
@@ -117,6 +146,8 @@ def write_measured(
         dial_reached=chosen.unreached is None,
         own_metrics=own_metrics(),
         metric_kinds=own_kinds(),
+        terms=dict(measured.terms),
+        without_terms={part: dict(each) for part, each in measured.without_terms.items()},
     )
     with rewriting(folder, "run", read_list(folder / LIST, "run").of) as scratch:
         write_arrays(scratch / "ranks.npz", {part.removesuffix("_GE"): ranks[part][at] for part in ranks} | dict(ranks))
@@ -138,7 +169,9 @@ def choose_among_measured(run: Run, choice: Choice) -> Chosen | None:
     chosen = _choose(grid, choice)
     if run.metrics["dial_choice"] == chosen.choice.text:
         return chosen
-    return write_measured(run.folder, Measured(grid, read_ranks(run.folder, len(grid.betas))), choice, of_training(run))
+    terms = {key: run.metrics[key] for key in ("terms", "without_terms")}
+    measured = Measured(grid, read_ranks(run.folder, len(grid.betas)), **terms)
+    return write_measured(run.folder, measured, choice, of_training(run))
 
 
 def of_training(run: Run) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def remeasure(
     Raises:
         InputError: there is no run, its dataset is not where it was or has changed, or as ``must_reach`` says.
     """
-    run, job, model = load_run(folder, data)
+    run, job, model = load_run(folder, data, fitted=False)
     if dial is None:
         dial = parse_choice(run.metrics["dial_choice"])
     now = job._replace(settings=job.settings.replaced(**settings))

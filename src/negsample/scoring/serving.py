@@ -116,9 +116,12 @@ def own_terms(model: Backbone, items: Sequence[int] | Ints, times: Sequence[int]
 @torch.no_grad()
 def own_values(weights: TermWeights, found: OwnItems) -> NDArray[np.float64]:
     """(E,) what ``repeats`` adds for the items that were found."""
-    bins = own_bins(*(torch.from_numpy(each) for each in (found.count_E, found.since_E, found.length_R[found.row_E])))
-    device = next(weights.parameters()).device
-    return np.asarray(weights.of_own(bins.to(device)).double().cpu())
+    return np.asarray(weights.of_own(bins_of(found).to(weights.share.device)).double().cpu())
+
+
+def bins_of(found: OwnItems) -> Tensor:
+    """(E, 4) the places of the weights of the items that were found."""
+    return own_bins(*(torch.from_numpy(each) for each in (found.count_E, found.since_E, found.length_R[found.row_E])))
 
 
 def _weights_of(model: Backbone) -> TermWeights:

@@ -135,6 +135,11 @@ class EvaluationSettings(Settings):
         description="cut-offs of the metrics, such as 5,10,50; 10 is always added, since epochs are chosen by it",
     )
 
+    fit_terms: bool = Field(
+        False,
+        description="after training, fit weights of what is known at a time, and the model's share, to validation",
+    )
+
     @field_validator("k", mode="before")
     @classmethod
     def _is_a_list(cls, value: Any) -> Any:

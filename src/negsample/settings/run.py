@@ -11,6 +11,9 @@ from negsample.settings.base import checked
 from negsample.settings.groups import EvaluationSettings, MachineSettings, TrainingSettings
 from negsample.settings.model import BACKBONES, DEFAULT_BACKBONE, GROUPS, ModelSettings, default_table
 
+AFTER_TRAINING = ("k", "fit_terms")
+"""For other values of these a finished run is measured again, and is the same run."""
+
 
 class RunSettings(NamedTuple):
     """All settings of a run but those of its method; made from flat names by :func:`run_settings`."""
@@ -27,12 +30,15 @@ class RunSettings(NamedTuple):
     def changed(self, items: int) -> dict[str, Any]:
         """What trains another model than the defaults do, for a catalogue of so many ``items``.
 
-        Settings of the machine do not, nor ``k``: epochs are chosen at 10, which is always one of them.
+        Settings of the machine do not, nor those of ``AFTER_TRAINING``: epochs are chosen at 10, always one of ``k``.
         """
         resolved = self.resolved()
         if self.model.table == default_table(items):
             resolved = resolved.model_replaced(table=None)
-        usual, same = run_settings(backbone=self.model.backbone).flat(), {"k", *MachineSettings.model_fields}
+        usual, same = (
+            run_settings(backbone=self.model.backbone).flat(),
+            {*AFTER_TRAINING, *MachineSettings.model_fields},
+        )
         found = {key: value for key, value in resolved.flat().items() if value != usual[key] and key not in same}
         return found if self.model.backbone == DEFAULT_BACKBONE else {"backbone": self.model.backbone} | found
 

@@ -17,6 +17,7 @@ from negsample.runs.failed import read_failed
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
 from negsample.runs.study_file import StudyFile
+from negsample.settings import AFTER_TRAINING
 
 _SHOWN = 3
 """Differences that a refusal names."""
@@ -147,8 +148,8 @@ def _sources(config: Run) -> dict[str, str]:
 
 
 def _unequal(before: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
-    for key in dict.fromkeys([*before, *now]):  # for other cut-offs a run is measured again, and is the same
-        if key != "k" and before.get(key) != now.get(key):
+    for key in dict.fromkeys([*before, *now]):
+        if key not in AFTER_TRAINING and before.get(key) != now.get(key):
             was, is_now = ("none" if each.get(key) is None else str(each[key]) for each in (before, now))
             yield f"{key}{of}: {was}, now {is_now}"
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from negsample.miners import Chain, Miner, Temperature
-from negsample.models.terms import TermWeights
+from negsample.models.terms import TermWeights, logsumexp_by_group
 
 
 class StepTerms(NamedTuple):
@@ -124,7 +124,7 @@ class StepTerms(NamedTuple):
             score_E = score_E + self._own_weights.of_own(self.bins_EN)
         at, of_target = self.spread(self.row_E)
         other = self.item_E[at] != self.targets_T[of_target]
-        return _logsumexp_of(score_E[at[other]] / temperature, of_target[other], len(self.row_T)).unsqueeze(1)
+        return logsumexp_by_group(score_E[at[other]] / temperature, of_target[other], len(self.row_T)).unsqueeze(1)
 
     @property
     def _own_weights(self) -> TermWeights | None:
@@ -143,14 +143,6 @@ def _found(keys: Tensor, asked_E: Tensor) -> tuple[Tensor, Tensor]:
     at = torch.repeat_interleave(high - low)
     within = torch.arange(len(at), device=at.device) - ((high - low).cumsum(0) - (high - low))[at]
     return at, order[low[at] + within] % keys.shape[-1]
-
-
-def _logsumexp_of(values_N: Tensor, of_N: Tensor, groups: int) -> Tensor:
-    """(G,) logsumexp of the values of each group; ``-inf``, without gradient, of one that has none."""
-    top_G = values_N.new_full((groups,), -math.inf).scatter_reduce(0, of_N, values_N.detach(), "amax")
-    empty_G = top_G == -math.inf
-    sums_G = values_N.new_zeros(groups).index_add(0, of_N, (values_N - top_G[of_N]).exp())
-    return (torch.where(empty_G, 1, sums_G).log() + top_G.masked_fill(empty_G, 0)).masked_fill(empty_G, -math.inf)
 
 
 def temperature_of(miner: Miner) -> float:

@@ -10,12 +10,13 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from negsample.batches.epochs import batches_of
 from negsample.batches.packed import Batch
-from negsample.evaluation.evaluate import encode
+from negsample.evaluation.encode import encode
 from negsample.evaluation.queries import Queries, queries
 from negsample.evaluation.ranks import rank
 from negsample.methods import Catalogue, Method, build_method
@@ -161,7 +162,7 @@ def _evaluation(job: Job, asked: Queries, model: Backbone, device: torch.device)
     table = model.table.table if isinstance(model.table, _Folded) else model.table  # as many items as it has rows
     dials = Dials(torch.zeros(table.items + 1, dtype=torch.float64), BETAS)
     some = min(_QUERIES, len(asked.windows))
-    asked = asked.part(0, some)
+    asked = asked.take(np.arange(some))
     targets = asked.targets_E % table.items + 1
     states = encode(model, job.data.items, asked.windows, device=device)
     encoding = _seconds(lambda: encode(model, job.data.items, asked.windows, device=device), device)
