@@ -42,6 +42,8 @@ TERMS = {"terms": "popularity,recency,repeats"}
 CASES += [
     ("mixed-log-q", {"targets": "moments", "windows": "all", "refit": True, "history": "frozen", **TERMS}),
     ("random", {"targets": "horizon", "windows": "last", "refit": True, "history": "rolling", **TERMS}),
+    ("mixed", {"refit": True, "history": "frozen", "terms": "repeats", "fit_terms": True}),
+    ("popularity", {"refit": False, "history": "rolling", "fit_terms": True}),
 ]
 ALONE = [case for case in CASES if case[0] in ("in-batch", "recent-mixed-log-q", "cross-batch") or "terms" in case[1]]
 
@@ -81,11 +83,16 @@ def found_by(job, folder):
     run_job(job, folder, dial=Choice(None))
     run = read_run(folder)
     chosen = {name: run.metrics[name] for name in ("best_epoch", "dial", "valid")} | {"grid": read_grid(folder).valid}
+    chosen["terms"] = {key: value for key, value in run.metrics["terms"].items() if key != "seconds"}
     losses = [[line["loss"] for line in log] for log in (run.log, run.refit)]
     return chosen, losses, {path.name: bits(load_file(path)) for path in sorted(folder.glob("*.safetensors"))}
 
 
-@pytest.mark.parametrize(("method", "settings"), CASES, ids=[f"{method} {'terms' in each}" for method, each in CASES])
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    CASES,
+    ids=[case[0] + "".join(f" {name}" for name in case[1] if "terms" in name) for case in CASES],
+)
 def test_test_events_have_no_say_in_a_method(method, settings, data, tmp_path):
     ours = found_by(job_of(data, method, **settings), tmp_path / "ours")
     assert len(ours[2]) == 1 + settings["refit"]
@@ -126,7 +133,11 @@ def test_test_events_have_no_say_in_tuned_settings(data, tmp_path):
     assert tuned(data, tmp_path / "ours") == tuned(shuffled(data, "test", 0.5), tmp_path / "theirs")
 
 
-@pytest.mark.parametrize(("method", "settings"), CASES, ids=[f"{method} {'terms' in each}" for method, each in CASES])
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    CASES,
+    ids=[case[0] + "".join(f" {name}" for name in case[1] if "terms" in name) for case in CASES],
+)
 def test_validation_events_have_no_say_in_the_weights_of_an_epoch(method, settings, data, tmp_path):
     """They choose among the epochs; so a refit, which trains on them, is left out."""
 

@@ -253,7 +253,7 @@ def test_ranks_with_terms(data, history, part, terms):
     for query, target in zip(asked.query_E, asked.targets_E, strict=True):
         user, until = asked.windows.users[query], asked.known_until[query]
         time = cut_time(data, part) if history == "frozen" else int(data.times[until])
-        cut = int(of._lately.times_C[of.cut_Q[query]])
+        cut = int(of.lately.times_C[of.cut_Q[query]])
         assert cut <= time
         scores = model.table.weight.detach().numpy() @ states[query] + slow_terms(model, data, user, time, cut, until)
         ranks.append(
