@@ -14,7 +14,7 @@ from negsample.evaluation.metrics import METRICS, register_metric
 from negsample.models.baselines import BASELINES, register_baseline
 from negsample.studies.study import plan
 
-SMALL = {"epochs": 1, "dim": 4, "blocks": 1, "max_length": 4, "random_negatives": 3}
+SMALL = {"epochs": 1, "dim": 4, "blocks": 1, "max_length": 4, "random_negatives": 3, "refit": False}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,15 @@ def test_one_call_from_a_log_to_a_study(log, kind, tmp_path, monkeypatch):
     assert {run.config["seed"] for run in study.trained()} == {0, 1}
     config = json.loads((study.runs[-1].folder / "config.json").read_text())
     assert "dim" in json.dumps(config)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_models_are_refitted_unless_settings_say_otherwise(log, tmp_path):
+    settings = {key: value for key, value in SMALL.items() if key != "refit"}
+    for said, expected in (({}, True), ({"refit": False}, False), ({"refit": True}, True)):
+        study = compare(log, tmp_path / f"{said}", "random", repeats=1, settings=settings | said)
+        assert [bool(run.metrics["refit"]) for run in study.trained()] == [expected]
+    assert not run_settings().training.refit, "what differs from it is the identity of older runs"
 
 
 @pytest.mark.parametrize(

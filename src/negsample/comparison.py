@@ -25,7 +25,7 @@ from negsample.runs.reasons import failed_for
 from negsample.runs.remeasure import set_dial
 from negsample.runs.study_file import StudyFile
 from negsample.scoring.dial import Choice, parse_choice
-from negsample.settings import AFTER_TRAINING, PrepareSettings, run_settings
+from negsample.settings import ADVISED, AFTER_TRAINING, PrepareSettings, run_settings
 from negsample.studies.files import check_study_folder, read_about, write_study
 from negsample.studies.forecast import check_fits
 from negsample.studies.study import at_a_time, folds_of, plan, unfinished
@@ -73,7 +73,8 @@ def compare(
             six)
         repeats: runs of each method, from different seeds. (default: 3)
         seed: the first. (default: 0)
-        settings: of model, training and methods by name, as ``--set`` takes them: ``{"epochs": 5, "dim": 64}``.
+        settings: of model, training and methods by name, as ``--set`` takes them: ``{"epochs": 5, "dim": 64}``. Models
+            are refitted unless they say ``"refit": False``; see ``ADVISED`` in :mod:`negsample.settings`.
         prepare: how logs are prepared.
         folds: test on so many windows of each log that follow each other in time, each with all that came before it as
             train and validation; see :func:`negsample.data.load.load_folds`. (default: on the last window alone)
@@ -157,7 +158,7 @@ def _jobs_of(data: Any, given: Mapping[str, Any]) -> list[Job]:
         names,
         repeats=_REPEATS if given["repeats"] is None else given["repeats"],
         seed=given["seed"] or 0,
-        settings=run_settings(**flat),
+        settings=run_settings(**{**ADVISED, **flat}),
         changes=of_methods,
     )
 

@@ -28,7 +28,7 @@ from negsample.report.palette import looks
 from negsample.settings import PrepareSettings, run_settings
 from negsample.studies.study import folds_of, plan
 
-SMALL = {"epochs": 1, "dim": 4, "blocks": 1, "max_length": 4, "random_negatives": 3}
+SMALL = {"epochs": 1, "dim": 4, "blocks": 1, "max_length": 4, "random_negatives": 3, "refit": False}
 PREPARE = PrepareSettings(valid_fraction=0.1, test_fraction=0.1)
 FOLDS = 3
 METHODS = ["random", "popularity", "Repeat", "PopRec"]

@@ -18,11 +18,18 @@ from forks import Forks
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SMALL = ("--set", "dim=8", "--set", "blocks=1", "--set", "max_length=10", "--set", "batch_size=64")
+ONCE = ("--set", "refit=false")
 
 
 @pytest.fixture(scope="session")
 def small() -> tuple[str, ...]:
-    """Settings of a model that trains in no time."""
+    """Settings of a model that trains in no time, once."""
+    return (*SMALL, *ONCE)
+
+
+@pytest.fixture(scope="session")
+def small_refitted() -> tuple[str, ...]:
+    """The same, trained anew with validation, as it is where nobody says otherwise."""
     return SMALL
 
 

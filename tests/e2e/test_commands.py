@@ -278,10 +278,13 @@ def test_methods_tells_all_of_one(negsample):
         assert words in said
 
 
-def test_compare_takes_the_papers_six_when_none_is_named(negsample, log, small, tmp_path):
+def test_compare_takes_the_papers_six_when_none_is_named_and_refits_them(negsample, log, small_refitted, tmp_path):
     folder = tmp_path / "study"
-    done(negsample("compare", log, "--epochs", 1, "--repeats", 1, "--out", folder, *small))
+    said = done(negsample("compare", log, "--epochs", 1, "--repeats", 1, "--out", folder, *small_refitted))
+    assert "A run with refit trains for the chosen epochs again" in " ".join(said.split())
     assert pl.read_csv(folder / "table.csv")["method"].to_list() == [*PAPER_SIX, "PopRec"]
+    assert len([*folder.glob("runs/*/model_before_refit.safetensors")]) == len(PAPER_SIX)
+    assert "What the refit gave" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_train_takes_the_other_backbone_and_evaluate_finds_it_again(negsample, log, small, tmp_path):

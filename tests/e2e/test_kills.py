@@ -280,9 +280,9 @@ def test_a_run_that_another_process_trains_is_refused(starter, log, small, tmp_p
     assert max(epoch for _, _, epoch, _ in starter.trained()) < 400
 
 
-def test_a_run_killed_in_its_refit_goes_on_with_it(starter, log, small, tmp_path):
+def test_a_run_killed_in_its_refit_goes_on_with_it(starter, log, small_refitted, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "killed"
-    command = ["train", log, "--method", "random", "--epochs", 60, "--set", "eval_every=60", "--refit", *small, "--out"]
+    command = ["train", log, "--method", "random", "--epochs", 60, "--set", "eval_every=60", *small_refitted, "--out"]
     assert starter.wait(starter.start(*command, whole))[0] == 0
     starter.trained_path.write_text("")
 

@@ -79,7 +79,8 @@ def test_what_a_person_gives_goes_before_a_preset():
 
 def test_the_default_preset_says_nothing():
     preset = PRESETS["default"]
-    assert preset.training == {}
+    assert preset.training == {"refit": True}
+    assert not any(PRESETS[name].training["refit"] for name in ("paper", "reference"))
     assert preset.overrides({"x": "amazon-beauty"}, ["random"], []) == {("x", "random"): {}}
     assert remarks(preset, {"x": "paper"}, ["adaptive"]) == []
 

@@ -23,7 +23,7 @@ from negsample.settings import run_settings
 from negsample.studies.study import plan
 
 BASELINES = ["RecentPop", "Repeat", "RepeatRecent", "ItemKNN", "EASE", "Terms", "PopRec"]
-SMALL = {"epochs": 1, "batch_size": 64, "max_length": 10, "dim": 8, "blocks": 1}
+SMALL = {"epochs": 1, "batch_size": 64, "max_length": 10, "dim": 8, "blocks": 1, "refit": False}
 
 pytestmark = pytest.mark.usefixtures("every_baseline", "no_drawing")
 

@@ -23,7 +23,7 @@ from negsample.methods.spaces import OF_TRAINING
 from negsample.runs.job import Job, tuned_job
 from negsample.runs.shortage import WAYS_OUT
 from negsample.runs.tunings import Trial
-from negsample.settings import PrepareSettings, checked
+from negsample.settings import ADVISED, PrepareSettings, checked
 from negsample.studies import tuning, tuning_task
 from negsample.studies.search import STARTUP
 from negsample.studies.study import plan
@@ -385,7 +385,7 @@ def called(monkeypatch, capsys, *arguments):
     return end.value.code or 0, said.out, said.err
 
 
-SMALL = ["--epochs", 3, "--set", "dim=8", "--set", "blocks=1", "--set", "max_length=8"]
+SMALL = ["--epochs", 3, "--set", "dim=8", "--set", "blocks=1", "--set", "max_length=8", "--no-refit"]
 
 
 def test_the_command_tunes(data, tmp_path, monkeypatch, capsys):
@@ -401,7 +401,7 @@ def test_the_command_tunes(data, tmp_path, monkeypatch, capsys):
 
 ODD = ["--user", "who is", "--item", "what", "--time", "at", "--split", "paper", "--valid-fraction", 0.1]
 ODD += ["--test-fraction", 0.2, "--min-user-events", 2, "--min-item-events", 2, "--cold", "drop", "--keep-missing-ids"]
-ODD += ["--epochs", 2, "--seed", 3, "--set", "dim=8", "--set", "blocks=1", "--set", "max_length=8"]
+ODD += ["--no-refit", "--epochs", 2, "--seed", 3, "--set", "dim=8", "--set", "blocks=1", "--set", "max_length=8"]
 ODD += ["--set", "history=rolling", "--set", "dropout=0.125", "--set", "not_kept=zero", "--set", "filter_seen=true"]
 
 
@@ -440,7 +440,7 @@ def test_a_command_has_every_setting_that_is_not_the_default(method, data):
     job = tuned_job(Job(data, method, 5, settings, negative_settings(method, {})), {**params, "learning_rate": 1 / 3})
     words = shlex.split(command_to_train("LOG", checked(PrepareSettings, {}), job))
     changes = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
-    again, negatives, _ = settings_of(int(words[words.index("--epochs") + 1]), changes)
+    again, negatives, _ = settings_of(int(words[words.index("--epochs") + 1]), changes, common=ADVISED)
     assert again == job.settings
     assert negative_settings(method, negatives) == job.negatives
     assert words[:3] == ["negsample", "train", "LOG"]

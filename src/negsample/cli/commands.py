@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from negsample.plugins import loaded, sources_of
-from negsample.settings import PrepareSettings, checked, run_settings
+from negsample.settings import ADVISED, PrepareSettings, checked, run_settings
 
 if TYPE_CHECKING:
     from negsample.runs.job import Job
@@ -35,7 +35,8 @@ def command_to_train(dataset: str, prepared: PrepareSettings, job: Job, folder: 
     for key, value in _changed(prepared.model_dump(), checked(PrepareSettings, {}).model_dump()).items():
         parts += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
     parts += ["--method", job.method, "--seed", str(job.seed)]
-    changes = _changed(job.settings.flat(), run_settings().flat()) | changed_settings(job.method, job.negatives)
+    changes = _changed(job.settings.flat(), run_settings(**ADVISED).flat())
+    changes |= changed_settings(job.method, job.negatives)
     if "epochs" in changes:
         parts += ["--epochs", str(changes.pop("epochs"))]
     for key, value in changes.items():

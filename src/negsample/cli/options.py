@@ -38,7 +38,7 @@ Refit = Annotated[
     typer.Option(
         "--refit/--no-refit",
         help="After epoch and dial are chosen on validation, train anew on train and validation for as many epochs, "
-        "and test that model. (default: no)",
+        "and test that model. (default: yes; no with --preset paper or reference)",
     ),
 ]
 FitTerms = Annotated[

@@ -28,7 +28,7 @@ from negsample.cli.options import (
 )
 from negsample.cli.study import Planned, StudyRequest, Tuned, carry_out, print_study_and_path, tuned
 from negsample.errors import InputError
-from negsample.settings import PrepareSettings
+from negsample.settings import ADVISED, PrepareSettings
 
 
 def compare_command(
@@ -155,7 +155,7 @@ def tune_command(
     from negsample.studies.forecast import forecast
     from negsample.studies.tuning import check_alone, plan_tunings, write_best
 
-    settings, negatives, given = settings_of(epochs, changes, refit=refit)
+    settings, negatives, given = settings_of(epochs, changes, common=ADVISED, refit=refit)
     names = method_names(method)
     if len(names) > 1 or is_baseline(names[0]):
         raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")

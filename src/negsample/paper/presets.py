@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from negsample.errors import InputError
 from negsample.methods import METHODS, PAPER_SIX
 from negsample.paper.published import DATASETS, published_settings
+from negsample.settings import ADVISED
 
 STANDS_IN = "amazon-beauty"
 """Whose published settings are taken for data that the paper does not have."""
@@ -84,7 +85,7 @@ def whose(dataset: str) -> Whose:
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "default": Preset("default", "timestamp", {}, published=False),
+        "default": Preset("default", "timestamp", ADVISED, published=False),
         "paper": Preset("paper", "timestamp", _COMMON),
         "reference": Preset(
             "reference",
@@ -94,9 +95,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
     }
 )
-"""``default``: what we advise. ``paper``: what the text says, a cut in time and an adaptive pool at random included.
-``reference``: what its code did: a cut by rows, padding in the means, users drawn with replacement, Glorot, and an
-adaptive pool of the batch."""
+"""``default``: what we advise, a refit included. ``paper``: what the text says, a cut in time and an adaptive pool at
+random included. ``reference``: what its code did: a cut by rows, padding in the means, users drawn with replacement,
+Glorot, and an adaptive pool of the batch."""
 
 
 def remarks(

@@ -16,10 +16,11 @@ from negsample.settings.model import (
     TermsSettings,
     default_table,
 )
-from negsample.settings.run import AFTER_TRAINING, RunSettings, is_run_setting, run_settings, setting_fields
+from negsample.settings.run import ADVISED, AFTER_TRAINING, RunSettings, is_run_setting, run_settings, setting_fields
 from negsample.settings.terms import TERMS, Laid, TermDefinition, laid_out, register_term
 
 __all__ = [
+    "ADVISED",
     "AFTER_TRAINING",
     "BACKBONES",
     "ROWS_FROM",

@@ -115,7 +115,7 @@ class TrainingSettings(Settings):
     refit: bool = Field(
         False,
         description="after epoch and dial are chosen on validation, train anew on train and validation for as many "
-        "epochs, and test that model",
+        "epochs, and test that model; True for compare and train, unless --preset paper or reference",
     )
 
 

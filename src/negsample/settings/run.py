@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from pydantic.fields import FieldInfo
@@ -10,6 +12,11 @@ from negsample.errors import InputError
 from negsample.settings.base import checked
 from negsample.settings.groups import EvaluationSettings, MachineSettings, TrainingSettings
 from negsample.settings.model import BACKBONES, DEFAULT_BACKBONE, GROUPS, ModelSettings, default_table
+
+ADVISED: Mapping[str, Any] = MappingProxyType({"refit": True})
+"""What ``compare`` and ``train`` take where nobody says otherwise and :func:`run_settings` has another default.
+
+Defaults stay as they are, since a run's identity is what differs from them."""
 
 AFTER_TRAINING = ("k", "fit_terms")
 """For other values of these a finished run is measured again, and is the same run."""

@@ -82,7 +82,7 @@ class Progress:
         self._bar = bar
         self._left = {job.name: _work(job) for job in jobs if job.method in METHODS}
         self._bar.set_total(sum(self._left.values()))
-        self._last: dict[str, Epoch] = {}
+        self._seconds: dict[str, dict[bool, float]] = {}  # of a training and of its refit
         self._best: dict[str, float] = {}
         self._done: set[str] = set()
         self.begin, self.on_line = bar.live.start, bar.on_line
@@ -101,15 +101,15 @@ class Progress:
         training, factor = job.settings.training, job.settings.training.oversampling_factor
         what = f"{job.data.name} {job.method} seed {job.seed}{'' if factor is None else f' oversampling {factor}'}"
         if epoch is not None:
-            self._last[name] = epoch
+            refit, epochs = epoch.refit is not None, epoch.refit or training.epochs
+            self._seconds.setdefault(name, {})[refit] = epoch.seconds
             if epoch.valid is not None:
                 self._best[name] = max(self._best.get(name, 0.0), epoch.valid[SELECTED_BY])
-            refit, epochs = epoch.refit is not None, epoch.refit or training.epochs
             share = (epoch.epoch / epochs + refit) / (1 + training.refit)
             self._bar.update(name, work * share, f"{what}{' refit' * refit} epoch {epoch.epoch}/{epochs}")
-        elif name in self._last:
+        elif name in self._seconds:
             self._done.add(name)
-            best, seconds = 100 * self._best[name], self._last[name].seconds
+            best, seconds = 100 * self._best[name], sum(self._seconds[name].values())
             self._say(f"{what}: best validation HR@10 {best:.2f} %, {seconds:.1f} s of training")
         else:
             self._left.pop(name, None)
