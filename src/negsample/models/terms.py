@@ -49,7 +49,7 @@ class TermWeights(nn.Module):
         self.items_F = nn.Parameter(torch.zeros(len(chosen))) if self.laid else None
         self.own_W = nn.Parameter(torch.zeros(OWN)) if "repeats" in self.names else None
         self.near_N = nn.Parameter(torch.zeros(NEAR)) if "neighbours" in self.names else None
-        self.register_buffer("share", torch.ones(()))
+        self.register_buffer("share", torch.ones(()), persistent=False)
 
     chosen_F: Tensor
     share: Tensor
@@ -59,6 +59,7 @@ class TermWeights(nn.Module):
         """From what :meth:`entry` gave."""
         made = cls(entry["names"])
         made.load_state_dict({name: torch.tensor(entry[name]) for name in made.state_dict()})
+        made.share.fill_(entry["share"])
         return made
 
     def widened(self, names: Sequence[str]) -> TermWeights:
@@ -79,7 +80,8 @@ class TermWeights(nn.Module):
 
     def entry(self) -> dict[str, Any]:
         """As JSON has them."""
-        return {"names": list(self.names)} | {name: each.tolist() for name, each in self.state_dict().items()}
+        weights = {name: each.tolist() for name, each in self.state_dict().items()}
+        return {"names": list(self.names), "share": self.share.item()} | weights
 
     def of_items(self, features: Tensor) -> Tensor:
         """(...) what is added for items of these (..., F) features."""
