@@ -8,7 +8,7 @@ from make_study import make_study
 
 from negsample.analysis.reading import read_study
 from negsample.report.page import write_report
-from negsample.report.refits import age_words, refit_table
+from negsample.report.refits import age_words, refit_table, terms_table, terms_words
 
 ROWS = {"random": (0.01, 0.012), "mixed": (0.02, 0.019)}
 
@@ -52,3 +52,30 @@ def test_without_a_refit_the_age_alone(tmp_path):
 def test_runs_of_earlier_versions_say_nothing(tmp_path):
     study = read_study(make_study(tmp_path / "study", ["beauty"], ("random", "PopRec"), 1))
     assert age_words(study, "beauty") == ""
+
+
+def fitted(config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    if config["method"] in ROWS:
+        without, chosen = ROWS[config["method"]][0], "share 0.2" if config["method"] == "random" else "as trained"
+        tried = {"as trained": 0.03, "share 0.2": 0.05 if config["method"] == "random" else 0.01}
+        metrics["terms"] = {"chosen": chosen, "tried": tried, "weights": {}, "seconds": 2.0}
+        metrics["without_terms"] = {
+            "valid": metrics["valid"] | {"ndcg@10": 0.03},
+            "test": metrics["test"] | {"ndcg@10": without},
+        }
+        metrics["valid"] = metrics["valid"] | {"ndcg@10": tried[chosen]}
+        metrics["test"] = metrics["test"] | {"ndcg@10": 2 * without}
+
+
+def test_with_and_without_fitted_terms(tmp_path):
+    study = read_study(make_study(tmp_path / "study", ["beauty"], ("random", "mixed", "PopRec"), 2, fitted))
+    percents = [("3.00", "5.00", "1.00", "2.00"), ("3.00", "3.00", "2.00", "4.00")]
+    assert terms_table(study, "beauty").lines == [
+        (method, chosen, *(f"{each} ± 0.00\u00a0%" for each in of))
+        for (method, chosen), of in zip((("random", "share 0.2"), ("mixed", "as trained")), percents, strict=True)
+    ]
+    of = {run.config["method"]: terms_words(run.metrics) for run in study.runs}
+    assert of["random"] == "terms, share 0.2 of the model (NDCG@10 on validation 3.00\u00a0% without, 5.00\u00a0% with)"
+    assert of["mixed"].startswith("terms do not help on validation")
+    assert of["PopRec"] == ""
+    assert "share 0.2" in write_report(study).read_text()

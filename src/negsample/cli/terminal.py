@@ -95,6 +95,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
 def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None:
     """The test figures of one run."""
     from negsample.report.baselines import choice_words
+    from negsample.report.refits import terms_words
 
     test = metrics["test"]
     table = table_of(f"{method}, test, %", "all", "warm", *COHORTS)
@@ -118,6 +119,8 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
         out.print(f"{_trained_on(metrics)}; median age at test {metrics['age_days']:.3g} days", highlight=False)
     if chosen := choice_words(metrics):
         out.print(f"Chosen on validation: {chosen}", highlight=False)
+    if fitted := terms_words(metrics):
+        out.print(f"Fitted on validation: {fitted}", highlight=False)
     if metrics.get("dial_choice", "none") != "none":
         out.print(f"Dial {metrics['dial']:g} (asked for: {metrics['dial_choice']})", highlight=False, markup=False)
 

@@ -158,6 +158,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "claims": claims_table("What the advice claims, tested", claims),
         "age": refits.age_words(study, dataset),
         "refits": refits.refit_table(study, dataset),
+        "terms": refits.terms_table(study, dataset),
         "families": tables.families_table(found.tests),
         "main": main,
         "other": other,

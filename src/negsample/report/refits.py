@@ -1,12 +1,13 @@
-"""How old models are when they are tested, and what a refit was worth."""
+"""How old models are when they are tested, and what was done after training was worth: a refit, fitted terms."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from negsample.analysis.study import Study
-from negsample.report.formats import SPACE, listed, with_sd
+from negsample.report.formats import SPACE, listed, percent, with_sd
 from negsample.report.table import ShownTable
 from negsample.runs.folder import Run
 
@@ -38,6 +39,36 @@ def refit_table(study: Study, dataset: str) -> ShownTable:
             changes = [after - before for before, after in known]
             lines.append((method, *map(_mean, (*zip(*known, strict=True), changes))))
     return ShownTable("What the refit gave, on test", headings, lines, methods=True)
+
+
+def terms_table(study: Study, dataset: str) -> ShownTable:
+    """NDCG@10 of each method without and with the terms that were fitted after training, and the model's share."""
+    headings = ("Method", "Chosen", "Validation without", "With", "Test without", "With")
+    lines = []
+    for method in study.methods_of(dataset):
+        runs = [run for run in study.runs_of(dataset, method) if run.metrics.get("without_terms")]
+        found = [
+            [of[part]["ndcg@10"] for part in ("valid", "test") for of in (run.metrics["without_terms"], run.metrics)]
+            for run in runs
+        ]
+        known = [each for each in found if None not in each]
+        if known:
+            chosen = listed(list(dict.fromkeys(run.metrics["terms"]["chosen"] for run in runs)))
+            lines.append((method, chosen, *map(_mean, zip(*known, strict=True))))
+    return ShownTable("What the terms fitted after training gave, NDCG@10", headings, lines, methods=True)
+
+
+def terms_words(metrics: Mapping[str, Any]) -> str:
+    """What was fitted to validation after training of a run; empty where nothing was."""
+    terms = metrics.get("terms") or {}
+    if not terms.get("tried"):
+        return ""
+    chosen = terms["chosen"]
+    reached = percent(terms["tried"][chosen])
+    if chosen == "as trained":
+        return f"terms do not help on validation, so the model is as it was trained (NDCG@10 {reached})"
+    before = percent(metrics["without_terms"]["valid"]["ndcg@10"])
+    return f"terms, {chosen} of the model (NDCG@10 on validation {before} without, {reached} with)"
 
 
 def _aged(runs: Sequence[Run]) -> list[Run]:
