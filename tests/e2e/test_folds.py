@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 
-def test_compare_with_folds(negsample: Any, log: Path, small: tuple[str, ...], tmp_path: Path) -> None:
+def test_compare_with_folds(negsample: Any, log: Path, small_refitted: tuple[str, ...], tmp_path: Path) -> None:
     folder = tmp_path / "study"
-    command = ("compare", log, "--methods", "random", "--repeats", 1, "--epochs", 1, "--tune-trials", 1, *small)
+    command = ("compare", log, "--methods", "random", "--repeats", 1, "--epochs", 1, "--tune-trials", 1)
+    command += small_refitted
     done = negsample(*command, "--folds", 2, "--out", folder)
     assert done.returncode == 0, done.stderr
     names = [f"{log.stem}.fold-{number}-of-2" for number in (1, 2)]
@@ -36,6 +37,7 @@ def test_compare_with_folds(negsample: Any, log: Path, small: tuple[str, ...], t
         "Accuracy by test window",
         "Accuracy by age of the model",
         "How each method was tuned",
+        "What the refit gave",
     ):
         assert words in page
     assert {path.name for path in (folder / "figures").glob("by-*")} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from make_study import make_study
@@ -9,6 +10,7 @@ from make_study import make_study
 from negsample.analysis.reading import read_study
 from negsample.report.page import write_report
 from negsample.report.refits import age_words, refit_table, terms_table, terms_words
+from negsample.runs.folder import Run
 
 ROWS = {"random": (0.01, 0.012), "mixed": (0.02, 0.019)}
 
@@ -41,6 +43,23 @@ def test_before_and_after_a_refit(tmp_path):
     page = write_report(study).read_text()
     assert words in page
     assert "NDCG@10 before the refit" in page
+
+
+def test_over_folds_the_deviation_is_over_the_seeds_with_their_means(tmp_path):
+    """Two folds that differ by 1 % in everything: their means over the folds differ by seed alone."""
+    runs = []
+    for fold in (1, 2):
+        for seed in (0, 1):
+            config = {"method": "random", "dataset": f"beauty.fold-{fold}-of-2", "seed": seed}
+            metrics = {"test": {"ndcg@10": 0.0}}
+            refitted(config, metrics)
+            for part in ("test_before_refit", "test"):
+                metrics[part]["ndcg@10"] += 0.01 * fold
+            runs.append(Run(tmp_path, config, metrics, [], []))
+    study: Any = SimpleNamespace(methods_of=lambda dataset: ["random"], runs_of=lambda dataset, method: runs)
+    assert refit_table(study, "beauty").lines == [
+        ("random", "2.55 ± 0.07\u00a0%", "2.85 ± 0.21\u00a0%", "0.30 ± 0.14\u00a0%")
+    ]
 
 
 def test_without_a_refit_the_age_alone(tmp_path):

@@ -139,13 +139,13 @@ def averaged(
             raise InputError(f"{run.folder / 'metrics.json'} has no '{lacking[0]}' for test; delete the run, run again")
     row: dict[str, Any] = {"runs": len(runs), "folds": len({run.config["dataset"] for run in runs})}
     for name in (*_NEEDED, *others):
-        row[name], row[f"{name}_sd"] = _mean_sd(runs, [each.get(name) for each in given])
+        row[name], row[f"{name}_sd"] = mean_sd(runs, [each.get(name) for each in given])
     for name in (*_OF_RUN, *_OF_RUN_LAST):
-        row[name] = _mean_sd(runs, [run.metrics.get(name) for run in runs])[0]
+        row[name] = mean_sd(runs, [run.metrics.get(name) for run in runs])[0]
     return row
 
 
-def _mean_sd(runs: Sequence[Run], values: Sequence[float | None]) -> tuple[float | None, float | None]:
+def mean_sd(runs: Sequence[Run], values: Sequence[float | None]) -> tuple[float | None, float | None]:
     """Of a value of each run: the mean of the folds' means where it is defined, and the standard deviation over seeds
     of their means over all folds."""
     folds: dict[str, dict[int, float]] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from negsample.analysis.study import Study
+from negsample.analysis.tables import mean_sd
 from negsample.report.formats import SPACE, listed, percent, with_sd
 from negsample.report.table import ShownTable
 from negsample.runs.folder import Run
@@ -28,16 +28,19 @@ def age_words(study: Study, dataset: str) -> str:
 
 
 def refit_table(study: Study, dataset: str) -> ShownTable:
-    """NDCG@10 on test of each method before and after its refit, mean and standard deviation over its runs."""
+    """NDCG@10 on test of each method before and after its refit, as in the main table: means over the folds,
+    and standard deviations over the seeds."""
     headings = ("Method", "NDCG@10 before the refit", "After", "Change")
     lines = []
     for method in study.methods_of(dataset):
-        runs = [run for run in _aged(study.runs_of(dataset, method)) if run.metrics["refit"]]
-        pairs = [tuple(run.metrics[part]["ndcg@10"] for part in ("test_before_refit", "test")) for run in runs]
-        known = [pair for pair in pairs if None not in pair]
+        known = []
+        for run in _aged(study.runs_of(dataset, method)):
+            before, after = (run.metrics.get(part, {}).get("ndcg@10") for part in ("test_before_refit", "test"))
+            if run.metrics["refit"] and before is not None and after is not None:
+                known.append((run, before, after, after - before))
         if known:
-            changes = [after - before for before, after in known]
-            lines.append((method, *map(_mean, (*zip(*known, strict=True), changes))))
+            runs, *figures = zip(*known, strict=True)
+            lines.append((method, *(_mean(runs, each) for each in figures)))
     return ShownTable("What the refit gave, on test", headings, lines, methods=True)
 
 
@@ -51,10 +54,11 @@ def terms_table(study: Study, dataset: str) -> ShownTable:
             [of[part]["ndcg@10"] for part in ("valid", "test") for of in (run.metrics["without_terms"], run.metrics)]
             for run in runs
         ]
-        known = [each for each in found if None not in each]
+        known = [(run, *each) for run, each in zip(runs, found, strict=True) if None not in each]
         if known:
             chosen = listed(list(dict.fromkeys(run.metrics["terms"]["chosen"] for run in runs)))
-            lines.append((method, chosen, *map(_mean, zip(*known, strict=True))))
+            of, *figures = zip(*known, strict=True)
+            lines.append((method, chosen, *(_mean(of, each) for each in figures)))
     return ShownTable("What the terms fitted after training gave, NDCG@10", headings, lines, methods=True)
 
 
@@ -76,5 +80,7 @@ def _aged(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.metrics.get("age_days") is not None]
 
 
-def _mean(values: Sequence[float]) -> str:
-    return with_sd(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+def _mean(runs: Sequence[Run], values: Sequence[float]) -> str:
+    mean, sd = mean_sd(runs, values)
+    assert mean is not None, "a run has it"
+    return with_sd(mean, sd)
