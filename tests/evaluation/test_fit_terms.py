@@ -193,6 +193,18 @@ def test_ranks_with_neighbours_and_a_share(data, history, nearest, monkeypatch):
     np.testing.assert_array_equal(found, ranks)
 
 
+def test_times_are_as_many_as_fit_in_memory(data, monkeypatch):
+    asked, weights = queries(data, "test", history="rolling", max_length=6), random_weights()
+
+    def cuts(memory):
+        monkeypatch.setattr(with_terms, "MEMORY", memory)
+        return len(TermsOf(weights, data, "test", asked, False).lately.times_C)
+
+    assert cuts(4 * 7 * (V + 1) * 3) == 3
+    assert cuts(1) == 1
+    assert cuts(1 << 30) > 40
+
+
 def world(kind, folder):
     """Events that only ``kind`` says something about; ``nothing``: the same events, items shuffled."""
 

@@ -20,11 +20,12 @@ from negsample.models.terms import TermWeights
 from negsample.rules.item_knn import neighbours
 from negsample.rules.rule import Asked, Floats, cut_time
 from negsample.scoring.dial import Dials
-from negsample.scoring.lately import Lately
+from negsample.scoring.lately import MEMORY, Lately, bytes_of_a_cut
 from negsample.scoring.serving import own_values
 
 CUTS = 100
-"""Times as of which popularity is taken where each query has its own: the latest of them at or before it."""
+"""Times as of which popularity is taken where each query has its own: the latest of them at or before it. Fewer, at
+least one, where they would take more than :data:`~negsample.scoring.lately.MEMORY`."""
 NEAREST = 500
 """Neighbours of a query that count."""
 AT_ONCE = 1024
@@ -107,7 +108,8 @@ class TermsOf:
         self.lately = None
         self.cut_Q = np.zeros(queries, np.int64)
         if weights.items_F is not None:
-            spread = np.quantile(times_Q, np.linspace(0, 1, CUTS), method="lower") if len(times_Q) else times_Q
+            cuts = max(min(CUTS, MEMORY // bytes_of_a_cut(data, weights.laid)), 1)
+            spread = np.quantile(times_Q, np.linspace(0, 1, cuts), method="lower") if len(times_Q) else times_Q
             self.lately = Lately(data, weights.laid, spread)
             self.cut_Q = self.lately.cuts_of(torch.from_numpy(times_Q)).numpy()
         self.share = weights.share.item()

@@ -78,13 +78,18 @@ def lately_of_train(data: Dataset, laid: tuple[Laid, ...]) -> Lately:
     return Lately(data, laid, spread_cuts(data, laid))
 
 
+def bytes_of_a_cut(data: Dataset, laid: Sequence[Laid]) -> int:
+    """What the features of all items as of one time take."""
+    return 4 * laid[-1].stop * (data.catalogue_size + 1)
+
+
 def spread_cuts(data: Dataset, laid: Sequence[Laid]) -> Ints:
     """Cuts for the train events, which are the first in time: their times, spread evenly over them.
 
     Raises:
         InputError: the catalogue is too large for the least number of cuts.
     """
-    of_a_cut = 4 * laid[-1].stop * (data.catalogue_size + 1)
+    of_a_cut = bytes_of_a_cut(data, laid)
     cuts, events = min(CUTS, MEMORY // of_a_cut), int(np.asarray(data.train_counts).sum())
     if cuts < LEAST:
         names = ", ".join(each.name for each in laid)
