@@ -21,7 +21,7 @@ class LoadedRun(NamedTuple):
     """A finished run, read back.
 
     ``run``: its configuration, figures and log. ``job``: dataset, method, seed and settings. ``model``: as tested (with
-    a refit, the refitted one), on the GPU where there is one.
+    a refit, the refitted one, which was trained on validation too), on the GPU where there is one.
     """
 
     run: Run
