@@ -253,7 +253,7 @@ def test_what_was_fitted_is_added_to_what_a_refit_learned():
 
 
 @pytest.mark.parametrize(
-    "flat", [{}, {"refit": True}, {"refit": True, "terms": "recency,repeats", "targets": "moments"}]
+    "flat", [{"refit": False}, {"refit": True}, {"refit": True, "terms": "recency,repeats", "targets": "moments"}]
 )
 def test_a_run_with_fitted_terms(data, tmp_path, flat):
     settings = SMALL | {"epochs": 2, "fit_terms": True} | flat
