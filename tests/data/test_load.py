@@ -132,7 +132,7 @@ def test_description(log):
         ("users used in training", "2 with two train events or more"),
         ("test events of users without history", "0 (0 %)"),
         ("cold items", "0 (0 %) in no train event"),
-        ("test events on cold items", "0 (0 %), whose vectors are not trained"),
+        ("test events on cold items", "0 (0 %), whose vectors are not trained without a refit"),
         ("repeats in test", "5 (100.0 %) of the events of users with history: the user had the item before"),
         ("events at the same time as another of the user", "0 (0 %)"),
     ]

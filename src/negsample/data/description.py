@@ -45,7 +45,10 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
         ),
         ("test events of users without history", _of(about.test_events_without_history, tests)),
         ("cold items", f"{_of(about.cold_items, about.items)} in no train event"),
-        ("test events on cold items", f"{_of(about.cold_test_events, tests)}, whose vectors are not trained"),
+        (
+            "test events on cold items",
+            f"{_of(about.cold_test_events, tests)}, whose vectors are not trained without a refit",
+        ),
         ("repeats in test", f"{repeats} of the events of users with history: the user had the item before"),
         ("events at the same time as another of the user", _of(round(about.tie_share * events), events)),
     ]

@@ -135,7 +135,7 @@ def _untested(tests: Comparisons) -> list[str]:
 
 
 def _unseen(events: Mapping[str, Any]) -> list[str]:
-    """The share of test events that can never be hit, and of those on items that no training event shows."""
+    """The share of test events that can never be hit, and of those on items that no train event shows."""
     left_out, cold = (events[name] / events["events"] for name in ("left_out_events", "cold_events"))
     texts = []
     if left_out:
@@ -145,8 +145,9 @@ def _unseen(events: Mapping[str, Any]) -> list[str]:
         )
     if cold:
         texts.append(
-            f"{percent(cold, 1)} of the test events are on items never seen in training. Their vectors are not"
-            " trained, so they are hit only by chance (more often in a small catalogue)."
+            f"{percent(cold, 1)} of the test events are on items in no train event. Where no refit saw them in"
+            " validation, their vectors are not trained, and they are hit only by chance (more often in a small"
+            " catalogue)."
         )
     return texts
 
