@@ -252,6 +252,7 @@ def test_what_was_fitted_is_added_to_what_a_refit_learned():
     assert Fit("share 0", {}, fit, 0.0).carried(before, now).weights is fit
 
 
+@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize(
     "flat", [{"refit": False}, {"refit": True}, {"refit": True, "terms": "recency,repeats", "targets": "moments"}]
 )
