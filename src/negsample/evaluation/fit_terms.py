@@ -184,7 +184,7 @@ def cells_of(
         return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
     def features(cuts: Ints, ids: Ints) -> Tensor | None:
-        return None if terms.lately is None else terms.lately.features_NF[to(cuts * width + ids)].to(device)
+        return None if terms.lately is None else to(terms.lately.features_NF.numpy()[cuts * width + ids])
 
     vectors = table.lookup(to(ids_M))[0].to(states_QD.dtype)
     cuts = np.arange(terms.cut_Q.max(initial=0) + 1)
