@@ -8,20 +8,18 @@ the order of the methods under each way. The words at the head of the page are t
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import kendalltau  # type: ignore[import-untyped]
 
 from negsample.methods import PAPER_SIX
+from scripts.study_runs import BASELINE, Figures, Line, as_trained, in_percent, merged, of_parts, runs_in, summary
 
 SHOWN = ("ndcg@10", "hr@10", "balance@10", "cut_balance@10", "new_ndcg@10", "repeat_ndcg@10", "user_ndcg@10")
-BASELINE = "baseline"
 WAYS = ("rows", "rows, refit", "moments", "moments, refit")
-Figures = dict[str, dict[str, Any]]
+ByMethod = dict[str, Figures]
 
 
 def main() -> None:
@@ -31,64 +29,37 @@ def main() -> None:
     parser.add_argument("studies", nargs="*", type=Path)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    kept = given.out / "runs.jsonl"
-    lines = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    runs = {_key(each): each for each in (*lines, *(run for study in given.studies for run in runs_of(study)))}
-    ordered = [runs[key] for key in sorted(runs)]
-    kept.write_text("".join(json.dumps(each) + "\n" for each in ordered), encoding="utf-8")
-    (given.out / "README.md").write_text(page(given.out, figures(ordered)), encoding="utf-8")
+    new = (line for study in given.studies for line in lines_of(study))
+    lines = merged(given.out / "runs.jsonl", new, ("log", "way", "method", "seed"))
+    (given.out / "README.md").write_text(page(given.out, figures(lines)), encoding="utf-8")
 
 
-def _key(run: Mapping[str, Any]) -> tuple[Any, ...]:
-    return run["log"], run["way"], run["method"], run["seed"]
-
-
-def runs_of(study: Path) -> Iterator[dict[str, Any]]:
+def lines_of(study: Path) -> Iterator[Line]:
     """A line for each run, and for one with a refit two: the model before it, and after it."""
-    for path in sorted(study.glob("runs/*/metrics.json")):
-        config, metrics = json.loads(path.with_name("config.json").read_text()), json.loads(path.read_text())
+    for run in runs_in(study):
+        config, metrics, parts = run.config, run.metrics, as_trained(run)
         of = {"log": config["dataset"], "method": config["method"], "seed": config["seed"]}
-        if not metrics.get("refit"):
-            yield of | {"way": BASELINE} | _figures(metrics["valid"], metrics["test"])
+        if not metrics["refit"]:
+            yield of | {"way": BASELINE} | of_parts(parts["valid"], parts["test"], SHOWN)
             continue
         way, epochs = config["settings"]["targets"], {"best_epoch": metrics["best_epoch"]}
-        yield of | {"way": way} | epochs | _figures(metrics["valid"], metrics["test_before_refit"])
-        yield (
-            of | {"way": f"{way}, refit", "age_days": metrics["age_days"]} | _figures(metrics["valid"], metrics["test"])
-        )
+        yield of | {"way": way} | epochs | of_parts(parts["valid"], parts["test_before_refit"], SHOWN)
+        age = {"age_days": metrics["age_days"]}
+        yield of | {"way": f"{way}, refit"} | age | of_parts(parts["valid"], parts["test"], SHOWN)
 
 
-def _figures(valid: Mapping[str, Any], test: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {"valid": valid, "test": test}
-    return {
-        f"{part}_{name}": each[name] for part, each in parts.items() for name in SHOWN if each.get(name) is not None
-    }
-
-
-def figures(runs: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Figures]]:
+def figures(runs: Iterable[Line]) -> dict[str, dict[str, ByMethod]]:
     """By log, way and method: mean, standard deviation and number of runs of each figure."""
-    found: dict[str, dict[str, dict[str, list[Mapping[str, Any]]]]] = {}
+    found: dict[str, dict[str, dict[str, list[Line]]]] = {}
     for run in runs:
         found.setdefault(run["log"], {}).setdefault(run["way"], {}).setdefault(run["method"], []).append(run)
     return {
-        log: {way: {method: _summary(each) for method, each in of.items()} for way, of in ways.items()}
+        log: {way: {method: summary(each, SHOWN) for method, each in of.items()} for way, of in ways.items()}
         for log, ways in found.items()
     }
 
 
-def _summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"runs": len(runs)}
-    for name in (f"{part}_{name}" for part in ("valid", "test") for name in SHOWN):
-        values = [each[name] for each in runs if name in each]
-        if values:
-            found |= {
-                name: statistics.fmean(values),
-                f"{name}_sd": statistics.stdev(values) if len(values) > 1 else None,
-            }
-    return found
-
-
-def page(out: Path, found: dict[str, dict[str, Figures]]) -> str:
+def page(out: Path, found: dict[str, dict[str, ByMethod]]) -> str:
     """Markdown."""
     parts = [(out / "intro.md").read_text(encoding="utf-8").rstrip(), "", *_overview(found)]
     for log, ways in found.items():
@@ -98,7 +69,7 @@ def page(out: Path, found: dict[str, dict[str, Figures]]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _overview(found: dict[str, dict[str, Figures]]) -> list[str]:
+def _overview(found: dict[str, dict[str, ByMethod]]) -> list[str]:
     """NDCG@10 on test of the baselines, and of the best of the six each way."""
     logs = [log for log, ways in found.items() if any(way in ways for way in WAYS)]
     rows: dict[str, list[str]] = {}
@@ -106,13 +77,15 @@ def _overview(found: dict[str, dict[str, Figures]]) -> list[str]:
         ways = found[log]
         baselines = ways.get(BASELINE, {})
         for method in dict.fromkeys(each for some in found.values() for each in some.get(BASELINE, {})):
-            rows.setdefault(f"`{method}`", []).append(_cell(baselines.get(method), "ndcg@10"))
+            rows.setdefault(f"`{method}`", []).append(in_percent(baselines.get(method), "ndcg@10"))
         for way in WAYS:
             six = {name: each for name, each in ways.get(way, {}).items() if name in PAPER_SIX}
             best = max(six, key=lambda name: six[name]["test_ndcg@10"]) if six else None
-            cell = "" if best is None else f"{_cell(six[best], 'ndcg@10')} (`{best}`)"
+            cell = "" if best is None else f"{in_percent(six[best], 'ndcg@10')} (`{best}`)"
             rows.setdefault(f"best of the six, {way}", []).append(cell)
-            rows.setdefault(f"`mixed-log-q`, {way}", []).append(_cell(ways.get(way, {}).get("mixed-log-q"), "ndcg@10"))
+            rows.setdefault(f"`mixed-log-q`, {way}", []).append(
+                in_percent(ways.get(way, {}).get("mixed-log-q"), "ndcg@10")
+            )
     return [
         "## In short: NDCG@10 on test, %",
         "",
@@ -131,15 +104,7 @@ def _place(name: str) -> int:
     return 0 if name.startswith("`") and "mixed-log-q" not in name else 1 if name.startswith("best") else 2
 
 
-def _cell(figures: Mapping[str, Any] | None, name: str) -> str:
-    if figures is None or f"test_{name}" not in figures:
-        return ""
-    value, sd = figures[f"test_{name}"], figures[f"test_{name}_sd"]
-    digits = 1 if "balance" in name else 2
-    return f"{100 * value:.{digits}f}" + ("" if sd is None else f" ±{100 * sd:.{digits}f}")
-
-
-def _table(ways: dict[str, Figures]) -> list[str]:
+def _table(ways: dict[str, ByMethod]) -> list[str]:
     runs = sorted({each["runs"] for way in WAYS for each in ways.get(way, {}).values()})
     there = [way for way in WAYS if way in ways]
     lines = [
@@ -154,18 +119,18 @@ def _table(ways: dict[str, Figures]) -> list[str]:
         for way in there:
             of = ways[way].get(method)
             best = max((each["test_ndcg@10"] for each in ways[way].values()), default=0)
-            ndcg = _cell(of, "ndcg@10")
+            ndcg = in_percent(of, "ndcg@10")
             ndcg = f"**{ndcg}**" if of and of["test_ndcg@10"] == best else ndcg
-            cells.append(f"{ndcg}; {_cell(of, 'balance@10')} / {_cell(of, 'cut_balance@10')}")
+            cells.append(f"{ndcg}; {in_percent(of, 'balance@10')} / {in_percent(of, 'cut_balance@10')}")
         lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
     lines += ["", "| baseline | |", "|---|---|"]
     for method, of in ways.get(BASELINE, {}).items():
-        cell = f"{_cell(of, 'ndcg@10')}; {_cell(of, 'balance@10')} / {_cell(of, 'cut_balance@10')}"
+        cell = f"{in_percent(of, 'ndcg@10')}; {in_percent(of, 'balance@10')} / {in_percent(of, 'cut_balance@10')}"
         lines.append(f"| `{method}` | {cell} |")
     return lines
 
 
-def _orders(ways: dict[str, Figures]) -> list[str]:
+def _orders(ways: dict[str, ByMethod]) -> list[str]:
     six = {
         way: {name: ways[way][name]["test_ndcg@10"] for name in PAPER_SIX if name in ways[way]}
         for way in WAYS

@@ -1,0 +1,56 @@
+"""`python -m scripts.terms_page DIR STUDY...`: what terms give, fitted after training and trained along.
+
+Each STUDY is a study with `--refit`, with or without `--terms auto` and `--set terms=`. DIR keeps `runs.jsonl`, a line
+a run and way with its figures at dial 0, to which those of further studies (other seeds, say) are added. It gets
+`README.md`: for each log a table, and `mixed-log-q` with terms and the dial against each rival; and `waterfall.svg`.
+The words at the head of the page are those of DIR's `intro.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.study_runs import merged
+from scripts.terms_chart import waterfall
+from scripts.terms_lines import CONTENDER, KEY, WAYS, Found, by_log, lines_of
+from scripts.terms_tables import figures_table, rivals_table
+
+CHART = "waterfall.svg"
+
+
+def main() -> None:
+    """Write it."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.terms_page")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("studies", nargs="*", type=Path)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    lines = merged(given.out / "runs.jsonl", (line for study in given.studies for line in lines_of(study)), KEY)
+    found = by_log(lines)
+    (given.out / "README.md").write_text(page(given.out, found), encoding="utf-8")
+    (given.out / CHART).write_text(waterfall(found), encoding="utf-8")
+
+
+def page(out: Path, found: Mapping[str, Found]) -> str:
+    """Markdown, of each log with a trained method."""
+    parts = [
+        (out / "intro.md").read_text(encoding="utf-8").rstrip(),
+        "",
+        f"![NDCG@10 on test with one ingredient added at a time, a panel for each log]({CHART})",
+    ]
+    for log, of in found.items():
+        if any(way in WAYS for _, way in of):
+            parts += ["", f"## {log}", "", *figures_table(of)]
+            rivals = rivals_table(of)
+            parts += (
+                ["", f"`{CONTENDER}` with terms against each rival. Test, %: NDCG@10; Balance@10.", "", *rivals]
+                if rivals
+                else []
+            )
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    main()
