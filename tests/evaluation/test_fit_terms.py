@@ -19,7 +19,8 @@ from negsample.evaluation.with_terms import TermsOf
 from negsample.models.baselines import BASELINES
 from negsample.models.build import build_backbone, set_terms
 from negsample.models.terms import AFTER, TermWeights
-from negsample.rules import ItemKNN
+from negsample.rules import ItemKNN, item_knn
+from negsample.rules import nearest as near_by
 from negsample.rules.rule import cut_time
 from negsample.runs.fitted import Fit
 from negsample.runs.remeasure import remeasure
@@ -172,8 +173,9 @@ def test_no_other_weights_have_less_loss(data, share):
 @pytest.mark.parametrize("history", ["frozen", "rolling"])
 @pytest.mark.parametrize("nearest", [500, 3])
 def test_ranks_with_neighbours_and_a_share(data, history, nearest, monkeypatch):
-    monkeypatch.setattr(with_terms, "NEAREST", nearest)
-    monkeypatch.setattr(with_terms, "AT_ONCE", 7)
+    monkeypatch.setattr(near_by, "NEAREST", nearest)
+    monkeypatch.setattr(near_by, "_kept", lambda data, part, kept={}: kept)
+    monkeypatch.setattr(item_knn, "AT_ONCE", 150)
     settings, model = made(data, history=history)
     weights = random_weights()
     asked, scores = slow_scores(data, model, weights, "test", settings)
@@ -191,6 +193,34 @@ def test_ranks_with_neighbours_and_a_share(data, history, nearest, monkeypatch):
     others = scores[asked.query_E][:, 1:]
     ranks = (others > own + 1e-5).sum(1) + ((abs(others - own) < 1e-5).sum(1) - 1) / 2
     np.testing.assert_array_equal(found, ranks)
+
+
+@pytest.mark.parametrize(("kept", "found"), [(1 << 20, 3), (0, 5)])
+def test_neighbours_are_found_once_for_all_evaluations(data, kept, found, monkeypatch):
+    monkeypatch.setattr(near_by, "KEPT", kept)
+    near_by._kept.cache_clear()
+    looked, scores = [], item_knn.Similarities.in_parts
+    monkeypatch.setattr(
+        item_knn.Similarities, "in_parts", lambda *given: looked.append(len(given[1].users_Q)) or scores(*given)
+    )
+    settings, model = made(data)
+    figures = []
+    for part in ("valid", "test", "test"):
+        for weights in (random_weights(), random_weights(["popularity"])):
+            set_terms(model, weights)
+            figures.append(evaluate(model, data, part, settings).figures)
+    some = queries(data, "test", history="frozen", max_length=6).take(np.arange(0, 20, 2))
+    terms = TermsOf(random_weights(), data, "test", some, True)
+    of_some, again = terms.nearest(np.arange(10)), terms.nearest(np.arange(10))
+    assert len(looked) == found
+    assert figures[2:4] == figures[4:]
+    for one, other in zip(of_some, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    asked = queries(data, "test", history="frozen", max_length=6)
+    whole = TermsOf(random_weights(), data, "test", asked, True).nearest(np.arange(len(asked.windows)))
+    of_query = whole.rows_N == 4
+    np.testing.assert_array_equal(of_some.ids_N[of_some.rows_N == 2], whole.ids_N[of_query])
+    near_by._kept.cache_clear()
 
 
 def test_times_are_as_many_as_fit_in_memory(data, monkeypatch):

@@ -117,9 +117,10 @@ def users_who_have(data, part):
 
 
 @pytest.mark.parametrize(("part", "history"), CASES)
-@pytest.mark.parametrize("pairs", [0, 10**8])
+@pytest.mark.parametrize("pairs", [0, 100, 10**8])
 def test_item_knn_by_its_formula(monkeypatch, data, part, history, pairs):
     monkeypatch.setattr(item_knn, "PAIRS", pairs)
+    monkeypatch.setattr(item_knn, "AT_ONCE", 40)
     _, asked = asked_of(data, part, history)
     having = users_who_have(data, part)
     found = ItemKNN(data).scorer(part, 0.0)(asked)

@@ -169,8 +169,10 @@ def cells_of(
     if not own_too:
         keys_N = keys_N[~np.isin(keys_N, own_keys)]
     near = terms.nearest(queries)
-    some = np.unique(np.concatenate([keys_N, near.keys_N, own_keys]))
-    own_at, near_at = np.searchsorted(some, own_keys), np.searchsorted(some, near.keys_N)
+    near_keys = near.rows_N * width + near.ids_N
+    some = np.sort(np.concatenate([keys_N, near_keys, own_keys]))
+    some = some[np.diff(some, prepend=-1) > 0]
+    own_at, near_at = np.searchsorted(some, own_keys), np.searchsorted(some, near_keys)
     ids_M, stands_for_M = _sample(terms, width)
     rows, items = some // width, some % width
     column = np.searchsorted(ids_M, items).clip(max=len(ids_M) - 1)
@@ -203,7 +205,7 @@ def cells_of(
         to(place[own_at] if own_too else own_at[:0]),
         bins_of(own).to(device)[: None if own_too else 0],
         to(place[near_at[near_kept]]),
-        to(near.values_N[near_kept]).to(states_QD.dtype),
+        to(near.scores_N[near_kept]).to(states_QD.dtype),
         to(place[np.searchsorted(some, keys_N)]),
     ), rest
 

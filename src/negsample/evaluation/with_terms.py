@@ -17,7 +17,7 @@ from negsample.evaluation.queries import Part, Queries
 from negsample.evaluation.ranks import RankedItems, Ranking, rank
 from negsample.evaluation.seen import Seen
 from negsample.models.terms import TermWeights
-from negsample.rules.item_knn import neighbours
+from negsample.rules.nearest import Nearest, NearestOf
 from negsample.rules.rule import Asked, Floats, cut_time
 from negsample.scoring.dial import Dials
 from negsample.scoring.lately import MEMORY, Lately, bytes_of_a_cut
@@ -26,10 +26,6 @@ from negsample.scoring.serving import own_values
 CUTS = 100
 """Times as of which popularity is taken where each query has its own: the latest of them at or before it. Fewer, at
 least one, where they would take more than :data:`~negsample.scoring.lately.MEMORY`."""
-NEAREST = 500
-"""Neighbours of a query that count."""
-AT_ONCE = 1024
-"""Queries whose neighbours are found at once."""
 
 
 class Added(NamedTuple):
@@ -46,6 +42,16 @@ class Added(NamedTuple):
         """Those of these queries, ascending, numbered from 0."""
         rows, items, values = self.among(queries, 0, self.width)
         return Added(rows * self.width + items, values, self.width)
+
+    def plus(self, other: Added) -> Added:
+        """Both, where they add for the same items their sums."""
+        at = np.searchsorted(self.keys_N, other.keys_N)
+        both = at < len(self.keys_N)
+        both[both] = self.keys_N[at[both]] == other.keys_N[both]
+        values = self.values_N.copy()
+        values[at[both]] += other.values_N[both]
+        keys = np.insert(self.keys_N, at[~both], other.keys_N[~both])
+        return Added(keys, np.insert(values, at[~both], other.values_N[~both]), self.width)
 
     def of(self, query_E: Ints, items_E: Ints) -> Floats:
         """(E,) what is added for the item beside each query."""
@@ -115,7 +121,7 @@ class TermsOf:
         self.share = weights.share.item()
         self.data, self.times_Q = data, times_Q
         self.asked = Asked(asked.windows.users, asked.known_until, None)
-        self._near = neighbours(data, part) if weights.near_N is not None else None
+        self._near = NearestOf(data, part, self.asked)
 
     @torch.no_grad()
     def by_time(self, first: int, last: int) -> Iterator[AtOneTime]:
@@ -133,19 +139,15 @@ class TermsOf:
         """What is added for some items of queries ``first .. last - 1``, numbered from ``first``: the user's own, and
         neighbours."""
         width, found = self.data.catalogue_size + 1, []
+        if self._weights.near_N is not None:
+            near = self.nearest(np.arange(first, last))
+            scores = torch.from_numpy(near.scores_N).to(self._device)
+            values = self._weights.of_neighbours(scores).double().cpu().numpy()
+            found.append(Added(near.rows_N * width + near.ids_N, values, width))
         if self._weights.own_W is not None:
             own = self.own(np.arange(first, last))
-            found.append((own.row_E * width + own.item_E, own_values(self._weights, own)))
-        if self._near is not None:
-            near = self.nearest(np.arange(first, last))
-            scores = torch.from_numpy(near.values_N).to(self._device)
-            found.append((near.keys_N, self._weights.of_neighbours(scores).double().cpu().numpy()))
-        if not found:
-            return None
-        keys, place = np.unique(np.concatenate([of for of, _ in found]), return_inverse=True)
-        values: Floats = np.zeros(len(keys))
-        np.add.at(values, place, np.concatenate([each for _, each in found]))
-        return Added(keys, values, width)
+            found.append(Added(own.row_E * width + own.item_E, own_values(self._weights, own), width))
+        return found[0].plus(found[1]) if len(found) == 2 else found[0] if found else None
 
     def own(self, queries: Ints) -> OwnItems:
         """What the users of ``queries`` had before, see :func:`negsample.data.own.own_before`."""
@@ -161,29 +163,9 @@ class TermsOf:
             data.catalogue_size + 1,
         )
 
-    def nearest(self, queries: Ints) -> Added:
-        """The score of up to ``NEAREST`` neighbours of each of ``queries``, see :class:`negsample.rules.ItemKNN`."""
-        assert self._near is not None
-        width, keys, values = self.data.catalogue_size + 1, [np.empty(0, np.int64)], [np.empty(0)]
-        for first in range(0, len(queries), AT_ONCE):
-            near = self._near(self.asked.take(queries[first : first + AT_ONCE])).tocsr()
-            kept = near.data > 0
-            for row in np.flatnonzero(np.diff(near.indptr) > NEAREST):
-                of_row = slice(near.indptr[row], near.indptr[row + 1])
-                kept[of_row] &= _are_best(near.data[of_row], near.indices[of_row])
-            rows = np.repeat(np.arange(first, first + near.shape[0]), np.diff(near.indptr))
-            keys.append((rows * width + near.indices)[kept])
-            values.append(near.data[kept])
-        return Added(np.concatenate(keys), np.concatenate(values), width)
-
-
-def _are_best(values_N: Floats, ids_N: Ints) -> NDArray[np.bool_]:
-    """(N,) which of the values are the ``NEAREST`` largest, of equals those with the lowest ids."""
-    least = np.partition(values_N, -NEAREST)[-NEAREST]
-    best: NDArray[np.bool_] = values_N > least
-    equal = np.flatnonzero(values_N == least)
-    best[equal[np.argsort(ids_N[equal])[: NEAREST - np.count_nonzero(best)]]] = True
-    return best
+    def nearest(self, queries: Ints) -> Nearest:
+        """The neighbours of ``queries``."""
+        return self._near.of(queries)
 
 
 def rank_with_terms(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,23 @@ from torch import nn
 
 from negsample.batches.windows import Ints
 from negsample.data.dataset import Dataset
-from negsample.rules.rule import Asked, Part, Scorer, binary_users, history_events, not_chosen
+from negsample.rules.rule import Asked, Floats, Part, Scorer, binary_users, history_events, not_chosen
 
 LAST = 10
 """Events of a history that count."""
 FADING = 0.8
 """What an event counts of the one after it."""
-PAIRS = 10**8
-"""Of two items of a user: up to so many, over all users, similarities are computed once, and in at most 0.8 GB."""
+PAIRS = 5 * 10**7
+"""Similarities that are kept, in 0.6 GB; those of other items are computed when they are asked for."""
+AT_ONCE = 1 << 24
+"""Similarities that are computed at once."""
 
 
 class ItemKNN(nn.Module):
     """Scores an item by its similarity to the last 10 of the history, each weighted by ``0.8^age``.
 
     The similarity of two items is ``c_ij / sqrt((c_i + 1) (c_j + 1))``, of the users who have both and either when the
-    part begins; an item has none to itself. With more than ``PAIRS`` similarities are computed for the items that a
-    block of queries asks for, so that memory holds the events twice, and the neighbours of some items.
+    part begins; an item has none to itself.
     """
 
     choices: Sequence[float] = (0.0,)
@@ -47,36 +48,82 @@ class ItemKNN(nn.Module):
 
     def scorer(self, part: Part, choice: float) -> Scorer:
         """See :class:`negsample.rules.rule.Rule`."""
-        near = neighbours(self._data, part)
-        return lambda asked: np.asarray(near(asked)[:, 1:].toarray())
+        similar = Similarities(self._data, part)
+        return lambda asked: np.asarray(similar.scores(asked)[:, 1:].toarray())
 
 
-def neighbours(data: Dataset, part: Part) -> Callable[[Asked], Any]:
-    """A function to the sparse (Q, V + 1) scores of :class:`ItemKNN` for queries of ``part``."""
-    similar = _similar(data, part)
+class Similarities:
+    """The similarities of :class:`ItemKNN` when ``part`` begins; None: in all events.
 
-    def scores(asked: Asked) -> Any:
-        queries, items, ages = history_events(data, asked, LAST)
-        which, column = np.unique(items, return_inverse=True)
-        weights = sp.csr_matrix((FADING**ages, (queries, column)), (len(asked.users_Q), len(which)))
-        return weights @ similar(which)
+    Those of the items that are asked for most often are computed once, up to ``PAIRS`` of them. In memory is beside
+    them twice what users and items have in common, 8 bytes a pair.
 
-    return scores
+    Args:
+        data: its events count.
+        part: what begins.
+        asked: all queries that there will be. (default: any)
+    """
 
+    def __init__(self, data: Dataset, part: Part | None, asked: Asked | None = None) -> None:
+        self._data, self._users = data, binary_users(data, part)
+        self._items = self._users.T.tocsr()
+        counts_V = np.diff(self._items.indptr)
+        self._norms_V = np.sqrt(counts_V + 1.0)
+        self._most_V = np.minimum(self._items @ np.diff(self._users.indptr).astype(np.float64), len(counts_V))
+        often_V = counts_V if asked is None else np.bincount(self._history(asked)[1], minlength=len(counts_V))
+        order = np.argsort(-often_V, kind="stable")[: np.count_nonzero(often_V)]
+        kept, left = [self._rows(order[:0])], PAIRS
+        for some in _groups(order, self._most_V[order]):
+            found = self._rows(some)
+            left -= found.nnz
+            if left < 0:
+                break
+            kept.append(found)
+        self._kept, self._place_V = sp.vstack(kept, "csr"), np.full(len(counts_V), -1, np.int32)
+        order = order[: self._kept.shape[0]]
+        self._place_V[order] = np.arange(len(order))
+        self._most_V[order] = np.diff(self._kept.indptr)
 
-def _similar(data: Dataset, part: Part) -> Callable[[Ints], Any]:
-    """A function to the sparse (N, V + 1) similarities of N items."""
-    of_users = binary_users(data, part)
-    of_items = of_users.T.tocsr()
-    norms = np.sqrt(np.diff(of_items.indptr) + 1.0)
+    def _history(self, asked: Asked) -> tuple[Ints, Ints, Ints]:
+        return history_events(self._data, asked, LAST)
 
-    def similar(which: Ints) -> Any:
-        near = (of_items[which] @ of_users).tocsr()
-        own = which[np.repeat(np.arange(len(which)), np.diff(near.indptr))]
-        near.data = np.where(near.indices == own, 0, near.data / (norms[own] * norms[near.indices]))
+    def scores(self, asked: Asked) -> Any:
+        """The sparse (Q, V + 1) scores of queries; some may be 0."""
+        return self.scores_of(*self._history(asked), len(asked.users_Q))
+
+    def in_parts(self, asked: Asked) -> Iterator[Any]:
+        """The same for some queries after others, so many that ``AT_ONCE`` similarities make their scores."""
+        queries, items, _ = self._history(asked)
+        most_Q = np.bincount(queries, self._most_V[items], len(asked.users_Q))
+        for some in _groups(np.arange(len(most_Q)), most_Q):
+            yield self.scores(asked.take(some))
+
+    def scores_of(self, queries: Ints, items: Ints, ages: Ints, number: int) -> Any:
+        """The same for ``number`` queries with these events in their histories."""
+        width = len(self._place_V)
+        weights = sp.csr_matrix((FADING**ages, (queries, items)), (number, width))
+        which = weights.indices[self._place_V[weights.indices] < 0]
+        similar, place_V = self._kept, self._place_V
+        if len(which):
+            which = np.unique(weights.indices)
+            new = place_V[which] < 0
+            similar = sp.vstack([self._kept[place_V[which[~new]]], self._rows(which[new])], "csr")
+            place_V = np.zeros(width, np.int32)
+            place_V[np.concatenate([which[~new], which[new]])] = np.arange(len(which))
+        of_rows = (weights.data, place_V[weights.indices], weights.indptr)  # an item's place is no order of the sum
+        return sp.csr_matrix(of_rows, (number, similar.shape[0])) @ similar
+
+    def _rows(self, which: Ints) -> Any:
+        """The sparse (N, V + 1) similarities of N items."""
+        near = (self._items[which] @ self._users).tocsr()
+        lengths = np.diff(near.indptr)
+        norms = np.repeat(self._norms_V[which], lengths)
+        norms *= self._norms_V[near.indices]
+        near.data = np.divide(near.data, norms, out=norms)
+        near.data[near.indices == np.repeat(which.astype(near.indices.dtype), lengths)] = 0
         return near
 
-    if (np.diff(of_users.indptr).astype(np.float64) ** 2).sum() > PAIRS:
-        return similar
-    every = similar(np.arange(data.catalogue_size + 1))
-    return lambda which: every[which]
+
+def _groups(which: Ints, sizes: Floats) -> list[Ints]:
+    """``which`` in stretches of about ``AT_ONCE`` in size, with at least one each."""
+    return np.split(which, np.flatnonzero(np.diff(np.cumsum(sizes) // AT_ONCE)) + 1)

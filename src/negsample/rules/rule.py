@@ -77,8 +77,10 @@ def not_chosen() -> Tensor:
     return torch.tensor(math.nan, dtype=torch.float64)
 
 
-def known_ends(data: Dataset, part: Part) -> Ints:
-    """(U,) each user's events before this position are known when ``part`` begins."""
+def known_ends(data: Dataset, part: Part | None) -> Ints:
+    """(U,) each user's events before this position are known when ``part`` begins; None: all are."""
+    if part is None:
+        return np.asarray(data.offsets[1:])
     return np.asarray(data.train_ends if part == "valid" else data.valid_ends)
 
 
@@ -89,20 +91,21 @@ def cut_time(data: Dataset, part: Part) -> int:
     return int(data.times[begin[end > begin]].min())
 
 
-def known_events(data: Dataset, part: Part) -> Iterator[tuple[Ints, Ints]]:
-    """Users and positions of the events that are known when ``part`` begins, some at a time."""
+def known_events(data: Dataset, part: Part | None) -> Iterator[tuple[Ints, Ints]]:
+    """Users and positions of the events that are known when ``part`` begins, some at a time; None: of all."""
     ends, offsets = known_ends(data, part), np.asarray(data.offsets)
     for first, last in blocks.user_blocks(offsets, blocks.BLOCK):
         lengths = ends[first:last] - offsets[first:last]
         yield np.repeat(np.arange(first, last), lengths), spans(offsets[first:last], lengths)
 
 
-def binary_users(data: Dataset, part: Part) -> Any:
-    """(U, V + 1) sparse: 1 where the user has the item when ``part`` begins."""
+def binary_users(data: Dataset, part: Part | None) -> Any:
+    """(U, V + 1) sparse: 1 where the user has the item when ``part`` begins; None: at all."""
     width = data.catalogue_size + 1
     counts, columns = np.zeros(data.users + 1, np.int64), []
     for users, events in known_events(data, part):
-        pairs = np.unique(users * width + data.items[events])
+        pairs = np.sort(users * width + data.items[events])
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         columns.append((pairs % width).astype(np.int32))
         counts[1:] += np.bincount(pairs // width, minlength=data.users)
     indices = np.concatenate(columns)
