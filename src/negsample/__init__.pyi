@@ -79,8 +79,9 @@ from .samplers import Uniform as Uniform
 from .samplers import WholeCatalogue as WholeCatalogue
 from .scoring.dial import dials as dials
 from .scoring.dial import log_shares as log_shares
-from .scoring.serving import OwnTerms as OwnTerms
+from .scoring.serving import AddedTerms as AddedTerms
 from .scoring.serving import item_vectors as item_vectors
+from .scoring.serving import neighbour_terms as neighbour_terms
 from .scoring.serving import own_terms as own_terms
 from .scoring.serving import query_vectors as query_vectors
 from .scoring.serving import term_column as term_column

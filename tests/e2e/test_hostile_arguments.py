@@ -91,6 +91,7 @@ def good(world, tmp_path_factory):
         "query_vectors": {"states_QD": vectors, "beta": 0.5, "terms": True},
         "term_column": {"model": with_terms, "data": data, "time": 5},
         "own_terms": {"model": with_terms, "items": [1, 2], "times": [3, 4], "time": 5},
+        "neighbour_terms": {"model": with_terms, "data": data, "items": [1, 2]},
         "encode_histories": {"model": model, "histories": [[1, 2]]},
         "padded_batch": {
             "inputs_BL": torch.tensor([[0, 1, 2]]),

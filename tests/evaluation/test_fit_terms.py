@@ -218,8 +218,8 @@ def test_neighbours_are_found_once_for_all_evaluations(data, kept, found, monkey
         np.testing.assert_array_equal(one, other)
     asked = queries(data, "test", history="frozen", max_length=6)
     whole = TermsOf(random_weights(), data, "test", asked, True).nearest(np.arange(len(asked.windows)))
-    of_query = whole.rows_N == 4
-    np.testing.assert_array_equal(of_some.ids_N[of_some.rows_N == 2], whole.ids_N[of_query])
+    of_query = whole.rows() == 4
+    np.testing.assert_array_equal(of_some.ids_N[of_some.rows() == 2], whole.ids_N[of_query])
     near_by._kept.cache_clear()
 
 

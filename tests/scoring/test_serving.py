@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from negsample import (
     encode_histories,
     generator,
     item_vectors,
+    neighbour_terms,
     own_terms,
     query_vectors,
     register_term,
@@ -27,7 +30,8 @@ from negsample.data.known import Known
 from negsample.evaluation.evaluate import encode
 from negsample.evaluation.queries import queries
 from negsample.evaluation.with_terms import TermsOf, rank_with_terms
-from negsample.models.build import build_backbone
+from negsample.models.build import build_backbone, set_terms
+from negsample.models.terms import AFTER, TermWeights
 from negsample.rules.rule import cut_time
 from negsample.scoring.dial import Dials, log_shares
 from negsample.settings import TERMS
@@ -105,6 +109,77 @@ def test_an_exact_search_gives_what_is_measured(data, terms, beta):
     np.testing.assert_array_equal(higher, measured.ranks_E)
 
 
+def fitted(names=AFTER):
+    """A model with weights as they are fitted after training, and half of its own score."""
+    model, weights, draws = model_with(""), TermWeights(names), torch.Generator().manual_seed(6)
+    with torch.no_grad():
+        for each in weights.parameters():
+            each.copy_(torch.randn(each.shape, generator=draws))
+        weights.share.fill_(0.5)
+    set_terms(model, weights)
+    return model
+
+
+def test_an_exact_search_with_fitted_terms_gives_what_is_measured(data, dataset_of):
+    model, settings = fitted(), run_settings(**SIZES)
+    asked = queries(data, "test", history="frozen", max_length=6)
+    measured = negsample.evaluate(model, data, "test", settings)
+    pasts = [slice(start, stop) for start, stop in zip(data.offsets, data.valid_ends, strict=False)]
+    known = np.concatenate([np.arange(past.start, past.stop) for past in pasts])
+    until_now = dataset_of([(data.items[past], [], []) for past in pasts], V, data.times[known])
+    cut = cut_time(data, "test")
+    index = item_vectors(model.table.weight[1:], term_N=term_column(model, until_now, cut)[1:])
+    ranks, added = [], 0
+    for query, user in enumerate(asked.windows.users):
+        items, times = data.items[pasts[user]], data.times[pasts[user]]
+        scores = (query_vectors(encode_histories(model, [items]), terms=True) @ index.T)[0].detach().double()
+        near = neighbour_terms(model, until_now, items)
+        assert (np.diff(near.ids_N) > 0).all()
+        assert 0 < len(near.ids_N) < V
+        for each in (own_terms(model, items, times, cut), near):
+            scores[torch.from_numpy(each.ids_N - 1)] += torch.from_numpy(each.values_N)
+            added += np.abs(each.values_N).sum()
+        for target in asked.targets_E[asked.query_E == query]:
+            ranks.append(int((scores > scores[target - 1]).sum()))
+    assert added > 0
+    np.testing.assert_array_equal(ranks, measured.ranks_E)
+
+
+def test_neighbours_of_all_events_and_of_the_latest_items(data):
+    model, items = fitted(["neighbours"]), data.items[: data.offsets[1]]
+    assert len(items) > 10
+    found = neighbour_terms(model, data, items)
+    for same in (items[-10:], items.tolist()):
+        for one, other in zip(found, neighbour_terms(model, data, same), strict=True):
+            np.testing.assert_array_equal(one, other)
+    users = [set(data.items[slice(*ends)].tolist()) for ends in pairwise(data.offsets)]
+    count = {item: sum(item in user for user in users) for item in range(1, V + 1)}
+    one, log = model.terms.near_N.tolist()
+    wanted = {}
+    for item in range(1, V + 1):
+        of_pairs = (
+            0.8**age * sum({item, had} <= user for user in users) / math.sqrt((count[item] + 1) * (count[had] + 1))
+            for age, had in enumerate(items[-10:].tolist()[::-1])
+            if had != item
+        )
+        if (score := sum(of_pairs)) > 0:
+            wanted[item] = one + log * math.log1p(100 * score)
+    assert found.ids_N.tolist() == list(wanted)
+    np.testing.assert_allclose(found.values_N, list(wanted.values()), rtol=1e-5)
+    assert len(neighbour_terms(model, data, []).ids_N) == 0
+    assert len(neighbour_terms(model_with("repeats"), data, items).ids_N) == 0
+    with pytest.raises(InputError, match=r"items must be ids in 1\.\.40, got 41"):
+        neighbour_terms(model, data, [41])
+    with pytest.raises(ValueError, match="the model's table has 40 items and by hand has 3"):
+        neighbour_terms(model, smaller(data), [1])
+    with pytest.raises(InputError, match="the model has no terms"):
+        neighbour_terms(model_with(""), data, [1])
+
+
+def smaller(data):
+    return replace(data, train_counts=data.train_counts[:4])
+
+
 def test_a_column_with_later_events_is_that_of_the_longer_log(data):
     model, draws = model_with("popularity,recency"), np.random.default_rng(7)
     items, times = draws.integers(1, V + 1, 300), draws.integers(14 * DAY, 20 * DAY, 300)
@@ -164,12 +239,12 @@ def test_a_model_without_terms_and_histories_of_nothing_are_refused(data):
         encode_histories(model, [[1], []])
 
 
-def test_the_page_serves_a_run(data, world, tmp_path, no_report):
+@pytest.mark.parametrize("fit_terms", [False, True])
+def test_the_page_serves_a_run(data, world, tmp_path, no_report, fit_terms):
     """The code of the page, with what an exhaustive search gives."""
     log = world(users=60, items=V, name="served")
-    study = negsample.compare(
-        log, tmp_path, ["mixed-log-q"], repeats=1, settings={"terms": "popularity,recency,repeats", "epochs": 1} | SIZES
-    )
+    settings = {"terms": "popularity,recency,repeats", "epochs": 1, "fit_terms": fit_terms} | SIZES
+    study = negsample.compare(log, tmp_path, ["mixed-log-q"], repeats=1, settings=settings)
     (folder,) = (each for each in (study.folder / "runs").iterdir() if "mixed-log-q" in each.name)
     until = slice(log.offsets[3], log.offsets[4])
     now = int(log.times.max()) + DAY
@@ -177,8 +252,13 @@ def test_the_page_serves_a_run(data, world, tmp_path, no_report):
     given |= {"user_items": log.items[until], "user_times": log.times[until]}
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     exec(code, given)
-    model, own = given["model"], given["own"]
+    model = given["model"]
+    assert (model.terms.near_N is None) == (not fit_terms)
     scores = (encode_histories(model, [log.items[until]]) @ model.table.weight[1:].T)[0].double().detach()
     scores += term_column(model, log.with_events([5, 5], [now - 9, now - 7]), now)[1:]
-    scores[torch.from_numpy(own.ids_N - 1)] += torch.from_numpy(own.values_N)
+    for each in (
+        own_terms(model, log.items[until], log.times[until], now),
+        neighbour_terms(model, log, log.items[until]),
+    ):
+        scores[torch.from_numpy(each.ids_N - 1)] += torch.from_numpy(each.values_N)
     assert given["top"].tolist() == (scores.topk(10).indices + 1).tolist()

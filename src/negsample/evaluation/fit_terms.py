@@ -169,7 +169,7 @@ def cells_of(
     if not own_too:
         keys_N = keys_N[~np.isin(keys_N, own_keys)]
     near = terms.nearest(queries)
-    near_keys = near.rows_N * width + near.ids_N
+    near_keys = near.rows() * width + near.ids_N
     some = np.sort(np.concatenate([keys_N, near_keys, own_keys]))
     some = some[np.diff(some, prepend=-1) > 0]
     own_at, near_at = np.searchsorted(some, own_keys), np.searchsorted(some, near_keys)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from negsample.batches.windows import Ints, spans
@@ -143,7 +142,7 @@ class TermsOf:
             near = self.nearest(np.arange(first, last))
             scores = torch.from_numpy(near.scores_N).to(self._device)
             values = self._weights.of_neighbours(scores).double().cpu().numpy()
-            found.append(Added(near.rows_N * width + near.ids_N, values, width))
+            found.append(Added(near.rows() * width + near.ids_N, values, width))
         if self._weights.own_W is not None:
             own = self.own(np.arange(first, last))
             found.append(Added(own.row_E * width + own.item_E, own_values(self._weights, own), width))

@@ -31,8 +31,7 @@ class Nearest(NamedTuple):
     ids_N: Ints
     scores_N: Floats
 
-    @property
-    def rows_N(self) -> Ints:
+    def rows(self) -> Ints:
         """(N,) the query of each."""
         return np.repeat(np.arange(len(self.offsets_Q) - 1), np.diff(self.offsets_Q))
 

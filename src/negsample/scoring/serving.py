@@ -1,9 +1,9 @@
-"""A trained model for an index by inner product: vectors with the dial and the terms, and what own items add."""
+"""A trained model for an index by inner product: vectors with dial and terms, what own items and neighbours add."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +18,16 @@ from negsample.errors import InputError, guarded, whole
 from negsample.models import Backbone
 from negsample.models.build import check_items, terms_of
 from negsample.models.terms import TermWeights, own_bins
+from negsample.rules.item_knn import LAST, Similarities
+from negsample.rules.nearest import nearest
 from negsample.scoring.lately import Lately
 
 LATEST = 2**62
 """Microseconds: far later than any time."""
 
 
-class OwnTerms(NamedTuple):
-    """What ``repeats`` adds to the scores of a user's own items: ``ids_N``, ascending, and ``values_N``, float64."""
+class AddedTerms(NamedTuple):
+    """What a term adds to the scores of some items for a user: ``ids_N``, ascending, and ``values_N``, float64."""
 
     ids_N: NDArray[np.int64]
     values_N: NDArray[np.float64]
@@ -88,7 +90,7 @@ def term_column(model: Backbone, data: Dataset, time: int) -> Tensor:
 
 
 @guarded
-def own_terms(model: Backbone, items: Sequence[int] | Ints, times: Sequence[int] | Ints, time: int) -> OwnTerms:
+def own_terms(model: Backbone, items: Sequence[int] | Ints, times: Sequence[int] | Ints, time: int) -> AddedTerms:
     """What ``repeats`` adds to the scores of a user's own items as of ``time``; nothing without this term.
 
     Args:
@@ -104,13 +106,46 @@ def own_terms(model: Backbone, items: Sequence[int] | Ints, times: Sequence[int]
     items, times = checked_events(items, times, model.table.items)
     known = times < whole("time", time, 0, LATEST)
     if weights.own_W is None or not known.any():
-        return OwnTerms(np.zeros(0, np.int64), np.zeros(0))
+        return AddedTerms(np.zeros(0, np.int64), np.zeros(0))
     order = np.argsort(times[known], kind="stable")
     items, times = items[known][order], times[known][order]
     offsets, width = np.array([0, len(items)]), model.table.items + 1
     asked: dict[str, Any] = {"users_R": offsets[:1], "until_R": offsets[1:], "times_R": np.array([time])}
     found = own_before(items, times, offsets, repeats_of(items, offsets, width), **asked, width=width)
-    return OwnTerms(found.item_E, own_values(weights, found))
+    return AddedTerms(found.item_E, own_values(weights, found))
+
+
+@guarded
+@torch.no_grad()
+def neighbour_terms(model: Backbone, data: Dataset, items: Sequence[int] | Ints) -> AddedTerms:
+    """What ``neighbours`` adds to the scores of the items that are most similar to a user's latest ones, up to 500;
+    nothing without this term. They may be the user's own.
+
+    Similarities are of all events in ``data``, test too, but for those of :meth:`Dataset.with_events`, which have no
+    user. The first call computes them, which takes as long as ``ItemKNN``; they stay in memory for the same ``data``.
+
+    Args:
+        model: with terms that were fitted after training.
+        data: a log of the same items, such as a longer one, prepared anew.
+        items: (N,) ids of the user's events, in the order of time; the last 10 count.
+
+    Raises:
+        InputError: the model has no terms, or is for another number of items, or these are no ids.
+    """
+    weights = _weights_of(model)
+    check_items(model.table.items, data.catalogue_size, data.name)
+    items = checked_events(items, np.zeros(np.size(items), np.int64), data.catalogue_size)[0][-LAST:]
+    if weights.near_N is None:
+        return AddedTerms(np.zeros(0, np.int64), np.zeros(0))
+    ages = np.arange(len(items))[::-1]
+    found = nearest(_similarities(data).scores_of(np.zeros_like(items), items, ages, 1))
+    values = weights.of_neighbours(torch.from_numpy(found.scores_N).to(weights.share.device))
+    return AddedTerms(found.ids_N.astype(np.int64), values.double().cpu().numpy())
+
+
+@lru_cache(maxsize=1)
+def _similarities(data: Dataset) -> Similarities:
+    return Similarities(data, None)
 
 
 @torch.no_grad()
