@@ -124,6 +124,6 @@ class Similarities:
         return near
 
 
-def _groups(which: Ints, sizes: Floats) -> list[Ints]:
+def _groups(which: Ints, sizes: Floats | Ints) -> list[Ints]:
     """``which`` in stretches of about ``AT_ONCE`` in size, with at least one each."""
     return np.split(which, np.flatnonzero(np.diff(np.cumsum(sizes) // AT_ONCE)) + 1)
