@@ -95,7 +95,7 @@ def loss_by_cells(data, model, weights, settings):
     own_too = not how.filter_seen
     some, rest = fits.cells_of(terms, states, model.table, asked.query_E, asked.targets_E, own_too=own_too)
     of_some = some.scores(weights, weights.share)
-    log_z = fits.logsumexp_by_group(of_some, some.row_E, len(states))
+    log_z = fits._logsumexp_by_group(of_some, some.row_E, len(states))
     log_z = torch.logaddexp(log_z, rest.logsumexp(weights, weights.share))
     targets = some.target_N
     return (log_z[some.row_E[targets]] - of_some[targets]).detach().numpy(), (some, rest)

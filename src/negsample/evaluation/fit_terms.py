@@ -19,7 +19,7 @@ from negsample.evaluation.queries import queries
 from negsample.evaluation.ranks import RankedItems
 from negsample.evaluation.with_terms import TermsOf
 from negsample.models.build import terms_of
-from negsample.models.terms import AFTER, TermWeights, logsumexp_by_group
+from negsample.models.terms import AFTER, TermWeights
 from negsample.random import resampling
 from negsample.scoring.serving import bins_of
 from negsample.settings import RunSettings
@@ -250,7 +250,7 @@ def fitted(
             nn.utils.vector_to_parameters(there[:-1], parameters)
         of_model = there[-1].clone().requires_grad_()
         scores_E = some.scores(found, of_model)
-        of_some = logsumexp_by_group(scores_E, some.row_E, len(rest.cut_Q))
+        of_some = _logsumexp_by_group(scores_E, some.row_E, len(rest.cut_Q))
         log_z = torch.logaddexp(of_some, rest.logsumexp(found, of_model))
         value = (log_z.double() * events_Q).sum() - scores_E[some.target_N].double().sum()
         gradients = torch.autograd.grad(value, [*parameters, of_model])
@@ -272,3 +272,11 @@ def _vector(weights: TermWeights) -> np.ndarray:
     """All weights, and the share last."""
     of_terms = nn.utils.parameters_to_vector(weights.parameters())
     return torch.cat([of_terms, weights.share[None]]).detach().double().cpu().numpy()
+
+
+def _logsumexp_by_group(values_N: Tensor, of_N: Tensor, groups: int) -> Tensor:
+    """(G,) logsumexp of the values of each group; ``-inf``, without gradient, of one that has none."""
+    top_G = values_N.new_full((groups,), -math.inf).scatter_reduce(0, of_N, values_N.detach(), "amax")
+    empty_G = top_G == -math.inf
+    sums_G = values_N.new_zeros(groups).index_add(0, of_N, (values_N - top_G[of_N]).exp())
+    return (torch.where(empty_G, 1, sums_G).log() + top_G.masked_fill(empty_G, 0)).masked_fill(empty_G, -math.inf)

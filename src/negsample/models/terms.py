@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -120,11 +119,3 @@ def own_bins(count_E: Tensor, since_E: Tensor, length_E: Tensor) -> Tensor:
         places.append(bins + start)
         start += len(edges) + 1
     return torch.stack(places, 1)
-
-
-def logsumexp_by_group(values_N: Tensor, of_N: Tensor, groups: int) -> Tensor:
-    """(G,) logsumexp of the values of each group; ``-inf``, without gradient, of one that has none."""
-    top_G = values_N.new_full((groups,), -math.inf).scatter_reduce(0, of_N, values_N.detach(), "amax")
-    empty_G = top_G == -math.inf
-    sums_G = values_N.new_zeros(groups).index_add(0, of_N, (values_N - top_G[of_N]).exp())
-    return (torch.where(empty_G, 1, sums_G).log() + top_G.masked_fill(empty_G, 0)).masked_fill(empty_G, -math.inf)

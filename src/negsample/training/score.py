@@ -124,10 +124,7 @@ def merge_negatives(
         collides = _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
         if terms is None or not terms.exact:
             return collides
-        _, targets, columns = terms.hits(ids_K[here], batch.sequences)
-        collides = collides.expand(len(states_TD), -1).clone()
-        collides[targets, columns] = True
-        return collides
+        return terms.are_own(ids_K[here], batch.sequences) | collides
 
     def added(chunk: int) -> Tensor | float:
         ids = ids_K[chunk * products.MERGED : (chunk + 1) * products.MERGED]

@@ -144,8 +144,7 @@ def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
 def _with_own(given: StepInputs, terms: StepTerms, vectors: Vectors, states_TD: Tensor, neg_TK: Tensor) -> Tensor:
     """The negatives without those that are the user's own, and one more that stands for all of the user's own."""
     if not given.method.merged:
-        _, targets, columns = terms.hits(given.negatives.ids, given.batch.sequences)
-        neg_TK = neg_TK.index_put((targets, columns), neg_TK.new_tensor(-math.inf))
+        neg_TK = neg_TK.masked_fill(terms.are_own(given.negatives.ids, given.batch.sequences), -math.inf)
     own_T1 = terms.own_column(states_TD, looked_up(vectors.own), temperature_of(given.method.miner))
     return torch.cat([neg_TK, own_T1], 1)
 

@@ -9,7 +9,20 @@ import torch
 from torch import Tensor
 
 from negsample.miners import Chain, Miner, Temperature
-from negsample.models.terms import TermWeights, logsumexp_by_group
+from negsample.models.terms import TermWeights
+from negsample.training.products import ragged_products
+
+LEAST_REST = 1e-13
+"""Of a sum in float64: less of it that is left after a subtraction is rounding."""
+
+
+class Hits(NamedTuple):
+    """H ids that are a user's own: the place of each among E, and its row and column among ``rows`` x K ids."""
+
+    at_H: Tensor
+    row_H: Tensor
+    column_H: Tensor
+    rows: int
 
 
 class StepTerms(NamedTuple):
@@ -66,9 +79,8 @@ class StepTerms(NamedTuple):
             added = self._of_items(self.cut_R[self.row_T] * self.width + self.targets_T)
         if self._own_weights is None or not len(self.row_E):
             return added
-        keys_E, keys_T = self.row_E * self.width + self.item_E, self.row_T * self.width + self.targets_T
-        at_T = torch.searchsorted(keys_E, keys_T).clamp_(max=len(keys_E) - 1)
-        return added + self._own_weights.of_own(self.bins_EN)[at_T] * (keys_E[at_T] == keys_T)
+        at_T, own_T = self._own_targets
+        return added + self._own_weights.of_own(self.bins_EN)[at_T] * own_T
 
     def of_negatives(self, ids: Tensor, sequences: int) -> Tensor | float:
         """(T, K) what is added to the scores of these ids, shared (K,), per sequence (B, K) or per target (T, K)."""
@@ -84,47 +96,71 @@ class StepTerms(NamedTuple):
                 added = self._of_items(self.cut_R[self.row_T][:, None] * self.width + ids)
         if self._own_weights is None or self.exact:
             return added
-        at_H, target_H, column_H = self.hits(ids, sequences)
-        own_H = self._own_weights.of_own(self.bins_EN)[at_H]
-        shape = (len(self.row_T), ids.shape[-1])
-        flat = torch.zeros(shape[0] * shape[1], device=ids.device).index_add(0, target_H * shape[1] + column_H, own_H)
-        return added + flat.view(shape)
+        found = self.hits(ids, sequences)
+        own_H = self._own_weights.of_own(self.bins_EN)[found.at_H]
+        flat = torch.zeros(found.rows * ids.shape[-1], device=ids.device)
+        own = flat.index_add(0, found.row_H * ids.shape[-1] + found.column_H, own_H).view(found.rows, -1)
+        return added + self._of_targets(own)
 
-    def hits(self, ids: Tensor, sequences: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Where an id is the user's own at a target: the place among E, the target, and the column among K."""
+    def are_own(self, ids: Tensor, sequences: int) -> Tensor:
+        """(T, K) whether an id is the user's own."""
+        found = self.hits(ids, sequences)
+        own = torch.zeros(found.rows, ids.shape[-1], dtype=torch.bool, device=ids.device)
+        own[found.row_H, found.column_H] = True
+        return self._of_targets(own)
+
+    def hits(self, ids: Tensor, sequences: int) -> Hits:
+        """Where an id is the user's own: for ids per target at each of them, else once for each row."""
         if ids.dim() == 2 and len(ids) != sequences:
-            at, of_target = self.spread(self.row_E)
-            keys, asked = torch.arange(len(ids), device=ids.device)[:, None] * self.width + ids, of_target * self.width
-            found, columns = _found(keys, asked + self.item_E[at])
-            return at[found], of_target[found], columns
+            counts_T = torch.bincount(self.row_E, minlength=len(self.cut_R))[self.row_T]
+            first_T = torch.searchsorted(self.row_E, self.row_T)
+            target = torch.repeat_interleave(counts_T)
+            within = torch.arange(len(target), device=ids.device) - (counts_T.cumsum(0) - counts_T)[target]
+            at = first_T[target] + within
+            keys = torch.arange(len(ids), device=ids.device)[:, None] * self.width + ids
+            found, columns = _found(keys, target * self.width + self.item_E[at])
+            return Hits(at[found], target[found], columns, len(ids))
         if ids.dim() == 1:
             found, columns = _found(ids, self.item_E)
         else:
             keys = torch.arange(sequences, device=ids.device)[:, None] * self.width + ids
             found, columns = _found(keys, self.sequence_R[self.row_E] * self.width + self.item_E)
-        which, of_target = self.spread(self.row_E[found])
-        return found[which], of_target, columns[which]
+        return Hits(found, self.row_E[found], columns, len(self.cut_R))
 
-    def spread(self, row_H: Tensor) -> tuple[Tensor, Tensor]:
-        """Each of H things of a row once for each target of the row: its place among H, and the target."""
-        counts_R = torch.bincount(self.row_T, minlength=len(self.cut_R))
-        starts_R, counts_H = counts_R.cumsum(0) - counts_R, counts_R[row_H]
-        at = torch.repeat_interleave(counts_H)
-        within = torch.arange(len(at), device=at.device) - (counts_H.cumsum(0) - counts_H)[at]
-        return at, starts_R[row_H][at] + within
+    def _of_targets(self, values: Tensor) -> Tensor:
+        """(T, K) of what is for each row, or for each target already."""
+        return values if len(values) == len(self.row_T) else values.index_select(0, self.row_T)
 
     def own_column(self, states_TD: Tensor, own_MD: Tensor, temperature: float) -> Tensor:
-        """(T, 1) logsumexp of the scores of the user's own items but the target; ``-inf`` where there is none."""
-        counts_R = torch.bincount(self.row_T, minlength=len(self.cut_R))
-        first_R = counts_R.cumsum(0) - counts_R
-        score_E = (states_TD[first_R[self.row_E]] * own_MD[self.at_E]).sum(1)
+        """(T, 1) logsumexp of the scores of the user's own items but the target; ``-inf`` where there is none.
+
+        It is the sum over all of them less the target, in float64. Where the target is nearly the whole sum the rest is
+        nothing beside it, in the loss too, which has the target's score.
+        """
+        first_R = torch.searchsorted(self.row_T, torch.arange(len(self.cut_R), device=states_TD.device))
+        score_E = ragged_products(states_TD[first_R], self.row_E, own_MD, self.at_E)
         if self.features_NF is not None:
             score_E = score_E + self._of_items(self.cut_R[self.row_E] * self.width + self.item_E)
         if self._own_weights is not None:
             score_E = score_E + self._own_weights.of_own(self.bins_EN)
-        at, of_target = self.spread(self.row_E)
-        other = self.item_E[at] != self.targets_T[of_target]
-        return logsumexp_by_group(score_E[at[other]] / temperature, of_target[other], len(self.row_T)).unsqueeze(1)
+        score_E = score_E.double() / temperature
+        top_R = score_E.new_full((len(self.cut_R),), -math.inf).scatter_reduce(0, self.row_E, score_E.detach(), "amax")
+        part_E = (score_E - top_R[self.row_E]).exp()
+        sum_R = part_E.new_zeros(len(self.cut_R)).index_add(0, self.row_E, part_E)
+        at_T, own_T = self._own_targets
+        rest_T = sum_R[self.row_T]
+        if len(part_E):
+            rest_T = rest_T - torch.where(own_T, part_E[at_T], 0)
+        none_T = rest_T <= LEAST_REST * sum_R[self.row_T]
+        column_T = torch.where(none_T, 1, rest_T).log() + top_R[self.row_T].masked_fill(none_T, 0)
+        return column_T.masked_fill(none_T, -math.inf).to(states_TD.dtype).unsqueeze(1)
+
+    @property
+    def _own_targets(self) -> tuple[Tensor, Tensor]:
+        """(T,) where the target would be among E, and whether it is there."""
+        keys_E, keys_T = self.row_E * self.width + self.item_E, self.row_T * self.width + self.targets_T
+        at_T = torch.searchsorted(keys_E, keys_T).clamp_(max=max(len(keys_E) - 1, 0))
+        return at_T, keys_E[at_T] == keys_T if len(keys_E) else torch.zeros_like(keys_T, dtype=torch.bool)
 
     @property
     def _own_weights(self) -> TermWeights | None:
