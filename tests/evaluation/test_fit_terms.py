@@ -199,10 +199,8 @@ def test_ranks_with_neighbours_and_a_share(data, history, nearest, monkeypatch):
 def test_neighbours_are_found_once_for_all_evaluations(data, kept, found, monkeypatch):
     monkeypatch.setattr(near_by, "KEPT", kept)
     near_by._kept.cache_clear()
-    looked, scores = [], item_knn.Similarities.in_parts
-    monkeypatch.setattr(
-        item_knn.Similarities, "in_parts", lambda *given: looked.append(len(given[1].users_Q)) or scores(*given)
-    )
+    looked, parts = [], item_knn.Similarities.parts
+    monkeypatch.setattr(item_knn.Similarities, "parts", lambda *given: looked.append(given) or parts(*given))
     settings, model = made(data)
     figures = []
     for part in ("valid", "test", "test"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ LAST = 10
 """Events of a history that count."""
 FADING = 0.8
 """What an event counts of the one after it."""
-PAIRS = 5 * 10**7
-"""Similarities that are kept, in 0.6 GB; those of other items are computed when they are asked for."""
-AT_ONCE = 1 << 24
-"""Similarities that are computed at once."""
+PAIRS = 3 * 10**7
+"""Similarities that are kept, in 0.4 GB; those of other items are computed when they are asked for."""
+AT_ONCE = 1 << 23
+"""Similarities that are computed at once, in 0.1 GB."""
 
 
 class ItemKNN(nn.Module):
@@ -91,12 +91,11 @@ class Similarities:
         """The sparse (Q, V + 1) scores of queries; some may be 0."""
         return self.scores_of(*self._history(asked), len(asked.users_Q))
 
-    def in_parts(self, asked: Asked) -> Iterator[Any]:
-        """The same for some queries after others, so many that ``AT_ONCE`` similarities make their scores."""
+    def parts(self, asked: Asked) -> list[Asked]:
+        """The queries, some after others: so many that ``AT_ONCE`` similarities make their scores."""
         queries, items, _ = self._history(asked)
         most_Q = np.bincount(queries, self._most_V[items], len(asked.users_Q))
-        for some in _groups(np.arange(len(most_Q)), most_Q):
-            yield self.scores(asked.take(some))
+        return [asked.take(some) for some in _groups(np.arange(len(most_Q)), most_Q)]
 
     def scores_of(self, queries: Ints, items: Ints, ages: Ints, number: int) -> Any:
         """The same for ``number`` queries with these events in their histories."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp  # type: ignore[import-untyped]
+import torch
 from numpy.typing import NDArray
 
 from negsample.batches.windows import Ints
@@ -52,7 +54,9 @@ class NearestOf:
         asked, kept = self._asked.take(queries), _kept(self._data, self._part)
         key = np.asarray(asked.until_Q, np.int64).tobytes()  # of the user who has this event, or the one before it
         if key not in kept:
-            found = joined([nearest(scores) for scores in self._similar.in_parts(asked)])
+            similar = self._similar
+            with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+                found = joined(list(threads.map(lambda some: nearest(similar.scores(some)), similar.parts(asked))))
             if sum(each.nbytes for one in (*kept.values(), found) for each in one) > KEPT:
                 return found
             kept[key] = found
