@@ -11,6 +11,7 @@ from negsample.analysis.frontier import reaches
 from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import dialled_rows
+from negsample.models.baselines import BASELINES
 from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
 from negsample.report.encodings import shade
 from negsample.report.figures import dataset_figures, write_figures
@@ -37,8 +38,8 @@ def test_every_chart_has_every_method_in_its_own_colour(whole_study: Path) -> No
 
 
 def test_looks_stay_distinct_past_the_palette() -> None:
-    many = looks([f"method-{i}" for i in range(20)] + ["PopRec"])
-    assert len(set(many.values())) == 21
+    many = looks([f"method-{i}" for i in range(20)] + list(BASELINES))
+    assert len(set(many.values())) == 20 + len(BASELINES)
 
 
 def test_curves_mark_the_chosen_epoch_of_each_run(whole_study: Path) -> None:
@@ -80,3 +81,16 @@ def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("count", "shown"), [(12, True), (13, False)])
 def test_of_many_methods_bands_wait_until_they_are_highlighted(count: int, shown: bool) -> None:
     assert ("0.02" in str(shade([f"m{i}" for i in range(count)]))) == shown
+
+
+def test_what_has_no_band_does_not_hide_those_of_others(whole_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every study has seven baselines beside its methods."""
+    study, look = read_study(whole_study), looks(list(METHODS))
+    for many, shown in ((len(METHODS) - 1, True), (len(METHODS) - 2, False)):  # PopRec has no band
+        monkeypatch.setattr("negsample.report.encodings.MANY", many)
+        for chart in (
+            frontier_chart(reaches(study, "beauty"), dialled_rows(study, "beauty"), look),
+            training_curves(study.runs_of("beauty"), look),
+        ):
+            assert chart is not None
+            assert ('"value": 0.02' in json.dumps(chart.to_dict())) == shown

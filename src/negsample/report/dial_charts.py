@@ -47,7 +47,7 @@ def frontier_chart(
     dots = base.mark_point(filled=True, size=22).encode(tooltip=hints)
     shown = enc.at_the_dial(points).encode(x=x, y=y, color=tint, opacity=opacity, tooltip=hints)
     here = shown.mark_point(filled=True, size=130).encode(shape=enc.shape(looks, methods))
-    shade = enc.shade(methods)
+    shade = enc.shade({row["method"] for row in bands})
     band = enc.chart_of(bands).mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=shade)
     return enc.sized([*([band] if bands else []), line, dots, here.add_params(enc.CHOSEN, enc.DIAL)], 400)
 

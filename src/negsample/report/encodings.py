@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -47,8 +47,8 @@ def highlighted(full: float, low: float) -> Any:
     )
 
 
-def shade(methods: Sequence[str], full: float = 0.12) -> Any:
-    """Opacity of a method's band; of more than ``MANY`` methods only those that are chosen have one."""
+def shade(methods: Collection[str], full: float = 0.12) -> Any:
+    """Opacity of a method's band; of more than ``MANY`` methods with one only those that are chosen show it."""
     if len(methods) <= MANY:
         return highlighted(full, 0.02)
     return alt.when("indexof(chosen, datum.method) >= 0").then(alt.value(full)).otherwise(alt.value(0.0))

@@ -11,8 +11,8 @@ _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
 _DASHES: tuple[tuple[int, ...], ...] = ((), (8, 3), (3, 3), (8, 3, 2, 3))
 _GREY = "#858585"
-_OF_BASELINES = ("cross", "triangle-left", "triangle-right", "wedge", "arrow", "stroke")
-_DASHES_OF_BASELINES = ((5, 4), (2, 2), (10, 3), (1, 3), (6, 2, 1, 2), (12, 4, 4, 4))
+_OF_BASELINES = ("cross", "triangle-left", "triangle-right", "wedge", "arrow", "stroke", "square")
+_DASHES_OF_BASELINES = ((5, 4), (2, 2), (10, 3), (1, 3), (6, 2, 1, 2), (12, 4, 4, 4), (16, 2))
 COHORT_COLOURS = {"head": "#9a4dc0", "mid": "#c58ad8", "tail": "#8d8d99"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 

@@ -48,8 +48,8 @@ def training_curves(runs: Sequence[Run], looks: Mapping[str, Look]) -> alt.Layer
         hints = enc.tooltips(("method", "method"), *epoch, ("text", "validation HR@10"))
         return enc.chart_of(rows).encode(color=tint, tooltip=hints)
 
-    mean = layer(means, ("epoch", "epoch"))
-    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=enc.shade(methods))
+    mean, shade = layer(means, ("epoch", "epoch")), enc.shade({row["method"] for row in means})
+    band = mean.mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=shade)
     dots = {"size": 16} if len(epochs) <= _DOTTED else False
     line = mean.mark_line(point=dots, strokeWidth=2).encode(x=x, y=y, opacity=opacity, strokeDash=dashes)
     chosen = layer([_mean(point) for point in chosen_points(runs)], ("epoch", "chosen epoch"))
