@@ -25,7 +25,8 @@ from torch import Tensor
 from benchmarks.common import RESULTS, of_machine
 from negsample import RunSettings, run_settings
 from negsample.analysis.resampling import REPLICATES, draws, groups_of, interval, sums_of
-from negsample.batches.windows import Ints, spans
+from negsample.batches.windows import Ints
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset, open_dataset
 from negsample.data.popularity import COHORTS
 from negsample.evaluation.encode import Model, encode

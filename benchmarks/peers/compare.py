@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks.common import SETTINGS
 from benchmarks.timed import UNCOUNTED, peer, timed
 from negsample import load_dataset
-from negsample.batches.windows import spans, training_windows
+from negsample.batches.windows import training_windows
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 
 HERE = Path(__file__).parent

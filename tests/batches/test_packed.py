@@ -10,7 +10,8 @@ import torch
 
 from negsample.batches.epochs import epoch_batches
 from negsample.batches.packed import pack, training_batch
-from negsample.batches.windows import TrainEvents, Windows, longest_first, spans, training_windows
+from negsample.batches.windows import TrainEvents, Windows, longest_first, training_windows
+from negsample.data.blocks import spans
 
 # user 0: 1 2 3 | 9 (a later part)   user 1: 4 | 5   user 2: 6 7 8 6 7   user 3: nothing in train, 2 later
 # user 4: 8 8

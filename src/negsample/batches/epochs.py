@@ -14,8 +14,9 @@ from torch import Tensor
 
 from negsample.batches.ages import AgeWeights
 from negsample.batches.packed import Batch, Exclude, training_batch
-from negsample.batches.windows import Events, Ints, Which, spans, targets_of, training_windows, windows_to
+from negsample.batches.windows import Events, Ints, Which, targets_of, training_windows, windows_to
 from negsample.data import blocks
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.data.moments import MOMENTS, Cuts, TrainWindow, counting_cuts, horizon_width
 from negsample.errors import InputError

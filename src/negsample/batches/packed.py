@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.windows import Events, Ints, Which, Windows, longest_first, spans, targets_of
+from negsample.batches.windows import Events, Ints, Which, Windows, longest_first, targets_of
+from negsample.data.blocks import spans
 from negsample.data.moments import MOMENTS, Cuts, TrainWindow, predicted_from, unknown_from
 from negsample.errors import check_word
 

@@ -104,10 +104,3 @@ def windows_to(users: Ints, stops: Ints, offsets: Ints, max_length: int) -> Wind
 def longest_first(windows: Windows) -> Windows:
     """Sorted by length, descending; ties keep their order."""
     return windows.take(np.argsort(windows.starts - windows.stops, kind="stable"))
-
-
-def spans(starts: Ints, lengths: Ints) -> Ints:
-    """The indices of all stretches ``[start, start + length)``, one after another."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.repeat(starts - (ends - lengths), lengths) + np.arange(total)

@@ -1,4 +1,4 @@
-"""Arrays longer than memory, read a block at a time."""
+"""Stretches of arrays: blocks of those longer than memory, and many short ones at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Ints = NDArray[np.signedinteger[Any]]
 BLOCK = 1 << 22  # events held at once
 
 
@@ -36,3 +37,12 @@ def tally(codes: NDArray[Any], size: int) -> NDArray[np.int64]:
     for block in slices(len(codes)):
         np.add.at(counts, codes[block], 1)
     return counts
+
+
+def spans(
+    starts: NDArray[np.signedinteger[Any]], lengths: NDArray[np.signedinteger[Any]]
+) -> NDArray[np.signedinteger[Any]]:
+    """The indices of all stretches ``[start, start + length)``, one after another."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(starts - (ends - lengths), lengths) + np.arange(total)

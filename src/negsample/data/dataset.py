@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from negsample.data import blocks
 from negsample.data.arrays import map_arrays, map_known
+from negsample.data.blocks import spans
 from negsample.data.known import Ints, Known, checked_events, first_at
 from negsample.data.manifest import MANIFEST, Manifest
 from negsample.data.names import fold_name
@@ -125,8 +126,7 @@ class Dataset:
     @cached_property
     def cut_cohorts(self) -> NDArray[np.int8]:
         """(V + 1,) the same by all events that are known at the test cut: train and validation."""
-        lengths = self.valid_ends - self.train_ends
-        events = np.repeat(self.valid_ends - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+        events = spans(self.train_ends, self.valid_ends - self.train_ends)
         return cohorts(self.train_counts + np.bincount(self.items[events], minlength=self.catalogue_size + 1))
 
     @cached_property

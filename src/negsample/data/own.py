@@ -62,9 +62,8 @@ def own_before(
     """
     starts_R = np.asarray(offsets)[users_R]
     length_R = until_R - starts_R
-    ends = np.cumsum(length_R)
     rows = np.repeat(np.arange(len(length_R)), length_R)
-    events = np.repeat(starts_R - (ends - length_R), length_R) + np.arange(len(rows))
+    events = blocks.spans(starts_R, length_R)
     last = repeats.next_N[events] >= until_R[rows]
     rows, events = rows[last], events[last]
     order = np.argsort(rows * width + items[events])

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from negsample.batches.windows import Ints, spans
+from negsample.batches.windows import Ints
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.evaluation.metrics import METRICS
 from negsample.evaluation.queries import Queries, queries

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from negsample.batches.windows import Ints, Windows, spans
+from negsample.batches.windows import Ints, Windows
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError, check_word
 from negsample.evaluation.seen import Seen

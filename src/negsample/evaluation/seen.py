@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from negsample.batches.windows import Ints, spans
+from negsample.batches.windows import Ints
+from negsample.data.blocks import spans
 
 PAIRS = 1 << 18  # of a query and an item, held at once
 

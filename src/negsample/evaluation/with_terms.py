@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.windows import Ints, spans
+from negsample.batches.windows import Ints
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.data.own import OwnItems, own_before
 from negsample.evaluation.queries import Part, Queries

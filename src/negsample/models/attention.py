@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import Packed, upload
-from negsample.batches.windows import Ints, spans
+from negsample.batches.windows import Ints
+from negsample.data.blocks import spans
 
 _MIN_WIDTH = 32  # below this, more bins cost more than they save
 

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.windows import Ints, spans
+from negsample.batches.windows import Ints
 from negsample.data import blocks
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 
 Part = Literal["valid", "test"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from negsample.batches.windows import spans
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 
 _DAY = 24 * 60 * 60 * 10**6  # microseconds

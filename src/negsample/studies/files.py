@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.batches.windows import spans
+from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.data.description import seen_in_training
 from negsample.data.popularity import COHORTS, popularity_order

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from negsample.batches.packed import upload
-from negsample.batches.windows import spans
+from negsample.data.blocks import spans
 from negsample.models.item_table import Rows
 
 MERGED = 4096  # columns of scores that are held at once
