@@ -42,7 +42,7 @@ def test_an_interrupted_study_carries_on(program, surroundings, log, small, tmp_
     assert len(runs(out)) == 4
     assert not list(out.rglob(".*"))
     assert kept.items() <= runs(out).items()
-    assert pl.read_csv(out / "table.csv")["runs"].to_list() == [2, 2, *[1] * 6]
+    assert pl.read_csv(out / "table.csv")["runs"].to_list() == [2, 2, *[1] * 7]
     pictures = list((out / "figures").glob("*.svg"))
     assert pictures
     assert all("<path" in path.read_text() for path in pictures)
