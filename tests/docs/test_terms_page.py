@@ -257,7 +257,6 @@ def test_the_head_has_no_figures():
     assert FIGURE.search((FOLDER / "intro.md").read_text("utf-8")) is None
 
 
-@pytest.mark.skipif(not (FOLDER / "runs.jsonl").exists(), reason="the page has no runs yet")
 def test_the_page_is_what_its_runs_make_of_it():
     lines = [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text("utf-8").splitlines()]
     made = terms_page.page(FOLDER, by_log(lines))

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 
+import negsample.evaluation.cells as cells_room
 import negsample.evaluation.fit_terms as fits
 import negsample.evaluation.with_terms as with_terms
 from negsample import PrepareSettings, compare, evaluate, generator, load_run, prepare, run_settings
@@ -93,9 +94,9 @@ def loss_by_cells(data, model, weights, settings):
     states = encode(model, data.items, asked.windows, device=CPU).detach()
     terms = TermsOf(weights, data, "valid", asked, how.history == "frozen")
     own_too = not how.filter_seen
-    some, rest = fits.cells_of(terms, states, model.table, asked.query_E, asked.targets_E, own_too=own_too)
+    some, rest = cells_room.cells_of(terms, states, model.table, asked.query_E, asked.targets_E, own_too=own_too)
     of_some = some.scores(weights, weights.share)
-    log_z = fits._logsumexp_by_group(of_some, some.row_E, len(states))
+    log_z = cells_room.logsumexp_by_group(of_some, some.row_E, len(states))
     log_z = torch.logaddexp(log_z, rest.logsumexp(weights, weights.share))
     targets = some.target_N
     return (log_z[some.row_E[targets]] - of_some[targets]).detach().numpy(), (some, rest)
@@ -131,10 +132,10 @@ def test_a_sample_of_the_items_stands_for_all(data, monkeypatch):
     settings, model = made(data)
     weights = random_weights()
     whole, _ = loss_by_cells(data, model, weights, settings)
-    monkeypatch.setattr(fits, "ITEMS", 12)
+    monkeypatch.setattr(cells_room, "ITEMS", 12)
     estimates = []
     for seed in range(200):
-        monkeypatch.setattr(fits, "resampling", lambda of, seed=seed: np.random.default_rng(seed))
+        monkeypatch.setattr(cells_room, "resampling", lambda of, seed=seed: np.random.default_rng(seed))
         found, (_, rest) = loss_by_cells(data, model, weights, settings)
         assert rest.products_QM.shape[1] <= 12
         estimates.append(np.exp(found))
