@@ -222,6 +222,13 @@ def test_neighbours_are_found_once_for_all_evaluations(data, kept, found, monkey
     near_by._kept.cache_clear()
 
 
+def test_a_model_without_a_share_is_fitted_once(data, monkeypatch):
+    settings, model = made(data)
+    nothing = random_weights(share=0.0)
+    monkeypatch.setattr(fits, "fitted", lambda *_, **given: nothing if not given else pytest.fail("fitted again"))
+    assert fits.fit_terms(model, data, settings, device=CPU) == [nothing]
+
+
 def test_times_are_as_many_as_fit_in_memory(data, monkeypatch):
     asked, weights = queries(data, "test", history="rolling", max_length=6), random_weights()
 

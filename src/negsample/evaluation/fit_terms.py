@@ -57,6 +57,8 @@ def fit_terms(
     terms = TermsOf(start, data, "valid", asked, how.history == "frozen")
     cells = cells_of(terms, states, model.table, asked.query_E, asked.targets_E, own_too=not how.filter_seen)
     best = found = fitted(start, start, cells) if any(shares) else start
+    if best.share == 0:  # the model says nothing, so all shares are one
+        return [best]
     answers = []
     for part in shares:
         found = best if part == 1 else fitted(start, found, cells, share=best.share.item() * part)
