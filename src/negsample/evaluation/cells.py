@@ -19,7 +19,7 @@ from negsample.scoring.serving import bins_of
 ITEMS = 8192
 """Items that are scored for each of them, beside its own, its neighbours and its targets: all of a catalogue of so
 many, else a sample, the same for all queries."""
-HALF_LIFE = 3
+HALF_LIFE = 4
 """The column of popularity with a half-life of 2.7 days."""
 PRODUCTS = 1 << 22
 """Numbers of vectors that are held at once."""

@@ -17,13 +17,13 @@ from negsample.samplers.recent import shares_as_of
 from negsample.settings import Laid, TermDefinition
 
 _HOUR = 3600 * 10**6  # microseconds
-HALF_LIVES = tuple(_HOUR * 8**k for k in range(5))
-"""Microseconds: an hour, 8 hours, 2.7 days, 3 weeks, half a year; the same for every log, so that nothing is fitted."""
+HALF_LIVES = (_HOUR // 8, *(_HOUR * 8**k for k in range(5)))
+"""Microseconds: 7.5 minutes, an hour, 8 hours, 2.7 days, 3 weeks, half a year; the same for every log, so that nothing is fitted."""
 CUTS = 400
 """Times as of which features are there; fewer where they would take more than ``MEMORY``, at least ``LEAST``."""
 LEAST = 20
 MEMORY = 1 << 30
-"""Bytes that the features of all cuts may take: of popularity and recency 28 for an item and cut, 129 MiB for 12,101
+"""Bytes that the features of all cuts may take: of popularity and recency 32 for an item and cut, 148 MiB for 12,101
 items."""
 
 
@@ -111,7 +111,7 @@ def popularity(data: Dataset, times: Ints) -> Iterator[NDArray[np.float32]]:
 
 
 def recency(data: Dataset, times: Ints) -> Iterator[NDArray[np.float32]]:
-    """(V + 1, 6) as of each of ``times``, ascending: log of V times the share of each item lately, by each half-life,
+    """(V + 1, 7) as of each of ``times``, ascending: log of V times the share of each item lately, by each half-life,
     and 1 for an item that nobody has had yet."""
     v, known = data.catalogue_size, data.known
     by_half_life = zip(*(shares_as_of(known, times, half_life) for half_life in HALF_LIVES), strict=True)
