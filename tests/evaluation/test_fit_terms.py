@@ -25,6 +25,7 @@ from negsample.rules import nearest as near_by
 from negsample.rules.rule import cut_time
 from negsample.runs.fitted import Fit
 from negsample.runs.remeasure import remeasure
+from negsample.scoring.lately import bytes_of_a_cut
 from tests.training.test_terms import slow_terms
 
 V, USERS, HOUR = 30, 40, 3600
@@ -236,7 +237,7 @@ def test_times_are_as_many_as_fit_in_memory(data, monkeypatch):
         monkeypatch.setattr(with_terms, "MEMORY", memory)
         return len(TermsOf(weights, data, "test", asked, False).lately.times_C)
 
-    assert cuts(4 * 7 * (V + 1) * 3) == 3
+    assert cuts(3 * bytes_of_a_cut(data, weights.laid)) == 3
     assert cuts(1) == 1
     assert cuts(1 << 30) > 40
 
