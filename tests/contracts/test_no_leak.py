@@ -19,7 +19,8 @@ from negsample.execution.attempts import run_job
 from negsample.models.baselines import BASELINES, own_baselines
 from negsample.rules import is_rule
 from negsample.runs.folder import read_grid, read_run
-from negsample.runs.job import Job, build_model, train_models
+from negsample.runs.job import Job, build_model
+from negsample.runs.train import train_models
 from negsample.scoring.dial import Choice
 from negsample.studies.tuning import plan_tunings, tune_all
 

@@ -10,7 +10,7 @@ import pytest
 from negsample.analysis.reading import read_study
 from negsample.comparison import compare
 from negsample.errors import FailedError, InputError
-from negsample.runs import job as job_room
+from negsample.runs import make, train
 from negsample.runs.failed import read_failed
 from negsample.settings import run_settings
 from negsample.studies.study import plan, unfinished
@@ -62,17 +62,17 @@ def test_runs_that_diverge_do_not_keep_the_others_from_being_done(how, data, tmp
 
 
 def test_the_same_call_tries_again_and_success_is_the_end_of_it(data, tmp_path, monkeypatch):
-    jobs, measured = grid(data, ["random"]), job_room.measure
+    jobs, measured = grid(data, ["random"]), make.measure
 
     def short(model, *arguments, **named):
         raise MemoryError
 
-    monkeypatch.setattr(job_room, "measure", short)
+    monkeypatch.setattr(make, "measure", short)
     for _ in range(2):
         with pytest.raises(FailedError, match="not enough memory"):
             compare(jobs, tmp_path)
     assert {each.kind for each in read_failed(tmp_path, [job.name for job in jobs])} == {"memory"}
-    monkeypatch.setattr(job_room, "measure", measured)
+    monkeypatch.setattr(make, "measure", measured)
     epochs = []
     compare(jobs, tmp_path, watch=lambda job, epoch: epochs.append(epoch))
     assert finished(tmp_path) == {("random", 0), ("random", 1), ("PopRec", 0)}
@@ -110,7 +110,7 @@ def test_the_setting_at_fault_is_named(changes, settings, setting, data, tmp_pat
 
 
 def test_the_seeds_of_a_stack_that_do_not_fail_are_trained(data, tmp_path, monkeypatch):
-    jobs, build = grid(data, ["random"], repeats=3), job_room.build_model
+    jobs, build = grid(data, ["random"], repeats=3), make.build_model
 
     def broken(job, device):
         model = build(job, device)
@@ -118,35 +118,35 @@ def test_the_seeds_of_a_stack_that_do_not_fail_are_trained(data, tmp_path, monke
             model.table.weight.data[3] = float("inf")
         return model
 
-    monkeypatch.setattr(job_room, "build_model", broken)
+    monkeypatch.setattr(make, "build_model", broken)
     with pytest.raises(FailedError, match=r"seed 1: training diverged: .* with infinite weights"):
         compare(jobs, tmp_path, together=3)
     assert finished(tmp_path) == {("random", 0), ("random", 2), ("PopRec", 0)}
 
 
 def test_a_stack_that_fails_for_another_reason_is_trained_singly(data, tmp_path, monkeypatch):
-    jobs, fit = grid(data, ["random"], repeats=2), job_room.fit_together
+    jobs, fit = grid(data, ["random"], repeats=2), train.fit_together
 
     def short(trainings, *arguments):
         if len(trainings) > 1 or trainings[0].seed == 1:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory")
         return fit(trainings, *arguments)
 
-    monkeypatch.setattr(job_room, "fit_together", short)
+    monkeypatch.setattr(train, "fit_together", short)
     with pytest.raises(FailedError, match="seed 1: not enough memory"):
         compare(jobs, tmp_path, together=2)
     assert finished(tmp_path) == {("random", 0), ("PopRec", 0)}
 
 
 def test_what_nobody_foresaw_is_kept_with_its_traceback(data, tmp_path, monkeypatch):
-    write, jobs = job_room._write, grid(data, ["random"])
+    write, jobs = make._write, grid(data, ["random"])
 
     def broken(job, *arguments):
         if job.seed == 1:
             raise KeyError("lost key")
         write(job, *arguments)
 
-    monkeypatch.setattr(job_room, "_write", broken)
+    monkeypatch.setattr(make, "_write", broken)
     with pytest.raises(FailedError, match="seed 1: an unexpected KeyError: 'lost key'"):
         compare(jobs, tmp_path)
     (failed,) = read_failed(tmp_path, [job.name for job in jobs])
@@ -173,14 +173,14 @@ def test_a_killed_worker_is_a_failed_run(data, tmp_path):
 
 
 def test_popularity_fails_like_any_other(data, tmp_path, monkeypatch):
-    write = job_room._write
+    write = make._write
 
     def broken(job, *arguments):
         if job.method == "PopRec":
             raise MemoryError
         write(job, *arguments)
 
-    monkeypatch.setattr(job_room, "_write", broken)
+    monkeypatch.setattr(make, "_write", broken)
     with pytest.raises(FailedError, match="PopRec seed 0: not enough memory"):
         compare(grid(data, ["random"]), tmp_path)
     assert finished(tmp_path) == {("random", 0), ("random", 1)}
@@ -198,7 +198,7 @@ def test_a_full_disk_stops_a_study(data, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device", "somewhere")
 
-    monkeypatch.setattr(job_room, "_write", full)
+    monkeypatch.setattr(make, "_write", full)
     with pytest.raises(OSError, match="No space left"):
         compare(grid(data, ["random"]), tmp_path)
 

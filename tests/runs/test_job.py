@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from negsample.methods import POPREC, negative_settings
-from negsample.runs.job import Job, make_runs
+from negsample.runs.job import Job
+from negsample.runs.make import make_runs
 from negsample.scoring.dial import NONE
 from negsample.settings import run_settings
 

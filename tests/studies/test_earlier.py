@@ -12,7 +12,7 @@ from negsample.analysis.tables import study_table
 from negsample.comparison import compare
 from negsample.data.prepare.pipeline import prepare
 from negsample.errors import InputError
-from negsample.runs import job as job_room
+from negsample.runs import train
 from negsample.settings import PrepareSettings, run_settings
 from negsample.studies.study import oversampled, plan
 
@@ -95,7 +95,7 @@ def test_what_was_beside_the_table_stays(data, tmp_path):
 def test_other_settings_are_refused_by_name_and_nothing_is_trained(again, note, words, data, tmp_path, monkeypatch):
     compare(grid(data), tmp_path)
     before = sorted((path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file())
-    monkeypatch.setattr(job_room, "fit_together", None)
+    monkeypatch.setattr(train, "fit_together", None)
     with pytest.raises(InputError, match=rf"holds a study of other settings \({words}\).*--replace"):
         compare(grid(data, **again), tmp_path, note=note)
     assert before == sorted((path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file())

@@ -17,7 +17,7 @@ from negsample.comparison import compare
 from negsample.data.dataset import open_dataset
 from negsample.errors import FailedError, InputError
 from negsample.execution import trainings
-from negsample.runs import job
+from negsample.runs import make
 from negsample.runs.remeasure import remeasure
 from negsample.settings import run_settings
 from negsample.studies.study import plan
@@ -147,7 +147,7 @@ def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, mo
         with pytest.raises(kind):
             compare(jobs, tmp_path, watch=stop)
     else:
-        measured, calls = job.measure, []
+        measured, calls = make.measure, []
 
         def stop_at_third(*arguments, **named):
             calls.append(arguments)
@@ -155,7 +155,7 @@ def test_an_interruption_leaves_whole_runs_alone(kind, where, data, tmp_path, mo
                 raise kind
             return measured(*arguments, **named)
 
-        monkeypatch.setattr(job, "measure", stop_at_third)
+        monkeypatch.setattr(make, "measure", stop_at_third)
         with pytest.raises(FailedError if kind is RuntimeError else kind):
             compare(jobs, tmp_path)
         monkeypatch.undo()

@@ -11,7 +11,7 @@ from negsample.analysis.tables import study_table
 from negsample.comparison import compare
 from negsample.errors import InputError
 from negsample.files.checksums import LIST
-from negsample.runs import job as job_room
+from negsample.runs import train
 from negsample.settings import run_settings
 from negsample.studies.files import popularity_curve
 from negsample.studies.study import plan
@@ -50,8 +50,8 @@ def test_what_lies_in_the_way_of_a_run_is_told_before_training(data, tmp_path, m
     half = tmp_path / "runs" / jobs[-1].name
     half.mkdir(parents=True)
     (half / "config.json").write_text("{}")  # as when metrics.json was deleted
-    fits, fit = [], job_room.fit_together
-    monkeypatch.setattr(job_room, "fit_together", lambda *given, **named: fits.append(1) or fit(*given, **named))
+    fits, fit = [], train.fit_together
+    monkeypatch.setattr(train, "fit_together", lambda *given, **named: fits.append(1) or fit(*given, **named))
     with pytest.raises(InputError, match=half.name):
         compare(jobs, tmp_path)
     assert not fits

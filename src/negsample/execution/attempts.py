@@ -11,7 +11,8 @@ from negsample.files.claims import claimed, clear, empty
 from negsample.files.folders import check_place
 from negsample.runs.failed import Failed
 from negsample.runs.folder import is_run, read_run
-from negsample.runs.job import Job, make_runs
+from negsample.runs.job import Job
+from negsample.runs.make import make_runs
 from negsample.runs.reasons import failed_by
 from negsample.runs.shortage import is_of_the_system
 from negsample.scoring.dial import NONE, Choice

@@ -18,7 +18,8 @@ from negsample.settings import Laid, TermDefinition
 
 _HOUR = 3600 * 10**6  # microseconds
 HALF_LIVES = (_HOUR // 8, *(_HOUR * 8**k for k in range(5)))
-"""Microseconds: 7.5 minutes, an hour, 8 hours, 2.7 days, 3 weeks, half a year; the same for every log, so that nothing is fitted."""
+"""Microseconds: 7.5 minutes, an hour, 8 hours, 2.7 days, 3 weeks, half a year; the same for every log, so that nothing
+is fitted."""
 CUTS = 400
 """Times as of which features are there; fewer where they would take more than ``MEMORY``, at least ``LEAST``."""
 LEAST = 20

@@ -16,9 +16,10 @@ from negsample.files.claims import claimed, clear
 from negsample.files.folders import make_folders, write_json
 from negsample.files.together import settled
 from negsample.methods.fields import Space
-from negsample.runs.job import Job, build_model, default_device, train_models, tuned_job
+from negsample.runs.job import Job, build_model, default_device, tuned_job
 from negsample.runs.reasons import failed_by
 from negsample.runs.shortage import is_of_the_system
+from negsample.runs.train import train_models
 from negsample.runs.tunings import BestTrial, Trial, TuningSummary
 from negsample.settings import fingerprint
 from negsample.studies.search import as_trial, drop_half_line, ended, keep_trial, kept_trials, next_trial
