@@ -81,6 +81,8 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
     said = [f"In all {whole} and {in_bytes(ahead.memory)}, by steps measured just now {how}."]
     if ahead.refits:
         said.append("A run with refit trains for the chosen epochs again: at most twice as many steps.")
+    if ahead.fits:
+        said.append("The weights of terms are fitted after each run: the seconds of that are not in it.")
     if (busy := ahead.busy) is not None:
         said.append(f"Other processes used {busy.others:.1f} of {busy.cores} cores meanwhile.")
         if busy.much:

@@ -70,6 +70,15 @@ def test_scores_that_a_selector_makes_are_counted(job_of, method, setting):
     assert large.step - small.step > 16 * 10**6 * 6
 
 
+def test_terms_are_counted(job_of):
+    """What is fitted after each run once, however many are trained together."""
+    plain, fitted, along = (needs_of(job_of(**each)) for each in ({}, {"fit_terms": True}, {"terms": "recency"}))
+    assert plain.terms == 0 < fitted.terms
+    assert along.terms == 400 * 4 * 8 * 10
+    assert needs_of(job_of(fit_terms=True), 3).terms == fitted.terms
+    assert needs_of(job_of("Terms")).peak == fitted.terms
+
+
 def test_more_together_need_more(job_of):
     one, three = (needs_of(job_of(), together) for together in (1, 3))
     assert (three.table, three.rest, three.step) == (3 * one.table, 3 * one.rest, 3 * one.step)

@@ -49,7 +49,8 @@ class Forecast(NamedTuple):
     """``tables``: of each dataset, in words. ``memory``: bytes of all processes. ``seconds``: until all is done, those
     of the searches included, which take ``searching`` at most. ``threads``: with which a step was measured, and a run
     will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of the first line with one thread,
-    measured where the machine was busy and there are more. ``refits``: runs train for the chosen epochs again."""
+    measured where the machine was busy and there are more. ``refits``: runs train for the chosen epochs again.
+    ``fits``: weights of terms are fitted after them."""
 
     tables: list[str]
     lines: list[Line]
@@ -60,6 +61,7 @@ class Forecast(NamedTuple):
     busy: Busy | None
     alone: float | None
     refits: bool = False
+    fits: bool = False
 
 
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
@@ -100,6 +102,7 @@ _PARTS = {
     "rest": "the rest of the model",
     "step": "a step",
     "kept": "kept batches",
+    "terms": "what terms are made of",
 }
 
 
@@ -115,6 +118,7 @@ def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) 
         "step": ["a smaller batch_size, max_length or dim"]
         + ["fewer negatives", "a lower score_memory"] * (job.method != "full-ce"),
         "kept": ["a smaller oversampling_factor"],
+        "terms": ["no --terms auto", "no terms"],
         "square": ["fewer items (--min-item-events)"],
     }[part]
     return (
@@ -179,6 +183,7 @@ def forecast(
         others(),
         alone,
         any(job.refits for group in groups for job in group),
+        any(job.settings.evaluation.fit_terms for group in groups for job in group),
     )
 
 

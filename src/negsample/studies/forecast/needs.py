@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +12,18 @@ import torch
 from negsample.batches.epochs import steps_an_epoch
 from negsample.batches.windows import targets_of, training_windows
 from negsample.data.moments import TrainWindow, counting_cuts
+from negsample.evaluation.cells import ITEMS
+from negsample.evaluation.fit_terms import QUERIES
 from negsample.methods import Catalogue, build_method
 from negsample.miners.base import Needs as MinerNeeds
 from negsample.models.baselines import is_baseline
+from negsample.models.terms import AFTER
+from negsample.rules.item_knn import PAIRS
+from negsample.rules.nearest import KEPT, NEAREST
 from negsample.runs.job import Job
 from negsample.samplers.base import Per
-from negsample.settings import RunSettings
+from negsample.scoring.lately import CUTS, MEMORY, bytes_of_a_cut
+from negsample.settings import RunSettings, laid_out
 from negsample.training.products import LOOKED_UP, MERGED
 from negsample.training.score import BYTES_A_SCORE, MIB
 
@@ -36,6 +43,7 @@ class Needs(NamedTuple):
         rest: the rest of the model, likewise.
         step: activations, vectors and scores of a large step.
         kept: batches that are kept for later epochs.
+        terms: what is known of items at times, of neighbours, and while weights of terms are fitted.
         square: a matrix of all items, of EASE.
     """
 
@@ -43,6 +51,7 @@ class Needs(NamedTuple):
     rest: int
     step: int
     kept: int
+    terms: int = 0
     square: int = 0
 
     @property
@@ -64,17 +73,20 @@ def needs_of(job: Job, together: int = 1) -> Needs:
     """
     if is_baseline(job.method):
         square = job.data.catalogue_size**2 if job.method == "EASE" else 0
-        return Needs(0, 0, 0, 0, _FLOAT * square)
+        return Needs(0, 0, 0, 0, fit_bytes(job), _FLOAT * square)
     sizes = positions_of(job)
     drawn = drawn_by(job, sizes.likely)
     model, d, blocks = job.settings.model, job.settings.model.dim, job.settings.flat().get("blocks", 0)
-    parts = (
-        table_bytes(job.settings, job.data.catalogue_size),
-        4 * _FLOAT * d * (model.max_length + blocks * (5 * d + 9) + 2),
-        step_bytes(job, sizes, drawn),
-        _kept_bytes(job.settings, sizes, drawn),
+    table, rest, step, kept = (
+        together * each
+        for each in (
+            table_bytes(job.settings, job.data.catalogue_size),
+            4 * _FLOAT * d * (model.max_length + blocks * (5 * d + 9) + 2),
+            step_bytes(job, sizes, drawn),
+            _kept_bytes(job.settings, sizes, drawn),
+        )
     )
-    return Needs(*(together * each for each in parts))
+    return Needs(table, rest, step, kept, fit_bytes(job) + _lately_bytes(job, model.terms))
 
 
 class Positions(NamedTuple):
@@ -195,3 +207,24 @@ def _kept_bytes(settings: RunSettings, sizes: Positions, drawn: Drawn) -> int:
     epochs = min(settings.training.oversampling_factor or 0, settings.training.epochs)
     ids = drawn.ids(sizes.typical, sizes.sequences) * (2 if "log_q" in drawn.needs else 1)
     return 3 * _FLOAT * (2 * sizes.sequences + ids) * sizes.steps * epochs // 2
+
+
+def _lately_bytes(job: Job, names: Sequence[str]) -> int:
+    """The features of all items as of some times, which runs share."""
+    if not (laid := laid_out([each for each in names if each != "neighbours"])):
+        return 0
+    of_a_cut = bytes_of_a_cut(job.data, laid)
+    return min(CUTS, max(MEMORY // of_a_cut, 1)) * of_a_cut
+
+
+def fit_bytes(job: Job) -> int:
+    """Of runs whose weights of terms are fitted, one after another: similarities and neighbours at most, features of
+    items, and three times the scores of the queries that they are fitted to."""
+    if job.method != "Terms" and (is_baseline(job.method) or not job.settings.evaluation.fit_terms):
+        return 0
+    users, rolling = job.data.users, job.settings.evaluation.history == "rolling"
+    queries = min(QUERIES, len(job.data.items) if rolling else users)
+    cuts = _lately_bytes(job, AFTER) if rolling else bytes_of_a_cut(job.data, laid_out(AFTER[:-1]))
+    near, items = _ID + _FLOAT, job.data.catalogue_size
+    pairs = near * min(PAIRS, items**2) + 2 * min(KEPT, near * NEAREST * users)
+    return pairs + cuts + 3 * _FLOAT * queries * min(ITEMS, items)

@@ -28,7 +28,7 @@ from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.machine import forget_peak, peak_memory
 from negsample.scoring.dial import BETAS, NO_DIAL, Dials
 from negsample.settings import RunSettings
-from negsample.studies.forecast.needs import needs_of, positions_of, table_bytes
+from negsample.studies.forecast.needs import fit_bytes, needs_of, positions_of, table_bytes
 from negsample.training.inputs import step_options
 from negsample.training.knowledge import knowledge_for
 from negsample.training.step import step
@@ -87,7 +87,7 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
     if ranked is not None and memory is not None:
         held = max(_A_QUERY * len(asked.windows) + _AN_EVENT * len(asked.query_E) for asked in (valid, test))
         table, small = (table_bytes(each.settings, each.data.catalogue_size) for each in (job, tried))
-        memory = max(ranked + held, memory) + table - small + needs_of(job).kept
+        memory = max(ranked + held + fit_bytes(job), memory) + table - small + needs_of(job).kept
     return Pace(
         step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
         steps=positions_of(job).steps,
