@@ -2,18 +2,21 @@
 
 Each STUDY is a study with `--refit`, with or without `--terms auto` and `--set terms=`. DIR keeps `runs.jsonl`, a line
 a run and way with its figures at dial 0, to which those of further studies (other seeds, say) are added. It gets
-`README.md`: for each log a table, and `mixed-log-q` with terms and the dial against each rival; and `waterfall.svg`.
+`README.md`: for each log a table, `mixed-log-q` with terms and the dial against each rival, and which differences are
+significant (kept in `differences.jsonl`); and `waterfall.svg`.
 The words at the head of the page are those of DIR's `intro.md`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.study_runs import merged
+from scripts.study_runs import Line, merged
 from scripts.terms_chart import waterfall
+from scripts.terms_differences import KEY as OF_DIFFERENCES
+from scripts.terms_differences import differences_of, differences_table
 from scripts.terms_lines import CONTENDER, KEY, WAYS, Found, by_log, lines_of
 from scripts.terms_tables import figures_table, rivals_table
 
@@ -28,12 +31,14 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     lines = merged(given.out / "runs.jsonl", (line for study in given.studies for line in lines_of(study)), KEY)
+    told = (line for study in given.studies for line in differences_of(study))
+    differences = merged(given.out / "differences.jsonl", told, OF_DIFFERENCES)
     found = by_log(lines)
-    (given.out / "README.md").write_text(page(given.out, found), encoding="utf-8")
+    (given.out / "README.md").write_text(page(given.out, found, differences), encoding="utf-8")
     (given.out / CHART).write_text(waterfall(found), encoding="utf-8")
 
 
-def page(out: Path, found: Mapping[str, Found]) -> str:
+def page(out: Path, found: Mapping[str, Found], differences: Sequence[Line]) -> str:
     """Markdown, of each log with a trained method."""
     parts = [
         (out / "intro.md").read_text(encoding="utf-8").rstrip(),
@@ -49,6 +54,9 @@ def page(out: Path, found: Mapping[str, Found]) -> str:
                 if rivals
                 else []
             )
+            if told := [line for line in differences if line["log"] == log]:
+                head = f"`{CONTENDER}` with terms after training less each rival, both at dial 0, over users and seeds:"
+                parts += ["", head, "", *differences_table(told)]
     return "\n".join(parts) + "\n"
 
 

@@ -12,6 +12,7 @@ from negsample import InputError
 from scripts import terms_page
 from scripts.figures_in_docs import FIGURE, ROOT
 from scripts.terms_chart import best_baseline, rows_of, steps, waterfall
+from scripts.terms_differences import differences_of, differences_table
 from scripts.terms_lines import by_log, lines_of
 from scripts.terms_tables import against, figures_table, rivals_table
 
@@ -226,6 +227,28 @@ def test_the_chart_has_a_panel_for_each_log_with_its_units(found):
         waterfall({"empty": {}})
 
 
+SIGNIFICANCE = """\
+dataset,family,measure,scope,a,dial_a,b,dial_b,difference,error,freedom,low,high,p,p_holm,detectable,users,runs,verdict
+beauty,NDCG@10 in total,ndcg@10,all,random,0,mixed-log-q,0,-0.01,0.1,9,-0.03,0.01,0.1,0.2,0.1,900,2,not significant
+beauty,NDCG@10 in total,ndcg@10,all,mixed-log-q,0,Repeat,,0.02,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
+beauty,NDCG@10 in total,ndcg@10,all,mixed-log-q,0.5,EASE,,0.03,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
+beauty,NDCG@10 in total,ndcg@10,all,random,0,Repeat,,0.04,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
+beauty,HR@10 in total,hr@10,all,mixed-log-q,0,Repeat,,0.05,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
+"""
+
+
+def test_differences_are_those_of_the_report_with_the_contender_first(run_folder, tmp_path):
+    assert list(differences_of(tmp_path)) == []
+    (tmp_path / "significance.csv").write_text(SIGNIFICANCE)
+    write_fitted(run_folder, tmp_path, "mixed-log-q", terms=TERMS)
+    assert list(differences_of(tmp_path)) == []  # with terms trained along
+    write_fitted(run_folder, tmp_path, "mixed-log-q")
+    assert differences_table(differences_of(tmp_path))[2:] == [
+        "| `random` | 2 | 900 | +1.00 | -1.00 to +3.00 | 0.200 |",
+        "| `Repeat` | 2 | 900 | +2.00 | +1.00 to +3.00 | < 0.001 |",
+    ]
+
+
 def written(out, *studies, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["terms_page", str(out), *map(str, studies)])
     monkeypatch.setattr(terms_page, "waterfall", lambda logs: f"<svg>{len(logs)}</svg>")  # drawn in a test of its own
@@ -258,6 +281,9 @@ def test_the_head_has_no_figures():
 
 
 def test_the_page_is_what_its_runs_make_of_it():
-    lines = [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text("utf-8").splitlines()]
-    made = terms_page.page(FOLDER, by_log(lines))
+    runs, told = (
+        [json.loads(line) for line in (FOLDER / name).read_text("utf-8").splitlines()]
+        for name in ("runs.jsonl", "differences.jsonl")
+    )
+    made = terms_page.page(FOLDER, by_log(runs), told)
     assert (FOLDER / "README.md").read_text("utf-8") == made, "run python -m scripts.terms_page docs/studies/terms"
