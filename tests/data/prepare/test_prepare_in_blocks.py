@@ -113,7 +113,7 @@ def slow_prepare(rows, settings):
 def test_against_the_slow_version(tmp_path, monkeypatch, block, text):
     monkeypatch.setattr(blocks, "BLOCK", block)
     made = 0
-    for seed in range(40):
+    for seed in range(24):
         rng = random.Random(seed)
         rows, settings = random_log(rng, text), random_settings(rng)
         ids = pl.String if text else pl.Int64
@@ -143,8 +143,8 @@ def test_against_the_slow_version(tmp_path, monkeypatch, block, text):
         cohort = [data.cohorts[slow["item_ids"].index(item) + 1] for item in tested]
         of_manifest = [facts.test_events for facts in data.manifest.cohorts.values()]
         assert of_manifest == [cohort.count(which) for which in range(3)]
-    assert made > 10
-    assert {each.name for each in tmp_path.iterdir()} <= {str(seed) for seed in range(40)}
+    assert made > 6
+    assert {each.name for each in tmp_path.iterdir()} <= {str(seed) for seed in range(24)}
 
 
 @pytest.mark.parametrize("block", [1, 3, 16, 1 << 22])
