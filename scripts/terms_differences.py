@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.study_runs import Line, runs_in
+from scripts.terms_folds import is_of_a_window
 from scripts.terms_lines import CONTENDER
 
 KEY = ("log", "rival")
@@ -15,11 +16,10 @@ _FAMILY = "NDCG@10 in total"
 
 
 def differences_of(study: Path) -> Iterator[Line]:
-    """A line a rival, from the `significance.csv` of a study with terms after training, at dial 0."""
-    path = study / "significance.csv"
-    if not path.exists() or not any(
-        run.metrics["without_terms"] and not run.config["settings"]["terms"] for run in runs_in(study)
-    ):
+    """A line a rival, from the `significance.csv` of a study without folds and with terms after training, at dial 0."""
+    path, configs = study / "significance.csv", [run.config for run in runs_in(study) if run.metrics["without_terms"]]
+    folds = any(is_of_a_window(config["dataset"]) for config in configs)
+    if not path.exists() or folds or all(config["settings"]["terms"] for config in configs):
         return
     rows = pl.read_csv(path, schema_overrides={"dial_a": pl.String, "dial_b": pl.String}).filter(
         pl.col("family") == _FAMILY,

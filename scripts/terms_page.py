@@ -3,7 +3,8 @@
 Each STUDY is a study with `--refit`, with or without `--terms auto` and `--set terms=`. DIR keeps `runs.jsonl`, a line
 a run and way with its figures at dial 0, to which those of further studies (other seeds, say) are added. It gets
 `README.md`: for each log a table, `mixed-log-q` with terms and the dial against each rival, and which differences are
-significant (kept in `differences.jsonl`); and `waterfall.svg`.
+significant (kept in `differences.jsonl`), and figures by window of studies with `--folds` (`windows.jsonl`); and
+`waterfall.svg`.
 The words at the head of the page are those of DIR's `intro.md`.
 """
 
@@ -17,6 +18,8 @@ from scripts.study_runs import Line, merged
 from scripts.terms_chart import waterfall
 from scripts.terms_differences import KEY as OF_DIFFERENCES
 from scripts.terms_differences import differences_of, differences_table
+from scripts.terms_folds import KEY as OF_WINDOWS
+from scripts.terms_folds import is_of_a_window, windows_of, windows_table
 from scripts.terms_lines import CONTENDER, KEY, WAYS, Found, by_log, lines_of
 from scripts.terms_tables import figures_table, rivals_table
 
@@ -30,15 +33,18 @@ def main() -> None:
     parser.add_argument("studies", nargs="*", type=Path)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    lines = merged(given.out / "runs.jsonl", (line for study in given.studies for line in lines_of(study)), KEY)
+    runs = (line for study in given.studies for line in lines_of(study) if not is_of_a_window(line["log"]))
+    lines = merged(given.out / "runs.jsonl", runs, KEY)
+    of_windows = (line for study in given.studies for line in windows_of(study))
+    windows = merged(given.out / "windows.jsonl", of_windows, OF_WINDOWS)
     told = (line for study in given.studies for line in differences_of(study))
     differences = merged(given.out / "differences.jsonl", told, OF_DIFFERENCES)
     found = by_log(lines)
-    (given.out / "README.md").write_text(page(given.out, found, differences), encoding="utf-8")
+    (given.out / "README.md").write_text(page(given.out, found, differences, windows), encoding="utf-8")
     (given.out / CHART).write_text(waterfall(found), encoding="utf-8")
 
 
-def page(out: Path, found: Mapping[str, Found], differences: Sequence[Line]) -> str:
+def page(out: Path, found: Mapping[str, Found], differences: Sequence[Line], windows: Sequence[Line]) -> str:
     """Markdown, of each log with a trained method."""
     parts = [
         (out / "intro.md").read_text(encoding="utf-8").rstrip(),
@@ -57,6 +63,10 @@ def page(out: Path, found: Mapping[str, Found], differences: Sequence[Line]) -> 
             if told := [line for line in differences if line["log"] == log]:
                 head = f"`{CONTENDER}` with terms after training less each rival, both at dial 0, over users and seeds:"
                 parts += ["", head, "", *differences_table(told)]
+            if of_log := [line for line in windows if line["log"] == log]:
+                seeds = len({line["seed"] for line in of_log})
+                head = "Test windows that follow each other (`--folds`), at dial 0. Test, %: NDCG@10; Balance@10. "
+                parts += ["", f"{head}{seeds} run{'s' * (seeds > 1)} of a method a window.", "", *windows_table(of_log)]
     return "\n".join(parts) + "\n"
 
 

@@ -13,6 +13,7 @@ from scripts import terms_page
 from scripts.figures_in_docs import FIGURE, ROOT
 from scripts.terms_chart import best_baseline, rows_of, steps, waterfall
 from scripts.terms_differences import differences_of, differences_table
+from scripts.terms_folds import windows_of, windows_table
 from scripts.terms_lines import by_log, lines_of
 from scripts.terms_tables import against, figures_table, rivals_table
 
@@ -249,6 +250,22 @@ def test_differences_are_those_of_the_report_with_the_contender_first(run_folder
     ]
 
 
+def test_windows_have_a_column_each_and_are_no_logs_of_their_own(run_folder, tmp_path):
+    for number, ndcg in ((1, 0.05), (2, 0.07)):
+        log = f"beauty.fold-{number}-of-2"
+        write_fitted(run_folder, tmp_path, "mixed-log-q", (ndcg, 0.7), log=log)
+        run_folder(tmp_path, "Terms", valid=[(0.05, 0.5)], test=[(0.08, 0.5)], log=log)
+    (tmp_path / "significance.csv").write_text(SIGNIFICANCE)
+    assert list(differences_of(tmp_path)) == []
+    lines = list(windows_of(tmp_path))
+    assert {line["log"] for line in lines} == {"beauty"}
+    assert windows_table(lines)[2:] == [
+        "| `Terms` | no model | 8.00; 50.0 | 8.00; 50.0 | 8.00; 50.0 |",
+        "| `mixed-log-q` | refit, terms after training | 5.00; 70.0 | 7.00; 70.0 | 6.00; 70.0 |",
+        "| `mixed-log-q` | refit | 3.00; 60.0 | 3.00; 60.0 | 3.00; 60.0 |",
+    ]
+
+
 def written(out, *studies, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["terms_page", str(out), *map(str, studies)])
     monkeypatch.setattr(terms_page, "waterfall", lambda logs: f"<svg>{len(logs)}</svg>")  # drawn in a test of its own
@@ -281,9 +298,9 @@ def test_the_head_has_no_figures():
 
 
 def test_the_page_is_what_its_runs_make_of_it():
-    runs, told = (
+    runs, told, windows = (
         [json.loads(line) for line in (FOLDER / name).read_text("utf-8").splitlines()]
-        for name in ("runs.jsonl", "differences.jsonl")
+        for name in ("runs.jsonl", "differences.jsonl", "windows.jsonl")
     )
-    made = terms_page.page(FOLDER, by_log(runs), told)
+    made = terms_page.page(FOLDER, by_log(runs), told, windows)
     assert (FOLDER / "README.md").read_text("utf-8") == made, "run python -m scripts.terms_page docs/studies/terms"
