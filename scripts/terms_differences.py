@@ -1,4 +1,4 @@
-"""Differences in NDCG@10 between `mixed-log-q` with terms and each rival, tested over users and seeds by the report."""
+"""Differences between `mixed-log-q` with terms and each rival, tested over users and seeds by the report."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import polars as pl
 
 from scripts.study_runs import Line, runs_in
 from scripts.terms_folds import is_of_a_window
-from scripts.terms_lines import CONTENDER
+from scripts.terms_lines import CONTENDER, SHOWN, WORDS
 
-KEY = ("log", "rival")
-_FAMILY = "NDCG@10 in total"
+KEY = ("log", "rival", "measure")
+_FAMILIES = ("NDCG@10 in total", "Balance")
 
 
 def differences_of(study: Path) -> Iterator[Line]:
-    """A line a rival, from the `significance.csv` of a study without folds and with terms after training, at dial 0."""
+    """A line a rival and measure, from the `significance.csv` of a study without folds and with terms after training;
+    at dial 0."""
     path, configs = study / "significance.csv", [run.config for run in runs_in(study) if run.metrics["without_terms"]]
     folds = any(is_of_a_window(config["dataset"]) for config in configs)
     if not path.exists() or folds or all(config["settings"]["terms"] for config in configs):
         return
     rows = pl.read_csv(path, schema_overrides={"dial_a": pl.String, "dial_b": pl.String}).filter(
-        pl.col("family") == _FAMILY,
+        pl.col("family").is_in(_FAMILIES),
         (pl.col("a") == CONTENDER) != (pl.col("b") == CONTENDER),
-        *(pl.col(dial).is_null() | (pl.col(dial) == "0") for dial in ("dial_a", "dial_b")),
+        *(pl.col(dial).fill_null("").is_in(["", "0"]) for dial in ("dial_a", "dial_b")),
     )
     for row in rows.iter_rows(named=True):
         first = row["a"] == CONTENDER
-        low, high = (row["low"], row["high"]) if first else (row["high"], row["low"])
-        sign = 1 if first else -1
-        values = {"difference": row["difference"], "low": low, "high": high}
+        ends = {"low": "low", "high": "high"} if first else {"low": "high", "high": "low"}
+        values = {"difference": row["difference"]} | {name: row[end] for name, end in ends.items()}
         yield {
             "log": row["dataset"],
             "rival": row["b" if first else "a"],
-            **{name: None if value is None else sign * value for name, value in values.items()},
+            "measure": row["measure"],
+            **{name: value if value is None or first else -value for name, value in values.items()},
             "p_holm": row["p_holm"],
             "runs": row["runs"],
             "users": row["users"],
@@ -42,24 +43,27 @@ def differences_of(study: Path) -> Iterator[Line]:
 
 
 def differences_table(lines: Iterable[Line]) -> list[str]:
-    """Of one log."""
+    """Of one log: a line a rival."""
+    by_rival: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        by_rival.setdefault(line["rival"], {})[line["measure"]] = line
     return [
-        "| rival | runs | users | NDCG@10 ahead by, % | 95 % interval | p (Holm) |",
-        "|---|---|---|---|---|---|",
+        " | ".join(["| rival", *(f"{WORDS[name]} ahead by, % | 95 % interval | p (Holm)" for name in SHOWN)]) + " |",
+        "|" + "---|" * 7,
         *(
-            f"| `{line['rival']}` | {line['runs']} | {line['users']:,} | {_percent(line['difference'])} | "
-            + ("not tested | |" if line["p_holm"] is None else f"{_interval(line)} | {_p(line['p_holm'])} |")
-            for line in lines
+            " | ".join([f"| `{rival}`", *(_cells(of[name], name) for name in SHOWN)]) + " |"
+            for rival, of in by_rival.items()
         ),
     ]
 
 
-def _interval(line: Line) -> str:
-    return f"{_percent(line['low'])} to {_percent(line['high'])}"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:+.2f}"
+def _cells(line: Line, measure: str) -> str:
+    digits = 1 if "balance" in measure else 2
+    difference, low, high = (
+        "n/a" if line[name] is None else f"{100 * line[name]:+.{digits}f}" for name in ("difference", "low", "high")
+    )
+    p = line["p_holm"]
+    return f"{difference} | " + ("| not tested" if p is None else f"{low} to {high} | {_p(p)}")
 
 
 def _p(value: float) -> str:

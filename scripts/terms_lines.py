@@ -11,6 +11,7 @@ from negsample.runs.folder import Run, read_grid
 from scripts.study_runs import BASELINE, Figures, Line, as_trained, at_dial_zero, of_parts, runs_in, summary
 
 SHOWN = ("ndcg@10", "balance@10")
+WORDS = {"ndcg@10": "NDCG@10", "balance@10": "Balance@10"}
 CONTENDER = "mixed-log-q"
 """The method that is set against each rival, at settings of the dial."""
 TRAINED, REFIT, AFTER = "as trained", "refit", "refit, terms after training"

@@ -61,7 +61,9 @@ def page(out: Path, found: Mapping[str, Found], differences: Sequence[Line], win
                 else []
             )
             if told := [line for line in differences if line["log"] == log]:
-                head = f"`{CONTENDER}` with terms after training less each rival, both at dial 0, over users and seeds:"
+                runs = min(line["runs"] for line in told)
+                head = f"`{CONTENDER}` with terms after training less each rival, both at dial 0, over users and "
+                head += f"{runs} run{'s' * (runs > 1)} of a method:"
                 parts += ["", head, "", *differences_table(told)]
             if of_log := [line for line in windows if line["log"] == log]:
                 seeds = len({line["seed"] for line in of_log})

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 from negsample.methods import PAPER_SIX
 from scripts.study_runs import BASELINE, Figures, in_percent, usual
-from scripts.terms_lines import AFTER, ALONG, BOTH, CONTENDER, NO_TARGETS, REFIT, SHOWN, TARGETS, WAYS, Found
-
-WORDS = {"ndcg@10": "NDCG@10", "balance@10": "Balance@10"}
+from scripts.terms_lines import AFTER, ALONG, BOTH, CONTENDER, NO_TARGETS, REFIT, SHOWN, TARGETS, WAYS, WORDS, Found
 
 
 class Against(NamedTuple):

@@ -234,6 +234,8 @@ beauty,NDCG@10 in total,ndcg@10,all,random,0,mixed-log-q,0,-0.01,0.1,9,-0.03,0.0
 beauty,NDCG@10 in total,ndcg@10,all,mixed-log-q,0,Repeat,,0.02,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
 beauty,NDCG@10 in total,ndcg@10,all,mixed-log-q,0.5,EASE,,0.03,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
 beauty,NDCG@10 in total,ndcg@10,all,random,0,Repeat,,0.04,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
+beauty,Balance,balance@10,all,random,0,mixed-log-q,0,0.1,0.1,9,-0.03,0.01,0.1,0.2,0.1,900,2,not significant
+beauty,Balance,balance@10,all,mixed-log-q,0,Repeat,"",,,,,,,,,900,2,not tested
 beauty,HR@10 in total,hr@10,all,mixed-log-q,0,Repeat,,0.05,0.1,9,0.01,0.03,0.0001,0.0002,0.1,900,2,significant
 """
 
@@ -245,8 +247,8 @@ def test_differences_are_those_of_the_report_with_the_contender_first(run_folder
     assert list(differences_of(tmp_path)) == []  # with terms trained along
     write_fitted(run_folder, tmp_path, "mixed-log-q")
     assert differences_table(differences_of(tmp_path))[2:] == [
-        "| `random` | 2 | 900 | +1.00 | -1.00 to +3.00 | 0.200 |",
-        "| `Repeat` | 2 | 900 | +2.00 | +1.00 to +3.00 | < 0.001 |",
+        "| `random` | +1.00 | -1.00 to +3.00 | 0.200 | -10.0 | -1.0 to +3.0 | 0.200 |",
+        "| `Repeat` | +2.00 | +1.00 to +3.00 | < 0.001 | n/a | | not tested |",
     ]
 
 
