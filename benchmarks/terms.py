@@ -1,9 +1,9 @@
 """What terms cost: an evaluation, the fit of their weights to validation, and a step of training.
 
-`python -m benchmarks.terms LOG...`: writes `benchmarks/results/terms.json`. The ways are taken in turn; medians. An
-evaluation is of an untrained SASRec on a log's test events, with all figures: without terms, with those that are
-trained along, and with all that are fitted after training. Neighbours are found once for all evaluations of a run, so
-the first of them is measured apart. A step is making a batch and learning from it.
+`python -m benchmarks.terms LOG...`: writes `benchmarks/results/terms.json`, or another with `--out`. The ways are taken
+in turn; medians. An evaluation is of an untrained SASRec on a log's test events, with all figures: without terms, with
+those that are trained along, and with all that are fitted after training. Neighbours are found once for all evaluations
+of a run, so the first of them is measured apart. A step is making a batch and learning from it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ from negsample import (
 )
 from negsample.batches.epochs import batches_of
 from negsample.data.dataset import Dataset
+from negsample.errors import InputError
 from negsample.evaluation.fit_terms import fit_terms
 from negsample.models.build import build_backbone, set_terms
 from negsample.models.terms import AFTER, TermWeights
 from negsample.optim import optimizer_for
 from negsample.rules import nearest
-from negsample.runs.machine import machine
+from negsample.runs.machine import machine, peak_memory
+from negsample.scoring.lately import spread_cuts
+from negsample.settings import laid_out
 from negsample.training.knowledge import knowledge_for
 from negsample.training.step import step
 
@@ -51,15 +54,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.terms")
     parser.add_argument("logs", nargs="+", help="bundled names, prepared folders or logs")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--dim", type=int, default=run_settings().model.dim, help="of the model that is evaluated")
+    parser.add_argument("--out", default="terms", help="name of the result")
     given = parser.parse_args()
     rows = []
     for log in given.logs:
         data = load_dataset(log)
         row = {"dataset": data.name, "items": data.catalogue_size, "events": len(data.items)}
-        row |= {"steps": steps(data), "evaluations": evaluations(data, given.repeats)}
+        row |= {"steps": steps(data), "evaluations": evaluations(data, given.repeats, given.dim)}
+        row["peak_mb"] = (peak_memory(CPU) or 0) >> 20
         rows.append(row)
         print(json.dumps(row), flush=True)
-    (RESULTS / "terms.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+    (RESULTS / f"{given.out}.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
 
 
 def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int, unseen: int = 1) -> dict[str, dict[str, float]]:
@@ -75,9 +81,9 @@ def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int, unseen: int
     return {name: {"ms": round(each, 2), "ratio": round(each / first, 3)} for name, each in medians.items()}
 
 
-def evaluations(data: Dataset, repeats: int) -> dict[str, Any]:
+def evaluations(data: Dataset, repeats: int, dim: int) -> dict[str, Any]:
     """Of one model with several terms, and of fitting them: four times, as a run does."""
-    settings = run_settings()
+    settings = run_settings(dim=dim)
     model = build_backbone(settings.model, data.catalogue_size, rng=generator(0, "init"), device=CPU)
 
     def with_terms(weights: TermWeights | None, new: bool = False) -> Callable[[], object]:
@@ -111,7 +117,11 @@ def drawn(names: tuple[str, ...], share: float) -> TermWeights:
 
 
 def steps(data: Dataset) -> dict[str, Any]:
-    """By method."""
+    """By method; why not, where terms cannot be trained along."""
+    try:
+        spread_cuts(data, laid_out([name for name in ALONG if name != "repeats"]))
+    except InputError as refused:
+        return {"refused": str(refused)}
     ways = {WITHOUT: "", "trained along": ",".join(ALONG)}
     return {
         method: in_turn({way: steps_of(data, method, terms) for way, terms in ways.items()}, STEPS, unseen=2)
