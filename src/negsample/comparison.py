@@ -17,7 +17,7 @@ from negsample.execution.trainings import Outcomes, Training, Watch
 from negsample.files.atomic import sweep
 from negsample.files.claims import alone, clear_finished
 from negsample.files.folders import make_folders
-from negsample.methods import PAPER_SIX, split_settings
+from negsample.methods import DEFAULT_METHODS, split_settings
 from negsample.report.page import Supplementing, write_report
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
@@ -70,11 +70,12 @@ def compare(
             Polars or pandas frame, or a :class:`~negsample.Dataset`. Or the jobs of :func:`~negsample.plan`.
         out: the study's folder.
         methods: their names (see ``METHODS``), in a list or with commas; ``"all"``: every one. (default: the paper's
-            six)
+            six and ``mixed-log-q``)
         repeats: runs of each method, from different seeds. (default: 3)
         seed: the first. (default: 0)
         settings: of model, training and methods by name, as ``--set`` takes them: ``{"epochs": 5, "dim": 64}``. Models
-            are refitted unless they say ``"refit": False``; see ``ADVISED`` in :mod:`negsample.settings`.
+            are refitted, and terms fitted after training, unless they say ``"refit": False, "fit_terms": False``; see
+            ``ADVISED`` in :mod:`negsample.settings`.
         prepare: how logs are prepared.
         folds: test on so many windows of each log that follow each other in time, each with all that came before it as
             train and validation; see :func:`negsample.data.load.load_folds`. (default: on the last window alone)
@@ -151,7 +152,7 @@ def _jobs_of(data: Any, given: Mapping[str, Any]) -> list[Job]:
             raise InputError(f"compare: {', '.join(idle)} would do nothing, jobs of plan() have them; leave them out")
         return several
     names = given["methods"]
-    names = PAPER_SIX if names is None else names.split(",") if isinstance(names, str) else names
+    names = DEFAULT_METHODS if names is None else names.split(",") if isinstance(names, str) else names
     flat, of_methods = split_settings(given["settings"] or {})
     return plan(
         [data for each in several for data in _datasets(each, given["prepare"], given["folds"])],

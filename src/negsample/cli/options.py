@@ -46,7 +46,8 @@ FitTerms = Annotated[
     typer.Option(
         "--terms",
         help="With auto, after training fit weights of what is known at a time (popularity lately, the user's own "
-        "items, neighbours of the latest ones), and the share of the model, to validation. (default: none)",
+        "items, neighbours of the latest ones), and the share of the model, to validation. "
+        "(default: auto; none with --preset paper or reference)",
     ),
 ]
 OutStudy = Annotated[

@@ -39,7 +39,10 @@ def compare_command(
     folder: OutStudy,
     methods: Annotated[
         str | None,
-        typer.Option(help="Names of `negsample methods`, with commas, or 'all'. (default: the paper's six)"),
+        typer.Option(
+            help="Names of `negsample methods`, with commas, or 'all'. (default: the paper's six and mixed-log-q; with "
+            "--preset paper or reference the six)"
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each method, from different seeds.")] = 3,
     epochs: Epochs = None,
@@ -76,7 +79,7 @@ def compare_command(
 ) -> None:
     """Compare methods on the same data. The baselines are always added."""
     from negsample.data.load import load_dataset, load_folds
-    from negsample.methods import PAPER_SIX, POPREC, method_names
+    from negsample.methods import POPREC, method_names
     from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
     from negsample.scoring.dial import parse_choice
     from negsample.studies.study import oversampled, plan
@@ -85,7 +88,7 @@ def compare_command(
     chosen = PRESETS[preset]
     check_untuned(chosen, tune_trials)
     given = settings_of(epochs, changes, cutoffs, chosen.training, refit=refit, terms=terms)
-    asked = list(PAPER_SIX) if methods is None else method_names(methods)
+    asked = list(chosen.compared) if methods is None else method_names(methods)
     factors = whole_numbers("--oversampling", oversampling)
     parse_choice(dial)
     split = None if "split" in preparing.model_fields_set else chosen.split

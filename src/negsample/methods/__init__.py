@@ -2,6 +2,7 @@
 
 from negsample.methods.definition import Catalogue, Events, Method, MethodDefinition, catalogue_of
 from negsample.methods.registry import (
+    DEFAULT_METHODS,
     METHODS,
     PAPER_SIX,
     POPREC,
@@ -16,6 +17,7 @@ from negsample.methods.registry import (
 )
 
 __all__ = [
+    "DEFAULT_METHODS",
     "METHODS",
     "PAPER_SIX",
     "POPREC",

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from negsample.errors import InputError
-from negsample.methods import METHODS, PAPER_SIX
+from negsample.methods import DEFAULT_METHODS, METHODS, PAPER_SIX
 from negsample.paper.published import DATASETS, published_settings
 from negsample.settings import ADVISED
 
@@ -29,6 +29,11 @@ class Preset(NamedTuple):
     training: Mapping[str, Any]
     pool: Literal["adaptive", "adaptive-in-batch"] = "adaptive"
     published: bool = True
+
+    @property
+    def compared(self) -> Sequence[str]:
+        """What is compared where nobody says otherwise."""
+        return PAPER_SIX if self.published else DEFAULT_METHODS
 
     def methods(self, names: Sequence[str]) -> list[str]:
         """The rows of the table of methods that ``names`` mean here."""
@@ -95,9 +100,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
     }
 )
-"""``default``: what we advise, a refit included. ``paper``: what the text says, a cut in time and an adaptive pool at
-random included. ``reference``: what its code did: a cut by rows, padding in the means, users drawn with replacement,
-Glorot, and an adaptive pool of the batch."""
+"""``default``: what we advise, a refit and fitted terms included. ``paper``: what the text says, a cut in time and an
+adaptive pool at random included. ``reference``: what its code did: a cut by rows, padding in the means, users drawn
+with replacement, Glorot, and an adaptive pool of the batch."""
 
 
 def remarks(

@@ -13,7 +13,7 @@ from negsample.settings.base import checked
 from negsample.settings.groups import EvaluationSettings, MachineSettings, TrainingSettings
 from negsample.settings.model import BACKBONES, DEFAULT_BACKBONE, GROUPS, ModelSettings, default_table
 
-ADVISED: Mapping[str, Any] = MappingProxyType({"refit": True})
+ADVISED: Mapping[str, Any] = MappingProxyType({"refit": True, "fit_terms": True})
 """What ``compare`` and ``train`` take where nobody says otherwise and :func:`run_settings` has another default.
 
 Defaults stay as they are, since a run's identity is what differs from them."""
