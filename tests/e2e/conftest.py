@@ -18,7 +18,7 @@ from forks import Forks
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SMALL = ("--set", "dim=8", "--set", "blocks=1", "--set", "max_length=10", "--set", "batch_size=64")
-ONCE = ("--set", "refit=false")
+ONCE = ("--set", "refit=false", "--set", "fit_terms=false")
 
 
 @pytest.fixture(scope="session")

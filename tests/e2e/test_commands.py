@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file
 
-from negsample.methods import METHODS, PAPER_SIX
+from negsample.methods import DEFAULT_METHODS, METHODS
 from negsample.models.baselines import BASELINES
 
 FIGURES = ["hr@10", "hr@10_sd", "ndcg@10", "ndcg@10_sd", "balance@10", "balance@10_sd", "coverage@10"]
@@ -278,12 +278,17 @@ def test_methods_tells_all_of_one(negsample):
         assert words in said
 
 
-def test_compare_takes_the_papers_six_when_none_is_named_and_refits_them(negsample, log, small_refitted, tmp_path):
+def test_compare_takes_the_papers_six_and_what_we_recommend_when_none_is_named_with_refit_and_terms(
+    negsample, log, small_refitted, tmp_path
+):
     folder = tmp_path / "study"
     said = done(negsample("compare", log, "--epochs", 1, "--repeats", 1, "--out", folder, *small_refitted))
     assert "A run with refit trains for the chosen epochs again" in " ".join(said.split())
-    assert pl.read_csv(folder / "table.csv")["method"].to_list() == [*PAPER_SIX, "PopRec"]
-    assert len([*folder.glob("runs/*/model_before_refit.safetensors")]) == len(PAPER_SIX)
+    assert pl.read_csv(folder / "table.csv")["method"].to_list() == [*DEFAULT_METHODS, "PopRec"]
+    assert len([*folder.glob("runs/*/model_before_refit.safetensors")]) == len(DEFAULT_METHODS)
+    assert "The weights of terms are fitted after each run" in " ".join(said.split())
+    tested = [json.loads(each.read_text()) for each in folder.glob("runs/*/metrics.json")]
+    assert sum(bool(each["without_terms"]) for each in tested) == len(DEFAULT_METHODS)
     assert "What the refit gave" in (folder / "report.html").read_text(encoding="utf-8")
 
 

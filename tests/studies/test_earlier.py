@@ -191,7 +191,7 @@ def called(monkeypatch, capsys, *arguments):
 def test_the_command_refuses_before_it_tunes_and_replaces_when_asked(data, tmp_path, monkeypatch, capsys):
     out = tmp_path / "study"
     small = ("--methods", "random", "--repeats", 1, "--epochs", 1, "--set", "dim=8", "--set", "max_length=8")
-    small += ("--no-refit",)
+    small += ("--no-refit", "--terms", "none")
     command = ("compare", data.folder, "--out", out, *small)
     assert called(monkeypatch, capsys, *command) == (0, "")
     before = stamps(out)

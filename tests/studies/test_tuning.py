@@ -385,7 +385,19 @@ def called(monkeypatch, capsys, *arguments):
     return end.value.code or 0, said.out, said.err
 
 
-SMALL = ["--epochs", 3, "--set", "dim=8", "--set", "blocks=1", "--set", "max_length=8", "--no-refit"]
+SMALL = [
+    "--epochs",
+    3,
+    "--set",
+    "dim=8",
+    "--set",
+    "blocks=1",
+    "--set",
+    "max_length=8",
+    "--no-refit",
+    "--set",
+    "fit_terms=false",
+]
 
 
 def test_the_command_tunes(data, tmp_path, monkeypatch, capsys):
@@ -401,7 +413,21 @@ def test_the_command_tunes(data, tmp_path, monkeypatch, capsys):
 
 ODD = ["--user", "who is", "--item", "what", "--time", "at", "--split", "paper", "--valid-fraction", 0.1]
 ODD += ["--test-fraction", 0.2, "--min-user-events", 2, "--min-item-events", 2, "--cold", "drop", "--keep-missing-ids"]
-ODD += ["--no-refit", "--epochs", 2, "--seed", 3, "--set", "dim=8", "--set", "blocks=1", "--set", "max_length=8"]
+ODD += [
+    "--no-refit",
+    "--set",
+    "fit_terms=false",
+    "--epochs",
+    2,
+    "--seed",
+    3,
+    "--set",
+    "dim=8",
+    "--set",
+    "blocks=1",
+    "--set",
+    "max_length=8",
+]
 ODD += ["--set", "history=rolling", "--set", "dropout=0.125", "--set", "not_kept=zero", "--set", "filter_seen=true"]
 
 
