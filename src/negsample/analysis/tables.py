@@ -30,6 +30,8 @@ _MEANS = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
 _NEEDED = (*SPREAD, "coverage@10", *_MEANS)
 _OF_RUN = ("train_seconds", "steps_per_second")
 _OF_RUN_LAST = ("best_epoch", "dial", "age_days", "peak_memory_bytes")
+ALONE = "alone_ndcg@10"
+"""NDCG@10 of a model without the terms that were fitted after training, at dial 0; null where none were."""
 _KEYS = {"dataset": pl.String, "method": pl.String}
 
 
@@ -53,7 +55,7 @@ def study_table(study: Study) -> pl.DataFrame:
         for method in study.methods_of(dataset)
     ]
     usual, more = ([column for name in names for column in (name, f"{name}_sd")] for names in (SPREAD, others))
-    numbers = dict.fromkeys([*usual, "coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST], pl.Float64)
+    numbers = dict.fromkeys([*usual, "coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST, ALONE], pl.Float64)
     schema = {
         **_KEYS,
         "runs": pl.Int64,
@@ -142,6 +144,8 @@ def averaged(
         row[name], row[f"{name}_sd"] = mean_sd(runs, [each.get(name) for each in given])
     for name in (*_OF_RUN, *_OF_RUN_LAST):
         row[name] = mean_sd(runs, [run.metrics.get(name) for run in runs])[0]
+    alone = [run.metrics.get("without_terms", {}).get("test", {}).get("ndcg@10") for run in runs]
+    row[ALONE] = mean_sd(runs, alone)[0]
     return row
 
 

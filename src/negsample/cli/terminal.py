@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from negsample.analysis.measures import kinds_of
+from negsample.analysis.tables import ALONE
 from negsample.cli.console import Output, facts_of, table_of
 from negsample.data.dataset import Dataset
 from negsample.data.description import describe
@@ -146,6 +147,10 @@ def print_study(out: Console, study: Study) -> None:
     kinds, dial = kinds_of(study.runs), study.about.get("dial", "none")
     for (dataset,), rows in study.table().group_by("dataset", maintain_order=True):
         columns = _STUDY_COLUMNS | {f"{name}@10": f"{name}@10" for name in _own_metrics(rows.columns)}
+        if fitted := rows[ALONE].is_not_null().any():
+            columns.pop("coverage@10")
+            columns[ALONE] = "alone"
+        spread_shown = _SPREAD_SHOWN[: 2 if fitted else 3]  # the table fits 80 columns
         shown = table_of(*columns.values(), "secs")
         folds = len(study.folds[dataset])
         over = f"the seeds' means over {folds} windows" if folds > 1 else "the runs"
@@ -168,12 +173,14 @@ def print_study(out: Console, study: Study) -> None:
                 text = _figure(row[column], kind_of[column], digits)
                 cell = Text(text, style="bold" if row[column] == top else "")
                 spread = row.get(f"{column}_sd")
-                if spread is not None and column in _SPREAD_SHOWN:
+                if spread is not None and column in spread_shown:
                     cell.append(f" ±{_percent(spread, digits)}", style="not bold dim")
                 cells.append(cell)
             shown.add_row(*cells, f"{row['train_seconds']:.0f}")
         out.print(shown)
         _print_kinds(out, kinds)
+        if fitted:
+            out.print("alone: NDCG@10 without the terms that were fitted after training.", highlight=False, style="dim")
         if dial != "none":
             named = [
                 f"{row['method']} {row['dial']:g}" for row in rows.iter_rows(named=True) if row["dial"] is not None

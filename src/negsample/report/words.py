@@ -11,6 +11,7 @@ from negsample.analysis.analyse import DatasetAnalysis
 from negsample.analysis.measures import BALANCE, TAIL
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.study import POPULAR, Study
+from negsample.analysis.tables import ALONE
 from negsample.analysis.trainings import CutOff
 from negsample.models.baselines import is_baseline
 from negsample.report.claims import advice_claims, best_baseline, called
@@ -89,7 +90,7 @@ def limits(found: DatasetAnalysis, events: Mapping[str, Any]) -> list[str]:
     """What bounds the figures of a dataset and what they cannot tell, a sentence or two each."""
     if not events["events"]:
         return []
-    return [*_cut_off(found.cut_off), *_undefined(found), *_untested(found.tests), *_unseen(events)]
+    return [*_cut_off(found.cut_off), *_undefined(found), *_untested(found.tests), *_fitted(found), *_unseen(events)]
 
 
 def _cut_off(found: CutOff | None) -> list[str]:
@@ -132,6 +133,17 @@ def _untested(tests: Comparisons) -> list[str]:
         where = f" ({listed(list(scopes))})" if scopes and why.startswith("fewer") else ""
         texts.append(f"{many}: {why}{where}.")
     return texts
+
+
+def _fitted(found: DatasetAnalysis) -> list[str]:
+    """That a model's figures are not of the model alone."""
+    if all(row.get(ALONE) is None for row in found.rows):
+        return []
+    return [
+        "After training, what is popular lately, what the user had before and what goes with it were added to each"
+        " model's scores, with weights fitted to validation. All figures are with them, so those of validation are a"
+        " little too good; further down is what each model has alone."
+    ]
 
 
 def _unseen(events: Mapping[str, Any]) -> list[str]:
