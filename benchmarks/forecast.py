@@ -85,7 +85,7 @@ def about(case: Case, dataset: str, out: Path) -> dict[str, Any]:
     said = forecast([[job]])
     options = [part for key, value in (changes | own).items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "negsample", "train", dataset, "--method", case.method, "--out", str(out)]
-    command += ["--no-refit"]  # as planned above
+    command += ["--no-refit", "--terms", "none"]  # as planned above
     took = watched([*command, *options])
     return {
         "items": data.catalogue_size,

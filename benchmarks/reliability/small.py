@@ -8,7 +8,12 @@ from pathlib import Path
 import polars as pl
 
 SETTINGS = {"epochs": 3, "dim": 8, "blocks": 1, "max_length": 10, "batch_size": 64}
-OPTIONS = ("--no-refit", *(each for key, value in SETTINGS.items() for each in ("--set", f"{key}={value}")))
+OPTIONS = (
+    "--no-refit",
+    "--set",
+    "fit_terms=false",
+    *(each for key, value in SETTINGS.items() for each in ("--set", f"{key}={value}")),
+)
 
 
 def write_log(path: Path, users: int = 100) -> Path:
