@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from negsample.batches.packed import Packed
 from negsample.models.item_table import ItemTable
@@ -49,9 +50,12 @@ class TermWeights(nn.Module):
         self.own_W = nn.Parameter(torch.zeros(OWN)) if "repeats" in self.names else None
         self.near_N = nn.Parameter(torch.zeros(NEAR)) if "neighbours" in self.names else None
         self.register_buffer("share", torch.ones(()), persistent=False)
+        kinds = torch.meshgrid(*(torch.tensor((0, *each)) for each in (COUNTS, SINCE, LENGTHS)), indexing="ij")
+        self.register_buffer("places", own_bins(*(each.flatten() for each in kinds)), persistent=False)
 
     chosen_F: Tensor
     share: Tensor
+    places: Tensor
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> TermWeights:
@@ -91,6 +95,12 @@ class TermWeights(nn.Module):
         """(E,) what is added for a user's own items, by the places of their weights, see :func:`own_bins`."""
         assert self.own_W is not None
         return self.own_W.index_select(0, bins_EN.reshape(-1)).view(bins_EN.shape).sum(1)
+
+    def own_table(self, none: float) -> Tensor:
+        """What is added for an own item by how often it was had, since when, and the length of the history, one for
+        each three: of the places c, s and l among ``COUNTS``, ``SINCE`` and ``LENGTHS`` where they would be inserted at
+        ``(c (len(SINCE) + 1) + s) (len(LENGTHS) + 1) + l + 1``; and ``none`` at 0."""
+        return F.pad(self.of_own(self.places), (1, 0), value=none)
 
     def of_neighbours(self, scores_E: Tensor) -> Tensor:
         """(E,) what is added for neighbours with these scores, above 0."""

@@ -55,7 +55,7 @@ class StepInputs(NamedTuple):
         negatives, here = self.negatives, self.batch.span(first, last)
         return self._replace(
             batch=self.batch.part(first, last),
-            terms=self.terms and self.terms.part(first, last, here),
+            terms=self.terms and self.terms.part(first, last),
             negatives=negatives._replace(
                 ids=self.rows_of(negatives.ids, first, last),
                 log_q=None if negatives.log_q is None else self.rows_of(negatives.log_q, first, last),

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from negsample.batches.packed import Batch, upload
 from negsample.data.dataset import Dataset
-from negsample.data.own import own_before
 from negsample.errors import InputError
 from negsample.losses import corrected_log_q, sampled_softmax
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.models.build import terms_of
-from negsample.models.terms import TermWeights, own_bins
+from negsample.models.terms import TermWeights
 from negsample.scoring.lately import lately_of_train
 from negsample.settings import RunSettings
+from negsample.training.own import Stretches, own_cells
 from negsample.training.terms import StepTerms
 
 
@@ -37,41 +34,38 @@ class TermKnowledge:
         """What is known about the targets of ``batch``, of this dataset."""
         if batch.as_of_T is None:
             raise InputError("terms and exact own_items need the time of each target, which this batch does not have")
-        as_of_T, device = batch.as_of_T, batch.device
-        state_T = torch.arange(len(as_of_T), device=device)
-        state_T = state_T if batch.predicted is None else batch.predicted.states_T
-        begins = torch.ones(len(as_of_T), dtype=torch.bool, device=device)
-        begins[1:] = (state_T[1:] != state_T[:-1]) | (as_of_T[1:] != as_of_T[:-1])
-        as_of_R, sequence_R = as_of_T[begins], batch.target_rows[begins]
+        rows, device = np.arange(batch.sequences + 1), batch.device
+        sequence_T, as_of_T = np.repeat(rows[:-1], np.diff(batch.target_offsets)), batch.as_of_T.cpu().numpy()
+        group_T, at_G = _runs(sequence_T, as_of_T)
+        sequence_G, as_of_G = sequence_T[at_G], as_of_T[at_G]
         lately = self._lately
-        none = as_of_R[:0]
-        own = (none, none, none[:, None].expand(-1, 4), none, none)
+        cut_G = np.zeros_like(as_of_G) if lately is None else lately.cuts_of(torch.from_numpy(as_of_G)).numpy()
+        pair_G, at_Q = _runs(sequence_G, cut_G)
+        sequence_Q, cut_Q = sequence_G[at_Q], cut_G[at_Q]
+        begins = batch.target_offsets, np.searchsorted(sequence_G, rows), np.searchsorted(sequence_Q, rows)
+        own, stretches = None, Stretches.of(*begins, np.zeros_like(rows))
         if self._own:
-            own = self._own_of(batch.users_B[sequence_R].cpu().numpy(), as_of_R.cpu().numpy(), device)
+            own, stretches = own_cells(self._data, batch.users_B.cpu().numpy(), as_of_G, cut_Q, begins, device)
+        placed = (torch.from_numpy(each) for each in (group_T, pair_G, sequence_Q, cut_Q))
         return StepTerms(
             self.weights,
             None if lately is None else self._features_NF,
             self._data.catalogue_size + 1,
-            begins.cumsum(0) - 1,
             batch.targets_T,
-            sequence_R,
-            none.new_zeros(len(as_of_R)) if lately is None else lately.cuts_of(as_of_R),
-            *own,
+            *(upload(each, device) for each in placed),
+            own,
+            stretches,
             self.exact,
         )
 
-    def _own_of(
-        self, users_R: np.ndarray, times_R: np.ndarray, device: torch.device
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        data = self._data
-        until_R = data.first_event_at(users_R, times_R)
-        found = own_before(
-            data.items, data.times, data.offsets, data.repeats, users_R, until_R, times_R, data.catalogue_size + 1
-        )
-        to = partial(upload, device=device)
-        row_E, item_E, count_E, since_E, length_R = (to(torch.from_numpy(np.ascontiguousarray(each))) for each in found)
-        ids_M, at_E = torch.unique(item_E, return_inverse=True)
-        return row_E, item_E, own_bins(count_E, since_E, length_R[row_E]), ids_M, at_E
+
+def _runs(*values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of the run of equal values that each is in, and where each run begins."""
+    begins = np.zeros(len(values[0]), bool)
+    begins[:1] = True
+    for each in values:
+        begins[1:] |= each[1:] != each[:-1]
+    return np.cumsum(begins) - 1, np.flatnonzero(begins)
 
 
 def knowledge_for(

@@ -127,37 +127,6 @@ class _Dots(torch.autograd.Function):
         return of_states, of_matrix, None
 
 
-def ragged_products(states_RD: Tensor, row_E: Tensor, vectors_MD: Tensor, at_E: Tensor) -> Tensor:
-    """(E,) products of pairs: the state ``row_E`` with the vector ``at_E``; some of them at a time are looked up."""
-    products: Tensor = _Ragged.apply(states_RD, row_E, vectors_MD, at_E)  # type: ignore[no-untyped-call]
-    return products
-
-
-class _Ragged(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, states_RD: Tensor, row_E: Tensor, vectors_MD: Tensor, at_E: Tensor) -> Tensor:
-        ctx.save_for_backward(states_RD, row_E, vectors_MD, at_E)
-        products = states_RD.new_empty(len(row_E))
-        for part in _stretches(row_E, states_RD):
-            torch.sum(states_RD[row_E[part]] * vectors_MD[at_E[part]], 1, out=products[part])
-        return products
-
-    @staticmethod
-    def backward(ctx: Any, gradient_E: Tensor) -> tuple[Tensor, None, Tensor, None]:
-        states_RD, row_E, vectors_MD, at_E = ctx.saved_tensors
-        of_states, of_vectors = torch.zeros_like(states_RD), torch.zeros_like(vectors_MD)
-        for part in _stretches(row_E, states_RD):
-            rows, at, each = row_E[part], at_E[part], gradient_E[part].unsqueeze(1)
-            of_states.index_add_(0, rows, vectors_MD.index_select(0, at).mul_(each))
-            of_vectors.index_add_(0, at, states_RD.index_select(0, rows).mul_(each))
-        return of_states, None, of_vectors, None
-
-
-def _stretches(row_E: Tensor, states_RD: Tensor) -> Iterator[slice]:
-    at_once = max(LOOKED_UP // states_RD.shape[1], 1)
-    return (slice(first, first + at_once) for first in range(0, len(row_E), at_once))
-
-
 def _parts(states_TD: Tensor, positions_TK: Tensor) -> Iterator[slice]:
     """Stretches of positions whose vectors may be held at once."""
     positions = max(LOOKED_UP // max(positions_TK.shape[1] * states_TD.shape[1], 1), 1)

@@ -36,10 +36,12 @@ class Vectors(NamedTuple):
         """Those of sequences ``first .. last - 1``, not looked up yet."""
         assert isinstance(self.targets, Rows)
         assert isinstance(self.negatives, Rows)
+        assert isinstance(self.own, Rows)
         inputs, here = given.batch.inputs.span(first, last), given.batch.span(first, last)
         (matrix_ND, targets_T), (_, negatives) = self.targets, self.negatives
         targets, ids = Rows(matrix_ND, targets_T[here]), Rows(matrix_ND, given.rows_of(negatives, first, last))
-        return Vectors(self.inputs_TD[inputs], targets, ids, self.own)
+        own = slice(0) if given.terms is None else given.terms.stretches.part(first, last)[1].items
+        return Vectors(self.inputs_TD[inputs], targets, ids, Rows(matrix_ND, self.own.positions[own]))
 
 
 def look_up(given: StepInputs) -> Vectors:
@@ -50,7 +52,7 @@ def look_up(given: StepInputs) -> Vectors:
             positions without an item cannot be counted for this method and model.
     """
     table, batch, ids = given.model.table, given.batch, given.negatives.ids
-    own_M = given.terms.ids_M if given.terms is not None and given.terms.exact else batch.targets_T[:0]
+    own_M = batch.targets_T[:0] if given.terms is None else given.terms.exact_M
     asked = (batch.inputs.items_T, batch.targets_T, ids, own_M)
     parts = _parts(given)
     if parts is not None:  # one row of each item; targets and negatives only say which
