@@ -52,10 +52,10 @@ class StepInputs(NamedTuple):
 
     def part(self, first: int, last: int) -> StepInputs:
         """Sequences ``first .. last - 1`` alone."""
-        negatives, here = self.negatives, self.batch.span(first, last)
+        negatives, here, batch = self.negatives, self.batch.span(first, last), self.batch.part(first, last)
         return self._replace(
-            batch=self.batch.part(first, last),
-            terms=self.terms and self.terms.part(first, last),
+            batch=batch,
+            terms=self.terms and self.terms.of(batch),
             negatives=negatives._replace(
                 ids=self.rows_of(negatives.ids, first, last),
                 log_q=None if negatives.log_q is None else self.rows_of(negatives.log_q, first, last),

@@ -15,7 +15,7 @@ from negsample.models.build import terms_of
 from negsample.models.terms import TermWeights
 from negsample.scoring.lately import lately_of_train
 from negsample.settings import RunSettings
-from negsample.training.own import Stretches, own_cells
+from negsample.training.own import own_items
 from negsample.training.terms import StepTerms
 
 
@@ -43,9 +43,9 @@ class TermKnowledge:
         pair_G, at_Q = _runs(sequence_G, cut_G)
         sequence_Q, cut_Q = sequence_G[at_Q], cut_G[at_Q]
         begins = batch.target_offsets, np.searchsorted(sequence_G, rows), np.searchsorted(sequence_Q, rows)
-        own, stretches = None, Stretches.of(*begins, np.zeros_like(rows))
+        own = None
         if self._own:
-            own, stretches = own_cells(self._data, batch.users_B.cpu().numpy(), as_of_G, cut_Q, begins, device)
+            own = own_items(self._data, batch.users_B.cpu().numpy(), as_of_G, cut_Q, begins, device)
         placed = (torch.from_numpy(each) for each in (group_T, pair_G, sequence_Q, cut_Q))
         return StepTerms(
             self.weights,
@@ -54,8 +54,8 @@ class TermKnowledge:
             batch.targets_T,
             *(upload(each, device) for each in placed),
             own,
-            stretches,
             self.exact,
+            self.of,
         )
 
 

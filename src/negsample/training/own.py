@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -19,51 +18,52 @@ from negsample.models.terms import COUNTS, LENGTHS, SINCE
 
 Ints = NDArray[np.int64]
 LOWEST = -1e30  # in the place of a logsumexp of nothing
+CELLS = 1 << 14
+"""Products of targets and own items of a block: with more of them small sequences would be multiplied with each other
+for longer than a block takes to begin."""
 
 
-class Stretches(NamedTuple):
-    """What is of each sequence of a batch, one sequence after another: where it begins, (B + 1,) each.
+class Block(NamedTuple):
+    """Where what is of some sequences lies: targets, groups (each the targets of one sequence and time), pairs (each
+    the groups of one sequence and cut), own items (each what a user had before the last group), and the cells that
+    groups and pairs have with all the own items."""
 
-    T targets; G groups, each the targets of one time; Q pairs, each the groups of one cut; M own items, all that the
-    user had before the last group; C cells, one for each group and own item; X cells of pairs and own items.
-    """
-
-    targets: Any
-    groups: Any
-    pairs: Any
-    items: Any
-    cells: Any
-    pair_cells: Any
-
-    @classmethod
-    def of(cls, targets: Ints, groups: Ints, pairs: Ints, items: Ints) -> Stretches:
-        """With the cells that these have."""
-        cells = (np.append(0, np.cumsum(np.diff(each) * np.diff(items))) for each in (groups, pairs))
-        return cls(targets, groups, pairs, items, *cells)
-
-    def part(self, first: int, last: int) -> tuple[Stretches, Stretches]:
-        """Those of sequences ``first .. last - 1``, counted from there; and the slices that they are."""
-        begins = Stretches(*(each[first : last + 1] - each[first] for each in self))
-        return begins, Stretches(*(slice(*each[[first, last]].tolist()) for each in self))
-
-    def with_own(self) -> Iterator[Stretches]:
-        """The slices of each sequence that has own items."""
-        for each in zip(*(pairwise(begins.tolist()) for begins in self), strict=True):
-            found = Stretches(*(slice(*ends) for ends in each))
-            if found.items.start < found.items.stop:
-                yield found
+    targets: slice
+    groups: slice
+    pairs: slice
+    items: slice
+    cells: slice
+    pair_cells: slice
 
 
-class OwnCells(NamedTuple):
-    """The own items of a batch's sequences; none where nothing asks for them.
+def blocks_of(targets: Ints, groups: Ints, pairs: Ints, items: Ints) -> list[Block]:
+    """Sequences that follow each other, as many at a time as have ``CELLS``, or one; none without own items. (B + 1,)
+    where each has its own."""
+    ends = [0]
+    for sequence in range(1, len(items)):
+        products = (targets[sequence] - targets[ends[-1]]) * (items[sequence] - items[ends[-1]])
+        if products > CELLS and sequence - 1 > ends[-1]:
+            ends.append(sequence - 1)
+    at = np.array([*ends, len(items) - 1])
+    cells = (np.append(0, np.cumsum(np.diff(each[at]) * np.diff(items[at]))) for each in (groups, pairs))
+    bounds = [each[at].tolist() for each in (targets, groups, pairs, items)] + [each.tolist() for each in cells]
+    found = [Block(*(slice(*of) for of in each)) for each in zip(*map(pairwise, bounds), strict=True)]
+    return [each for each in found if each.items.start < each.items.stop]
+
+
+class OwnItems(NamedTuple):
+    """What the users of a batch's B sequences had: M own items, by sequence, then by item.
 
     Attributes:
         key_M1: ``sequence * (V + 1) + item`` of each, ascending; and one above all.
         item_M: of each.
         first_M1: the first group that knows it; and of one more: after all groups.
         cell_G: the cell of a group and an own item is this and the number of the item.
-        bins_C: see :meth:`~negsample.models.terms.TermWeights.own_table`.
+        bins_C: what a group knows of an own item, 0 for nothing; see
+            :meth:`~negsample.models.terms.TermWeights.own_table`.
         at_X: the place of each pair and own item among the features of all items as of all cuts.
+        blocks: of all sequences.
+        offsets: (B + 1,) where those of each sequence begin.
     """
 
     key_M1: Tensor
@@ -72,18 +72,8 @@ class OwnCells(NamedTuple):
     cell_G: Tensor
     bins_C: Tensor
     at_X: Tensor
-
-    def part(self, here: Stretches, first: int, width: int) -> OwnCells:
-        """Those that are ``here``, from sequence ``first`` on."""
-        and_one = slice(here.items.start, here.items.stop + 1)
-        return OwnCells(
-            self.key_M1[and_one] - first * width,
-            self.item_M[here.items],
-            self.first_M1[and_one] - here.groups.start,
-            self.cell_G[here.groups] + (here.items.start - here.cells.start),
-            self.bins_C[here.cells],
-            self.at_X[here.pair_cells],
-        )
+    blocks: list[Block]
+    offsets: Ints
 
     def places(self, ids: Tensor, sequence_N: Tensor, width: int) -> Tensor:
         """(N, K) the number of each id among the own items of its row's sequence, M where it is none; ``ids``: (N, K),
@@ -101,12 +91,12 @@ class OwnCells(NamedTuple):
         return places.index_select(1, column_V[ids])
 
 
-def own_cells(
+def own_items(
     data: Dataset, users_B: Ints, times_G: Ints, cut_Q: Ints, begins: tuple[Ints, Ints, Ints], device: torch.device
-) -> tuple[OwnCells, Stretches]:
+) -> OwnItems:
     """What users had before the times of groups, which ascend within a sequence.
 
-    ``begins``: of targets, groups and pairs, see :class:`Stretches`.
+    ``begins``: (B + 1,) where each sequence has its targets, groups and pairs.
     """
     width, rows = data.catalogue_size + 1, np.arange(len(users_B))
     sequence_G = np.repeat(rows, np.diff(begins[1]))
@@ -120,27 +110,24 @@ def own_cells(
     till_N[again] = from_N[again + next_N[again] - events_N[again]]
     keys_N = sequence_G[from_N] * width + data.items[events_N]
     key_M, first_M, own_N = np.unique(keys_N, return_index=True, return_inverse=True)
-    stretches = Stretches.of(*begins, np.searchsorted(key_M, np.append(rows, len(rows)) * width))
-    owned_B = np.diff(stretches.items)
-    within_G = np.arange(len(until_G)) - begins[1][sequence_G]
-    cell_G = (stretches.cells - stretches.items)[sequence_G] + within_G * owned_B[sequence_G]
+    item_M, offsets = key_M % width, np.searchsorted(key_M, np.append(rows, len(rows)) * width)
+    blocks = blocks_of(*begins, offsets)
+    cell_G, at_X = np.zeros_like(until_G), [item_M[:0]]
+    for each in blocks:
+        owned = each.items.stop - each.items.start
+        cell_G[each.groups] = np.arange(each.groups.stop - each.groups.start) * owned + (
+            each.cells.start - each.items.start
+        )
+        at_X.append((cut_Q[each.pairs, None] * width + item_M[each.items]).ravel())
     event, group = np.repeat(np.arange(len(from_N)), till_N - from_N), spans(from_N, till_N - from_N)
     count_N = np.searchsorted(COUNTS, data.repeats.nth_N[events_N], "right") * (len(SINCE) + 1)
     since = np.searchsorted(SINCE, times_G[group] - data.times[events_N][event], "right")
     length_G = np.searchsorted(LENGTHS, until_G - start_G, "right") + 1
-    bins_C = np.zeros(stretches.cells[-1], np.int32)
+    bins_C = np.zeros(blocks[-1].cells.stop if blocks else 0, np.int32)
     bins_C[cell_G[group] + own_N[event]] = (count_N[event] + since) * (len(LENGTHS) + 1) + length_G[group]
-    owned_Q = np.repeat(owned_B, np.diff(begins[2]))
-    items_X = spans(np.repeat(stretches.items[:-1], np.diff(begins[2])), owned_Q)
-    found = OwnCells(
-        np.append(key_M, len(rows) * width),
-        key_M % width,
-        np.append(from_N[first_M], len(until_G)),
-        cell_G,
-        bins_C,
-        np.repeat(cut_Q * width, owned_Q) + (key_M % width)[items_X],
-    )
-    return OwnCells(*(upload(torch.from_numpy(each), device) for each in found)), stretches
+    key_M1, first_M1 = np.append(key_M, len(rows) * width), np.append(from_N[first_M], len(until_G))
+    found = key_M1, item_M, first_M1, cell_G, bins_C, np.concatenate(at_X)
+    return OwnItems(*(upload(torch.from_numpy(each), device) for each in found), blocks, offsets)
 
 
 def logsumexp_of_own(
@@ -148,8 +135,7 @@ def logsumexp_of_own(
     own_MD: Tensor,
     table: Tensor,
     added_X: Tensor | None,
-    own: OwnCells,
-    stretches: Stretches,
+    own: OwnItems,
     group_T: Tensor,
     pair_G: Tensor,
     targets_T: Tensor,
@@ -160,13 +146,13 @@ def logsumexp_of_own(
     ``table``: what is added by bin, ``-inf`` for what is not own yet; ``added_X``: for pairs and own items.
     """
     found: Tensor = _LogSumExp.apply(  # type: ignore[no-untyped-call]
-        states_TD, own_MD, table, added_X, own, stretches, group_T, pair_G, targets_T, temperature
+        states_TD, own_MD, table, added_X, own, group_T, pair_G, targets_T, temperature
     )
     return found
 
 
 class _LogSumExp(torch.autograd.Function):
-    """Sequence by sequence: of what is held for each state and own item there is one number."""
+    """Block by block: of what is held for each state and own item there is one number."""
 
     @staticmethod
     def forward(
@@ -175,15 +161,14 @@ class _LogSumExp(torch.autograd.Function):
         own_MD: Tensor,
         table: Tensor,
         added_X: Tensor | None,
-        own: OwnCells,
-        stretches: Stretches,
+        own: OwnItems,
         group_T: Tensor,
         pair_G: Tensor,
         targets_T: Tensor,
         temperature: float,
     ) -> Tensor:
         column_T, chances, factor = states_TD.new_full((len(states_TD),), -math.inf), [], 1 / temperature
-        for each in stretches.with_own():
+        for each in own.blocks:
             items = own.item_M[each.items]
             added = table.index_select(0, own.bins_C[each.cells]).view(-1, len(items))
             if added_X is not None:
@@ -195,8 +180,7 @@ class _LogSumExp(torch.autograd.Function):
             column_T[each.targets] = sums = scores.logsumexp(1)
             chances.append(scores.sub_(sums.clamp_(min=LOWEST)[:, None]).exp_())
         ctx.save_for_backward(states_TD, own_MD, table, added_X)
-        ctx.chances, ctx.own, ctx.stretches = chances, own, stretches
-        ctx.group_T, ctx.pair_G, ctx.factor = group_T, pair_G, factor
+        ctx.chances, ctx.own, ctx.group_T, ctx.pair_G, ctx.factor = chances, own, group_T, pair_G, factor
         return column_T
 
     @staticmethod
@@ -204,7 +188,7 @@ class _LogSumExp(torch.autograd.Function):
         states_TD, own_MD, table, added_X = ctx.saved_tensors
         of_states, of_own, of_table = torch.zeros_like(states_TD), torch.zeros_like(own_MD), torch.zeros_like(table)
         of_added = None if added_X is None else torch.zeros_like(added_X)
-        for each, chances in zip(ctx.stretches.with_own(), ctx.chances, strict=True):
+        for each, chances in zip(ctx.own.blocks, ctx.chances, strict=True):
             of_scores = chances * (ctx.factor * gradient_T[each.targets, None])
             torch.mm(of_scores, own_MD[each.items], out=of_states[each.targets])
             torch.mm(of_scores.T, states_TD[each.targets], out=of_own[each.items])
@@ -215,4 +199,4 @@ class _LogSumExp(torch.autograd.Function):
             if of_added is not None:
                 of_pairs = of_added[each.pair_cells].view(-1, of_scores.shape[1])
                 of_pairs.index_add_(0, ctx.pair_G[each.groups] - each.pairs.start, of_groups)
-        return of_states, of_own, of_table, of_added, None, None, None, None, None, None
+        return of_states, of_own, of_table, of_added, None, None, None, None, None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from negsample.batches.packed import Batch
 from negsample.miners import Chain, Miner, Temperature
 from negsample.models.terms import TermWeights
-from negsample.training.own import OwnCells, Stretches, logsumexp_of_own
+from negsample.training.own import OwnItems, logsumexp_of_own
 
 
 class StepTerms(NamedTuple):
@@ -26,8 +28,8 @@ class StepTerms(NamedTuple):
         sequence_Q: of each pair.
         cut_Q: the latest cut at or before the times of each pair.
         own: what the users had before; None: nothing asks for it.
-        stretches: what is of each sequence.
         exact: own items are negatives each with its score, and drawn ones are left out.
+        of: what is known of another batch.
     """
 
     weights: TermWeights | None
@@ -38,27 +40,18 @@ class StepTerms(NamedTuple):
     pair_G: Tensor
     sequence_Q: Tensor
     cut_Q: Tensor
-    own: OwnCells | None
-    stretches: Stretches
+    own: OwnItems | None
     exact: bool
-
-    def part(self, first: int, last: int) -> StepTerms:
-        """Those of sequences ``first .. last - 1``."""
-        stretches, here = self.stretches.part(first, last)
-        return self._replace(
-            targets_T=self.targets_T[here.targets],
-            group_T=self.group_T[here.targets] - here.groups.start,
-            pair_G=self.pair_G[here.groups] - here.pairs.start,
-            sequence_Q=self.sequence_Q[here.pairs] - first,
-            cut_Q=self.cut_Q[here.pairs],
-            own=self.own and self.own.part(here, first, self.width),
-            stretches=stretches,
-        )
+    of: Callable[[Batch], StepTerms]
 
     @property
     def exact_M(self) -> Tensor:
         """The own items that are negatives, by sequence."""
         return self.own.item_M if self.exact and self.own is not None else self.targets_T[:0]
+
+    def exact_of(self, first: int, last: int) -> slice:
+        """Where those of sequences ``first .. last - 1`` are among them."""
+        return slice(0) if self.own is None else slice(*self.own.offsets[[first, last]].tolist())
 
     def of_targets(self) -> Tensor | float:
         """(T,) what is added to the targets' scores."""
@@ -103,7 +96,6 @@ class StepTerms(NamedTuple):
             table,
             added_X,
             self.own,
-            self.stretches,
             self.group_T,
             self.pair_G,
             self.targets_T,
@@ -121,8 +113,8 @@ class StepTerms(NamedTuple):
         added_H = weights.own_table(0).index_select(0, self.own.bins_C[at_H])
         return torch.zeros(places_TK.shape, device=ids.device).index_put((target_H, column_H), added_H)
 
-    def _places(self, own: OwnCells, ids: Tensor, sequences: int) -> Tensor:
-        """See :meth:`OwnCells.places`: for ids per target of each, else of each sequence."""
+    def _places(self, own: OwnItems, ids: Tensor, sequences: int) -> Tensor:
+        """See :meth:`OwnItems.places`: for ids per target of each, else of each sequence."""
         if ids.dim() == 2 and len(ids) != sequences:
             return own.places(ids, self._sequence_T, self.width)
         return own.places(ids, torch.arange(sequences, device=ids.device), self.width)

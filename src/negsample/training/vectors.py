@@ -40,7 +40,7 @@ class Vectors(NamedTuple):
         inputs, here = given.batch.inputs.span(first, last), given.batch.span(first, last)
         (matrix_ND, targets_T), (_, negatives) = self.targets, self.negatives
         targets, ids = Rows(matrix_ND, targets_T[here]), Rows(matrix_ND, given.rows_of(negatives, first, last))
-        own = slice(0) if given.terms is None else given.terms.stretches.part(first, last)[1].items
+        own = slice(0) if given.terms is None else given.terms.exact_of(first, last)
         return Vectors(self.inputs_TD[inputs], targets, ids, Rows(matrix_ND, self.own.positions[own]))
 
 
