@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from negsample.batches.packed import Packed
 from negsample.models.item_table import ItemTable
@@ -96,11 +95,11 @@ class TermWeights(nn.Module):
         assert self.own_W is not None
         return self.own_W.index_select(0, bins_EN.reshape(-1)).view(bins_EN.shape).sum(1)
 
-    def own_table(self, none: float) -> Tensor:
+    def own_table(self) -> Tensor:
         """What is added for an own item by how often it was had, since when, and the length of the history, one for
         each three: of the places c, s and l among ``COUNTS``, ``SINCE`` and ``LENGTHS`` where they would be inserted at
-        ``(c (len(SINCE) + 1) + s) (len(LENGTHS) + 1) + l + 1``; and ``none`` at 0."""
-        return F.pad(self.of_own(self.places), (1, 0), value=none)
+        ``(c (len(SINCE) + 1) + s) (len(LENGTHS) + 1) + l``."""
+        return self.of_own(self.places)
 
     def of_neighbours(self, scores_E: Tensor) -> Tensor:
         """(E,) what is added for neighbours with these scores, above 0."""

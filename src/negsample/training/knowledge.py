@@ -45,7 +45,7 @@ class TermKnowledge:
         begins = batch.target_offsets, np.searchsorted(sequence_G, rows), np.searchsorted(sequence_Q, rows)
         own = None
         if self._own:
-            own = own_items(self._data, batch.users_B.cpu().numpy(), as_of_G, cut_Q, begins, device)
+            own = own_items(self._data, batch.users_B.cpu().numpy(), as_of_G, pair_G, cut_Q, begins, device)
         placed = (torch.from_numpy(each) for each in (group_T, pair_G, sequence_Q, cut_Q))
         return StepTerms(
             self.weights,

@@ -32,7 +32,7 @@ def logsumexp_by_chunk(
 
     def of_chunk(states_TD: Tensor, vectors_KD: Tensor, chunk: int) -> Tensor:
         scores, left_out, more = states_TD @ vectors_KD.T, masked(chunk), added(chunk)
-        scores = scores + more if isinstance(more, Tensor) else scores
+        scores = scores.add_(more) if isinstance(more, Tensor) else scores
         # Finite where all is masked, so that the gradient there is 0 and not undefined.
         return torch.logsumexp(scores if left_out is None else scores.masked_fill_(left_out, LOWEST), 1)
 

@@ -56,7 +56,7 @@ def score(
     neg_TK = score_negatives(states_TD, vectors, negatives, batch)
     return Scored(
         pos_T,
-        neg_TK if terms is None else neg_TK + terms.of_negatives(negatives.ids, batch.sequences),
+        neg_TK if terms is None else neg_TK.add_(terms.of_negatives(negatives.ids, batch.sequences)),
         None if log_q is None else _per_position(log_q, batch),
         negatives.pos_log_q_T,
         _per_position(negatives.ids, batch) if "ids" in needs else None,

@@ -10,6 +10,7 @@ from inspect import signature
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from negsample.batches.packed import Batch
@@ -143,10 +144,11 @@ def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
 
 def _with_own(given: StepInputs, terms: StepTerms, vectors: Vectors, states_TD: Tensor, neg_TK: Tensor) -> Tensor:
     """The negatives without those that are the user's own, and one more that stands for all of the user's own."""
-    if not given.method.merged:
-        neg_TK = neg_TK.masked_fill(terms.are_own(given.negatives.ids, given.batch.sequences), -math.inf)
     own_T1 = terms.own_column(states_TD, looked_up(vectors.own), temperature_of(given.method.miner))
-    return torch.cat([neg_TK, own_T1], 1)
+    all_TK = torch.cat([neg_TK, own_T1], 1)
+    if given.method.merged:
+        return all_TK
+    return all_TK.masked_fill_(F.pad(terms.are_own(given.negatives.ids, given.batch.sequences), (0, 1)), -math.inf)
 
 
 def _padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tensor, padded_to: int) -> Scored:

@@ -77,7 +77,7 @@ class StepTerms(NamedTuple):
     def are_own(self, ids: Tensor, sequences: int) -> Tensor:
         """(T, K) whether an id is the user's own."""
         assert self.own is not None
-        first = self.own.first_M1[self._places(self.own, ids, sequences)]
+        first = self._of_ids(self.own, self.own.first_M1, ids, sequences)
         if ids.dim() == 2 and len(ids) != sequences:
             return first <= self.group_T[:, None]
         groups = torch.arange(len(self.pair_G), device=ids.device)
@@ -87,37 +87,37 @@ class StepTerms(NamedTuple):
     def own_column(self, states_TD: Tensor, own_MD: Tensor, temperature: float) -> Tensor:
         """(T, 1) logsumexp of the scores of the user's own items but the target; ``-inf`` where there is none."""
         assert self.own is not None
-        none = -math.inf
-        table = states_TD.new_full((1,), none) if self._own_weights is None else self._own_weights.own_table(none)
-        added_X = None if self.features_NF is None else self._of_items(self.own.at_X)
+        added_E = states_TD.new_zeros(len(self.own.cell_E))
+        if self._own_weights is not None:
+            added_E = self._own_weights.own_table().index_select(0, self.own.bin_E)
+        if self.features_NF is not None:
+            added_E = added_E + self._of_items(self.own.at_X).index_select(0, self.own.pair_E)
+        added_C = self.own.of_cells(added_E, -math.inf)
         return logsumexp_of_own(
-            states_TD,
-            own_MD,
-            table,
-            added_X,
-            self.own,
-            self.group_T,
-            self.pair_G,
-            self.targets_T,
-            temperature,
+            states_TD, own_MD, added_C, self.own, self.group_T, self.targets_T, temperature
         ).unsqueeze(1)
 
     def _of_own(self, weights: TermWeights, ids: Tensor, sequences: int) -> Tensor:
         """(T, K) what is added for those of the ids that are the user's own."""
         assert self.own is not None
-        places_TK = self._places(self.own, ids, sequences)
+        none = len(self.own.item_M)
+        places_TK = self._of_ids(self.own, torch.arange(none + 1, device=ids.device), ids, sequences)
         if ids.dim() == 1 or len(ids) == sequences:
             places_TK = places_TK.index_select(0, self._sequence_T)
-        target_H, column_H = torch.nonzero(places_TK < len(self.own.item_M), as_tuple=True)
+        target_H, column_H = torch.nonzero(places_TK < none, as_tuple=True)
         at_H = self.own.cell_G[self.group_T[target_H]] + places_TK[target_H, column_H]
-        added_H = weights.own_table(0).index_select(0, self.own.bins_C[at_H])
-        return torch.zeros(places_TK.shape, device=ids.device).index_put((target_H, column_H), added_H)
+        added_C = self.own.of_cells(weights.own_table().index_select(0, self.own.bin_E), 0)
+        return torch.zeros(places_TK.shape, device=ids.device).index_put((target_H, column_H), added_C[at_H])
 
-    def _places(self, own: OwnItems, ids: Tensor, sequences: int) -> Tensor:
-        """See :meth:`OwnItems.places`: for ids per target of each, else of each sequence."""
+    def _of_ids(self, own: OwnItems, values_M1: Tensor, ids: Tensor, sequences: int) -> Tensor:
+        """See :meth:`OwnItems.of_ids`: for ids per target of each, else of each sequence."""
         if ids.dim() == 2 and len(ids) != sequences:
-            return own.places(ids, self._sequence_T, self.width)
-        return own.places(ids, torch.arange(sequences, device=ids.device), self.width)
+            return own.of_ids(values_M1, ids, self._sequence_T, self.width)
+        return own.of_ids(values_M1, ids, torch.arange(sequences, device=ids.device), self.width)
+
+    @property
+    def _own_weights(self) -> TermWeights | None:
+        return self.weights if self.weights is not None and self.weights.own_W is not None else None
 
     @property
     def _pair_T(self) -> Tensor:
