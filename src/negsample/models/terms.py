@@ -27,6 +27,8 @@ NEAR = 2
 OWN = 1 + sum(len(each) + 1 for each in (COUNTS, SINCE, LENGTHS))
 """Weights of an own item: one for all, and by how often, how long ago, and the length of the history."""
 
+OWN_KINDS = (len(COUNTS) + 1) * (len(SINCE) + 1) * (len(LENGTHS) + 1)
+
 
 class TermWeights(nn.Module):
     """The weights of some terms, 0 at first, and the factor on the products of states and items, 1 at first.
@@ -96,7 +98,7 @@ class TermWeights(nn.Module):
         return self.own_W.index_select(0, bins_EN.reshape(-1)).view(bins_EN.shape).sum(1)
 
     def own_table(self) -> Tensor:
-        """What is added for an own item by how often it was had, since when, and the length of the history, one for
+        """(``OWN_KINDS``,) what is added for an own item by how often it was had, since when, and the length of the history, one for
         each three: of the places c, s and l among ``COUNTS``, ``SINCE`` and ``LENGTHS`` where they would be inserted at
         ``(c (len(SINCE) + 1) + s) (len(LENGTHS) + 1) + l``."""
         return self.of_own(self.places)

@@ -15,7 +15,7 @@ from negsample.models.build import terms_of
 from negsample.models.terms import TermWeights
 from negsample.scoring.lately import lately_of_train
 from negsample.settings import RunSettings
-from negsample.training.own import own_items
+from negsample.training.own import Grouped, own_items
 from negsample.training.terms import StepTerms
 
 
@@ -34,25 +34,26 @@ class TermKnowledge:
         """What is known about the targets of ``batch``, of this dataset."""
         if batch.as_of_T is None:
             raise InputError("terms and exact own_items need the time of each target, which this batch does not have")
-        rows, device = np.arange(batch.sequences + 1), batch.device
-        sequence_T, as_of_T = np.repeat(rows[:-1], np.diff(batch.target_offsets)), batch.as_of_T.cpu().numpy()
-        group_T, at_G = _runs(sequence_T, as_of_T)
-        sequence_G, as_of_G = sequence_T[at_G], as_of_T[at_G]
-        lately = self._lately
-        cut_G = np.zeros_like(as_of_G) if lately is None else lately.cuts_of(torch.from_numpy(as_of_G)).numpy()
+        device, lately = batch.device, self._lately
+        sequence_T = np.repeat(np.arange(batch.sequences), np.diff(batch.target_offsets))
+        group_T, at_G = _runs(sequence_T, as_of_T := batch.as_of_T.cpu().numpy())
+        sequence_G, time_G = sequence_T[at_G], as_of_T[at_G]
+        cut_G = np.zeros_like(time_G) if lately is None else lately.cuts_of(torch.from_numpy(time_G)).numpy()
         pair_G, at_Q = _runs(sequence_G, cut_G)
         sequence_Q, cut_Q = sequence_G[at_Q], cut_G[at_Q]
-        begins = batch.target_offsets, np.searchsorted(sequence_G, rows), np.searchsorted(sequence_Q, rows)
         own = None
         if self._own:
-            own = own_items(self._data, batch.users_B.cpu().numpy(), as_of_G, pair_G, cut_Q, begins, device)
-        placed = (torch.from_numpy(each) for each in (group_T, pair_G, sequence_Q, cut_Q))
+            users_B, targets_T = batch.users_B.cpu().numpy(), batch.targets_T.cpu().numpy()
+            sequences = sequence_T, sequence_G, sequence_Q
+            own = own_items(
+                self._data, Grouped(users_B, targets_T, *sequences, group_T, pair_G, time_G, cut_Q), device
+            )
         return StepTerms(
             self.weights,
             None if lately is None else self._features_NF,
             self._data.catalogue_size + 1,
             batch.targets_T,
-            *(upload(each, device) for each in placed),
+            *(upload(torch.from_numpy(each), device) for each in (group_T, pair_G, sequence_Q, cut_Q)),
             own,
             self.exact,
             self.of,

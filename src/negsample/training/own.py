@@ -1,10 +1,9 @@
-"""What the users of a batch had before its targets' times: own items, and the scores of all of them as negatives."""
+"""What the users of a batch had before its targets' times, listed once for each sequence."""
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,35 +16,23 @@ from negsample.data.dataset import Dataset
 from negsample.models.terms import COUNTS, LENGTHS, SINCE
 
 Ints = NDArray[np.int64]
-LOWEST = -1e30  # in the place of a logsumexp of nothing
 CELLS = 1 << 13
 """Products of targets and own items of a block: with more of them small sequences would be multiplied with each other
 for longer than a block takes to begin."""
 
 
 class Block(NamedTuple):
-    """Where what is of some sequences lies: targets, groups (each the targets of one sequence and time), own items (each
-    what a user had before the last group), and the cells that all the groups have with all the own items."""
+    """Where what is of some sequences lies: targets; groups, each the targets of one sequence and time; pairs, each the
+    groups of one sequence and cut; own items, each what a user had before the last group; the cells that all the groups
+    have with all the own items; those that the pairs have; and the targets that are own items."""
 
     targets: slice
     groups: slice
+    pairs: slice
     items: slice
     cells: slice
-
-
-def blocks_of(targets: Ints, groups: Ints, items: Ints) -> list[Block]:
-    """Sequences that follow each other, as many at a time as have ``CELLS``, or one; none without own items. (B + 1,)
-    where each has its own."""
-    ends = [0]
-    for sequence in range(1, len(items)):
-        products = (targets[sequence] - targets[ends[-1]]) * (items[sequence] - items[ends[-1]])
-        if products > CELLS and sequence - 1 > ends[-1]:
-            ends.append(sequence - 1)
-    at = np.array([*ends, len(items) - 1])
-    cells = np.append(0, np.cumsum(np.diff(groups[at]) * np.diff(items[at])))
-    bounds = (pairwise(each.tolist()) for each in (targets[at], groups[at], items[at], cells))
-    found = [Block(*(slice(*of) for of in each)) for each in zip(*bounds, strict=True)]
-    return [each for each in found if each.items.start < each.items.stop]
+    pair_cells: slice
+    hits: slice
 
 
 class OwnItems(NamedTuple):
@@ -55,30 +42,31 @@ class OwnItems(NamedTuple):
         key_M1: ``sequence * (V + 1) + item`` of each, ascending; and one above all.
         item_M: of each.
         first_M1: the first group that knows it; and of one more: after all groups.
+        bin_C: what the group of each cell knows of its item: 0 for nothing, else 1 and a place, see
+            :meth:`~negsample.models.terms.TermWeights.own_table`.
         cell_G: the cell of a group and an own item is this and the number of the item.
-        cell_E: of each group and own item that it knows.
-        bin_E: what it knows; see :meth:`~negsample.models.terms.TermWeights.own_table`.
-        pair_E: its pair and own item among X.
-        at_X: the place of each pair and own item of a sequence among the features of all items as of all cuts.
-        blocks: of all sequences.
-        offsets: (B + 1,) where those of each sequence begin.
+        hit_H: each target that is an own item, among the targets and own items of its block.
+        at_X: each pair and own item of a sequence, among the features of all items as of all cuts.
+        cell_X: its cell.
+        blocks: of all sequences with own items.
+        offsets: (B + 1,) where the own items of each sequence begin.
     """
 
     key_M1: Tensor
     item_M: Tensor
     first_M1: Tensor
+    bin_C: Tensor
     cell_G: Tensor
-    cell_E: Tensor
-    bin_E: Tensor
-    pair_E: Tensor
+    hit_H: Tensor
     at_X: Tensor
+    cell_X: Tensor
     blocks: list[Block]
     offsets: Ints
 
-    def of_cells(self, values: Tensor, none: float) -> Tensor:
-        """(C,) the values of E cells, and ``none`` for what a group does not know."""
-        cells = self.blocks[-1].cells.stop if self.blocks else 0
-        return values.new_full((cells,), none).index_copy(0, self.cell_E, values)
+    @property
+    def pair_cells(self) -> int:
+        """How many there are."""
+        return self.blocks[-1].pair_cells.stop if self.blocks else 0
 
     def of_ids(self, values_M1: Tensor, ids: Tensor, sequence_N: Tensor, width: int) -> Tensor:
         """(N, K) of values of own items, that of each id to its row's sequence, the last one where it is none; ``ids``:
@@ -94,101 +82,90 @@ class OwnItems(NamedTuple):
         return found.index_select(1, column_V[ids])
 
 
-def own_items(
-    data: Dataset, users_B: Ints, times_G: Ints, pair_G: Ints, cut_Q: Ints, begins: tuple[Ints, Ints, Ints], device: torch.device
-) -> OwnItems:
-    """What users had before the times of groups, which ascend within a sequence.
+class Grouped(NamedTuple):
+    """The targets of B sequences, in numpy.
 
-    ``begins``: (B + 1,) where each sequence has its targets, groups and pairs (each the groups of one cut).
+    Attributes:
+        users_B: whose each sequence is.
+        targets_T: ids.
+        sequence_T, sequence_G, sequence_Q: of each target, group and pair.
+        group_T, pair_G: of each target and group.
+        time_G: of each group, ascending within a sequence.
+        cut_Q: of each pair.
     """
-    width, rows = data.catalogue_size + 1, np.arange(len(users_B))
-    sequence_G, sequence_Q = (np.repeat(rows, np.diff(each)) for each in begins[1:])
-    start_G, end_G = np.asarray(data.offsets)[users_B][sequence_G], begins[1][1:][sequence_G]
-    until_G = np.asarray(data.first_event_at(users_B[sequence_G], times_G))
+
+    users_B: Ints
+    targets_T: Ints
+    sequence_T: Ints
+    sequence_G: Ints
+    sequence_Q: Ints
+    group_T: Ints
+    pair_G: Ints
+    time_G: Ints
+    cut_Q: Ints
+
+
+def own_items(data: Dataset, asked: Grouped, device: torch.device) -> OwnItems:
+    """What users had before the times of their targets."""
+    width, rows = data.catalogue_size + 1, np.arange(len(asked.users_B) + 1)
+    sequence_G, start_G = asked.sequence_G, np.asarray(data.offsets)[asked.users_B][asked.sequence_G]
+    until_G = np.asarray(data.first_event_at(asked.users_B[sequence_G], asked.time_G))
     new_G = until_G - np.where(np.diff(sequence_G, prepend=-1) > 0, start_G, np.append(0, until_G)[:-1])
     # An event is what is known of its item from its first group on, till the group that knows of the next one.
     from_N, events_N = np.repeat(np.arange(len(until_G)), new_G), spans(until_G - new_G, new_G)
-    till_N, next_N = end_G[from_N], data.repeats.next_N[events_N]
+    till_N, next_N = np.searchsorted(sequence_G, sequence_G, "right")[from_N], data.repeats.next_N[events_N]
     again = np.flatnonzero(next_N < until_G[till_N - 1])
     till_N[again] = from_N[again + next_N[again] - events_N[again]]
     keys_N = sequence_G[from_N] * width + data.items[events_N]
     key_M, first_M, own_N = np.unique(keys_N, return_index=True, return_inverse=True)
-    item_M, offsets = key_M % width, np.searchsorted(key_M, np.append(rows, len(rows)) * width)
-    blocks, cell_G = blocks_of(*begins[:2], offsets), np.zeros_like(until_G)
-    for each in blocks:
-        owned, groups = each.items.stop - each.items.start, each.groups.stop - each.groups.start
-        cell_G[each.groups] = np.arange(groups) * owned + (each.cells.start - each.items.start)
-    owned_Q = np.diff(offsets)[sequence_Q]
-    at_X = np.repeat(cut_Q * width, owned_Q) + item_M[spans(offsets[sequence_Q], owned_Q)]
-    event_E, group_E = np.repeat(np.arange(len(from_N)), till_N - from_N), spans(from_N, till_N - from_N)
-    own_E = own_N[event_E]
+    key_M1, item_M, offsets = np.append(key_M, rows[-1] * width), key_M % width, np.searchsorted(key_M, rows * width)
+    keys_T = asked.sequence_T * width + asked.targets_T
+    place_T = np.searchsorted(key_M1, keys_T)
+    hits = key_M1[place_T] == keys_T
+    blocks, cell_T, cell_G, cell_Q = _blocks(asked, offsets, hits)
+    length_N, owned_Q = till_N - from_N, np.diff(offsets)[asked.sequence_Q]
+    group_E, items_X = spans(from_N, length_N), spans(offsets[asked.sequence_Q], owned_Q)
     count_N = np.searchsorted(COUNTS, data.repeats.nth_N[events_N], "right") * (len(SINCE) + 1)
-    since_E = np.searchsorted(SINCE, times_G[group_E] - data.times[events_N][event_E], "right")
-    length_G = np.searchsorted(LENGTHS, until_G - start_G, "right")
+    since_E = asked.time_G[group_E] - np.repeat(data.times[events_N], length_N)
+    bin_E = np.repeat(count_N, length_N) + np.searchsorted(SINCE, since_E, "right")
+    bin_G = np.searchsorted(LENGTHS, until_G - start_G, "right") + 1
+    bin_C = np.zeros(blocks[-1].cells.stop if blocks else 0, np.int32)
+    bin_C[cell_G[group_E] + np.repeat(own_N, length_N)] = bin_E * (len(LENGTHS) + 1) + bin_G[group_E]
     found = (
-        np.append(key_M, len(rows) * width),
+        key_M1,
         item_M,
-        np.append(from_N[first_M], len(until_G)),
+        np.append(from_N[first_M], len(until_G)).astype(np.int32),
+        bin_C,
         cell_G,
-        cell_G[group_E] + own_E,
-        (count_N[event_E] + since_E) * (len(LENGTHS) + 1) + length_G[group_E],
-        (np.cumsum(owned_Q) - owned_Q - offsets[sequence_Q])[pair_G][group_E] + own_E,
-        at_X,
+        (cell_T + place_T)[hits],
+        np.repeat(asked.cut_Q * width, owned_Q) + item_M[items_X],
+        np.repeat(cell_Q, owned_Q) + items_X,
     )
     return OwnItems(*(upload(torch.from_numpy(each), device) for each in found), blocks, offsets)
 
 
-def logsumexp_of_own(
-    states_TD: Tensor,
-    own_MD: Tensor,
-    added_C: Tensor,
-    own: OwnItems,
-    group_T: Tensor,
-    targets_T: Tensor,
-    temperature: float,
-) -> Tensor:
-    """(T,) logsumexp of the scores of all own items but the target; ``-inf`` where there is none. ``added_C``: to the
-    products of cells, ``-inf`` for what is not known."""
-    found: Tensor = _LogSumExp.apply(  # type: ignore[no-untyped-call]
-        states_TD, own_MD, added_C, own, group_T, targets_T, temperature
-    )
-    return found
+def _blocks(asked: Grouped, items: Ints, hits: NDArray[np.bool_]) -> tuple[list[Block], Ints, Ints, Ints]:
+    """Sequences that follow each other, as many at a time as have ``CELLS`` products, or one; and of each target, group
+    and pair the cell that it has with own item 0, that of a target among those of its block."""
+    rows, at = np.arange(len(items)), [0]
+    begins = [np.searchsorted(each, rows) for each in (asked.sequence_T, asked.sequence_G, asked.sequence_Q)]
+    targets = begins[0]
+    for row in rows[1:]:
+        if (targets[row] - targets[at[-1]]) * (items[row] - items[at[-1]]) > CELLS and row - 1 > at[-1]:
+            at.append(row - 1)
+    at.append(len(items) - 1)
+    (cell_T, _), (cell_G, cells), (cell_Q, pair_cells) = (_cells(each[at], items[at]) for each in begins)
+    bounds = [each[at] for each in (*begins, items)]
+    bounds += [cells, pair_cells, np.append(0, np.cumsum(hits))[targets[at]]]
+    blocks = [Block(*(slice(*of) for of in each)) for each in zip(*(pairwise(each.tolist()) for each in bounds))]
+    cell_G += np.repeat(cells[:-1], np.diff(begins[1][at]))
+    cell_Q += np.repeat(pair_cells[:-1], np.diff(begins[2][at]))
+    return [each for each in blocks if each.items.start < each.items.stop], cell_T, cell_G, cell_Q
 
 
-class _LogSumExp(torch.autograd.Function):
-    """Block by block: of what is held for each state and own item there is one number."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        states_TD: Tensor,
-        own_MD: Tensor,
-        added_C: Tensor,
-        own: OwnItems,
-        group_T: Tensor,
-        targets_T: Tensor,
-        temperature: float,
-    ) -> Tensor:
-        found_T, chances, factor = states_TD.new_full((len(states_TD),), -math.inf), [], 1 / temperature
-        for targets, groups, items, cells in own.blocks:
-            ids, mine = own.item_M[items], group_T[targets] - groups.start
-            added = added_C[cells].view(-1, len(ids)).index_select(0, mine)
-            scores = torch.addmm(added, states_TD[targets], own_MD[items].T, beta=factor, alpha=factor)
-            scores.masked_fill_(targets_T[targets, None] == ids, -math.inf)
-            found_T[targets] = sums = scores.logsumexp(1)
-            chances.append(scores.sub_(sums.clamp_(min=LOWEST)[:, None]).exp_())
-        ctx.save_for_backward(states_TD, own_MD, group_T)
-        ctx.chances, ctx.blocks, ctx.factor, ctx.cells = chances, own.blocks, factor, len(added_C)
-        return found_T
-
-    @staticmethod
-    def backward(ctx: Any, gradient_T: Tensor) -> tuple[Tensor | None, ...]:
-        states_TD, own_MD, group_T = ctx.saved_tensors
-        of_states, of_own, of_added = torch.zeros_like(states_TD), torch.zeros_like(own_MD), states_TD.new_zeros(ctx.cells)
-        for (targets, groups, items, cells), chances in zip(ctx.blocks, ctx.chances, strict=True):
-            of_scores = chances * (ctx.factor * gradient_T[targets, None])
-            torch.mm(of_scores, own_MD[items], out=of_states[targets])
-            torch.mm(of_scores.T, states_TD[targets], out=of_own[items])
-            of_groups = of_added[cells].view(-1, of_scores.shape[1])
-            of_groups.index_add_(0, group_T[targets] - groups.start, of_scores)
-        return of_states, of_own, of_added, None, None, None, None
+def _cells(begins: Ints, items: Ints) -> tuple[Ints, Ints]:
+    """The cell of each with own item 0 among those of its block, which begins there; and where each block's cells do."""
+    number, owned = np.diff(begins), np.diff(items)
+    within = np.arange(begins[-1]) - np.repeat(begins[:-1], number)
+    first = within * np.repeat(owned, number) - np.repeat(items[:-1], number)
+    return first, np.append(0, np.cumsum(number * owned))

@@ -10,7 +10,6 @@ from inspect import signature
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from negsample.batches.packed import Batch
@@ -24,6 +23,7 @@ from negsample.models.item_table import Rows, looked_up
 from negsample.optim import Optimizer
 from negsample.samplers import Negatives
 from negsample.training.inputs import StepInputs, StepOptions, propose
+from negsample.training.own_scores import WithOwnColumn
 from negsample.training.score import score
 from negsample.training.terms import StepTerms, temperature_of
 from negsample.training.vectors import Vectors, cuts, look_up
@@ -143,12 +143,13 @@ def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
 
 
 def _with_own(given: StepInputs, terms: StepTerms, vectors: Vectors, states_TD: Tensor, neg_TK: Tensor) -> Tensor:
-    """The negatives without those that are the user's own, and one more that stands for all of the user's own."""
-    own_T1 = terms.own_column(states_TD, looked_up(vectors.own), temperature_of(given.method.miner))
-    all_TK = torch.cat([neg_TK, own_T1], 1)
+    """One that stands for the negatives that are not the user's own, and for all of the user's own."""
+    own_T = terms.own_column(states_TD, looked_up(vectors.own), temperature_of(given.method.miner))
     if given.method.merged:
-        return all_TK
-    return all_TK.masked_fill_(F.pad(terms.are_own(given.negatives.ids, given.batch.sequences), (0, 1)), -math.inf)
+        return torch.cat([neg_TK, own_T.unsqueeze(1)], 1)
+    own_TK = terms.are_own(given.negatives.ids, given.batch.sequences)
+    merged: Tensor = WithOwnColumn.apply(neg_TK, own_TK, own_T)  # type: ignore[no-untyped-call]
+    return merged.unsqueeze(1)
 
 
 def _padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tensor, padded_to: int) -> Scored:

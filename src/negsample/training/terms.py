@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from negsample.batches.packed import Batch
 from negsample.miners import Chain, Miner, Temperature
-from negsample.models.terms import TermWeights
-from negsample.training.own import OwnItems, logsumexp_of_own
+from negsample.models.terms import OWN_KINDS, TermWeights
+from negsample.training.own import OwnItems
+from negsample.training.own_scores import OwnColumn
 
 
 class StepTerms(NamedTuple):
@@ -85,17 +87,18 @@ class StepTerms(NamedTuple):
         return own_GK.index_select(0, self.group_T)
 
     def own_column(self, states_TD: Tensor, own_MD: Tensor, temperature: float) -> Tensor:
-        """(T, 1) logsumexp of the scores of the user's own items but the target; ``-inf`` where there is none."""
+        """(T,) logsumexp of the scores of the user's own items but the target; ``-inf`` where there is none."""
         assert self.own is not None
-        added_E = states_TD.new_zeros(len(self.own.cell_E))
-        if self._own_weights is not None:
-            added_E = self._own_weights.own_table().index_select(0, self.own.bin_E)
+        table = states_TD.new_zeros(OWN_KINDS) if self._own_weights is None else self._own_weights.own_table()
+        added_X = None
         if self.features_NF is not None:
-            added_E = added_E + self._of_items(self.own.at_X).index_select(0, self.own.pair_E)
-        added_C = self.own.of_cells(added_E, -math.inf)
-        return logsumexp_of_own(
-            states_TD, own_MD, added_C, self.own, self.group_T, self.targets_T, temperature
-        ).unsqueeze(1)
+            of_pairs = self._of_items(self.own.at_X)
+            added_X = of_pairs.new_zeros(self.own.pair_cells).index_copy(0, self.own.cell_X, of_pairs)
+        asked = self.own, self.group_T, self.pair_G, temperature
+        found: Tensor = OwnColumn.apply(  # type: ignore[no-untyped-call]
+            states_TD, own_MD, F.pad(table, (1, 0), value=-math.inf), added_X, *asked
+        )
+        return found
 
     def _of_own(self, weights: TermWeights, ids: Tensor, sequences: int) -> Tensor:
         """(T, K) what is added for those of the ids that are the user's own."""
@@ -106,8 +109,8 @@ class StepTerms(NamedTuple):
             places_TK = places_TK.index_select(0, self._sequence_T)
         target_H, column_H = torch.nonzero(places_TK < none, as_tuple=True)
         at_H = self.own.cell_G[self.group_T[target_H]] + places_TK[target_H, column_H]
-        added_C = self.own.of_cells(weights.own_table().index_select(0, self.own.bin_E), 0)
-        return torch.zeros(places_TK.shape, device=ids.device).index_put((target_H, column_H), added_C[at_H])
+        added_H = F.pad(weights.own_table(), (1, 0)).index_select(0, self.own.bin_C[at_H])
+        return torch.zeros(places_TK.shape, device=ids.device).index_put((target_H, column_H), added_H)
 
     def _of_ids(self, own: OwnItems, values_M1: Tensor, ids: Tensor, sequences: int) -> Tensor:
         """See :meth:`OwnItems.of_ids`: for ids per target of each, else of each sequence."""
