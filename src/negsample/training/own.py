@@ -149,14 +149,14 @@ def _blocks(asked: Grouped, items: Ints, hits: NDArray[np.bool_]) -> tuple[list[
     and pair the cell that it has with own item 0, that of a target among those of its block."""
     rows, at = np.arange(len(items)), [0]
     begins = [np.searchsorted(each, rows) for each in (asked.sequence_T, asked.sequence_G, asked.sequence_Q)]
-    targets = begins[0]
-    for row in rows[1:]:
-        if (targets[row] - targets[at[-1]]) * (items[row] - items[at[-1]]) > CELLS and row - 1 > at[-1]:
+    targets, owned = begins[0].tolist(), items.tolist()
+    for row in range(1, len(items)):
+        if (targets[row] - targets[at[-1]]) * (owned[row] - owned[at[-1]]) > CELLS and row - 1 > at[-1]:
             at.append(row - 1)
     at.append(len(items) - 1)
     (cell_T, _), (cell_G, cells), (cell_Q, pair_cells) = (_cells(each[at], items[at]) for each in begins)
     bounds = [each[at] for each in (*begins, items)]
-    bounds += [cells, pair_cells, np.append(0, np.cumsum(hits))[targets[at]]]
+    bounds += [cells, pair_cells, np.append(0, np.cumsum(hits))[begins[0][at]]]
     blocks = [Block(*(slice(*of) for of in each)) for each in zip(*(pairwise(each.tolist()) for each in bounds))]
     cell_G += np.repeat(cells[:-1], np.diff(begins[1][at]))
     cell_Q += np.repeat(pair_cells[:-1], np.diff(begins[2][at]))

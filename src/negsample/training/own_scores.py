@@ -1,8 +1,7 @@
-"""The scores of own items as negatives: one column for all of them, and one for them and those that were drawn."""
+"""The scores of own items as negatives: one column for all of them, and one for those that were drawn and are none."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from negsample.training.own import OwnItems
 from negsample.training.products import LOWEST
 
+_NOTHING = -1e20  # a logsumexp below is of LOWEST alone, whatever it was divided by
 
 class OwnColumn(torch.autograd.Function):
     """(T,) logsumexp of the scores of all own items but the target; ``-inf`` where there is none.
@@ -31,8 +31,7 @@ class OwnColumn(torch.autograd.Function):
         pair_G: Tensor,
         temperature: float,
     ) -> Tensor:
-        tops_T, sums_T = states_TD.new_zeros(len(states_TD)), states_TD.new_zeros(len(states_TD))
-        chances, factor = [], 1 / temperature
+        found_T, chances, factor = states_TD.new_full((len(states_TD),), LOWEST), [], 1 / temperature
         for targets, groups, pairs, items, cells, pair_cells, hits in own.blocks:
             added = table.index_select(0, own.bin_C[cells]).view(groups.stop - groups.start, -1)
             if added_X is not None:
@@ -40,24 +39,22 @@ class OwnColumn(torch.autograd.Function):
                 added += of_pairs.index_select(0, pair_G[groups] - pairs.start)
             added = added.index_select(0, group_T[targets] - groups.start)
             scores = torch.addmm(added, states_TD[targets], own_MD[items].T, beta=factor, alpha=factor)
-            scores.view(-1).index_fill_(0, own.hit_H[hits], -math.inf)
-            top = scores.amax(1, keepdim=True).clamp_(min=LOWEST)
-            chances.append(scores.sub_(top).exp_())
-            tops_T[targets], sums_T[targets] = top.squeeze(1), scores.sum(1)
-        ctx.save_for_backward(states_TD, own_MD, table, added_X, sums_T)
+            scores.view(-1).index_fill_(0, own.hit_H[hits], LOWEST)
+            found_T[targets], of_block = _logsumexp(scores)
+            chances.append(of_block)
+        ctx.save_for_backward(states_TD, own_MD, table, added_X, found_T)
         ctx.chances, ctx.own, ctx.group_T, ctx.pair_G, ctx.factor = chances, own, group_T, pair_G, factor
-        return tops_T + sums_T.log()
+        return _or_none(found_T)
 
     @staticmethod
     def backward(ctx: Any, gradient_T: Tensor) -> tuple[Tensor | None, ...]:
-        states_TD, own_MD, table, added_X, sums_T = ctx.saved_tensors
-        share_T1 = (ctx.factor * gradient_T / sums_T.clamp(min=torch.finfo(sums_T.dtype).tiny)).unsqueeze(1)
+        states_TD, own_MD, table, added_X, found_T = ctx.saved_tensors
+        gradient_T1 = _of_some(found_T, ctx.factor * gradient_T)
         of_states, of_own, of_table = torch.zeros_like(states_TD), torch.zeros_like(own_MD), torch.zeros_like(table)
         of_added = None if added_X is None else torch.zeros_like(added_X)
-        for (targets, groups, pairs, items, cells, pair_cells, _), chances in zip(
-            ctx.own.blocks, ctx.chances, strict=True
-        ):
-            of_scores = chances * share_T1[targets]
+        for each, chances in zip(ctx.own.blocks, ctx.chances, strict=True):
+            targets, groups, pairs, items, cells, pair_cells, _ = each
+            of_scores = chances * gradient_T1[targets]
             torch.mm(of_scores, own_MD[items], out=of_states[targets])
             torch.mm(of_scores.T, states_TD[targets], out=of_own[items])
             of_groups = of_scores.new_zeros(groups.stop - groups.start, of_scores.shape[1])
@@ -70,19 +67,33 @@ class OwnColumn(torch.autograd.Function):
         return of_states, of_own, of_table, of_added, None, None, None, None
 
 
-class WithOwnColumn(torch.autograd.Function):
-    """(T,) logsumexp of the scores of negatives that are no own items, and one more column."""
+class WithoutOwn(torch.autograd.Function):
+    """(T,) logsumexp of the scores of the drawn negatives that are no own items; ``-inf`` where there is none."""
 
     @staticmethod
-    def forward(ctx: Any, neg_TK: Tensor, own_TK: Tensor, column_T: Tensor) -> Tensor:
-        scores = torch.cat([neg_TK.masked_fill(own_TK, -math.inf), column_T.unsqueeze(1)], 1)
-        top = scores.amax(1, keepdim=True).clamp_(min=LOWEST)
-        ctx.chances = scores.sub_(top).exp_()
-        ctx.sums_T = ctx.chances.sum(1)
-        return top.squeeze(1) + ctx.sums_T.log()
+    def forward(ctx: Any, neg_TK: Tensor, own_GK: Tensor, group_T: Tensor) -> Tensor:
+        lowest_GK = own_GK.to(neg_TK.dtype).mul_(LOWEST)  # added: several times as fast as where() or masked_fill()
+        scores = lowest_GK.index_select(0, group_T).add_(neg_TK).clamp_(min=LOWEST)
+        found_T, ctx.chances = _logsumexp(scores)
+        ctx.save_for_backward(found_T)
+        return _or_none(found_T)
 
     @staticmethod
     def backward(ctx: Any, gradient_T: Tensor) -> tuple[Tensor | None, ...]:
-        share_T = gradient_T / ctx.sums_T.clamp(min=torch.finfo(gradient_T.dtype).tiny)
-        of_scores = ctx.chances * share_T.unsqueeze(1)
-        return of_scores[:, :-1], None, of_scores[:, -1]
+        (found_T,) = ctx.saved_tensors
+        return ctx.chances * _of_some(found_T, gradient_T), None, None
+
+
+def _logsumexp(scores_TK: Tensor) -> tuple[Tensor, Tensor]:
+    """(T,) of finite scores, and the (T, K) softmax. (Of what is far below the rest exp() alone is slow.)"""
+    chances = torch.softmax(scores_TK, 1)
+    return scores_TK.amax(1) - chances.amax(1).log(), chances
+
+
+def _or_none(found_T: Tensor) -> Tensor:
+    return torch.where(found_T < _NOTHING, -torch.inf, found_T)
+
+
+def _of_some(found_T: Tensor, gradient_T: Tensor) -> Tensor:
+    """(T, 1), and 0 where a logsumexp is of nothing."""
+    return torch.where(found_T < _NOTHING, 0, gradient_T).unsqueeze(1)

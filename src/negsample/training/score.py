@@ -124,7 +124,8 @@ def merge_negatives(
         collides = _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
         if terms is None or not terms.exact:
             return collides
-        return terms.are_own(ids_K[here], batch.sequences) | collides
+        own_GK, group_T = terms.are_own(ids_K[here], batch.sequences)
+        return own_GK.index_select(0, group_T) | collides
 
     def added(chunk: int) -> Tensor | float:
         ids = ids_K[chunk * products.MERGED : (chunk + 1) * products.MERGED]

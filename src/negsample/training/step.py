@@ -23,7 +23,7 @@ from negsample.models.item_table import Rows, looked_up
 from negsample.optim import Optimizer
 from negsample.samplers import Negatives
 from negsample.training.inputs import StepInputs, StepOptions, propose
-from negsample.training.own_scores import WithOwnColumn
+from negsample.training.own_scores import WithoutOwn
 from negsample.training.score import score
 from negsample.training.terms import StepTerms, temperature_of
 from negsample.training.vectors import Vectors, cuts, look_up
@@ -143,13 +143,13 @@ def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
 
 
 def _with_own(given: StepInputs, terms: StepTerms, vectors: Vectors, states_TD: Tensor, neg_TK: Tensor) -> Tensor:
-    """One that stands for the negatives that are not the user's own, and for all of the user's own."""
+    """(T, 2) one that stands for the negatives that are not the user's own, and one for all of the user's own."""
     own_T = terms.own_column(states_TD, looked_up(vectors.own), temperature_of(given.method.miner))
     if given.method.merged:
         return torch.cat([neg_TK, own_T.unsqueeze(1)], 1)
-    own_TK = terms.are_own(given.negatives.ids, given.batch.sequences)
-    merged: Tensor = WithOwnColumn.apply(neg_TK, own_TK, own_T)  # type: ignore[no-untyped-call]
-    return merged.unsqueeze(1)
+    own = terms.are_own(given.negatives.ids, given.batch.sequences)
+    others_T = WithoutOwn.apply(neg_TK, *own)  # type: ignore[no-untyped-call]
+    return torch.stack([others_T, own_T], 1)
 
 
 def _padding_scores(given: StepInputs, negatives: Tensor | Rows, padding_D: Tensor, padded_to: int) -> Scored:

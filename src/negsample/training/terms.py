@@ -15,6 +15,7 @@ from negsample.miners import Chain, Miner, Temperature
 from negsample.models.terms import OWN_KINDS, TermWeights
 from negsample.training.own import OwnItems
 from negsample.training.own_scores import OwnColumn
+from negsample.training.products import LOWEST
 
 
 class StepTerms(NamedTuple):
@@ -76,15 +77,14 @@ class StepTerms(NamedTuple):
             return added
         return added + self._of_own(self._own_weights, ids, sequences)
 
-    def are_own(self, ids: Tensor, sequences: int) -> Tensor:
-        """(T, K) whether an id is the user's own."""
+    def are_own(self, ids: Tensor, sequences: int) -> tuple[Tensor, Tensor]:
+        """(N, K) whether an id is the user's own, and the row of each target: that of its group, or its own one."""
         assert self.own is not None
         first = self._of_ids(self.own, self.own.first_M1, ids, sequences)
         if ids.dim() == 2 and len(ids) != sequences:
-            return first <= self.group_T[:, None]
+            return first <= self.group_T[:, None], torch.arange(len(ids), device=ids.device)
         groups = torch.arange(len(self.pair_G), device=ids.device)
-        own_GK = first.index_select(0, self.sequence_Q[self.pair_G]) <= groups[:, None]
-        return own_GK.index_select(0, self.group_T)
+        return first.index_select(0, self.sequence_Q[self.pair_G]) <= groups[:, None], self.group_T
 
     def own_column(self, states_TD: Tensor, own_MD: Tensor, temperature: float) -> Tensor:
         """(T,) logsumexp of the scores of the user's own items but the target; ``-inf`` where there is none."""
@@ -96,7 +96,7 @@ class StepTerms(NamedTuple):
             added_X = of_pairs.new_zeros(self.own.pair_cells).index_copy(0, self.own.cell_X, of_pairs)
         asked = self.own, self.group_T, self.pair_G, temperature
         found: Tensor = OwnColumn.apply(  # type: ignore[no-untyped-call]
-            states_TD, own_MD, F.pad(table, (1, 0), value=-math.inf), added_X, *asked
+            states_TD, own_MD, F.pad(table, (1, 0), value=LOWEST), added_X, *asked
         )
         return found
 
