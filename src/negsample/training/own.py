@@ -16,7 +16,7 @@ from negsample.data.dataset import Dataset
 from negsample.models.terms import COUNTS, LENGTHS, SINCE
 
 Ints = NDArray[np.int64]
-CELLS = 1 << 13
+CELLS = 1 << 14
 """Products of targets and own items of a block: with more of them small sequences would be multiplied with each other
 for longer than a block takes to begin."""
 
@@ -125,10 +125,12 @@ def own_items(data: Dataset, asked: Grouped, device: torch.device) -> OwnItems:
     blocks, cell_T, cell_G, cell_Q = _blocks(asked, offsets, hits)
     length_N, owned_Q = till_N - from_N, np.diff(offsets)[asked.sequence_Q]
     group_E, items_X = spans(from_N, length_N), spans(offsets[asked.sequence_Q], owned_Q)
-    count_N = np.searchsorted(COUNTS, data.repeats.nth_N[events_N], "right") * (len(SINCE) + 1)
+    count_N = np.searchsorted(COUNTS, data.repeats.nth_N[events_N], "right").astype(np.int16) * (len(SINCE) + 1)
     since_E = asked.time_G[group_E] - np.repeat(data.times[events_N], length_N)
-    bin_E = np.repeat(count_N, length_N) + np.searchsorted(SINCE, since_E, "right")
-    bin_G = np.searchsorted(LENGTHS, until_G - start_G, "right") + 1
+    bin_E = np.repeat(count_N, length_N)
+    for edge in SINCE:  # three times as fast as searching
+        bin_E += since_E >= edge
+    bin_G = np.searchsorted(LENGTHS, until_G - start_G, "right").astype(np.int16) + 1
     bin_C = np.zeros(blocks[-1].cells.stop if blocks else 0, np.int32)
     bin_C[cell_G[group_E] + np.repeat(own_N, length_N)] = bin_E * (len(LENGTHS) + 1) + bin_G[group_E]
     found = (

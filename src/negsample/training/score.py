@@ -53,10 +53,9 @@ def score(
         pos_T = pos_T + terms.of_targets()
     if merged:
         return Scored(pos_T, merge_negatives(states_TD, looked_up(vectors), negatives, batch, terms))
-    neg_TK = score_negatives(states_TD, vectors, negatives, batch)
     return Scored(
         pos_T,
-        neg_TK if terms is None else neg_TK.add_(terms.of_negatives(negatives.ids, batch.sequences)),
+        score_negatives(states_TD, vectors, negatives, batch, terms),
         None if log_q is None else _per_position(log_q, batch),
         negatives.pos_log_q_T,
         _per_position(negatives.ids, batch) if "ids" in needs else None,
@@ -78,8 +77,11 @@ def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
     return (states_TD * targets_TD).sum(1)
 
 
-def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, negatives: Negatives, batch: Batch) -> Tensor:
-    """(T, K) inner products with the negatives, ``-inf`` where one is absent, the user's own, or a collision.
+def score_negatives(
+    states_TD: Tensor, vectors: Tensor | Rows, negatives: Negatives, batch: Batch, terms: StepTerms | None = None
+) -> Tensor:
+    """(T, K) inner products with the negatives, and what ``terms`` add to them; ``-inf`` where one is absent, the user's
+    own, or a collision.
 
     ``ids`` (K,) and ``vectors`` (K, D), shared: one product; excluded and own ones are masked here. ``ids`` (B, K)
     and ``vectors`` (B, K, D), per sequence: one product for each bucket of sequences of like length. ``ids`` (T, K)
@@ -89,17 +91,20 @@ def score_negatives(states_TD: Tensor, vectors: Tensor | Rows, negatives: Negati
     """
     ids = negatives.ids
     own = ids.dim() == 2 and len(ids) != batch.sequences
+    added = 0.0 if terms is None else terms.of_negatives(ids, batch.sequences)
     if isinstance(vectors, Rows) and not own:
         vectors = vectors.vectors()
     if ids.dim() == 1:
         assert isinstance(vectors, Tensor)
-        return (states_TD @ vectors.T).masked_fill(_collides(ids, negatives.owner, batch), -math.inf)
+        scores = added.addmm_(states_TD, vectors.T) if isinstance(added, Tensor) else states_TD @ vectors.T
+        return scores.masked_fill(_collides(ids, negatives.owner, batch), -math.inf)
     if isinstance(vectors, Rows):
         scores = products_of_rows(states_TD, vectors)
     elif own:
         scores = per_position_products(states_TD, vectors)
     else:
         scores = per_sequence_products(states_TD, vectors, batch.target_offsets)
+    scores = scores.add_(added) if isinstance(added, Tensor) else scores
     absent = ids == 0
     if absent.device.type != "cpu" or bool(absent.any()):  # asking a GPU would wait for it
         scores = scores.masked_fill(_per_position(absent, batch), -math.inf)
