@@ -40,20 +40,20 @@ class TermKnowledge:
         sequence_G, time_G = sequence_T[at_G], as_of_T[at_G]
         cut_G = np.zeros_like(time_G) if lately is None else lately.cuts_of(torch.from_numpy(time_G)).numpy()
         pair_G, at_Q = _runs(sequence_G, cut_G)
-        sequence_Q, cut_Q = sequence_G[at_Q], cut_G[at_Q]
+        sequence_Q, (cut_U, cut_Q) = sequence_G[at_Q], np.unique(cut_G[at_Q], return_inverse=True)
         own = None
         if self._own:
             users_B, targets_T = batch.users_B.cpu().numpy(), batch.targets_T.cpu().numpy()
             sequences = sequence_T, sequence_G, sequence_Q
             own = own_items(
-                self._data, Grouped(users_B, targets_T, *sequences, group_T, pair_G, time_G, cut_Q), device
+                self._data, Grouped(users_B, targets_T, *sequences, group_T, pair_G, time_G, cut_U[cut_Q]), device
             )
         return StepTerms(
             self.weights,
             None if lately is None else self._features_NF,
             self._data.catalogue_size + 1,
             batch.targets_T,
-            *(upload(torch.from_numpy(each), device) for each in (group_T, pair_G, sequence_Q, cut_Q)),
+            *(upload(torch.from_numpy(each), device) for each in (group_T, pair_G, sequence_Q, cut_U, cut_Q)),
             own,
             self.exact,
             self.of,

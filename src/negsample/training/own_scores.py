@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from negsample.training.own import OwnItems
-from negsample.training.products import LOWEST
+from negsample.training.products import LOWEST, logsumexp_and_softmax
 
 _NOTHING = -1e20  # a logsumexp below is of LOWEST alone, whatever it was divided by
 
@@ -40,7 +40,7 @@ class OwnColumn(torch.autograd.Function):
             added = added.index_select(0, group_T[targets] - groups.start)
             scores = torch.addmm(added, states_TD[targets], own_MD[items].T, beta=factor, alpha=factor)
             scores.view(-1).index_fill_(0, own.hit_H[hits], LOWEST)
-            found_T[targets], of_block = _logsumexp(scores)
+            found_T[targets], of_block = logsumexp_and_softmax(scores)
             chances.append(of_block)
         ctx.save_for_backward(states_TD, own_MD, table, added_X, found_T)
         ctx.chances, ctx.own, ctx.group_T, ctx.pair_G, ctx.factor = chances, own, group_T, pair_G, factor
@@ -74,7 +74,7 @@ class WithoutOwn(torch.autograd.Function):
     def forward(ctx: Any, neg_TK: Tensor, own_GK: Tensor, group_T: Tensor) -> Tensor:
         lowest_GK = own_GK.to(neg_TK.dtype).mul_(LOWEST)  # added: several times as fast as where() or masked_fill()
         scores = lowest_GK.index_select(0, group_T).add_(neg_TK).clamp_(min=LOWEST)
-        found_T, ctx.chances = _logsumexp(scores)
+        found_T, ctx.chances = logsumexp_and_softmax(scores)
         ctx.save_for_backward(found_T)
         return _or_none(found_T)
 
@@ -82,12 +82,6 @@ class WithoutOwn(torch.autograd.Function):
     def backward(ctx: Any, gradient_T: Tensor) -> tuple[Tensor | None, ...]:
         (found_T,) = ctx.saved_tensors
         return ctx.chances * _of_some(found_T, gradient_T), None, None
-
-
-def _logsumexp(scores_TK: Tensor) -> tuple[Tensor, Tensor]:
-    """(T,) of finite scores, and the (T, K) softmax. (Of what is far below the rest exp() alone is slow.)"""
-    chances = torch.softmax(scores_TK, 1)
-    return scores_TK.amax(1) - chances.amax(1).log(), chances
 
 
 def _or_none(found_T: Tensor) -> Tensor:

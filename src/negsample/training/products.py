@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -31,8 +31,12 @@ def logsumexp_by_chunk(
     ``added``: to its products."""
 
     def of_chunk(states_TD: Tensor, vectors_KD: Tensor, chunk: int) -> Tensor:
-        scores, left_out, more = states_TD @ vectors_KD.T, masked(chunk), added(chunk)
-        scores = scores.add_(more) if isinstance(more, Tensor) else scores
+        left_out, more = masked(chunk), added(chunk)
+        if isinstance(more, Tensor):
+            scores = more.addmm_(states_TD, vectors_KD.T)
+            finite = scores if left_out is None else scores.masked_fill_(left_out, LOWEST)
+            return cast("Tensor", _LogSumExp.apply(finite))  # type: ignore[no-untyped-call]
+        scores = states_TD @ vectors_KD.T
         # Finite where all is masked, so that the gradient there is 0 and not undefined.
         return torch.logsumexp(scores if left_out is None else scores.masked_fill_(left_out, LOWEST), 1)
 
@@ -41,6 +45,26 @@ def logsumexp_by_chunk(
         for chunk, vectors in enumerate(torch.split(vectors_KD, MERGED))
     ]
     return torch.logsumexp(torch.stack(logs, 1), 1)
+
+
+class _LogSumExp(torch.autograd.Function):
+    """(T,) of finite (T, K) scores."""
+
+    @staticmethod
+    def forward(ctx: Any, scores_TK: Tensor) -> Tensor:
+        found_T, ctx.chances = logsumexp_and_softmax(scores_TK)
+        return found_T
+
+    @staticmethod
+    def backward(ctx: Any, gradient_T: Tensor) -> Tensor:
+        of_scores: Tensor = ctx.chances * gradient_T.unsqueeze(1)
+        return of_scores
+
+
+def logsumexp_and_softmax(scores_TK: Tensor) -> tuple[Tensor, Tensor]:
+    """(T,) and (T, K) of finite scores. On a CPU many times as fast as with exp(), where some are far below the rest."""
+    chances = torch.softmax(scores_TK, 1)
+    return scores_TK.amax(1) - chances.amax(1).log(), chances
 
 
 def per_sequence_products(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray) -> Tensor:

@@ -124,17 +124,15 @@ def merge_negatives(
     """
     ids_K, owner_N = negatives.ids, negatives.owner
 
+    of_cuts_UV = None if terms is None else terms.of_cuts()
+
     def masked(chunk: int) -> Tensor:
         here = slice(chunk * products.MERGED, (chunk + 1) * products.MERGED)
-        collides = _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
-        if terms is None or not terms.exact:
-            return collides
-        own_GK, group_T = terms.are_own(ids_K[here], batch.sequences)
-        return own_GK.index_select(0, group_T) | collides
+        return _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
 
     def added(chunk: int) -> Tensor | float:
         ids = ids_K[chunk * products.MERGED : (chunk + 1) * products.MERGED]
-        return 0.0 if terms is None else terms.of_negatives(ids, batch.sequences)
+        return 0.0 if terms is None else terms.of_merged(ids, batch.sequences, of_cuts_UV)
 
     merged_T1 = logsumexp_by_chunk(states_TD, vectors_KD, masked, added).unsqueeze(1)
     return merged_T1.masked_fill(merged_T1 < LOWEST / 2, -math.inf)

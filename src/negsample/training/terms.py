@@ -29,7 +29,8 @@ class StepTerms(NamedTuple):
         group_T: of each target, ascending.
         pair_G: of each group, ascending.
         sequence_Q: of each pair.
-        cut_Q: the latest cut at or before the times of each pair.
+        cut_U: the cuts of the batch.
+        cut_Q: which of them is the latest at or before the times of each pair.
         own: what the users had before; None: nothing asks for it.
         exact: own items are negatives each with its score, and drawn ones are left out.
         of: what is known of another batch.
@@ -42,6 +43,7 @@ class StepTerms(NamedTuple):
     group_T: Tensor
     pair_G: Tensor
     sequence_Q: Tensor
+    cut_U: Tensor
     cut_Q: Tensor
     own: OwnItems | None
     exact: bool
@@ -61,18 +63,39 @@ class StepTerms(NamedTuple):
         added = self._replace(exact=False).of_negatives(self.targets_T[:, None], -1)
         return added.squeeze(1) if isinstance(added, Tensor) else added
 
-    def of_negatives(self, ids: Tensor, sequences: int) -> Tensor | float:
-        """(T, K) what is added to the scores of these ids, shared (K,), per sequence (B, K) or per target (T, K)."""
+    def of_cuts(self) -> Tensor | None:
+        """(U, V + 1) what is added for all items as of each cut; None: no term has features."""
+        if self.features_NF is None or self.weights is None:
+            return None
+        return self.weights.of_items(self.features_NF).view(-1, self.width).index_select(0, self.cut_U)
+
+    def of_merged(self, ids: Tensor, sequences: int, of_cuts_UV: Tensor | None) -> Tensor | float:
+        """(T, K) what is added to the scores of shared ids, ``LOWEST`` where they are own items that are negatives by
+        themselves; ``of_cuts_UV``: see :meth:`of_cuts`."""
+        of_cuts_UK = None if of_cuts_UV is None else of_cuts_UV.index_select(1, ids)
+        if not self.exact:
+            return self.of_negatives(ids, sequences, of_cuts_UK)
+        added_GK = self.are_own(ids, sequences)[0].float().mul_(LOWEST)
+        if of_cuts_UK is not None:
+            added_GK = added_GK.add_(of_cuts_UK.index_select(0, self.cut_Q[self.pair_G]))
+        return added_GK.index_select(0, self.group_T)
+
+    def of_negatives(self, ids: Tensor, sequences: int, of_cuts_UK: Tensor | None = None) -> Tensor | float:
+        """(T, K) what is added to the scores of these ids, shared (K,), per sequence (B, K) or per target (T, K).
+
+        ``of_cuts_UK``: of shared ids as of each cut, where it is known.
+        """
         added: Tensor | float = 0.0
         if self.features_NF is not None:
+            begins_U, begins_Q = self.cut_U * self.width, self.cut_U[self.cut_Q] * self.width
             if ids.dim() == 1:
-                cuts, of_Q = torch.unique(self.cut_Q, return_inverse=True)
-                added = self._of_items(cuts[:, None] * self.width + ids).index_select(0, of_Q[self._pair_T])
+                of_cuts_UK = self._of_items(begins_U[:, None] + ids) if of_cuts_UK is None else of_cuts_UK
+                added = of_cuts_UK.index_select(0, self.cut_Q[self._pair_T])
             elif len(ids) == sequences:
-                of_pairs = self._of_items(self.cut_Q[:, None] * self.width + ids[self.sequence_Q])
+                of_pairs = self._of_items(begins_Q[:, None] + ids[self.sequence_Q])
                 added = of_pairs.index_select(0, self._pair_T)
             else:
-                added = self._of_items(self.cut_Q[self._pair_T][:, None] * self.width + ids)
+                added = self._of_items(begins_Q[self._pair_T][:, None] + ids)
         if self._own_weights is None or self.exact:
             return added
         return added + self._of_own(self._own_weights, ids, sequences)
