@@ -87,10 +87,14 @@ class TermWeights(nn.Module):
         weights = {name: each.tolist() for name, each in self.state_dict().items()}
         return {"names": list(self.names), "share": self.share.item()} | weights
 
+    def of_features(self) -> Tensor:
+        """(F,) what is added for each feature of an item, times it."""
+        assert self.items_F is not None
+        return self.items_F * self.chosen_F
+
     def of_items(self, features: Tensor) -> Tensor:
         """(...) what is added for items of these (..., F) features."""
-        assert self.items_F is not None
-        return features @ (self.items_F * self.chosen_F)
+        return features @ self.of_features()
 
     def of_own(self, bins_EN: Tensor) -> Tensor:
         """(E,) what is added for a user's own items, by the places of their weights, see :func:`own_bins`."""

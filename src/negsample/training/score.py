@@ -124,15 +124,23 @@ def merge_negatives(
     """
     ids_K, owner_N = negatives.ids, negatives.owner
 
-    of_cuts_UV = None if terms is None else terms.of_cuts()
+    of_cuts_UK = None if terms is None else terms.of_cuts(ids_K)
+
+    def here(chunk: int) -> slice:
+        return slice(chunk * products.MERGED, (chunk + 1) * products.MERGED)
 
     def masked(chunk: int) -> Tensor:
-        here = slice(chunk * products.MERGED, (chunk + 1) * products.MERGED)
-        return _collides(ids_K[here], None if owner_N is None else owner_N[here], batch)
+        collides = _collides(ids_K[here(chunk)], None if owner_N is None else owner_N[here(chunk)], batch)
+        if terms is None or not terms.exact:
+            return collides
+        own_GK, group_T = terms.are_own(ids_K[here(chunk)], batch.sequences)
+        return own_GK.index_select(0, group_T) | collides
 
     def added(chunk: int) -> Tensor | float:
-        ids = ids_K[chunk * products.MERGED : (chunk + 1) * products.MERGED]
-        return 0.0 if terms is None else terms.of_merged(ids, batch.sequences, of_cuts_UV)
+        if terms is None:
+            return 0.0
+        of_chunk = None if of_cuts_UK is None else of_cuts_UK[:, here(chunk)]
+        return terms.of_negatives(ids_K[here(chunk)], batch.sequences, of_chunk)
 
     merged_T1 = logsumexp_by_chunk(states_TD, vectors_KD, masked, added).unsqueeze(1)
     return merged_T1.masked_fill(merged_T1 < LOWEST / 2, -math.inf)

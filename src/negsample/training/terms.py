@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -63,22 +63,15 @@ class StepTerms(NamedTuple):
         added = self._replace(exact=False).of_negatives(self.targets_T[:, None], -1)
         return added.squeeze(1) if isinstance(added, Tensor) else added
 
-    def of_cuts(self) -> Tensor | None:
-        """(U, V + 1) what is added for all items as of each cut; None: no term has features."""
+    def of_cuts(self, ids: Tensor) -> Tensor | None:
+        """(U, K) what is added for many shared ids as of each cut; None: no term has features."""
         if self.features_NF is None or self.weights is None:
             return None
-        return self.weights.of_items(self.features_NF).view(-1, self.width).index_select(0, self.cut_U)
-
-    def of_merged(self, ids: Tensor, sequences: int, of_cuts_UV: Tensor | None) -> Tensor | float:
-        """(T, K) what is added to the scores of shared ids, ``LOWEST`` where they are own items that are negatives by
-        themselves; ``of_cuts_UV``: see :meth:`of_cuts`."""
-        of_cuts_UK = None if of_cuts_UV is None else of_cuts_UV.index_select(1, ids)
-        if not self.exact:
-            return self.of_negatives(ids, sequences, of_cuts_UK)
-        added_GK = self.are_own(ids, sequences)[0].float().mul_(LOWEST)
-        if of_cuts_UK is not None:
-            added_GK = added_GK.add_(of_cuts_UK.index_select(0, self.cut_Q[self.pair_G]))
-        return added_GK.index_select(0, self.group_T)
+        features = self.features_NF.view(-1, self.width, self.features_NF.shape[1])
+        of_cuts_UV: Tensor = _OfCuts.apply(  # type: ignore[no-untyped-call]
+            self.weights.of_features(), features, self.cut_U.tolist()
+        )
+        return of_cuts_UV.index_select(1, ids)
 
     def of_negatives(self, ids: Tensor, sequences: int, of_cuts_UK: Tensor | None = None) -> Tensor | float:
         """(T, K) what is added to the scores of these ids, shared (K,), per sequence (B, K) or per target (T, K).
@@ -164,6 +157,25 @@ class StepTerms(NamedTuple):
         if features.device.type == "cpu":  # numpy takes rows twice as fast
             return self.weights.of_items(torch.from_numpy(features.numpy().take(flat.numpy(), 0))).view(at.shape)
         return self.weights.of_items(features.index_select(0, flat)).view(at.shape)
+
+
+class _OfCuts(torch.autograd.Function):
+    """(U, V + 1) products of weights and the features as of some cuts, of which no copy is made."""
+
+    @staticmethod
+    def forward(ctx: Any, weights_F: Tensor, features_CVF: Tensor, cuts: list[int]) -> Tensor:
+        ctx.features_CVF, ctx.cuts = features_CVF, cuts
+        found = features_CVF.new_empty(len(cuts), features_CVF.shape[1])
+        for cut, row in zip(cuts, found, strict=True):
+            torch.mv(features_CVF[cut], weights_F, out=row)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, gradient_UV: Tensor) -> tuple[Tensor, None, None]:
+        of_weights = gradient_UV.new_zeros(ctx.features_CVF.shape[2])
+        for cut, row in zip(ctx.cuts, gradient_UV, strict=True):
+            of_weights.addmv_(ctx.features_CVF[cut].T, row)
+        return of_weights, None, None
 
 
 def temperature_of(miner: Miner) -> float:
