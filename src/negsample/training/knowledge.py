@@ -48,15 +48,16 @@ class TermKnowledge:
             own = own_items(
                 self._data, Grouped(users_B, targets_T, *sequences, group_T, pair_G, time_G, cut_U[cut_Q]), device
             )
+        placed = (group_T, pair_G, sequence_Q, cut_U, cut_Q)
         return StepTerms(
             self.weights,
             None if lately is None else self._features_NF,
             self._data.catalogue_size + 1,
-            batch.targets_T,
-            *(upload(torch.from_numpy(each), device) for each in (group_T, pair_G, sequence_Q, cut_U, cut_Q)),
-            own,
             self.exact,
             self.of,
+            own,
+            batch.targets_T,
+            *(upload(torch.from_numpy(each), device) for each in placed),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -133,17 +133,22 @@ def own_items(data: Dataset, asked: Grouped, device: torch.device) -> OwnItems:
     bin_G = np.searchsorted(LENGTHS, until_G - start_G, "right").astype(np.int16) + 1
     bin_C = np.zeros(blocks[-1].cells.stop if blocks else 0, np.int32)
     bin_C[cell_G[group_E] + np.repeat(own_N, length_N)] = bin_E * (len(LENGTHS) + 1) + bin_G[group_E]
-    found = (
-        key_M1,
-        item_M,
-        np.append(from_N[first_M], len(until_G)).astype(np.int32),
-        bin_C,
-        cell_G,
-        (cell_T + place_T)[hits],
-        np.repeat(asked.cut_Q * width, owned_Q) + item_M[items_X],
-        np.repeat(cell_Q, owned_Q) + items_X,
+
+    def to(array: NDArray[Any]) -> Tensor:
+        return upload(torch.from_numpy(array), device)
+
+    return OwnItems(
+        to(key_M1),
+        to(item_M),
+        to(np.append(from_N[first_M], len(until_G)).astype(np.int32)),
+        to(bin_C),
+        to(cell_G),
+        to((cell_T + place_T)[hits]),
+        to(np.repeat(asked.cut_Q * width, owned_Q) + item_M[items_X]),
+        to(np.repeat(cell_Q, owned_Q) + items_X),
+        blocks,
+        offsets,
     )
-    return OwnItems(*(upload(torch.from_numpy(each), device) for each in found), blocks, offsets)
 
 
 def _blocks(asked: Grouped, items: Ints, hits: NDArray[np.bool_]) -> tuple[list[Block], Ints, Ints, Ints]:
@@ -159,14 +164,16 @@ def _blocks(asked: Grouped, items: Ints, hits: NDArray[np.bool_]) -> tuple[list[
     (cell_T, _), (cell_G, cells), (cell_Q, pair_cells) = (_cells(each[at], items[at]) for each in begins)
     bounds = [each[at] for each in (*begins, items)]
     bounds += [cells, pair_cells, np.append(0, np.cumsum(hits))[begins[0][at]]]
-    blocks = [Block(*(slice(*of) for of in each)) for each in zip(*(pairwise(each.tolist()) for each in bounds))]
+    blocks = [
+        Block(*(slice(*of) for of in each)) for each in zip(*(pairwise(each.tolist()) for each in bounds), strict=True)
+    ]
     cell_G += np.repeat(cells[:-1], np.diff(begins[1][at]))
     cell_Q += np.repeat(pair_cells[:-1], np.diff(begins[2][at]))
     return [each for each in blocks if each.items.start < each.items.stop], cell_T, cell_G, cell_Q
 
 
 def _cells(begins: Ints, items: Ints) -> tuple[Ints, Ints]:
-    """The cell of each with own item 0 among those of its block, which begins there; and where each block's cells do."""
+    """The cell of each with own item 0 among those of its block, and where the cells of each block begin."""
     number, owned = np.diff(begins), np.diff(items)
     within = np.arange(begins[-1]) - np.repeat(begins[:-1], number)
     first = within * np.repeat(owned, number) - np.repeat(items[:-1], number)

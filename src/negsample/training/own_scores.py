@@ -12,13 +12,37 @@ from negsample.training.products import LOWEST, logsumexp_and_softmax
 
 _NOTHING = -1e20  # a logsumexp below is of LOWEST alone, whatever it was divided by
 
-class OwnColumn(torch.autograd.Function):
+
+def logsumexp_of_own(
+    states_TD: Tensor,
+    own_MD: Tensor,
+    table: Tensor,
+    added_X: Tensor | None,
+    own: OwnItems,
+    group_T: Tensor,
+    pair_G: Tensor,
+    temperature: float,
+) -> Tensor:
     """(T,) logsumexp of the scores of all own items but the target; ``-inf`` where there is none.
 
-    Scores are products, and what is added: ``table`` by bin, and ``added_X`` for cells of pairs. Of what is held for
-    each target and own item there is one number.
+    Scores are products, and what is added: ``table`` by bin, ``LOWEST`` for bin 0, and ``added_X`` for cells of pairs. One
+    number is held for each target and own item.
     """
+    asked = own, group_T, pair_G, temperature
+    found: Tensor = _OfOwn.apply(states_TD, own_MD, table, added_X, *asked)  # type: ignore[no-untyped-call]
+    return found
 
+
+def logsumexp_without_own(neg_TK: Tensor, own_GK: Tensor, group_T: Tensor) -> Tensor:
+    """(T,) logsumexp of the scores of drawn negatives that are no own items; ``-inf`` where there is none.
+
+    ``own_GK``: whether they are; ``group_T``: the row of each target there.
+    """
+    found: Tensor = _WithoutOwn.apply(neg_TK, own_GK, group_T)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _OfOwn(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -67,9 +91,7 @@ class OwnColumn(torch.autograd.Function):
         return of_states, of_own, of_table, of_added, None, None, None, None
 
 
-class WithoutOwn(torch.autograd.Function):
-    """(T,) logsumexp of the scores of the drawn negatives that are no own items; ``-inf`` where there is none."""
-
+class _WithoutOwn(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, neg_TK: Tensor, own_GK: Tensor, group_T: Tensor) -> Tensor:
         lowest_GK = own_GK.to(neg_TK.dtype).mul_(LOWEST)  # added: several times as fast as where() or masked_fill()

@@ -62,7 +62,7 @@ class _LogSumExp(torch.autograd.Function):
 
 
 def logsumexp_and_softmax(scores_TK: Tensor) -> tuple[Tensor, Tensor]:
-    """(T,) and (T, K) of finite scores. On a CPU many times as fast as with exp(), where some are far below the rest."""
+    """(T,) and (T, K) of finite scores. Where some are far below the rest, exp() takes many times as long on a CPU."""
     chances = torch.softmax(scores_TK, 1)
     return scores_TK.amax(1) - chances.amax(1).log(), chances
 

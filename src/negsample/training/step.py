@@ -23,7 +23,7 @@ from negsample.models.item_table import Rows, looked_up
 from negsample.optim import Optimizer
 from negsample.samplers import Negatives
 from negsample.training.inputs import StepInputs, StepOptions, propose
-from negsample.training.own_scores import WithoutOwn
+from negsample.training.own_scores import logsumexp_without_own
 from negsample.training.score import score
 from negsample.training.terms import StepTerms, temperature_of
 from negsample.training.vectors import Vectors, cuts, look_up
@@ -147,8 +147,7 @@ def _with_own(given: StepInputs, terms: StepTerms, vectors: Vectors, states_TD: 
     own_T = terms.own_column(states_TD, looked_up(vectors.own), temperature_of(given.method.miner))
     if given.method.merged:
         return torch.cat([neg_TK, own_T.unsqueeze(1)], 1)
-    own = terms.are_own(given.negatives.ids, given.batch.sequences)
-    others_T = WithoutOwn.apply(neg_TK, *own)  # type: ignore[no-untyped-call]
+    others_T = logsumexp_without_own(neg_TK, *terms.are_own(given.negatives.ids, given.batch.sequences))
     return torch.stack([others_T, own_T], 1)
 
 

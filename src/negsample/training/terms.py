@@ -14,43 +14,43 @@ from negsample.batches.packed import Batch
 from negsample.miners import Chain, Miner, Temperature
 from negsample.models.terms import OWN_KINDS, TermWeights
 from negsample.training.own import OwnItems
-from negsample.training.own_scores import OwnColumn
+from negsample.training.own_scores import logsumexp_of_own
 from negsample.training.products import LOWEST
 
 
 class StepTerms(NamedTuple):
-    """Of a batch's targets, the G groups of them that are of one sequence and time, and the Q pairs of sequence and cut.
+    """Of a batch's targets, the G groups of them of one sequence and time, and the Q pairs of sequence and cut.
 
     Attributes:
         weights: what is known is weighed by; None: only exact own items are asked for.
         features_NF: of all items as of all cuts, see :class:`~negsample.scoring.lately.Lately`; None: no term has any.
         width: V + 1.
+        exact: own items are negatives each with its score, and drawn ones are left out.
+        of: what is known of another batch.
+        own: what the users had before; None: nothing asks for it.
         targets_T: the batch's.
         group_T: of each target, ascending.
         pair_G: of each group, ascending.
         sequence_Q: of each pair.
         cut_U: the cuts of the batch.
         cut_Q: which of them is the latest at or before the times of each pair.
-        own: what the users had before; None: nothing asks for it.
-        exact: own items are negatives each with its score, and drawn ones are left out.
-        of: what is known of another batch.
     """
 
     weights: TermWeights | None
     features_NF: Tensor | None
     width: int
+    exact: bool
+    of: Callable[[Batch], StepTerms]
+    own: OwnItems | None
     targets_T: Tensor
     group_T: Tensor
     pair_G: Tensor
     sequence_Q: Tensor
     cut_U: Tensor
     cut_Q: Tensor
-    own: OwnItems | None
-    exact: bool
-    of: Callable[[Batch], StepTerms]
 
     @property
-    def exact_M(self) -> Tensor:
+    def exact_items(self) -> Tensor:
         """The own items that are negatives, by sequence."""
         return self.own.item_M if self.exact and self.own is not None else self.targets_T[:0]
 
@@ -83,12 +83,12 @@ class StepTerms(NamedTuple):
             begins_U, begins_Q = self.cut_U * self.width, self.cut_U[self.cut_Q] * self.width
             if ids.dim() == 1:
                 of_cuts_UK = self._of_items(begins_U[:, None] + ids) if of_cuts_UK is None else of_cuts_UK
-                added = of_cuts_UK.index_select(0, self.cut_Q[self._pair_T])
+                added = of_cuts_UK.index_select(0, self.cut_Q[self._pairs])
             elif len(ids) == sequences:
                 of_pairs = self._of_items(begins_Q[:, None] + ids[self.sequence_Q])
-                added = of_pairs.index_select(0, self._pair_T)
+                added = of_pairs.index_select(0, self._pairs)
             else:
-                added = self._of_items(begins_Q[self._pair_T][:, None] + ids)
+                added = self._of_items(begins_Q[self._pairs][:, None] + ids)
         if self._own_weights is None or self.exact:
             return added
         return added + self._of_own(self._own_weights, ids, sequences)
@@ -111,10 +111,7 @@ class StepTerms(NamedTuple):
             of_pairs = self._of_items(self.own.at_X)
             added_X = of_pairs.new_zeros(self.own.pair_cells).index_copy(0, self.own.cell_X, of_pairs)
         asked = self.own, self.group_T, self.pair_G, temperature
-        found: Tensor = OwnColumn.apply(  # type: ignore[no-untyped-call]
-            states_TD, own_MD, F.pad(table, (1, 0), value=LOWEST), added_X, *asked
-        )
-        return found
+        return logsumexp_of_own(states_TD, own_MD, F.pad(table, (1, 0), value=LOWEST), added_X, *asked)
 
     def _of_own(self, weights: TermWeights, ids: Tensor, sequences: int) -> Tensor:
         """(T, K) what is added for those of the ids that are the user's own."""
@@ -122,7 +119,7 @@ class StepTerms(NamedTuple):
         none = len(self.own.item_M)
         places_TK = self._of_ids(self.own, torch.arange(none + 1, device=ids.device), ids, sequences)
         if ids.dim() == 1 or len(ids) == sequences:
-            places_TK = places_TK.index_select(0, self._sequence_T)
+            places_TK = places_TK.index_select(0, self._sequences)
         target_H, column_H = torch.nonzero(places_TK < none, as_tuple=True)
         at_H = self.own.cell_G[self.group_T[target_H]] + places_TK[target_H, column_H]
         added_H = F.pad(weights.own_table(), (1, 0)).index_select(0, self.own.bin_C[at_H])
@@ -131,7 +128,7 @@ class StepTerms(NamedTuple):
     def _of_ids(self, own: OwnItems, values_M1: Tensor, ids: Tensor, sequences: int) -> Tensor:
         """See :meth:`OwnItems.of_ids`: for ids per target of each, else of each sequence."""
         if ids.dim() == 2 and len(ids) != sequences:
-            return own.of_ids(values_M1, ids, self._sequence_T, self.width)
+            return own.of_ids(values_M1, ids, self._sequences, self.width)
         return own.of_ids(values_M1, ids, torch.arange(sequences, device=ids.device), self.width)
 
     @property
@@ -139,16 +136,14 @@ class StepTerms(NamedTuple):
         return self.weights if self.weights is not None and self.weights.own_W is not None else None
 
     @property
-    def _pair_T(self) -> Tensor:
+    def _pairs(self) -> Tensor:
+        """(T,) of each target."""
         return self.pair_G[self.group_T]
 
     @property
-    def _sequence_T(self) -> Tensor:
-        return self.sequence_Q[self._pair_T]
-
-    @property
-    def _own_weights(self) -> TermWeights | None:
-        return self.weights if self.weights is not None and self.weights.own_W is not None else None
+    def _sequences(self) -> Tensor:
+        """(T,) of each target."""
+        return self.sequence_Q[self._pairs]
 
     def _of_items(self, at: Tensor) -> Tensor:
         assert self.features_NF is not None

@@ -52,7 +52,7 @@ def look_up(given: StepInputs) -> Vectors:
             positions without an item cannot be counted for this method and model.
     """
     table, batch, ids = given.model.table, given.batch, given.negatives.ids
-    own_M = batch.targets_T[:0] if given.terms is None else given.terms.exact_M
+    own_M = batch.targets_T[:0] if given.terms is None else given.terms.exact_items
     asked = (batch.inputs.items_T, batch.targets_T, ids, own_M)
     parts = _parts(given)
     if parts is not None:  # one row of each item; targets and negatives only say which
