@@ -26,15 +26,18 @@ from negsample.evaluation.queries import queries
 from negsample.evaluation.with_terms import TermsOf
 from negsample.methods import catalogue_of
 from negsample.models.build import build_backbone
-from negsample.models.terms import COUNTS, LENGTHS, SINCE
+from negsample.models.terms import COUNTS, LENGTHS, OWN_KINDS, SINCE
 from negsample.optim import optimizer_for
 from negsample.rules.rule import cut_time
 from negsample.samplers import Negatives
 from negsample.scoring.lately import HALF_LIVES
 from negsample.settings import TERMS
+from negsample.training import own
 from negsample.training.inputs import StepInputs, StepOptions, propose
 from negsample.training.knowledge import knowledge_for
 from negsample.training.loop import fit
+from negsample.training.own_scores import logsumexp_of_own, logsumexp_without_own
+from negsample.training.products import LOWEST
 from negsample.training.score import score
 from negsample.training.step import loss_of, step_of
 from negsample.training.vectors import look_up
@@ -116,14 +119,14 @@ def slow_terms(model, data, user, time, cut, until=None):
         for each in weights.laid:
             added[1:] += chosen[each.start : each.stop] @ np.array(features[each.name])
     if weights.own_W is not None:
-        own = weights.own_W.detach().numpy()
+        learned = weights.own_W.detach().numpy()
         past = (who == user) & ((times < time) if until is None else (np.arange(len(items)) < until))
         for item in set(items[past].tolist()):
             of = past & (items == item)
             places = [0, 1 + bin_of(COUNTS, of.sum())]
             places += [2 + len(COUNTS) + bin_of(SINCE, time - times[of].max())]
             places += [3 + len(COUNTS) + len(SINCE) + bin_of(LENGTHS, past.sum())]
-            added[item] += own[places].sum()
+            added[item] += learned[places].sum()
     return added
 
 
@@ -212,10 +215,10 @@ def test_scores_of_sampled_negatives(data, method):
         cut = int(lately.times_C[lately.cuts_of(torch.tensor([as_of]))])
         added = slow_terms(model, data, user, as_of, cut)
         assert (with_terms.pos_T[t] - plain.pos_T[t]).item() == pytest.approx(added[target], abs=1e-4)
-        own = ids if ids.dim() == 1 else ids[rows[t]] if len(ids) == given.batch.sequences else ids[t]
+        mine = ids if ids.dim() == 1 else ids[rows[t]] if len(ids) == given.batch.sequences else ids[t]
         there = (plain.neg_TK[t] > -math.inf).numpy()
         found = (with_terms.neg_TK[t] - plain.neg_TK[t]).detach().numpy()[there]
-        np.testing.assert_allclose(found, added[own.numpy()][there], atol=1e-4)
+        np.testing.assert_allclose(found, added[mine.numpy()][there], atol=1e-4)
 
 
 def test_in_parts_as_at_once(data):
@@ -229,6 +232,39 @@ def test_in_parts_as_at_once(data):
         gradients.append([each.grad.clone() for each in model.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("cells", [1, 200, 1 << 14])
+@pytest.mark.parametrize("targets", ["rows", "moments"])
+def test_gradients_of_own_items(data, monkeypatch, targets, cells):
+    """By differences, however many sequences are taken together."""
+    monkeypatch.setattr(own, "CELLS", cells)
+    settings, model = made(data, terms=ALL, targets=targets, windows="all")
+    _, given = a_step(data, settings, model, "mixed-log-q")
+    terms, draws = given.terms, torch.Generator().manual_seed(3)
+
+    def drawn(*shape):
+        return torch.randn(*shape, generator=draws, dtype=torch.float64)
+
+    table = torch.cat([torch.tensor([LOWEST]), drawn(OWN_KINDS)]).requires_grad_()
+    leaves = drawn(len(terms.targets_T), 3), drawn(len(terms.own.item_M), 3), drawn(terms.own.pair_cells)
+    states, vectors, added = (each.requires_grad_() for each in leaves)
+    places = terms.own, terms.group_T, terms.pair_G, 3.0
+
+    def sums(*asked):
+        return logsumexp_of_own(*asked, *places).exp()  # 0 where nobody has anything
+
+    found = sums(states, vectors, table, added)
+    assert (found > 0).any()
+    assert (found == 0).any() == (targets == "rows")
+    assert torch.autograd.gradcheck(sums, (states, vectors, table, added), fast_mode=True)
+    scores = drawn(len(terms.targets_T), 5).index_fill(1, torch.tensor([2]), -math.inf).requires_grad_()
+    mine = torch.rand(len(terms.pair_G), 5, generator=draws) < 0.3
+    without = logsumexp_without_own(scores, mine, terms.group_T)
+    expected = scores.masked_fill(mine[terms.group_T], -math.inf).logsumexp(1)
+    torch.testing.assert_close(without, expected)
+    ours, theirs = (torch.autograd.grad(each.exp().sum(), scores)[0] for each in (without, expected))
+    torch.testing.assert_close(ours, theirs.nan_to_num())
 
 
 def test_no_terms_and_sampled_own_items_change_nothing(data):

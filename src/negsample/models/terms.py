@@ -102,8 +102,8 @@ class TermWeights(nn.Module):
         return self.own_W.index_select(0, bins_EN.reshape(-1)).view(bins_EN.shape).sum(1)
 
     def own_table(self) -> Tensor:
-        """(``OWN_KINDS``,) what is added for an own item by how often it was had, since when, and the length of the history, one for
-        each three: of the places c, s and l among ``COUNTS``, ``SINCE`` and ``LENGTHS`` where they would be inserted at
+        """(``OWN_KINDS``,) what is added for an own item by how often it was had, since when, and the length of the
+        history: of the places c, s and l where these would be inserted into ``COUNTS``, ``SINCE`` and ``LENGTHS``, at
         ``(c (len(SINCE) + 1) + s) (len(LENGTHS) + 1) + l``."""
         return self.of_own(self.places)
 

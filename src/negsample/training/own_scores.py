@@ -25,8 +25,8 @@ def logsumexp_of_own(
 ) -> Tensor:
     """(T,) logsumexp of the scores of all own items but the target; ``-inf`` where there is none.
 
-    Scores are products, and what is added: ``table`` by bin, ``LOWEST`` for bin 0, and ``added_X`` for cells of pairs. One
-    number is held for each target and own item.
+    Scores are products, and what is added: ``table`` by bin, ``LOWEST`` for bin 0, and ``added_X`` for cells of pairs.
+    One number is held for each target and own item.
     """
     asked = own, group_T, pair_G, temperature
     found: Tensor = _OfOwn.apply(states_TD, own_MD, table, added_X, *asked)  # type: ignore[no-untyped-call]

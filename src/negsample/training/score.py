@@ -80,8 +80,8 @@ def score_targets(states_TD: Tensor, targets_TD: Tensor) -> Tensor:
 def score_negatives(
     states_TD: Tensor, vectors: Tensor | Rows, negatives: Negatives, batch: Batch, terms: StepTerms | None = None
 ) -> Tensor:
-    """(T, K) inner products with the negatives, and what ``terms`` add; ``-inf`` where one is absent, the user's own, or
-    a collision.
+    """(T, K) inner products with the negatives, and what ``terms`` add; ``-inf`` where one is absent, the user's own,
+    or a collision.
 
     ``ids`` (K,) and ``vectors`` (K, D), shared: one product; excluded and own ones are masked here. ``ids`` (B, K)
     and ``vectors`` (B, K, D), per sequence: one product for each bucket of sequences of like length. ``ids`` (T, K)
