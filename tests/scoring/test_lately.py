@@ -35,14 +35,14 @@ def test_terms_of_ones_own_lie_after_popularity_and_recency(data):
     register_term("z", constant(200.0))
     assert laid_out(["repeats"]) == ()
     assert [(each.name, each.start, each.stop) for each in laid_out(["a", "z"])] == [("a", 0, 2), ("z", 2, 3)]
-    both = [("popularity", 0, 1), ("recency", 1, 7), ("a", 7, 9), ("z", 9, 10)]
+    both = [("popularity", 0, 1), ("recency", 1, 8), ("a", 8, 10), ("z", 10, 11)]
     laid = laid_out(["a", "recency", "repeats", "z"])
     assert [(each.name, each.start, each.stop) for each in laid] == both
-    found = Lately(data, laid, np.array([25, 7, 25])).features_NF.view(2, 4, 10)
-    assert found[:, 1:, 7:].tolist() == [[[107, 107, 207]] * 3, [[125, 125, 225]] * 3]
+    found = Lately(data, laid, np.array([25, 7, 25])).features_NF.view(2, 4, 11)
+    assert found[:, 1:, 8:].tolist() == [[[107, 107, 207]] * 3, [[125, 125, 225]] * 3]
     assert not found[:, 0].any()
     assert torch.equal(
-        found[..., :7], Lately(data, laid_out(["popularity"]), np.array([7, 25])).features_NF.view(2, 4, 7)
+        found[..., :8], Lately(data, laid_out(["popularity"]), np.array([7, 25])).features_NF.view(2, 4, 8)
     )
 
 
@@ -89,7 +89,7 @@ def test_a_term_that_was_replaced_is_computed_anew(data):
 
 def test_too_many_columns_for_the_catalogue_are_refused(data, monkeypatch):
     register_term("own", constant(1.0))
-    monkeypatch.setattr(lately, "MEMORY", 19 * 4 * 8 * 4)
+    monkeypatch.setattr(lately, "MEMORY", lately.LEAST * lately.bytes_of_a_cut(data, laid_out(["recency"])))
     with pytest.raises(InputError, match=r"popularity, recency, own of 3 items as of 20 times take .* leave"):
         lately_of_train(data, laid_out(["own", "recency"]))
     lately_of_train(data, laid_out(["recency"]))
