@@ -290,7 +290,7 @@ def test_compare_takes_the_papers_six_and_what_we_recommend_when_none_is_named_w
     tested = [json.loads(each.read_text()) for each in folder.glob("runs/*/metrics.json")]
     assert sum(bool(each["without_terms"]) for each in tested) == len(DEFAULT_METHODS)
     alone = {each["without_terms"]["test"]["ndcg@10"] for each in tested if each["without_terms"]}
-    assert {*pl.read_csv(folder / "table.csv")["alone_ndcg@10"].drop_nulls()} == alone
+    assert {*pl.read_csv(folder / "table.csv")["ndcg_without_terms"].drop_nulls()} == alone
     assert "alone: NDCG@10 without the terms that were fitted after training." in said
     assert "further down is what each model has alone" in (folder / "report.html").read_text(encoding="utf-8")
     assert "What the refit gave" in (folder / "report.html").read_text(encoding="utf-8")

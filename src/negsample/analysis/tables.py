@@ -30,7 +30,7 @@ _MEANS = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
 _NEEDED = (*SPREAD, "coverage@10", *_MEANS)
 _OF_RUN = ("train_seconds", "steps_per_second")
 _OF_RUN_LAST = ("best_epoch", "dial", "age_days", "peak_memory_bytes")
-ALONE = "alone_ndcg@10"
+ALONE = "ndcg_without_terms"
 """NDCG@10 of a model without the terms that were fitted after training, at dial 0; null where none were."""
 _KEYS = {"dataset": pl.String, "method": pl.String}
 
@@ -55,13 +55,14 @@ def study_table(study: Study) -> pl.DataFrame:
         for method in study.methods_of(dataset)
     ]
     usual, more = ([column for name in names for column in (name, f"{name}_sd")] for names in (SPREAD, others))
-    numbers = dict.fromkeys([*usual, "coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST, ALONE], pl.Float64)
+    numbers = dict.fromkeys([*usual, "coverage@10", *_OF_RUN, *_MEANS, *_OF_RUN_LAST], pl.Float64)
     schema = {
         **_KEYS,
         "runs": pl.Int64,
         **numbers,
         "failed": pl.Int64,
         "folds": pl.Int64,
+        ALONE: pl.Float64,
         **dict.fromkeys(more, pl.Float64),
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
