@@ -31,7 +31,8 @@ def test_an_interrupted_study_carries_on(program, surroundings, log, small, tmp_
         assert process.wait() == 130, said
     assert said.startswith("interrupted; what is finished is kept")
     assert said.count("\n") == 1
-    assert {path.name.rsplit(".", 1)[1] for path in out.rglob(".*")} <= {"unfinished"}
+    left = {path.name.rsplit(".", 1)[1] for path in out.rglob(".*")}
+    assert left <= {"unfinished", "writing"}  # the second where the signal came between two steps of the writer
     kept = runs(out)
     assert 2 <= len(kept) < 4
     assert not (out / "report.html").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -124,3 +125,17 @@ def test_no_process_takes_the_place_of_another_that_lives(tmp_path):
             writer.result()
     sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"writer-0", "writer-1", "writer-2", "killed-0", "killed-1"}
+
+
+def test_an_interruption_while_a_place_is_removed_leaves_nothing(tmp_path, monkeypatch):
+    remove, calls = shutil.rmtree, []
+
+    def interrupted(path, **how):
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        remove(path, **how)
+
+    with pytest.raises(KeyboardInterrupt), place_beside(tmp_path / "file"):
+        monkeypatch.setattr(shutil, "rmtree", interrupted)
+    assert not list(tmp_path.iterdir())

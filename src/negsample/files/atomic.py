@@ -36,8 +36,12 @@ def place_beside(path: Path) -> Iterator[Path]:
         try:
             yield place
         finally:
-            lock.release()
-            shutil.rmtree(place, ignore_errors=True)
+            try:
+                lock.release()
+                shutil.rmtree(place, ignore_errors=True)
+            except KeyboardInterrupt:  # it goes all the same
+                shutil.rmtree(place, ignore_errors=True)
+                raise
     finally:
         with suppress(OSError):  # what has something in it stays
             for each in made:
