@@ -18,9 +18,7 @@ from negsample.plugins import Registry, sources_of
 from negsample.settings import Settings, checked, is_run_setting, setting_fields
 
 PAPER_SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
-RECOMMENDED = "mixed-log-q"
-"""What we recommend, see docs/terms.md."""
-DEFAULT_METHODS = (*PAPER_SIX, RECOMMENDED)
+DEFAULT_METHODS = (*PAPER_SIX, "mixed-log-q")
 """What ``compare`` compares where nobody says otherwise; a preset of the paper compares its six."""
 POPREC = "PopRec"
 

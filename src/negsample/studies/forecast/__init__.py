@@ -118,7 +118,7 @@ def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) 
         "step": ["a smaller batch_size, max_length or dim"]
         + ["fewer negatives", "a lower score_memory"] * (job.method != "full-ce"),
         "kept": ["a smaller oversampling_factor"],
-        "terms": ["no --terms auto", "no terms"],
+        "terms": ["--terms none", "no terms="],
         "square": ["fewer items (--min-item-events)"],
     }[part]
     return (
