@@ -84,7 +84,7 @@ def test_siblings_never_import_one_another():
 
 LAYERS = (
     {"cli"},
-    {"tracking", "paper"},
+    {"tracking", "paper", "serving"},
     {"comparison"},
     {"report"},
     {"studies", "analysis"},

@@ -85,6 +85,8 @@ from .scoring.serving import neighbour_terms as neighbour_terms
 from .scoring.serving import own_terms as own_terms
 from .scoring.serving import query_vectors as query_vectors
 from .scoring.serving import term_column as term_column
+from .serving.model import load_model as load_model
+from .serving.recommender import Recommender as Recommender
 from .settings import EvaluationSettings as EvaluationSettings
 from .settings import GRU4RecSettings as GRU4RecSettings
 from .settings import MachineSettings as MachineSettings

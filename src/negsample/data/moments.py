@@ -49,7 +49,10 @@ def horizon_width(data: Dataset, horizon: Literal["auto"] | float = "auto") -> i
     """Microseconds between the cuts of a ``horizon`` of so many days; ``auto``: as long as the validation part, about
     as long as the test part. It is the same with validation as part of train."""
     about = data.manifest
-    return max(_time(about.test_start) - _time(about.valid_start) if horizon == "auto" else round(horizon * DAY), 1)
+    return max(
+        microseconds(about.test_start) - microseconds(about.valid_start) if horizon == "auto" else round(horizon * DAY),
+        1,
+    )
 
 
 class TrainWindow(NamedTuple):
@@ -66,7 +69,7 @@ class TrainWindow(NamedTuple):
         if days is None:
             return None
         end = data.manifest.test_start if data.knows_validation else data.manifest.valid_start
-        return cls(days, _time(end) - round(days * DAY))
+        return cls(days, microseconds(end) - round(days * DAY))
 
     def first(self, times: NDArray[np.int64], starts: Ints, ends: Ints) -> Ints:
         """The first event of each stretch ``[start, end)`` that may be a target; ``end`` if none."""
@@ -80,7 +83,7 @@ class TrainWindow(NamedTuple):
         )
 
 
-def _time(moment: str) -> int:
+def microseconds(moment: str) -> int:
     """Microseconds since 1970 of ISO text, UTC."""
     return int(np.datetime64(moment, "us").astype(np.int64))
 

@@ -27,6 +27,7 @@ WAYS_OUT = {
     "study/study.json": "delete it and {list}: the same `negsample compare` makes it again, and keeps the runs",
     "study/checksums.json": "delete it and study.json: the same `negsample compare` makes it again, and keeps the runs",
     "tuning": "delete {list} and {files}: the same command searches anew",
+    "model": "`negsample final` makes it again",
     "training": "delete {folder}: the same command trains this run anew",
 }
 """By what it is that has a list, and for some of its files by their names or folders."""
@@ -158,6 +159,9 @@ def read_list(path: Path, kind: str) -> Checksums:
         raise damaged("it is no list of checksums") from None
     if not whole:
         raise damaged("its own checksum is another than when it was written")
+    for name in files:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise damaged(f"{name!r} lies outside the folder")
     if found.kind != kind:
         raise damaged(f"it is the list of a {found.kind}")
     return found

@@ -94,8 +94,11 @@ class Similarities:
     def parts(self, asked: Asked) -> list[Asked]:
         """The queries, some after others: so many that ``AT_ONCE`` similarities make their scores."""
         queries, items, _ = self._history(asked)
-        most_Q = np.bincount(queries, self._most_V[items], len(asked.users_Q))
-        return [asked.take(some) for some in _groups(np.arange(len(most_Q)), most_Q)]
+        return [asked.take(some) for some in self.grouped(queries, items, len(asked.users_Q))]
+
+    def grouped(self, queries: Ints, items: Ints, number: int) -> list[Ints]:
+        """The numbers of so many queries with these items in their histories, likewise."""
+        return _groups(np.arange(number), np.bincount(queries, self._most_V[items], number))
 
     def scores_of(self, queries: Ints, items: Ints, ages: Ints, number: int) -> Any:
         """The same for ``number`` queries with these events in their histories."""

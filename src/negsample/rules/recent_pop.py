@@ -12,7 +12,7 @@ from torch import nn
 
 from negsample.batches.windows import Ints
 from negsample.data.dataset import Dataset
-from negsample.data.known import KAPPA
+from negsample.data.known import KAPPA, Known
 from negsample.rules.rule import Asked, Floats, Part, Scorer, cut_time, known_events, not_chosen
 
 HALVINGS = 12
@@ -70,6 +70,13 @@ def recent_shares(data: Dataset, part: Part, days: float) -> Scorer:
         return at_cut if asked.times_Q is None else _as_of(data, asked.times_Q, half_life)
 
     return scores
+
+
+def shares_at(known: Known, time: int, days: float) -> Floats:
+    """(V,) the shares of all items in the events before ``time``, microseconds, with a half-life in days."""
+    every = np.arange(1, known.catalogue_size + 1)
+    moment = np.array(time)
+    return _shares(known.counts(every, moment, days * _DAY), known.counts(every, moment), days)
 
 
 def _at_cut(data: Dataset, part: Part, half_life: float) -> Floats:

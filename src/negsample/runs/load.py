@@ -48,11 +48,7 @@ def load_run(folder: Path, data: Dataset | None = None, *, fitted: bool = True) 
     """
     folder = Path(folder)
     run = read_run(folder)
-    given = run.config["settings"]
-    parts = {"method": run.config["method"], "backbone": given["backbone"], "terms": given.get("terms", ())}
-    check_sources(f"the run in {folder}", run.config.get("plugins", {}), **parts)
-    settings = run_settings(**given)
-    job = Job(data or _dataset_of(run), run.config["method"], run.config["seed"], settings, run.config["negatives"])
+    job = job_of(run, data)
     model = build_model(job, default_device())
     load_weights(model, folder)
     if fitted and (weights := run.metrics["terms"].get("weights")):
@@ -60,7 +56,21 @@ def load_run(folder: Path, data: Dataset | None = None, *, fitted: bool = True) 
     return LoadedRun(run, job, model)
 
 
-def _dataset_of(run: Run) -> Dataset:
+def job_of(run: Run, data: Dataset | None = None) -> Job:
+    """What ``run`` was made of; ``data``: as of :func:`load_run`."""
+    given = run.config["settings"]
+    parts = {"method": run.config["method"], "backbone": given["backbone"], "terms": given.get("terms", ())}
+    check_sources(f"the run in {run.folder}", run.config.get("plugins", {}), **parts)
+    settings = run_settings(**given)
+    return Job(data or dataset_of(run), run.config["method"], run.config["seed"], settings, run.config["negatives"])
+
+
+def dataset_of(run: Run) -> Dataset:
+    """The dataset that ``run`` was made on, where it was then.
+
+    Raises:
+        InputError: it is not there, or has changed.
+    """
     place = Path(run.config["dataset_folder"])
     try:
         data = open_dataset(place)

@@ -22,13 +22,13 @@ def save_weights(model: Backbone, path: Path) -> None:
     path.chmod(0o644)  # as the other files; safetensors has 0600
 
 
-def load_weights(model: Backbone, folder: Path, name: str = MODEL) -> None:
-    """Give ``model`` the weights in the file ``name`` of the run in ``folder``.
+def load_weights(model: Backbone, folder: Path, name: str = MODEL, *, kind: str = "run") -> None:
+    """Give ``model`` the weights in the file ``name`` of the run, or of what ``kind`` says, in ``folder``.
 
     Raises:
         InputError: the file is damaged.
     """
-    listed = read_list(folder / LIST, "run")
+    listed = read_list(folder / LIST, kind)
     listed.check(name)
     try:
         model.load_state_dict(load_file(folder / name))

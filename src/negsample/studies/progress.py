@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from rich.console import Console
@@ -23,7 +23,7 @@ from negsample.training.state import Epoch
 @contextmanager
 def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Iterator[Progress]:
     """What ``jobs`` come to, live; ``begun``: from now on, else from :meth:`Progress.begin`."""
-    bar = _Bar(out, "starting")
+    bar = Bar(out, "starting")
     try:
         progress = Progress(bar, jobs)
         if begun:
@@ -37,12 +37,21 @@ def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Ite
 @contextmanager
 def progress_of_searches(out: Console, tunings: Sequence[Tuning]) -> Iterator[TuningProgress]:
     """What ``tunings`` come to, live."""
-    bar = _Bar(out, "searching")
+    bar = Bar(out, "searching")
     with bar.live:
         yield TuningProgress(bar, tunings)
 
 
-class _Bar:
+@contextmanager
+def bar_of(out: Console, what: str, total: float) -> Iterator[Bar]:
+    """A live line over one piece of work."""
+    bar = Bar(out, what)
+    bar.set_total(total)
+    with bar.live if out.is_terminal else nullcontext():
+        yield bar
+
+
+class Bar:
     """A live line with how much of all work is done and the time left, and other lines above it."""
 
     def __init__(self, out: Console, what: str) -> None:
@@ -78,7 +87,7 @@ class _Bar:
 class Progress:
     """A live line over all jobs of a study; a line for each that is done."""
 
-    def __init__(self, bar: _Bar, jobs: Sequence[Job]) -> None:
+    def __init__(self, bar: Bar, jobs: Sequence[Job]) -> None:
         self._bar = bar
         self._left = {job.name: _work(job) for job in jobs if job.method in METHODS}
         self._bar.set_total(sum(self._left.values()))
@@ -123,7 +132,7 @@ class Progress:
 class TuningProgress:
     """A live line over all trials of some searches; a line for each trial that is done."""
 
-    def __init__(self, bar: _Bar, tunings: Sequence[Tuning]) -> None:
+    def __init__(self, bar: Bar, tunings: Sequence[Tuning]) -> None:
         self._bar, self.on_line = bar, bar.on_line
         self._bar.set_total(sum(each.planned * _work(each.job) for each in tunings))
         self._best: dict[str, float] = {}

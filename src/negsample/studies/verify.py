@@ -1,4 +1,4 @@
-"""Whether every file of a dataset, a run, a study or a tuning is as it was written."""
+"""Whether every file of a dataset, a run, a study, a tuning or a model is as it was written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from negsample.errors import InputError
 from negsample.files.checksums import GROWING, LIST, Checksums, DamagedError
 from negsample.files.together import is_current, settled
 
-_KINDS = {MANIFEST: "dataset", "study.json": "study", "config.json": "run", "state.pt": "training"}
+_KINDS = {
+    MANIFEST: "dataset",
+    "study.json": "study",
+    "config.json": "run",
+    "model.json": "model",
+    "state.pt": "training",
+}
 """What has a list, by the file that says so."""
 
 
@@ -33,7 +39,9 @@ def verify(folder: Path) -> Iterator[Verified]:
     """
     lists = {path for path in folder.rglob(f"*{LIST}") if path.is_file()} | set(_expected(folder))
     if not lists:
-        raise InputError(f"{folder} holds no dataset, run, study or tuning ({LIST}); give the --out of a command")
+        raise InputError(
+            f"{folder} holds no dataset, run, study, tuning or model ({LIST}); give the --out of a command"
+        )
     for path in sorted(lists):
         yield _verified(path, _kind(path))
 

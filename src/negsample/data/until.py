@@ -1,0 +1,76 @@
+"""The events before a time as a dataset of their own, all of them train: what a model to take home knows."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from negsample.data.dataset import Dataset
+from negsample.data.known import Ints, Known
+from negsample.data.manifest import Manifest
+from negsample.data.moments import microseconds
+from negsample.data.prepare.order import stable_order
+from negsample.errors import InputError
+
+
+def known_until(data: Dataset, time: int | None) -> Dataset:
+    """The events of ``data`` before ``time``, microseconds since 1970, in memory; None: all.
+
+    Users and items keep their numbers.
+
+    Raises:
+        InputError: there is no event before it.
+    """
+    users = np.repeat(np.arange(data.users), np.diff(data.offsets))
+    items, times = np.asarray(data.items), np.asarray(data.times)
+    if time is not None:
+        kept = times < time
+        if not kept.any():
+            first = data.manifest.first_time.replace("T", " ")
+            raise InputError(f"no event of {data.name} is before the time that was asked for; the first is at {first}")
+        users, items, times = users[kept], items[kept], times[kept]
+    else:
+        time = int(times.max()) + 1
+    return in_memory(data.manifest, data.folder, (users, items, times), data.users, data.catalogue_size, time)
+
+
+def in_memory(
+    manifest: Manifest, folder: Path, events: tuple[Ints, Ints, Ints], users: int, catalogue_size: int, until: int
+) -> Dataset:
+    """A dataset of so many ``users`` and items whose ``events`` (user, item and time), by user, then by time, are all
+    train; test would begin at ``until``. ``manifest``: of the log that they are of."""
+    user_N, items, times = events
+    offsets = np.append(0, np.cumsum(np.bincount(user_N, minlength=users))).astype(np.int64)
+    counts = np.bincount(items, minlength=catalogue_size + 1).astype(np.int64)
+    by_time = stable_order(times)
+    by_item = by_time[stable_order(items[by_time])]
+    window = microseconds(manifest.test_start) - microseconds(manifest.valid_start)
+    about: dict[str, Any] = {"users": users, "items": catalogue_size, "events": len(times), "train_events": len(times)}
+    about |= {"valid_events": 0, "test_events": 0, "last_time": _iso(int(times.max()))}
+    about |= {"fingerprint": hashlib.sha256(f"{manifest.fingerprint} {until}".encode()).hexdigest()[:12]}
+    starts = {"valid_start": _iso(until - window), "test_start": _iso(until)}
+    train_ends: NDArray[np.int64] = offsets[1:]
+    return Dataset(
+        folder,
+        manifest.model_copy(update=about | starts),
+        items.astype(np.int32),
+        times.astype(np.int64),
+        offsets,
+        train_ends,
+        train_ends,
+        counts,
+        Known(
+            np.append(0, np.cumsum(counts)).astype(np.int64),
+            times[by_item].astype(np.int64),
+            items[by_time].astype(np.int32),
+            times[by_time].astype(np.int64),
+        ),
+    )
+
+
+def _iso(time: int) -> str:
+    return str(np.datetime64(time, "us").astype("datetime64[s]"))

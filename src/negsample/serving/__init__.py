@@ -1,0 +1,1 @@
+"""How does a recommender serve people?"""

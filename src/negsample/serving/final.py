@@ -1,0 +1,193 @@
+"""The recommender to take home: a method of a study, trained on all events."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors.torch import load_file
+
+from negsample.analysis.advice import advice_of
+from negsample.analysis.measures import COHORTS
+from negsample.analysis.study import Study
+from negsample.data.dataset import Dataset
+from negsample.data.until import known_until
+from negsample.errors import InputError, check_word
+from negsample.files.claims import claimed, clear, scratch_in
+from negsample.files.folders import check_place
+from negsample.methods import METHODS
+from negsample.models import Backbone
+from negsample.models.baselines import is_baseline
+from negsample.models.build import terms_of
+from negsample.models.terms import TermWeights
+from negsample.runs.fitted import Fit
+from negsample.runs.folder import Run
+from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.load import dataset_of, job_of
+from negsample.runs.train import train_models
+from negsample.runs.weights import MODEL, save_weights
+from negsample.serving.model import Member, about_of, write_model
+from negsample.training.state import Epoch
+
+TERMS_ALONE = "Terms"
+"""The baseline that can be taken home: weights without a model."""
+PROMISED = ("ndcg@10", "hr@10", *(f"{cohort}_hr@10" for cohort in COHORTS), "balance@10", "coverage@10")
+
+
+class Plan(NamedTuple):
+    """What will be trained: a model for each of ``runs``, of one method on one dataset, on the events of ``known``, of
+    the log ``data``.
+
+    ``until``: microseconds; ``dial``: the setting it is to answer with. ``seconds``: about what it takes, by what
+    training the same in the study took. ``promise``: see :class:`negsample.serving.model.About`. ``half_life``: days.
+    """
+
+    runs: Sequence[Run]
+    known: Dataset
+    data: Dataset
+    until: int
+    dial: float
+    seconds: float
+    promise: dict[str, float | None]
+    half_life: float | None
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return str(self.runs[0].config["method"])
+
+
+def plan_final(
+    study: Study,
+    *,
+    dataset: str | None = None,
+    method: str | None = None,
+    seeds: int = 1,
+    until: int | None = None,
+    data: Dataset | None = None,
+) -> Plan:
+    """What to take home from ``study``.
+
+    Args:
+        study: finished, or with a finished run of the method.
+        dataset: which of its datasets. (default: the only one)
+        method: (default: the one with the most NDCG@10 on validation)
+        seeds: so many models, whose scores are averaged: each is trained as a run of the study was, with its seed,
+            epochs and terms.
+        until: only events before it count, microseconds. (default: all)
+        data: the prepared log. (default: where it was then)
+
+    Raises:
+        InputError: there is no such dataset or method, it has fewer runs, or is a rule that is not trained.
+    """
+    names = study.datasets()
+    if dataset is None and len(names) > 1:
+        raise InputError(f"the study has {len(names)} datasets; say which: {', '.join(names)}")
+    dataset = names[0] if dataset is None else check_word("dataset", dataset, names)
+    advice = advice_of(study, dataset)
+    method = method or advice.accuracy.advised or ""
+    takeable = [each for each in study.methods_of(dataset) if each in METHODS or each == TERMS_ALONE]
+    if method not in takeable:
+        raise InputError(f"method '{method}' cannot be taken from the study; it has {', '.join(takeable)}")
+    last = study.fold_names(dataset)[-1]
+    runs = [run for run in study.runs_of(dataset, method) if run.config["dataset"] == last]
+    if method == TERMS_ALONE:
+        seeds = 1
+    if seeds > len(runs):
+        raise InputError(
+            f"--seeds {seeds}: the study has {len(runs)} finished run{'s' * (len(runs) != 1)} of {method}, and each "
+            f"model is trained as one of them; take {len(runs)}, or compare with --repeats {seeds}"
+        )
+    runs = runs[:seeds]
+    data = data or dataset_of(runs[0])
+    known = known_until(data, until)
+    dial = runs[0].metrics["dial"]
+    figures = [study.figures(run, "test") for run in study.runs_of(dataset, method)]
+    at_dial = [each[dial] for each in figures if dial in each]
+    about = study.manifests[dataset]
+    trained_on = about["train_events"] + (about["valid_events"] if runs[0].metrics["refit"] else 0)
+    half_lives = [run.metrics["chosen"].get("choice") for run in study.runs_of(dataset, "RecentPop")]
+    return Plan(
+        runs,
+        known,
+        data,
+        int(known.times.max()) + 1 if until is None else until,
+        dial,
+        sum(map(_seconds, runs)) * len(known.items) / trained_on,
+        {name: _mean([each.get(name) for each in at_dial]) for name in PROMISED},
+        half_lives[-1] if half_lives else None,
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [each for each in values if each is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _seconds(run: Run) -> float:
+    """What the training of the tested model took."""
+    return float(run.metrics["refit"]["seconds"] if run.metrics["refit"] else run.metrics["train_seconds"])
+
+
+def epochs_of(run: Run) -> int:
+    """For how many epochs the model that ``run`` tested was trained."""
+    return int(run.metrics["refit"]["epochs"] if run.metrics["refit"] else run.metrics["best_epoch"])
+
+
+def make_final(plan: Plan, folder: Path, watch: Callable[[Job, Epoch], None] = lambda job, epoch: None) -> None:
+    """Train what is planned, and write the MODEL ``folder``, whole or not at all; what was stopped is carried on.
+
+    Raises:
+        InputError: the folder cannot be written, or another process makes it.
+    """
+    with claimed([folder]) as places:
+        if places is None:
+            raise InputError(f"another process is making {folder}; wait for it, or choose another --out")
+        check_place(folder, new=True)
+        (place,), members = places, []
+        weights = [place / f"model-{number}.safetensors" for number in range(len(plan.runs))]
+        for run, file in zip(plan.runs, weights, strict=True):
+            members.append(_train(run, plan.known, file, watch))
+        scratch = scratch_in(place)
+        for file in weights:
+            file.rename(scratch / file.name)
+        promise = {"dial": plan.dial, "recent_half_life": plan.half_life, "promise": plan.promise}
+        about = about_of(plan.runs, members, plan.known, plan.until, **promise)
+        targets = job_of(plan.runs[0], plan.known).catalogue(default_device()).target_counts.cpu().numpy()
+        write_model(scratch, about, plan.known, plan.data.item_ids(), plan.data.user_ids(), targets)
+        scratch.rename(folder)
+        clear(place)
+
+
+def _train(run: Run, known: Dataset, file: Path, watch: Callable[[Job, Epoch], None]) -> Member:
+    """Train on ``known`` as ``run`` was; the weights become ``file``."""
+    job, epochs = job_of(run, known), epochs_of(run)
+    model = build_model(job, default_device())
+    if not is_baseline(job.method):
+        place = file.with_suffix("")
+        place.mkdir(exist_ok=True)
+        train_models([job], [model], [place], watch, refit=[epochs])
+    save_weights(model, file)
+    return Member(weights=file.name, seed=job.seed, epochs=epochs, terms=_terms(run, model))
+
+
+def _terms(run: Run, model: Backbone) -> dict[str, Any]:
+    """The weights of terms that were fitted after the training of ``run``, for a model that was trained anew."""
+    weights = run.metrics["terms"].get("weights")
+    if not weights:
+        return {}
+    fitted = Fit("", {}, TermWeights.of(weights), 0.0).carried(_trained_along(run), terms_of(model)).weights
+    assert fitted is not None
+    return fitted.entry()
+
+
+def _trained_along(run: Run) -> TermWeights | None:
+    """The weights of the terms that ``run`` was trained with."""
+    if not run.config["settings"]["terms"]:
+        return None
+    found, of = load_file(run.folder / MODEL), "terms."
+    weights = TermWeights(run.config["settings"]["terms"])
+    weights.load_state_dict({name.removeprefix(of): each for name, each in found.items() if name.startswith(of)})
+    return weights

@@ -1,0 +1,327 @@
+"""A trained recommender that answers: the k best items for people, exactly, as of a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from negsample.batches.windows import Ints, Windows
+from negsample.data.blocks import spans
+from negsample.data.dataset import Dataset
+from negsample.data.own import own_before, repeats_of
+from negsample.errors import InputError, guarded, whole
+from negsample.evaluation.encode import encode
+from negsample.evaluation.evaluate import QUERIES_AT_ONCE
+from negsample.evaluation.seen import Seen
+from negsample.evaluation.with_terms import Added
+from negsample.models import Backbone
+from negsample.models.build import terms_of
+from negsample.rules.item_knn import LAST, Similarities
+from negsample.rules.nearest import joined, nearest
+from negsample.rules.recent_pop import shares_at
+from negsample.rules.rule import Floats
+from negsample.scoring.dial import LARGEST, log_shares
+from negsample.scoring.serving import LATEST, own_values, term_column
+from negsample.serving.histories import Histories, read_histories
+from negsample.serving.top_k import top_k
+
+if TYPE_CHECKING:
+    from negsample.serving.model import About
+
+MOST = 10_000
+"""Items that may be asked for at once."""
+
+
+class Ask(NamedTuple):
+    """What is asked beside the histories.
+
+    ``k``: items a person. ``time``: microseconds; what is at or after it does not count. ``dial``: see
+    :mod:`negsample.scoring.dial`. ``exclude_seen``: leave out what the person had. ``left_out``: (V + 1,) items that
+    nobody gets.
+    """
+
+    k: int
+    time: int
+    dial: float
+    exclude_seen: bool
+    left_out: NDArray[np.bool_]
+
+
+class Recommender:
+    """Models whose scores are averaged, and all events that they know.
+
+    Attributes:
+        folder: where it lies.
+        about: what it is, see :class:`negsample.serving.model.About`.
+        models: its members.
+        data: all events that it knows, in memory.
+        item_ids: (V,) the log's id of each item; that of item ``i`` at ``i - 1``.
+        user_ids: (U,) of each user.
+        target_counts: (V + 1,) how often each item was a target in training: what the dial weighs by.
+        log_p_V: (V + 1,) float64, what the dial multiplies.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        about: About,
+        models: Sequence[Backbone],
+        data: Dataset,
+        item_ids: pl.Series,
+        user_ids: pl.Series,
+        target_counts: NDArray[np.int64],
+    ) -> None:
+        self.folder, self.about, self.models, self.data = folder, about, list(models), data
+        self.item_ids, self.user_ids, self.target_counts = item_ids, user_ids, target_counts
+        self.log_p_V = log_shares(target_counts)
+        self._columns = lru_cache(maxsize=4)(self._column)
+        self._popular = lru_cache(maxsize=4)(self._shares)
+
+    def __repr__(self) -> str:
+        about = self.about
+        of = f" x {len(self.models)}" if len(self.models) > 1 else ""
+        return (
+            f"<Recommender {str(self.folder)!r}: {about.method}{of}, {about.items:,} items, {about.users:,} users, "
+            f"events before {np.datetime64(about.until, 'us').astype('datetime64[s]')}>"
+        )
+
+    @cached_property
+    def users(self) -> Histories:
+        """All users that it knows, with their histories."""
+        data = self.data
+        times = np.asarray(data.times)
+        return Histories(self.user_ids, data.items.astype(np.int64), times, np.asarray(data.offsets), 0, [])
+
+    @guarded
+    def recommend(
+        self,
+        histories: Any = None,
+        *,
+        k: int = 10,
+        time: int | None = None,
+        dial: float | None = None,
+        exclude_seen: bool = False,
+        exclude: Sequence[Any] = (),
+        only: Sequence[Any] | None = None,
+    ) -> pl.DataFrame:
+        """The ``k`` best items for each person: columns ``user``, ``rank`` (1 is best), ``item``, ``score``.
+
+        Equal scores are in the order of the model's item numbers. A person without an item that the model knows gets
+        what is popular lately (``RecentPop``), with shares as scores.
+
+        Args:
+            histories: a file or frame of events, or items by person: see
+                :func:`negsample.serving.histories.read_histories`. (default: all users that it knows)
+            k: from 1 to 10,000; fewer are given where fewer are left.
+            time: microseconds since 1970, as of which popularity, recency and the like are; events at or after it do
+                not count. (default: just after the last event that it knows)
+            dial: towards the head above 0, towards the tail below. (default: the model's own, ``about.dial``)
+            exclude_seen: leave out what the person had.
+            exclude: item ids that nobody gets; one that the model does not know is no error.
+            only: item ids that alone are given. (default: all)
+
+        Example:
+            >>> load_model("MODEL").recommend({"ann": ["84029E", "71053"]}, k=5)  # doctest: +SKIP
+
+        Raises:
+            InputError: the histories cannot be read, or a value breaks its rule.
+        """
+        ask = self.ask(k=k, time=time, dial=dial, exclude_seen=exclude_seen, exclude=exclude, only=only)
+        return pl.concat(list(self.answers(self.histories(histories, ask.time), ask)))
+
+    def histories(self, given: Any, time: int) -> Histories:
+        """What was ``given`` as histories, with the model's item numbers; None: all users that it knows."""
+        if given is None:
+            return self.users
+        return given if isinstance(given, Histories) else read_histories(given, self.item_ids, at=time)
+
+    def ask(
+        self,
+        *,
+        k: int = 10,
+        time: int | None = None,
+        dial: float | None = None,
+        exclude_seen: bool = False,
+        exclude: Sequence[Any] = (),
+        only: Sequence[Any] | None = None,
+    ) -> Ask:
+        """See :meth:`recommend`.
+
+        Raises:
+            InputError: a value breaks its rule, or nothing is left to recommend.
+        """
+        whole("k", k, 1, MOST)
+        if dial is not None and not -LARGEST <= dial <= LARGEST:  # NaN is not
+            raise InputError(f"dial must be a number from -{LARGEST:g} to {LARGEST:g}, got {dial}")
+        left_out = np.zeros(len(self.item_ids) + 1, np.bool_)
+        if only is not None:
+            left_out[:] = True
+            left_out[self.numbers(only)] = False
+        left_out[self.numbers(exclude)] = True
+        left_out[0] = True
+        if left_out.all():
+            raise InputError("nothing is left to recommend: only and exclude leave no item that the model knows")
+        time = self.about.until if time is None else whole("time", time, 0, LATEST)
+        return Ask(k, time, self.about.dial if dial is None else float(dial), exclude_seen, left_out)
+
+    def numbers(self, ids: Sequence[Any]) -> Ints:
+        """The numbers of those of ``ids`` that the model knows."""
+        if not len(ids):
+            return np.zeros(0, np.int64)
+        found = pl.DataFrame({"id": pl.Series(list(map(str, ids)), dtype=pl.String).str.strip_chars()}).join(
+            self._numbered, on="id", how="inner"
+        )
+        return found["number"].to_numpy()
+
+    @cached_property
+    def _numbered(self) -> pl.DataFrame:
+        return pl.DataFrame({"id": self.item_ids.cast(pl.String), "number": np.arange(1, len(self.item_ids) + 1)})
+
+    def answers(self, people: Histories, ask: Ask) -> Iterator[pl.DataFrame]:
+        """The same, some thousand people at a time."""
+        for first in range(0, max(len(people.offsets) - 1, 1), QUERIES_AT_ONCE):
+            yield self._answer(known_before(people.take(first, first + QUERIES_AT_ONCE), ask.time), ask)
+
+    @torch.no_grad()
+    def _answer(self, people: Histories, ask: Ask) -> pl.DataFrame:
+        lengths = np.diff(people.offsets)
+        asked = min(ask.k, int((~ask.left_out).sum()))
+        ids, scores = np.zeros((len(lengths), asked), np.int64), np.full((len(lengths), asked), -math.inf)
+        some = np.flatnonzero(lengths)
+        if len(some):
+            with_items = people._replace(offsets=np.append(people.offsets[some], len(people.items)))
+            found = top_k(
+                self.states(with_items),
+                _Items(self.models, self.shift(ask)),
+                asked,
+                added=self.added(with_items, ask.time),
+                seen=_seen(with_items, len(self.item_ids)) if ask.exclude_seen else None,
+            )
+            ids[some], scores[some] = found
+        if len(some) < len(lengths):
+            shares_V = np.where(ask.left_out[1:], -math.inf, self._popular(ask.time))
+            best = np.argsort(-shares_V, kind="stable")[:asked]
+            ids[lengths == 0], scores[lengths == 0] = best + 1, shares_V[best]
+        rows, places = np.nonzero(ids)
+        return pl.DataFrame(
+            {
+                "user": people.keys[rows],
+                "rank": places.astype(np.int32) + 1,
+                "item": self.item_ids[ids[rows, places] - 1],
+                "score": scores[rows, places].astype(np.float32),
+            }
+        )
+
+    @torch.no_grad()
+    def states(self, people: Histories) -> Tensor:
+        """(Q, n D + 1) of all members beside each other, and 1: what an item's vector is multiplied with."""
+        stops = people.offsets[1:]
+        parts = []
+        for model in self.models:
+            lengths = np.minimum(np.diff(people.offsets), model.max_length)
+            windows = Windows(np.arange(len(stops)), stops - lengths, stops)
+            states = encode(model, people.items.astype(np.int32), windows, device=_device(model)).float()
+            weights = terms_of(model)
+            parts.append(states * ((1 if weights is None else weights.share) / len(self.models)))
+        return torch.cat([*parts, parts[0].new_ones(len(stops), 1)], 1)
+
+    def shift(self, ask: Ask) -> Tensor:
+        """(V + 1,) what is added for each item: terms, dial, and minus infinity for what nobody gets."""
+        shift = self._columns(ask.time) + ask.dial * self.log_p_V
+        return shift.masked_fill(torch.from_numpy(ask.left_out), -math.inf)
+
+    def _column(self, time: int) -> Tensor:
+        found = torch.zeros(len(self.item_ids) + 1, dtype=torch.float64)
+        for model in self.models:
+            if terms_of(model) is not None:
+                found += term_column(model, self.data, time).double().cpu() / len(self.models)
+        return found
+
+    def _shares(self, time: int) -> Floats:
+        days = self.about.recent_half_life
+        return shares_at(self.data.known, time, math.inf if days is None else days)
+
+    @torch.no_grad()
+    def added(self, people: Histories, time: int) -> Added | None:
+        """What terms add for some items of each person: neighbours of the latest ones, and their own."""
+        width, found = len(self.item_ids) + 1, None
+        rows = np.arange(len(people.offsets) - 1)
+        for weights in filter(None, map(terms_of, self.models)):
+            if weights.near_N is not None:
+                near = self._near(people)
+                values = weights.of_neighbours(torch.from_numpy(near.scores_N).to(weights.share.device))
+                found = _plus(found, Added(near.rows() * width + near.ids_N, _numbers(values), width))
+            if weights.own_W is not None:
+                repeats = repeats_of(people.items, people.offsets, width)
+                asked: dict[str, Any] = {"users_R": rows, "until_R": people.offsets[1:], "width": width}
+                asked |= {"times_R": np.full(len(rows), time)}
+                own = own_before(people.items, people.times, people.offsets, repeats, **asked)
+                found = _plus(found, Added(own.row_E * width + own.item_E, own_values(weights, own), width))
+        return found and found._replace(values_N=found.values_N / len(self.models))
+
+    @cached_property
+    def _similar(self) -> Similarities:
+        return Similarities(self.data, None)
+
+    def _near(self, people: Histories) -> Any:
+        lengths = np.minimum(np.diff(people.offsets), LAST)
+        stops = people.offsets[1:]
+        events = spans(stops - lengths, lengths)
+        queries = np.repeat(np.arange(len(lengths)), lengths)
+        items, ages = people.items[events], np.repeat(stops, lengths) - 1 - events
+        parts = []
+        for some in self._similar.grouped(queries, items, len(lengths)):
+            here = slice(*np.searchsorted(queries, [some[0], some[-1] + 1]))
+            scores = self._similar.scores_of(queries[here] - some[0], items[here], ages[here], len(some))
+            parts.append(nearest(scores))
+        return joined(parts)
+
+
+class _Items:
+    """The items of all members beside each other, and what is added for each."""
+
+    def __init__(self, models: Sequence[Backbone], shift_V: Tensor) -> None:
+        self._tables, self._shift_V = [model.table for model in models], shift_V
+
+    @property
+    def items(self) -> int:
+        return len(self._shift_V) - 1
+
+    def block(self, start: int, stop: int) -> Tensor:
+        parts = [table.block(start, stop).float() for table in self._tables]
+        return torch.cat([*parts, self._shift_V[start:stop].to(parts[0]).unsqueeze(1)], 1)
+
+
+def known_before(people: Histories, time: int) -> Histories:
+    """The same without the events at or after ``time``."""
+    kept = people.times < time
+    if kept.all():
+        return people
+    before = np.append(0, np.cumsum(kept))
+    return people._replace(items=people.items[kept], times=people.times[kept], offsets=before[people.offsets])
+
+
+def _seen(people: Histories, items: int) -> Seen:
+    rows = np.repeat(np.arange(len(people.offsets) - 1), np.diff(people.offsets))
+    return Seen.of_pairs(rows, people.items, queries=len(people.offsets) - 1, items=items)
+
+
+def _plus(found: Added | None, more: Added) -> Added:
+    return more if found is None else found.plus(more)
+
+
+def _numbers(values: Tensor) -> NDArray[np.float64]:
+    return np.asarray(values.double().cpu())
+
+
+def _device(model: Backbone) -> torch.device:
+    return next(model.parameters()).device

@@ -1,0 +1,90 @@
+"""The k items with the highest scores of each query, exactly; of equal ones those with the lowest numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from negsample.batches.windows import Ints
+from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK, Added
+from negsample.evaluation.running_top_k import RunningTopK
+from negsample.evaluation.seen import Seen
+
+
+class Blocks(Protocol):
+    """Vectors of items."""
+
+    @property
+    def items(self) -> int:
+        """V."""
+        ...
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """Those of a stretch of numbers."""
+        ...
+
+
+class Top(NamedTuple):
+    """``ids_QK``: item numbers, best first, 0 where fewer are left; ``scores_QK``, ``-inf`` there."""
+
+    ids_QK: NDArray[np.int64]
+    scores_QK: NDArray[np.floating[Any]]
+
+
+@torch.no_grad()
+def top_k(states_QD: Tensor, items: Blocks, k: int, *, added: Added | None = None, seen: Seen | None = None) -> Top:
+    """The ``k`` best of each query by ``<state, item>`` and what is ``added`` for some items; none that is ``seen``,
+    or has ``-inf``. What is held is a block of scores, and the answer."""
+    queries, v = len(states_QD), items.items
+    sought = min(k + 1, v)  # one more says whether the last one has equals
+    top = RunningTopK(queries, sought, states_QD)
+    for start in range(1, v + 1, ITEM_BLOCK):
+        block = items.block(start, min(start + ITEM_BLOCK, v + 1)).to(states_QD.dtype)
+        for first in range(0, queries, QUERY_BLOCK):
+            here = np.arange(first, min(first + QUERY_BLOCK, queries))
+            top.add(_scores(states_QD[first : first + QUERY_BLOCK], block, here, start, added, seen), first, start)
+    scores, ids = top.values_QK, top.ids_QK
+    order = torch.argsort(ids, dim=1)
+    order = order.gather(1, torch.argsort(scores.gather(1, order), dim=1, descending=True, stable=True))
+    scores, ids = scores.gather(1, order), ids.gather(1, order)
+    if sought > k:
+        equal = (scores[:, k - 1] == scores[:, k]) & (scores[:, k] > -math.inf)
+        for query in equal.nonzero().flatten().tolist():
+            ids[query, :k] = _lowest_of_equal(states_QD[query : query + 1], items, k, query, added, seen)
+    scores, ids = scores[:, :k], ids[:, :k].masked_fill(scores[:, :k] == -math.inf, 0)
+    return Top(ids.cpu().numpy(), scores.cpu().numpy())
+
+
+def _scores(states: Tensor, block: Tensor, queries: Ints, start: int, added: Added | None, seen: Seen | None) -> Tensor:
+    scores = states @ block.T
+    if added is not None:
+        rows, ids, values = added.among(queries, start, start + len(block))
+        at = torch.from_numpy(rows * len(block) + ids - start).to(scores.device)
+        scores.view(-1).index_add_(0, at, torch.from_numpy(values).to(scores))
+    if seen is not None:
+        for rows, ids in seen.among(queries, start, start + len(block)):
+            scores.view(-1)[torch.from_numpy(rows * len(block) + ids - start).to(scores.device)] = -math.inf
+    return scores
+
+
+def _lowest_of_equal(
+    state: Tensor, items: Blocks, k: int, query: int, added: Added | None, seen: Seen | None
+) -> Tensor:
+    """(k,) the same for one query, whose scores are all in memory."""
+    parts = [
+        _scores(
+            state,
+            items.block(start, min(start + ITEM_BLOCK, items.items + 1)).to(state),
+            np.array([query]),
+            start,
+            added,
+            seen,
+        )[0]
+        for start in range(1, items.items + 1, ITEM_BLOCK)
+    ]
+    return torch.argsort(torch.cat(parts), descending=True, stable=True)[:k] + 1
