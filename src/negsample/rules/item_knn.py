@@ -11,6 +11,7 @@ from torch import nn
 
 from negsample.batches.windows import Ints
 from negsample.data.dataset import Dataset
+from negsample.errors import InputError
 from negsample.rules.rule import Asked, Floats, Part, Scorer, binary_users, history_events, not_chosen
 
 LAST = 10
@@ -90,6 +91,22 @@ class Similarities:
     def scores(self, asked: Asked) -> Any:
         """The sparse (Q, V + 1) scores of queries; some may be 0."""
         return self.scores_of(*self._history(asked), len(asked.users_Q))
+
+    def all_pairs(self) -> Any:
+        """The sparse (V + 1, V + 1) similarities of all items.
+
+        Raises:
+            InputError: they are more than ``PAIRS``.
+        """
+        if np.any((self._place_V < 0) & (self._norms_V > 1)):
+            raise InputError(
+                f"the items have more than {PAIRS:,} similarities, too many for an export; serve the model with "
+                "negsample, or export to vectors or faiss, which have none"
+            )
+        nothing = sp.csr_matrix((1, len(self._place_V)))
+        pairs = sp.vstack([self._kept, nothing], "csr")[self._place_V]
+        pairs.eliminate_zeros()
+        return pairs
 
     def parts(self, asked: Asked) -> list[Asked]:
         """The queries, some after others: so many that ``AT_ONCE`` similarities make their scores."""
