@@ -11,12 +11,13 @@ from negsample.cli import app
 
 def test_commands_stand_in_panels_with_what_a_new_user_needs_first():
     said = CliRunner().invoke(app, ["--help"]).stdout
-    panels = re.findall("─ (Studies|Data|Runs and folders) ─", said)
-    assert panels == ["Studies", "Data", "Runs and folders"]
-    first, data, runs = (part.split("╰")[0] for part in re.split("─ (?:Studies|Data|Runs and folders) ─", said)[1:])
-    named = [re.findall("^│ ([a-z]+) ", part, re.M) for part in (first, data, runs)]
+    known = ["Studies", "Take home", "Data", "Runs and folders"]
+    assert re.findall(f"─ ({'|'.join(known)}) ─", said) == known
+    parts = [part.split("╰")[0] for part in re.split(f"─ (?:{'|'.join(known)}) ─", said)[1:]]
+    named = [re.findall("^│ ([a-z]+) ", part, re.M) for part in parts]
     assert named == [
         ["compare", "report", "tune", "reproduce", "methods"],
+        ["final", "recommend", "explain"],
         ["prepare", "data"],
         ["train", "evaluate", "verify"],
     ]

@@ -67,6 +67,7 @@ def good(world, tmp_path_factory):
         "run_settings": {},
         "read_study": {"folder": out / "study"},
         "load_run": {"folder": out / "study" / "runs" / jobs[0].name, "data": data},
+        "load_model": {"folder": out / "study" / "runs" / jobs[0].name, "data": data},
         "load_plugins": {"names": []},
         "catalogue_of": {"data": data, "max_length": 4, "windows": "last"},
         "generator": {"seed": 0, "purpose": "init"},

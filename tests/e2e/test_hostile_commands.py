@@ -73,6 +73,12 @@ RIGHT = {
         },
     ),
     "evaluate": (["evaluate", "{new}"], {"--dial": ["auto"]}),
+    "final": (
+        ["final", "{full}", "--out", "{new}"],
+        {"--seeds": WHOLE, "--until": ["x", "99999-01-01"], "--data": WORDS},
+    ),
+    "recommend": (["recommend", "{full}", "--out", "a.parquet"], {"--k": WHOLE, "--dial": ["x"], "--out": ["a.xlsx"]}),
+    "explain": (["explain", "{full}", "--user", "a"], {"--k": WHOLE, "--time": ["tomorrow"], "--dial": ["x"]}),
 }
 
 

@@ -227,6 +227,11 @@ def moment_of(option: str, text: str | None) -> int | None:
     return (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+def shown_moment(time: int) -> str:
+    """Microseconds since 1970 as text, UTC."""
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time):%Y-%m-%d %H:%M:%S}"
+
+
 def whole_numbers(option: str, text: str | None) -> list[int]:
     """The numbers in a list with commas, each once; none where nothing is given; anything else is an InputError."""
     parts = [part.strip() for part in (text or "").split(",") if part.strip()]

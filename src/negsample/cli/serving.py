@@ -1,4 +1,4 @@
-"""The commands of a recommender to take home: final, recommend."""
+"""The commands of a recommender to take home."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from typing import Annotated
 
 import typer
 
-from negsample.cli.console import facts_of, out
-from negsample.cli.options import Plugins, moment_of
+from negsample.cli.console import facts_of, out, table_of
+from negsample.cli.options import Plugins, moment_of, shown_moment
 
 ModelFolder = Annotated[
     Path, typer.Argument(help="A MODEL, made by `negsample final`, or the folder of a finished run.", metavar="MODEL")
 ]
+DialNumber = Annotated[
+    float | None, typer.Option(help="Towards rare items below 0, popular ones above. (default: the model's own)")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="now|TIME", help="As of when. (default: just after the last event that the model knows)"),
+]
+RunLog = Annotated[str | None, typer.Option(help="The log of a run. (default: where it was; a MODEL needs none)")]
+HISTORY_SHOWN = 20
 
 
 def final_command(
@@ -70,16 +79,9 @@ def recommend_command(
     exclude_seen: Annotated[bool, typer.Option("--exclude-seen", help="Leave out what the person had.")] = False,
     exclude: Annotated[Path | None, typer.Option(help="File with ids of items that nobody gets, one a line.")] = None,
     only: Annotated[Path | None, typer.Option(help="File with ids of the only items that are given.")] = None,
-    dial: Annotated[
-        float | None, typer.Option(help="Towards rare items below 0, popular ones above. (default: the model's own)")
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(metavar="now|TIME", help="As of when. (default: just after the last event that the model knows)"),
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="The log of a run. (default: where it was; a MODEL needs none)")
-    ] = None,
+    dial: DialNumber = None,
+    time: AsOf = None,
+    data: RunLog = None,
     plugins: Plugins = None,
 ) -> None:
     """Write the best items for each person."""
@@ -104,3 +106,42 @@ def recommend_command(
     with bar_of(out, "recommending", len(people.keys)) as bar:
         rows = write_answers(recommender, people, ask, to, lambda done: bar.update(to, done))
     out.plain(f"{rows:,} rows for {len(people.keys):,} people: {to}")
+
+
+def explain_command(
+    folder: ModelFolder,
+    user: Annotated[str, typer.Option(help="The person's id.")],
+    histories: Annotated[
+        Path | None, typer.Option(help="Events of people, the person's among them. (default: those that it knows)")
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, max=10_000, help="Items.")] = 10,
+    dial: DialNumber = None,
+    time: AsOf = None,
+    data: RunLog = None,
+    plugins: Plugins = None,
+) -> None:
+    """Show a person's history and best items, and what the model and each term give to every score."""
+    from negsample.data.load import load_dataset
+    from negsample.serving.explain import explained, person_of
+    from negsample.serving.model import load_model
+
+    recommender = load_model(folder, None if data is None else load_dataset(data))
+    ask = recommender.ask(k=k, time=moment_of("--time", time), dial=dial)
+    people = recommender.histories(histories, ask.time)
+    for note in people.notes:
+        out.plain(note)
+    person = person_of(people, user)
+    past = table_of("item", "time", words=("time",))
+    latest = list(zip(person.items.tolist(), person.times.tolist(), strict=True))[-HISTORY_SHOWN:]
+    for item, moment in latest:
+        past.add_row(str(recommender.item_ids[item - 1]), shown_moment(moment))
+    out.plain(f"{len(person.items):,} events of {user}, the latest {len(latest)}:", style="bold")
+    out.print(past)
+    found = explained(recommender, person, ask)
+    out.plain(f"Best items as of {shown_moment(ask.time)}:", style="bold")
+    table = table_of("rank", *found.columns[1:], words=("item",))
+    for row in found.iter_rows():
+        table.add_row(*(f"{each:+.3f}" if isinstance(each, float) else str(each) for each in row))
+    out.print(table)
+    if len(found.columns) == 3:
+        out.plain("No item of the history is known to the model: these are the most popular lately.")

@@ -113,7 +113,8 @@ class Checksums(NamedTuple):
         files = " and ".join(str(self.folder / each) for each in self.files)
         way = WAYS_OUT.get(f"{self.kind}/{name.split('/')[0]}", WAYS_OUT[self.kind])
         out = way.format(folder=self.folder, list=self.path, files=files)
-        return DamagedError(f"{self.folder / name} is damaged ({what}); {out}")
+        said = " ".join(str(what).split())  # what torch says has several lines
+        return DamagedError(f"{self.folder / name} is damaged ({said}); {out}")
 
     def _compare(self, name: str, sha256: str) -> None:
         if sha256 != self.files[name].sha256:

@@ -25,6 +25,7 @@ from negsample.models.baselines import is_baseline
 from negsample.models.build import set_terms
 from negsample.models.terms import TermWeights
 from negsample.plugins import check_sources
+from negsample.rules import is_rule
 from negsample.rules.rule import cut_time
 from negsample.runs.folder import Run
 from negsample.runs.job import Job, build_model, default_device
@@ -141,6 +142,8 @@ def load_model(folder: Path, data: Dataset | None = None) -> Recommender:
     about = listed.read_as(About, ABOUT)
     for name in listed.files:
         listed.check(name)
+        if (folder / name).is_symlink():
+            raise listed.damaged(name, "it is a link")
     settings = run_settings(**about.settings)
     check_sources(f"the model in {folder}", about.plugins, about.method, settings.model.backbone, settings.model.terms)
     items = _table(listed, "items.parquet", about.items, {"item": _IDS, "events": [pl.Int64], "targets": [pl.Int64]})
@@ -254,6 +257,8 @@ def _events(listed: Checksums, about: About) -> Dataset:
 def _of_run(folder: Path, data: Dataset | None) -> Recommender:
     """The model of a finished run as it was tested, with what was known then."""
     loaded = load_run(folder, data)
+    if is_rule(loaded.model):
+        raise InputError(f"{folder} is a run of {loaded.job.method}, a rule; give one of a trained method, or of Terms")
     job = loaded.job.refitted() if loaded.job.refits else loaded.job
     until = cut_time(job.data, "test")
     known = known_until(job.data, until)

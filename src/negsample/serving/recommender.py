@@ -178,9 +178,9 @@ class Recommender:
         if not len(ids):
             return np.zeros(0, np.int64)
         found = pl.DataFrame({"id": pl.Series(list(map(str, ids)), dtype=pl.String).str.strip_chars()}).join(
-            self._numbered, on="id", how="inner"
+            self._numbered, on="id", how="inner", maintain_order="left"
         )
-        return found["number"].to_numpy()
+        return np.array(found["number"])
 
     @cached_property
     def _numbered(self) -> pl.DataFrame:
@@ -250,23 +250,34 @@ class Recommender:
         days = self.about.recent_half_life
         return shares_at(self.data.known, time, math.inf if days is None else days)
 
-    @torch.no_grad()
     def added(self, people: Histories, time: int) -> Added | None:
         """What terms add for some items of each person: neighbours of the latest ones, and their own."""
-        width, found = len(self.item_ids) + 1, None
-        rows = np.arange(len(people.offsets) - 1)
-        for weights in filter(None, map(terms_of, self.models)):
-            if weights.near_N is not None:
-                near = self._near(people)
-                values = weights.of_neighbours(torch.from_numpy(near.scores_N).to(weights.share.device))
-                found = _plus(found, Added(near.rows() * width + near.ids_N, _numbers(values), width))
-            if weights.own_W is not None:
-                repeats = repeats_of(people.items, people.offsets, width)
-                asked: dict[str, Any] = {"users_R": rows, "until_R": people.offsets[1:], "width": width}
-                asked |= {"times_R": np.full(len(rows), time)}
-                own = own_before(people.items, people.times, people.offsets, repeats, **asked)
-                found = _plus(found, Added(own.row_E * width + own.item_E, own_values(weights, own), width))
-        return found and found._replace(values_N=found.values_N / len(self.models))
+        both = [each for each in (self.of_neighbours(people), self.of_own(people, time)) if each is not None]
+        return both[0].plus(both[1]) if len(both) == 2 else both[0] if both else None
+
+    @torch.no_grad()
+    def of_neighbours(self, people: Histories) -> Added | None:
+        """What is added for the neighbours of the latest items of each person."""
+        weights = [each for each in map(terms_of, self.models) if each is not None and each.near_N is not None]
+        if not weights:
+            return None
+        near = self._near(people)
+        scores = torch.from_numpy(near.scores_N)
+        values = sum(each.of_neighbours(scores.to(each.share.device)).double().cpu().numpy() for each in weights)
+        width = len(self.item_ids) + 1
+        return Added(near.rows() * width + near.ids_N, np.asarray(values) / len(self.models), width)
+
+    def of_own(self, people: Histories, time: int) -> Added | None:
+        """What is added for the items that each person had, as of ``time``."""
+        weights = [each for each in map(terms_of, self.models) if each is not None and each.own_W is not None]
+        if not weights:
+            return None
+        width, rows = len(self.item_ids) + 1, np.arange(len(people.offsets) - 1)
+        repeats = repeats_of(people.items, people.offsets, width)
+        until, times = people.offsets[1:], np.full(len(rows), time)
+        own = own_before(people.items, people.times, people.offsets, repeats, rows, until, times, width)
+        values = sum(own_values(each, own) for each in weights)
+        return Added(own.row_E * width + own.item_E, np.asarray(values) / len(self.models), width)
 
     @cached_property
     def _similar(self) -> Similarities:
@@ -313,14 +324,6 @@ def known_before(people: Histories, time: int) -> Histories:
 def _seen(people: Histories, items: int) -> Seen:
     rows = np.repeat(np.arange(len(people.offsets) - 1), np.diff(people.offsets))
     return Seen.of_pairs(rows, people.items, queries=len(people.offsets) - 1, items=items)
-
-
-def _plus(found: Added | None, more: Added) -> Added:
-    return more if found is None else found.plus(more)
-
-
-def _numbers(values: Tensor) -> NDArray[np.float64]:
-    return np.asarray(values.double().cpu())
 
 
 def _device(model: Backbone) -> torch.device:
