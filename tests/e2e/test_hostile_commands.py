@@ -78,6 +78,7 @@ RIGHT = {
         {"--seeds": WHOLE, "--until": ["x", "99999-01-01"], "--data": WORDS},
     ),
     "recommend": (["recommend", "{full}", "--out", "a.parquet"], {"--k": WHOLE, "--dial": ["x"], "--out": ["a.xlsx"]}),
+    "refresh": (["refresh", "{full}", "--log", "{log}"], {"--out": ["{full}"], "--user": ["", "x"]}),
     "explain": (["explain", "{full}", "--user", "a"], {"--k": WHOLE, "--time": ["tomorrow"], "--dial": ["x"]}),
 }
 

@@ -51,7 +51,10 @@ def in_memory(
     window = microseconds(manifest.test_start) - microseconds(manifest.valid_start)
     about: dict[str, Any] = {"users": users, "items": catalogue_size, "events": len(times), "train_events": len(times)}
     about |= {"valid_events": 0, "test_events": 0, "last_time": _iso(int(times.max()))}
-    about |= {"fingerprint": hashlib.sha256(f"{manifest.fingerprint} {until}".encode()).hexdigest()[:12]}
+    digest = hashlib.sha256(f"{manifest.fingerprint} {until}".encode())
+    for column in events:
+        digest.update(np.ascontiguousarray(column, np.int64).data)
+    about["fingerprint"] = digest.hexdigest()[:12]
     starts = {"valid_start": _iso(until - window), "test_start": _iso(until)}
     train_ends: NDArray[np.int64] = offsets[1:]
     return Dataset(

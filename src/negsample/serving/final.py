@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors.torch import load_file
+from torch import Tensor
 
 from negsample.analysis.advice import advice_of
 from negsample.analysis.measures import COHORTS
@@ -28,7 +29,7 @@ from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.load import dataset_of, job_of
 from negsample.runs.train import train_models
 from negsample.runs.weights import MODEL, save_weights
-from negsample.serving.model import Member, about_of, write_model
+from negsample.serving.model import Member, about_of, list_model, write_model
 from negsample.training.state import Epoch
 
 TERMS_ALONE = "Terms"
@@ -157,6 +158,7 @@ def make_final(plan: Plan, folder: Path, watch: Callable[[Job, Epoch], None] = l
         about = about_of(plan.runs, members, plan.known, plan.until, **promise)
         targets = job_of(plan.runs[0], plan.known).catalogue(default_device()).target_counts.cpu().numpy()
         write_model(scratch, about, plan.known, plan.data.item_ids(), plan.data.user_ids(), targets)
+        list_model(scratch, plan.known)
         scratch.rename(folder)
         clear(place)
 
@@ -170,24 +172,22 @@ def _train(run: Run, known: Dataset, file: Path, watch: Callable[[Job, Epoch], N
         place.mkdir(exist_ok=True)
         train_models([job], [model], [place], watch, refit=[epochs])
     save_weights(model, file)
-    return Member(weights=file.name, seed=job.seed, epochs=epochs, terms=_terms(run, model))
+    along = run.config["settings"]["terms"]
+    terms = carried(run.metrics["terms"].get("weights", {}), along, load_file(run.folder / MODEL), model)
+    return Member(weights=file.name, seed=job.seed, epochs=epochs, terms=terms)
 
 
-def _terms(run: Run, model: Backbone) -> dict[str, Any]:
-    """The weights of terms that were fitted after the training of ``run``, for a model that was trained anew."""
-    weights = run.metrics["terms"].get("weights")
-    if not weights:
-        return {}
-    fitted = Fit("", {}, TermWeights.of(weights), 0.0).carried(_trained_along(run), terms_of(model)).weights
-    assert fitted is not None
-    return fitted.entry()
+def carried(
+    fitted: dict[str, Any], along: Sequence[str], before: Mapping[str, Tensor], model: Backbone
+) -> dict[str, Any]:
+    """Weights of terms that were ``fitted`` after a training, for a ``model`` that was trained anew or on.
 
-
-def _trained_along(run: Run) -> TermWeights | None:
-    """The weights of the terms that ``run`` was trained with."""
-    if not run.config["settings"]["terms"]:
-        return None
-    found, of = load_file(run.folder / MODEL), "terms."
-    weights = TermWeights(run.config["settings"]["terms"])
-    weights.load_state_dict({name.removeprefix(of): each for name, each in found.items() if name.startswith(of)})
-    return weights
+    Where terms were trained ``along``, what the fit added to those in the weights ``before`` is added to those now.
+    """
+    if not fitted or not along:
+        return fitted
+    old, of = TermWeights(along), "terms."
+    old.load_state_dict({name.removeprefix(of): each for name, each in before.items() if name.startswith(of)})
+    weights = Fit("", {}, TermWeights.of(fitted), 0.0).carried(old, terms_of(model)).weights
+    assert weights is not None
+    return weights.entry()

@@ -18,8 +18,9 @@ from negsample.data.dataset import Dataset
 from negsample.data.manifest import Manifest
 from negsample.data.until import in_memory, known_until
 from negsample.errors import InputError, guarded
-from negsample.files.checksums import LIST, Checksums, read_list, write_list
+from negsample.files.checksums import LIST, Checksums, write_list
 from negsample.files.folders import write_json
+from negsample.files.together import settled
 from negsample.models import Backbone
 from negsample.models.baselines import is_baseline
 from negsample.models.build import set_terms
@@ -37,6 +38,8 @@ from negsample.studies.forecast.system import available_memory
 
 ABOUT = "model.json"
 FORMAT = 1
+TABLE = "table.weight"
+"""The item vectors among the weights."""
 _IDS = (pl.Int64, pl.String)
 _BYTES_OF_A_ROW = 100
 """What reading a row may take; of an event the arrays and orders of a dataset."""
@@ -101,13 +104,17 @@ class About(BaseModel):
 def write_model(
     folder: Path, about: About, known: Dataset, item_ids: pl.Series, user_ids: pl.Series, targets: NDArray[np.int64]
 ) -> None:
-    """What a MODEL has beside the weights of its members, which are in ``folder``; its list last."""
+    """What a MODEL has beside the weights of its members, which are in ``folder``, and its list."""
     items = {"item": item_ids, "events": np.asarray(known.train_counts[1:]), "targets": targets[1:].astype(np.int64)}
     pl.DataFrame(items).write_parquet(folder / "items.parquet")
     pl.DataFrame({"user": user_ids}).write_parquet(folder / "users.parquet")
     users = np.repeat(np.arange(known.users, dtype=np.int32), np.diff(known.offsets))
     pl.DataFrame({"user": users, "item": known.items, "time": known.times}).write_parquet(folder / "events.parquet")
     write_json(folder / ABOUT, about.model_dump())
+
+
+def list_model(folder: Path, known: Dataset) -> None:
+    """The list of the files of a MODEL, which is whole with it."""
     write_list(folder / LIST, "model", known.fingerprint, [path.name for path in folder.iterdir()])
 
 
@@ -138,21 +145,34 @@ def load_model(folder: Path, data: Dataset | None = None) -> Recommender:
         return _of_run(folder, data)
     if data is not None:
         raise InputError(f"{folder} is a MODEL, which has its own events; leave data out")
-    listed = read_list(folder / LIST, "model")
-    about = listed.read_as(About, ABOUT)
+    return settled(folder / LIST, "model", _read)
+
+
+def _read(listed: Checksums) -> Recommender:
+    about, folder = listed.read_as(About, ABOUT), listed.folder
     for name in listed.files:
         listed.check(name)
         if (folder / name).is_symlink():
             raise listed.damaged(name, "it is a link")
-    settings = run_settings(**about.settings)
-    check_sources(f"the model in {folder}", about.plugins, about.method, settings.model.backbone, settings.model.terms)
     items = _table(listed, "items.parquet", about.items, {"item": _IDS, "events": [pl.Int64], "targets": [pl.Int64]})
     users = _table(listed, "users.parquet", about.users, {"user": _IDS})
     item_ids, user_ids = _ids(listed, "items.parquet", items), _ids(listed, "users.parquet", users)
     known = _events(listed, about)
-    job = Job(known, about.method, 0, settings, about.negatives)
+    job = job_of(about, known)
     models = [_member(listed, job, member) for member in about.members]
     return Recommender(folder, about, models, known, item_ids, user_ids, np.append(0, items["targets"].to_numpy()))
+
+
+def job_of(about: About, data: Dataset, seed: int = 0) -> Job:
+    """What a member was trained by, on ``data``.
+
+    Raises:
+        InputError: a setting is none, or it needs a plugin.
+    """
+    settings = run_settings(**about.settings)
+    parts = settings.model.backbone, settings.model.terms
+    check_sources("the model", about.plugins, about.method, *parts)
+    return Job(data, about.method, seed, settings, about.negatives)
 
 
 def about_of(runs: Sequence[Run], members: Sequence[Member], known: Dataset, until: int, **more: Any) -> About:
@@ -200,7 +220,7 @@ def _check_sizes(listed: Checksums, job: Job, file: str) -> None:
         raise listed.damaged(file, error) from None
     of = job.settings.model
     sizes = {math.prod(shape) for shape in shapes.values()}
-    table = shapes.get("table.weight", [])
+    table = shapes.get(TABLE, [])
     if is_baseline(job.method):
         return  # its weights have no size
     wanted = [job.data.catalogue_size + 1, of.dim]

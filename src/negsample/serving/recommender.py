@@ -223,16 +223,22 @@ class Recommender:
 
     @torch.no_grad()
     def states(self, people: Histories) -> Tensor:
-        """(Q, n D + 1) of all members beside each other, and 1: what an item's vector is multiplied with."""
-        stops = people.offsets[1:]
-        parts = []
+        """(Q, n D + 1) of all members beside each other, and 1: what an item's vector is multiplied with. Items that
+        came after the training are no input."""
+        trained, queries = people.items <= len(self.item_ids) - self.about.untrained, len(people.offsets) - 1
+        offsets, items = np.append(0, np.cumsum(trained))[people.offsets], people.items[trained].astype(np.int32)
+        rows = np.flatnonzero(np.diff(offsets))
+        stops, parts = offsets[1:][rows], []
         for model in self.models:
-            lengths = np.minimum(np.diff(people.offsets), model.max_length)
-            windows = Windows(np.arange(len(stops)), stops - lengths, stops)
-            states = encode(model, people.items.astype(np.int32), windows, device=_device(model)).float()
-            weights = terms_of(model)
-            parts.append(states * ((1 if weights is None else weights.share) / len(self.models)))
-        return torch.cat([*parts, parts[0].new_ones(len(stops), 1)], 1)
+            lengths = np.minimum(np.diff(offsets)[rows], model.max_length)
+            states = torch.zeros(queries, model.table.block(1, 2).shape[1])
+            if len(rows):
+                windows = Windows(np.arange(len(rows)), stops - lengths, stops)
+                weights = terms_of(model)
+                share = (1.0 if weights is None else weights.share.item()) / len(self.models)
+                states[rows] = encode(model, items, windows, device=_device(model)).float().cpu() * share
+            parts.append(states)
+        return torch.cat([*parts, torch.ones(queries, 1)], 1)
 
     def shift(self, ask: Ask) -> Tensor:
         """(V + 1,) what is added for each item: terms, dial, and minus infinity for what nobody gets."""

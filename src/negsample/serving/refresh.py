@@ -1,0 +1,207 @@
+"""A MODEL with what came since: known at once without training, or trained on from its last weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from negsample.data.dataset import Dataset
+from negsample.data.log.read import Log
+from negsample.data.until import in_memory
+from negsample.errors import InputError
+from negsample.files.claims import claimed, clear, scratch_in
+from negsample.files.folders import atomic_folder, check_place, writable
+from negsample.files.together import rewriting
+from negsample.models.baselines import is_baseline
+from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.train import train_models
+from negsample.runs.weights import save_weights
+from negsample.serving.final import carried
+from negsample.serving.model import TABLE, About, Member, is_model, job_of, list_model, load_model, write_model
+from negsample.serving.recommender import Recommender
+from negsample.training.state import Epoch
+
+
+class Joined(NamedTuple):
+    """A recommender's events and those of a log after them.
+
+    ``known``: both; ``item_ids``, ``user_ids``: the old ones first, with their numbers; ``until``: microseconds, just
+    after the last event. ``added``: events that came to it; ``late``: events of the log that were not after those that
+    the recommender knew, and were left out; ``items``, ``users``: how many are new.
+    """
+
+    known: Dataset
+    item_ids: pl.Series
+    user_ids: pl.Series
+    until: int
+    added: int
+    late: int
+    items: int
+    users: int
+
+
+def joined(recommender: Recommender, log: Log) -> Joined:
+    """The events of ``recommender`` and those of ``log`` that came after.
+
+    Raises:
+        InputError: none did, or the log's ids are of another kind.
+    """
+    about, data = recommender.about, recommender.data
+    frame = log.frame.collect()
+    new = frame.filter(pl.col("time") >= about.until).sort("time", maintain_order=True)
+    if not len(new):
+        raise InputError(
+            f"{log.source or log.name} has no event after those that the model knows, the last of which is before "
+            f"{np.datetime64(about.until, 'us').astype('datetime64[s]')}; there is nothing to refresh"
+        )
+    item_ids = _with_new(recommender.item_ids, new["item"], "item")
+    user_ids = _with_new(recommender.user_ids, new["user"], "user")
+    users = np.concatenate([np.repeat(np.arange(data.users), np.diff(data.offsets)), _numbers(user_ids, new["user"])])
+    items = np.concatenate([data.items, _numbers(item_ids, new["item"]) + 1])
+    times = np.concatenate([data.times, new["time"].to_numpy()])
+    order = np.argsort(users, kind="stable")  # of one user the new ones are later already
+    events = (users[order], items[order], times[order])
+    until = int(times.max()) + 1
+    return Joined(
+        in_memory(data.manifest, data.folder, events, len(user_ids), len(item_ids), until),
+        item_ids,
+        user_ids,
+        until,
+        len(new),
+        len(frame) - len(new),
+        len(item_ids) - len(recommender.item_ids),
+        len(user_ids) - len(recommender.user_ids),
+    )
+
+
+def _with_new(ids: pl.Series, found: pl.Series, role: str) -> pl.Series:
+    """``ids``, and after them what is new in ``found``, in its order."""
+    if ids.dtype == pl.Int64 and found.dtype != pl.Int64:
+        raise InputError(
+            f"{role} ids are whole numbers in the model, and text in the log, such as '{found[0]}'; give a log of the "
+            "same ids"
+        )
+    some = pl.DataFrame({"id": found.cast(ids.dtype)}).unique(maintain_order=True)
+    new = some.join(pl.DataFrame({"id": ids}), on="id", how="anti", maintain_order="left")
+    return pl.concat([ids, new["id"].rename(ids.name)])
+
+
+def _numbers(ids: pl.Series, found: pl.Series) -> np.ndarray[Any, Any]:
+    """Of each of ``found`` its place among ``ids``."""
+    places = pl.DataFrame({"id": ids, "at": np.arange(len(ids))})
+    at = pl.DataFrame({"id": found.cast(ids.dtype)}).join(places, on="id", how="left", maintain_order="left")["at"]
+    return at.to_numpy()
+
+
+def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
+    """Let the MODEL in ``folder`` know the events of ``log``, without training; returns what is new.
+
+    Popularity, users' own items and neighbours count them. A new item has no vector of its own, only its terms.
+
+    Args:
+        folder: of the MODEL.
+        log: of the same ids; what is not after the events that the model knows is left out.
+        out: a new folder for it. (default: in the place of the old one, in one step)
+
+    Raises:
+        InputError: as of :func:`joined`, there is no MODEL, or the folder cannot be written.
+    """
+    recommender = _of_model(folder)
+    if out is not None:
+        check_place(out, new=True)
+    found = joined(recommender, log)
+    targets = np.append(recommender.target_counts, np.zeros(found.items, np.int64))
+    about = _about(recommender.about, found, untrained=recommender.about.untrained + found.items)
+    where = (
+        rewriting(folder, "model", found.known.fingerprint, lambda name: False) if out is None else atomic_folder(out)
+    )
+    with writable(out or folder, "choose another --out"), where as scratch:
+        for member in about.members:
+            weights = load_file(folder / member.weights)
+            save_file(_widened(weights, found.items), scratch / member.weights)
+        write_model(scratch, about, found.known, found.item_ids, found.user_ids, targets)
+        if out is not None:
+            list_model(scratch, found.known)
+    return found
+
+
+def train_on(
+    folder: Path,
+    log: Log,
+    out: Path,
+    *,
+    epochs: int | None = None,
+    watch: Callable[[Job, Epoch], None] = lambda job, epoch: None,
+) -> Joined:
+    """Train the MODEL in ``folder`` on, on its events and those of ``log``, and write the new MODEL ``out``.
+
+    Args:
+        folder: of the MODEL.
+        log: as of :func:`refresh`.
+        out: a new folder; what was stopped is carried on.
+        epochs: over all events. (default: a quarter of those that it was trained for, at least one)
+        watch: called after each epoch.
+
+    Raises:
+        InputError: as of :func:`refresh`.
+    """
+    recommender = _of_model(folder)
+    found, about = joined(recommender, log), recommender.about
+    if is_baseline(about.method):
+        raise InputError(f"{folder} has no model to train on: it is {about.method}; `negsample refresh` is enough")
+    with claimed([out]) as places:
+        if places is None:
+            raise InputError(f"another process is making {out}; wait for it, or choose another --out")
+        check_place(out, new=True)
+        (place,), members = places, list[Member]()
+        for member in about.members:
+            job = job_of(about, found.known, member.seed)
+            many = epochs or max(round(member.epochs / 4), 1)
+            model = build_model(job, default_device())
+            old = load_file(folder / member.weights)
+            before, now = model.state_dict(), _widened(old, found.items)
+            if found.items:
+                now[TABLE][-found.items :] = before[TABLE][-found.items :]
+            model.load_state_dict(now)
+            trained_in = place / member.weights.removesuffix(".safetensors")
+            trained_in.mkdir(exist_ok=True)
+            train_models([job], [model], [trained_in], watch, refit=[many])
+            save_weights(model, place / member.weights)
+            terms = carried(member.terms, about.settings["terms"], old, model)
+            members.append(member.model_copy(update={"epochs": member.epochs + many, "terms": terms}))
+        scratch = scratch_in(place)
+        for member in members:
+            (place / member.weights).rename(scratch / member.weights)
+        targets = job_of(about, found.known).catalogue(default_device()).target_counts.cpu().numpy()
+        now_about = _about(about, found, untrained=0, members=members)
+        write_model(scratch, now_about, found.known, found.item_ids, found.user_ids, targets)
+        list_model(scratch, found.known)
+        scratch.rename(out)
+        clear(place)
+    return found
+
+
+def _of_model(folder: Path) -> Recommender:
+    if not is_model(folder):
+        raise InputError(f"{folder} holds no MODEL; `negsample final STUDY --out MODEL` makes one")
+    return load_model(folder)
+
+
+def _about(about: About, found: Joined, **changes: Any) -> About:
+    sizes = {"users": len(found.user_ids), "items": len(found.item_ids), "events": len(found.known.items)}
+    return about.model_copy(update=sizes | {"until": found.until, "manifest": found.known.manifest} | changes)
+
+
+def _widened(weights: dict[str, Tensor], items: int) -> dict[str, Tensor]:
+    """The same with so many more items, whose vectors are zero."""
+    table = weights[TABLE]
+    if not items or table.ndim != 2:
+        return weights
+    return weights | {TABLE: torch.cat([table, table.new_zeros(items, table.shape[1])])}
