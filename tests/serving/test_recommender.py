@@ -16,7 +16,8 @@ from negsample.evaluation.with_terms import Added
 from negsample.models.build import terms_of
 from negsample.rules.recent_pop import shares_at
 from negsample.serving.explain import explained, person_of
-from negsample.serving.top_k import top_k
+from negsample.serving.recommender import known_before
+from negsample.serving.top_k import Shifts, top_k
 
 DAY = 86_400 * 10**6
 
@@ -106,6 +107,31 @@ def test_answers_do_not_depend_on_who_else_asks(recommender):
     assert recommender.recommend(k=5).equals(everybody)
 
 
+def test_people_who_ask_differently_are_answered_together_as_one_by_one(recommender):
+    """Each with a time, a dial, a number and exclusions of their own; some without history by then."""
+    ids, until = recommender.item_ids.to_list(), recommender.about.until
+    asks = [
+        recommender.ask(
+            k=1 + row % 9,
+            time=until - row * DAY,
+            dial=(row % 3) / 2,
+            exclude_seen=row % 2 == 0,
+            exclude=ids[row : row + 3] if row % 4 == 0 else (),
+            only=ids[: 5 + row] if row % 5 == 0 else None,
+        )
+        for row in range(60)
+    ]
+    people = recommender.users.take(0, 60)
+    found = recommender.best(people, asks)
+    assert 0 in np.diff(known_before(people, np.array([ask.time for ask in asks])).offsets)
+    for row, ask in enumerate(asks):
+        alone = recommender.best(people.take(row, row + 1), [ask])
+        wide = alone.ids_QK.shape[1]
+        np.testing.assert_array_equal(found.ids_QK[row, :wide], alone.ids_QK[0])
+        np.testing.assert_allclose(found.scores_QK[row, :wide], alone.scores_QK[0], rtol=1e-4, atol=1e-4)
+        assert not found.ids_QK[row, wide:].any()
+
+
 @pytest.mark.parametrize(
     "wrong", [{"k": 0}, {"k": 10_001}, {"dial": math.nan}, {"dial": 101.0}, {"time": -1}, {"exclude": 5}]
 )
@@ -147,10 +173,13 @@ def test_equal_scores_are_in_the_order_of_numbers(k):
     seen = Seen.of_pairs(rows, items, queries=300, items=64)
     scores = (states @ vectors.T).double().numpy()
     scores.ravel()[keys] += added.values_N
-    scores[rows, items] = -math.inf
+    shifts_AV, of_Q = draws.integers(-1, 2, (3, 65)), draws.integers(0, 3, 300)
+    scores += shifts_AV[of_Q]
     scores[:, 0] = -math.inf
+    scores[rows, items] = -math.inf
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     values = np.take_along_axis(scores, order, 1)
-    found = top_k(states, Table(vectors), k, added=added, seen=seen)
+    shifts = Shifts(torch.from_numpy(shifts_AV), of_Q)
+    found = top_k(states, Table(vectors), k, shifts=shifts, added=added, seen=seen)
     np.testing.assert_array_equal(found.scores_QK, values)
     np.testing.assert_array_equal(found.ids_QK, np.where(values == -math.inf, 0, order))

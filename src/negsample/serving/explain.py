@@ -31,7 +31,7 @@ def explained(recommender: Recommender, person: Histories, ask: Ask) -> pl.DataF
 @torch.no_grad()
 def _parts(recommender: Recommender, person: Histories, ids: Ints, ask: Ask) -> dict[str, Any]:
     members, parts = len(recommender.models), dict[str, Any]()
-    state = recommender.states(person)[0, :-1].double().cpu()
+    state = recommender.states(person)[0].double().cpu()
     vectors = [model.table.lookup(torch.from_numpy(ids))[0].double().cpu() for model in recommender.models]
     parts["model"] = (torch.cat(vectors, 1) @ state).numpy()
     for weights in map(terms_of, recommender.models):

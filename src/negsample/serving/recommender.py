@@ -32,7 +32,7 @@ from negsample.rules.rule import Floats
 from negsample.scoring.dial import LARGEST, log_shares
 from negsample.scoring.serving import LATEST, own_values, term_column
 from negsample.serving.histories import Histories, read_histories
-from negsample.serving.top_k import top_k
+from negsample.serving.top_k import Shifts, Top, top_k
 
 if TYPE_CHECKING:
     from negsample.serving.model import About
@@ -83,8 +83,10 @@ class Recommender:
         self.folder, self.about, self.models, self.data = folder, about, list(models), data
         self.item_ids, self.user_ids, self.target_counts = item_ids, user_ids, target_counts
         self.log_p_V = log_shares(target_counts)
-        self._columns = lru_cache(maxsize=4)(self._column)
-        self._popular = lru_cache(maxsize=4)(self._shares)
+        self._items = _Items(self.models)
+        self._everything: NDArray[np.bool_] = np.arange(len(item_ids) + 1) == 0
+        self._columns = lru_cache(maxsize=16)(self._column)
+        self._popular = lru_cache(maxsize=16)(self._shares)
 
     def __repr__(self) -> str:
         about = self.about
@@ -162,83 +164,102 @@ class Recommender:
         whole("k", k, 1, MOST)
         if dial is not None and not -LARGEST <= dial <= LARGEST:  # NaN is not
             raise InputError(f"dial must be a number from -{LARGEST:g} to {LARGEST:g}, got {dial}")
-        left_out = np.zeros(len(self.item_ids) + 1, np.bool_)
-        if only is not None:
-            left_out[:] = True
-            left_out[self.numbers(only)] = False
-        left_out[self.numbers(exclude)] = True
-        left_out[0] = True
+        left_out = self._left_out(exclude, only)
         if left_out.all():
             raise InputError("nothing is left to recommend: only and exclude leave no item that the model knows")
         time = self.about.until if time is None else whole("time", time, 0, LATEST)
         return Ask(k, time, self.about.dial if dial is None else float(dial), exclude_seen, left_out)
 
+    def _left_out(self, exclude: Sequence[Any], only: Sequence[Any] | None) -> NDArray[np.bool_]:
+        if only is None and not len(exclude):
+            return self._everything
+        left_out = self._everything.copy()
+        if only is not None:
+            left_out[:] = True
+            left_out[self.numbers(only)] = False
+        left_out[self.numbers(exclude)] = True
+        return left_out
+
     def numbers(self, ids: Sequence[Any]) -> Ints:
         """The numbers of those of ``ids`` that the model knows."""
-        if not len(ids):
-            return np.zeros(0, np.int64)
-        found = pl.DataFrame({"id": pl.Series(list(map(str, ids)), dtype=pl.String).str.strip_chars()}).join(
-            self._numbered, on="id", how="inner", maintain_order="left"
-        )
-        return np.array(found["number"])
+        found = (self._numbered.get(str(each).strip()) for each in ids)
+        return np.array([each for each in found if each is not None], np.int64)
 
     @cached_property
-    def _numbered(self) -> pl.DataFrame:
-        return pl.DataFrame({"id": self.item_ids.cast(pl.String), "number": np.arange(1, len(self.item_ids) + 1)})
+    def _numbered(self) -> dict[str, int]:
+        return {each: number for number, each in enumerate(self.item_ids.cast(pl.String), start=1)}
 
     def answers(self, people: Histories, ask: Ask) -> Iterator[pl.DataFrame]:
         """The same, some thousand people at a time."""
         for first in range(0, max(len(people.offsets) - 1, 1), QUERIES_AT_ONCE):
-            yield self._answer(known_before(people.take(first, first + QUERIES_AT_ONCE), ask.time), ask)
+            some = people.take(first, first + QUERIES_AT_ONCE)
+            ids, scores = self.best(some, [ask] * len(some.keys))
+            rows, places = np.nonzero(ids)
+            yield pl.DataFrame(
+                {
+                    "user": some.keys[rows],
+                    "rank": places.astype(np.int32) + 1,
+                    "item": self.item_ids[ids[rows, places] - 1],
+                    "score": scores[rows, places].astype(np.float32),
+                }
+            )
 
     @torch.no_grad()
-    def _answer(self, people: Histories, ask: Ask) -> pl.DataFrame:
-        lengths = np.diff(people.offsets)
-        asked = min(ask.k, int((~ask.left_out).sum()))
-        ids, scores = np.zeros((len(lengths), asked), np.int64), np.full((len(lengths), asked), -math.inf)
-        some = np.flatnonzero(lengths)
+    def best(self, people: Histories, asks: Sequence[Ask]) -> Top:
+        """The best items of each person by what is asked for each; of fewer than the most that anybody asks for, and
+        where fewer are left, the rest is 0 and ``-inf``."""
+        people = known_before(people, np.array([ask.time for ask in asks]))
+        lengths, k_Q = np.diff(people.offsets), np.array([ask.k for ask in asks], np.int64)
+        width = min(k_Q.max(initial=0), len(self.item_ids))
+        ids, scores = np.zeros((len(asks), width), np.int64), np.full((len(asks), width), -math.inf)
+        some, none = np.flatnonzero(lengths), np.flatnonzero(lengths == 0)
         if len(some):
-            with_items = people._replace(offsets=np.append(people.offsets[some], len(people.items)))
-            found = top_k(
-                self.states(with_items),
-                _Items(self.models, self.shift(ask)),
-                asked,
-                added=self.added(with_items, ask.time),
-                seen=_seen(with_items, len(self.item_ids)) if ask.exclude_seen else None,
+            with_items = people._replace(
+                keys=people.keys[some], offsets=np.append(people.offsets[some], len(people.items))
             )
-            ids[some], scores[some] = found
-        if len(some) < len(lengths):
-            shares_V = np.where(ask.left_out[1:], -math.inf, self._popular(ask.time))
-            best = np.argsort(-shares_V, kind="stable")[:asked]
-            ids[lengths == 0], scores[lengths == 0] = best + 1, shares_V[best]
-        rows, places = np.nonzero(ids)
-        return pl.DataFrame(
-            {
-                "user": people.keys[rows],
-                "rank": places.astype(np.int32) + 1,
-                "item": self.item_ids[ids[rows, places] - 1],
-                "score": scores[rows, places].astype(np.float32),
-            }
+            ids[some], scores[some] = self._of_histories(with_items, [asks[row] for row in some.tolist()], width)
+        of_Q, firsts = _alike([(asks[row].time, id(asks[row].left_out)) for row in none.tolist()])
+        for number, ask in enumerate(asks[row] for row in none[firsts].tolist()):
+            rows, found = none[of_Q == number], self._of_popular(ask, width)
+            ids[rows, : len(found.ids_QK)], scores[rows, : len(found.ids_QK)] = found
+        beyond = np.arange(width) >= k_Q[:, None]
+        return Top(np.where(beyond, 0, ids), np.where(beyond, -math.inf, scores))
+
+    def _of_histories(self, people: Histories, asks: Sequence[Ask], k: int) -> Top:
+        of_Q, firsts = _alike([(ask.time, ask.dial, id(ask.left_out)) for ask in asks])
+        shifts_AV = torch.stack([self.shift(asks[row]).float() for row in firsts.tolist()])
+        return top_k(
+            self.states(people),
+            self._items,
+            k,
+            shifts=Shifts(shifts_AV, of_Q),
+            added=self.added(people, np.array([ask.time for ask in asks])),
+            seen=_seen(people, np.array([ask.exclude_seen for ask in asks]), len(self.item_ids)),
         )
+
+    def _of_popular(self, ask: Ask, k: int) -> Top:
+        order, shares_V = self._popular(ask.time)
+        best = order[~ask.left_out[order + 1]][:k]
+        return Top(best + 1, shares_V[best])
 
     @torch.no_grad()
     def states(self, people: Histories) -> Tensor:
-        """(Q, n D + 1) of all members beside each other, and 1: what an item's vector is multiplied with. Items that
-        came after the training are no input."""
+        """(Q, n D) of all members beside each other: what an item's vector is multiplied with. Items that came after
+        the training are no input."""
         trained, queries = people.items <= len(self.item_ids) - self.about.untrained, len(people.offsets) - 1
         offsets, items = np.append(0, np.cumsum(trained))[people.offsets], people.items[trained].astype(np.int32)
         rows = np.flatnonzero(np.diff(offsets))
         stops, parts = offsets[1:][rows], []
         for model in self.models:
-            lengths = np.minimum(np.diff(offsets)[rows], model.max_length)
-            states = torch.zeros(queries, model.table.block(1, 2).shape[1])
+            device, lengths = _device(model), np.minimum(np.diff(offsets)[rows], model.max_length)
+            states = torch.zeros(queries, model.table.block(1, 2).shape[1], device=device)
             if len(rows):
                 windows = Windows(np.arange(len(rows)), stops - lengths, stops)
                 weights = terms_of(model)
                 share = (1.0 if weights is None else weights.share.item()) / len(self.models)
-                states[rows] = encode(model, items, windows, device=_device(model)).float().cpu() * share
+                states[torch.from_numpy(rows).to(device)] = encode(model, items, windows, device=device).float() * share
             parts.append(states)
-        return torch.cat([*parts, torch.ones(queries, 1)], 1)
+        return torch.cat(parts, 1)
 
     def shift(self, ask: Ask) -> Tensor:
         """(V + 1,) what is added for each item: terms, dial, and minus infinity for what nobody gets."""
@@ -252,12 +273,15 @@ class Recommender:
                 found += term_column(model, self.data, time).double().cpu() / len(self.models)
         return found
 
-    def _shares(self, time: int) -> Floats:
+    def _shares(self, time: int) -> tuple[Ints, Floats]:
+        """(V,) places of the items by their share lately, the largest first; and (V,) the shares."""
         days = self.about.recent_half_life
-        return shares_at(self.data.known, time, math.inf if days is None else days)
+        shares_V = shares_at(self.data.known, time, math.inf if days is None else days)
+        return np.argsort(-shares_V, kind="stable"), shares_V
 
-    def added(self, people: Histories, time: int) -> Added | None:
-        """What terms add for some items of each person: neighbours of the latest ones, and their own."""
+    def added(self, people: Histories, time: int | Ints) -> Added | None:
+        """What terms add for some items of each person, as of the time of each: neighbours of the latest ones, and
+        their own."""
         both = [each for each in (self.of_neighbours(people), self.of_own(people, time)) if each is not None]
         return both[0].plus(both[1]) if len(both) == 2 else both[0] if both else None
 
@@ -273,14 +297,14 @@ class Recommender:
         width = len(self.item_ids) + 1
         return Added(near.rows() * width + near.ids_N, np.asarray(values) / len(self.models), width)
 
-    def of_own(self, people: Histories, time: int) -> Added | None:
+    def of_own(self, people: Histories, time: int | Ints) -> Added | None:
         """What is added for the items that each person had, as of ``time``."""
         weights = [each for each in map(terms_of, self.models) if each is not None and each.own_W is not None]
         if not weights:
             return None
         width, rows = len(self.item_ids) + 1, np.arange(len(people.offsets) - 1)
         repeats = repeats_of(people.items, people.offsets, width)
-        until, times = people.offsets[1:], np.full(len(rows), time)
+        until, times = people.offsets[1:], np.broadcast_to(time, len(rows))
         own = own_before(people.items, people.times, people.offsets, repeats, rows, until, times, width)
         values = sum(own_values(each, own) for each in weights)
         return Added(own.row_E * width + own.item_E, np.asarray(values) / len(self.models), width)
@@ -304,32 +328,44 @@ class Recommender:
 
 
 class _Items:
-    """The items of all members beside each other, and what is added for each."""
+    """The items of all members beside each other."""
 
-    def __init__(self, models: Sequence[Backbone], shift_V: Tensor) -> None:
-        self._tables, self._shift_V = [model.table for model in models], shift_V
+    def __init__(self, models: Sequence[Backbone]) -> None:
+        self._tables = [model.table for model in models]
 
     @property
     def items(self) -> int:
-        return len(self._shift_V) - 1
+        return self._tables[0].items
 
     def block(self, start: int, stop: int) -> Tensor:
         parts = [table.block(start, stop).float() for table in self._tables]
-        return torch.cat([*parts, self._shift_V[start:stop].to(parts[0]).unsqueeze(1)], 1)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
-def known_before(people: Histories, time: int) -> Histories:
-    """The same without the events at or after ``time``."""
-    kept = people.times < time
+def known_before(people: Histories, time: int | Ints) -> Histories:
+    """The same without the events at or after ``time``, of all or of each person."""
+    lengths = np.diff(people.offsets)
+    kept = people.times < np.repeat(np.broadcast_to(time, len(lengths)), lengths)
     if kept.all():
         return people
     before = np.append(0, np.cumsum(kept))
     return people._replace(items=people.items[kept], times=people.times[kept], offsets=before[people.offsets])
 
 
-def _seen(people: Histories, items: int) -> Seen:
-    rows = np.repeat(np.arange(len(people.offsets) - 1), np.diff(people.offsets))
-    return Seen.of_pairs(rows, people.items, queries=len(people.offsets) - 1, items=items)
+def _seen(people: Histories, asked_Q: NDArray[np.bool_], items: int) -> Seen | None:
+    """What is left out for those of the people of whom it is asked."""
+    if not asked_Q.any():
+        return None
+    rows = np.repeat(np.arange(len(asked_Q)), np.diff(people.offsets))
+    kept = asked_Q[rows]
+    return Seen.of_pairs(rows[kept], people.items[kept], queries=len(asked_Q), items=items)
+
+
+def _alike(keys: Sequence[tuple[float, ...]]) -> tuple[Ints, Ints]:
+    """The number of each key, equal ones have one; and where each number is first."""
+    numbers: dict[tuple[float, ...], int] = {}
+    found = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    return found, np.unique(found, return_index=True)[1]
 
 
 def _device(model: Backbone) -> torch.device:

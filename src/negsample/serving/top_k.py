@@ -36,10 +36,28 @@ class Top(NamedTuple):
     scores_QK: NDArray[np.floating[Any]]
 
 
+class Shifts(NamedTuple):
+    """What is added for every item: ``values_AV``, A rows of V + 1 numbers, and ``of_Q``, the row of each query."""
+
+    values_AV: Tensor
+    of_Q: Ints
+
+
 @torch.no_grad()
-def top_k(states_QD: Tensor, items: Blocks, k: int, *, added: Added | None = None, seen: Seen | None = None) -> Top:
-    """The ``k`` best of each query by ``<state, item>`` and what is ``added`` for some items; none that is ``seen``,
-    or has ``-inf``. What is held is a block of scores, and the answer."""
+def top_k(
+    states_QD: Tensor,
+    items: Blocks,
+    k: int,
+    *,
+    shifts: Shifts | None = None,
+    added: Added | None = None,
+    seen: Seen | None = None,
+) -> Top:
+    """The ``k`` best of each query by ``<state, item>``, its shift and what is ``added`` for some items; none that is
+    ``seen``, or has ``-inf``. What is held is a block of scores, and the answer."""
+    if shifts is not None:
+        shifts = shifts._replace(values_AV=shifts.values_AV.to(states_QD))
+    more = (shifts, added, seen)
     queries, v = len(states_QD), items.items
     sought = min(k + 1, v)  # one more says whether the last one has equals
     top = RunningTopK(queries, sought, states_QD)
@@ -47,7 +65,7 @@ def top_k(states_QD: Tensor, items: Blocks, k: int, *, added: Added | None = Non
         block = items.block(start, min(start + ITEM_BLOCK, v + 1)).to(states_QD.dtype)
         for first in range(0, queries, QUERY_BLOCK):
             here = np.arange(first, min(first + QUERY_BLOCK, queries))
-            top.add(_scores(states_QD[first : first + QUERY_BLOCK], block, here, start, added, seen), first, start)
+            top.add(_scores(states_QD[first : first + QUERY_BLOCK], block, here, start, *more), first, start)
     scores, ids = top.values_QK, top.ids_QK
     order = torch.argsort(ids, dim=1)
     order = order.gather(1, torch.argsort(scores.gather(1, order), dim=1, descending=True, stable=True))
@@ -55,36 +73,40 @@ def top_k(states_QD: Tensor, items: Blocks, k: int, *, added: Added | None = Non
     if sought > k:
         equal = (scores[:, k - 1] == scores[:, k]) & (scores[:, k] > -math.inf)
         for query in equal.nonzero().flatten().tolist():
-            ids[query, :k] = _lowest_of_equal(states_QD[query : query + 1], items, k, query, added, seen)
+            ids[query, :k] = _lowest_of_equal(states_QD[query : query + 1], items, k, query, *more)
     scores, ids = scores[:, :k], ids[:, :k].masked_fill(scores[:, :k] == -math.inf, 0)
     return Top(ids.cpu().numpy(), scores.cpu().numpy())
 
 
-def _scores(states: Tensor, block: Tensor, queries: Ints, start: int, added: Added | None, seen: Seen | None) -> Tensor:
-    scores = states @ block.T
+def _scores(
+    states: Tensor,
+    block: Tensor,
+    queries: Ints,
+    start: int,
+    shifts: Shifts | None,
+    added: Added | None,
+    seen: Seen | None,
+) -> Tensor:
+    scores, stop = states @ block.T, start + len(block)
+    if shifts is not None:
+        values = shifts.values_AV[:, start:stop]
+        scores += values if len(values) == 1 else values[shifts.of_Q[queries]]
     if added is not None:
-        rows, ids, values = added.among(queries, start, start + len(block))
+        rows, ids, values_N = added.among(queries, start, stop)
         at = torch.from_numpy(rows * len(block) + ids - start).to(scores.device)
-        scores.view(-1).index_add_(0, at, torch.from_numpy(values).to(scores))
+        scores.view(-1).index_add_(0, at, torch.from_numpy(values_N).to(scores))
     if seen is not None:
-        for rows, ids in seen.among(queries, start, start + len(block)):
+        for rows, ids in seen.among(queries, start, stop):
             scores.view(-1)[torch.from_numpy(rows * len(block) + ids - start).to(scores.device)] = -math.inf
     return scores
 
 
 def _lowest_of_equal(
-    state: Tensor, items: Blocks, k: int, query: int, added: Added | None, seen: Seen | None
+    state: Tensor, items: Blocks, k: int, query: int, shifts: Shifts | None, added: Added | None, seen: Seen | None
 ) -> Tensor:
     """(k,) the same for one query, whose scores are all in memory."""
-    parts = [
-        _scores(
-            state,
-            items.block(start, min(start + ITEM_BLOCK, items.items + 1)).to(state),
-            np.array([query]),
-            start,
-            added,
-            seen,
-        )[0]
-        for start in range(1, items.items + 1, ITEM_BLOCK)
-    ]
+    parts = []
+    for start in range(1, items.items + 1, ITEM_BLOCK):
+        block = items.block(start, min(start + ITEM_BLOCK, items.items + 1)).to(state)
+        parts.append(_scores(state, block, np.array([query]), start, shifts, added, seen)[0])
     return torch.argsort(torch.cat(parts), descending=True, stable=True)[:k] + 1
