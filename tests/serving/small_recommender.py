@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from negsample import encode_histories, generator, neighbour_terms, own_terms, r
 from negsample.data.dataset import Dataset
 from negsample.models.build import build_backbone, set_terms, terms_of
 from negsample.models.terms import AFTER, TermWeights
-from negsample.scoring.dial import log_shares
+from negsample.serving.recommender import Recommender
 
 V, DAY = 60, 86_400 * 10**6
 UNTIL = 401 * DAY
@@ -50,16 +51,15 @@ def small_model(backbone: str, seed: int, items: int = V, terms: Sequence[str] =
     return model
 
 
-def small_recommender(data: Dataset, *backbones: str, terms: Sequence[str] = AFTER) -> Any:
-    """With what an export reads of a :class:`negsample.serving.recommender.Recommender`."""
+def small_recommender(data: Dataset, *backbones: str, terms: Sequence[str] = AFTER) -> Recommender:
     models = [small_model(each, seed, data.catalogue_size, terms) for seed, each in enumerate(backbones)]
     ids = pl.Series("item", [f"item {id:03}" for id in range(1, data.catalogue_size + 1)])
-    about = SimpleNamespace(until=UNTIL, dial=-0.25)
-    log_p = log_shares(data.train_counts)
-    return SimpleNamespace(models=models, data=data, item_ids=ids, log_p_V=log_p, about=about)
+    users = pl.Series("user", range(data.users))
+    about: Any = SimpleNamespace(method="by hand", until=UNTIL, dial=-0.25, recent_half_life=None)
+    return Recommender(Path("nowhere"), about, models, data, ids, users, data.train_counts)
 
 
-def column_of(recommender: Any, time: int = UNTIL) -> torch.Tensor:
+def column_of(recommender: Recommender, time: int = UNTIL) -> torch.Tensor:
     """(V + 1,) the mean over the members of what terms add for every item."""
     columns = [
         torch.zeros(recommender.data.catalogue_size + 1)
@@ -70,7 +70,7 @@ def column_of(recommender: Any, time: int = UNTIL) -> torch.Tensor:
     return torch.stack(columns).mean(0)
 
 
-def slow_scores(recommender: Any, items: Any, times: Any, time: int, dial: float) -> torch.Tensor:
+def slow_scores(recommender: Recommender, items: Any, times: Any, time: int, dial: float) -> torch.Tensor:
     """(V,) one history at a time, and one model."""
     total = torch.zeros(recommender.data.catalogue_size + 1, dtype=torch.float64)
     for model in recommender.models:
@@ -82,7 +82,7 @@ def slow_scores(recommender: Any, items: Any, times: Any, time: int, dial: float
     return (total / len(recommender.models) + dial * recommender.log_p_V)[1:]
 
 
-def asked_of(recommender: Any, length: int, seed: int, queries: int = 12) -> tuple[torch.Tensor, ...]:
+def asked_of(recommender: Recommender, length: int, seed: int, queries: int = 12) -> tuple[torch.Tensor, ...]:
     """Arguments of a graph: histories of one event up to ``length``, each with another dial."""
     draws, v = np.random.default_rng(seed), recommender.data.catalogue_size
     items, times = np.zeros((2, queries, length), np.int64)

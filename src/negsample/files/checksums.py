@@ -28,6 +28,7 @@ WAYS_OUT = {
     "study/checksums.json": "delete it and study.json: the same `negsample compare` makes it again, and keeps the runs",
     "tuning": "delete {list} and {files}: the same command searches anew",
     "model": "`negsample final` makes it again",
+    "export": "delete {folder} and export again",
     "training": "delete {folder}: the same command trains this run anew",
 }
 """By what it is that has a list, and for some of its files by their names or folders."""
