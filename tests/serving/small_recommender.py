@@ -55,7 +55,7 @@ def small_recommender(data: Dataset, *backbones: str, terms: Sequence[str] = AFT
     models = [small_model(each, seed, data.catalogue_size, terms) for seed, each in enumerate(backbones)]
     ids = pl.Series("item", [f"item {id:03}" for id in range(1, data.catalogue_size + 1)])
     users = pl.Series("user", range(data.users))
-    about: Any = SimpleNamespace(method="by hand", until=UNTIL, dial=-0.25, recent_half_life=None)
+    about: Any = SimpleNamespace(method="by hand", until=UNTIL, dial=-0.25, recent_half_life=None, untrained=0)
     return Recommender(Path("nowhere"), about, models, data, ids, users, data.train_counts)
 
 
@@ -93,3 +93,26 @@ def asked_of(recommender: Recommender, length: int, seed: int, queries: int = 12
     dials = torch.from_numpy(np.linspace(-1, 1, queries).astype(np.float32))
     now = torch.full((queries,), UNTIL)
     return torch.from_numpy(items), torch.from_numpy(times), now, dials, column_of(recommender)
+
+
+def recommended(recommender: Recommender, items: Any, times: Any, time: int, dial: float, k: int = 10) -> Any:
+    """What the recommender itself gives for one history of item ids: ids and scores."""
+    numbers = recommender.numbers(items)
+    person = {"items": numbers, "times": np.array(times), "offsets": np.array([0, len(numbers)])}
+    people = recommender.users._replace(keys=pl.Series(["ann"]), **person)
+    found = recommender.recommend(people, k=k, time=time, dial=dial)
+    return found["item"].to_list(), found["score"].to_list()
+
+
+def asked_by_name(recommender: Recommender, asked: Any) -> list[dict[str, Any]]:
+    """The arguments of a graph as those of :func:`recommended`, for each history."""
+    items, times, now, dials, _ = asked
+    return [
+        {
+            "items": recommender.item_ids[items[row, real].numpy() - 1].to_list(),
+            "times": times[row, real].tolist(),
+            "time": int(now[row]),
+            "dial": float(dials[row]),
+        }
+        for row, real in enumerate(items > 0)
+    ]

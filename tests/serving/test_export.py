@@ -15,9 +15,19 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from small_recommender import DAY, UNTIL, V, asked_of, column_of, small_data, small_recommender
+from small_recommender import (
+    DAY,
+    UNTIL,
+    V,
+    asked_by_name,
+    asked_of,
+    column_of,
+    recommended,
+    small_data,
+    small_recommender,
+)
 
-from negsample import InputError, encode_histories, query_vectors
+from negsample import InputError, encode_histories, load_model, query_vectors
 from negsample.files.checksums import LIST, read_list
 from negsample.scoring.dial import BETAS
 from negsample.serving.export import export
@@ -51,22 +61,6 @@ def run(folder, more, *given):
     return first, [json.loads(line) for line in rest]
 
 
-def asked_by_name(recommender, asked):
-    """What the function of a script is given, for each history."""
-    items, times, now, dials, _ = asked
-    for row, real in enumerate(items > 0):
-        ids = recommender.item_ids[items[row, real].numpy() - 1].to_list()
-        yield {"items": ids, "times": times[row, real].tolist(), "time": int(now[row]), "dial": float(dials[row])}
-
-
-def recommended(recommender, items, times, time, dial):
-    """What the recommender itself gives for the same."""
-    numbers = np.array([recommender.item_ids.index_of(item) + 1 for item in items], np.int64)
-    person = {"items": numbers, "times": np.array(times), "offsets": np.array([0, len(items)])}
-    found = recommender.recommend(recommender.users._replace(keys=pl.Series(["ann"]), **person), time=time, dial=dial)
-    return found["item"].to_list(), found["score"].to_list()
-
-
 def test_the_script_gives_the_best_items(graph, recommender, tmp_path):
     histories = [asked_of(recommender, length, seed=length) for length in (1, 4, 40)]
     named = [each for some in histories for each in asked_by_name(recommender, some)]
@@ -90,11 +84,11 @@ def test_the_script_runs_as_it_stands_and_without_known_items(graph, recommender
 def test_a_graph_without_terms_takes_the_same(recommender, tmp_path):
     plain = small_recommender(recommender.data, "gru4rec", terms=())
     folder = export(plain, "onnx", tmp_path / "onnx", k=3)[0].parent
-    named = list(asked_by_name(plain, asked_of(plain, 9, seed=1)))
+    named = asked_by_name(plain, asked_of(plain, 9, seed=1))
     (tmp_path / "asked.json").write_text(json.dumps([*named, {"items": [], "times": [], "time": UNTIL}]))
     _, (found,) = run(folder, ASK, tmp_path / "asked.json")
     for (ids, _), each in zip(found, named, strict=False):
-        assert ids == recommended(plain, **each)[0][:3]
+        assert ids == recommended(plain, **each, k=3)[0]
     popular = plain.log_p_V[1:].argsort(descending=True, stable=True)[:3]
     assert found[-1][0] == plain.item_ids[popular.numpy()].to_list()
 
@@ -207,3 +201,19 @@ def test_other_words_and_models_are_refused(recommender, tmp_path):
     with pytest.raises(InputError, match=f"k must be a whole number from 1 to {V}, got 61"):
         export(recommender, "torch", tmp_path / "new", k=61)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_exports_a_model_and_renews_its_terms(model, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs/export.md").read_text()
+    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "MODEL").symlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    exec(first.replace('"onnx"', '"torch"'), {})
+    (tmp_path / "asked.json").write_text("[]")
+    printed, _ = run(tmp_path / "served", ASK, tmp_path / "asked.json")
+    known = load_model(model)
+    times = [known.about.until - hours * DAY // 24 for hours in (3, 2, 1)]
+    best, _ = recommended(known, known.item_ids[:3].to_list(), times, known.about.until, known.about.dial)
+    assert str(best) in printed
+    exec(second, {})
+    assert pl.read_parquet("terms.parquet").equals(pl.read_parquet("served/items.parquet"))

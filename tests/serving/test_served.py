@@ -7,7 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_recommender import LENGTH, UNTIL, V, asked_of, column_of, slow_scores, small_data, small_recommender
+from small_recommender import (
+    LENGTH,
+    UNTIL,
+    V,
+    asked_by_name,
+    asked_of,
+    column_of,
+    recommended,
+    slow_scores,
+    small_data,
+    small_recommender,
+)
 
 from negsample import InputError
 from negsample.models.baselines import Terms
@@ -22,7 +33,8 @@ def data(dataset_of):
 
 
 def served_of(recommender, k=10):
-    return Served(recommender.models, recommender.data, recommender.log_p_V, k=k)
+    untrained = recommender.about.untrained
+    return Served(recommender.models, recommender.data, recommender.log_p_V, k=k, untrained=untrained)
 
 
 def check(recommender, asked, k=10):
@@ -86,6 +98,19 @@ def test_events_at_or_after_the_time_do_not_count(data):
         if known.any():
             for one, all_of in zip(served_of(recommender)(*alone, others[1]), found, strict=True):
                 torch.testing.assert_close(one[0], all_of[row])
+
+
+def test_items_after_the_training_are_no_input_but_known_to_terms(data):
+    recommender = small_recommender(data, "sasrec", "gru4rec")
+    recommender.about.untrained = V - 5
+    for length in (3, 20):
+        asked = asked_of(recommender, length, seed=6)
+        asked[0][1] = torch.where(asked[0][1] > 0, V, 0)
+        ids, scores = served_of(recommender)(*asked)
+        for row, each in enumerate(asked_by_name(recommender, asked)):
+            best, of_best = recommended(recommender, **each)
+            assert recommender.item_ids[ids[row].numpy() - 1].to_list() == best
+            np.testing.assert_allclose(scores[row], of_best, atol=1e-5)
 
 
 def test_a_history_of_nothing_gets_what_is_known_of_all_items(data):

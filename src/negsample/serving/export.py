@@ -18,7 +18,6 @@ from negsample.errors import InputError, check_word, guarded
 from negsample.files.checksums import LIST, write_list
 from negsample.files.folders import atomic_folder, check_place, writable
 from negsample.models.build import terms_of
-from negsample.scoring.serving import term_column
 from negsample.serving.indexes import write_indexes
 from negsample.serving.padded import vectors_of
 from negsample.serving.read_me import read_me
@@ -77,12 +76,10 @@ def export(recommender: Recommender, to: To, folder: Path, *, k: int = 10) -> li
 
 
 def column_of(recommender: Recommender, time: int) -> Tensor:
-    """(V + 1,) float32: what terms add for every item as of ``time``, the mean over the members."""
-    total = torch.zeros(len(recommender.item_ids) + 1, dtype=torch.float64)
-    for model in recommender.models:
-        if terms_of(model) is not None:
-            total += term_column(model, recommender.data, time).double().cpu()
-    return (total / len(recommender.models)).float()
+    """(V + 1,) what terms add for every item as of ``time``, the mean over the members."""
+    column_V = recommender.shift(recommender.ask(time=time, dial=0.0)).float()
+    column_V[0] = 0
+    return column_V
 
 
 def _check_installed(to: str) -> None:
@@ -94,14 +91,14 @@ def _check_installed(to: str) -> None:
 
 
 def _onnx(recommender: Recommender, column_V: Tensor, folder: Path, k: int) -> dict[str, Any]:
-    served = Served(recommender.models, recommender.data, recommender.log_p_V, k=k)
+    served = _served(recommender, k)
     _write_onnx(_program(served, column_V), folder / "recommend.onnx", _INPUTS, ("best", "scores"))
     _write_onnx(_program(served.encoder), folder / "encoder.onnx", _INPUTS[:1], ("states",))
     return {}
 
 
 def _torch(recommender: Recommender, column_V: Tensor, folder: Path, k: int) -> dict[str, Any]:
-    program = _program(Served(recommender.models, recommender.data, recommender.log_p_V, k=k), column_V)
+    program = _program(_served(recommender, k), column_V)
     program.example_inputs = None  # they would be in the file as a pickle
     torch.export.save(program, folder / "recommend.pt2")
     return {}
@@ -119,6 +116,11 @@ _WRITERS: dict[str, Callable[[Recommender, Tensor, Path, int], dict[str, Any]]] 
     "vectors": _vectors,
     "faiss": write_indexes,
 }
+
+
+def _served(recommender: Recommender, k: int) -> Served:
+    untrained = recommender.about.untrained
+    return Served(recommender.models, recommender.data, recommender.log_p_V, k=k, untrained=untrained)
 
 
 def _program(module: nn.Module, column_V: Tensor | None = None) -> ExportedProgram:

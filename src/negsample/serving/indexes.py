@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.evaluation.encode import encode_histories
+from negsample.data.blocks import spans
 from negsample.scoring.dial import BETAS
 from negsample.scoring.serving import item_vectors, query_vectors
 from negsample.serving.padded import vectors_of
@@ -61,6 +61,7 @@ def write_indexes(recommender: Recommender, column_V: Tensor, folder: Path, k: i
     exact.add(vectors)
     faiss.write_index(exact, str(folder / "exact.faiss"))
     found: dict[str, Measured] = {}
+    states_QD = torch.empty(0)
     if len(vectors) >= FEW:
         states_QD = _states(recommender)
         asked = [query_vectors(states_QD, beta, terms=True).numpy() for beta in BETAS]
@@ -69,7 +70,7 @@ def write_indexes(recommender: Recommender, column_V: Tensor, folder: Path, k: i
             index, found[kind] = approximate(vectors, lambda index: _recalls(index, of_exact))
             if found[kind].enough:
                 faiss.write_index(index, str(folder / f"{kind}.faiss"))
-    facts = {"measured": found, "queries": min(QUERIES, recommender.data.users), "betas": BETAS, "least": RECALL}
+    facts = {"measured": found, "queries": len(states_QD), "betas": BETAS, "least": RECALL}
     return facts | {"width": vectors_VD.shape[1]}
 
 
@@ -82,13 +83,20 @@ def _recalls(index: Any, of_exact: list[tuple[Floats, Floats]]) -> list[float]:
     ]
 
 
-@torch.no_grad()
 def _states(recommender: Recommender) -> Tensor:
-    data, models = recommender.data, recommender.models
-    users = np.flatnonzero(np.diff(data.offsets))
+    """(Q, D) of some users, spread evenly over those with events."""
+    everybody = recommender.users
+    lengths = np.diff(everybody.offsets)
+    users = np.flatnonzero(lengths)
     users = users[np.unique(np.linspace(0, len(users) - 1, QUERIES).astype(np.int64))]
-    histories = [data.items[data.offsets[user] : data.offsets[user + 1]].astype(np.int64) for user in users]
-    return torch.cat([encode_histories(model, histories).float().cpu() / len(models) for model in models], 1)
+    events = spans(everybody.offsets[users], lengths[users])
+    people = everybody._replace(
+        keys=everybody.keys[users],
+        items=everybody.items[events],
+        times=everybody.times[events],
+        offsets=np.append(0, np.cumsum(lengths[users])),
+    )
+    return recommender.states(people).cpu()
 
 
 def _ivf(vectors: Floats, recalls: Callable[[Any], list[float]]) -> tuple[Any, Measured]:

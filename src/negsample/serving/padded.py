@@ -23,6 +23,15 @@ from negsample.models.sasrec import run_blocks
 from negsample.models.terms import NoStates
 
 
+def moved(kept_BH: Tensor, values_BH: Tensor) -> Tensor:
+    """The values that are kept, in their order at the end of each row, and 0 before them."""
+    count, length = values_BH.shape
+    counted = kept_BH.long()
+    places_BH = length + 1 - (counted.sum(1, keepdim=True) - counted.cumsum(1) + counted)
+    rows = values_BH.new_zeros(count, length + 1)
+    return rows.scatter(1, torch.where(kept_BH, places_BH, 0), torch.where(kept_BH, values_BH, 0))[:, 1:]
+
+
 def latest(items_BH: Tensor, length: int) -> Tensor:
     """(B, length) the last events of each history, 0 before the first."""
     return F.pad(items_BH, (length, 0))[:, -length:]
@@ -45,6 +54,7 @@ class Encoder(nn.Module):
 
     Args:
         models: the members; they stay as they are, the layers are copied.
+        untrained: so many items at the end of the catalogue came after the training, and are no input.
 
     Raises:
         InputError: a backbone is a plugin's.
@@ -52,8 +62,9 @@ class Encoder(nn.Module):
 
     vectors_VD: Tensor
 
-    def __init__(self, models: Sequence[Backbone]) -> None:
+    def __init__(self, models: Sequence[Backbone], *, untrained: int = 0) -> None:
         super().__init__()
+        self.untrained, self.trained = untrained, models[0].table.items - untrained
         self.members = nn.ModuleList(_padded(model) for model in models)
         self.lengths = [model.max_length for model in models]
         self.weights = [share_of(model) / len(models) for model in models]
@@ -63,6 +74,8 @@ class Encoder(nn.Module):
 
     def forward(self, items_BH: Tensor) -> Tensor:
         """(B, D) after the last event of each history, of which each member knows its last L; zeros after none."""
+        if self.untrained:
+            items_BH = moved((items_BH > 0) & (items_BH <= self.trained), items_BH)
         states = []
         members = zip(
             self.members, torch.split(self.vectors_VD, self.widths, 1), self.lengths, self.weights, strict=True

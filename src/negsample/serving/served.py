@@ -16,7 +16,7 @@ from negsample.models.build import Backbone, terms_of
 from negsample.models.terms import COUNTS, LENGTHS, SINCE, TermWeights
 from negsample.rules.item_knn import FADING, LAST, Similarities
 from negsample.rules.nearest import NEAREST
-from negsample.serving.padded import Encoder, latest
+from negsample.serving.padded import Encoder, latest, moved
 
 MOST = 1000
 """Items of an answer; how they are ordered takes the square of it."""
@@ -34,16 +34,19 @@ class Served(nn.Module):
         data: all events that neighbours are computed from.
         log_p_V: (V + 1,) of the dial.
         k: items of an answer.
+        untrained: see :class:`~negsample.serving.padded.Encoder`.
 
     Raises:
         InputError: a member's backbone is a plugin's, there are too many similarities, or ``k`` is out of range.
     """
 
-    def __init__(self, models: Sequence[Backbone], data: Dataset, log_p_V: Tensor, *, k: int = 10) -> None:
+    def __init__(
+        self, models: Sequence[Backbone], data: Dataset, log_p_V: Tensor, *, k: int = 10, untrained: int = 0
+    ) -> None:
         super().__init__()
         self.k = whole("k", k, 1, min(data.catalogue_size, MOST))
         terms = [terms_of(model) for model in models]
-        self.encoder = Encoder(models)
+        self.encoder = Encoder(models, untrained=untrained)
         self.own = _Own(terms) if any(each is not None and each.own_W is not None for each in terms) else None
         self.near = _Near(terms, data) if any(each is not None and each.near_N is not None for each in terms) else None
         self.with_column = any(each is not None and each.items_F is not None for each in terms)
@@ -64,7 +67,8 @@ class Served(nn.Module):
             dial: (B,) its setting; 0 ranks as trained.
             terms_V: (V + 1,) what the terms add for every item as of now, the mean over the members.
         """
-        items_BH, times_BH = before(items_BH, times_BH, time)
+        known_BH = (items_BH > 0) & (times_BH < time[:, None])
+        items_BH, times_BH = moved(known_BH, items_BH), moved(known_BH, times_BH)
         scores_BV = self.encoder(items_BH) @ self.encoder.vectors_VD.T + terms_V
         if self.near is not None:
             scores_BV = scores_BV + self.near(items_BH)
@@ -73,14 +77,6 @@ class Served(nn.Module):
         scores_BV = scores_BV + dial[:, None] * self.log_p_V
         nothing_B1 = (items_BH == 0).all(1, keepdim=True)
         return best(torch.where(nothing_B1, terms_V if self.with_column else self.log_p_V, scores_BV), self.k)
-
-
-def before(items_BH: Tensor, times_BH: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-    """Items and times of the events before ``time``, which are moved to the end of their rows."""
-    later_B1 = ((items_BH > 0) & (times_BH >= time[:, None])).long().sum(1, keepdim=True)
-    from_BH = torch.arange(items_BH.shape[1], device=items_BH.device) - later_B1
-    at_BH = from_BH.clamp(min=0)
-    return torch.where(from_BH >= 0, items_BH.gather(1, at_BH), 0), times_BH.gather(1, at_BH)
 
 
 def best(scores_BV: Tensor, k: int) -> tuple[Tensor, Tensor]:
