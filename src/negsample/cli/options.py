@@ -89,6 +89,12 @@ Plugins = Annotated[
 ]
 
 
+RunLog = Annotated[
+    str | None,
+    typer.Option("--data", help="The log, or prepared folder, of a run. (default: where it was; a MODEL needs none)"),
+]
+
+
 class Doing(NamedTuple):
     """The options that say how the runs of a study are done."""
 

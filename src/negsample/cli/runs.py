@@ -19,6 +19,7 @@ from negsample.cli.options import (
     Plugins,
     Preset,
     Refit,
+    RunLog,
     Seed,
     settings_of,
 )
@@ -121,15 +122,18 @@ def evaluate_command(
         str | None,
         typer.Option(metavar="none|auto|NUMBER|balance:X", help="Choose the dial again. (default: as before)"),
     ] = None,
+    data: RunLog = None,
     plugins: Plugins = None,
 ) -> None:
     """Evaluate the saved model of a finished run again."""
     from negsample.cli.terminal import print_metrics
+    from negsample.data.load import load_dataset
     from negsample.runs.folder import read_run
     from negsample.runs.remeasure import remeasure
     from negsample.scoring.dial import parse_choice
 
-    remeasure(run, None if dial is None else parse_choice(dial), must_reach=dial is not None)
+    choice, log = None if dial is None else parse_choice(dial), None if data is None else load_dataset(data)
+    remeasure(run, choice, data=log, must_reach=dial is not None)
     measured = read_run(run)
     print_metrics(out, measured.config["method"], measured.metrics)
 

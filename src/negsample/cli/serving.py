@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from negsample.cli.console import facts_of, out, table_of
-from negsample.cli.options import Plugins, moment_of, shown_moment
+from negsample.cli.options import Plugins, RunLog, moment_of, shown_moment
 from negsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ AsOf = Annotated[
     str | None,
     typer.Option(metavar="now|TIME", help="As of when. (default: just after the last event that the model knows)"),
 ]
-RunLog = Annotated[str | None, typer.Option(help="The log of a run. (default: where it was; a MODEL needs none)")]
 NEW = typer.Option(
     "--log", metavar="NEW", help="A log with the events since (CSV, TSV, Parquet); earlier ones may be in."
 )

@@ -48,6 +48,11 @@ def load_run(folder: Path, data: Dataset | None = None, *, fitted: bool = True) 
     """
     folder = Path(folder)
     run = read_run(folder)
+    if data is not None and data.fingerprint != run.config["dataset_fingerprint"]:
+        raise InputError(
+            f"{data.name} is another dataset (fingerprint {data.fingerprint}) than {folder} was trained on "
+            f"({run.config['dataset_fingerprint']}); give the same log, prepared with the same settings"
+        )
     job = job_of(run, data)
     model = build_model(job, default_device())
     load_weights(model, folder)
