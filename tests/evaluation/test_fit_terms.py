@@ -201,8 +201,8 @@ def test_ranks_with_neighbours_and_a_share(data, history, nearest, monkeypatch):
 def test_neighbours_are_found_once_for_all_evaluations(data, kept, found, monkeypatch):
     monkeypatch.setattr(near_by, "KEPT", kept)
     near_by._kept.cache_clear()
-    looked, parts = [], item_knn.Similarities.parts
-    monkeypatch.setattr(item_knn.Similarities, "parts", lambda *given: looked.append(given) or parts(*given))
+    looked, grouped = [], item_knn.Similarities.grouped
+    monkeypatch.setattr(item_knn.Similarities, "grouped", lambda *given: looked.append(given) or grouped(*given))
     settings, model = made(data)
     figures = []
     for part in ("valid", "test", "test"):

@@ -71,7 +71,7 @@ class Similarities:
         counts_V = np.diff(self._items.indptr)
         self._norms_V = np.sqrt(counts_V + 1.0)
         self._most_V = np.minimum(self._items @ np.diff(self._users.indptr).astype(np.float64), len(counts_V))
-        often_V = counts_V if asked is None else np.bincount(self._history(asked)[1], minlength=len(counts_V))
+        often_V = counts_V if asked is None else np.bincount(self.history(asked)[1], minlength=len(counts_V))
         order = np.argsort(-often_V, kind="stable")[: np.count_nonzero(often_V)]
         kept, left = [self._rows(order[:0])], PAIRS
         for some in _groups(order, self._most_V[order]):
@@ -85,12 +85,13 @@ class Similarities:
         self._place_V[order] = np.arange(len(order))
         self._most_V[order] = np.diff(self._kept.indptr)
 
-    def _history(self, asked: Asked) -> tuple[Ints, Ints, Ints]:
+    def history(self, asked: Asked) -> tuple[Ints, Ints, Ints]:
+        """The events of queries that count, see :func:`~negsample.rules.rule.history_events`."""
         return history_events(self._data, asked, LAST)
 
     def scores(self, asked: Asked) -> Any:
         """The sparse (Q, V + 1) scores of queries; some may be 0."""
-        return self.scores_of(*self._history(asked), len(asked.users_Q))
+        return self.scores_of(*self.history(asked), len(asked.users_Q))
 
     def all_pairs(self) -> Any:
         """The sparse (V + 1, V + 1) similarities of all items.
@@ -108,13 +109,9 @@ class Similarities:
         pairs.eliminate_zeros()
         return pairs
 
-    def parts(self, asked: Asked) -> list[Asked]:
-        """The queries, some after others: so many that ``AT_ONCE`` similarities make their scores."""
-        queries, items, _ = self._history(asked)
-        return [asked.take(some) for some in self.grouped(queries, items, len(asked.users_Q))]
-
     def grouped(self, queries: Ints, items: Ints, number: int) -> list[Ints]:
-        """The numbers of so many queries with these items in their histories, likewise."""
+        """The numbers of so many queries, which have these items in their histories, some after others: so many that
+        ``AT_ONCE`` similarities make their scores."""
         return _groups(np.arange(number), np.bincount(queries, self._most_V[items], number))
 
     def scores_of(self, queries: Ints, items: Ints, ages: Ints, number: int) -> Any:

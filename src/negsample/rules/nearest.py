@@ -54,9 +54,7 @@ class NearestOf:
         asked, kept = self._asked.take(queries), _kept(self._data, self._part)
         key = np.asarray(asked.until_Q, np.int64).tobytes()  # of the user who has this event, or the one before it
         if key not in kept:
-            similar = self._similar
-            with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-                found = joined(list(threads.map(lambda some: nearest(similar.scores(some)), similar.parts(asked))))
+            found = nearest_of(self._similar, *self._similar.history(asked), len(asked.users_Q))
             if sum(each.nbytes for one in (*kept.values(), found) for each in one) > KEPT:
                 return found
             kept[key] = found
@@ -67,6 +65,17 @@ class NearestOf:
 def _kept(data: Dataset, part: Part) -> dict[bytes, Nearest]:
     """By the queries: the last events that they know."""
     return {}
+
+
+def nearest_of(similar: Similarities, queries: Ints, items: Ints, ages: Ints, number: int) -> Nearest:
+    """The neighbours of ``number`` queries with these events in their histories, by query."""
+
+    def of(some: Ints) -> Nearest:
+        here = slice(*np.searchsorted(queries, [some[0], some[-1] + 1]))
+        return nearest(similar.scores_of(queries[here] - some[0], items[here], ages[here], len(some)))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return joined(list(threads.map(of, similar.grouped(queries, items, number))))
 
 
 def nearest(scores: Any) -> Nearest:

@@ -26,7 +26,7 @@ from negsample.evaluation.with_terms import Added
 from negsample.models import Backbone
 from negsample.models.build import terms_of
 from negsample.rules.item_knn import LAST, Similarities
-from negsample.rules.nearest import joined, nearest
+from negsample.rules.nearest import Nearest, nearest_of
 from negsample.rules.recent_pop import shares_at
 from negsample.rules.rule import Floats
 from negsample.scoring.dial import LARGEST, log_shares
@@ -313,18 +313,13 @@ class Recommender:
     def _similar(self) -> Similarities:
         return Similarities(self.data, None)
 
-    def _near(self, people: Histories) -> Any:
+    def _near(self, people: Histories) -> Nearest:
         lengths = np.minimum(np.diff(people.offsets), LAST)
         stops = people.offsets[1:]
         events = spans(stops - lengths, lengths)
         queries = np.repeat(np.arange(len(lengths)), lengths)
         items, ages = people.items[events], np.repeat(stops, lengths) - 1 - events
-        parts = []
-        for some in self._similar.grouped(queries, items, len(lengths)):
-            here = slice(*np.searchsorted(queries, [some[0], some[-1] + 1]))
-            scores = self._similar.scores_of(queries[here] - some[0], items[here], ages[here], len(some))
-            parts.append(nearest(scores))
-        return joined(parts)
+        return nearest_of(self._similar, queries, items, ages, len(lengths))
 
 
 class _Items:

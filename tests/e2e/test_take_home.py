@@ -1,0 +1,145 @@
+"""From a CSV to answers, by commands, in processes of their own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from negsample import load_model
+
+FIRST = 1_600_000_000
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "negsample", *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
+
+
+def good(*arguments: object) -> str:
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def write_log(path, first_user, days, seed):
+    draws = np.random.default_rng(seed)
+    rows = ["user,item,time"]
+    for user in range(first_user, first_user + 60):
+        for moment in np.sort(draws.integers(days[0] * 86400, days[1] * 86400, 12)):
+            rows.append(f"{user},{draws.integers(100, 130)},{FIRST + moment}")
+    path.write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    place = tmp_path_factory.mktemp("home")
+    write_log(place / "log.csv", 0, (0, 30), 0)
+    sizes = [each for pair in ("epochs=2", "dim=8", "max_length=6", "blocks=1") for each in ("--set", pair)]
+    methods = ["--methods", "mixed-log-q", "--repeats", 1]
+    good("compare", place / "log.csv", *methods, *sizes, "--out", place / "study")
+    said = good("final", place / "study", "--out", place / "M")
+    assert "mixed-log-q on log: 720 events" in said
+    assert "ndcg@10" in said
+    return place
+
+
+def test_answers_as_a_file_in_every_format(place):
+    for ending in ("parquet", "csv", "jsonl"):
+        assert "600 rows for 60 people" in good("recommend", place / "M", "--out", place / f"top.{ending}")
+    parquet = pl.read_parquet(place / "top.parquet")
+    assert parquet.columns == ["user", "rank", "item", "score"]
+    assert parquet.schema["item"] == pl.String  # as it is written in the log
+    for other in (pl.read_csv(place / "top.csv"), pl.read_ndjson(place / "top.jsonl")):
+        assert parquet.drop("score").equals(other.drop("score").cast(dict(parquet.drop("score").schema)))
+    assert parquet.equals(load_model(place / "M").recommend())
+
+
+def test_histories_and_lists_from_files(place):
+    (place / "today.csv").write_text("user,item,time\nann,101,2021-01-01\nann,999,2021-01-02\nbob,998,2021-01-02\n")
+    (place / "out.txt").write_text("100\n 101 \n\nunknown\n")
+    said = good(
+        "recommend", place / "M", "--histories", place / "today.csv", "--exclude", place / "out.txt", "--exclude-seen",
+        "--k", 28, "--time", "2021-02-01", "--dial", -0.5, "--out", place / "some.parquet",
+    )  # fmt: skip
+    assert "56 rows for 2 people" in said
+    found = pl.read_parquet(place / "some.parquet")
+    assert not set(found["item"]) & {"100", "101"}
+    assert set(found["user"]) == {"ann", "bob"}
+
+
+def test_an_explanation_on_the_terminal(place):
+    said = good("explain", place / "M", "--user", 7)
+    assert "12 events of 7" in said
+    assert all(name in said for name in ("model", "popularity", "recency", "repeats", "neighbours"))
+
+
+def test_it_moves_and_is_refreshed_and_trained_on(place, tmp_path):
+    shutil.copytree(place / "M", tmp_path / "M")
+    write_log(tmp_path / "new.csv", 30, (31, 40), 1)
+    said = good("refresh", tmp_path / "M", "--log", tmp_path / "new.csv")
+    assert "720 events came to it, of 30 new users and on 0 new items" in said
+    said = good("final", "--from", place / "M", "--log", tmp_path / "new.csv", "--epochs", 1, "--out", tmp_path / "N")
+    assert "720 events came to it" in said
+    assert all(load_model(tmp_path / name).about.users == 90 for name in "MN")
+    good("verify", tmp_path)
+
+
+def test_a_run_answers_and_is_evaluated_where_its_data_is_not(place, tmp_path):
+    study = tmp_path / "study"
+    shutil.copytree(place / "study", study)
+    run_folder = next((study / "runs").glob("*mixed-log-q*"))
+    good("prepare", place / "log.csv", "--out", tmp_path / "prepared")
+    before = (run_folder / "metrics.json").read_bytes()
+    good("evaluate", run_folder, "--data", tmp_path / "prepared")
+    good("recommend", run_folder, "--data", tmp_path / "prepared", "--out", tmp_path / "top.csv")
+    assert before != b""
+    write_log(tmp_path / "other.csv", 0, (0, 30), 5)
+    refused = run("evaluate", run_folder, "--data", tmp_path / "other.csv")
+    assert refused.returncode == 2
+    assert "is another dataset" in refused.stderr
+
+
+def test_a_killed_one_is_carried_on(place, tmp_path):
+    arguments = [sys.executable, "-m", "negsample", "final", place / "study", "--out", tmp_path / "K"]
+    process = subprocess.Popen(list(map(str, arguments)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waited = time.monotonic() + 60
+    while not list(tmp_path.glob(".K.unfinished")) and process.poll() is None and time.monotonic() < waited:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    good("final", place / "study", "--out", tmp_path / "K") if not (tmp_path / "K").exists() else None
+    assert [path.name for path in tmp_path.iterdir()] == ["K"]
+    assert load_model(tmp_path / "K").recommend().equals(load_model(place / "M").recommend())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["final", "{place}/study", "--from", "{place}/M", "--out", "{new}"], "give one of them"),
+        (["final", "{place}/study", "--log", "{place}/log.csv", "--out", "{new}"], "--log is for --from MODEL"),
+        (["final", "--from", "{place}/M", "--seeds", "2", "--out", "{new}"], "--seeds is for a STUDY"),
+        (["final", "--from", "{place}/M", "--out", "{new}"], "--from needs --log"),
+        (["final", "{place}/study", "--method", "bpr", "--out", "{new}"], "cannot be taken"),
+        (["final", "{place}/study", "--out", "{place}/M"], "exists already"),
+        (["recommend", "{place}/M", "--out", "{new}.xlsx"], "give one that ends in"),
+        (["recommend", "{place}/M", "--only", "{new}", "--out", "{new}.csv"], "cannot be read"),
+        (["recommend", "{place}/M", "--time", "noon", "--out", "{new}.csv"], "--time takes a time"),
+        (["refresh", "{place}/M", "--log", "{place}/log.csv"], "nothing to refresh"),
+        (["refresh", "{place}/study", "--log", "{place}/log.csv"], "holds no MODEL"),
+        (["explain", "{place}/M", "--user", "nobody"], "no user 'nobody'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(place, tmp_path, arguments, words):
+    refused = run(*(each.format(place=place, new=tmp_path / "new") for each in arguments))
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
