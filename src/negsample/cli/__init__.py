@@ -13,7 +13,7 @@ from negsample.cli.methods import methods_command
 from negsample.cli.options import with_bundles
 from negsample.cli.paper import reproduce_command
 from negsample.cli.runs import evaluate_command, prepare_command, train_command, verify_command
-from negsample.cli.serving import explain_command, final_command, recommend_command, refresh_command
+from negsample.cli.serving import explain_command, export_command, final_command, recommend_command, refresh_command
 from negsample.cli.studies import compare_command, report_command, tune_command
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "recommend": recommend_command,
         "explain": explain_command,
         "refresh": refresh_command,
+        "export": export_command,
     },
     "Data": {"prepare": prepare_command},
     "Runs and folders": {"train": train_command, "evaluate": evaluate_command, "verify": verify_command},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -220,3 +220,27 @@ def explain_command(
     out.print(table)
     if len(found.columns) == 3:
         out.plain("No item of the history is known to the model: these are the most popular lately.")
+
+
+def export_command(
+    folder: ModelFolder,
+    to: Annotated[
+        Literal["onnx", "torch", "faiss", "vectors"],
+        typer.Option(
+            "--to",
+            help="A graph from histories to items (onnx, torch), indexes (faiss), or the item vectors (vectors).",
+        ),
+    ],
+    place: Annotated[Path, typer.Option("--out", help="New folder.")],
+    k: Annotated[int, typer.Option(min=1, max=10_000, help="Items of an answer, with onnx and torch.")] = 10,
+    data: RunLog = None,
+    plugins: Plugins = None,
+) -> None:
+    """Write a model as files that answer without negsample."""
+    from negsample.data.load import load_dataset
+    from negsample.serving.export import export
+    from negsample.serving.model import load_model
+
+    recommender = load_model(folder, None if data is None else load_dataset(data))
+    for path in export(recommender, to, place, k=k):
+        out.plain(f"{path}: {path.stat().st_size:,} bytes")
