@@ -57,7 +57,7 @@ def outcome(made: Made, folder: Path) -> str:
 def _read(made: Made, path: Path) -> str:
     # The process of its own that Parquet files are tried in takes a second; only flipped bits may need it.
     asked: dict[str, str | None] = dict.fromkeys(("user", "item", "time"))
-    log = read_log(path) if made.note == "damage" else read_here(path, keep_missing_ids=False, **asked)
+    log = read_log(path) if made.note == "damage" else read_here(path, asked=asked, keep_missing_ids=False)
     with readable(path):  # as the preparation of a dataset does
         frame = log.frame.collect(engine="streaming")
     events = [(str(user), str(item), moment) for user, item, moment in frame.rows()]

@@ -50,7 +50,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
         for name, value in signature.bind(*given, **named).arguments.items():
             kind = _kind(function, signature.parameters[name].annotation)
             if not _fits(value, kind):
-                raise InputError(f"{function.__name__}: {name} must be {_words(kind)}, got {_shown(value)}")
+                raise InputError(f"{function.__name__}: {name} must be {_words(kind)}, got {shown(value)}")
         return function(*given, **named)
 
     return checking
@@ -59,7 +59,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """``value``, a whole number from ``low`` to ``high``, or an :class:`InputError`."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} must be a whole number from {low:,} to {high:,}, got {_shown(value)}")
+        raise InputError(f"{name} must be a whole number from {low:,} to {high:,}, got {shown(value)}")
     return value
 
 
@@ -134,6 +134,7 @@ def _words(kind: Any) -> str:
     return "a function" if getattr(plain, "__name__", "") == "Callable" else f"a {getattr(plain, '__name__', plain)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value for a message: itself where it is short, else how it begins, or of what type it is."""
     text = repr(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

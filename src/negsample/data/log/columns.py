@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from negsample.errors import InputError
@@ -36,7 +36,11 @@ def plain(name: str) -> str:
 
 
 def choose_columns(
-    columns: Sequence[str], asked: Mapping[str, str | None], path: Path, header: bool
+    columns: Sequence[str],
+    asked: Mapping[str, str | None],
+    path: Path,
+    header: bool,
+    optional: Collection[str] = (),
 ) -> tuple[dict[str, str], list[str]]:
     """The column of each role, and a sentence on those that were guessed.
 
@@ -45,10 +49,11 @@ def choose_columns(
         asked: for each role (user, item, time) the column that was named, or None.
         path: named in errors.
         header: the names come from the first line of a text file, which is refused where it is a row.
+        optional: roles that may have no column.
     """
     if header:
         _check_is_header(columns, asked, path)
-    chosen = _chosen(columns, asked, path)
+    chosen = _chosen(columns, asked, path, optional)
     for role, column in chosen.items():
         if list(columns).count(column) > 1:
             raise InputError(f"{path} has {list(columns).count(column)} columns '{column}'; rename all but one")
@@ -79,7 +84,9 @@ def _check_is_header(columns: Sequence[str], asked: Mapping[str, str | None], pa
         )
 
 
-def _chosen(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> dict[str, str]:
+def _chosen(
+    columns: Sequence[str], asked: Mapping[str, str | None], path: Path, optional: Collection[str]
+) -> dict[str, str]:
     """The column of each role, as named or guessed; all roles without one are named at once."""
     by_plain_name = {plain(column): column for column in reversed(columns)}  # the first of each name
     chosen, faults = dict[str, str](), list[str]()
@@ -90,10 +97,12 @@ def _chosen(columns: Sequence[str], asked: Mapping[str, str | None], path: Path)
             faults.append(f"no column '{named}' for the {role}")
         elif named or guesses:
             chosen[role] = named or guesses[0]
-        else:
+        elif role not in optional:
             faults.append(f"no column that looks like the {role} (usual names: {', '.join(usual[:8])}, ...)")
     if faults:
-        options = [f"--{role} COL" for role in USUAL_NAMES if role not in chosen]
+        options = [
+            f"--{role} COL" for role in USUAL_NAMES if role not in chosen and (asked.get(role) or role not in optional)
+        ]
         one = "one of them" if len(options) == 1 else "one of them for each"
         raise InputError(
             f"{path} has {'; '.join(faults)}; its columns are: {_listed(columns)}; name {one} with {' '.join(options)}"

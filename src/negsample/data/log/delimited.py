@@ -11,6 +11,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +43,7 @@ def read_layout(path: Path) -> Layout:
 
     One that is empty, no UTF-8 text, has no rows, or a row with too few or too many fields, is refused.
     """
-    try:
+    with utf8(path):
         head = pl.scan_lines(path, n_rows=1, glob=False).collect()["line"].to_list()
         header = head[0].removeprefix("\ufeff") if head else ""
         if not head:
@@ -56,15 +57,22 @@ def read_layout(path: Path) -> Layout:
         splits = {mark: next(csv.reader([header], delimiter=mark), [""]) for mark in DELIMITERS}
         delimiter = max(splits, key=lambda mark: len(splits[mark]))
         layout = _count(path, delimiter, splits[delimiter])
+    if layout.rows == layout.blank:
+        raise InputError(f"{path} has a header but no rows; a log needs one row for each event")
+    return layout
+
+
+@contextmanager
+def utf8(path: Path) -> Iterator[None]:
+    """Turns what Polars says of a file that is no UTF-8 text into one line, an :class:`InputError`."""
+    try:
+        yield
     except pl.exceptions.PolarsError as error:
         if "utf" not in str(error).lower():
             raise
         line = _first_line_not_text(path)
         where = f" (see line {line})" if line else ""
         raise InputError(f"{path} is not UTF-8 text{where}; save it as UTF-8 text, or as Parquet") from None
-    if layout.rows == layout.blank:
-        raise InputError(f"{path} has a header but no rows; a log needs one row for each event")
-    return layout
 
 
 def line_of(path: Path, layout: Layout, row: int) -> int:

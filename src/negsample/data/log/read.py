@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -63,37 +63,59 @@ def read_log(
         InputError: file, row and value of what is wrong, and what would be right.
     """
     asked = {"user": user, "item": item, "time": time}
-    if not isinstance(log, str | Path):
+    if isinstance(log, str | Path):
+        found = read_files(log, asked=asked, keep_missing_ids=keep_missing_ids)
+    else:
         table = open_frame(log)
-        return _read([table], table.path, asked, keep_missing_ids)._replace(name=safe_name(name or "log"))
+        found = read_tables([table], table.path, asked, keep_missing_ids)._replace(name="log")
+    return found if name is None else found._replace(name=safe_name(name))
+
+
+def read_files(log: str | Path, **options: Any) -> Log:
+    """:func:`read_log` of files; those of Parquet are tried in a process of their own first.
+
+    Args:
+        log: the file or folder.
+        options: ``asked``: the column of each role or None; ``keep_missing_ids``; ``needs_time``: False allows a log
+            without times.
+    """
     if not str(log):
         raise InputError("the name of the log is empty; give a file, or a folder of parts")
     path = Path(log)
     if any(file_format(each) == PARQUET for each in log_files(path)):
-        try_to_read(path, asked | {"keep_missing_ids": keep_missing_ids})
-    found = read_here(path, keep_missing_ids=keep_missing_ids, **asked)
-    return found if name is None else found._replace(name=safe_name(name))
+        try_to_read(path, options)
+    return read_here(path, **options)
 
 
-def read_here(path: Path, *, keep_missing_ids: bool, **asked: str | None) -> Log:
-    """:func:`read_log` of files in this process, which damage in a Parquet file may end."""
+def read_here(path: Path, *, asked: dict[str, str | None], keep_missing_ids: bool, needs_time: bool = True) -> Log:
+    """:func:`read_files` in this process, which damage in a Parquet file may end."""
     tables = [open_file(each) for each in log_files(path)]
-    log = _read(tables, path, asked, keep_missing_ids)
+    log = read_tables(tables, path, asked, keep_missing_ids, needs_time)
     notes = [printable(note) for note in _file_notes(tables, path)] + log.notes
     return Log(log.frame, safe_name(log_name(path)), notes, path.resolve().name)
 
 
-def _read(tables: list[Table], path: Path, asked: dict[str, str | None], keep_missing: bool) -> Log:
-    """Rows and notes of ``tables``, once they are checked."""
-    chosen, notes = choose_columns(tables[0].columns, asked, tables[0].path, tables[0].layout is not None)
-    columns = [columns_of(table, chosen, tables[0]) for table in tables]
+def read_tables(
+    tables: list[Table], path: Path, asked: dict[str, str | None], keep_missing: bool, needs_time: bool = True
+) -> Log:
+    """Rows and notes of ``tables``, once their columns are chosen."""
+    optional = () if needs_time else ("time",)
+    chosen, notes = choose_columns(tables[0].columns, asked, tables[0].path, tables[0].layout is not None, optional)
+    log = read_columns(tables, path, chosen, keep_missing)
+    return log._replace(notes=[printable(note) for note in notes] + log.notes)
+
+
+def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], keep_missing: bool) -> Log:
+    """Rows and notes of ``tables``, once they are checked; times are null where no column is chosen for them."""
+    columns = [{"time": times.NONE} | columns_of(table, chosen, tables[0]) for table in tables]
     scans = [scan(table, each, keep_missing) for table, each in zip(tables, columns, strict=True)]
     check_has_events(scans, path)
-    unit = unit_of(scans)
+    unit = unit_of(scans) if "time" in chosen else None
     check_ids(scans)
     as_text = {role: not columns[0][role].dtype.is_numeric() or total(scans, f"{role}_too_large") > 0 for role in ROLES}
     frame = pl.concat([_events(each, as_text, unit) for each in scans])
-    return Log(frame, path.name, list(map(printable, [*notes, *_row_notes(scans, unit)])), path.name)
+    notes = (_time_notes(scans, unit) if "time" in chosen else []) + _row_notes(scans)
+    return Log(frame, path.name, list(map(printable, notes)), path.name)
 
 
 def _events(found: Scan, as_text: dict[str, bool], unit: str | None) -> pl.LazyFrame:
@@ -115,16 +137,22 @@ def _file_notes(tables: Sequence[Table], path: Path) -> list[str]:
     return notes + ([f"Not read in {path.name}: {', '.join(others[:5])}{more}."] if others else [])
 
 
-def _row_notes(scans: Sequence[Scan], unit: str | None) -> list[str]:
-    """The form of the times, the rows left out, and the form of the ids."""
-    notes = [f"Times read as {unit} since 1970, by their magnitude."]
-    if unit is None:
-        notes = ["Times read as calendar dates, UTC where no zone is given."]
-    rows, missing, zoned, moments = (total(scans, fact) for fact in ("rows", "missing", "zoned", "moment"))
+def _time_notes(scans: Sequence[Scan], unit: str | None) -> list[str]:
+    if unit is not None:
+        return [f"Times read as {unit} since 1970, by their magnitude."]
+    notes = ["Times read as calendar dates, UTC where no zone is given."]
+    zoned, moments = (total(scans, fact) for fact in ("zoned", "moment"))
     if 0 < zoned < moments:
         notes.append(
             f"{zoned:,} of {moments:,} times have a zone; the others are read as UTC, and may be of another zone."
         )
+    return notes
+
+
+def _row_notes(scans: Sequence[Scan]) -> list[str]:
+    """The rows left out, and the form of the ids."""
+    notes = list[str]()
+    rows, missing = (total(scans, fact) for fact in ("rows", "missing"))
     blank = sum(each.table.layout.blank for each in scans if each.table.layout)
     lost = rows - total(scans, "events") - missing - blank
     if lost > 0:

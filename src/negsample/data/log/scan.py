@@ -11,7 +11,7 @@ from negsample.data.log import ids, times
 from negsample.data.log.delimited import QUOTES
 from negsample.data.log.files import readable
 from negsample.data.log.table import ROW, Column, Table
-from negsample.errors import InputError
+from negsample.errors import InputError, shown
 
 ROLES = ("user", "item")
 
@@ -37,8 +37,8 @@ class Scan(NamedTuple):
     def cell(self, role: str, row: int) -> str:
         """The value in a row, for a message."""
         value = self.table.frame.filter(pl.col(ROW) == row).select(self.columns[role].expr).collect().item()
-        shown = "empty" if value in (None, "") else repr(value if isinstance(value, str | int | float) else str(value))
-        return f"column '{self.columns[role].name}' is {shown}"
+        told = "empty" if value in (None, "") else shown(value if isinstance(value, str | int | float) else str(value))
+        return f"column '{self.columns[role].name}' is {told}"
 
 
 def total(scans: Sequence[Scan], fact: str) -> int:

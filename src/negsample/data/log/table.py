@@ -54,6 +54,7 @@ class Table(NamedTuple):
     """A file or a frame: ``frame`` has its row numbers in column ``ROW``, then its ``columns``.
 
     ``path``: of the file; a frame has the name of its type there. ``layout``: None where it is no text file.
+    ``lines``: of each row, the line (from 1) of the file it is from, where one line holds several.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Table(NamedTuple):
     columns: list[str]
     dtypes: Sequence[pl.DataType]
     layout: Layout | None
+    lines: pl.Series | None = None
 
     def column(self, name: str) -> Column:
         """The column ``name``: by its position, as Polars renames a name that is there twice."""
@@ -69,6 +71,8 @@ class Table(NamedTuple):
 
     def where(self, row: int) -> str:
         """File and row for a message; ``row`` from 0 as in column ``ROW``, shown from 1."""
+        if self.lines is not None:
+            return line_at(self.path, self.lines[row])
         line = f" (line {line_of(self.path, self.layout, row + 1)})" if self.layout else ""
         return f"{self.path}, row {row + 1}{line}"
 
@@ -78,6 +82,11 @@ class Table(NamedTuple):
         if self.layout is None:
             return COMPLETE if self.path.suffix else QUERY
         return f"see the quote on line {self.layout.unpaired}: {QUOTES}" if self.layout.unpaired else QUOTES
+
+
+def line_at(path: Path, line: int) -> str:
+    """A line of a file, or a row of a frame, both from 1, for a message."""
+    return f"{path}, {'line' if path.suffix else 'row'} {line}"
 
 
 def open_file(path: Path) -> Table:

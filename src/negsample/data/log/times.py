@@ -19,6 +19,8 @@ FORMS = (
 )
 UNITS = {"seconds": 10**0, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 """How many of each are a second."""
+NONE = Column("", pl.lit(None, pl.Datetime("us")), pl.Datetime("us"))
+"""The column of a log without times."""
 _FIRST = 315_532_800  # 1980-01-01, in seconds
 _AHEAD = 86_400  # seconds that a time may be ahead of this machine's clock: it may lie in another zone
 _LARGEST = 9.2e18  # of Int64
@@ -75,9 +77,14 @@ def _number(column: Column) -> pl.Expr:
     value = _value(column).cast(pl.Float64, strict=False)
     fits = value.is_finite() & (value.abs() < _LARGEST)
     if column.is_text:
-        parts = _value(column).str.extract_groups(_ROUNDED).struct
+        parts = _groups(_value(column), _ROUNDED, "[eE]").struct
         fits &= (parts.field("1").fill_null("").str.len_chars() >= parts.field("2").cast(pl.Int64)).fill_null(True)
     return pl.when(fits).then(value)
+
+
+def _groups(text: pl.Expr, pattern: str, needs: str) -> pl.Expr:
+    """``text.str.extract_groups(pattern)``, which is slow, only where the text has what the pattern ``needs``."""
+    return pl.when(text.str.contains(needs)).then(text).str.extract_groups(pattern)
 
 
 def from_number(column: Column, unit: str) -> pl.Expr:
@@ -95,7 +102,7 @@ def from_calendar(column: Column) -> pl.Expr:
         return column.expr.cast(pl.Datetime("us", getattr(column.dtype, "time_zone", None))).dt.epoch("us")
     if not column.is_text:
         return pl.lit(None, dtype=pl.Int64)
-    fields = _value(column).str.extract_groups(_ISO)
+    fields = _groups(_value(column), _ISO, "-")
 
     def field(group: int, highest: int) -> pl.Expr:
         value = fields.struct.field(str(group)).cast(pl.Int64)
