@@ -1,17 +1,34 @@
-"""Histories of people, with the item numbers of a model."""
+"""The histories of the people to recommend to, in a model's item numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from negsample.batches.windows import Ints
+from negsample.data.log.files import FORMATS, file_format, readable
+from negsample.data.log.read import Log, read_columns, read_files, read_tables
+from negsample.data.log.table import open_frame
+from negsample.data.log.times import iso
+from negsample.data.prepare.order import stable_order
+from negsample.errors import InputError, guarded, shown, whole
+from negsample.serving.lists import Asked, Lists, has_lists, of_table
+from negsample.serving.records import of_python, read_json
+
+JSON = (".jsonl", ".ndjson")
 
 
 class Histories(NamedTuple):
-    """Events by person: ``keys``, ``items``, ``times``, ``offsets``."""
+    """What Q people had, N events in all, of items that the model knows.
+
+    ``keys``: (Q,) what the caller calls each person. ``items``: (N,) int64 numbers 1..V. ``times``: (N,) int64
+    microseconds since 1970. ``offsets``: (Q + 1,) int64; person q has ``[offsets[q], offsets[q + 1])``, in the order of
+    time. ``unknown``: events left out, as the model has no such item. ``notes``: a sentence each on how they were read.
+    """
 
     keys: pl.Series
     items: Ints
@@ -29,28 +46,93 @@ class Histories(NamedTuple):
         )
 
 
+@guarded
 def read_histories(
     source: Any,
     item_ids: pl.Series,
     *,
-    at: int,
     user: str | None = None,
     item: str | None = None,
     time: str | None = None,
+    at: int,
 ) -> Histories:
-    """Items by person, as histories."""
-    if isinstance(source, dict):
-        keys, rows = list(source), list(source.values())
-    else:
-        keys, rows = list(range(1, len(source) + 1)), list(source)
-    index = {str(k): i + 1 for i, k in enumerate(item_ids.to_list())}
-    lists = [[index[str(x)] for x in r if str(x) in index] for r in rows]
-    items = np.array([x for r in lists for x in r], np.int64)
-    return Histories(
-        pl.Series(keys),
-        items,
-        np.full(len(items), at - 1),
-        np.append(0, np.cumsum([len(r) for r in lists])).astype(np.int64),
-        0,
-        [],
+    """The histories in a file, a frame, or lists of Python.
+
+    Args:
+        source: a log as of :func:`negsample.data.log.read.read_log`; a file of JSON lines, or a frame, with a list of
+            items for each person, or with a row for each event; ``{"ann": ["A", "B"]}``; or ``[["A", "B"], ["C"]]``,
+            whose people are called 1, 2, .... Without times a person's items are in order.
+        item_ids: (V,) the id of item i at i - 1, Int64 or String. Ids match where their text is the same: 12 and "12".
+        user: column of the user; None: guessed from the usual names. Likewise ``item`` (of lists: ``items``) and
+            ``time`` (``times``).
+        item: column of the item.
+        time: column of the time.
+        at: microseconds since 1970; items without times were had just before it.
+
+    Returns:
+        People in the order in which they come first. Who had only unknown items, or none, has an empty history.
+
+    Raises:
+        InputError: file, line and value of what is wrong, and what would be right.
+    """
+    at = whole("at", at, 1, 2**63 - 1)
+    log, keys = _read(source, {"user": user, "item": item, "time": time})
+    with readable(Path(log.source)):
+        numbers = _numbers(item_ids, log.frame.collect_schema()["item"]).lazy()
+        rows = log.frame.join(numbers, on="item", how="left", maintain_order="left")
+        events = rows.select("user", "number", "time").collect(engine="streaming")
+        unknown = events["number"].null_count()
+        strange = log.frame.join(numbers, on="item", how="anti").select("item").head(unknown and 1).collect()["item"]
+    notes = list(log.notes)
+    for each in strange:
+        notes.append(f"{unknown:,} of {len(events):,} items left out: the model has none such as {shown(each)}.")
+    if len(events) and events["time"].null_count():
+        notes.append(f"No times: each person's items are in order, and all are taken to be just before {iso(at)}.")
+    if keys is None:
+        keys = events["user"].unique(maintain_order=True).alias("key")
+        events = events.with_columns(user=events["user"].replace_strict(keys, pl.int_range(len(keys), eager=True)))
+    known = events.filter(pl.col("number").is_not_null())
+    times, people = known["time"].fill_null(at - 1).to_numpy(), known["user"].to_numpy()
+    order = np.arange(len(known))
+    if len(known):
+        order = stable_order(times)
+        order = order[stable_order(people[order])]
+    offsets = np.append(0, np.bincount(people, minlength=len(keys)).cumsum())
+    return Histories(keys, known["number"].to_numpy()[order], times[order], offsets, unknown, notes)
+
+
+def _read(source: Any, asked: Asked) -> tuple[Log, pl.Series | None]:
+    """The events in ``source``; and what the people are called where users of the log are their numbers from 0."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.suffix.lower() in JSON:
+            return _as_log(read_json(path, asked))
+        with readable(path):
+            is_file = path.is_file()
+        if is_file and not file_format(path):
+            raise InputError(f"{path} has no known ending; histories are one of {', '.join([*JSON, *FORMATS])}")
+        return read_files(source, asked=asked, keep_missing_ids=True, needs_time=False), None
+    if isinstance(source, pl.LazyFrame) or hasattr(source, "__arrow_c_stream__"):
+        table = open_frame(source)
+        if has_lists(table, asked["item"]):
+            return _as_log(of_table(table, asked))
+        return read_tables([table], table.path, asked, keep_missing=True, needs_time=False), None
+    if isinstance(source, Mapping | Sequence) and not isinstance(source, bytes):
+        return _as_log(of_python(source))
+    raise InputError(
+        f"histories are a file, a frame of Polars or pandas, or lists of items as {{'ann': ['A', 'B']}} or "
+        f"[['A', 'B']], got {shown(source)}"
     )
+
+
+def _as_log(lists: Lists) -> tuple[Log, pl.Series | None]:
+    if lists.table is None:
+        return Log(pl.LazyFrame(schema=dict.fromkeys(("user", "item", "time"), pl.Int64)), "", []), lists.keys
+    return read_columns([lists.table], lists.table.path, lists.columns, keep_missing=True), lists.keys
+
+
+def _numbers(item_ids: pl.Series, dtype: pl.DataType) -> pl.DataFrame:
+    """The ``number`` of each ``item``, as ids of that type; those that are written in another way are none."""
+    ids = item_ids.cast(dtype, strict=False)
+    numbers = pl.DataFrame({"item": ids, "number": pl.int_range(1, len(ids) + 1, eager=True)})
+    return numbers.filter(ids.cast(item_ids.dtype) == item_ids)
