@@ -89,7 +89,7 @@ def read_histories(
     if len(events) and events["time"].null_count():
         notes.append(f"No times: each person's items are in order, and all are taken to be just before {iso(at)}.")
     if keys is None:
-        keys = events["user"].unique(maintain_order=True).alias("key")
+        keys = events["user"].unique(maintain_order=True)
         events = events.with_columns(user=events["user"].replace_strict(keys, pl.int_range(len(keys), eager=True)))
     known = events.filter(pl.col("number").is_not_null())
     times, people = known["time"].fill_null(at - 1).to_numpy(), known["user"].to_numpy()
@@ -105,10 +105,10 @@ def _read(source: Any, asked: Asked) -> tuple[Log, pl.Series | None]:
     """The events in ``source``; and what the people are called where users of the log are their numbers from 0."""
     if isinstance(source, str | Path):
         path = Path(source)
-        if path.suffix.lower() in JSON:
-            return _as_log(read_json(path, asked))
         with readable(path):
-            is_file = path.is_file()
+            is_file = path.exists() and not path.is_dir()
+        if is_file and path.suffix.lower() in JSON:
+            return _as_log(read_json(path, asked))
         if is_file and not file_format(path):
             raise InputError(f"{path} has no known ending; histories are one of {', '.join([*JSON, *FORMATS])}")
         return read_files(source, asked=asked, keep_missing_ids=True, needs_time=False), None

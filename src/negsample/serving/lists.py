@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from negsample.data.log import ids
@@ -58,7 +59,7 @@ def of_table(table: Table, asked: Asked) -> Lists:
     lengths = [pl.col(role).list.len() for role in lists]
     for odd in rows.filter(~(lengths[0] == lengths[-1]).fill_null(False)).head(1).rows(named=True):
         check_lists(table.path, odd["line"], columns, odd["item"], odd.get("time", []))
-    events = rows.filter(lengths[0] > 0).explode(*lists)
+    events = rows.filter(lengths[0] > 0).select("line", *lists).explode(*lists)
     return of_frames(rows.select("line", "user", count=lengths[0]), events, table.path, columns)
 
 
@@ -93,9 +94,8 @@ def of_frames(
     item = Column(columns["item"], pl.col("item"), events.schema["item"])
     for line in events.filter(ids.rules(item)["empty"]).head(1)["line"]:
         raise InputError(f"{line_at(path, line)}: an item in '{item.name}' is empty; {ID}")
-    user = pl.int_range(len(people)) if by_person else pl.col("user")
-    users = people.select(user.repeat_by("count").explode()).to_series()
-    frame = events.select(pl.lit(users).alias("user"), *(role for role in ("item", "time") if role in columns))
+    users = pl.Series(np.repeat(np.arange(len(people)), people["count"])) if by_person else people["user"]
+    frame = events.select(users.alias("user"), *(role for role in ("item", "time") if role in columns))
     names = [columns[role] for role in frame.columns]
     table = Table(path, frame.lazy().with_row_index(ROW), names, frame.dtypes, None, events["line"])
     return Lists(keys, table, columns)

@@ -66,14 +66,18 @@ def of_python(people: Mapping[Any, Any] | Sequence[Any]) -> Lists:
     if not people:
         raise InputError(f'no person in the {kind}; give items by person, as {{"ann": ["A", "B"]}} or [["A", "B"]]')
     pairs = people.items() if isinstance(people, Mapping) else enumerate(people, 1)
-    records = (_Record(line, _plain(user), _plain(items), None) for line, (user, items) in enumerate(pairs, 1))
+    records = (_Record(line, _plain(user), _plain_list(items), None) for line, (user, items) in enumerate(pairs, 1))
     return _as_lists(records, Path(kind), {"user": "user", "item": "items"}, by_person=True)
 
 
 def _plain(value: Any) -> Any:
-    """A value or a column of NumPy, Polars or pandas, or a list with such values, as one of Python."""
-    value = np.asarray(value).tolist() if hasattr(value, "__array__") else value
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+    """A value or a column of NumPy, Polars or pandas as one of Python."""
+    return np.asarray(value).tolist() if hasattr(value, "__array__") else value
+
+
+def _plain_list(values: Any) -> Any:
+    values = _plain(values)
+    return [_plain(each) for each in values] if isinstance(values, list | tuple) else values
 
 
 def _parsed(path: Path, line: int, text: str) -> dict[str, Any]:
