@@ -45,7 +45,7 @@ LONG = (  # files that take longest, which are begun first: no core waits for on
     *("outside/test_steps.py", "outside/test_partition.py", "contracts/test_samplers.py", "e2e/test_plugins.py"),
     *("benchmarks/test_reliability.py", "e2e/test_interruptions.py", "contracts/test_no_leak.py"),
     *("report/test_report_browser.py", "contracts/test_partition.py", "execution/test_ray.py"),
-    *("execution/test_failures.py", "execution/test_processes.py", "rules/test_real_logs.py"),
+    *("execution/test_failures.py", "execution/test_processes.py", "rules/test_real_logs.py", "serving/test_export.py"),
 )
 
 

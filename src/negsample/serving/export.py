@@ -7,14 +7,14 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from negsample.errors import InputError, check_word, guarded
+from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, write_list
 from negsample.files.folders import atomic_folder, check_place, writable
 from negsample.models.build import terms_of
@@ -57,7 +57,6 @@ def export(recommender: Recommender, to: To, folder: Path, *, k: int = 10) -> li
         InputError: the folder exists, a package is missing, or the model cannot be exported so.
     """
     folder = Path(folder)
-    check_word("to", to, get_args(To))
     _check_installed(to)
     check_place(folder, new=True)
     column_V, terms = column_of(recommender, recommender.about.until), [terms_of(each) for each in recommender.models]
