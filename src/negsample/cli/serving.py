@@ -111,6 +111,8 @@ def _from_study(
     figures = ((name, "n/a" if value is None else f"{100 * value:.2f} %") for name, value in plan.promise.items())
     out.plain("On the study's test part, trained on what was before it:")
     out.print(facts_of(figures))
+    if plan.ahead:
+        out.plain(f"{plan.ahead} has more NDCG@10 on validation, but is a rule, which is not taken home.")
     out.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
     with bar_of(out, "training", sum(map(epochs_of, plan.runs))) as bar:
         make_final(plan, model, lambda job, epoch: bar.update(job.seed, epoch.epoch, f"seed {job.seed}"))

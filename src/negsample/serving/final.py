@@ -43,6 +43,7 @@ class Plan(NamedTuple):
 
     ``until``: microseconds; ``dial``: the setting it is to answer with. ``seconds``: about what it takes, by what
     training the same in the study took. ``promise``: see :class:`negsample.serving.model.About`. ``half_life``: days.
+    ``ahead``: the rule that has more NDCG@10 on validation than any method.
     """
 
     runs: Sequence[Run]
@@ -53,6 +54,7 @@ class Plan(NamedTuple):
     seconds: float
     promise: dict[str, float | None]
     half_life: float | None
+    ahead: str | None = None
 
     @property
     def method(self) -> str:
@@ -74,7 +76,7 @@ def plan_final(
     Args:
         study: finished, or with a finished run of the method.
         dataset: which of its datasets. (default: the only one)
-        method: (default: the one with the most NDCG@10 on validation)
+        method: (default: the one with the most NDCG@10 on validation; ``Terms`` where that is above all)
         seeds: so many models, whose scores are averaged: each is trained as a run of the study was, with its seed,
             epochs and terms.
         until: only events before it count, microseconds. (default: all)
@@ -83,31 +85,13 @@ def plan_final(
     Raises:
         InputError: there is no such dataset or method, it has fewer runs, or is a rule that is not trained.
     """
-    names = study.datasets()
-    if dataset is None and len(names) > 1:
-        raise InputError(f"the study has {len(names)} datasets; say which: {', '.join(names)}")
-    dataset = names[0] if dataset is None else check_word("dataset", dataset, names)
-    advice = advice_of(study, dataset)
-    method = method or advice.accuracy.advised or ""
-    takeable = [each for each in study.methods_of(dataset) if each in METHODS or each == TERMS_ALONE]
-    if method not in takeable:
-        raise InputError(f"method '{method}' cannot be taken from the study; it has {', '.join(takeable)}")
-    last = study.fold_names(dataset)[-1]
-    runs = [run for run in study.runs_of(dataset, method) if run.config["dataset"] == last]
-    if method == TERMS_ALONE:
-        seeds = 1
-    if seeds > len(runs):
-        raise InputError(
-            f"--seeds {seeds}: the study has {len(runs)} finished run{'s' * (len(runs) != 1)} of {method}, and each "
-            f"model is trained as one of them; take {len(runs)}, or compare with --repeats {seeds}"
-        )
-    runs = runs[:seeds]
+    dataset = _dataset(study, dataset)
+    runs, ahead = _runs(study, dataset, method, seeds)
+    every = study.runs_of(dataset, runs[0].config["method"])
     data = data or dataset_of(runs[0])
-    known = known_until(data, until)
+    known, about = known_until(data, until), study.manifests[dataset]
     dial = runs[0].metrics["dial"]
-    figures = [study.figures(run, "test") for run in study.runs_of(dataset, method)]
-    at_dial = [each[dial] for each in figures if dial in each]
-    about = study.manifests[dataset]
+    at_dial = [figures[dial] for figures in (study.figures(run, "test") for run in every) if dial in figures]
     trained_on = about["train_events"] + (about["valid_events"] if runs[0].metrics["refit"] else 0)
     half_lives = [run.metrics["chosen"].get("choice") for run in study.runs_of(dataset, "RecentPop")]
     return Plan(
@@ -119,7 +103,39 @@ def plan_final(
         sum(map(_seconds, runs)) * len(known.items) / trained_on,
         {name: _mean([each.get(name) for each in at_dial]) for name in PROMISED},
         half_lives[-1] if half_lives else None,
+        ahead,
     )
+
+
+def _dataset(study: Study, asked: str | None) -> str:
+    names = study.datasets()
+    if asked is not None:
+        return check_word("dataset", asked, names)
+    if len(names) > 1:
+        raise InputError(f"the study has {len(names)} datasets; say which: {', '.join(names)}")
+    return names[0]
+
+
+def _runs(study: Study, dataset: str, method: str | None, seeds: int) -> tuple[list[Run], str | None]:
+    """The first runs of the method, on the last fold, and the rule that is ahead of it where none was asked for."""
+    advice, ahead = advice_of(study, dataset), None
+    if method is None:
+        method = advice.accuracy.advised
+        rule = advice.baseline["method"] if advice.baseline and advice.baseline_leads else None
+        method, ahead = (TERMS_ALONE, None) if rule == TERMS_ALONE else (method, rule)
+    takeable = [each for each in study.methods_of(dataset) if each in METHODS or each == TERMS_ALONE]
+    if method not in takeable:
+        raise InputError(f"method '{method}' cannot be taken from the study; it has {', '.join(takeable) or 'none'}")
+    last = study.fold_names(dataset)[-1]
+    runs = [run for run in study.runs_of(dataset, method) if run.config["dataset"] == last]
+    if method == TERMS_ALONE:
+        runs = runs[:1]  # all are alike
+    if seeds > len(runs):
+        raise InputError(
+            f"--seeds {seeds}: the study has {len(runs)} finished run{'s' * (len(runs) != 1)} of {method}, and each "
+            f"model is trained as one of them; take {len(runs)}, or compare with --repeats {seeds}"
+        )
+    return runs[:seeds], ahead
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
