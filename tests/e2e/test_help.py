@@ -17,7 +17,7 @@ def test_commands_stand_in_panels_with_what_a_new_user_needs_first():
     named = [re.findall("^│ ([a-z]+) ", part, re.M) for part in parts]
     assert named == [
         ["compare", "report", "tune", "reproduce", "methods"],
-        ["final", "recommend", "explain", "refresh", "export"],
+        ["final", "recommend", "explain", "refresh", "export", "serve"],
         ["prepare", "data"],
         ["train", "evaluate", "verify"],
     ]

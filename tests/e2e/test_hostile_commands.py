@@ -80,6 +80,7 @@ RIGHT = {
     "recommend": (["recommend", "{full}", "--out", "a.parquet"], {"--k": WHOLE, "--dial": ["x"], "--out": ["a.xlsx"]}),
     "refresh": (["refresh", "{full}", "--log", "{log}"], {"--out": ["{full}"], "--user": ["", "x"]}),
     "export": (["export", "{full}", "--to", "onnx", "--out", "{new}"], {"--to": ["", "pickle"], "--k": WHOLE}),
+    "serve": (["serve", "{full}"], {"--port": ["x", "-1", "65536"], "--host": ["no.such.host.invalid"]}),
     "explain": (["explain", "{full}", "--user", "a"], {"--k": WHOLE, "--time": ["tomorrow"], "--dial": ["x"]}),
 }
 

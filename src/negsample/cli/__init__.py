@@ -13,7 +13,14 @@ from negsample.cli.methods import methods_command
 from negsample.cli.options import with_bundles
 from negsample.cli.paper import reproduce_command
 from negsample.cli.runs import evaluate_command, prepare_command, train_command, verify_command
-from negsample.cli.serving import explain_command, export_command, final_command, recommend_command, refresh_command
+from negsample.cli.serving import (
+    explain_command,
+    export_command,
+    final_command,
+    recommend_command,
+    refresh_command,
+    serve_command,
+)
 from negsample.cli.studies import compare_command, report_command, tune_command
 
 app = typer.Typer(
@@ -38,6 +45,7 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "explain": explain_command,
         "refresh": refresh_command,
         "export": export_command,
+        "serve": serve_command,
     },
     "Data": {"prepare": prepare_command},
     "Runs and folders": {"train": train_command, "evaluate": evaluate_command, "verify": verify_command},

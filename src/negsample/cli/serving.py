@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from negsample.cli.console import facts_of, out, table_of
+from negsample.cli.console import facts_of, out, say, table_of
 from negsample.cli.options import Plugins, RunLog, moment_of, shown_moment
 from negsample.errors import InputError
 
@@ -246,3 +246,17 @@ def export_command(
     recommender = load_model(folder, None if data is None else load_dataset(data))
     for path in export(recommender, to, place, k=k):
         out.plain(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def serve_command(
+    folder: ModelFolder,
+    host: Annotated[str, typer.Option(help="Where to listen: an address or name of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8000,
+    plugins: Plugins = None,
+) -> None:
+    """Answer requests over HTTP; another MODEL in the place of this one is loaded while it answers."""
+    try:
+        from negsample.serving.server import serve
+    except ModuleNotFoundError as error:
+        raise InputError(f"negsample serve needs {error.name}; `pip install 'negsample[serve]'` has it") from None
+    serve(folder, host, port, say)

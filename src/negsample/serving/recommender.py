@@ -182,8 +182,12 @@ class Recommender:
 
     def numbers(self, ids: Sequence[Any]) -> Ints:
         """The numbers of those of ``ids`` that the model knows."""
-        found = (self._numbered.get(str(each).strip()) for each in ids)
-        return np.array([each for each in found if each is not None], np.int64)
+        found = self.numbers_or_0(ids)
+        return found[found > 0]
+
+    def numbers_or_0(self, ids: Sequence[Any]) -> Ints:
+        """(N,) the number of each of ``ids``, 0 for one that the model does not know."""
+        return np.array([self._numbered.get(str(each).strip(), 0) for each in ids], np.int64)
 
     @cached_property
     def _numbered(self) -> dict[str, int]:
