@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,9 @@ def serve(folder: Path, host: str, port: int, say: Callable[[str], None]) -> Non
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: sys.exit(0))  # the first process of a container has no default
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with bound(host, port) as listening:
         metrics = Metrics()
         live = Live(folder, say, metrics.loaded)
