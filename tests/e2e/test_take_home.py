@@ -1,4 +1,4 @@
-"""From a CSV to answers, by commands, in processes of their own."""
+"""From a CSV to answers, by commands."""
 
 from __future__ import annotations
 
@@ -7,26 +7,45 @@ import signal
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
 
 from negsample import load_model
+from negsample.cli import app
+from negsample.cli.console import exit_code
 
 FIRST = 1_600_000_000
+PLACES = {"compare": "study", "final": "M"}
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "negsample", *map(str, arguments)], capture_output=True, text=True, timeout=300
-    )
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
 
 
-def good(*arguments: object) -> str:
-    done = run(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """A command in this process, as `negsample` runs it."""
+
+    def done(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["negsample", *map(str, arguments)])
+        return Said(exit_code(app) or 0, *capfd.readouterr())
+
+    return done
+
+
+@pytest.fixture
+def good(run):
+    def said(*arguments: object) -> str:
+        code, out, err = run(*arguments)
+        assert code == 0, err
+        return out
+
+    return said
 
 
 def write_log(path, first_user, days, seed):
@@ -44,14 +63,22 @@ def place(tmp_path_factory):
     write_log(place / "log.csv", 0, (0, 30), 0)
     sizes = [each for pair in ("epochs=2", "dim=8", "max_length=6", "blocks=1") for each in ("--set", pair)]
     methods = ["--methods", "mixed-log-q", "--repeats", 1]
-    good("compare", place / "log.csv", *methods, *sizes, "--out", place / "study")
-    said = good("final", place / "study", "--out", place / "M")
-    assert "mixed-log-q on log: 720 events" in said
-    assert "ndcg@10" in said
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.comparison.write_report", lambda *_, **__: None)
+        for given in (["compare", place / "log.csv", *methods, *sizes], ["final", place / "study"]):
+            patch.setattr(sys, "argv", ["negsample", *map(str, given), "--out", str(place / PLACES[given[0]])])
+            assert not exit_code(app)
     return place
 
 
-def test_answers_as_a_file_in_every_format(place):
+def test_what_is_taken_home_is_said(place, good, tmp_path):
+    said = good("final", place / "study", "--until", "2020-10-01", "--out", tmp_path / "M")
+    assert "mixed-log-q on log: " in said
+    assert "events before 2020-10-01 00:00:00" in said
+    assert "ndcg@10" in said
+
+
+def test_answers_as_a_file_in_every_format(place, good):
     for ending in ("parquet", "csv", "jsonl"):
         assert "600 rows for 60 people" in good("recommend", place / "M", "--out", place / f"top.{ending}")
     parquet = pl.read_parquet(place / "top.parquet")
@@ -62,7 +89,7 @@ def test_answers_as_a_file_in_every_format(place):
     assert parquet.equals(load_model(place / "M").recommend())
 
 
-def test_histories_and_lists_from_files(place):
+def test_histories_and_lists_from_files(place, good):
     (place / "today.csv").write_text("user,item,time\nann,101,2021-01-01\nann,999,2021-01-02\nbob,998,2021-01-02\n")
     (place / "out.txt").write_text("100\n 101 \n\nunknown\n")
     said = good(
@@ -75,13 +102,13 @@ def test_histories_and_lists_from_files(place):
     assert set(found["user"]) == {"ann", "bob"}
 
 
-def test_an_explanation_on_the_terminal(place):
+def test_an_explanation_on_the_terminal(place, good):
     said = good("explain", place / "M", "--user", 7)
     assert "12 events of 7" in said
     assert all(name in said for name in ("model", "popularity", "recency", "repeats", "neighbours"))
 
 
-def test_it_moves_and_is_refreshed_and_trained_on(place, tmp_path):
+def test_it_moves_and_is_refreshed_and_trained_on(place, good, tmp_path):
     shutil.copytree(place / "M", tmp_path / "M")
     write_log(tmp_path / "new.csv", 30, (31, 40), 1)
     said = good("refresh", tmp_path / "M", "--log", tmp_path / "new.csv")
@@ -92,7 +119,7 @@ def test_it_moves_and_is_refreshed_and_trained_on(place, tmp_path):
     good("verify", tmp_path)
 
 
-def test_a_run_answers_and_is_evaluated_where_its_data_is_not(place, tmp_path):
+def test_a_run_answers_and_is_evaluated_where_its_data_is_not(place, run, good, tmp_path):
     study = tmp_path / "study"
     shutil.copytree(place / "study", study)
     run_folder = next((study / "runs").glob("*mixed-log-q*"))
@@ -103,11 +130,11 @@ def test_a_run_answers_and_is_evaluated_where_its_data_is_not(place, tmp_path):
     assert before != b""
     write_log(tmp_path / "other.csv", 0, (0, 30), 5)
     refused = run("evaluate", run_folder, "--data", tmp_path / "other.csv")
-    assert refused.returncode == 2
-    assert "is another dataset" in refused.stderr
+    assert refused.code == 2
+    assert "is another dataset" in refused.err
 
 
-def test_a_killed_one_is_carried_on(place, tmp_path):
+def test_a_killed_one_is_carried_on(place, good, tmp_path):
     arguments = [sys.executable, "-m", "negsample", "final", place / "study", "--out", tmp_path / "K"]
     process = subprocess.Popen(list(map(str, arguments)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     waited = time.monotonic() + 60
@@ -115,7 +142,8 @@ def test_a_killed_one_is_carried_on(place, tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    good("final", place / "study", "--out", tmp_path / "K") if not (tmp_path / "K").exists() else None
+    if not (tmp_path / "K").exists():
+        good("final", place / "study", "--out", tmp_path / "K")
     assert [path.name for path in tmp_path.iterdir()] == ["K"]
     assert load_model(tmp_path / "K").recommend().equals(load_model(place / "M").recommend())
 
@@ -137,9 +165,9 @@ def test_a_killed_one_is_carried_on(place, tmp_path):
         (["explain", "{place}/M", "--user", "nobody"], "no user 'nobody'"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(place, tmp_path, arguments, words):
+def test_what_is_wrong_is_said_in_one_line(place, run, tmp_path, arguments, words):
     refused = run(*(each.format(place=place, new=tmp_path / "new") for each in arguments))
-    assert refused.returncode == 2
-    assert words in refused.stderr
-    assert refused.stderr.count("\n") == 1
+    assert refused.code == 2
+    assert words in refused.err
+    assert refused.err.count("\n") == 1
     assert not list(tmp_path.iterdir())

@@ -80,5 +80,5 @@ def test_files_that_changed_places_between_runs_are_found(names, study):
 
 
 def test_nothing_to_verify(tmp_path):
-    with pytest.raises(InputError, match="holds no dataset, run, study or tuning"):
+    with pytest.raises(InputError, match="holds no dataset, run, study, tuning, model or export"):
         list(verify(tmp_path))

@@ -139,7 +139,7 @@ def evaluate_command(
 
 
 def verify_command(
-    folder: Annotated[Path, typer.Argument(help="A prepared dataset, a run, a study or a tuning.")],
+    folder: Annotated[Path, typer.Argument(help="A prepared dataset, a run, a study, a tuning, a MODEL or an export.")],
 ) -> None:
     """Check every file of a folder against its checksum."""
     from negsample.studies.verify import verify

@@ -165,7 +165,7 @@ def read_list(path: Path, kind: str) -> Checksums:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise damaged(f"{name!r} lies outside the folder")
     if found.kind != kind:
-        raise damaged(f"it is the list of a {found.kind}")
+        raise damaged(f"it is a list for: {found.kind}")
     return found
 
 

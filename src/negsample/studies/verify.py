@@ -1,4 +1,4 @@
-"""Whether every file of a dataset, a run, a study, a tuning or a model is as it was written."""
+"""Whether every file of a dataset, a run, a study, a tuning, a model or an export is as it was written."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _KINDS = {
     "config.json": "run",
     "model.json": "model",
     "state.pt": "training",
+    "items.parquet": "export",
 }
 """What has a list, by the file that says so."""
 
@@ -40,7 +41,7 @@ def verify(folder: Path) -> Iterator[Verified]:
     lists = {path for path in folder.rglob(f"*{LIST}") if path.is_file()} | set(_expected(folder))
     if not lists:
         raise InputError(
-            f"{folder} holds no dataset, run, study, tuning or model ({LIST}); give the --out of a command"
+            f"{folder} holds no dataset, run, study, tuning, model or export ({LIST}); give the --out of a command"
         )
     for path in sorted(lists):
         yield _verified(path, _kind(path))
