@@ -85,8 +85,12 @@ from .scoring.serving import neighbour_terms as neighbour_terms
 from .scoring.serving import own_terms as own_terms
 from .scoring.serving import query_vectors as query_vectors
 from .scoring.serving import term_column as term_column
+from .serving.export import export as export
+from .serving.final import final as final
 from .serving.model import load_model as load_model
 from .serving.recommender import Recommender as Recommender
+from .serving.refresh import refresh as refresh
+from .serving.refresh import train_on as train_on
 from .settings import EvaluationSettings as EvaluationSettings
 from .settings import GRU4RecSettings as GRU4RecSettings
 from .settings import MachineSettings as MachineSettings

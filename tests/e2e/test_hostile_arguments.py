@@ -112,7 +112,11 @@ def nothing_stays(monkeypatch):
 OF_TENSORS = {"propose", "score", "step", "optimizer_for", "bce", "bpr", "bpr_max", "corrected_log_q", "gbce"}
 OF_TENSORS |= {"full_cross_entropy", "sampled_softmax", "balance", "coverage", "hit", "ndcg", "reciprocal_rank"}
 """Called at every step or for every event, on tensors and arrays: PyTorch and NumPy name what is wrong."""
-FUNCTIONS = sorted(name for name in set(negsample.__all__) - OF_TENSORS if inspect.isfunction(getattr(negsample, name)))
+OF_MODELS = {"final", "refresh", "train_on", "export"}
+"""They need a MODEL: tests/serving/test_public.py."""
+FUNCTIONS = sorted(
+    name for name in set(negsample.__all__) - OF_TENSORS - OF_MODELS if inspect.isfunction(getattr(negsample, name))
+)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -81,10 +81,24 @@ def test_other_methods_can_be_taken(study, tmp_path, method):
     assert len(load_model(tmp_path / "M").recommend(k=3)) == 3 * load_model(tmp_path / "M").about.users
 
 
+def test_one_run_can_be_taken(study, tmp_path):
+    found = read_study(study)
+    run = found.runs_of("log", "mixed-log-q")[0]
+    plan = plan_final(run)
+    make_final(plan, tmp_path / "M")
+    make_final(plan_final(found, method="mixed-log-q"), tmp_path / "N")
+    known = load_model(tmp_path / "N").users
+    assert load_model(tmp_path / "M").recommend(known).equals(load_model(tmp_path / "N").recommend(known))
+    with pytest.raises(InputError, match="is one run"):
+        plan_final(run, seeds=2)
+    with pytest.raises(InputError, match="cannot be taken home"):
+        plan_final(found.runs_of("log", "RecentPop")[0])
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"method": "RecentPop"}, "cannot be taken"),
+        ({"method": "RecentPop"}, "cannot be taken home; of those there, mixed-log-q, random, Terms can"),
         ({"method": "nothing"}, "cannot be taken"),
         ({"dataset": "other"}, "dataset must be"),
         ({"seeds": 3}, "2 finished runs"),

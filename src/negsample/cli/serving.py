@@ -34,7 +34,9 @@ HISTORY_SHOWN = 20
 
 def final_command(
     model: Annotated[Path, typer.Option("--out", help="New folder of the model.")],
-    folder: Annotated[Path | None, typer.Argument(help="The folder of a study.", metavar="STUDY")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of a study, or of one run.", metavar="STUDY")
+    ] = None,
     method: Annotated[
         str | None, typer.Option(help="A method of the study. (default: that with the most NDCG@10 on validation)")
     ] = None,
@@ -96,16 +98,15 @@ def final_command(
 def _from_study(
     folder: Path, model: Path, method: str | None, dataset: str | None, seeds: int, until: int | None, data: str | None
 ) -> None:
-    from negsample.analysis.reading import read_study
     from negsample.data.load import load_dataset
     from negsample.files.folders import check_place
-    from negsample.serving.final import epochs_of, make_final, plan_final
+    from negsample.serving.final import epochs_of, make_final, opened, plan_final
     from negsample.studies.forecast import in_time
     from negsample.studies.progress import bar_of
 
     check_place(model, new=True)
     loaded = None if data is None else load_dataset(data)
-    plan = plan_final(read_study(folder), dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
+    plan = plan_final(opened(folder), dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
     about = plan.known.manifest
     out.plain(f"{plan.method} on {about.name}: {about.events:,} events before {shown_moment(plan.until)} UTC")
     figures = ((name, "n/a" if value is None else f"{100 * value:.2f} %") for name, value in plan.promise.items())

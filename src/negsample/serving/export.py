@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
 import torch
@@ -21,10 +21,8 @@ from negsample.models.build import terms_of
 from negsample.serving.indexes import write_indexes
 from negsample.serving.padded import vectors_of
 from negsample.serving.read_me import read_me
+from negsample.serving.recommender import Recommender
 from negsample.serving.served import Served
-
-if TYPE_CHECKING:
-    from negsample.serving.recommender import Recommender
 
 To = Literal["onnx", "torch", "faiss", "vectors"]
 EXTRAS = {"onnx": ("onnx", "onnxscript"), "faiss": ("faiss",)}

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from negsample.analysis.advice import advice_of
 from negsample.analysis.measures import COHORTS
+from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
 from negsample.data.dataset import Dataset
 from negsample.data.until import known_until
-from negsample.errors import InputError, check_word
+from negsample.errors import InputError, check_word, guarded, whole
 from negsample.files.claims import claimed, clear, scratch_in
 from negsample.files.folders import check_place
 from negsample.methods import METHODS
@@ -24,12 +25,13 @@ from negsample.models.baselines import is_baseline
 from negsample.models.build import terms_of
 from negsample.models.terms import TermWeights
 from negsample.runs.fitted import Fit
-from negsample.runs.folder import Run
+from negsample.runs.folder import Run, is_run, read_run
 from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.load import dataset_of, job_of
 from negsample.runs.train import train_models
 from negsample.runs.weights import MODEL, save_weights
-from negsample.serving.model import Member, about_of, list_model, write_model
+from negsample.serving.model import Member, about_of, list_model, load_model, write_model
+from negsample.serving.recommender import Recommender
 from negsample.training.state import Epoch
 
 TERMS_ALONE = "Terms"
@@ -63,7 +65,7 @@ class Plan(NamedTuple):
 
 
 def plan_final(
-    study: Study,
+    source: Study | Run,
     *,
     dataset: str | None = None,
     method: str | None = None,
@@ -71,10 +73,10 @@ def plan_final(
     until: int | None = None,
     data: Dataset | None = None,
 ) -> Plan:
-    """What to take home from ``study``.
+    """What to take home from a study, or a run.
 
     Args:
-        study: finished, or with a finished run of the method.
+        source: a study with a finished run of the method; or one run, whose method it then is.
         dataset: which of its datasets. (default: the only one)
         method: (default: the one with the most NDCG@10 on validation; ``Terms`` where that is above all)
         seeds: so many models, whose scores are averaged: each is trained as a run of the study was, with its seed,
@@ -85,15 +87,26 @@ def plan_final(
     Raises:
         InputError: there is no such dataset or method, it has fewer runs, or is a rule that is not trained.
     """
-    dataset = _dataset(study, dataset)
-    runs, ahead = _runs(study, dataset, method, seeds)
-    every = study.runs_of(dataset, runs[0].config["method"])
+    whole("seeds", seeds, 1, 100)
+    if isinstance(source, Run):
+        if (
+            method not in (None, source.config["method"])
+            or dataset not in (None, source.config["dataset"])
+            or seeds > 1
+        ):
+            raise InputError(
+                f"{source.folder} is one run, of {source.config['method']}; method, dataset and seeds are for a study"
+            )
+        _check_takeable(source.config["method"], [source.config["method"]])
+        runs, ahead, every, rules = [source], None, [source], list[Run]()
+    else:
+        dataset = _dataset(source, dataset)
+        runs, ahead = _runs(source, dataset, method, seeds)
+        every, rules = source.runs_of(dataset, runs[0].config["method"]), source.runs_of(dataset, "RecentPop")
     data = data or dataset_of(runs[0])
-    known, about = known_until(data, until), study.manifests[dataset]
-    dial = runs[0].metrics["dial"]
-    at_dial = [figures[dial] for figures in (study.figures(run, "test") for run in every) if dial in figures]
-    trained_on = about["train_events"] + (about["valid_events"] if runs[0].metrics["refit"] else 0)
-    half_lives = [run.metrics["chosen"].get("choice") for run in study.runs_of(dataset, "RecentPop")]
+    known, about, dial = known_until(data, until), data.manifest, runs[0].metrics["dial"]
+    tested = [run.metrics["test"] for run in every if run.metrics["dial"] == dial]
+    trained_on = about.train_events + (about.valid_events if runs[0].metrics["refit"] else 0)
     return Plan(
         runs,
         known,
@@ -101,8 +114,8 @@ def plan_final(
         int(known.times.max()) + 1 if until is None else until,
         dial,
         sum(map(_seconds, runs)) * len(known.items) / trained_on,
-        {name: _mean([each.get(name) for each in at_dial]) for name in PROMISED},
-        half_lives[-1] if half_lives else None,
+        {name: _mean([each.get(name) for each in tested]) for name in PROMISED},
+        rules[-1].metrics["chosen"].get("choice") if rules else None,
         ahead,
     )
 
@@ -123,9 +136,7 @@ def _runs(study: Study, dataset: str, method: str | None, seeds: int) -> tuple[l
         method = advice.accuracy.advised
         rule = advice.baseline["method"] if advice.baseline and advice.baseline_leads else None
         method, ahead = (TERMS_ALONE, None) if rule == TERMS_ALONE else (method, rule)
-    takeable = [each for each in study.methods_of(dataset) if each in METHODS or each == TERMS_ALONE]
-    if method not in takeable:
-        raise InputError(f"method '{method}' cannot be taken from the study; it has {', '.join(takeable) or 'none'}")
+    method = _check_takeable(method, study.methods_of(dataset))
     last = study.fold_names(dataset)[-1]
     runs = [run for run in study.runs_of(dataset, method) if run.config["dataset"] == last]
     if method == TERMS_ALONE:
@@ -136,6 +147,13 @@ def _runs(study: Study, dataset: str, method: str | None, seeds: int) -> tuple[l
             f"model is trained as one of them; take {len(runs)}, or compare with --repeats {seeds}"
         )
     return runs[:seeds], ahead
+
+
+def _check_takeable(method: str | None, there: Sequence[str]) -> str:
+    takeable = [each for each in there if each in METHODS or each == TERMS_ALONE]
+    if method is None or method not in takeable:
+        raise InputError(f"method '{method}' cannot be taken home; of those there, {', '.join(takeable) or 'none'} can")
+    return method
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -177,6 +195,41 @@ def make_final(plan: Plan, folder: Path, watch: Callable[[Job, Epoch], None] = l
         list_model(scratch, plan.known)
         scratch.rename(folder)
         clear(place)
+
+
+@guarded
+def final(
+    source: Path | Study | Run,
+    out: Path,
+    *,
+    dataset: str | None = None,
+    method: str | None = None,
+    seeds: int = 1,
+    until: int | None = None,
+    data: Dataset | None = None,
+) -> Recommender:
+    """Train a method of a study on all events, write the MODEL folder ``out``, and load it.
+
+    Args:
+        source: a study, a run, or the folder of one.
+        out: a new folder; a training that was stopped is carried on.
+        dataset, method, seeds, until, data: see :func:`plan_final`.
+
+    Example:
+        >>> final("out/study", "MODEL").recommend(k=5)  # doctest: +SKIP
+
+    Raises:
+        InputError: see :func:`plan_final` and :func:`make_final`.
+    """
+    of = opened(source) if isinstance(source, str | Path) else source
+    make_final(plan_final(of, dataset=dataset, method=method, seeds=seeds, until=until, data=data), Path(out))
+    return load_model(out)
+
+
+def opened(folder: str | Path) -> Study | Run:
+    """The run or the study in ``folder``."""
+    folder = Path(folder)
+    return read_run(folder) if is_run(folder) and (folder / "config.json").exists() else read_study(folder)
 
 
 def _train(run: Run, known: Dataset, file: Path, watch: Callable[[Job, Epoch], None]) -> Member:

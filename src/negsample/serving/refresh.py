@@ -15,7 +15,7 @@ from torch import Tensor
 from negsample.data.dataset import Dataset
 from negsample.data.log.read import Log
 from negsample.data.until import in_memory
-from negsample.errors import InputError
+from negsample.errors import InputError, guarded, whole
 from negsample.files.claims import claimed, clear, scratch_in
 from negsample.files.folders import atomic_folder, check_place, writable
 from negsample.files.together import rewriting
@@ -100,6 +100,7 @@ def _numbers(ids: pl.Series, found: pl.Series) -> np.ndarray[Any, Any]:
     return at.to_numpy()
 
 
+@guarded
 def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
     """Let the MODEL in ``folder`` know the events of ``log``, without training; returns what is new.
 
@@ -110,9 +111,13 @@ def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
         log: of the same ids; what is not after the events that the model knows is left out.
         out: a new folder for it. (default: in the place of the old one, in one step)
 
+    Example:
+        >>> refresh("MODEL", read_log("today.csv")).added  # doctest: +SKIP
+
     Raises:
         InputError: as of :func:`joined`, there is no MODEL, or the folder cannot be written.
     """
+    folder, out = Path(folder), None if out is None else Path(out)
     recommender = _of_model(folder)
     if out is not None:
         check_place(out, new=True)
@@ -132,6 +137,7 @@ def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
     return found
 
 
+@guarded
 def train_on(
     folder: Path,
     log: Log,
@@ -152,8 +158,11 @@ def train_on(
     Raises:
         InputError: as of :func:`refresh`.
     """
+    folder, out = Path(folder), Path(out)
     recommender = _of_model(folder)
     found, about = joined(recommender, log), recommender.about
+    if epochs is not None:
+        whole("epochs", epochs, 1, 100_000)
     if is_baseline(about.method):
         raise InputError(f"{folder} has no model to train on: it is {about.method}; `negsample refresh` is enough")
     with claimed([out]) as places:
