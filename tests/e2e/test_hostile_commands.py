@@ -81,7 +81,7 @@ RIGHT = {
     "refresh": (["refresh", "{full}", "--log", "{log}"], {"--out": ["{full}"], "--user": ["", "x"]}),
     "export": (["export", "{full}", "--to", "onnx", "--out", "{new}"], {"--to": ["", "pickle"], "--k": WHOLE}),
     "serve": (["serve", "{full}"], {"--port": ["x", "-1", "65536"], "--host": ["no.such.host.invalid"]}),
-    "explain": (["explain", "{full}", "--user", "a"], {"--k": WHOLE, "--time": ["tomorrow"], "--dial": ["x"]}),
+    "explain": (["explain", "{full}", "--user", "a"], {"--k": WHOLE, "--as-of": ["tomorrow"], "--dial": ["x"]}),
 }
 
 

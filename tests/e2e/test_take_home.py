@@ -90,12 +90,12 @@ def test_answers_as_a_file_in_every_format(place, good):
 
 
 def test_histories_and_lists_from_files(place, good):
-    (place / "today.csv").write_text("user,item,time\nann,101,2021-01-01\nann,999,2021-01-02\nbob,998,2021-01-02\n")
+    (place / "today.csv").write_text("who,sku,seen\nann,101,2021-01-01\nann,999,2021-01-02\nbob,998,2021-01-02\n")
     (place / "out.txt").write_text("100\n 101 \n\nunknown\n")
-    said = good(
-        "recommend", place / "M", "--histories", place / "today.csv", "--exclude", place / "out.txt", "--exclude-seen",
-        "--k", 28, "--time", "2021-02-01", "--dial", -0.5, "--out", place / "some.parquet",
-    )  # fmt: skip
+    columns = ["--user", "who", "--item", "sku", "--time", "seen"]
+    lists = ["--exclude", place / "out.txt", "--exclude-seen", "--k", 28, "--as-of", "2021-02-01", "--dial", -0.5]
+    of_file = ["--histories", place / "today.csv", *columns]
+    said = good("recommend", place / "M", *of_file, *lists, "--out", place / "some.parquet")
     assert "56 rows for 2 people" in said
     found = pl.read_parquet(place / "some.parquet")
     assert not set(found["item"]) & {"100", "101"}
@@ -159,7 +159,8 @@ def test_a_killed_one_is_carried_on(place, good, tmp_path):
         (["final", "{place}/study", "--out", "{place}/M"], "exists already"),
         (["recommend", "{place}/M", "--out", "{new}.xlsx"], "give one that ends in"),
         (["recommend", "{place}/M", "--only", "{new}", "--out", "{new}.csv"], "cannot be read"),
-        (["recommend", "{place}/M", "--time", "noon", "--out", "{new}.csv"], "--time takes a time"),
+        (["recommend", "{place}/M", "--user", "who", "--out", "{new}.csv"], "--user is for --histories"),
+        (["recommend", "{place}/M", "--as-of", "noon", "--out", "{new}.csv"], "--as-of takes a time"),
         (["refresh", "{place}/M", "--log", "{place}/log.csv"], "nothing to refresh"),
         (["refresh", "{place}/study", "--log", "{place}/log.csv"], "holds no MODEL"),
         (["explain", "{place}/M", "--user", "nobody"], "no user 'nobody'"),

@@ -28,7 +28,7 @@ NEW = typer.Option(
     "--log", metavar="NEW", help="A log with the events since (CSV, TSV, Parquet); earlier ones may be in."
 )
 NewEvents = Annotated[str | None, NEW]
-Column = Annotated[str | None, typer.Option(help="Its column in NEW. (default: guessed from the usual names)")]
+Column = Annotated[str | None, typer.Option(help="Its column in the file. (default: guessed from the usual names)")]
 HISTORY_SHOWN = 20
 
 
@@ -158,7 +158,10 @@ def recommend_command(
     exclude: Annotated[Path | None, typer.Option(help="File with ids of items that nobody gets, one a line.")] = None,
     only: Annotated[Path | None, typer.Option(help="File with ids of the only items that are given.")] = None,
     dial: DialNumber = None,
-    time: AsOf = None,
+    as_of: AsOf = None,
+    user: Column = None,
+    item: Column = None,
+    time: Column = None,
     data: RunLog = None,
     plugins: Plugins = None,
 ) -> None:
@@ -172,13 +175,13 @@ def recommend_command(
     recommender = load_model(folder, None if data is None else load_dataset(data))
     ask = recommender.ask(
         k=k,
-        time=moment_of("--time", time),
+        time=moment_of("--as-of", as_of),
         dial=dial,
         exclude_seen=exclude_seen,
         exclude=() if exclude is None else ids_in(exclude),
         only=None if only is None else ids_in(only),
     )
-    people = recommender.histories(histories, ask.time)
+    people = recommender.histories(histories, ask.time, user=user, item=item, time=time)
     for note in people.notes:
         out.plain(note)
     with bar_of(out, "recommending", len(people.keys)) as bar:
@@ -194,7 +197,7 @@ def explain_command(
     ] = None,
     k: Annotated[int, typer.Option(min=1, max=10_000, help="Items.")] = 10,
     dial: DialNumber = None,
-    time: AsOf = None,
+    as_of: AsOf = None,
     data: RunLog = None,
     plugins: Plugins = None,
 ) -> None:
@@ -204,7 +207,7 @@ def explain_command(
     from negsample.serving.model import load_model
 
     recommender = load_model(folder, None if data is None else load_dataset(data))
-    ask = recommender.ask(k=k, time=moment_of("--time", time), dial=dial)
+    ask = recommender.ask(k=k, time=moment_of("--as-of", as_of), dial=dial)
     people = recommender.histories(histories, ask.time)
     for note in people.notes:
         out.plain(note)

@@ -140,11 +140,16 @@ class Recommender:
         ask = self.ask(k=k, time=time, dial=dial, exclude_seen=exclude_seen, exclude=exclude, only=only)
         return pl.concat(list(self.answers(self.histories(histories, ask.time), ask)))
 
-    def histories(self, given: Any, time: int) -> Histories:
-        """What was ``given`` as histories, with the model's item numbers; None: all users that it knows."""
+    def histories(self, given: Any, at: int, **columns: str | None) -> Histories:
+        """What was ``given`` as histories, with the model's item numbers; None: all users that it knows. ``at``,
+        ``columns``: see :func:`~negsample.serving.histories.read_histories`."""
+        if named := [
+            name for name, column in columns.items() if column is not None and not isinstance(given, str | Path)
+        ]:
+            raise InputError(f"--{named[0]} is for --histories FILE; leave it out, or give the file")
         if given is None:
             return self.users
-        return given if isinstance(given, Histories) else read_histories(given, self.item_ids, at=time)
+        return given if isinstance(given, Histories) else read_histories(given, self.item_ids, at=at, **columns)
 
     def ask(
         self,
