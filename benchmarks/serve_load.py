@@ -38,6 +38,7 @@ MALFORMED = 0.2
 """Of all requests."""
 SAMPLE_SECONDS = 10
 REPLACED_SECONDS = 60
+BESIDE = "other jobs ran on the same cores all the time: see load_average in samples"
 WAIT = 60.0
 """Seconds for an answer."""
 
@@ -62,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     with TemporaryDirectory() as place:
         found = measure(given.model, Path(place), given.clients, given.minutes)
-    found = {"machine": machine(), "load_average": [round(each, 1) for each in os.getloadavg()]} | found
+    found = {"machine": machine(), "beside": BESIDE} | found
     print(json.dumps(found, indent=1))
     given.out.write_text(json.dumps(found, indent=1) + "\n")
 
@@ -70,7 +71,10 @@ def main() -> None:
 def measure(model: Path, place: Path, clients: int, minutes: float) -> dict[str, Any]:
     """All figures."""
     recommender = load_model(model)
+    began = time.perf_counter()
     good, bad = valid(recommender, 400), malformed(recommender)
+    recommend_ms = 1000 * (time.perf_counter() - began) / len(good)
+    shape = len(recommender.item_ids), sum(model.table.block(1, 2).shape[1] for model in recommender.models)
     folder = place / "MODEL"
     shutil.copytree(model, folder)
     service, port = started(folder, place / "log")
@@ -78,7 +82,7 @@ def measure(model: Path, place: Path, clients: int, minutes: float) -> dict[str,
         alone, crowd = Load(), Load()
         asyncio.run(run(alone, port, 1, 20.0, good, []))
         samples: list[dict[str, Any]] = []
-        asyncio.run(loaded(crowd, service, port, clients, minutes * 60, good, bad, samples, folder))
+        asyncio.run(loaded(crowd, service, port, clients, minutes * 60, good, bad, samples, folder, model, shape))
         crashed = service.poll() is not None
         metrics = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
         service.send_signal(signal.SIGTERM)
@@ -88,10 +92,11 @@ def measure(model: Path, place: Path, clients: int, minutes: float) -> dict[str,
     rss = [each["rss_mib"] for each in samples]
     half = len(rss) // 2
     return {
-        "model": repr(recommender),
+        "model": {name: getattr(recommender.about, name) for name in ("method", "items", "users", "events")},
         "clients": clients,
         "minutes": minutes,
         "distinct_requests": {"valid": len(good), "malformed": len(bad)},
+        "recommend_ms": round(recommend_ms, 2),
         "crashed": crashed,
         "exit_code": ended,
         "alone": figures(alone, 20.0),
@@ -108,8 +113,8 @@ def measure(model: Path, place: Path, clients: int, minutes: float) -> dict[str,
             for name, value in re.findall(r"^((?:negsample|process_cpu)_\w+(?:\{.*\})?) (\S+)$", metrics, re.M)
             if not re.search("_created|_bucket|until", name)
         },
-        "product_ms": summary([each["product_ms"] for each in samples if each["product_ms"] is not None]),
-        "samples": samples,
+        "product_ms": summary([each["product_ms"] for each in samples]),
+        "samples": {name: [each[name] for each in samples] for name in samples[0]},
         "log": (place / "log").read_text().replace(str(place), "").splitlines()[-20:],
     }
 
@@ -138,11 +143,13 @@ async def loaded(
     bad: list[Request],
     samples: list[dict[str, Any]],
     folder: Path,
+    model: Path,
+    shape: tuple[int, int],
 ) -> None:
     """All clients, while memory is sampled, products are measured and the MODEL is replaced."""
     others = [
-        asyncio.create_task(sample(load, service.pid, samples)),
-        asyncio.create_task(replace(folder)),
+        asyncio.create_task(sample(load, service.pid, samples, shape)),
+        asyncio.create_task(replace(folder, model)),
     ]
     await run(load, port, clients, seconds, good, bad)
     for each in others:
@@ -218,11 +225,11 @@ def check(load: Load, request: Request, status: int, body: bytes, took: float) -
         load.wrong.append({"kind": request.name, "status": status, "answer": body.decode(errors="replace")[:300]})
 
 
-async def sample(load: Load, pid: int, samples: list[dict[str, Any]]) -> None:
+async def sample(load: Load, pid: int, samples: list[dict[str, Any]], shape: tuple[int, int]) -> None:
     """Every ten seconds: memory of the service, answers so far, and a bare product in a process of its own."""
     began = time.perf_counter()
     product = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PRODUCT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        sys.executable, "-c", PRODUCT, *map(str, shape), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert product.stdin is not None
     assert product.stdout is not None
@@ -239,7 +246,8 @@ async def sample(load: Load, pid: int, samples: list[dict[str, Any]]) -> None:
                     "threads": int(re.search(r"Threads:\s+(\d+)", status)[1]),  # type: ignore[index]
                     "files": len(os.listdir(f"/proc/{pid}/fd")),
                     "answers": load.answers,
-                    "product_ms": float(line) if line else None,
+                    "product_ms": round(float(line), 4),
+                    "load_average": round(os.getloadavg()[0], 1),
                 }
             )
             await asyncio.sleep(SAMPLE_SECONDS)
@@ -251,7 +259,8 @@ async def sample(load: Load, pid: int, samples: list[dict[str, Any]]) -> None:
 PRODUCT = """
 import statistics, sys, time, torch
 torch.set_num_threads(1)
-items, state = torch.randn(12101, 50), torch.randn(1, 50)
+rows, dim = map(int, sys.argv[1:])
+items, state = torch.randn(rows, dim), torch.randn(1, dim)
 for _ in sys.stdin:
     taken = []
     for _ in range(100):
@@ -262,27 +271,22 @@ for _ in sys.stdin:
 """
 
 
-async def replace(folder: Path) -> None:
-    """Every minute another folder in the place of the MODEL, each third time a damaged one."""
+async def replace(folder: Path, model: Path) -> None:
+    """Every minute a copy of ``model`` in the place of ``folder``, each third time a damaged one."""
     for turn in range(1, 10**6):
         await asyncio.sleep(REPLACED_SECONDS)
-        await asyncio.to_thread(_replace, folder, turn % 3 == 0)
+        await asyncio.to_thread(_replace, folder, model, turn % 3 == 0)
 
 
-def _replace(folder: Path, damaged: bool) -> None:
+def _replace(folder: Path, model: Path, damaged: bool) -> None:
     new, old = folder.with_name("new"), folder.with_name("old")
-    shutil.copytree(folder, new)
-    events = new / "events.parquet"
+    shutil.copytree(model, new)
     if damaged:
+        events = new / "events.parquet"
         events.write_bytes(events.read_bytes()[:-100])
-    elif old.exists():
-        shutil.rmtree(new)
-        shutil.copytree(old, new)
-    shutil.rmtree(old, ignore_errors=True)
     folder.rename(old)
     new.rename(folder)
-    if damaged:  # the next copy is of a good one
-        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old)
 
 
 def figures(load: Load, seconds: float) -> dict[str, Any]:

@@ -130,6 +130,10 @@ def test_ids_of_another_kind_are_refused(study, log, tmp_path):
     numbered.item_ids = pl.Series(range(len(numbered.item_ids)))
     with pytest.raises(InputError, match="whole numbers in the model"):
         joined(numbered, read_log(log))
+    found = joined(numbered, read_log(log.with_columns(item=pl.lit("5"))))  # as a CSV file is read
+    assert found.items == 0
+    with pytest.raises(InputError, match="such as '05'"):
+        joined(numbered, read_log(log.with_columns(item=pl.lit("05"))))
 
 
 def test_what_is_no_model_is_refused(tmp_path, log):

@@ -136,6 +136,30 @@ def test_questions_that_wait_are_answered_together_as_one_by_one(recommender):
         assert (found.unknown, found.fallback) == (alone.unknown, alone.fallback)
 
 
+def test_a_wrong_answer_would_be_found(recommender):
+    wanted = {"k": 2, "items": [("a", 3.0), ("b", 2.0), ("c", 2.0), ("d", 1.0)], "unknown": 0, "fallback": False}
+
+    def answer(*items, **more):
+        return {
+            "items": [{"item": item, "score": score} for item, score in items],
+            "unknown": 0,
+            "fallback": False,
+        } | more
+
+    assert same(answer(("a", 3.0), ("b", 2.0)), wanted) == (True, True)
+    assert same(answer(("a", 3.0), ("c", 2.0)), wanted) == (True, False)
+    for wrong in (
+        answer(("a", 3.0)),
+        answer(("b", 2.0), ("a", 3.0)),
+        answer(("a", 3.0), ("d", 1.0)),
+        answer(("a", 3.0), ("d", 2.0)),
+        answer(("a", 3.1), ("b", 2.0)),
+        answer(("a", 3.0), ("a", 3.0)),
+        answer(("a", 3.0), ("b", 2.0), unknown=1),
+    ):
+        assert not same(wrong, wanted)[0]
+
+
 def test_many_ask_at_once(running, recommender):
     requests = valid(recommender, 60) * 4
     with ThreadPoolExecutor(24) as clients:

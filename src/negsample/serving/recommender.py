@@ -86,6 +86,7 @@ class Recommender:
         self._items = _Items(self.models)
         self._everything: NDArray[np.bool_] = np.arange(len(item_ids) + 1) == 0
         self._columns = lru_cache(maxsize=16)(self._column)
+        self._with_dials = lru_cache(maxsize=16)(self._with_dial)
         self._popular = lru_cache(maxsize=16)(self._shares)
 
     def __repr__(self) -> str:
@@ -272,8 +273,10 @@ class Recommender:
 
     def shift(self, ask: Ask) -> Tensor:
         """(V + 1,) what is added for each item: terms, dial, and minus infinity for what nobody gets."""
-        shift = self._columns(ask.time) + ask.dial * self.log_p_V
-        return shift.masked_fill(torch.from_numpy(ask.left_out), -math.inf)
+        return self._with_dials(ask.time, ask.dial).masked_fill(torch.from_numpy(ask.left_out), -math.inf)
+
+    def _with_dial(self, time: int, dial: float) -> Tensor:
+        return self._columns(time) + dial * self.log_p_V
 
     def _column(self, time: int) -> Tensor:
         found = torch.zeros(len(self.item_ids) + 1, dtype=torch.float64)

@@ -83,11 +83,14 @@ def joined(recommender: Recommender, log: Log) -> Joined:
 
 def _with_new(ids: pl.Series, found: pl.Series, role: str) -> pl.Series:
     """``ids``, and after them what is new in ``found``, in its order."""
-    if ids.dtype == pl.Int64 and found.dtype != pl.Int64:
-        raise InputError(
-            f"{role} ids are whole numbers in the model, and text in the log, such as '{found[0]}'; give a log of the "
-            "same ids"
-        )
+    if ids.dtype == pl.Int64 and found.dtype != pl.Int64:  # as a CSV file is read
+        whole = found.cast(pl.Int64, strict=False)
+        text = found.filter(whole.is_null() | (whole.cast(pl.String) != found))
+        if len(text):
+            raise InputError(
+                f"{role} ids are whole numbers in the model, and text in the log, such as '{text[0]}'; give a log of "
+                "the same ids"
+            )
     some = pl.DataFrame({"id": found.cast(ids.dtype)}).unique(maintain_order=True)
     new = some.join(pl.DataFrame({"id": ids}), on="id", how="anti", maintain_order="left")
     return pl.concat([ids, new["id"].rename(ids.name)])

@@ -14,6 +14,8 @@ from negsample.serving.histories import Histories
 from negsample.serving.questions import Answer, Best, Question
 from negsample.serving.recommender import Ask, Recommender, known_before
 
+NUMBERS = 1 << 26
+"""What is added to the scores of all items, by each of the questions of a pass, in 256 MiB."""
 _MINUTE = 60_000_000  # microseconds
 
 
@@ -36,6 +38,7 @@ class Responder:
     def __init__(self, recommender: Recommender) -> None:
         self.recommender = recommender
         self._item_ids = recommender.item_ids.to_list()
+        self._at_once = max(NUMBERS // len(self._item_ids), 1)
         self._users = {each: number for number, each in enumerate(recommender.user_ids.cast(pl.String))}
         self.warm()
 
@@ -52,8 +55,11 @@ class Responder:
                 reads[row] = self._read(question)
             except InputError as error:
                 found[row] = error
-        for row, answer in zip(reads, self._answers(list(reads.values())), strict=True):
-            found[row] = answer
+        rows = list(reads)
+        for first in range(0, len(rows), self._at_once):
+            some = rows[first : first + self._at_once]
+            for row, answer in zip(some, self._answers([reads[row] for row in some]), strict=True):
+                found[row] = answer
         return [each for each in found if each is not None]
 
     def _read(self, question: Question) -> _Read:
@@ -99,8 +105,6 @@ class Responder:
         return numbers[known], times[known], len(given) - len(known)
 
     def _answers(self, reads: Sequence[_Read]) -> list[Answer]:
-        if not reads:
-            return []
         lengths = [len(each.items) for each in reads]
         people = Histories(
             pl.Series(range(len(reads))),
