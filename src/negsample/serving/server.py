@@ -50,14 +50,18 @@ def serve(folder: Path, host: str, port: int, say: Callable[[str], None]) -> Non
     with bound(host, port) as listening:
         metrics = Metrics()
         live = Live(folder, say, metrics.loaded)
-        config = settings_of(make_app(live, metrics))
+        server = uvicorn.Server(settings_of(make_app(live, metrics)))
+
+        def end(*_: object) -> None:  # until uvicorn has its own, and again when it has ended
+            server.should_exit = True
+
         for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, lambda *_: None)  # uvicorn ends at them, and raises them again when it has
+            signal.signal(each, end)
         signal.signal(signal.SIGHUP, lambda *_: live.wake())
-        listening.listen(config.backlog)
+        listening.listen(server.config.backlog)
         shown, number = listening.getsockname()[:2]
         say(f"{live.responder.recommender!r} on http://{f'[{shown}]' if ':' in shown else shown}:{number}")
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
     say("ended")
 
 
