@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import rich.style  # noqa: F401  # draws from the global generator when it is fi
 import torch
 from by_hand import known_of
 
+from negsample.analysis.resampling import REPLICATES
 from negsample.batches.packed import Batch, training_batch
 from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.dataset import Dataset
@@ -23,6 +25,7 @@ from negsample.models.baselines import own_baselines
 from negsample.settings import PrepareSettings
 
 torch.set_num_threads(1)
+gc.disable()  # till all tests are collected
 
 HERE = Path(__file__).parent
 QUICK = (  # files and folders of ``-m quick``: something of every package, in a minute on one core
@@ -66,6 +69,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("quick")
     places = {HERE / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector passes over what is there by now: modules and tests, which stay to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +193,23 @@ def every_baseline() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("negsample.studies.study.own_baselines", own_baselines)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_replicates() -> Iterator[None]:
+    """Reports with a tenth of the resamples, which would take half of their time: most tests look at other things.
+
+    ``every_replicate`` takes it back.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.analysis.frontier.REPLICATES", REPLICATES // 10)
+        yield
+
+
+@pytest.fixture
+def every_replicate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many resamples as everybody's reports have."""
+    monkeypatch.setattr("negsample.analysis.frontier.REPLICATES", REPLICATES)
 
 
 @pytest.fixture

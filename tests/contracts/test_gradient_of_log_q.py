@@ -15,7 +15,7 @@ from negsample.losses import sampled_softmax
 from negsample.samplers import Popularity, Uniform
 
 MOST = 4096
-REPEATS = 300
+REPEATS = 150
 
 
 @pytest.mark.parametrize("proposal", bench.PROPOSALS)

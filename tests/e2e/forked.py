@@ -9,6 +9,7 @@ import this file again): a line before and a line after a state may be kept, for
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -87,6 +88,7 @@ def serve() -> None:
     negsample.report.page._vega()  # what takes longest of a report, and is always the same
     if "EVERY_BASELINE" not in os.environ:  # five more runs a study are not what these tests look at
         negsample.studies.study.own_baselines = lambda items: ["PopRec"]  # type: ignore[assignment]
+    gc.freeze()  # a fork's garbage collector would copy all of it
     while line := os.read(0, 65536):  # not through a buffer, which a fork would share
         asked = json.loads(line)
         answer = os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1]) if "wait" in asked else start(asked)

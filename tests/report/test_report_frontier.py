@@ -112,6 +112,7 @@ def test_balances_are_those_of_each_row():
     assert np.isnan(balances(np.zeros((1, 3)))).all()
 
 
+@pytest.mark.usefixtures("every_replicate")
 def test_resamples_spread_about_the_figures_of_the_ranks(whole_study: Path):
     """Their mean is the figure that the ranks give, their spread that of a bootstrap written out again."""
     study = read_study(whole_study)

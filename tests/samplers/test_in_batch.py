@@ -22,7 +22,7 @@ def test_in_batch_is_without_replacement_over_positions(per, others, batch_of, r
     one, sampler = rng(5), InBatch(2, per=per)
     rows = (batch.targets_T == 2) if per == "position" else (batch.users_B > 0)
     pairs: Counter[tuple[int, int]] = Counter()
-    for _ in range(40 if others else 6_000):
+    for _ in range(10 if others else 2_500):
         pairs.update(map(tuple, sampler.draw(batch, rng=one).ids[rows].tolist()))
     positions = [4, 4, 5, 6]
     ordered = Counter((positions[a], positions[b]) for a in range(4) for b in range(4) if a != b)
@@ -37,7 +37,7 @@ def test_in_batch_is_without_replacement_over_positions(per, others, batch_of, r
 
 def test_each_place_of_a_shared_draw_has_the_law_of_one_draw(batch_with, rng, p_value):
     batch, one, sampler = batch_with([[3, 4, 4, 5], [1, 2, 2, 2]], V), rng(6), InBatch(5, per="batch")
-    drawn = torch.stack([sampler.draw(batch, rng=one).ids for _ in range(8_000)])
+    drawn = torch.stack([sampler.draw(batch, rng=one).ids for _ in range(3_000)])
     stated = {1: 1 / 8, 2: 3 / 8, 3: 1 / 8, 4: 2 / 8, 5: 1 / 8}
     for place in range(5):
         assert p_value(drawn[:, place], stated) > 1e-5
@@ -126,7 +126,7 @@ def test_with_counts_the_law_is_the_share_of_those_that_are_not_excluded(policy,
 @pytest.mark.parametrize("per", ["batch", "sequence"])
 def test_over_many_batches_the_draws_follow_the_law_by_counts(per, batch_with, rng, p_value):
     one, sampler, drawn = rng(7), InBatch(1_000, counts=COUNTS, per=per), []
-    for _ in range(1_000):
+    for _ in range(400):
         # Of targets that come by the counts, some taken without replacement are independent draws by the counts.
         others = torch.searchsorted(torch.cumsum(COUNTS, 0), torch.randint(10, (2_500,), generator=one), right=True)
         batch = batch_with([others.tolist()] if per == "batch" else [[1], others.tolist()], 5)
@@ -136,7 +136,7 @@ def test_over_many_batches_the_draws_follow_the_law_by_counts(per, batch_with, r
         torch.testing.assert_close(log_q[0], torch.log(shares(per)).float()[drawn[-1]])
     stated = dict(enumerate(shares(per).tolist()))
     assert p_value(torch.cat(drawn), stated) > 1e-5
-    assert p_value(torch.cat(drawn), stated | {4: stated[4] + 0.005, 5: stated[5] - 0.005}) < 1e-9
+    assert p_value(torch.cat(drawn), stated | {4: stated[4] + 0.008, 5: stated[5] - 0.008}) < 1e-9
 
 
 def shares(per):
