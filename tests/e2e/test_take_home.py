@@ -74,7 +74,7 @@ def place(tmp_path_factory):
 def test_what_is_taken_home_is_said(place, good, tmp_path):
     said = good("final", place / "study", "--until", "2020-10-01", "--out", tmp_path / "M")
     assert "mixed-log-q on log: " in said
-    assert "events before 2020-10-01 00:00:00" in said
+    assert "events, the last at 2020-09-30" in said
     assert "ndcg@10" in said
 
 
@@ -100,6 +100,22 @@ def test_histories_and_lists_from_files(place, good):
     found = pl.read_parquet(place / "some.parquet")
     assert not set(found["item"]) & {"100", "101"}
     assert set(found["user"]) == {"ann", "bob"}
+
+
+def test_histories_later_than_the_model_count(place, good):
+    (place / "later.csv").write_text("user,item,time\nann,101,2024-01-01\nbob,105,2024-01-02\n")
+    good("recommend", place / "M", "--histories", place / "later.csv", "--out", place / "later.parquet")
+    found = pl.read_parquet(place / "later.parquet")
+    lists = [found.filter(pl.col("user") == user)["score"].to_list() for user in ("ann", "bob")]
+    assert lists[0] != lists[1]
+    wanted = load_model(place / "M").recommend({"ann": ["101"]}, time=1_704_067_200_000_000 + 86_400_000_001)
+    assert found.filter(pl.col("user") == "ann")["item"].to_list() == wanted["item"].to_list()
+    before = ["--histories", place / "later.csv", "--as-of", "2023-01-01"]
+    assert "2 events are not before" in good("recommend", place / "M", *before, "--out", place / "later.csv.csv")
+
+
+def test_a_day_without_events_is_no_failure(place, good):
+    assert "No event is later" in good("refresh", place / "M", "--log", place / "log.csv")
 
 
 def test_an_explanation_on_the_terminal(place, good):
@@ -154,14 +170,15 @@ def test_a_killed_one_is_carried_on(place, good, tmp_path):
         (["final", "{place}/study", "--from", "{place}/M", "--out", "{new}"], "give one of them"),
         (["final", "{place}/study", "--log", "{place}/log.csv", "--out", "{new}"], "--log is for --from MODEL"),
         (["final", "--from", "{place}/M", "--seeds", "2", "--out", "{new}"], "--seeds is for a STUDY"),
-        (["final", "--from", "{place}/M", "--out", "{new}"], "--from needs --log"),
         (["final", "{place}/study", "--method", "bpr", "--out", "{new}"], "cannot be taken"),
         (["final", "{place}/study", "--out", "{place}/M"], "exists already"),
         (["recommend", "{place}/M", "--out", "{new}.xlsx"], "give one that ends in"),
         (["recommend", "{place}/M", "--only", "{new}", "--out", "{new}.csv"], "cannot be read"),
         (["recommend", "{place}/M", "--user", "who", "--out", "{new}.csv"], "--user is for --histories"),
         (["recommend", "{place}/M", "--as-of", "noon", "--out", "{new}.csv"], "--as-of takes a time"),
-        (["refresh", "{place}/M", "--log", "{place}/log.csv"], "nothing to refresh"),
+        (["final", "{place}/M", "--out", "{new}"], "is a MODEL, not a study"),
+        (["recommend", "{place}/study", "--out", "{new}.csv"], "is a study"),
+        (["recommend", "{place}/M", "--as-of", "2001-01-01", "--out", "{new}.csv"], "nothing is known before"),
         (["refresh", "{place}/study", "--log", "{place}/log.csv"], "holds no MODEL"),
         (["explain", "{place}/M", "--user", "nobody"], "no user 'nobody'"),
     ],

@@ -72,7 +72,7 @@ def test_one_digit_of_the_list_is_noticed(folder):
         with pytest.raises(DamagedError, match="its own checksum is another"):
             listed(folder)
     (folder / LIST).write_text(text)
-    with pytest.raises(DamagedError, match="it is the list of a run"):
+    with pytest.raises(DamagedError, match="is the list of files of a run, not of a"):
         read_list(folder / LIST, "dataset")
 
 

@@ -27,7 +27,7 @@ def test_what_is_wrong_is_said(name, good, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for key in good[name]:
         for value in HOSTILE:
-            harmless = (value is None and key in ("method", "dataset", "data", "out", "epochs")) or key == "k"
+            harmless = (value is None and key in ("method", "dataset", "data", "out", "epochs", "log")) or key == "k"
             if harmless or (isinstance(value, str) and key in ("out", "folder") and name != "load_model"):
                 continue  # a default, or a place where it may be written
             with pytest.raises(InputError) as caught:

@@ -84,10 +84,10 @@ def test_a_second_refresh_adds_to_the_first(copy, log, tmp_path):
     assert load_model(copy).recommend().equals(load_model(tmp_path / "N").recommend())
 
 
-def test_nothing_new_is_refused_and_nothing_changes(copy, log):
+def test_where_nothing_is_new_nothing_changes(copy, log):
     before = {path.name: path.read_bytes() for path in copy.iterdir()}
-    with pytest.raises(InputError, match="no event after"):
-        refresh(copy, read_log(log.filter(pl.col("time") < CUT)))
+    found = refresh(copy, read_log(log.filter(pl.col("time") < CUT)))
+    assert (found.added, found.late, found.until) == (0, len(log.filter(pl.col("time") < CUT)), CUT)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
 
 
@@ -139,3 +139,12 @@ def test_ids_of_another_kind_are_refused(study, log, tmp_path):
 def test_what_is_no_model_is_refused(tmp_path, log):
     with pytest.raises(InputError, match="negsample final"):
         refresh(tmp_path, read_log(log))
+
+
+def test_a_refreshed_one_is_trained_on_without_a_log(copy, log, tmp_path):
+    refresh(copy, read_log(pl.concat([log, new_things(int(log["time"].max()))])))
+    found = train_on(copy, None, tmp_path / "on", epochs=1)
+    after = load_model(tmp_path / "on")
+    assert (found.added, after.about.untrained) == (0, 0)
+    assert load_file(tmp_path / "on" / "model-0.safetensors")["table.weight"][-2:].norm(dim=1).min() > 0
+    np.testing.assert_array_equal(after.data.items, load_model(copy).data.items)

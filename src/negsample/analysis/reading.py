@@ -41,6 +41,10 @@ def read_study(folder: Path) -> Study:
         InputError: there is no study, a file is damaged, the runs do not fit together, or none is finished.
     """
     folder = Path(folder)
+    if (folder / "model.json").exists():
+        raise InputError(f"{folder} is a MODEL, not a study; give the --out of `negsample compare`")
+    if not folder.exists():
+        raise InputError(f"{folder} does not exist; give the --out of `negsample compare`")
     if not (folder / "study.json").is_file() and not (folder / LIST).is_file():
         raise InputError(f"{folder} holds no study (study.json); `negsample compare` makes one")
     about, manifests, events = settled(folder / LIST, "study", _of_study)

@@ -86,7 +86,7 @@ def _usage(error: typer.TyperException) -> str:
     """What Typer says of a command line that it cannot read, and where to look."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "negsample"
-    said = error.format_message().replace("Value error, ", "").rstrip(". ") or "no command given"
+    said = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(". ") or "no command given"
     commands = getattr(context.command, "commands", None) if context else None
     known = f"; the commands are: {', '.join(commands)}" if commands else ""
     return f"{said[:1].lower()}{said[1:]}{known} (see `{command} --help`)"

@@ -84,14 +84,13 @@ def final_command(
         from negsample.data.log.read import read_log
         from negsample.serving.refresh import train_on
 
-        if log is None:
-            raise InputError("--from needs --log, the events that came since")
-        events = read_log(log, user=user, item=item, time=time)
+        events = None if log is None else read_log(log, user=user, item=item, time=time)
         with bar_of(out, "training", 1) as bar:
             found = train_on(
                 earlier, events, model, epochs=epochs, watch=lambda job, epoch: bar.update(0, 0, f"epoch {epoch.epoch}")
             )
-        print_joined(found)
+        if events is not None:
+            print_joined(found)
     out.plain(f"Model: {model}")
 
 
@@ -100,18 +99,21 @@ def _from_study(
 ) -> None:
     from negsample.data.load import load_dataset
     from negsample.files.folders import check_place
-    from negsample.serving.final import epochs_of, make_final, opened, plan_final
+    from negsample.serving.final import epochs_of, make_final, opened, plan_final, prepared_as
     from negsample.studies.forecast import in_time
     from negsample.studies.progress import bar_of
 
     check_place(model, new=True)
-    loaded = None if data is None else load_dataset(data)
-    plan = plan_final(opened(folder), dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
+    source = opened(folder)
+    loaded = None if data is None else load_dataset(data, prepared_as(source, data))
+    plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
     about = plan.known.manifest
-    out.plain(f"{plan.method} on {about.name}: {about.events:,} events before {shown_moment(plan.until)} UTC")
+    out.plain(f"{plan.method} on {about.name}: {about.events:,} events, the last at {shown_moment(plan.until - 1)} UTC")
     figures = ((name, "n/a" if value is None else f"{100 * value:.2f} %") for name, value in plan.promise.items())
     out.plain("On the study's test part, trained on what was before it:")
     out.print(facts_of(figures))
+    if method is None:
+        out.plain(f"{plan.method}: the most NDCG@10 on validation of what can be taken home.")
     if plan.ahead:
         out.plain(f"{plan.ahead} has more NDCG@10 on validation, but is a rule, which is not taken home.")
     out.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
@@ -138,9 +140,14 @@ def refresh_command(
 
 def print_joined(found: Joined) -> None:
     """What a model got to know."""
+    if not found.added:
+        out.plain(
+            f"No event is later than those that it knew, the last of which is at {shown_moment(found.until - 1)}."
+        )
+        return
     out.plain(
         f"{found.added:,} events came to it, of {found.users:,} new users and on {found.items:,} new items among "
-        f"others; it knows all before {shown_moment(found.until)} UTC"
+        f"others; the last is at {shown_moment(found.until - 1)} UTC"
     )
     if found.late:
         out.plain(f"{found.late:,} events of the log were left out: they are not after those that it knew.")
@@ -148,7 +155,7 @@ def print_joined(found: Joined) -> None:
 
 def recommend_command(
     folder: ModelFolder,
-    to: Annotated[Path, typer.Option("--out", help="New file: .parquet, .csv or .jsonl.")],
+    to: Annotated[Path, typer.Option("--out", help="File: .parquet, .csv or .jsonl; one that is there is replaced.")],
     histories: Annotated[
         Path | None,
         typer.Option(help="Events of people: CSV, TSV, Parquet or JSON lines. (default: all users that it knows)"),
@@ -182,6 +189,10 @@ def recommend_command(
         only=None if only is None else ids_in(only),
     )
     people = recommender.histories(histories, ask.time, user=user, item=item, time=time)
+    if as_of is None:
+        ask = ask.after(people)
+    elif late := int((people.times >= ask.time).sum()):
+        out.plain(f"{late:,} events are not before --as-of, and do not count.")
     for note in people.notes:
         out.plain(note)
     with bar_of(out, "recommending", len(people.keys)) as bar:
@@ -205,6 +216,7 @@ def explain_command(
     from negsample.data.load import load_dataset
     from negsample.serving.explain import explained, person_of
     from negsample.serving.model import load_model
+    from negsample.serving.recommender import known_before
 
     recommender = load_model(folder, None if data is None else load_dataset(data))
     ask = recommender.ask(k=k, time=moment_of("--as-of", as_of), dial=dial)
@@ -212,6 +224,8 @@ def explain_command(
     for note in people.notes:
         out.plain(note)
     person = person_of(people, user)
+    ask = ask.after(person) if as_of is None else ask
+    person = known_before(person, ask.time)
     past = table_of("item", "time", words=("time",))
     latest = list(zip(person.items.tolist(), person.times.tolist(), strict=True))[-HISTORY_SHOWN:]
     for item, moment in latest:
@@ -225,7 +239,7 @@ def explain_command(
         table.add_row(*(f"{each:+.3f}" if isinstance(each, float) else str(each) for each in row))
     out.print(table)
     if len(found.columns) == 3:
-        out.plain("No item of the history is known to the model: these are the most popular lately.")
+        out.plain("Nothing that counts is known of this person: these are the most popular items lately.")
 
 
 def export_command(

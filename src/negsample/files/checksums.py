@@ -27,7 +27,7 @@ WAYS_OUT = {
     "study/study.json": "delete it and {list}: the same `negsample compare` makes it again, and keeps the runs",
     "study/checksums.json": "delete it and study.json: the same `negsample compare` makes it again, and keeps the runs",
     "tuning": "delete {list} and {files}: the same command searches anew",
-    "model": "`negsample final` makes it again",
+    "model": "delete {folder}: `negsample final` makes it again",
     "export": "delete {folder} and export again",
     "training": "delete {folder}: the same command trains this run anew",
 }
@@ -165,7 +165,9 @@ def read_list(path: Path, kind: str) -> Checksums:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise damaged(f"{name!r} lies outside the folder")
     if found.kind != kind:
-        raise damaged(f"it is a list for: {found.kind}")
+        raise DamagedError(
+            f"{path} is the list of files of a {found.kind}, not of a {kind}; give the folder of a {kind}"
+        )
     return found
 
 

@@ -14,7 +14,9 @@ from negsample.analysis.advice import advice_of
 from negsample.analysis.measures import COHORTS
 from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
-from negsample.data.dataset import Dataset
+from negsample.data.bundled import BUNDLED
+from negsample.data.dataset import Dataset, is_prepared
+from negsample.data.sources.source import SOURCES
 from negsample.data.until import known_until
 from negsample.errors import InputError, check_word, guarded, whole
 from negsample.files.claims import claimed, clear, scratch_in
@@ -32,6 +34,7 @@ from negsample.runs.train import train_models
 from negsample.runs.weights import MODEL, save_weights
 from negsample.serving.model import Member, about_of, list_model, load_model, write_model
 from negsample.serving.recommender import Recommender
+from negsample.settings import PrepareSettings, checked
 from negsample.training.state import Epoch
 
 TERMS_ALONE = "Terms"
@@ -111,7 +114,7 @@ def plan_final(
         runs,
         known,
         data,
-        int(known.times.max()) + 1 if until is None else until,
+        int(known.times.max()) + 1 if until is None else min(until, int(data.known.by_time_times[-1]) + 1),
         dial,
         sum(map(_seconds, runs)) * len(known.items) / trained_on,
         {name: _mean([each.get(name) for each in tested]) for name in PROMISED},
@@ -151,7 +154,9 @@ def _runs(study: Study, dataset: str, method: str | None, seeds: int) -> tuple[l
 
 def _check_takeable(method: str | None, there: Sequence[str]) -> str:
     takeable = [each for each in there if each in METHODS or each == TERMS_ALONE]
-    if method is None or method not in takeable:
+    if method is None:
+        raise InputError("no run of a trained method is finished; finish the study, or ask for one of its methods")
+    if method not in takeable:
         raise InputError(f"method '{method}' cannot be taken home; of those there, {', '.join(takeable) or 'none'} can")
     return method
 
@@ -230,6 +235,15 @@ def opened(folder: str | Path) -> Study | Run:
     """The run or the study in ``folder``."""
     folder = Path(folder)
     return read_run(folder) if is_run(folder) and (folder / "config.json").exists() else read_study(folder)
+
+
+def prepared_as(source: Study | Run, log: str) -> PrepareSettings | None:
+    """How the log of a study was prepared, for another ``log`` file; None for what needs no preparing, or of a run,
+    which does not say it."""
+    if isinstance(source, Run) or log in (*BUNDLED, *SOURCES) or is_prepared(Path(log)):
+        return None
+    (settings, *_) = (manifest["settings"] for manifest in source.manifests.values())
+    return checked(PrepareSettings, settings)
 
 
 def _train(run: Run, known: Dataset, file: Path, watch: Callable[[Job, Epoch], None]) -> Member:

@@ -140,6 +140,10 @@ def load_model(folder: Path, data: Dataset | None = None) -> Recommender:
     """
     folder = Path(folder)
     if not is_model(folder):
+        if (folder / "study.json").exists():
+            raise InputError(f"{folder} is a study; `negsample final {folder} --out MODEL` makes a model of it")
+        if not folder.exists():
+            raise InputError(f"{folder} does not exist; give a MODEL, made by `negsample final STUDY --out MODEL`")
         if not (folder / "config.json").exists():
             raise InputError(f"{folder} holds no model ({ABOUT}); `negsample final STUDY --out MODEL` makes one")
         return _of_run(folder, data)

@@ -55,6 +55,10 @@ class Ask(NamedTuple):
     exclude_seen: bool
     left_out: NDArray[np.bool_]
 
+    def after(self, people: Histories) -> Ask:
+        """The same just after the last event of ``people``, where that is later."""
+        return self._replace(time=max(self.time, int(people.times.max(initial=0)) + 1))
+
 
 class Recommender:
     """Models whose scores are averaged, and all events that they know.
@@ -94,7 +98,7 @@ class Recommender:
         of = f" x {len(self.models)}" if len(self.models) > 1 else ""
         return (
             f"<Recommender {str(self.folder)!r}: {about.method}{of}, {about.items:,} items, {about.users:,} users, "
-            f"events before {np.datetime64(about.until, 'us').astype('datetime64[s]')}>"
+            f"events up to {np.datetime64(about.until - 1, 'us').astype('datetime64[s]')}>"
         )
 
     @cached_property
@@ -126,7 +130,7 @@ class Recommender:
                 :func:`negsample.serving.histories.read_histories`. (default: all users that it knows)
             k: from 1 to 10,000; fewer are given where fewer are left.
             time: microseconds since 1970, as of which popularity, recency and the like are; events at or after it do
-                not count. (default: just after the last event that it knows)
+                not count. (default: just after the last event, of those that it knows and of the histories)
             dial: towards the head above 0, towards the tail below. (default: the model's own, ``about.dial``)
             exclude_seen: leave out what the person had.
             exclude: item ids that nobody gets; one that the model does not know is no error.
@@ -139,7 +143,10 @@ class Recommender:
             InputError: the histories cannot be read, or a value breaks its rule.
         """
         ask = self.ask(k=k, time=time, dial=dial, exclude_seen=exclude_seen, exclude=exclude, only=only)
-        return pl.concat(list(self.answers(self.histories(histories, ask.time), ask)))
+        people = self.histories(histories, ask.time)
+        if time is None:
+            ask = ask.after(people)
+        return pl.concat(list(self.answers(people, ask)))
 
     def histories(self, given: Any, at: int, **columns: str | None) -> Histories:
         """What was ``given`` as histories, with the model's item numbers; None: all users that it knows. ``at``,
@@ -174,6 +181,9 @@ class Recommender:
         if left_out.all():
             raise InputError("nothing is left to recommend: only and exclude leave no item that the model knows")
         time = self.about.until if time is None else whole("time", time, 0, LATEST)
+        if time <= (first := int(self.data.known.by_time_times[0])):
+            moment = np.datetime64(first, "us").astype("datetime64[s]")
+            raise InputError(f"nothing is known before the time that was asked for; the first event is at {moment}")
         return Ask(k, time, self.about.dial if dial is None else float(dial), exclude_seen, left_out)
 
     def _left_out(self, exclude: Sequence[Any], only: Sequence[Any] | None) -> NDArray[np.bool_]:

@@ -47,20 +47,17 @@ class Joined(NamedTuple):
     users: int
 
 
-def joined(recommender: Recommender, log: Log) -> Joined:
-    """The events of ``recommender`` and those of ``log`` that came after.
+def joined(recommender: Recommender, log: Log | None) -> Joined:
+    """The events of ``recommender`` and those of ``log`` that came after; None: none did.
 
     Raises:
-        InputError: none did, or the log's ids are of another kind.
+        InputError: the log's ids are of another kind.
     """
     about, data = recommender.about, recommender.data
-    frame = log.frame.collect()
+    frame = pl.DataFrame(schema=["user", "item", "time"]) if log is None else log.frame.collect()
     new = frame.filter(pl.col("time") >= about.until).sort("time", maintain_order=True)
     if not len(new):
-        raise InputError(
-            f"{log.source or log.name} has no event after those that the model knows, the last of which is before "
-            f"{np.datetime64(about.until, 'us').astype('datetime64[s]')}; there is nothing to refresh"
-        )
+        return Joined(data, recommender.item_ids, recommender.user_ids, about.until, 0, len(frame), 0, 0)
     item_ids = _with_new(recommender.item_ids, new["item"], "item")
     user_ids = _with_new(recommender.user_ids, new["user"], "user")
     users = np.concatenate([np.repeat(np.arange(data.users), np.diff(data.offsets)), _numbers(user_ids, new["user"])])
@@ -111,7 +108,8 @@ def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
 
     Args:
         folder: of the MODEL.
-        log: of the same ids; what is not after the events that the model knows is left out.
+        log: of the same ids; what is not after the events that the model knows is left out. Where nothing is, nothing
+            changes.
         out: a new folder for it. (default: in the place of the old one, in one step)
 
     Example:
@@ -125,6 +123,8 @@ def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
     if out is not None:
         check_place(out, new=True)
     found = joined(recommender, log)
+    if out is None and not found.added:
+        return found
     targets = np.append(recommender.target_counts, np.zeros(found.items, np.int64))
     about = _about(recommender.about, found, untrained=recommender.about.untrained + found.items)
     where = (
@@ -143,7 +143,7 @@ def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
 @guarded
 def train_on(
     folder: Path,
-    log: Log,
+    log: Log | None,
     out: Path,
     *,
     epochs: int | None = None,
@@ -153,7 +153,7 @@ def train_on(
 
     Args:
         folder: of the MODEL.
-        log: as of :func:`refresh`.
+        log: as of :func:`refresh`. None: on the events that it knows, such as those of a refresh.
         out: a new folder; what was stopped is carried on.
         epochs: over all events. (default: a quarter of those that it was trained for, at least one)
         watch: called after each epoch.
@@ -179,8 +179,8 @@ def train_on(
             model = build_model(job, default_device())
             old = load_file(folder / member.weights)
             before, now = model.state_dict(), _widened(old, found.items)
-            if found.items:
-                now[TABLE][-found.items :] = before[TABLE][-found.items :]
+            if untrained := about.untrained + found.items:
+                now[TABLE][-untrained:] = before[TABLE][-untrained:]
             model.load_state_dict(now)
             trained_in = place / member.weights.removesuffix(".safetensors")
             trained_in.mkdir(exist_ok=True)
