@@ -66,14 +66,15 @@ def test_popularity_curve_says_the_shares_in_words() -> None:
     assert "head: 182 items, 1.5\N{NO-BREAK SPACE}% of the catalogue" in json.dumps(chart.to_dict(), ensure_ascii=False)
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b", "../..", "<b>"])
-def test_figure_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
-    study = read_study(make_study(tmp_path / "study", datasets=[name, "a-b"], methods=["random", "PopRec"], repeats=1))
+def test_figure_names_are_safe_file_names(tmp_path: Path) -> None:
+    names = ["a/b", "a b", "../..", "<b>", "a-b"]
+    study = read_study(make_study(tmp_path / "study", datasets=names, methods=["random", "PopRec"], repeats=1))
     found = analyse(study)
-    figures = [f for dataset in study.datasets() for f in dataset_figures(found, dataset)]
-    assert len({figure.name for figure in figures}) == 12
-    assert write_figures(figures[:2], tmp_path) == []
-    for figure in figures[:2]:
+    of_datasets = [dataset_figures(found, dataset) for dataset in names]
+    assert len({figure.name for figures in of_datasets for figure in figures}) == 6 * len(names)
+    first = [figures[0] for figures in of_datasets]
+    assert write_figures(first, tmp_path) == []
+    for figure in first:
         assert "/" not in figure.name
         assert (tmp_path / f"{figure.name}.svg").read_text().startswith("<svg")
 
