@@ -317,7 +317,7 @@ def test_top_ids_of_a_wide_catalogue(order, top_k):
 
 @pytest.mark.parametrize(("top_k", "with_seen"), [(0, False), (20, True)])
 def test_memory_is_bound_by_the_block_whatever_the_catalogue(top_k, with_seen):
-    v, queries, events, dim, query_block, item_block = 70_000, 16, 100, 4, 8, 512
+    v, queries, events, dim, query_block, item_block = 90_000, 32, 100, 4, 16, 512
     chance = np.random.default_rng(10)
     table = table_of(torch.randn(v, dim, generator=torch.Generator().manual_seed(10)))
     states = torch.randn(queries, dim, generator=torch.Generator().manual_seed(11))
