@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scripts import claims_dial, claims_paper, claims_refit, claims_studies
+from scripts import claims_dial, claims_freshness, claims_paper, claims_refit, claims_studies
 from scripts.figures_in_docs import Claim, Measured, Stated, pick, result
 
 PAPER_SIX = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed")
@@ -135,5 +135,6 @@ PAGES: Mapping[str, Sequence[Claim]] = {
     "docs/dial.md": claims_dial.CLAIMS,
     "docs/paper.md": claims_paper.CLAIMS,
     "docs/refit.md": claims_refit.CLAIMS,
+    "docs/freshness.md": claims_freshness.CLAIMS,
     "docs/datasets.md": DATASETS,
 }
