@@ -132,9 +132,5 @@ CLAIMS: Sequence[Claim] = (
         lambda: [*_ensemble("valid", NDCG)(), *_ensemble("test", NDCG)()],
     ),
     Measured("An answer takes {} to {} times the CPU time", _ensemble_times),
-    Measured(
-        "`RecentPop`, refreshed as often, has {} % of the NDCG@10 of the refreshed model over the hours after the first",
-        _later_shares(GLOBO, REFRESHED, RECENT),
-    ),
     Measured("trained on four times, a model of {} epochs had {}, and the last time took {} % of training anew", _on),
 )
