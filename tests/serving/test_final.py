@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from negsample import InputError, load_model, read_study
 from negsample.files.checksums import LIST, write_list
 from negsample.rules.rule import cut_time
-from negsample.serving.final import make_final, plan_final
+from negsample.serving.final import make_final, plan_final, prepared_as
 from negsample.studies.verify import verify
 
 
@@ -93,6 +93,17 @@ def test_one_run_can_be_taken(study, tmp_path):
         plan_final(run, seeds=2)
     with pytest.raises(InputError, match="cannot be taken home"):
         plan_final(found.runs_of("log", "RecentPop")[0])
+
+
+def test_another_log_is_read_as_the_one_of_the_dataset_that_is_asked_for(study):
+    found = read_study(study)
+    odd = {"user": "who", "item": "sku", "time": "seen"}
+    other = found.manifests["log"] | {"name": "other", "settings": found.manifests["log"]["settings"] | odd}
+    both = found._replace(
+        manifests=found.manifests | {"other": other}, folds=found.folds | {"other": found.folds["log"]}
+    )
+    assert (prepared_as(both, "x.csv", "other").user, prepared_as(both, "x.csv", "log").user) == ("who", None)
+    assert prepared_as(both, "online-retail", "log") is None
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def _from_study(
 
     check_place(model, new=True)
     source = opened(folder)
-    loaded = None if data is None else load_dataset(data, prepared_as(source, data))
+    loaded = None if data is None else load_dataset(data, prepared_as(source, data, dataset))
     plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
     about = plan.known.manifest
     out.plain(f"{plan.method} on {about.name}: {about.events:,} events, the last at {shown_moment(plan.until - 1)} UTC")

@@ -237,13 +237,12 @@ def opened(folder: str | Path) -> Study | Run:
     return read_run(folder) if is_run(folder) and (folder / "config.json").exists() else read_study(folder)
 
 
-def prepared_as(source: Study | Run, log: str) -> PrepareSettings | None:
-    """How the log of a study was prepared, for another ``log`` file; None for what needs no preparing, or of a run,
-    which does not say it."""
+def prepared_as(source: Study | Run, log: str, dataset: str | None = None) -> PrepareSettings | None:
+    """How the log of ``dataset`` was prepared for a study, for another ``log`` file; None for what needs no preparing,
+    or of a run, which does not say it."""
     if isinstance(source, Run) or log in (*BUNDLED, *SOURCES) or is_prepared(Path(log)):
         return None
-    (settings, *_) = (manifest["settings"] for manifest in source.manifests.values())
-    return checked(PrepareSettings, settings)
+    return checked(PrepareSettings, source.manifests[_dataset(source, dataset)]["settings"])
 
 
 def _train(run: Run, known: Dataset, file: Path, watch: Callable[[Job, Epoch], None]) -> Member:
