@@ -104,7 +104,7 @@ def measured(items: int, people: int, *, terms: bool, length: int = 20) -> dict[
             pass
         whole.append(time.perf_counter() - began)
         began = time.perf_counter()
-        states = recommender.states(some)
+        states = recommender.ranker.states(some)
         encoding.append(time.perf_counter() - began)
         bare.append(min(_products(states, table, *sizes) for sizes in PRODUCTS))
     found = {"seconds": sum(whole), "products_seconds": sum(bare), "states_seconds": sum(encoding)}

@@ -16,7 +16,6 @@ from negsample.evaluation.with_terms import Added
 from negsample.models.build import terms_of
 from negsample.rules.recent_pop import shares_at
 from negsample.serving.explain import explained, person_of
-from negsample.serving.recommender import known_before
 from negsample.serving.top_k import Shifts, top_k
 
 DAY = 86_400 * 10**6
@@ -122,10 +121,10 @@ def test_people_who_ask_differently_are_answered_together_as_one_by_one(recommen
         for row in range(60)
     ]
     people = recommender.users.take(0, 60)
-    found = recommender.best(people, asks)
-    assert 0 in np.diff(known_before(people, np.array([ask.time for ask in asks])).offsets)
+    found = recommender.ranker.best(people, asks)
+    assert 0 in np.diff(people.before(np.array([ask.time for ask in asks])).offsets)
     for row, ask in enumerate(asks):
-        alone = recommender.best(people.take(row, row + 1), [ask])
+        alone = recommender.ranker.best(people.take(row, row + 1), [ask])
         wide = alone.ids_QK.shape[1]
         np.testing.assert_array_equal(found.ids_QK[row, :wide], alone.ids_QK[0])
         np.testing.assert_allclose(found.scores_QK[row, :wide], alone.scores_QK[0], rtol=1e-4, atol=1e-4)

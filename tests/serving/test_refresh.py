@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from negsample import InputError, load_model, read_log, read_study
 from negsample.serving.final import make_final, plan_final
+from negsample.serving.ranker import Ranker
 from negsample.serving.refresh import joined, refresh, train_on
 
 DAY = 86_400 * 10**6
@@ -48,13 +49,13 @@ def test_refreshed_it_knows_what_one_made_later_knows(copy, study, log, tmp_path
     for array in ("items", "times", "offsets"):
         np.testing.assert_array_equal(getattr(later.data, array), getattr(known.data, array))
     ask = later.ask()
-    np.testing.assert_allclose(later.shift(ask)[1:], _shift_of(known, later.models[0], ask)[1:], rtol=1e-5)
+    np.testing.assert_allclose(later.ranker.shift(ask)[1:], _shift_of(known, later.models[0], ask)[1:], rtol=1e-5)
 
 
 def _shift_of(recommender, model, ask):
     """What the terms of another model add, by what this one knows."""
-    recommender.models = [model]
-    return recommender.shift(ask._replace(time=recommender.about.until))
+    ranker = Ranker(recommender.about, [model], recommender.data, recommender.log_p_V)
+    return ranker.shift(ask._replace(time=recommender.about.until))
 
 
 def test_new_items_and_users_are_admitted(copy):
@@ -71,7 +72,7 @@ def test_new_items_and_users_are_admitted(copy):
     of_new = after.recommend({"x": ["novel"]}, k=3)  # no state, but terms; not RecentPop
     assert len(of_new) == 3
     people = after.histories({"x": ["novel", "item 1"], "y": ["item 1"]}, after.about.until)
-    states = after.states(people)
+    states = after.ranker.states(people)
     assert torch.equal(states[0], states[1])  # what was not trained is no input
 
 

@@ -216,7 +216,6 @@ def explain_command(
     from negsample.data.load import load_dataset
     from negsample.serving.explain import explained, person_of
     from negsample.serving.model import load_model
-    from negsample.serving.recommender import known_before
 
     recommender = load_model(folder, None if data is None else load_dataset(data))
     ask = recommender.ask(k=k, time=moment_of("--as-of", as_of), dial=dial)
@@ -225,7 +224,7 @@ def explain_command(
         out.plain(note)
     person = person_of(people, user)
     ask = ask.after(person) if as_of is None else ask
-    person = known_before(person, ask.time)
+    person = person.before(ask.time)
     past = table_of("item", "time", words=("time",))
     latest = list(zip(person.items.tolist(), person.times.tolist(), strict=True))[-HISTORY_SHOWN:]
     for item, moment in latest:

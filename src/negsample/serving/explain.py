@@ -13,13 +13,14 @@ from negsample.errors import InputError
 from negsample.models.build import terms_of
 from negsample.scoring.lately import Lately
 from negsample.serving.histories import Histories
-from negsample.serving.recommender import Ask, Recommender, known_before
+from negsample.serving.ranker import Ask
+from negsample.serving.recommender import Recommender
 
 
 def explained(recommender: Recommender, person: Histories, ask: Ask) -> pl.DataFrame:
     """What one person gets: ``rank``, ``item``, ``score``, and what it is the sum of, a column each: ``model``, the
     terms by name, ``dial``. Of somebody without history there is the score alone."""
-    person = known_before(person, ask.time)
+    person = person.before(ask.time)
     (found,) = recommender.answers(person, ask)
     found = found.drop("user")
     if not len(person.items) or not len(found):
@@ -31,7 +32,7 @@ def explained(recommender: Recommender, person: Histories, ask: Ask) -> pl.DataF
 @torch.no_grad()
 def _parts(recommender: Recommender, person: Histories, ids: Ints, ask: Ask) -> dict[str, Any]:
     members, parts = len(recommender.models), dict[str, Any]()
-    state = recommender.states(person)[0].double().cpu()
+    state = recommender.ranker.states(person)[0].double().cpu()
     vectors = [model.table.lookup(torch.from_numpy(ids))[0].double().cpu() for model in recommender.models]
     parts["model"] = (torch.cat(vectors, 1) @ state).numpy()
     for weights in map(terms_of, recommender.models):
@@ -43,7 +44,8 @@ def _parts(recommender: Recommender, person: Histories, ids: Ints, ask: Ask) -> 
             if each.name in weights.names:
                 given = values[:, each.start : each.stop].sum(1) / members
                 parts[each.name] = parts.get(each.name, 0) + given
-    sparse = {"repeats": recommender.of_own(person, ask.time), "neighbours": recommender.of_neighbours(person)}
+    ranker = recommender.ranker
+    sparse = {"repeats": ranker.of_own(person, ask.time), "neighbours": ranker.of_neighbours(person)}
     parts |= {name: each.of(np.zeros_like(ids), ids) for name, each in sparse.items() if each is not None}
     if ask.dial:
         parts["dial"] = ask.dial * recommender.log_p_V[ids].numpy()

@@ -74,7 +74,7 @@ def export(recommender: Recommender, to: To, folder: Path, *, k: int = 10) -> li
 
 def column_of(recommender: Recommender, time: int) -> Tensor:
     """(V + 1,) what terms add for every item as of ``time``, the mean over the members."""
-    column_V = recommender.shift(recommender.ask(time=time, dial=0.0)).float()
+    column_V = recommender.ranker.shift(recommender.ask(time=time, dial=0.0)).float()
     column_V[0] = 0
     return column_V
 

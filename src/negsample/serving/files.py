@@ -13,7 +13,8 @@ from negsample.evaluation.evaluate import QUERIES_AT_ONCE
 from negsample.files.atomic import replacing
 from negsample.files.folders import writable
 from negsample.serving.histories import Histories
-from negsample.serving.recommender import Ask, Recommender
+from negsample.serving.ranker import Ask
+from negsample.serving.recommender import Recommender
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 

@@ -45,6 +45,15 @@ class Histories(NamedTuple):
             keys=self.keys[first:last], items=self.items[events], times=self.times[events], offsets=offsets - offsets[0]
         )
 
+    def before(self, time: int | Ints) -> Histories:
+        """The same without the events at or after ``time``, of all or of each person."""
+        lengths = np.diff(self.offsets)
+        kept = self.times < np.repeat(np.broadcast_to(time, len(lengths)), lengths)
+        if kept.all():
+            return self
+        sums = np.append(0, np.cumsum(kept))
+        return self._replace(items=self.items[kept], times=self.times[kept], offsets=sums[self.offsets])
+
 
 @guarded
 def read_histories(

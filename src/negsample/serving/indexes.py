@@ -96,7 +96,7 @@ def _states(recommender: Recommender) -> Tensor:
         times=everybody.times[events],
         offsets=np.append(0, np.cumsum(lengths[users])),
     )
-    return recommender.states(people).cpu()
+    return recommender.ranker.states(people).cpu()
 
 
 def _ivf(vectors: Floats, recalls: Callable[[Any], list[float]]) -> tuple[Any, Measured]:

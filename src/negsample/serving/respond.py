@@ -12,7 +12,8 @@ from negsample.batches.windows import Ints
 from negsample.errors import InputError
 from negsample.serving.histories import Histories
 from negsample.serving.questions import Answer, Best, Question
-from negsample.serving.recommender import Ask, Recommender, known_before
+from negsample.serving.ranker import Ask
+from negsample.serving.recommender import Recommender
 
 NUMBERS = 1 << 26
 """What is added to the scores of all items, by each of the questions of a pass, in 256 MiB."""
@@ -92,9 +93,8 @@ class Responder:
         number = self._users.get(str(user).strip())
         if number is None:
             raise UnknownUserError("the model knows no such user; give their items")
-        data = self.recommender.data
-        events = slice(int(data.offsets[number]), int(data.offsets[number + 1]))
-        return data.items[events].astype(np.int64), np.asarray(data.times[events]), 0
+        person = self.recommender.users.take(number, number + 1)
+        return person.items, person.times, 0
 
     def _of_items(self, question: Question, time: int) -> tuple[Ints, Ints, int]:
         given = question.items or []
@@ -115,9 +115,9 @@ class Responder:
             [],
         )
         asks = [each.ask for each in reads]
-        people = known_before(people, np.array([ask.time for ask in asks]))
+        people = people.before(np.array([ask.time for ask in asks]))
         none = np.diff(people.offsets) == 0
-        best = self.recommender.best(people, asks)
+        best = self.recommender.ranker.best(people, asks)
         return [
             Answer(
                 [
