@@ -87,7 +87,7 @@ from .scoring.serving import query_vectors as query_vectors
 from .scoring.serving import term_column as term_column
 from .serving.export import export as export
 from .serving.final import final as final
-from .serving.model import load_model as load_model
+from .serving.load import load_model as load_model
 from .serving.recommender import Recommender as Recommender
 from .serving.refresh import refresh as refresh
 from .serving.refresh import train_on as train_on

@@ -9,18 +9,12 @@ import typer
 
 from negsample.cli import data
 from negsample.cli.console import exit_code
+from negsample.cli.final import final_command, refresh_command
 from negsample.cli.methods import methods_command
 from negsample.cli.options import with_bundles
 from negsample.cli.paper import reproduce_command
 from negsample.cli.runs import evaluate_command, prepare_command, train_command, verify_command
-from negsample.cli.serving import (
-    explain_command,
-    export_command,
-    final_command,
-    recommend_command,
-    refresh_command,
-    serve_command,
-)
+from negsample.cli.serving import explain_command, export_command, recommend_command, serve_command
 from negsample.cli.studies import compare_command, report_command, tune_command
 
 app = typer.Typer(

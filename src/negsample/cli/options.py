@@ -89,6 +89,7 @@ Plugins = Annotated[
 ]
 
 
+Column = Annotated[str | None, typer.Option(help="Its column in the file. (default: guessed from the usual names)")]
 RunLog = Annotated[
     str | None,
     typer.Option("--data", help="The log, or prepared folder, of a run. (default: where it was; a MODEL needs none)"),

@@ -32,7 +32,8 @@ from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.load import dataset_of, job_of
 from negsample.runs.train import train_models
 from negsample.runs.weights import MODEL, save_weights
-from negsample.serving.model import Member, about_of, list_model, load_model, write_model
+from negsample.serving.load import load_model
+from negsample.serving.model import Member, about_of, list_model, write_model
 from negsample.serving.recommender import Recommender
 from negsample.settings import PrepareSettings, checked
 from negsample.training.state import Epoch

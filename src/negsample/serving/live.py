@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from negsample.errors import InputError
-from negsample.serving.model import load_model
+from negsample.serving.load import load_model
 from negsample.serving.respond import Responder
 
 SECONDS = 1.0

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from negsample.files.checksums import first_fault
+from negsample.scoring.dial import LARGEST
 
 HISTORY = 10_000
 """Items of a history, at most."""
@@ -54,7 +55,11 @@ class Question(BaseModel):
     )
     k: int = Field(10, ge=1, le=MOST, description="Items of the answer.")
     dial: float | None = Field(
-        None, ge=-100, le=100, allow_inf_nan=False, description="Towards popular items above 0. (default: the model's)"
+        None,
+        ge=-LARGEST,
+        le=LARGEST,
+        allow_inf_nan=False,
+        description="Towards popular items above 0. (default: the model's)",
     )
     exclude: list[Id] = Field([], max_length=LISTED, fail_fast=True, description="Items that are not given.")
     only: Annotated[list[Id], Field(max_length=LISTED, fail_fast=True)] | None = Field(

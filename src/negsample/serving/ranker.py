@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,10 +27,8 @@ from negsample.rules.recent_pop import shares_at
 from negsample.rules.rule import Floats
 from negsample.scoring.serving import own_values, term_column
 from negsample.serving.histories import Histories
+from negsample.serving.model import About
 from negsample.serving.top_k import Shifts, Top, top_k
-
-if TYPE_CHECKING:
-    from negsample.serving.model import About
 
 
 class Ask(NamedTuple):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-if TYPE_CHECKING:
-    from negsample.serving.model import About
+from negsample.serving.model import About
 
 _PACKAGES = {"onnx": "onnxruntime", "torch": "torch", "vectors": "numpy", "faiss": "faiss-cpu"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,10 +19,8 @@ from negsample.models import Backbone
 from negsample.scoring.dial import LARGEST, log_shares
 from negsample.scoring.serving import LATEST
 from negsample.serving.histories import Histories, read_histories
+from negsample.serving.model import About
 from negsample.serving.ranker import Ask, Ranker
-
-if TYPE_CHECKING:
-    from negsample.serving.model import About
 
 MOST = 10_000
 """Items that may be asked for at once."""

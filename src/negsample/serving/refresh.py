@@ -24,7 +24,8 @@ from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.train import train_models
 from negsample.runs.weights import save_weights
 from negsample.serving.final import carried
-from negsample.serving.model import TABLE, About, Member, is_model, job_of, list_model, load_model, write_model
+from negsample.serving.load import load_model
+from negsample.serving.model import TABLE, About, Member, is_model, job_of, list_model, write_model
 from negsample.serving.recommender import Recommender
 from negsample.training.state import Epoch
 
