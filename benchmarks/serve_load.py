@@ -125,7 +125,7 @@ def started(folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], int]:
     with log.open("wb") as file:
         service = subprocess.Popen(command, stdout=file, stderr=file)
     while True:
-        found = re.search(r"on http://127.0.0.1:(\d+)", log.read_text())
+        found = re.search(r"at http://127.0.0.1:(\d+)", log.read_text())
         if found:
             return service, int(found[1])
         if service.poll() is not None:

@@ -172,15 +172,15 @@ def test_a_killed_one_is_carried_on(place, good, tmp_path):
         (["final", "--from", "{place}/M", "--seeds", "2", "--out", "{new}"], "--seeds is for a STUDY"),
         (["final", "{place}/study", "--method", "bpr", "--out", "{new}"], "cannot be taken"),
         (["final", "{place}/study", "--out", "{place}/M"], "exists already"),
-        (["recommend", "{place}/M", "--out", "{new}.xlsx"], "give one that ends in"),
+        (["recommend", "{place}/M", "--out", "{new}.xlsx"], "give one of .parquet, .csv, .jsonl"),
         (["recommend", "{place}/M", "--only", "{new}", "--out", "{new}.csv"], "cannot be read"),
         (["recommend", "{place}/M", "--user", "who", "--out", "{new}.csv"], "--user is for --histories"),
-        (["recommend", "{place}/M", "--as-of", "noon", "--out", "{new}.csv"], "--as-of takes a time"),
+        (["recommend", "{place}/M", "--as-of", "noon", "--out", "{new}.csv"], "--as-of takes now or a time"),
         (["final", "{place}/M", "--out", "{new}"], "is a MODEL, not a study"),
         (["recommend", "{place}/study", "--out", "{new}.csv"], "is a study"),
         (["recommend", "{place}/M", "--as-of", "2001-01-01", "--out", "{new}.csv"], "nothing is known before"),
         (["refresh", "{place}/study", "--log", "{place}/log.csv"], "holds no MODEL"),
-        (["explain", "{place}/M", "--user", "nobody"], "no user 'nobody'"),
+        (["explain", "{place}/M", "--user", "nobody"], "has no user 'nobody'; it has 60, the first is '0'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(place, run, tmp_path, arguments, words):

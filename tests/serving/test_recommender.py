@@ -141,14 +141,14 @@ def test_wrong_questions_are_refused(recommender, wrong):
 
 @pytest.mark.parametrize("dial", [0.0, 0.5])
 def test_an_explanation_adds_up(recommender, dial):
-    person = person_of(recommender.users, "u11")
+    person = person_of(recommender.users, "u11", "MODEL")
     ask = recommender.ask(k=8, dial=dial)
     found = explained(recommender, person, ask)
     parts = found.select(pl.exclude("rank", "item", "score"))
     assert {"model", "popularity", "recency", "repeats", "neighbours"} <= set(parts.columns)
     np.testing.assert_allclose(parts.sum_horizontal(), found["score"], atol=1e-4)
     with pytest.raises(InputError, match="no user 'nobody'"):
-        person_of(recommender.users, "nobody")
+        person_of(recommender.users, "nobody", "MODEL")
 
 
 class Table(nn.Module):

@@ -120,6 +120,12 @@ def test_without_times_all_is_just_before_the_moment_and_after_the_log_it_is_the
     np.testing.assert_allclose([each["score"] for each in found["items"]], wanted["score"], atol=1e-4)
 
 
+def test_now_is_when_the_request_is_read():
+    before = np.datetime64("now", "us").astype(int)
+    question = Question(items=["a"], time="now")
+    assert before <= question.time <= np.datetime64("now", "us").astype(int) + 10**6
+
+
 def test_questions_that_wait_are_answered_together_as_one_by_one(recommender):
     questions = [Question.model_validate_json(each.raw.split(b"\r\n\r\n", 1)[1]) for each in valid(recommender, 64)]
     respond = Responder(recommender)
@@ -199,6 +205,7 @@ def test_what_is_malformed_gets_4xx_and_one_sentence(running, recommender):
         ({}, "give either user or items"),
         ({"items": [1.5]}, "items.0: an id must be text of at most 256 characters, or a whole number of 64 bits"),
         ({"items": [], "times": ["soon"]}, "times.0: a time must be ISO text such as 2011-11-30T12:00:00Z"),
+        ({"items": [], "time": "soon"}, "time: a time must be ISO text such as 2011-11-30T12:00:00Z, or now"),
         ({"items": [], "k": 1001}, "k: Input should be less than or equal to 1000"),
         ({"items": [], "only": ["?"]}, "nothing is left to recommend: only and exclude leave no item"),
     ],
@@ -427,8 +434,8 @@ def process(model, tmp_path):
     line = [sys.executable, "-m", "negsample", "serve", str(folder), "--port", "0"]
     with log.open("w") as file:
         started = subprocess.Popen(line, stderr=file, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    until(lambda: " on http://" in log.read_text() or started.poll() is not None)
-    port = int(re.search(r":(\d+)$", log.read_text(), re.M)[1])
+    until(lambda: " at http://" in log.read_text() or started.poll() is not None)
+    port = int(re.search(r"^Ready at http://127.0.0.1:(\d+): mixed-log-q x 2, ", log.read_text(), re.M)[1])
     yield SimpleNamespace(process=started, folder=folder, log=log, port=port, ask=Running.ask)
     started.kill()
     started.wait()
@@ -441,14 +448,14 @@ def test_a_process_serves_reloads_refuses_and_ends(process, model, recommender, 
     request = valid(recommender, 1)[0]
     assert same(ask(request.raw.split(b"\r\n\r\n", 1)[1])[1], request.answer)[0]
     process.process.send_signal(signal.SIGHUP)
-    until(lambda: "loaded: " in process.log.read_text())
+    until(lambda: "Loaded " in process.log.read_text())
     events = process.folder / "events.parquet"
     whole = events.read_bytes()
     events.write_bytes(b"")
     until(lambda: "events.parquet is damaged" in process.log.read_text())
     assert same(ask(request.raw.split(b"\r\n\r\n", 1)[1])[1], request.answer)[0]
     events.write_bytes(whole)
-    until(lambda: process.log.read_text().count("\nloaded: ") == 2)
+    until(lambda: process.log.read_text().count("\nLoaded ") == 2)
     said = subprocess.run(
         [sys.executable, "-m", "negsample", "serve", str(process.folder), "--port", str(process.port)],
         capture_output=True,
@@ -456,7 +463,7 @@ def test_a_process_serves_reloads_refuses_and_ends(process, model, recommender, 
         timeout=120,
     )
     assert said.returncode == 2
-    assert said.stderr.startswith(f"error: cannot listen on 127.0.0.1:{process.port}: ")
+    assert said.stderr.startswith(f"Loading {process.folder}\nerror: cannot listen on 127.0.0.1:{process.port}: ")
     with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
         head, body = request.raw.split(b"\r\n\r\n", 1)
         connection.sendall(head + b"\r\n\r\n" + body[:5])
@@ -468,7 +475,7 @@ def test_a_process_serves_reloads_refuses_and_ends(process, model, recommender, 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert same(json.loads(answer.split(b"\r\n\r\n", 1)[1]), request.answer)[0]
     assert process.process.wait(60) == 0
-    assert process.log.read_text().endswith("ended\n")
+    assert process.log.read_text().endswith("Ended\n")
     assert "Traceback" not in process.log.read_text()
 
 

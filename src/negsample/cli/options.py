@@ -229,7 +229,7 @@ def moment_of(option: str, text: str | None) -> int | None:
     try:
         moment = datetime.now(UTC) if text == "now" else datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{option} takes a time such as 2011-11-30 or 2011-11-30T12:00, got '{text}'") from None
+        raise InputError(f"{option} takes now or a time, as 2011-11-30 or 2011-11-30T12:00, got '{text}'") from None
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 

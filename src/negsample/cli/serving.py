@@ -93,7 +93,7 @@ def explain_command(
     people = recommender.histories(histories, ask.time)
     for note in people.notes:
         out.plain(note)
-    person = person_of(people, user)
+    person = person_of(people, user, str(histories or folder))
     ask = ask.after(person) if as_of is None else ask
     person = person.before(ask.time)
     past = table_of("item", "time", words=("time",))
@@ -143,6 +143,7 @@ def serve_command(
     plugins: Plugins = None,
 ) -> None:
     """Answer requests over HTTP; another MODEL in the place of this one is loaded while it answers."""
+    say(f"Loading {folder}")  # with what it needs, a machine that has other work takes long
     try:
         from negsample.serving.server import serve
     except ModuleNotFoundError as error:

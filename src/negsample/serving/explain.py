@@ -52,13 +52,16 @@ def _parts(recommender: Recommender, person: Histories, ids: Ints, ask: Ask) -> 
     return parts
 
 
-def person_of(people: Histories, user: str) -> Histories:
-    """The history of ``user`` among ``people``.
+def person_of(people: Histories, user: str, source: str) -> Histories:
+    """The history of ``user`` among ``people``, who are from ``source``.
 
     Raises:
         InputError: there is no such person.
     """
     at = people.keys.cast(pl.String).index_of(user)
     if at is None:
-        raise InputError(f"there is no user '{user}' among {len(people.keys):,}; the first is '{people.keys[0]}'")
+        raise InputError(
+            f"{source} has no user '{user}'; it has {len(people.keys):,}, the first is '{people.keys[0]}'. "
+            "Others are explained with --histories FILE"
+        )
     return people.take(at, at + 1)

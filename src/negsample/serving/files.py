@@ -25,10 +25,10 @@ def check_answers(path: Path) -> None:
     Raises:
         InputError: as it says.
     """
-    if path.suffix not in ENDINGS or path.is_dir():
-        raise InputError(
-            f"{path} is no file that answers can be written to; give one that ends in {', '.join(ENDINGS)}"
-        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; answers are one file, which ends in {', '.join(ENDINGS)}")
+    if path.suffix not in ENDINGS:
+        raise InputError(f"the ending of '{path.name}' names no format of answers; give one of {', '.join(ENDINGS)}")
 
 
 def write_answers(

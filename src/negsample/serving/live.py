@@ -64,10 +64,10 @@ class Live:
                     raise InputError(f"{self.folder} was changed while it was read")
             except Exception as error:  # whatever is wrong with the new one, the old one answers
                 self.refused = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-                self._say(f"not loaded, the last model goes on: {self.refused}")
+                self._say(f"Not loaded, the last model goes on: {self.refused}")
             else:
                 self.responder, self.refused = responder, ""
-                self._say(f"loaded: {responder.recommender!r}")
+                self._say(f"Loaded {self.folder}: {responder.recommender.summary}")
             self._watch(not self.refused)
             gc.collect()  # what answered before
             return not self.refused

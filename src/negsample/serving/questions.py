@@ -19,6 +19,7 @@ LISTED = 100_000
 MOST = 1000
 """Items of an answer, at most."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
+_TIME_RULE = "a time must be ISO text such as 2011-11-30T12:00:00Z"
 _ID_RULE = "an id must be text of at most 256 characters, or a whole number of 64 bits"
 
 
@@ -29,14 +30,26 @@ def _moment(value: object) -> int:
             raise ValueError
         found = datetime.fromisoformat(value)
     except ValueError:
-        raise ValueError("a time must be ISO text such as 2011-11-30T12:00:00Z") from None
+        raise ValueError(_TIME_RULE) from None
     zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
     return (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+def _moment_or_now(value: object) -> int:
+    """The same, or when the request is read."""
+    if value == "now":
+        value = datetime.now(UTC).isoformat()
+    try:
+        return _moment(value)
+    except ValueError:
+        raise ValueError(f"{_TIME_RULE}, or now") from None
+
+
 Id = Annotated[str, Field(max_length=256)] | Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Moment = Annotated[
-    int, BeforeValidator(_moment), Field(ge=0), WithJsonSchema({"type": "string", "format": "date-time"})
+_TEXT = {"type": "string", "format": "date-time"}
+Moment = Annotated[int, BeforeValidator(_moment), Field(ge=0), WithJsonSchema(_TEXT)]
+MomentOrNow = Annotated[
+    int, BeforeValidator(_moment_or_now), Field(ge=0), WithJsonSchema({"anyOf": [_TEXT, {"const": "now"}]})
 ]
 
 
@@ -66,10 +79,10 @@ class Question(BaseModel):
         None, description="The only items that are given. (default: all)"
     )
     exclude_seen: bool = Field(False, description="Whether the items of the history are not given.")
-    time: Moment | None = Field(
+    time: MomentOrNow | None = Field(
         None,
-        description="As of when; what was at or after it does not count. (default: just after the last event that the "
-        "model or times know)",
+        description="As of when, ISO text or now; what was at or after it does not count. "
+        "(default: just after the last event that the model or times know)",
     )
 
     @model_validator(mode="after")

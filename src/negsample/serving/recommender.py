@@ -58,11 +58,16 @@ class Recommender:
         self._everything: NDArray[np.bool_] = np.arange(len(item_ids) + 1) == 0
 
     def __repr__(self) -> str:
+        return f"<Recommender {str(self.folder)!r}: {self.summary}>"
+
+    @property
+    def summary(self) -> str:
+        """Its method, how much it knows, and until when."""
         about = self.about
         of = f" x {len(self.models)}" if len(self.models) > 1 else ""
         return (
-            f"<Recommender {str(self.folder)!r}: {about.method}{of}, {about.items:,} items, {about.users:,} users, "
-            f"events up to {np.datetime64(about.until - 1, 'us').astype('datetime64[s]')}>"
+            f"{about.method}{of}, {about.items:,} items, {about.users:,} users, "
+            f"events up to {np.datetime64(about.until - 1, 'us').astype('datetime64[s]')} UTC"
         )
 
     @cached_property

@@ -60,9 +60,9 @@ def serve(folder: Path, host: str, port: int, say: Callable[[str], None]) -> Non
         signal.signal(signal.SIGHUP, lambda *_: live.wake())
         listening.listen(server.config.backlog)
         shown, number = listening.getsockname()[:2]
-        say(f"{live.responder.recommender!r} on http://{f'[{shown}]' if ':' in shown else shown}:{number}")
+        say(f"Ready at http://{f'[{shown}]' if ':' in shown else shown}:{number}: {live.responder.recommender.summary}")
         server.run(sockets=[listening])
-    say("ended")
+    say("Ended")
 
 
 def settings_of(app: FastAPI) -> uvicorn.Config:
