@@ -18,6 +18,8 @@ SHARES = ["0", "1", "-1", "nan", "inf", "x", ""]
 OF_DATA = {
     "--min-user-events": [*WHOLE, str(2**31)],
     "--min-item-events": [*WHOLE, str(2**31)],
+    "--k-core": ["0", "x"],
+    "--drop-repeats": WORDS[:2],
     "--split": WORDS,
     "--valid-fraction": SHARES,
     "--test-fraction": SHARES,

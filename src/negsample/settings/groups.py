@@ -19,8 +19,20 @@ class PrepareSettings(Settings):
     item: str | None = Field(None, min_length=1, description="Column of the item; guessed when not given.")
     time: str | None = Field(None, min_length=1, description="Column of the time; guessed when not given.")
     keep_missing_ids: bool = Field(False, description="Keep ids that mean 'missing' (NA, null, ...).")
-    min_user_events: int = Field(1, ge=1, description="Leave out users with fewer events.")
-    min_item_events: int = Field(1, ge=1, description="Leave out items with fewer events.")
+    drop_duplicates: bool = Field(False, description="Leave out exact duplicates of another (user, item, time).")
+    drop_repeats: Literal["consecutive", "all"] | None = Field(
+        None,
+        description="Leave out events on the item of the user's event before (consecutive), or on any item that the "
+        "user had before (all).",
+    )
+    min_user_events: int = Field(1, ge=1, description="Leave out users with fewer events, counted once.")
+    min_item_events: int = Field(1, ge=1, description="Leave out items with fewer events, counted once.")
+    k_core: int = Field(
+        1,
+        ge=1,
+        description="Leave out users and items with fewer events, and count again, until all that are left have so "
+        "many.",
+    )
     split: Literal["timestamp", "paper"] = Field(
         "timestamp",
         description="Split at a point in time (timestamp), or at a row count as the paper's code (paper). "

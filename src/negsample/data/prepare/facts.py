@@ -18,7 +18,7 @@ from negsample.errors import InputError
 from negsample.settings import History
 
 HISTORIES: tuple[str, ...] = get_args(History)
-_MANY_USERS, _LARGE = 20, 0.1  # of so many users none should have such a share of the events
+_MANY_USERS, _LARGE = 20, 0.05  # of so many users none should have such a share of the events
 Counts = NDArray[np.signedinteger[Any]]
 
 
@@ -103,22 +103,35 @@ def _cohorts(counts: Counts, test_of_item: Counts, users_of_item: Counts, users:
     }
 
 
-def notes_on_events(duplicates: int, offsets: Counts, user_ids: pl.Series) -> list[str]:
-    """Notes on exact duplicates, and on a user with so many events that the id may stand for several."""
-    notes, events, sizes = [], int(offsets[-1]), np.diff(offsets)
+def notes_on_events(duplicates: int, arrays: Arrays, user_ids: pl.Series) -> list[str]:
+    """Notes on exact duplicates, and on users who have much of all events, or of those of the test part."""
+    offsets, valid_ends = np.asarray(arrays["offsets"]), np.asarray(arrays["valid_ends"])
+    notes, events = [], int(offsets[-1])
     if duplicates:
         share = f"{100 * duplicates / events:.2g}" if duplicates < events / 10 else f"{100 * duplicates / events:.0f}"
         notes.append(
             f"{duplicates:,} of {events:,} events ({share} %) are exact duplicates of another (user, item, time) and "
-            f"count as events of their own; where they are no true repeats, leave them out of the log."
+            f"count as events of their own; --drop-duplicates leaves them out."
         )
-    most = int(sizes.argmax())
-    if len(sizes) >= _MANY_USERS and sizes[most] >= _LARGE * events:
+    if large := _large(np.diff(offsets), user_ids):
         notes.append(
-            f"User {user_ids[most]!r} has {100 * sizes[most] / events:.0f} % of the events; if this id stands for "
-            f"users who are not known, leave its rows out of the log."
+            f"Users with much of all events: {large}; if an id stands for users who are not known, or for a machine, "
+            f"leave its rows out of the log."
         )
+    if large := _large(offsets[1:] - valid_ends, user_ids):
+        notes.append(f"Users with much of the test events, and of every figure over events: {large}.")
     return notes
+
+
+def _large(sizes: Counts, user_ids: pl.Series) -> str:
+    """Whose events are more than a twentieth of all, and more than twice the mean of those who have any, with their
+    shares, the largest first. Nobody in a log of fewer than ``_MANY_USERS``."""
+    events, users = int(sizes.sum()), int((sizes > 0).sum())
+    found = (
+        np.flatnonzero(sizes > max(_LARGE, 2 / users) * events) if len(sizes) >= _MANY_USERS and users else sizes[:0]
+    )
+    found = found[np.argsort(-sizes[found], kind="stable")]
+    return ", ".join(f"{user_ids[int(user)]!r} ({100 * sizes[user] / events:.0f} %)" for user in found)
 
 
 def check_useful(made: Manifest) -> None:

@@ -137,7 +137,7 @@ def _write(
         fingerprint=content_fingerprint(arrays, user_ids, item_ids),
         source=printable(log.source or log.name),
         settings=settings,
-        notes=notes + notes_on_events(counts["duplicate_events"], arrays["offsets"], user_ids),
+        notes=notes + notes_on_events(counts["duplicate_events"], arrays, user_ids),
         **counts,
         **chosen.facts,
         fold=fold,

@@ -16,8 +16,8 @@ from negsample.data.blocks import tally
 from negsample.data.log.read import Log
 from negsample.data.log.times import iso
 from negsample.data.prepare.events import EventColumns, append, flat_files, map_events, read_events
+from negsample.data.prepare.filters import filtered
 from negsample.data.split import TRAIN, Cuts, find_cuts, find_windows, parts_by_block
-from negsample.errors import InputError
 from negsample.settings import PrepareSettings
 
 Ints = NDArray[np.int64]
@@ -41,12 +41,12 @@ class Selection(NamedTuple):
 
 
 def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
-    """Reads ``log`` into flat files in ``scratch``, leaves out what is rare or cold, and finds the cuts of the split.
+    """Reads ``log`` into flat files in ``scratch``, filters it, finds the cuts of the split, and leaves out cold items.
 
     A log that cannot be read, or leaves too little to split, is refused; a full disk is an ``OSError``.
     """
     events, user_ids, item_ids = read_events(log, scratch / "read")
-    events, notes = _frequent(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
+    events, notes = filtered(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
     cuts = find_cuts(events.times, settings.split, settings.valid_fraction, settings.test_fraction)
     return _split(events, cuts, settings, (user_ids, item_ids), notes)
 
@@ -60,11 +60,11 @@ def select_folds(log: Log, settings: PrepareSettings, folds: int, scratch: Path)
     every, *ids = read_events(log, scratch / "read")
     sizes = (len(ids[0]), len(ids[1]))
     with _emptied(scratch / "whole") as place:
-        kept = _frequent(every, sizes, settings, log.name, place)[0]
+        kept = filtered(every, sizes, settings, log.name, place)[0]
         windows = find_windows(kept.times, settings.valid_fraction, settings.test_fraction, folds)
     for window in windows:
         with _emptied(scratch / "fold") as place:
-            events, notes = _frequent(_before(every, window.end, place), sizes, settings, log.name, place)
+            events, notes = filtered(_before(every, window.end, place), sizes, settings, log.name, place)
             yield _split(events, window.cuts, settings, (ids[0], ids[1]), notes)
 
 
@@ -104,30 +104,3 @@ def _split(
         "dropped_cold_events": int(dropped.sum()),
     }
     return Selection(events, cuts, kept, train_counts, user_ids, item_ids, notes, facts)
-
-
-def _frequent(
-    events: EventColumns, sizes: tuple[int, int], settings: PrepareSettings, name: str, scratch: Path
-) -> tuple[EventColumns, list[str]]:
-    """The events of frequent users and items, and a note on the others if there are any."""
-    n = len(events.times)
-    users, items = tally(events.users, sizes[0]), tally(events.items, sizes[1])
-    rare_U, rare_V = users < settings.min_user_events, items < settings.min_item_events
-    notes = []
-    if users[rare_U].any() or items[rare_V].any():
-        with flat_files(scratch / "frequent") as files:
-            for some in events.blocks():
-                append(files, some.take(~(rare_U[some.users] | rare_V[some.items])))
-        events = map_events(scratch / "frequent")
-        notes.append(
-            f"{n - len(events.times):,} of {n:,} events left out: of users with fewer than "
-            f"{settings.min_user_events} events or items with fewer than {settings.min_item_events}, "
-            f"both counted once over the whole log."
-        )
-    if not len(events.times):
-        raise InputError(
-            f"no event of {name} is left: none of its {n:,} events has a user with at least "
-            f"{settings.min_user_events} events (min_user_events) and an item with at least "
-            f"{settings.min_item_events} (min_item_events); lower them"
-        )
-    return events, notes
