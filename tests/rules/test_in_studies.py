@@ -125,7 +125,9 @@ def test_the_best_baseline_is_that_of_validation(study):
     said = advice_words(advice)
     (line,) = baseline_lines(study)
     assert advice.baseline["method"] in line
-    assert ("random" in line) == bool(advice.below)
+    assert ("`random` has no higher NDCG@10" in line) == bool(advice.below)
+    assert line.startswith("On validation ")
+    assert line.endswith(" The table shows test figures.")
     if advice.below:
         assert advice.baseline["method"] in said
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from negsample.methods import negative_settings
@@ -14,12 +15,14 @@ from negsample.training.best import SELECTED_BY
 from negsample.training.state import Epoch
 
 
-def test_seconds_of_training_are_those_of_both_trainings(world):
-    settings, said = run_settings(epochs=2, refit=True), StringIO()
+@pytest.mark.parametrize(("fit_terms", "note"), [(False, ""), (True, " (before terms are fitted)")])
+def test_seconds_of_training_are_those_of_both_trainings(world, fit_terms, note):
+    settings, said = run_settings(epochs=2, refit=True, fit_terms=fit_terms), StringIO()
     job = Job(world(users=30, items=20), "random", 0, settings, negative_settings("random", {}))
     with progress_of(Console(file=said, width=200), [job]) as progress:
         for number in (1, 2):
             progress.watch(job, Epoch(number, 0.5, 10.0 * number, number, {SELECTED_BY: 0.1 * number}))
         progress.watch(job, Epoch(1, 0.5, 3.0, 1, None, refit=1))
         progress.watch(job, None)
-    assert "[1/1] world random seed 0: best validation HR@10 20.00 %, 23.0 s of training" in said.getvalue()
+    line = f"[1/1] world random seed 0: best validation HR@10 20.00 %{note}, 23.0 s of training"
+    assert line in said.getvalue()

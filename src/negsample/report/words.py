@@ -51,13 +51,16 @@ def advice_words(advice: Advice) -> str:
 
 
 def baseline_lines(study: Study) -> list[str]:
-    """Which methods are below the best baseline, a line a dataset; nothing of one without a trained method."""
+    """Which methods are below the best baseline, a line a dataset for under its table of test figures; nothing of one
+    without a trained method."""
     lines = []
     for dataset in study.datasets():
         advice = advice_of(study, dataset)
         if advice.accuracy.rows and advice.baseline is not None:
-            none_is = f"Every method is above the best baseline on validation, {best_baseline(advice)}, in NDCG@10."
-            lines.append((f"{dataset}: " if len(study.datasets()) > 1 else "") + (below_words(advice) or none_is))
+            best = best_baseline(advice)
+            none_is = f"On validation every method has a higher NDCG@10 than the best baseline there, {best}."
+            said = f"{below_words(advice) or none_is} The table shows test figures."
+            lines.append((f"{dataset}: " if len(study.datasets()) > 1 else "") + said)
     return lines
 
 
@@ -73,7 +76,8 @@ def below_words(advice: Advice) -> str:
     if not advice.below:
         return ""
     names = listed([f"`{method}`" for method in advice.below])
-    return f"Below the best baseline on validation, {best_baseline(advice)}, in NDCG@10: {names}."
+    have = "has" if len(advice.below) == 1 else "have"
+    return f"On validation {names} {have} no higher NDCG@10 than the best baseline there, {best_baseline(advice)}."
 
 
 def on_test(advice: Advice, tests: Comparisons) -> str:
