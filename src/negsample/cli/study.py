@@ -158,7 +158,7 @@ def _print_forecast(
         searches=[(tuning.job, tuning.left) for tuning in tunings if tuning.left],
         searches_at_once=max(min(doing.at_once, len(tunings)), 1),
     )
-    print_forecast(out, ahead, here=not backend.ray)
+    print_forecast(out, ahead, here=not backend.ray, report=True)
 
 
 def print_study_and_path(study: Study) -> None:

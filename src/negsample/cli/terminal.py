@@ -16,6 +16,7 @@ from negsample.data.dataset import Dataset
 from negsample.data.description import describe
 from negsample.data.popularity import COHORTS, MPU
 from negsample.evaluation.metrics import MetricKind
+from negsample.report.formats import listed
 
 if TYPE_CHECKING:
     from negsample.analysis.study import Study
@@ -48,9 +49,9 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
     out.print(f"  {MPU}", style="dim", highlight=False)
 
 
-def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
+def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: bool = False) -> None:
     """What the runs and trials that are left will take, and how the item table is kept; nothing, if there are none.
-    ``here``: they will be done on this machine, with these threads."""
+    ``here``: they will be done on this machine, with these threads. ``report``: one is written after them."""
     from negsample.studies.forecast import in_bytes, in_time
 
     if not ahead.lines:
@@ -72,18 +73,24 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True) -> None:
             in_time(line.seconds if line.runs else line.trial_seconds),
         )
     out.print(table)
-    if ahead.searching or ahead.refits:
-        of_them = f", of which the trials {in_time(ahead.searching)}," if ahead.searching else ""
-        whole = f"at most about {in_time(ahead.seconds)}{of_them}"
-    else:
-        whole = f"about {in_time(ahead.seconds)}"
+    searching = f", of which the trials {in_time(ahead.searching)}," if ahead.searching else ""
     threads = "1 thread" if ahead.threads == 1 else f"{ahead.threads} threads"
     how = f"with {threads}, as it will run" if here else "on this machine"
-    said = [f"In all {whole} and {in_bytes(ahead.memory)}, by steps measured just now {how}."]
+    said = [
+        f"In all about {in_time(ahead.seconds)}{searching} and {in_bytes(ahead.memory)} for training and evaluation, "
+        f"by steps measured just now {how}."
+    ]
     if ahead.refits:
-        said.append("A run with refit trains for the chosen epochs again: at most twice as many steps.")
-    if ahead.fits:
-        said.append("The weights of terms are fitted after each run: the seconds of that are not in it.")
+        said.append("A refit is counted with all epochs; it has as many as validation chose.")
+    if ahead.searching:
+        said.append("A trial is counted with all epochs; poor ones are stopped before.")
+    uncounted = {
+        "the baselines": ahead.baselines,
+        "the weights of terms after each run": ahead.fits,
+        "the report": report,
+    }
+    if any(uncounted.values()):
+        said.append(f"Not counted: {listed([each for each, there in uncounted.items() if there])}.")
     if (busy := ahead.busy) is not None:
         said.append(f"Other processes used {busy.others:.1f} of {busy.cores} cores meanwhile.")
         if busy.much:

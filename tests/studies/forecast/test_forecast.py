@@ -173,6 +173,27 @@ def test_the_time_is_made_of_its_parts(small, table, larger, monkeypatch):
     assert pace.validation == pytest.approx(2.0 + 2.0 * larger)
     assert pace.end == pytest.approx((valid + test) / valid * (2.0 + 2.0 * larger))
     assert pace.run(job.settings) == pytest.approx(5 * 7 * 2.0 + 3 * pace.validation + pace.end)
+    job = job._replace(settings=job.settings.replaced(refit=True, fit_terms=True))
+    twice = pace_of(job, catalogue_of(small, 12), threads=1)
+    assert twice.end == pytest.approx((valid + 2 * test) / valid * 2 * (2.0 + 2.0 * larger))
+
+
+@pytest.mark.parametrize(
+    ("settings", "report", "words"),
+    [
+        ({}, False, "Not counted: the baselines."),
+        ({}, True, "Not counted: the baselines and the report."),
+        ({"fit_terms": True}, True, "Not counted: the baselines, the weights of terms after each run and the report."),
+    ],
+)
+def test_what_is_not_in_the_seconds_is_named_and_no_bound_is_given(small, monkeypatch, settings, report, words):
+    monkeypatch.setattr(room, "pace_of", lambda *_, threads: Pace(1.0, 1, 0.0, 0.0))
+    out = Output(file=StringIO(), width=100)
+    print_forecast(out, forecast(groups(jobs_on(small, ["random"], refit=True, **settings), 1)), report=report)
+    said = out.file.getvalue()
+    assert words in said
+    assert "A refit is counted with all epochs; it has as many as validation chose." in said
+    assert "at most" not in said
 
 
 def test_it_is_tried_with_the_threads_of_the_run(small, monkeypatch):
@@ -209,7 +230,8 @@ def test_a_busy_machine_is_told_and_one_thread_is_tried_there(small, monkeypatch
         out = Output(file=StringIO(), width=100)
         print_forecast(out, said)
         words = out.file.getvalue()
-        assert f"with 2 threads, as it will run. Other processes used {others} of 2 cores meanwhile." in words
+        assert "with 2 threads, as it will run. " in words
+        assert f"Other processes used {others} of 2 cores meanwhile." in words
         assert ("On a free machine it takes less time. Set OMP_NUM_THREADS=1" in words) is (alone is not None)
 
 

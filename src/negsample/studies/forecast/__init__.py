@@ -46,11 +46,12 @@ class Line(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """``tables``: of each dataset, in words. ``memory``: bytes of all processes. ``seconds``: until all is done, those
-    of the searches included, which take ``searching`` at most. ``threads``: with which a step was measured, and a run
-    will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of the first line with one thread,
-    measured where the machine was busy and there are more. ``refits``: runs train for the chosen epochs again.
-    ``fits``: weights of terms are fitted after them."""
+    """``tables``: of each dataset, in words. ``memory``: bytes of all processes. ``seconds``: of training and
+    evaluation, those of the searches included, which take ``searching`` if no trial is stopped early. ``threads``: with
+    which a step was measured, and a run will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of
+    the first line with one thread, measured where the machine was busy and there are more. ``refits``: runs train for
+    the chosen epochs again. Not in the seconds: ``fits``, weights of terms are fitted after runs; ``baselines``, there
+    are some that take seconds."""
 
     tables: list[str]
     lines: list[Line]
@@ -62,6 +63,7 @@ class Forecast(NamedTuple):
     alone: float | None
     refits: bool = False
     fits: bool = False
+    baselines: bool = False
 
 
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
@@ -183,7 +185,8 @@ def forecast(
         others(),
         alone,
         any(job.refits for group in groups for job in group),
-        any(job.settings.evaluation.fit_terms for group in groups for job in group),
+        any(job.settings.evaluation.fit_terms and not is_baseline(job.method) for group in groups for job in group),
+        any(is_baseline(group[0].method) and not takes_long(group[0]) for group in groups),
     )
 
 

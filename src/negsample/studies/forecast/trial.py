@@ -42,8 +42,8 @@ _A_QUERY, _AN_EVENT = 2000, 500  # bytes that are held of each at all settings o
 
 class Pace(NamedTuple):
     """Seconds of a ``step``, of which there are ``steps`` an epoch, of a ``validation``, and of measuring both parts at
-    the ``end``. ``memory``: bytes at the peak of the process (on a GPU: of its tensors); None: the system does not
-    say."""
+    the ``end``: the model before a refit too, and each without the terms that are fitted. ``memory``: bytes at the peak
+    of the process (on a GPU: of its tensors); None: the system does not say."""
 
     step: float
     steps: int
@@ -88,11 +88,13 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
         held = max(_A_QUERY * len(asked.windows) + _AN_EVENT * len(asked.query_E) for asked in (valid, test))
         table, small = (table_bytes(each.settings, each.data.catalogue_size) for each in (job, tried))
         memory = max(ranked + held + fit_bytes(job), memory) + table - small + needs_of(job).kept
+    measured = len(valid.windows) + len(test.windows) * (2 if job.refits else 1)
+    plain = encoding + ranking if job.settings.evaluation.fit_terms else 0.0
     return Pace(
         step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
         steps=positions_of(job).steps,
         validation=len(valid.windows) * (encoding + ranking),
-        end=(len(valid.windows) + len(test.windows)) * (encoding + with_top),
+        end=measured * (encoding + with_top + plain),
         memory=memory,
     )
 
