@@ -14,7 +14,8 @@ from benchmarks.reliability.made_logs import Event, Made, valid_log
 from benchmarks.reliability.mutations import MUTATIONS
 from negsample import InputError
 from negsample.data.log.files import readable
-from negsample.data.log.read import read_here, read_log
+from negsample.data.log.read import parts_of_log, read_here, read_log
+from negsample.data.log.reading import Reading
 from negsample.data.prepare.pipeline import prepare
 from negsample.settings import PrepareSettings
 
@@ -56,8 +57,7 @@ def outcome(made: Made, folder: Path) -> str:
 
 def _read(made: Made, path: Path) -> str:
     # The process of its own that Parquet files are tried in takes a second; only flipped bits may need it.
-    asked: dict[str, str | None] = dict.fromkeys(("user", "item", "time"))
-    log = read_log(path) if made.note == "damage" else read_here(path, asked=asked, keep_missing_ids=False)
+    log = read_log(path) if made.note == "damage" else read_here(*parts_of_log(path), Reading())
     with readable(path):  # as the preparation of a dataset does
         frame = log.frame.collect(engine="streaming")
     events = [(str(user), str(item), moment) for user, item, moment in frame.rows()]

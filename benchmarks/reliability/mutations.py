@@ -251,7 +251,7 @@ def _parquet_types(made: Made, chance: random.Random) -> Made:
             ("time", pl.Series([(BASE + i) * 10**9 for i in range(n)]).cast(pl.Float64)),
             ("user", pl.Series([i + 0.5 for i in range(n)])),
             ("user", pl.Series([True] * n)),
-            ("item", pl.Series([[i] for i in range(n)])),
+            ("item", pl.Series([[[i]] for i in range(n)])),
             ("time", pl.Series([True] * n)),
             ("time", pl.Series([None] * n, dtype=pl.Datetime("us"))),
             ("time", pl.Series([BASE + 0.5] * (n - 1) + [float("nan")])),
@@ -277,7 +277,7 @@ def _wrong_ending(made: Made, chance: random.Random) -> Made:
     if kind == 1:
         return made.refused().written("log.parquet")
     if kind == 2:
-        return made.refused().written("log.csv", as_parquet(made))
+        return made.written("log.csv", as_parquet(made))
     return made.written("log.CSV.gz", gzipped(made.text()))
 
 

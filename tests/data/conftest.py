@@ -9,4 +9,4 @@ from negsample.data.log import read as log
 def without_a_process_of_its_own(request, monkeypatch):
     """Starting one takes longer than the rest of a test."""
     if not getattr(request.module, "TRIES_FIRST", False):
-        monkeypatch.setattr(log, "try_to_read", lambda path, options: None)
+        monkeypatch.setattr(log, "try_to_read", lambda path, files, reading: None)

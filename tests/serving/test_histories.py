@@ -30,7 +30,7 @@ WIDE = LONG.group_by("user", maintain_order=True).agg(items="item", times="time"
 @pytest.fixture(autouse=True)
 def without_a_process_of_its_own(monkeypatch):
     """In which a Parquet file is tried first: starting it takes longer than the rest of a test."""
-    monkeypatch.setattr(read, "try_to_read", lambda path, options: None)
+    monkeypatch.setattr(read, "try_to_read", lambda path, files, reading: None)
 
 
 def people(found: Histories) -> dict[object, list[tuple[int, int]]]:
@@ -228,7 +228,7 @@ def test_bad_lines_of_json(tmp_path, text):
     [
         ("a.jsonl", b'{"items": ["A"]}\n{"items": ["\xff"]}\n', "is not UTF-8 text (see line 2)"),
         ("a.jsonl", '{"items": ["A"]}\n'.encode("utf-16"), "is not UTF-8 text"),
-        ("a.json", "{}", "has no known ending; histories are one of .jsonl, .ndjson, .csv"),
+        ("a.json", "{}", "its objects have no fields with plain values"),
         ("a.csv", "", "is empty; a log needs a first line"),
         ("a.csv", "user,item\n", "has a header but no rows"),
         ("a.csv", "user,thing\nann,A\n", "has no column that looks like the item"),

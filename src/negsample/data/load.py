@@ -13,9 +13,10 @@ import polars as pl
 from negsample.data import blocks
 from negsample.data.bundled import BUNDLED
 from negsample.data.dataset import Dataset, is_prepared, open_dataset
-from negsample.data.log.files import log_files, log_name, readable
-from negsample.data.log.read import Log, read_log
+from negsample.data.log.files import log_name, readable
+from negsample.data.log.read import Log, parts_of_log, read_log
 from negsample.data.log.table import QUERY, Frame
+from negsample.data.log.unpack import is_elsewhere
 from negsample.data.manifest import FORMAT
 from negsample.data.names import fold_name, safe_name
 from negsample.data.prepare.pipeline import prepare, prepare_folds
@@ -92,10 +93,10 @@ def _load(
             return _from_files(path, cut, folds)
     path = Path(dataset)
     with readable(path):
-        if not str(dataset) or not path.exists():
+        if not str(dataset) or not (path.exists() or is_elsewhere(str(dataset))):
             raise InputError(_unknown(str(dataset)))
     if not is_prepared(path):
-        return _from_files(path, cut, folds)
+        return _from_files(dataset, cut, folds)
     if folds:
         raise InputError(f"{path} is prepared already, and folds are made of a log; give the log itself")
     given = [*asked.model_dump(exclude_defaults=True)]
@@ -103,12 +104,13 @@ def _load(
     return [open_dataset(path)]
 
 
-def _from_files(path: Path, settings: PrepareSettings, folds: int | None) -> list[Dataset]:
+def _from_files(log: str | Path, settings: PrepareSettings, folds: int | None) -> list[Dataset]:
+    path, parts = parts_of_log(log)
     with readable(path):
-        contents = [(part.name, sum_of(part).sha256) for part in log_files(path)]
+        contents = [(part.path.name, part.inside, part.keys, sum_of(part.file).sha256) for part in parts]
     name = log_name(path)
     content = {"files": contents, "name": name}
-    return _from_cache(name, content, lambda: read_log(path, **settings.reading()), settings, folds)
+    return _from_cache(name, content, lambda: read_log(log, **settings.reading()), settings, folds)
 
 
 def _from_frame(frame: Frame, settings: PrepareSettings, name: str | None, folds: int | None) -> list[Dataset]:

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from negsample.batches.windows import Ints
-from negsample.data.log.files import FORMATS, file_format, readable
+from negsample.data.log.files import readable
 from negsample.data.log.read import Log, read_columns, read_files, read_tables
+from negsample.data.log.reading import Reading
 from negsample.data.log.table import open_frame
 from negsample.data.log.times import iso
 from negsample.data.prepare.order import stable_order
@@ -118,14 +119,12 @@ def _read(source: Any, asked: Asked) -> tuple[Log, pl.Series | None]:
             is_file = path.exists() and not path.is_dir()
         if is_file and path.suffix.lower() in JSON:
             return _as_log(read_json(path, asked))
-        if is_file and not file_format(path):
-            raise InputError(f"{path} has no known ending; histories are one of {', '.join([*JSON, *FORMATS])}")
-        return read_files(source, asked=asked, keep_missing_ids=True, needs_time=False), None
+        return read_files(source, _reading(asked)), None
     if isinstance(source, pl.LazyFrame) or hasattr(source, "__arrow_c_stream__"):
         table = open_frame(source)
         if has_lists(table, asked["item"]):
             return _as_log(of_table(table, asked))
-        return read_tables([table], table.path, asked, keep_missing=True, needs_time=False), None
+        return read_tables([table], table.path, _reading(asked)), None
     if isinstance(source, Mapping | Sequence) and not isinstance(source, bytes):
         return _as_log(of_python(source))
     raise InputError(
@@ -134,10 +133,14 @@ def _read(source: Any, asked: Asked) -> tuple[Log, pl.Series | None]:
     )
 
 
+def _reading(asked: Asked) -> Reading:
+    return Reading(asked.get("user"), asked.get("item"), asked.get("time"), keep_missing_ids=True, needs_time=False)
+
+
 def _as_log(lists: Lists) -> tuple[Log, pl.Series | None]:
     if lists.table is None:
         return Log(pl.LazyFrame(schema=dict.fromkeys(("user", "item", "time"), pl.Int64)), "", []), lists.keys
-    return read_columns([lists.table], lists.table.path, lists.columns, keep_missing=True), lists.keys
+    return read_columns([lists.table], lists.table.path, lists.columns, _reading({})), lists.keys
 
 
 def _numbers(item_ids: pl.Series, dtype: pl.DataType) -> pl.DataFrame:

@@ -41,7 +41,7 @@ def choose(names: Sequence[str], asked: Asked, path: Path) -> dict[str, str]:
     """The column of each role where items and times are lists; user and time need none."""
     times = asked["time"] or ("times" if "times" in names else None)
     wanted = asked | {"item": asked["item"] or "items", "time": times}
-    return choose_columns(names, wanted, path, header=False, optional=("user", "time"))[0]
+    return choose_columns(names, wanted, path, optional=("user", "time"))[0]
 
 
 def of_table(table: Table, asked: Asked) -> Lists:

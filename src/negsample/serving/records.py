@@ -48,7 +48,7 @@ def read_json(path: Path, asked: Asked) -> Lists:
     if by_person:
         columns = {"user": "user", "time": "times"} | choose([*first], asked, path)
     else:
-        columns = {"time": "time"} | choose_columns([*first], asked, path, header=False, optional=("time",))[0]
+        columns = {"time": "time"} | choose_columns([*first], asked, path, optional=("time",))[0]
     user, item, time = (columns[role] for role in ("user", "item", "time"))
 
     def record(line: int, found: dict[str, Any]) -> _Record:

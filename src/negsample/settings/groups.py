@@ -15,9 +15,25 @@ History = Literal["frozen", "rolling", "rolling-basket"]
 class PrepareSettings(Settings):
     """How a log becomes a prepared dataset; the commands have an option for each."""
 
-    user: str | None = Field(None, min_length=1, description="Column of the user; guessed when not given.")
-    item: str | None = Field(None, min_length=1, description="Column of the item; guessed when not given.")
-    time: str | None = Field(None, min_length=1, description="Column of the time; guessed when not given.")
+    user: str | None = Field(
+        None, min_length=1, description="Column of the user, or its number; guessed when not given."
+    )
+    item: str | None = Field(
+        None, min_length=1, description="Column of the item, or its number; guessed when not given."
+    )
+    time: str | None = Field(
+        None, min_length=1, description="Column of the time, or two as date+time; guessed if not given."
+    )
+    time_format: str | None = Field(
+        None, min_length=1, description="Form of the times, such as '%d.%m.%Y %H:%M'; recognised when not given."
+    )
+    no_header: bool = Field(False, description="The first line of the text is a row; columns are named by number.")
+    sequences: bool = Field(False, description="Each line of the text is a user and the items in their order.")
+    encoding: str | None = Field(None, min_length=1, description="Of text that is not UTF-8, such as latin-1.")
+    where: str | None = Field(
+        None, min_length=1, description='Only rows for which a condition of SQL holds, such as "stars >= 4".'
+    )
+    drop_untimed: bool = Field(False, description="Leave out rows without a time.")
     keep_missing_ids: bool = Field(False, description="Keep ids that mean 'missing' (NA, null, ...).")
     drop_duplicates: bool = Field(False, description="Leave out exact duplicates of another (user, item, time).")
     drop_repeats: Literal["consecutive", "all"] | None = Field(
@@ -48,7 +64,11 @@ class PrepareSettings(Settings):
 
     def reading(self) -> dict[str, Any]:
         """Those of them that :func:`~negsample.data.log.read.read_log` takes."""
-        return self.model_dump(include={"user", "item", "time", "keep_missing_ids"})
+        names = (
+            "user", "item", "time", "time_format", "no_header", "sequences", "encoding", "where", "drop_untimed",
+            "keep_missing_ids",
+        )  # fmt: skip
+        return self.model_dump(include=set(names)) | {"ordered": str(self.split) == "leave-one-out"}
 
     @model_validator(mode="after")
     def _leaves_train(self) -> PrepareSettings:

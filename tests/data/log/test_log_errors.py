@@ -34,9 +34,15 @@ def refusal(path, **columns):
         ("header.tsv", "user\titem\ttime", ["has a header but no rows"]),
         ("blank.csv", "user,item,time\n\n\n", ["has a header but no rows"]),
         ("blank-first.csv", "\nuser,item,time\n1,2,3\n", ["line 1", "blank"]),
-        ("log.xlsx", "PK", ["no known ending", ".csv", ".parquet"]),
-        ("log", "user,item,time\n1,2,3\n", ["no known ending"]),
-        ("log.parquet.gz", "x", ["no known ending"]),
+        ("log.xlsx", "PK", ["cannot be read", "sheet"]),
+        ("log", bytes(range(255, 0, -1)), ["no known ending", ".csv", ".parquet", "--encoding"]),
+        ("log.json", "{", ["line 1", "no JSON object"]),
+        ("log.json", "[1]", ["element 1 is 1"]),
+        ("log.json", '[{"user": 1}', ["no JSON list"]),
+        ("log.db", "SQLite format 3", ["cannot be read", "database"]),
+        ("log.zip", "PK\x03\x04", ["cannot be read", "archive"]),
+        ("log.csv.bz2", "BZh91AY", ["cannot be read"]),
+        ("log.csv.xz", b"\xfd7zXZ\0\0", ["cannot be read"]),
         ("text.parquet", "user,item,time\n1,2,3\n", ["cannot be read", "of the format its name says"]),
         ("binary.csv", bytes(range(256)) * 9, ["not UTF-8 text"]),
         ("utf16.csv", "user,item,time\n1,2,3\n".encode("utf-16"), ["not UTF-8 text"]),
@@ -133,7 +139,7 @@ def test_bad_times_in_parquet(tmp_path, bad):
         ("user", [[1], [2]], ["column 'user'", "List(Int64)", "integer or text"]),
         ("item", [{"a": 1}, {"a": 2}], ["column 'item'", "Struct"]),
         ("user", [True, False], ["column 'user'", "Boolean"]),
-        ("time", [[1], [2]], ["column 'time'", "List(Int64)", "2011-12-09T12:50:00"]),
+        ("time", [[[1]], [[2]]], ["column 'time'", "List(Int64)", "2011-12-09T12:50:00"]),
         ("time", [True, False], ["column 'time'", "Boolean"]),
     ],
 )
@@ -195,9 +201,9 @@ def test_columns_that_are_not_there_are_named_with_those_that_cannot_be_guessed(
 
 
 def test_missing_header(tmp_path):
-    message = refusal(put(tmp_path, "u.csv", "196\t242\t3\t881250949\n186\t302\t3\t891717742\n"))
-    assert "is data and no header (it holds '196'); its columns are: 196, 242, 3, 881250949; put a line" in message
-    assert message.endswith("names all 4, such as user,item,time,...")
+    message = refusal(put(tmp_path, "u.csv", "196\t881250949\t242\t3\n186\t891717742\t302\t3\n"))
+    assert "is data and no header; its columns are: 1 '196', 2 '881250949', 3 '242', 4 '3'; " in message
+    assert message.endswith("read it with --no-header --user 1 --item 3 --time 2")
 
 
 def test_one_column_for_two_roles(tmp_path):

@@ -9,8 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from negsample.data.log import ids, times
+from negsample.data.log.columns import guesses_of
 from negsample.data.log.scan import ROLES, Scan, total
-from negsample.data.log.table import Column, Table
+from negsample.data.log.table import ROW, Column, Table
+from negsample.data.log.time_forms import dates_among, looks_like_a_clock
 from negsample.errors import InputError
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -47,14 +49,20 @@ def check_has_events(scans: Sequence[Scan], path: Path) -> None:
     """Refuses a log of which no row has a user and an item."""
     if total(scans, "events"):
         return
+    if unwanted := total(scans, "unwanted"):
+        raise InputError(f"{path}: no row is left; {unwanted:,} of {total(scans, 'rows'):,} are not as --where asks")
+    if untimed := total(scans, "untimed"):
+        raise InputError(f"{path}: no row is left; {untimed:,} of {total(scans, 'rows'):,} have no time")
     first = scans[0]
     for each, role in product(scans, ROLES):
         if each.facts[f"{role}_missing"]:
             row = each.facts[f"{role}_missing_row"]
+            others = guesses_of(role, first.table.columns)
+            other = next((name for name in others if name != first.columns[role].name), "COL")
             raise InputError(
                 f"{path}: no row has a user and an item: {total(scans, 'missing'):,} rows say that it is missing, as "
-                f"{each.table.where(row)}, where {each.cell(role, row)}; name another column with --{role} COL (its "
-                f"columns are: {', '.join(first.table.columns)}), or read these as ids with --keep-missing-ids"
+                f"{each.table.where(row)}, where {each.cell(role, row)}; name another column with --{role} {other} "
+                f"(its columns are: {', '.join(first.table.columns)}), or read these as ids with --keep-missing-ids"
             )
     user, item = (first.columns[role].name for role in ROLES)
     raise InputError(f"{path}: no row has a user (column '{user}') and an item ('{item}')")
@@ -83,13 +91,13 @@ def check_ids(scans: Sequence[Scan]) -> None:
 def unit_of(scans: Sequence[Scan]) -> str | None:
     """The unit of the numbers of all parts; None: calendar dates. A row without such a time is refused."""
     numbers, units = total(scans, "number"), {unit: total(scans, unit) for unit in times.UNITS}
-    numeric = numbers >= total(scans, "moment")
+    numeric = numbers >= total(scans, "moment") and all(each.form is None for each in scans)
     kind, others = ("number", "numbers" if numbers else None) if numeric else ("moment", "calendar dates")
     for each in scans:
         row = each.facts[f"no_{kind}_row"]
         if row is not None:
             rest = f", other rows hold {others}" if others else ""
-            raise InputError(f"{each.at('time', row)}{rest}; {times.FORMS}")
+            raise InputError(f"{each.at('time', row)}{rest}; {_way_to_time(each, row)}")
     if numeric:
         _check_one_unit(scans, units)
     for each in scans:
@@ -104,6 +112,22 @@ def unit_of(scans: Sequence[Scan]) -> str | None:
         if each.facts[f"odd_{kind}"]:
             raise InputError(_why_odd(each, kind))
     return max(units, key=lambda unit: units[unit]) if numeric else None
+
+
+def _way_to_time(scan: Scan, row: int) -> str:
+    """What may be done about a row without a time."""
+    column, table = scan.columns["time"], scan.table
+    if scan.form is not None:
+        return f"{scan.form.told} is the form of the times" + (
+            "" if scan.form.asked else "; --time-format names another"
+        )
+    cell = table.frame.filter(pl.col(ROW) == row).select(column.expr.cast(pl.String).head(1)).collect().item()
+    if looks_like_a_clock(cell or "") and (date := next(dates_among(table.columns), None)):
+        return (
+            f"it is a time of day, and the days seem to be in column '{date}': --time {date}+{column.name} reads both"
+        )
+    empty = scan.table.frame.filter(pl.col(ROW) == row).select(ids.is_missing(column).head(1)).collect().item()
+    return f"{times.FORMS}{'; --drop-untimed leaves rows without a time out' if empty else ''}"
 
 
 def _refuse_first(scan: Scan, role: str, fault: str, rule: str) -> None:
@@ -152,4 +176,5 @@ def _why_odd(scan: Scan, kind: str) -> str:
     moment = times.iso(int(first / times.UNITS[unit] * 10**6))
     if low >= 0 and high < 366 * 86_400:
         many += f": times in {'January ' if high < 31 * 86_400 else ''}1970: no seconds"
+        many += "; --time-format says how dates are written"
     return f"{start}, as {unit} since 1970 {moment}; {many}; {_WAY_OUT}"

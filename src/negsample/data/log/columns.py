@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from negsample.data.log.layouts import roles_in
 from negsample.errors import InputError
+
+if TYPE_CHECKING:
+    from negsample.data.log.delimited import Layout
 
 # Earlier names win; compared in lower case without "_", "-", "." and spaces.
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
@@ -17,13 +22,14 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "item": (
         "item", "itemid", "iid", "movieid", "productid", "asin", "parentasin", "stockcode",
         "articleid", "clickarticleid", "trackid", "songid", "artistid", "bookid", "isbn", "businessid",
-        "newsid", "videoid", "gameid", "sku", "adid", "itemkey", "itemidx", "product", "movie", "article",
-        "track", "song",
+        "newsid", "videoid", "gameid", "venueid", "locationid", "placeid", "poiid", "postid", "photoid", "appid", "aid",
+        "sku", "adid", "itemkey", "itemidx", "product", "movie", "article", "track", "song",
     ),
     "time": (
         "timestamp", "time", "ts", "datetime", "date", "unixreviewtime", "unixtime", "eventtime",
         "eventtimestamp", "createdat", "created", "invoicedate", "clicktimestamp", "orderdate",
-        "purchasedate", "reviewtime",
+        "purchasedate", "eventdate", "tdat", "utctimestamp", "utctime", "localtime", "timems", "timestampms",
+        "playedat", "reviewtime",
     ),
 }  # fmt: skip
 
@@ -35,28 +41,39 @@ def plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter not in "_-. ")
 
 
+def is_data(fields: Sequence[str], named: Collection[str] = ()) -> bool:
+    """Whether a first line is a row: it holds a value where a name would be, and no usual name, or one of ``named`` is
+    such a value."""
+    known = {name for names in USUAL_NAMES.values() for name in names}
+    values = {field for field in fields if _VALUE.match(field)}
+    return bool(values) and (bool(values & set(named)) or not any(plain(field) in known for field in fields))
+
+
 def choose_columns(
     columns: Sequence[str],
     asked: Mapping[str, str | None],
     path: Path,
-    header: bool,
+    layout: Layout | None = None,
     optional: Collection[str] = (),
 ) -> tuple[dict[str, str], list[str]]:
     """The column of each role, and a sentence on those that were guessed.
 
     Args:
         columns: the column names of the file, in its order.
-        asked: for each role (user, item, time) the column that was named, or None.
+        asked: for each role (user, item, time) the column that was named, or its number from 1, or None; a time may be
+            of two columns, a date and a time of day, as ``date+time``.
         path: named in errors.
-        header: the names come from the first line of a text file, which is refused where it is a row.
+        layout: of a text file; a header that is a row is refused.
         optional: roles that may have no column.
     """
-    if header:
-        _check_is_header(columns, asked, path)
+    asked = {role: _named(columns, name) for role, name in asked.items()}
+    if layout is not None and layout.header and is_data(columns, {name for name in asked.values() if name}):
+        raise InputError(_first_line_is_data(layout, path, "time" in optional))
     chosen = _chosen(columns, asked, path, optional)
     for role, column in chosen.items():
-        if list(columns).count(column) > 1:
-            raise InputError(f"{path} has {list(columns).count(column)} columns '{column}'; rename all but one")
+        for each in columns_in(column, columns):
+            if list(columns).count(each) > 1:
+                raise InputError(f"{path} has {list(columns).count(each)} columns '{each}'; rename all but one")
         other = next(each for each in chosen if chosen[each] == column)
         if other != role:
             raise InputError(
@@ -66,34 +83,51 @@ def choose_columns(
     notes = []
     for how, was_named in (("Guessed from the names", False), ("As named", True)):
         roles = [f"{role} from column '{chosen[role]}'" for role in chosen if bool(asked.get(role)) == was_named]
-        notes += [f"{how}: {', '.join(roles)}."] if roles else []
+        notes += [f"{how}: {', '.join(roles)}."] if roles and not (layout and layout.known and not was_named) else []
     return chosen, notes
 
 
-def _check_is_header(columns: Sequence[str], asked: Mapping[str, str | None], path: Path) -> None:
-    """Refuses a first line that is a row: taken as names, its values would be lost."""
-    named = {column for column in asked.values() if column}
-    known = {name for names in USUAL_NAMES.values() for name in names}
-    values = [column for column in columns if _VALUE.match(column)]
-    if values and (named & set(values) or not any(plain(column) in known for column in columns)):
-        shown = ",".join(dict.fromkeys([*asked][: len(columns)]))
-        raise InputError(
-            f"the first line of {path} is data and no header (it holds '{values[0]}'); its columns are: "
-            f"{_listed(columns)}; put a line before it that names all {len(columns)}, such as {shown}"
-            f"{',...' if len(columns) > len(asked) else ''}"
-        )
+def columns_in(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns that are meant: ``name``, or the two of ``date+time``."""
+    return [name] if name in columns else [_named(columns, each) or each for each in name.split("+")]
+
+
+def guesses_of(role: str, columns: Sequence[str]) -> list[str]:
+    """The columns whose names are usual for ``role``, the most usual first."""
+    by_plain_name = {plain(column): column for column in reversed(columns)}  # the first of each name
+    return [by_plain_name[name] for name in USUAL_NAMES[role] if name in by_plain_name]
+
+
+def _named(columns: Sequence[str], name: str | None) -> str | None:
+    """``name``, or that of the column with this number, from 1."""
+    if name is None or name in columns or not name.isdecimal() or not 1 <= int(name) <= len(columns):
+        return name
+    return columns[int(name) - 1]
+
+
+def _first_line_is_data(layout: Layout, path: Path, has_order: bool) -> str:
+    """That the first line is a row, what is in its columns, and how it is read."""
+    fields, found = layout.sample[0], roles_in(layout.sample)
+    shown = ", ".join(f"{number} '{field[:20]}'" for number, field in enumerate(fields[:12], 1))
+    more = ", ..." if len(fields) > 12 else ""
+    roles = " ".join(f"--{role} {found.get(role, 'N')}" for role in USUAL_NAMES if role in found or role != "time")
+    without_time = "" if "time" in found else " --split leave-one-out"
+    told = "no column looks like a time, so that the order of the rows is the order; " if without_time else ""
+    return (
+        f"the first line of {path} is data and no header; its columns are: {shown}{more}; {told}if these are the "
+        f"roles, read it with --no-header {roles}{without_time if not has_order else ''}"
+    )
 
 
 def _chosen(
     columns: Sequence[str], asked: Mapping[str, str | None], path: Path, optional: Collection[str]
 ) -> dict[str, str]:
     """The column of each role, as named or guessed; all roles without one are named at once."""
-    by_plain_name = {plain(column): column for column in reversed(columns)}  # the first of each name
     chosen, faults = dict[str, str](), list[str]()
     for role, usual in USUAL_NAMES.items():
         named = asked.get(role)
-        guesses = [by_plain_name[name] for name in usual if name in by_plain_name]
-        if named and named not in columns:
+        guesses = guesses_of(role, columns)
+        if named and any(each not in columns for each in columns_in(named, columns)):
             faults.append(f"no column '{named}' for the {role}")
         elif named or guesses:
             chosen[role] = named or guesses[0]
@@ -104,8 +138,10 @@ def _chosen(
             f"--{role} COL" for role in USUAL_NAMES if role not in chosen and (asked.get(role) or role not in optional)
         ]
         one = "one of them" if len(options) == 1 else "one of them for each"
+        order = "; if it has an order and no time, add --split leave-one-out" if options == ["--time COL"] else ""
         raise InputError(
             f"{path} has {'; '.join(faults)}; its columns are: {_listed(columns)}; name {one} with {' '.join(options)}"
+            f"{order}"
         )
     return chosen
 

@@ -17,107 +17,199 @@ from typing import NamedTuple
 
 import polars as pl
 
+from negsample.data.log.columns import is_data
+from negsample.data.log.layouts import Known, known_layout, sequences_in
 from negsample.errors import InputError
 
 QUOTES = "a field that holds a quote must be in quotes, with that quote doubled"
 _NUMERIC = re.compile(r"\s*[+-]?\d[\d\s.:TZ+-]*$")  # a number, a date or a time
-DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes"}
+DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes", "::": "::", " ": "spaces"}
+_SAMPLE = 1000
+"""Lines that show what a file without a header holds."""
+_TYPED = re.compile(r"(.+):(token|float|token_seq|float_seq)$")  # a column of RecBole's atomic files
 
 
 class Layout(NamedTuple):
     """Delimiter, columns and size of a text file.
 
-    ``rows`` counts as Polars does: blank lines (``blank`` of them) are empty rows. ``unpaired`` is the first line
-    with an open quote: a field goes over several lines there, or a quote is misplaced.
+    ``file``: what is read; ``path``: as a person knows it. ``rows`` counts as Polars does: blank lines (``blank`` of
+    them) are empty rows. ``unpaired`` is the first line with an open quote: a field goes over several lines there, or a
+    quote is misplaced. ``header``: the first line names the columns; without one they are numbered from 1, or named as
+    the ``known`` layout has them. ``quoted``: quotes mark fields, else they are text. ``sample``: the fields of its
+    first lines.
     """
 
+    path: Path
+    file: Path
     delimiter: str
     columns: list[str]
     rows: int
     blank: int
     unpaired: int | None
+    header: bool
+    quoted: bool
+    known: Known | None
+    sample: list[list[str]]
+
+    @property
+    def first(self) -> int:
+        """The number of lines before the first row."""
+        return int(self.header)
 
 
-def read_layout(path: Path) -> Layout:
-    """The layout of the text file at ``path``.
+def read_layout(path: Path, file: Path, header: bool = True) -> Layout:
+    """The layout of the text ``file``, shown as ``path``; ``header``: False where its first line is a row.
 
-    One that is empty, no UTF-8 text, has no rows, or a row with too few or too many fields, is refused.
+    A first line that is data is none of a header either, where the layout is a known one. A file that is empty, no
+    UTF-8 text, has no rows, or a row with too few or too many fields, is refused.
     """
-    with utf8(path):
-        head = pl.scan_lines(path, n_rows=1, glob=False).collect()["line"].to_list()
-        header = head[0].removeprefix("\ufeff") if head else ""
+    with utf8(path, file):
+        head = pl.scan_lines(file, n_rows=_SAMPLE, glob=False).collect()["line"].to_list()
+        first = head[0].removeprefix("\ufeff") if head else ""
         if not head:
             raise InputError(f"{path} is empty; a log needs a first line that names its columns, and rows")
-        if "\0" in header:
-            raise InputError(f"{path} is not UTF-8 text (a zero byte on line 1); save it as UTF-8 text, or Parquet")
-        if not header.strip():
+        if "\0" in first:
+            raise InputError(
+                f"{path} is not UTF-8 text (a zero byte on line 1); save it as UTF-8 text, or Parquet, or name its "
+                f"encoding, such as --encoding utf-16"
+            )
+        if not first.strip():
             raise InputError(f"line 1 of {path} is blank; it must name the columns")
-        if "\r" in header:
+        if "\r" in first:
             raise InputError(f"the lines of {path} end in CR alone; save it with LF or CR LF")
-        splits = {mark: next(csv.reader([header], delimiter=mark), [""]) for mark in DELIMITERS}
-        delimiter = max(splits, key=lambda mark: len(splits[mark]))
-        layout = _count(path, delimiter, splits[delimiter])
+        delimiter = _delimiter(first)
+        sample = [_split(line, delimiter) for line in [first, *head[1:]] if line.strip()]
+        header = header and not (is_data(sample[0]) and (known_layout(delimiter, sample) or sequences_in(sample)))
+        known = None if header else known_layout(delimiter, sample)
+        columns = (
+            _names(sample[0]) if header else known.columns if known else list(map(str, range(1, len(sample[0]) + 1)))
+        )
+        layout = _count(Layout(path, file, delimiter, columns, 0, 0, None, header, True, known, sample))
     if layout.rows == layout.blank:
         raise InputError(f"{path} has a header but no rows; a log needs one row for each event")
     return layout
 
 
+def _delimiter(line: str) -> str:
+    """That with the most fields; spaces where there is no other."""
+    marks = {mark: len(_split(line, mark)) for mark in DELIMITERS if mark != " "}
+    most = max(marks, key=lambda mark: marks[mark])
+    return " " if marks[most] == 1 and len(line.split()) > 1 else most
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    if delimiter in ("::", " "):
+        return line.split(delimiter if delimiter == "::" else None)
+    try:
+        return next(csv.reader([line.replace("\r", " ")], delimiter=delimiter), [""])
+    except csv.Error:  # a field that is too long
+        return line.split(delimiter)
+
+
+def _names(fields: list[str]) -> list[str]:
+    """Without the types that RecBole's files have beside all names."""
+    typed = [_TYPED.match(field) for field in fields]
+    return [each[1] for each in typed if each] if all(typed) else fields
+
+
 @contextmanager
-def utf8(path: Path) -> Iterator[None]:
+def utf8(path: Path, file: Path | None = None) -> Iterator[None]:
     """Turns what Polars says of a file that is no UTF-8 text into one line, an :class:`InputError`."""
     try:
         yield
     except pl.exceptions.PolarsError as error:
         if "utf" not in str(error).lower():
             raise
-        line = _first_line_not_text(path)
+        line = _first_line_not_text(file or path)
         where = f" (see line {line})" if line else ""
-        raise InputError(f"{path} is not UTF-8 text{where}; save it as UTF-8 text, or as Parquet") from None
+        raise InputError(
+            f"{path} is not UTF-8 text{where}; save it as UTF-8 text or as Parquet, or name its encoding, such as "
+            f"--encoding latin-1"
+        ) from None
 
 
-def line_of(path: Path, layout: Layout, row: int) -> int:
+def line_of(layout: Layout, row: int) -> int:
     """The line (from 1, the header counted) where data row ``row`` (from 1) starts."""
-    if layout.unpaired is None:
-        return row + 1
-    records = _records(path, layout.delimiter)
-    return next(line for number, (line, _) in enumerate(records) if number == row)
+    if layout.unpaired is None or not layout.quoted:
+        return row + layout.first
+    records = _records(layout)
+    return next(line for number, (line, _) in enumerate(records, 1 - layout.first) if number == row)
 
 
-def _count(path: Path, delimiter: str, columns: list[str]) -> Layout:
+def frame_of(layout: Layout, row: str) -> pl.LazyFrame:
+    """Its rows, all text, after their numbers in column ``row``."""
+    if layout.delimiter not in ("::", " "):
+        return pl.scan_csv(
+            layout.file,
+            separator=layout.delimiter,
+            infer_schema=False,
+            row_index_name=row,
+            glob=False,
+            has_header=layout.header,
+            quote_char='"' if layout.quoted else None,
+        )
+    lines = pl.scan_lines(layout.file, glob=False).slice(layout.first).with_row_index(row)
+    line = pl.col("line").str.strip_prefix("\ufeff").str.strip_suffix("\r")
+    fields = line.str.split("::") if layout.delimiter == "::" else line.str.extract_all(r"\S+")
+    count = len(layout.columns)
+    named = {f"field_{at}": fields.list.get(at, null_on_oob=True) for at in range(count)}
+    return lines.select(row, **named)
+
+
+def _count(layout: Layout) -> Layout:
+    delimiter, columns = layout.delimiter, layout.columns
     line, number = pl.col("line"), pl.col("number")
     quoted = line.str.contains('"', literal=True)
-    bare = pl.when(quoted).then(line.str.replace_all('"[^"]*"', "")).otherwise(line)
+    plain = delimiter in ("::", " ")
+    bare = line if plain else pl.when(quoted).then(line.str.replace_all('"[^"]*"', "")).otherwise(line)
     blank = line.str.strip_chars(" ") == ""
-    fields = bare.str.count_matches(delimiter, literal=True) + 1
-    ragged = ~blank & (fields != len(columns))
-    lines = pl.scan_lines(path, row_index_name="number", glob=False)
-    facts = lines.filter(number > 0).select(
+
+    def fields_in(text: pl.Expr) -> pl.Expr:
+        return (
+            text.str.count_matches(r"\S+") if delimiter == " " else text.str.count_matches(delimiter, literal=True) + 1
+        )
+
+    fields = fields_in(bare)
+    ragged, literally = ~blank & (fields != len(columns)), ~blank & (fields_in(line) != len(columns))
+    lines = pl.scan_lines(layout.file, row_index_name="number", glob=False)
+    facts = lines.filter(number >= layout.first).select(
         rows=pl.len(),
         blank=blank.sum(),
-        unpaired=number.filter(bare.str.contains('"', literal=True)).first() + 1,
+        unpaired=(pl.lit(None) if plain else number.filter(bare.str.contains('"', literal=True)).first() + 1),
+        as_text=~literally.any(),
         ragged=number.filter(ragged).first(),
         fields=fields.filter(ragged).first(),
     )
-    rows, blanks, unpaired, row, found = facts.collect(engine="streaming").row(0)
+    rows, blanks, unpaired, as_text, row, found = facts.collect(engine="streaming").row(0)
+    layout = layout._replace(rows=rows, blank=blanks, unpaired=unpaired, quoted=not plain)
     if unpaired is not None:
-        rows, blanks = _count_slowly(path, delimiter, columns)
-    elif row is not None:
-        _refuse(path, row, row + 1, found, len(columns))
-    return Layout(delimiter, columns, rows, blanks, unpaired)
+        if as_text and delimiter == "\t":
+            return layout._replace(quoted=False)
+        rows, blanks = _count_slowly(layout)
+        return layout._replace(rows=rows, blank=blanks)
+    if row is not None:
+        if sequences_in(layout.sample):
+            raise InputError(
+                f"{layout.path}: its lines have from {min(map(len, layout.sample))} to {max(map(len, layout.sample))} "
+                f"fields, as where each line is a user and the items in their order, without times; read it with "
+                f"--sequences --split leave-one-out"
+            )
+        _refuse(layout, row + 1 - layout.first, row + 1, found)
+    return layout
 
 
-def _count_slowly(path: Path, delimiter: str, columns: list[str]) -> tuple[int, int]:
+def _count_slowly(layout: Layout) -> tuple[int, int]:
     """Rows and blank ones, for quoted fields that go over several lines."""
-    rows, blank = 0, 0
+    rows, blank, columns = 0, 0, layout.columns
     numeric: list[bool] = []
-    for rows, (line, fields) in enumerate(_records(path, delimiter)):
+    for rows, (line, fields) in enumerate(_records(layout), 1 - layout.first):
         if not fields or (len(fields) == 1 and not fields[0].strip(" ")):
             blank += 1
         elif len(fields) != len(columns):
-            _refuse(path, rows, line, len(fields), len(columns))
+            _refuse(layout, rows, line, len(fields))
         elif rows:
             numeric = numeric or [bool(_NUMERIC.match(field)) for field in fields]
-            _refuse_swallowed(path, rows, line, fields, delimiter, numeric)
+            _refuse_swallowed(layout.path, rows, line, fields, layout.delimiter, numeric)
     return rows, blank
 
 
@@ -139,12 +231,12 @@ def _refuse_swallowed(path: Path, row: int, line: int, fields: list[str], delimi
             )
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """Each record of the file, header included, with the line where it starts."""
-    batches = pl.scan_lines(path, glob=False).collect_batches()
+    batches = pl.scan_lines(layout.file, glob=False).collect_batches()
     # A carriage return inside a line is white space to Polars, and an error to csv.
     lines = (f"{line}\n".replace("\r", " ") for batch in batches for line in batch["line"])
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
     start = 1
     try:
         for fields in reader:
@@ -152,15 +244,16 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             start = reader.line_num + 1
     except csv.Error:
         raise InputError(
-            f"{path}: the quote in the row that starts on line {start} is never closed, or closed inside of a field; "
-            f"{QUOTES}"
+            f"{layout.path}: the quote in the row that starts on line {start} is never closed, or closed inside of a "
+            f"field; {QUOTES}"
         ) from None
 
 
-def _refuse(path: Path, row: int, line: int, fields: int, expected: int) -> None:
+def _refuse(layout: Layout, row: int, line: int, fields: int) -> None:
+    count, holder = len(layout.columns), "the header" if layout.header else "the first line"
     raise InputError(
-        f"{path}, row {row} (line {line}): {fields} field{'s' if fields != 1 else ''}, the header has "
-        f"{expected}; every row needs as many (a field that holds the delimiter must be in quotes)"
+        f"{layout.path}, row {row} (line {line}): {fields} field{'s' if fields != 1 else ''}, {holder} has "
+        f"{count}; every row needs as many (a field that holds the delimiter must be in quotes)"
     )
 
 

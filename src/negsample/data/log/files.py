@@ -6,17 +6,56 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from negsample.errors import InputError
 
-TEXT, PARQUET = "delimited text", "Parquet"
-FORMATS = {".csv": TEXT, ".tsv": TEXT, ".txt": TEXT, ".parquet": PARQUET, ".pq": PARQUET}
-COMPRESSIONS = (".gz", ".zst")
-_ENDING = re.compile(rf"({'|'.join(FORMATS)})({'|'.join(COMPRESSIONS)})?$".replace(".", r"\."), re.IGNORECASE)
-_KNOWN = f"{', '.join(FORMATS)}; text also with {' or '.join(COMPRESSIONS)}"
+TEXT, PARQUET, JSON, ARROW = "delimited text", "Parquet", "JSON", "Arrow"
+EXCEL, SQLITE, ZIP, PACKED = "Excel", "SQLite", "a zip archive", "compressed"
+_ENDINGS = {
+    TEXT: (".csv", ".tsv", ".txt", ".dat", ".data", ".tab", ".inter"),
+    PARQUET: (".parquet", ".pq"),
+    JSON: (".json", ".jsonl", ".ndjson"),
+    ARROW: (".arrow", ".feather", ".ipc"),
+    EXCEL: (".xlsx", ".xlsm", ".xls", ".ods"),
+    SQLITE: (".db", ".sqlite", ".sqlite3"),
+    ZIP: (".zip",),
+}
+FORMATS = {ending: form for form, endings in _ENDINGS.items() for ending in endings}
+COMPRESSIONS = (".gz", ".zst", ".bz2", ".xz")
+"""Endings of compressed text or JSON; Polars reads the first two itself."""
+_MAGIC = {
+    b"PAR1": PARQUET,
+    b"ARROW1": ARROW,
+    b"SQLite format 3\0": SQLITE,
+    b"PK\x03\x04": ZIP,
+    b"\xd0\xcf\x11\xe0": EXCEL,
+    b"\x1f\x8b": PACKED,
+    b"\x28\xb5\x2f\xfd": PACKED,
+    b"BZh": PACKED,
+    b"\xfd7zXZ\0": PACKED,
+}
+_ENDING = re.compile(rf"({'|'.join(FORMATS)})?({'|'.join(COMPRESSIONS)})?$".replace(".", r"\."), re.IGNORECASE)
+_ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|citation)\b", re.IGNORECASE)
+KNOWN = f"{', '.join(FORMATS)}; text and JSON also with {', '.join(COMPRESSIONS)}"
 COMPLETE = "check that the file is complete and of the format its name says"
+
+
+class Part(NamedTuple):
+    """A file of a log.
+
+    ``path``: as a person knows it. ``file``: what is read. ``form``: of what is in it. ``inside``: the table of a
+    database, the sheet of a workbook or the file of an archive that was asked for. ``keys``: columns that the names of
+    its folders give (``date=2014-04-01``).
+    """
+
+    path: Path
+    file: Path
+    form: str
+    inside: str | None = None
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 @contextmanager
@@ -33,8 +72,35 @@ def file_format(path: Path) -> str | None:
     """The format that the name of ``path`` says, or None."""
     *_, inner, last = ["", "", *(suffix.lower() for suffix in path.suffixes)]
     if last in COMPRESSIONS:
-        return TEXT if FORMATS.get(inner) == TEXT else None
+        return FORMATS[inner] if FORMATS.get(inner) in (TEXT, JSON) else None
     return FORMATS.get(last)
+
+
+def format_of(path: Path) -> str | None:
+    """The format of the file at ``path``: by its name, and where that says text or nothing, by how it begins."""
+    named = file_format(path)
+    if named not in (TEXT, None):
+        return named
+    with readable(path), path.open("rb") as file:
+        start = file.read(4096)
+    magic = next((form for begin, form in _MAGIC.items() if start.startswith(begin)), None)
+    if magic == PACKED:
+        return named or TEXT
+    if magic or named:
+        return magic or named
+    return _by_text(start)
+
+
+def _by_text(start: bytes) -> str | None:
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] in (b"{", b"["):
+        return JSON
+    try:
+        start.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(start) - 4:  # not a character that is cut
+            return None
+    return TEXT if text and b"\0" not in start else None
 
 
 def log_name(path: Path) -> str:
@@ -43,35 +109,81 @@ def log_name(path: Path) -> str:
     return name if path.is_dir() else _ENDING.sub("", name) or name
 
 
-def log_files(path: Path) -> list[Path]:
-    """The data files of ``path``: itself, or those in the folder, by name; of one known format, else it is refused."""
-    with readable(path):
-        there, is_folder = path.exists(), path.is_dir()
+def parts_of(path: Path) -> list[Part]:
+    """The data files of ``path``: itself, or those in the folder, by name; of one format, else it is refused.
+
+    Where a folder has none, those of the folders in it count. ``FILE::NAME`` is a table, a sheet or a file in it.
+    """
+    outer, inside = _inside(path)
+    with readable(outer):
+        there, is_folder = outer.exists(), outer.is_dir()
     if not there:
-        raise InputError(f"{path} does not exist; give a log file ({_KNOWN}) or a folder of such files")
-    files = [each for each in _visible(path) if each.is_file()] if is_folder else [path]
-    files = [each for each in files if file_format(each)]
-    if not files and is_folder:
-        raise InputError(f"folder {path} holds no log file; a part is one of {_KNOWN}")
-    if not files:
-        raise InputError(f"{path} has no known ending; a log is one of {_KNOWN}")
-    for file in files:
-        try:
-            str(file).encode()
-        except UnicodeEncodeError:
-            raise InputError(f"the name of {file} is not UTF-8 text; rename it") from None
-        if file_format(file) != file_format(files[0]):
+        raise InputError(f"{path} does not exist; give a log file ({KNOWN}) or a folder of such files")
+    if not is_folder:
+        return [_file(outer, inside)]
+    if inside is not None:
+        raise InputError(f"{outer} is a folder; ::{inside} is for a database, a workbook or an archive")
+    found = _logs_in(outer)
+    if not found:
+        raise InputError(f"folder {outer} holds no log file; a part is one of {KNOWN}")
+    for each in found:
+        if each.form != found[0].form:
             raise InputError(
-                f"folder {path} mixes formats: {files[0].name} is {file_format(files[0])} and {file.name} is "
-                f"{file_format(file)}; keep parts of one format in it"
+                f"folder {outer} mixes formats: {found[0].path.name} is {found[0].form} and {each.path.name} is "
+                f"{each.form}; keep parts of one format in it"
             )
-    return files
+    return found
+
+
+def _inside(path: Path) -> tuple[Path, str | None]:
+    """The file, and what of it is meant by ``FILE::NAME``."""
+    outer, separator, name = str(path).partition("::")
+    return (Path(outer), name) if separator and not path.exists() else (path, None)
+
+
+def _file(path: Path, inside: str | None) -> Part:
+    if not path.is_file():
+        raise InputError(f"{path} is no file and no folder; `-` reads the standard input")
+    form = format_of(_utf8_name(path))
+    if form is None:
+        raise InputError(
+            f"{path} has no known ending, and is not UTF-8 text; a log is one of {KNOWN}; text in another encoding is "
+            f"read with --encoding, such as --encoding latin-1"
+        )
+    return Part(path, path, form, inside)
+
+
+def _utf8_name(path: Path) -> Path:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {path} is not UTF-8 text; rename it") from None
+    return path
+
+
+def _logs_in(folder: Path) -> list[Part]:
+    files = [each for each in _visible(folder) if each.is_file() and not _ABOUT.match(each.name)]
+    named = [each for each in files if file_format(each)]
+    bare = [each for each in files if not each.suffix and format_of(each)]
+    parts = [Part(each, each, format_of(_utf8_name(each)) or TEXT, None, _keys(each)) for each in named or bare]
+    if parts:
+        return parts
+    return [part for each in _visible(folder) if each.is_dir() for part in _logs_in(each)]
+
+
+def _keys(path: Path) -> tuple[tuple[str, str], ...]:
+    """What the names of the folders say, as Hive writes them."""
+    pairs = [name.partition("=") for name in path.parent.parts]
+    return tuple((name, value) for name, equals, value in pairs if name and equals)
 
 
 def other_files(path: Path) -> list[str]:
     """The other files and folders in the folder ``path``, by name; none where it is a file."""
-    others = sorted({*_visible(path)} - {*log_files(path)}) if path.is_dir() else []
-    return [f"{each.name}/" if each.is_dir() else each.name for each in others]
+    if not path.is_dir():
+        return []
+    read = [each.path for each in parts_of(path)]
+    others = {each for each in _visible(path) if not any(part.is_relative_to(each) for part in read)}
+    return [f"{each.name}/" if each.is_dir() else each.name for each in sorted(others)]
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -54,6 +54,13 @@ def rules(column: Column) -> dict[str, pl.Expr]:
     return found
 
 
+def is_missing(column: Column) -> pl.Expr:
+    """Where there is no value: null, NaN, nothing but white space, or text that says so."""
+    if column.is_text:
+        return (column.text == "").fill_null(True) | column.text.is_in(MISSING).fill_null(False)
+    return column.expr.is_null() | (column.expr.is_nan().fill_null(False) if column.dtype.is_float() else pl.lit(False))
+
+
 def id_of(column: Column, as_text: bool) -> pl.Expr:
     """The ids as Int64 or String, where there is one."""
     if column.is_text:

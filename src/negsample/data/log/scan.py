@@ -10,7 +10,9 @@ import polars as pl
 from negsample.data.log import ids, times
 from negsample.data.log.delimited import QUOTES
 from negsample.data.log.files import readable
+from negsample.data.log.reading import Reading
 from negsample.data.log.table import ROW, Column, Table
+from negsample.data.log.times import TimeForm
 from negsample.errors import InputError, shown
 
 ROLES = ("user", "item")
@@ -22,13 +24,17 @@ class Scan(NamedTuple):
     ``event``: where a row has a user and an item. ``facts``: how many ``rows`` and ``events`` there are; of the events,
     how many keep each of :func:`negsample.data.log.times.rules` and, as ``user_inexact``, of
     :data:`negsample.data.log.ids.RULES`; of the other rows, how many say "missing", as ``missing`` and
-    ``user_missing``; and of each of these the first row, from 0, as ``missing_row``; None: there is none.
+    ``user_missing``, are ``unwanted`` or ``untimed``; and of each of these the first row, from 0, as ``missing_row``;
+    None: there is none. ``form``: of its times, see :func:`negsample.data.log.time_forms.form_of`.
+    ``wanted``: some rows alone were asked for.
     """
 
     table: Table
     columns: dict[str, Column]
     event: pl.Expr
     facts: dict[str, Any]
+    form: TimeForm | None = None
+    wanted: bool = False
 
     def at(self, role: str, row: int) -> str:
         """Where a value stands, and the value, for a message."""
@@ -46,12 +52,22 @@ def total(scans: Sequence[Scan], fact: str) -> int:
     return sum(each.facts[fact] for each in scans)
 
 
-def scan(table: Table, columns: dict[str, Column], keep_missing: bool) -> Scan:
-    """One streaming pass, which refuses a table that cannot be read; ``keep_missing``: "missing" is an id."""
+def scan(
+    table: Table, columns: dict[str, Column], reading: Reading, form: TimeForm | None, wanted: pl.Expr | None
+) -> Scan:
+    """One streaming pass, which refuses a table that cannot be read.
+
+    ``wanted``: which rows are to be read; None: all.
+    """
     of_ids = {f"{role}_{name}": rule for role in ROLES for name, rule in ids.rules(columns[role]).items()}
-    absent = [f"{role}_{name}" for role in ROLES for name in ("empty", *(() if keep_missing else ("missing",)))]
-    event = ~pl.any_horizontal([of_ids[name] for name in absent])
-    rows = table.frame.select(pl.col(ROW), event=event, **times.values(columns["time"]), **of_ids)
+    missing = () if reading.keep_missing_ids else ("missing",)
+    absent = [f"{role}_{name}" for role in ROLES for name in ("empty", *missing)]
+    no_id = pl.any_horizontal([of_ids[name] for name in absent])
+    unwanted = pl.lit(False) if wanted is None else ~wanted.fill_null(False)
+    untimed = ids.is_missing(columns["time"]) if reading.drop_untimed else pl.lit(False)
+    event = ~(no_id | unwanted | untimed)
+    more = {"unwanted": unwanted, "untimed": untimed & ~unwanted & ~no_id}
+    rows = table.frame.select(pl.col(ROW), event=event, **more, **times.values(columns["time"], form), **of_ids)
     with readable(table.path, table.way_out):
         facts = rows.select(**_facts()).collect(engine="streaming").row(0, named=True)
     if table.layout and facts["rows"] != table.layout.rows:
@@ -59,7 +75,7 @@ def scan(table: Table, columns: dict[str, Column], keep_missing: bool) -> Scan:
             f"{table.path} reads as {facts['rows']:,} rows or as {table.layout.rows:,}, by what the quote on "
             f"line {table.layout.unpaired} means: {QUOTES}"
         )
-    return Scan(table, columns, event, facts)
+    return Scan(table, columns, event, facts, form, wanted is not None)
 
 
 def _facts() -> dict[str, pl.Expr]:
@@ -67,7 +83,9 @@ def _facts() -> dict[str, pl.Expr]:
     event = pl.col("event")
     of_ids = {f"{role}_{name}": pl.col(f"{role}_{name}") for role in ROLES for name in ids.RULES}
     where = {name: event & rule for name, rule in (times.rules() | of_ids).items()}
-    where |= {f"{role}_missing": ~event & of_ids[f"{role}_missing"] for role in ROLES}
+    left = ~event & ~pl.col("unwanted")
+    where |= {f"{role}_missing": left & of_ids[f"{role}_missing"] for role in ROLES}
+    where |= {name: pl.col(name) for name in ("unwanted", "untimed")}
     where["missing"] = pl.any_horizontal([where[f"{role}_missing"] for role in ROLES])
     counts = {name: rule.sum() for name, rule in where.items()}
     first = {f"{name}_row": pl.col(ROW).filter(rule).min() for name, rule in where.items()}

@@ -6,19 +6,25 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from negsample.data.log.files import COMPLETE
+from negsample.data.log.reading import Reading
 from negsample.errors import InputError
 
 
-def try_to_read(path: Path, options: Mapping[str, Any]) -> None:
-    """Refuses a log whose reader crashes. Any other fault is reported when the log is read in this process."""
+def try_to_read(path: Path, files: Sequence[Path], reading: Reading) -> None:
+    """Refuses a log whose reader crashes. Any other fault is reported when the log is read in this process.
+
+    Args:
+        path: of the log, named in the message.
+        files: its parts, of Parquet.
+        reading: as what it is read.
+    """
     done = subprocess.run(
         [sys.executable, "-P", "-m", "negsample.data.log.separate_process"],
-        input=json.dumps([str(path), dict(options)], allow_nan=False),
+        input=json.dumps([[str(each) for each in files], list(reading)], allow_nan=False),
         text=True,
         encoding="utf-8",
         stdout=subprocess.DEVNULL,
@@ -31,11 +37,13 @@ def try_to_read(path: Path, options: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """The other process: the path and the options come as JSON."""
+    """The other process: the files and how they are read come as JSON."""
+    from negsample.data.log.files import PARQUET, Part
     from negsample.data.log.read import read_here
 
-    path, options = json.load(sys.stdin)
-    read_here(Path(path), **options)
+    files, reading = json.load(sys.stdin)
+    paths = [Path(each) for each in files]
+    read_here(paths[0], [Part(each, each, PARQUET) for each in paths], Reading(*reading))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from warnings import catch_warnings
 
 import polars as pl
 
-from negsample.data.log.delimited import QUOTES, Layout, line_of, read_layout
-from negsample.data.log.files import COMPLETE, PARQUET, file_format, readable
+from negsample.data.log.columns import columns_in
+from negsample.data.log.delimited import QUOTES, Layout, line_of
+from negsample.data.log.files import COMPLETE, readable
 from negsample.errors import InputError
 
 QUERY = "check the query that makes the frame"
@@ -54,7 +55,8 @@ class Table(NamedTuple):
     """A file or a frame: ``frame`` has its row numbers in column ``ROW``, then its ``columns``.
 
     ``path``: of the file; a frame has the name of its type there. ``layout``: None where it is no text file.
-    ``lines``: of each row, the line (from 1) of the file it is from, where one line holds several.
+    ``lines``: of each row, the line (from 1) of the file it is from, where one line holds several. ``by_line``: rows
+    are lines. ``from_file``: False for a frame. ``notes``: on how it was opened.
     """
 
     path: Path
@@ -63,9 +65,17 @@ class Table(NamedTuple):
     dtypes: Sequence[pl.DataType]
     layout: Layout | None
     lines: pl.Series | None = None
+    by_line: bool = False
+    from_file: bool = True
+    notes: Sequence[str] = ()
 
     def column(self, name: str) -> Column:
-        """The column ``name``: by its position, as Polars renames a name that is there twice."""
+        """The column ``name``: by its position, as Polars renames a name that is there twice; of ``date+time`` the
+        text of both."""
+        if name not in self.columns:
+            parts = [self.column(each) for each in columns_in(name, self.columns)]
+            text = pl.concat_str([part.expr.cast(pl.String).str.strip_chars() for part in parts], separator=" ")
+            return Column(name, text, pl.String())
         position = self.columns.index(name)
         return Column(name, pl.nth(1 + position), self.dtypes[position])  # after ROW
 
@@ -73,15 +83,24 @@ class Table(NamedTuple):
         """File and row for a message; ``row`` from 0 as in column ``ROW``, shown from 1."""
         if self.lines is not None:
             return line_at(self.path, self.lines[row])
-        line = f" (line {line_of(self.path, self.layout, row + 1)})" if self.layout else ""
+        if self.by_line:
+            return line_at(self.path, row + 1)
+        line = f" (line {line_of(self.layout, row + 1)})" if self.layout else ""
         return f"{self.path}, row {row + 1}{line}"
 
     @property
     def way_out(self) -> str:
         """What to do where it cannot be read."""
         if self.layout is None:
-            return COMPLETE if self.path.suffix else QUERY
+            return COMPLETE if self.from_file else QUERY
         return f"see the quote on line {self.layout.unpaired}: {QUOTES}" if self.layout.unpaired else QUOTES
+
+    def with_columns(self, **more: str) -> Table:
+        """The same with more columns of text, one value each."""
+        frame = self.frame.with_columns(**{name: pl.lit(value, pl.String()) for name, value in more.items()})
+        return self._replace(
+            frame=frame, columns=[*self.columns, *more], dtypes=[*self.dtypes, *([pl.String()] * len(more))]
+        )
 
 
 def line_at(path: Path, line: int) -> str:
@@ -89,22 +108,12 @@ def line_at(path: Path, line: int) -> str:
     return f"{path}, {'line' if path.suffix else 'row'} {line}"
 
 
-def open_file(path: Path) -> Table:
-    """The file at ``path``, lazily; text stays text. One that is empty, damaged, or has ragged rows is refused."""
-    with readable(path):
-        if file_format(path) == PARQUET:
-            return _table(path, pl.scan_parquet(path, row_index_name=ROW, glob=False, hive_partitioning=False))
-        layout = read_layout(path)
-        frame = pl.scan_csv(path, separator=layout.delimiter, infer_schema=False, row_index_name=ROW, glob=False)
-        return Table(path, frame, layout.columns, [pl.String()] * len(layout.columns), layout)
-
-
 def open_frame(frame: Frame) -> Table:
     """A frame of Polars, of pandas or of another library with Arrow's C interface, which has rows and can be read."""
     name = Path(type(frame).__name__)
     known = frame if isinstance(frame, pl.DataFrame | pl.LazyFrame) else _converted(frame, name)
     with readable(name, QUERY):
-        return _table(name, known.lazy().with_row_index(ROW))
+        return table_of(name, known.lazy().with_row_index(ROW))._replace(from_file=False)
 
 
 def _converted(frame: PandasFrame, name: Path) -> pl.DataFrame:
@@ -120,7 +129,8 @@ def _converted(frame: PandasFrame, name: Path) -> pl.DataFrame:
         raise InputError(f"the {name} cannot be read ({reason}); give user, item and time as plain columns") from None
 
 
-def _table(path: Path, frame: pl.LazyFrame) -> Table:
+def table_of(path: Path, frame: pl.LazyFrame) -> Table:
+    """A frame whose rows are numbered in ``ROW``; one without rows is refused."""
     schema = frame.collect_schema()
     if not frame.select(pl.len()).collect().item():
         raise InputError(f"{path} has no rows; a log needs one row for each event")

@@ -7,6 +7,7 @@ each number determines its unit, or is no time.
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,8 @@ from negsample.data.log.table import Column
 
 FORMS = (
     "a time is a number of seconds, milliseconds, microseconds or nanoseconds since 1970, or ISO text such as "
-    "2011-12-09T12:50:00, 2011-12-09 12:50+02:00 or 2011-12-09, the same for all rows"
+    "2011-12-09T12:50:00, 2011-12-09 12:50+02:00 or 2011-12-09, the same for all rows; --time-format names another "
+    "form, such as '%d.%m.%Y %H:%M'"
 )
 UNITS = {"seconds": 10**0, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 """How many of each are a second."""
@@ -29,6 +31,16 @@ _ISO = (
     r"^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)?)?"
     r" ?(?:[Zz]|UTC|([+-])(\d{2}):?(\d{2})?)?$"
 )
+_COMMON = {10: "%Y-%m-%d", 19: "%Y-%m-%dT%H:%M:%S"}
+"""The two forms of ISO text, by their length, that Polars reads by itself, in a fraction of the time."""
+
+
+class TimeForm(NamedTuple):
+    """How text is a time: ``pattern``, as of strptime. ``told``: in words; ``asked``: by a person."""
+
+    pattern: str
+    told: str
+    asked: bool = False
 
 
 def can_be(column: Column) -> bool:
@@ -36,11 +48,15 @@ def can_be(column: Column) -> bool:
     return column.is_text or column.dtype.is_numeric() or _is_calendar(column)
 
 
-def values(column: Column) -> dict[str, pl.Expr]:
+def values(column: Column, form: TimeForm | None = None) -> dict[str, pl.Expr]:
     """Of each row: the time as ``number`` and as ``moment`` (microseconds since 1970), null where it is none, and
     whether it is ``inexact`` (a float so large that its neighbours are the same) or ``zoned`` (a date with a zone)."""
     most, never = column.exact_up_to, pl.lit(False)
     zone = r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$"
+    if form is not None:
+        zoned = pl.lit("%z" in form.pattern)
+        moment = from_text(column, form)
+        return {"number": pl.lit(None, pl.Float64), "moment": moment, "inexact": never, "zoned": zoned}
     return {
         "number": _number(column),
         "moment": from_calendar(column),
@@ -96,13 +112,34 @@ def from_number(column: Column, unit: str) -> pl.Expr:
     return pl.coalesce(exact, rounded) if column.dtype.is_integer() or column.is_text else rounded
 
 
+def from_text(column: Column, form: TimeForm) -> pl.Expr:
+    """Text of this form as Int64 microseconds; null where it is of none."""
+    text, pattern = column.text, form.pattern
+    if "%H" in pattern and "%M" not in pattern:  # Polars reads hours with minutes alone
+        text, pattern = text + ":00", f"{pattern}:%M"
+    return text.str.to_datetime(pattern, strict=False, time_unit="us", ambiguous="null").dt.epoch("us")
+
+
 def from_calendar(column: Column) -> pl.Expr:
     """Dates as Int64 microseconds, UTC where no zone is given; null where it is no ISO date or time."""
     if _is_calendar(column):
         return column.expr.cast(pl.Datetime("us", getattr(column.dtype, "time_zone", None))).dt.epoch("us")
     if not column.is_text:
         return pl.lit(None, dtype=pl.Int64)
-    fields = _groups(_value(column), _ISO, "-")
+    text = _value(column)
+    common = pl.coalesce(*(_common(text, length) for length in _COMMON))
+    return pl.coalesce(common, _any_iso(pl.when(common.is_null()).then(text)))
+
+
+def _common(text: pl.Expr, length: int) -> pl.Expr:
+    of_length = pl.when(text.str.len_bytes() == length).then(text)
+    if length == 19:  # a leap second is none
+        of_length = pl.when(of_length.str.tail(2) < "60").then(of_length.str.replace(" ", "T", literal=True))
+    return of_length.str.to_datetime(_COMMON[length], strict=False, time_unit="us").dt.epoch("us")
+
+
+def _any_iso(text: pl.Expr) -> pl.Expr:
+    fields = _groups(text, _ISO, "-")
 
     def field(group: int, highest: int) -> pl.Expr:
         value = fields.struct.field(str(group)).cast(pl.Int64)

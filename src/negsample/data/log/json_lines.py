@@ -1,0 +1,109 @@
+"""Logs in JSON: a line for each event, a list of events, or a line for each session with its events in it.
+
+Values are picked from each line as text, so that ids are read as they are written, whatever the other lines hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from negsample.data.log.files import readable
+from negsample.data.log.table import ROW, Table
+from negsample.errors import InputError, shown
+
+_SAMPLE = 1000  # lines that say which fields there are
+_LINE = pl.col("line")
+
+
+def open_json(path: Path, file: Path) -> Table:
+    """The log in the JSON ``file``, shown as ``path``, as a table of text with its line numbers."""
+    with readable(path):
+        lines = pl.scan_lines(file, row_index_name=ROW, glob=False)
+        if (
+            lines.select(_LINE.filter(_text() != "").str.strip_chars("\ufeff \t\r").str.head(1).first())
+            .collect()
+            .item()
+            == "["
+        ):
+            lines = _of_list(path, file)
+        lines = lines.filter(_text() != "")
+        bad = ~_LINE.str.contains(r"^[\ufeff\s]*\{") | _LINE.str.json_path_match("$").is_null()
+        facts = lines.select(rows=pl.len(), bad=pl.col(ROW).filter(bad).first()).collect(engine="streaming")
+    rows, first_bad = facts.row(0)
+    if not rows:
+        raise InputError(f"{path} is empty; a log needs an object for each event")
+    if first_bad is not None:
+        raise InputError(
+            f"{path}, line {first_bad + 1}: no JSON object on one line; a log in JSON is an object a line, such as "
+            '{"user": 1, "item": "a", "time": 1396310400}, or a list of such objects'
+        )
+    sample = [json.loads(line) for line in lines.head(_SAMPLE).collect()["line"].str.strip_chars("\ufeff \t\r")]
+    flat, nested = _fields(sample)
+    if nested is None:
+        return _table(path, lines.select(ROW, **{name: _value(name) for name in flat}), flat, True)
+    return _of_sessions(path, lines, sample, flat, nested)
+
+
+def _text() -> pl.Expr:
+    return _LINE.str.strip_chars("\ufeff \t\r")
+
+
+def _value(name: str) -> pl.Expr:
+    return _LINE.str.json_path_match(f"$['{name}']").alias(name)
+
+
+def _fields(sample: list[dict[str, Any]]) -> tuple[list[str], str | None]:
+    """The fields with a value, in their order, and the one that holds a list of objects, if there is one."""
+    kinds: dict[str, Any] = {}
+    for record in sample:
+        for name, value in record.items():
+            if value is not None and not set(name) & set("'\\"):
+                kinds.setdefault(name, value)
+    lists = [
+        name for name, value in kinds.items() if isinstance(value, list) and value and isinstance(value[0], Mapping)
+    ]
+    flat = [name for name, value in kinds.items() if not isinstance(value, list | Mapping)]
+    return flat, lists[0] if len(lists) == 1 else None
+
+
+def _of_sessions(path: Path, lines: pl.LazyFrame, sample: list[dict[str, Any]], flat: list[str], nested: str) -> Table:
+    """A row for each object in the list ``nested``, with the other fields of its line."""
+    inner: dict[str, Any] = {}
+    for record in sample:
+        for each in record.get(nested) or ():
+            if isinstance(each, Mapping):
+                inner |= {name: value for name, value in each.items() if value is not None and name not in inner}
+    names = [
+        name for name, value in inner.items() if not isinstance(value, list | Mapping) and not set(name) & set("'\\")
+    ]
+    outer = [name for name in flat if name not in names]
+    objects = _LINE.str.json_path_match(f"$['{nested}']").str.json_decode(
+        pl.List(pl.Struct(dict.fromkeys(names, pl.String)))
+    )
+    rows = lines.select(*map(_value, outer), objects.alias(nested)).explode(nested).drop_nulls(nested).unnest(nested)
+    return _table(path, rows.select(*outer, *names).with_row_index(ROW), [*outer, *names], False)
+
+
+def _table(path: Path, frame: pl.LazyFrame, names: list[str], by_line: bool) -> Table:
+    if not names:
+        raise InputError(f"{path}: its objects have no fields with plain values; a log needs user, item and time")
+    with readable(path):
+        frame.head(1).collect()
+    return Table(path, frame, names, [pl.String()] * len(names), None, by_line=by_line)
+
+
+def _of_list(path: Path, file: Path) -> pl.LazyFrame:
+    """A list of objects as lines."""
+    text = "\n".join(pl.scan_lines(file, glob=False).collect()["line"])
+    try:
+        found = json.loads(text.lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no JSON list ({error}); check that the file is complete") from None
+    if odd := [number for number, each in enumerate(found, 1) if not isinstance(each, Mapping)]:
+        raise InputError(f"{path}: element {odd[0]} is {shown(found[odd[0] - 1])}; a log is a list of objects")
+    return pl.LazyFrame({"line": [json.dumps(each) for each in found]}, {"line": pl.String}).with_row_index(ROW)

@@ -1,0 +1,98 @@
+"""Text files without a header: which known layout one has, and what its columns may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+Rows = Sequence[Sequence[str]]
+_INTEGER = re.compile(r"\d{1,18}$")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?$")
+_RATING = re.compile(r"([0-9]|10)(\.\d)?$")
+_SECONDS = re.compile(r"\d{9,10}$")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?$")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d")
+_AMAZON_USER, _AMAZON_ITEM = re.compile(r"A[0-9A-Z]{8,}$"), re.compile(r"[0-9B][0-9A-Z]{9}$")
+
+
+class Known(NamedTuple):
+    """A published layout without a header: whose it is, and its columns."""
+
+    of: str
+    columns: list[str]
+
+
+_RATINGS = ["user", "item", "rating", "timestamp"]
+_LAYOUTS: tuple[tuple[Known, str, tuple[re.Pattern[str], ...]], ...] = (
+    (Known("MovieLens' u.data", _RATINGS), "\t", (_INTEGER, _INTEGER, _RATING, _SECONDS)),
+    (Known("MovieLens' ratings.dat", _RATINGS), "::", (_INTEGER, _INTEGER, _RATING, _SECONDS)),
+    (Known("Amazon's ratings of 2014", _RATINGS), ",", (_AMAZON_USER, _AMAZON_ITEM, _RATING, _SECONDS)),
+    (
+        Known("Gowalla's check-ins", ["user", "time", "latitude", "longitude", "item"]),
+        "\t",
+        (_INTEGER, _MOMENT, _NUMBER, _NUMBER, _INTEGER),
+    ),
+)
+
+
+def known_layout(delimiter: str, rows: Rows) -> Known | None:
+    """The published layout that all ``rows`` have, if there is one."""
+    for known, mark, patterns in _LAYOUTS:
+        if mark == delimiter and all(len(row) == len(patterns) and all(map(_matches, patterns, row)) for row in rows):
+            return known
+    return None
+
+
+def _matches(pattern: re.Pattern[str], field: str) -> bool:
+    return pattern.match(field.strip()) is not None
+
+
+def sequences_in(rows: Rows) -> bool:
+    """Whether the ``rows`` may each be a user and the items in their order: whole numbers, not as many in each."""
+    return len({len(row) for row in rows}) > 1 and all(_INTEGER.match(field) for row in rows for field in row)
+
+
+def roles_in(rows: Rows) -> dict[str, int]:
+    """The column, from 1, that may be the user, the item and the time of rows without names; those that can be told."""
+    columns = [[field.strip() for field in column] for column in zip(*rows, strict=False)]
+    times = [at for at, column in enumerate(columns) if _all(_is_time, column)]
+    ids = [at for at, column in enumerate(columns) if at not in times and not _all(_is_measure, column)]
+    if len(ids) < 2:
+        ids = [at for at in range(len(columns)) if at not in times]
+    found: dict[str, int] = {}
+    if ids:
+        swapped = (
+            len(ids) > 1 and _all(_AMAZON_ITEM.match, columns[ids[0]]) and _all(_AMAZON_USER.match, columns[ids[1]])
+        )
+        found["user"] = ids[1 if swapped else 0]
+        rest = [at for at in ids if at != found["user"]]
+        if rest:
+            found["item"] = max(rest, key=lambda at: (_is_code(columns[at]), len(set(columns[at])), -at))
+    if times:
+        found["time"] = times[-1]
+    return {role: at + 1 for role, at in found.items()}
+
+
+def _all(rule: Callable[[str], object], column: Sequence[str]) -> bool:
+    return all(rule(field) for field in column if field) and any(column)
+
+
+def _is_time(field: str) -> bool:
+    digits = field.partition(".")[0]
+    number = digits.isdecimal() and (
+        315_532_800 <= int(digits) < 4_102_444_800
+        or len(digits) in (13, 16, 19)
+        or (digits[:2] in ("19", "20") and len(digits) in (8, 14))
+    )
+    return bool(number) or _DATE.match(field) is not None
+
+
+def _is_measure(field: str) -> bool:
+    """A rating, a share, a coordinate."""
+    return _RATING.match(field) is not None or ("." in field and _NUMBER.match(field) is not None)
+
+
+def _is_code(column: Sequence[str]) -> bool:
+    """Ids have no white space and no quotes."""
+    return not any(set(field) & set(" \"'") for field in column)

@@ -1,0 +1,38 @@
+"""Logs with a list of items, and of times, in each row: a row for each of them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from negsample.data.log.files import readable
+from negsample.data.log.table import ROW, Table
+from negsample.errors import InputError
+
+
+def has_lists(table: Table, chosen: dict[str, str]) -> bool:
+    """Whether the column of the item, or of the time, holds lists."""
+    return any(_is_list(table, chosen[role]) for role in ("item", "time") if role in chosen)
+
+
+def with_a_row_each(table: Table, chosen: dict[str, str]) -> Table:
+    """The same with a row for each element of the lists; lists of different lengths in a row are refused."""
+    lists = list(dict.fromkeys(name for name in chosen.values() if _is_list(table, name)))
+    lengths = [pl.col(name).list.len() for name in lists]
+    with readable(table.path, table.way_out):
+        if len(lists) > 1:
+            differ = table.frame.filter(~(lengths[0] == lengths[1]).fill_null(True)).select(ROW).head(1).collect()
+            if len(differ):
+                raise InputError(
+                    f"{table.where(differ.item())}: '{lists[0]}' and '{lists[1]}' have lists of different lengths; "
+                    f"each item needs its time"
+                )
+        names = list(chosen.values())
+        frame = table.frame.select(names).explode(lists).drop_nulls(lists).with_row_index(ROW)
+        schema = frame.collect_schema()
+    return table._replace(
+        frame=frame, columns=names, dtypes=[schema[name] for name in names], layout=None, lines=None, by_line=False
+    )
+
+
+def _is_list(table: Table, name: str) -> bool:
+    return name in table.columns and isinstance(table.column(name).dtype, pl.List | pl.Array)

@@ -1,0 +1,100 @@
+"""What is said of how a log was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from negsample.data.log.columns import plain
+from negsample.data.log.delimited import DELIMITERS
+from negsample.data.log.scan import ROLES, Scan, total
+from negsample.data.log.table import Table
+from negsample.data.log.times import TimeForm
+
+_KINDS = ("eventtype", "event", "behavior", "behaviour", "behaviortype", "behaviourtype", "action", "actiontype")
+_RATINGS = ("rating", "ratings", "stars", "score", "overall", "weight")
+
+
+def file_notes(tables: Sequence[Table], path: Path, others: Sequence[str]) -> list[str]:
+    """The parts, the delimiter and the header, and which files of the folder were not read."""
+    notes = [f"Read from {len(tables)} parts, in the order of their names."] if len(tables) > 1 else []
+    if layout := tables[0].layout:
+        if layout.delimiter != ("\t" if ".tsv" in tables[0].path.name.lower() else ","):
+            notes.append(f"Fields separated by {DELIMITERS[layout.delimiter]}.")
+        if layout.known:
+            notes.append(
+                f"No header; recognised as {layout.known.of}, with columns {', '.join(layout.known.columns)}; where it "
+                "is another file, name the columns by their numbers (--no-header --user 1 ...)."
+            )
+        if not layout.quoted and layout.unpaired:
+            notes.append(f"Quotes are read as text: as marks of fields, that on line {layout.unpaired} would not end.")
+    notes += [note for table in tables[:1] for note in table.notes]
+    more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
+    return notes + ([f"Not read in {path.name}: {', '.join(others[:5])}{more}."] if others else [])
+
+
+def time_notes(scans: Sequence[Scan], unit: str | None, form: TimeForm | None) -> list[str]:
+    """What the times were taken for."""
+    if unit is not None:
+        return [f"Times read as {unit} since 1970, by their magnitude."]
+    if form is not None:
+        return [f"Times read as {form.told}, UTC where no zone is given."]
+    notes = ["Times read as calendar dates, UTC where no zone is given."]
+    zoned, moments = (total(scans, fact) for fact in ("zoned", "moment"))
+    if 0 < zoned < moments:
+        notes.append(
+            f"{zoned:,} of {moments:,} times have a zone; the others are read as UTC, and may be of another zone."
+        )
+    return notes
+
+
+def row_notes(scans: Sequence[Scan]) -> list[str]:
+    """The rows left out, the form of the ids, and the columns that say what kind of event a row is."""
+    notes = list[str]()
+    rows, missing, unwanted, untimed = (total(scans, fact) for fact in ("rows", "missing", "unwanted", "untimed"))
+    blank = sum(each.table.layout.blank for each in scans if each.table.layout)
+    lost = rows - total(scans, "events") - missing - blank - unwanted - untimed
+    if unwanted - blank > 0:
+        notes.append(f"{unwanted - blank:,} of {rows:,} rows left out: not as --where asks.")
+        lost += blank
+    if untimed:
+        notes.append(f"{untimed:,} of {rows:,} rows left out: no time.")
+    if lost > 0:
+        notes.append(f"{lost:,} of {rows:,} rows left out: no user or no item.")
+    if missing:
+        first, role = next((each, role) for each in scans for role in ROLES if each.facts[f"{role}_missing"])
+        row = first.facts[f"{role}_missing_row"]
+        notes.append(
+            f"{missing:,} of {rows:,} rows left out: an id that says 'missing' (in row {row + 1} of "
+            f"{first.table.path.name} {first.cell(role, row)}); --keep-missing-ids reads them as ids."
+        )
+    for role in ROLES:
+        notes += _id_notes(scans, role)
+    return notes + _kind_notes(scans)
+
+
+def _id_notes(scans: Sequence[Scan], role: str) -> list[str]:
+    notes, name = [], scans[0].columns[role].name
+    trimmed, whole, pointed = (total(scans, f"{role}_{form}") for form in ("trimmed", "whole", "pointed"))
+    if trimmed:
+        notes.append(f"White space around {trimmed:,} ids in column '{name}' is no part of them.")
+    if whole and pointed:
+        notes.append(
+            f"Ids such as 12 and 12.0 meet in column '{name}' ({whole:,} and {pointed:,} rows) and are not one "
+            f"{role}; to read them as one, write the column as whole numbers where the log is made."
+        )
+    return notes
+
+
+def _kind_notes(scans: Sequence[Scan]) -> list[str]:
+    """Events of several kinds, or with a rating, count alike unless ``--where`` says which are to be read."""
+    if scans[0].wanted:
+        return []
+    names = scans[0].table.columns
+    kinds = [name for name in names if plain(name) in (*_KINDS, *_RATINGS)]
+    kinds = [name for name in kinds if name not in {column.name for column in scans[0].columns.values()}]
+    return [
+        f"Column '{name}' is not used: all rows count alike; --where reads some of them, such as "
+        f'--where "{name} {">= 4" if plain(name) in _RATINGS else "= " + chr(39) + "purchase" + chr(39)}".'
+        for name in kinds[:3]
+    ]

@@ -1,0 +1,54 @@
+"""Which rows a condition of SQL asks for."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from negsample.data.log.files import readable
+from negsample.data.log.table import Table
+from negsample.errors import InputError
+
+
+def wanted(table: Table, where: str | None) -> pl.Expr | None:
+    """Where the condition holds; None: there is none. Columns of text that hold numbers alone are numbers in it.
+
+    Raises:
+        InputError: it is no condition, or names no column.
+    """
+    if where is None:
+        return None
+    listed = ", ".join(table.columns)
+    try:
+        condition = pl.sql_expr(where)
+        if not isinstance(condition, pl.Expr):
+            raise InputError(f"--where takes one condition, got '{where}'")
+        names = condition.meta.root_names()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise InputError(
+            f"--where '{where}' is no condition of SQL ({_reason(error)}), such as \"stars >= 4\""
+        ) from None
+    if unknown := [name for name in names if name not in table.columns]:
+        raise InputError(
+            f"--where '{where}' names no column of {table.path}: '{unknown[0]}'; its columns are: {listed}"
+        )
+    columns = {name: table.column(name) for name in names}
+    numbers = {name: column.text.cast(pl.Float64, strict=False) for name, column in columns.items() if column.is_text}
+    with readable(table.path, table.way_out):
+        odd = table.frame.select(
+            **{name: (value.is_null() & (columns[name].text != "")).any() for name, value in numbers.items()}
+        ).collect(engine="streaming")
+    numeric = {name for name in numbers if not odd[name].item()}
+    inputs = [(numbers[name] if name in numeric else column.expr).alias(name) for name, column in columns.items()]
+    found = pl.struct(inputs).map_batches(
+        lambda rows: rows.struct.unnest().lazy().select(kept=condition).collect()["kept"], return_dtype=pl.Boolean
+    )
+    try:
+        table.frame.head(1).select(found).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, KeyError) as error:
+        kinds = ", ".join(f"{name} is {'a number' if name in numeric else columns[name].dtype}" for name in names)
+        raise InputError(f"--where '{where}' cannot be asked of {table.path} ({_reason(error)}); {kinds}") from None
+    return found
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
