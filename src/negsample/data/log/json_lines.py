@@ -15,6 +15,7 @@ import polars as pl
 from negsample.data.log.files import readable
 from negsample.data.log.table import ROW, Table
 from negsample.errors import InputError, shown
+from negsample.files.folders import finite
 
 _SAMPLE = 1000  # lines that say which fields there are
 _LINE = pl.col("line")
@@ -106,4 +107,4 @@ def _of_list(path: Path, file: Path) -> pl.LazyFrame:
         raise InputError(f"{path} is no JSON list ({error}); check that the file is complete") from None
     if odd := [number for number, each in enumerate(found, 1) if not isinstance(each, Mapping)]:
         raise InputError(f"{path}: element {odd[0]} is {shown(found[odd[0] - 1])}; a log is a list of objects")
-    return pl.LazyFrame({"line": [json.dumps(each) for each in found]}, {"line": pl.String}).with_row_index(ROW)
+    return pl.LazyFrame({"line": [json.dumps(finite(each), allow_nan=False) for each in found]}, {"line": pl.String}).with_row_index(ROW)

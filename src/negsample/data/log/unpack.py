@@ -40,6 +40,7 @@ from negsample.data.log.files import (
     readable,
 )
 from negsample.errors import InputError
+from negsample.files.folders import finite
 
 STANDARD_INPUT = "-"
 _OPENERS: dict[str, Callable[..., IO[bytes]]] = {
@@ -213,7 +214,7 @@ def _write_rows(database: sqlite3.Connection, table: str, file: Path) -> None:
     with file.open("w", encoding="utf-8") as to:
         for row in cursor:
             plain = (None if isinstance(value, bytes) else value for value in row)
-            to.write(json.dumps(dict(zip(columns, plain, strict=True))) + "\n")
+            to.write(json.dumps(finite(dict(zip(columns, plain, strict=True))), allow_nan=False) + "\n")
 
 
 def _copy(source: IO[bytes], file: Path) -> None:
