@@ -107,4 +107,5 @@ def _of_list(path: Path, file: Path) -> pl.LazyFrame:
         raise InputError(f"{path} is no JSON list ({error}); check that the file is complete") from None
     if odd := [number for number, each in enumerate(found, 1) if not isinstance(each, Mapping)]:
         raise InputError(f"{path}: element {odd[0]} is {shown(found[odd[0] - 1])}; a log is a list of objects")
-    return pl.LazyFrame({"line": [json.dumps(finite(each), allow_nan=False) for each in found]}, {"line": pl.String}).with_row_index(ROW)
+    lines = [json.dumps(finite(each), allow_nan=False) for each in found]
+    return pl.LazyFrame({"line": lines}, {"line": pl.String}).with_row_index(ROW)
