@@ -15,9 +15,19 @@ NAMES = [
     "movielens-1m",
     "movielens-10m",
     "movielens-20m",
+    "movielens-32m",
     "amazon-beauty",
     "amazon-beauty-sequences",
+    "amazon-beauty-2018",
+    "amazon-2023-CATEGORY",
     "retailrocket",
+    "otto",
+    "yambda-50m",
+    "vk-lsvd",
+    "kuairand-1k",
+    "kuairand-pure",
+    "steam",
+    "yelp",
 ]
 
 
@@ -69,7 +79,15 @@ def test_the_list_names_them_all_with_address_and_terms(negsample):
     for name in NAMES:
         assert any(line.startswith(f"{name} ") for line in lines), name
         assert any(line.startswith(f"{name}: https://") for line in lines), name
-    for words in ("10,000,054", "bundled", "asks for an account", "CC BY-NC-SA 4.0", "Research use"):
+    for words in (
+        "10,000,054",
+        "about 4M",
+        "all-beauty, ",
+        "bundled",
+        "asks for an account",
+        "CC BY-NC-SA 4.0",
+        "Research",
+    ):
         assert words in said
     assert "movielens-10m: https://files.grouplens.org/datasets/movielens/ml-10m.zip" in lines
 
@@ -126,7 +144,10 @@ def test_what_is_bundled_needs_no_fetching(negsample):
         (["data", "fetch", "movielens-10"], ["no public dataset 'movielens-10'", "did you mean 'movielens-10m'"]),
         (["data", "fetch", "zzz"], ["no public dataset 'zzz'", "movielens-100k", "retailrocket"]),
         (["data", "fetch", "retailrocket"], ["kaggle.com", "asks for an account", "events.csv", "--from FILE"]),
-        (["data", "fetch", "amazon-beauty", "--from", "gone.csv"], ["gone.csv does not exist", "official archive"]),
+        (
+            ["data", "fetch", "amazon-beauty", "--from", "gone.csv"],
+            ["gone.csv does not exist", "--from takes ratings_Beauty.csv"],
+        ),
         (
             ["data", "fetch", "movielens-10m"],
             [

@@ -23,16 +23,25 @@ app = typer.Typer(help="List public datasets, and fetch them from their publishe
 def list_known() -> None:
     """List the known datasets: events, whether they are on this machine, content, address and terms."""
     from negsample.data.bundled import BUNDLED
-    from negsample.data.sources.source import SOURCES
+    from negsample.data.sources.catalogue import families
 
     table = table_of("name", "events", "here", "what", words=["what"])
     addresses = []
     for name, bundled in BUNDLED.items():
         table.add_row(name, f"{bundled.events:,}", "bundled", bundled.what)
         addresses.append(f"{name}: {bundled.page}\n    {bundled.terms}")
-    for name, source in SOURCES.items():
-        table.add_row(name, f"{source.events:,}", _here(source), source.what)
-        addresses.append(f"{name}: {source.address or f'{source.page} (asks for an account)'}\n    {source.terms}")
+    for name, sources in families().items():
+        here = [(source.name, source, _here(source)) for source in sources]
+        if len(sources) > 1:
+            words = ", ".join(source.name.removeprefix(source.family) for source in sources)
+            table.add_row(name, "", "", f"{sources[0].what.split(':')[0]}, by category; see below")
+            addresses.append(f"{name}: {sources[0].page}\n    {sources[0].terms}\n    CATEGORY is one of {words}.")
+            here = [each for each in here if each[2] != "no"]
+        else:
+            address = sources[0].address or f"{sources[0].page} ({sources[0].gate})"
+            addresses.append(f"{name}: {address}\n    {sources[0].terms}")
+        for each, source, where in here:
+            table.add_row(each, _events(source), where, source.what)
     out.print(table)
     for lines in addresses:
         out.plain(lines)
@@ -44,7 +53,11 @@ def fetch(
     name: Annotated[str, typer.Argument(help="A name of `negsample data list`.")],
     given: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="The official archive, or the file in it, if you have it already."),
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="The official archive, or what is in it, if you have it already.",
+        ),
     ] = None,
 ) -> None:
     """Download a public dataset, or take it from a file; its checksum is compared."""
@@ -83,6 +96,10 @@ def _progress_of(name: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, *speed, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, whole: bar.update(task, completed=done, total=whole)
+
+
+def _events(source: Source) -> str:
+    return f"{source.events:,}" if isinstance(source.events, int) else f"about {source.events}"
 
 
 def _here(source: Source) -> str:

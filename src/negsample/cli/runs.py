@@ -41,7 +41,7 @@ def prepare_command(
     from negsample.data.bundled import BUNDLED
     from negsample.data.log.read import read_log
     from negsample.data.prepare.pipeline import prepare
-    from negsample.data.sources.source import SOURCES
+    from negsample.data.sources.catalogue import SOURCES
 
     if log in {*BUNDLED, *SOURCES} and not Path(log).exists():
         raise InputError(

@@ -20,8 +20,9 @@ from negsample.data.log.unpack import is_elsewhere
 from negsample.data.manifest import FORMAT
 from negsample.data.names import fold_name, safe_name
 from negsample.data.prepare.pipeline import prepare, prepare_folds
+from negsample.data.sources.catalogue import SOURCES, families
 from negsample.data.sources.fetched import log_of
-from negsample.data.sources.source import SOURCES, Source
+from negsample.data.sources.source import Source
 from negsample.errors import InputError, guarded, whole
 from negsample.files.checksums import sum_of
 from negsample.files.folders import cache_folder
@@ -166,18 +167,17 @@ def public_dataset(name: str) -> Source:
     if name not in SOURCES:
         near = get_close_matches(name, SOURCES, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise InputError(f"no public dataset '{name}'; the names are: {', '.join(SOURCES)}{hint}")
+        raise InputError(f"no public dataset '{name}'; the names are: {', '.join(families())}{hint}")
     return SOURCES[name]
 
 
 def _unknown(given: str) -> str:
-    names = [*BUNDLED, *SOURCES]
-    near = list(get_close_matches(given, names, n=1))
+    near = list(get_close_matches(given, [*BUNDLED, *SOURCES], n=1))
     folder = Path(given).parent
     if folder.is_dir():
         beside = {each.name: each for each in folder.iterdir()}
         near += [str(beside[name]) for name in get_close_matches(Path(given).name, beside, n=2)]
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint, names = f" Did you mean {' or '.join(near)}?" if near else "", [*BUNDLED, *families()]
     return (
         f"no dataset '{given}': it is no file or folder, and the known names are: {', '.join(names)}; "
         f"give one of those, a folder made by `negsample prepare`, or a log file.{hint}"

@@ -16,7 +16,7 @@ from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
 from negsample.data.bundled import BUNDLED
 from negsample.data.dataset import Dataset, is_prepared
-from negsample.data.sources.source import SOURCES
+from negsample.data.sources.catalogue import SOURCES
 from negsample.data.until import known_until
 from negsample.errors import InputError, check_word, guarded, whole
 from negsample.files.claims import claimed, clear, scratch_in

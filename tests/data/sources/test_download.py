@@ -11,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from filelock import FileLock
 
+from negsample.data.sources.catalogue import SOURCES
 from negsample.data.sources.fetch import fetch
 from negsample.data.sources.fetched import fetched, folder_of, log_of
-from negsample.data.sources.source import SOURCES, Official
+from negsample.data.sources.source import Official
 from negsample.errors import InputError
 
 LINES = "".join(f"{user}::{user % 9}::5::{978_300_760 + 60 * user}\n" for user in range(20_000))
@@ -89,7 +90,8 @@ def serving(content: bytes) -> Iterator[Server]:
 def source(server, content, **changes):
     known = Official("ml-1m.zip", len(content), sha256=hashlib.sha256(content).hexdigest())
     address = f"http://127.0.0.1:{server.server_address[1]}/datasets/ml-1m.zip"
-    return SOURCES["movielens-1m"]._replace(address=address, archive=known._replace(**changes))
+    source = SOURCES["movielens-1m"]
+    return source._replace(address=address, edition=source.edition._replace(archive=known._replace(**changes)))
 
 
 def inside(cache):

@@ -3,19 +3,21 @@
 import hashlib
 import json
 import shutil
-import zipfile
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from negsample.data.load import load_dataset, public_dataset
+from negsample.data.sources.catalogue import SOURCES, families
 from negsample.data.sources.fetch import fetch
 from negsample.data.sources.fetched import KIND, fetched, folder_of, log_of
 from negsample.data.sources.shapes import sequences, view_sessions
-from negsample.data.sources.source import SOURCES, Official
+from negsample.data.sources.source import Official
 from negsample.errors import InputError
 from negsample.files.checksums import LIST, write_list
 from negsample.settings import PrepareSettings
+from tests.data.sources.files import put, refusal, rows, with_file, zipped
 
 HOUR = 3_600_000  # milliseconds
 SECOND = 10**6  # microseconds
@@ -70,39 +72,6 @@ HEADERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("NEGSAMPLE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def zipped(path, files):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def rows(name):
-    return log_of(SOURCES[name])[0].frame.collect().rows()
-
-
-def refusal(name, path):
-    with pytest.raises(InputError) as caught:
-        fetch(SOURCES[name], path)
-    assert fetched(SOURCES[name]) is None
-    assert not folder_of(name).exists(), "something was kept"
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_ratings_in_the_official_format(tmp_path, name, odd):
@@ -117,7 +86,7 @@ def test_the_archive_and_the_file_in_it_are_the_same_log(tmp_path, cache, name):
     folder = inside.rpartition("/")[0]
     files = {inside: ODD["as it is"](lines), f"{folder}/README": "1::2::3", f"__MACOSX/{folder}/._ratings.dat": "x"}
     there = fetch(SOURCES[name], zipped(tmp_path / "whatever.zip", files))
-    assert there.path.name == (f"{inside}.zip" if name == "amazon-beauty" else SOURCES[name].archive.name)
+    assert there.path.name == (f"{inside}.zip" if name == "amazon-beauty" else SOURCES[name].edition.archive.name)
     assert rows(name) == [(user, item, time * SECOND) for user, item, time in said]
     names = {"fetched.json", "log.parquet", "checksums.json", there.path.name}
     assert {path.name for path in folder_of(name).iterdir()} == names
@@ -172,9 +141,9 @@ def test_a_line_that_is_no_row_is_refused_with_file_and_line(tmp_path, name, bad
     message = refusal(name, path)
     assert f"{path}, line {line}: " in message
     assert repr(bad if len(bad) < 80 else bad[:80] + "...") in message
-    assert f"a row is {SOURCES[name].form.row}" in message
+    assert f"a row is {SOURCES[name].edition.form.row}" in message
     message = refusal(name, zipped(tmp_path / "given.zip", {inside: text}))
-    assert f"{SOURCES[name].file.name} of {tmp_path / 'given.zip'}, line {line}: " in message
+    assert f"{SOURCES[name].edition.files[0].name} of {tmp_path / 'given.zip'}, line {line}: " in message
 
 
 def test_files_that_are_plainly_something_else(tmp_path):
@@ -200,7 +169,9 @@ def test_the_official_file_of_another_dataset_is_refused(tmp_path, monkeypatch):
     path = put(tmp_path / "ratings.dat", "1::2::5::83\n")
     other = SOURCES["movielens-10m"]
     mine = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(SOURCES, other.name, other._replace(file=Official("ratings.dat", sha256=mine)))
+    monkeypatch.setitem(
+        SOURCES, other.name, other._replace(edition=with_file(other, Official("ratings.dat", sha256=mine)))
+    )
     assert "is the official file of movielens-10m" in refusal("movielens-1m", path)
 
 
@@ -208,12 +179,13 @@ def test_one_file_may_be_official_of_two_datasets(tmp_path, monkeypatch):
     path = put(tmp_path / "ratings_Beauty.csv", "\n".join(OFFICIAL["amazon-beauty"][1]))
     file = Official("ratings_Beauty.csv", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     for name in ("amazon-beauty", "amazon-beauty-sequences"):
-        monkeypatch.setitem(SOURCES, name, SOURCES[name]._replace(file=file))
+        monkeypatch.setitem(SOURCES, name, SOURCES[name]._replace(edition=with_file(SOURCES[name], file)))
     assert fetch(SOURCES["amazon-beauty"], path).official
 
 
 def official(name, content, **known):
-    return SOURCES[name]._replace(file=Official("u.data", **known), archive=Official("x.zip"))
+    edition = with_file(SOURCES[name], Official("u.data", **known))._replace(archive=Official("x.zip"))
+    return SOURCES[name]._replace(edition=edition)
 
 
 def test_whether_a_file_is_the_official_one(tmp_path):
@@ -242,23 +214,48 @@ def test_whether_a_file_is_the_official_one(tmp_path):
 
 
 def test_what_is_known_of_the_official_files_is_well_formed():
-    assert list(SOURCES) == [
+    assert list(families()) == [
         "movielens-100k",
         "movielens-1m",
         "movielens-10m",
         "movielens-20m",
+        "movielens-32m",
         "amazon-beauty",
         "amazon-beauty-sequences",
+        "amazon-beauty-2018",
+        "amazon-2023-CATEGORY",
         "retailrocket",
+        "otto",
+        "yambda-50m",
+        "vk-lsvd",
+        "kuairand-1k",
+        "kuairand-pure",
+        "steam",
+        "yelp",
     ]
+    assert sum(name.startswith("amazon-2023-") for name in SOURCES) == 33
     for source in SOURCES.values():
         assert source.terms
         assert source.citation
         assert source.page.startswith("https://")
-        assert source.address is None or source.address.endswith((source.archive or source.file).name)
-        assert source.address is None or (source.archive or source.file).sha256, "a download is always compared"
-        for each in filter(None, (source.archive, source.file)):
+        download = source.edition.archive or source.edition.files[0]
+        assert source.address is None or source.address.endswith(f"/{download.name}")
+        assert source.address is None or download.sha256 or download.md5, "a download is always compared"
+        for each in (known for edition in source.editions() for known in (edition.archive, *edition.files) if known):
             assert each.sha256 is None or len(bytes.fromhex(each.sha256)) == 32
+            assert each.md5 is None or len(bytes.fromhex(each.md5)) == 16
+    sums = [source.edition.archive.sha256 for source in SOURCES.values() if source.family]
+    assert len(set(sums)) == len(sums)
+
+
+def test_the_page_of_datasets_says_the_same():
+    page = (Path(__file__).parents[3] / "docs/datasets.md").read_text("utf-8")
+    for name, (source, *_) in families().items():
+        assert f"| `{name}` |" in page
+        assert source.citation.rpartition("https://")[2] in page
+        for each in (source.edition.archive, *source.edition.files):
+            if each and not source.family:
+                assert all(known in page for known in (each.sha256, each.md5) if known), each
 
 
 def ratings(pairs, mark="::"):
@@ -335,7 +332,7 @@ def test_what_is_fetched_stays(tmp_path):
 def test_unknown_names():
     with pytest.raises(InputError, match=r"no public dataset 'movielens-9m'; the names are: mov.*did you mean 'moviel"):
         public_dataset("movielens-9m")
-    with pytest.raises(InputError, match=r"no public dataset 'zzz'; the names are: [^?]*retailrocket$"):
+    with pytest.raises(InputError, match=r"no public dataset 'zzz'; the names are: [^?]*yelp$"):
         public_dataset("zzz")
     with pytest.raises(InputError, match=r"Did you mean retailrocket\?"):
         load_dataset("retailroket")
@@ -517,13 +514,3 @@ def test_large_files_keep_their_order(tmp_path):
     fetch(SOURCES["movielens-1m"], put(tmp_path / "ratings.dat", text))
     log, _ = log_of(SOURCES["movielens-1m"])
     assert log.frame.collect()["item"].cast(pl.Int64).equals(frame["item"])
-
-
-def test_the_beauty_of_2018_has_items_before_users(tmp_path):
-    """Read as the file of 2014 it would recommend users to items."""
-    text = "".join(f"B00{n % 4:07X},A{n % 5:012X},5.0,{1400000000 + n}\n" for n in range(100))
-    path = put(tmp_path / "Beauty.csv", text)
-    for name in ("amazon-beauty", "amazon-beauty-sequences"):
-        with pytest.raises(InputError, match=r"line 1: 'B000000000,A.*release of 2018, which has the item"):
-            fetch(SOURCES[name], path)
-        assert fetched(SOURCES[name]) is None

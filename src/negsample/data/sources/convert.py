@@ -1,96 +1,65 @@
-"""Convert an official file, or the archive that holds it, to a log, line by line."""
+"""Convert official files, or the archive that holds them, to a log."""
 
 from __future__ import annotations
 
-import shutil
-import zlib
-from pathlib import Path, PurePosixPath
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from pathlib import Path
 
 import polars as pl
 
 from negsample.data.log.files import readable
 from negsample.data.log.table import ROW
-from negsample.data.log.times import UNITS, is_plausible
-from negsample.data.sources.source import Form, Source
+from negsample.data.log.times import is_plausible
+from negsample.data.sources.forms import Form
+from negsample.data.sources.source import Edition, Source
+from negsample.data.sources.unpack import files_of, unpacked
 from negsample.errors import InputError
 from negsample.files.checksums import Sum, sum_of
 
-_SHOWN = 80  # characters of a faulty line
 
+def write_log(source: Source, edition: Edition, given: Path, target: Path, shown: str) -> tuple[list[Sum], list[str]]:
+    """The log of the file, archive or folder ``given``, ``shown`` as that, as Parquet at ``target``.
 
-def write_log(source: Source, path: Path, target: Path, shown: str) -> tuple[Sum, list[str]]:
-    """The log of the file (or archive) at ``path``, ``shown`` as that, as Parquet at ``target``.
-
-    A file that is another, has a line that is no row, or of which nothing is left, is refused.
+    A file that is another, has something that is no row, or of which nothing is left, is refused.
 
     Returns:
-        Size and checksum of the file that holds the rows, and a sentence on each step from them to the log.
+        Size and checksum of each file that holds rows, and a sentence on each step from them to the log.
     """
-    file, rows = path, target.with_name("rows.parquet")
-    if is_zipfile(path):
-        file = _extract(path, source.file.name, target.parent, shown)
-        shown = f"{source.file.name} of {shown}"
-    _write_rows(file, source.form, rows, shown)
-    found = sum_of(file)
-    if file != path:
-        file.unlink()
+    names = [each.name for each in edition.files]
+    if given.is_dir():
+        files = [(path, f"{path.name} of {shown}") for path in files_of(given, names)]
+    else:
+        files = unpacked(given, names, target.parent, shown)
+    parts, found = list[Path](), list[Sum]()
+    for number, (path, name) in enumerate(files):
+        parts.append(target.with_name(f"rows-{number}.parquet"))
+        _write_rows(path, edition.form, parts[-1], name, shown)
+        found.append(sum_of(path))
+        if path.parent == target.parent:
+            path.unlink()
     try:
-        log, notes = source.shape(pl.scan_parquet(rows, glob=False))
+        rows = pl.concat([pl.scan_parquet(part, glob=False) for part in parts]).drop(ROW)
+        log, notes = source.shape(rows)
     except InputError as error:
-        raise InputError(f"{shown}: {error}") from None
+        raise InputError(f"{files[0][1] if len(files) == 1 else shown}: {error}") from None
     log.sink_parquet(target)
-    rows.unlink()
+    for part in parts:
+        part.unlink()
     return found, notes
 
 
-def _extract(path: Path, name: str, folder: Path, shown: str) -> Path:
-    """The file ``name``, from any folder of the archive at ``path``, extracted to ``folder``."""
-    target = folder / name
-    try:
-        with ZipFile(path) as archive:
-            files = [each for each in archive.namelist() if not each.endswith("/")]
-            wanted = [each for each in files if PurePosixPath(each).name == name]
-            if len(wanted) != 1:
-                listed = ", ".join(files[:10]) + (f" and {len(files) - 10} more" if len(files) > 10 else "")
-                raise InputError(f"{shown} holds {len(wanted) or 'no'} {name}, it should be one; in it: {listed}")
-            with archive.open(wanted[0]) as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file, 1 << 20)
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise InputError(f"{shown} cannot be read ({error}); check that the archive is complete") from None
-    return target
-
-
-def _write_rows(path: Path, form: Form, target: Path, shown: str) -> None:
-    """The rows of the text file at ``path``, streamed into a Parquet file at ``target``; the first fault is refused.
-
-    Blank lines and lines that name the columns are no rows. Columns: the groups of the form, as text, except
-    ``time``, which is Int64 microseconds since 1970.
-    """
-    rows, bad = _rows(path, form), ~is_plausible(pl.col("time")).fill_null(False)
+def _write_rows(path: Path, form: Form, target: Path, shown: str, given: str) -> None:
+    """The rows of the file at ``path``, streamed into a Parquet file at ``target``; the first fault is refused."""
     with readable(Path(shown)):
-        if form.other:
-            pattern, words = form.other
-            others = rows.filter(pl.col("line").str.contains(pattern)).select(ROW, "line").head(1)
-            for number, line in others.collect(engine="streaming").rows():
-                found = f"{shown}, line {number + 1}: {line[:_SHOWN]!r} is a row of {words}"
-                raise InputError(f"{found}; a row is {form.row}")
-        rows.drop(ROW, "line").sink_parquet(target)
-        count, any_bad = pl.scan_parquet(target).select(rows=pl.len(), bad=bad.any()).collect().row(0)
+        try:
+            form.scan(path).sink_parquet(target)
+        except InputError as error:
+            raise InputError(f"{shown}: {error}") from None
+        rows, bad = pl.scan_parquet(target, glob=False), ~is_plausible(pl.col("time")).fill_null(False)
+        count, any_bad = rows.select(rows=pl.len(), bad=bad.any()).collect(engine="streaming").row(0)
     if not count:
         raise InputError(f"{shown} has no rows; a row is {form.row}")
     if any_bad:
-        number, line, moment = rows.filter(bad).select(ROW, "line", "time").head(1).collect().row(0)
-        text = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
-        what = "is no row" if moment is None else "has a time before 1980 or in the future"
-        raise InputError(f"{shown}, line {number + 1}: {text!r} {what}; a row is {form.row}")
-
-
-def _rows(path: Path, form: Form) -> pl.LazyFrame:
-    """Line number (from 0), line and groups; the groups are null where the line is no row."""
-    line = pl.col("line").str.strip_prefix("\ufeff").str.strip_chars(" \r")
-    lines = pl.scan_lines(path, row_index_name=ROW, glob=False).with_columns(line)
-    rows = lines.filter(line != "", ~line.is_in(list(form.headers)))
-    fields = rows.with_columns(fields=line.str.extract_groups(form.pattern)).unnest("fields")
-    a_second = UNITS[form.unit]
-    return fields.with_columns(pl.col("time").cast(pl.Int64) * (10**6 // a_second))
+        number, moment = rows.filter(bad).select(ROW, "time").head(1).collect(engine="streaming").row(0)
+        where, what = form.fault(path, number, given)
+        what = what if moment is None else "has a time before 1980 or in the future"
+        raise InputError(f"{shown}, {where} {what}; a row is {form.row}")

@@ -23,7 +23,8 @@ class Fetched(BaseModel):
 
     ``rule``: of the source, by which the log was made. ``file``: its name. ``official``: whether it is its
     publisher's; None: it cannot be known. ``why``: if not official, why. ``notes``: a sentence on each step from the
-    file to the log.
+    file to the log. Where a dataset is several files, ``file`` is the folder of them, and ``sha256`` that of the list
+    that ``sha256sum`` prints of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -74,7 +75,7 @@ def log_of(source: Source) -> tuple[Log, str]:
     if not found:
         way_out = f"`negsample data fetch {source.name} --from FILE` takes {source.names()}"
         if source.address is None:
-            way_out += f" from {source.page}, which asks for an account"
+            way_out += f" from {source.page}, which {source.gate}"
         else:
             download = f"`negsample data fetch {source.name}` downloads it from {source.address}"
             way_out = f"{download}; without a network {way_out}"

@@ -11,16 +11,70 @@ from collections.abc import Callable
 
 import polars as pl
 
+from negsample.data.log.times import iso
 from negsample.errors import InputError
 
 Shape = Callable[[pl.LazyFrame], tuple[pl.LazyFrame, list[str]]]
 LEAST_LENGTH, LEAST_COUNT = 2, 5  # events of a sequence, of an item
 GAP = 3_600_000_000  # microseconds between sessions
+CUTS = (1_628_643_414_042_000, 1_658_002_729_837_000)  # of Amazon Reviews 2023, in microseconds
 
 
 def all_rows(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
     """All rows, in the order of the file."""
     return rows.select("user", "item", "time"), []
+
+
+def known(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
+    """All rows with a user and an item, in the order of the file."""
+    there = (pl.col("user") != "") & (pl.col("item") != "")
+    total, kept = rows.select(rows=pl.len(), kept=there.sum()).collect(engine="streaming").row(0)
+    log = rows.filter(there).select("user", "item", "time")
+    return log, [f"{total - kept:,} of {total:,} rows left out: no user or no item."] if kept < total else []
+
+
+def only(rule: pl.Expr, what: str, *notes: str, cuts: tuple[int, int] | None = None) -> Shape:
+    """The rows of which ``rule`` holds, which ``what`` says for people, with further ``notes``.
+
+    ``cuts``: where validation and test begin by their publisher.
+    """
+
+    def shape(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
+        total, kept = rows.select(rows=pl.len(), kept=rule.sum()).collect(engine="streaming").row(0)
+        if not kept:
+            raise InputError(f"none of its {total:,} rows is an event ({what}); bring a larger file")
+        log, more = rows.filter(rule).select("user", "item", "time"), list(notes)
+        if cuts:
+            log, split = with_parts(log, *cuts)
+            more.append(split)
+        return log, [f"{kept:,} of {total:,} rows are events: {what}.", *more]
+
+    return shape
+
+
+def first_reviews(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
+    """Each user's first review of an item, in the order of the file, split at ``CUTS``.
+
+    Rows that have a variant of the item (``asin``) are reviews, of which only each user's first of an item is kept, as
+    its publishers did; other rows were made so already. The distinct pairs of user and item are in memory.
+    """
+    log, notes = known(rows)
+    if "asin" in rows.collect_schema():
+        total = log.select(pl.len()).collect(engine="streaming").item()
+        log = log.group_by("user", "item", maintain_order=True).agg(pl.col("time").min())
+        kept = log.select(pl.len()).collect(engine="streaming").item()
+        notes.append(f"{total - kept:,} of {total:,} reviews left out: not the user's first of the item.")
+    log, split = with_parts(log, *CUTS)
+    return log, [*notes, split]
+
+
+def with_parts(log: pl.LazyFrame, valid: int, test: int) -> tuple[pl.LazyFrame, str]:
+    """``log`` with the column ``part``: 1 (validation) from microsecond ``valid`` on, 2 (test) from ``test`` on, or 0.
+
+    And a sentence on it.
+    """
+    part = sum((pl.col("time") >= cut).cast(pl.Int8) for cut in (valid, test))
+    return log.with_columns(part=part), f"Its publisher's split: validation from {iso(valid)}, test from {iso(test)}."
 
 
 def sequences(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
