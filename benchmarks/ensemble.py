@@ -36,7 +36,8 @@ from negsample.random import resampling
 from negsample.rules.rule import cut_time
 from negsample.runs.folder import Run
 from negsample.runs.job import build_model, default_device
-from negsample.runs.load import dataset_of, job_of
+from negsample.runs.kept import dataset_of
+from negsample.runs.load import job_of
 from negsample.runs.machine import machine
 from negsample.runs.weights import BEFORE_REFIT, MODEL, load_weights
 from negsample.serving.histories import Histories

@@ -29,7 +29,7 @@ from negsample.evaluation.metrics import hit, ndcg
 from negsample.files.folders import write_json
 from negsample.rules.rule import cut_time
 from negsample.runs.folder import Run
-from negsample.runs.load import dataset_of
+from negsample.runs.kept import dataset_of
 from negsample.serving.final import make_final, plan_final
 from negsample.serving.load import load_model
 from negsample.serving.model import is_model

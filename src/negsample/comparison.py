@@ -21,6 +21,7 @@ from negsample.methods import DEFAULT_METHODS, split_settings
 from negsample.report.page import Supplementing, write_report
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
+from negsample.runs.kept import keep_dataset
 from negsample.runs.reasons import failed_for
 from negsample.runs.remeasure import set_dial
 from negsample.runs.study_file import StudyFile
@@ -128,6 +129,7 @@ def compare(
     with _seen(every, progress and watch is None, watch, on_line) as (watching, on_each_line):
         for job in finished:
             watching(job, None)
+        study.keep_datasets(on_each_line)
         outcomes = Outcomes(out, tasks, watching)
         for job in every:
             if job.name in hopeless:
@@ -196,6 +198,17 @@ class _Folder(NamedTuple):
         with alone(self.out / "study"):
             about = write_study(self.jobs, self.out, self.about, oversampling=self.oversampling, replace=replace)
         self._remeasure(about)
+
+    def keep_datasets(self, on_line: Callable[[str], None]) -> None:
+        """Keep the prepared datasets in the folder, which is then complete wherever it is moved to."""
+        datasets = {job.data.name: job.data for job in self.jobs}
+        with alone(self.out / "study"):
+            lost = [name for name, data in datasets.items() if not keep_dataset(data, self.out)]
+        if lost:
+            on_line(
+                f"The prepared data of {', '.join(lost)} cannot be kept in {self.out}, as its file system has no hard "
+                "links to it: on another machine its runs need --data LOG."
+            )
 
     def close(self, on_line: Callable[[str], None], supplement: Supplementing | None) -> Study | None:
         """Write the report; None where no run is finished. A study is written anew only if another process added to

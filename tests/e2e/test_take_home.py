@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pytest
+from make_study import list_anew
 
 from negsample import load_model
 from negsample.cli import app
@@ -62,7 +64,7 @@ def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("home")
     write_log(place / "log.csv", 0, (0, 30), 0)
     sizes = [each for pair in ("epochs=2", "dim=8", "max_length=6", "blocks=1") for each in ("--set", pair)]
-    methods = ["--methods", "mixed-log-q", "--repeats", 1]
+    methods = ["--methods", "mixed-log-q", "--repeats", 1, "--test-fraction", 0.06]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("negsample.comparison.write_report", lambda *_, **__: None)
         for given in (["compare", place / "log.csv", *methods, *sizes], ["final", place / "study"]):
@@ -136,14 +138,16 @@ def test_it_moves_and_is_refreshed_and_trained_on(place, good, tmp_path):
 
 
 def test_a_run_answers_and_is_evaluated_where_its_data_is_not(place, run, good, tmp_path):
-    study = tmp_path / "study"
-    shutil.copytree(place / "study", study)
-    run_folder = next((study / "runs").glob("*mixed-log-q*"))
-    good("prepare", place / "log.csv", "--out", tmp_path / "prepared")
-    before = (run_folder / "metrics.json").read_bytes()
-    good("evaluate", run_folder, "--data", tmp_path / "prepared")
-    good("recommend", run_folder, "--data", tmp_path / "prepared", "--out", tmp_path / "top.csv")
-    assert before != b""
+    run_folder = tmp_path / "R"
+    shutil.copytree(next((place / "study" / "runs").glob("*mixed-log-q*")), run_folder)
+    config = json.loads((run_folder / "config.json").read_text())
+    (run_folder / "config.json").write_text(json.dumps(config | {"dataset_folder": str(tmp_path / "gone")}))
+    list_anew(run_folder)
+    assert "--data LOG" in run("evaluate", run_folder).err
+    before = json.loads((run_folder / "metrics.json").read_text())
+    good("evaluate", run_folder, "--data", place / "log.csv")  # prepared as it was
+    assert json.loads((run_folder / "metrics.json").read_text())["test"] == before["test"]
+    good("recommend", run_folder, "--data", place / "log.csv", "--out", tmp_path / "top.csv")
     write_log(tmp_path / "other.csv", 0, (0, 30), 5)
     refused = run("evaluate", run_folder, "--data", tmp_path / "other.csv")
     assert refused.code == 2

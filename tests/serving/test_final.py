@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from negsample import InputError, load_model, read_study
 from negsample.files.checksums import LIST, write_list
 from negsample.rules.rule import cut_time
-from negsample.serving.final import make_final, plan_final, prepared_as
+from negsample.serving.final import make_final, other_log, plan_final
 from negsample.studies.verify import verify
 
 
@@ -95,15 +95,22 @@ def test_one_run_can_be_taken(study, tmp_path):
         plan_final(found.runs_of("log", "RecentPop")[0])
 
 
-def test_another_log_is_read_as_the_one_of_the_dataset_that_is_asked_for(study):
+def test_another_log_is_read_as_the_one_of_the_dataset_that_is_asked_for(study, log, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEGSAMPLE_CACHE", str(tmp_path))
     found = read_study(study)
     odd = {"user": "who", "item": "sku", "time": "seen"}
     other = found.manifests["log"] | {"name": "other", "settings": found.manifests["log"]["settings"] | odd}
     both = found._replace(
         manifests=found.manifests | {"other": other}, folds=found.folds | {"other": found.folds["log"]}
     )
-    assert (prepared_as(both, "x.csv", "other").user, prepared_as(both, "x.csv", "log").user) == ("who", None)
-    assert prepared_as(both, "online-retail", "log") is None
+    log.rename(odd).write_csv(tmp_path / "odd.csv")
+    assert other_log(both, str(tmp_path / "odd.csv"), "other").users == log["user"].n_unique()
+    with pytest.raises(InputError, match="no column that looks like the user"):
+        other_log(both, str(tmp_path / "odd.csv"), "log")
+    read = []
+    monkeypatch.setattr("negsample.data.load.load_dataset", lambda log, settings=None: read.append(settings))
+    other_log(both, "online-retail", "other")
+    assert read[0].user is None
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,7 @@ def test_a_replaced_study_is_gone_but_for_the_runs_that_are_the_same(data, other
     compare(jobs, tmp_path, replace=True)
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {job.name for job in jobs}
     assert {path.name for path in (tmp_path / "datasets").iterdir()} == {"small.json", "small.npz"}
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["small"]
     assert json.loads((tmp_path / "study.json").read_text())["datasets"] == ["small"]
 
 

@@ -85,15 +85,14 @@ def final_command(
 def _from_study(
     folder: Path, model: Path, method: str | None, dataset: str | None, seeds: int, until: int | None, data: str | None
 ) -> None:
-    from negsample.data.load import load_dataset
     from negsample.files.folders import check_place
-    from negsample.serving.final import epochs_of, make_final, opened, plan_final, prepared_as
+    from negsample.serving.final import epochs_of, make_final, opened, other_log, plan_final
     from negsample.studies.forecast import in_time
     from negsample.studies.progress import bar_of
 
     check_place(model, new=True)
     source = opened(folder)
-    loaded = None if data is None else load_dataset(data, prepared_as(source, data, dataset))
+    loaded = None if data is None else other_log(source, data, dataset)
     plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
     about = plan.known.manifest
     out.plain(f"{plan.method} on {about.name}: {about.events:,} events, the last at {shown_moment(plan.until - 1)} UTC")

@@ -127,12 +127,13 @@ def evaluate_command(
 ) -> None:
     """Evaluate the saved model of a finished run again."""
     from negsample.cli.terminal import print_metrics
-    from negsample.data.load import load_dataset
+    from negsample.data.load import load_as
     from negsample.runs.folder import read_run
     from negsample.runs.remeasure import remeasure
     from negsample.scoring.dial import parse_choice
 
-    choice, log = None if dial is None else parse_choice(dial), None if data is None else load_dataset(data)
+    choice = None if dial is None else parse_choice(dial)
+    log = None if data is None else load_as(data, read_run(run).config["prepare"])
     remeasure(run, choice, data=log, must_reach=dial is not None)
     measured = read_run(run)
     print_metrics(out, measured.config["method"], measured.metrics)

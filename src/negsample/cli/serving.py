@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from negsample.cli.console import out, say, table_of
 from negsample.cli.options import Column, Plugins, RunLog, moment_of, shown_moment
 from negsample.errors import InputError
+
+if TYPE_CHECKING:
+    from negsample.serving.recommender import Recommender
 
 ModelFolder = Annotated[
     Path, typer.Argument(help="A MODEL, made by `negsample final`, or the folder of a finished run.", metavar="MODEL")
@@ -44,13 +47,11 @@ def recommend_command(
     plugins: Plugins = None,
 ) -> None:
     """Write the best items for each person."""
-    from negsample.data.load import load_dataset
     from negsample.serving.files import check_answers, ids_in, write_answers
-    from negsample.serving.load import load_model
     from negsample.studies.progress import bar_of
 
     check_answers(to)
-    recommender = load_model(folder, None if data is None else load_dataset(data))
+    recommender = _loaded(folder, data)
     ask = recommender.ask(
         k=k,
         time=moment_of("--as-of", as_of),
@@ -84,11 +85,9 @@ def explain_command(
     plugins: Plugins = None,
 ) -> None:
     """Show a person's history and best items, and what the model and each term give to every score."""
-    from negsample.data.load import load_dataset
     from negsample.serving.explain import explained, person_of
-    from negsample.serving.load import load_model
 
-    recommender = load_model(folder, None if data is None else load_dataset(data))
+    recommender = _loaded(folder, data)
     ask = recommender.ask(k=k, time=moment_of("--as-of", as_of), dial=dial)
     people = recommender.histories(histories, ask.time)
     for note in people.notes:
@@ -127,13 +126,23 @@ def export_command(
     plugins: Plugins = None,
 ) -> None:
     """Write a model as files that answer without negsample."""
-    from negsample.data.load import load_dataset
     from negsample.serving.export import export
-    from negsample.serving.load import load_model
 
-    recommender = load_model(folder, None if data is None else load_dataset(data))
+    recommender = _loaded(folder, data)
     for path in export(recommender, to, place, k=k):
         out.plain(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _loaded(folder: Path, data: str | None) -> Recommender:
+    """A MODEL, or a run on its log ``data``."""
+    from negsample.data.load import load_as
+    from negsample.runs.folder import read_run
+    from negsample.serving.load import load_model
+
+    if data is None:
+        return load_model(folder)
+    prepare = read_run(folder).config["prepare"] if (folder / "config.json").exists() else {}
+    return load_model(folder, load_as(data, prepare))
 
 
 def serve_command(

@@ -57,6 +57,21 @@ def load_dataset(
     return found
 
 
+def load_as(log: str, prepare: Mapping[str, Any]) -> Dataset:
+    """The dataset that ``log`` names or holds, in the place of another one, prepared by the same settings.
+
+    How the other one was read does not concern a known name, and a prepared folder stays as it is.
+
+    Raises:
+        InputError: as of :func:`load_dataset`.
+    """
+    with readable(Path(log)):
+        if is_prepared(Path(log)):
+            return load_dataset(log)
+    of_a_file = PrepareSettings().reading() if log in (*BUNDLED, *SOURCES) else ()
+    return load_dataset(log, checked(PrepareSettings, {key: prepare[key] for key in prepare if key not in of_a_file}))
+
+
 @guarded
 def load_folds(
     dataset: str | Path | Frame,

@@ -26,7 +26,10 @@ REFIT_LOG = "refit.jsonl"
 
 
 class Config(BaseModel):
-    """``config.json``: what a run is (``identity``), all its settings, and what it was done on."""
+    """``config.json``: what a run is (``identity``), all its settings, and what it was done on.
+
+    ``prepare``: how the log was prepared, where that differs from the defaults.
+    """
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -37,6 +40,7 @@ class Config(BaseModel):
     settings: dict[str, Any]
     negatives: dict[str, Any]
     identity: dict[str, Any]
+    prepare: dict[str, Any] = {}
 
 
 class Refit(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from negsample.data.dataset import Dataset, open_dataset
+from negsample.data.dataset import Dataset
 from negsample.errors import InputError, guarded
 from negsample.models import Backbone
 from negsample.models.build import set_terms
@@ -13,6 +13,7 @@ from negsample.models.terms import TermWeights
 from negsample.plugins import check_sources
 from negsample.runs.folder import Run, read_run
 from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.kept import dataset_of
 from negsample.runs.weights import load_weights
 from negsample.settings import run_settings
 
@@ -35,7 +36,7 @@ def load_run(folder: Path, data: Dataset | None = None, *, fitted: bool = True) 
 
     Args:
         folder: of the run, such as ``STUDY/runs/...``.
-        data: what it was trained on. (default: the dataset where it was then)
+        data: what it was trained on. (default: the dataset where it was then, or in the study around the run)
         fitted: with the terms that were fitted after training, if any were.
 
     Example:
@@ -43,8 +44,8 @@ def load_run(folder: Path, data: Dataset | None = None, *, fitted: bool = True) 
         >>> evaluate(loaded.model, loaded.job.data, "test", loaded.job.settings).figures  # doctest: +SKIP
 
     Raises:
-        InputError: there is no run, a file of it is damaged, it needs a plugin, or its dataset is not where it was or
-            has changed.
+        InputError: there is no run, a file of it is damaged, it needs a plugin, or its dataset is in neither
+            place, or damaged.
     """
     folder = Path(folder)
     run = read_run(folder)
@@ -68,22 +69,3 @@ def job_of(run: Run, data: Dataset | None = None) -> Job:
     check_sources(f"the run in {run.folder}", run.config.get("plugins", {}), **parts)
     settings = run_settings(**given)
     return Job(data or dataset_of(run), run.config["method"], run.config["seed"], settings, run.config["negatives"])
-
-
-def dataset_of(run: Run) -> Dataset:
-    """The dataset that ``run`` was made on, where it was then.
-
-    Raises:
-        InputError: it is not there, or has changed.
-    """
-    place = Path(run.config["dataset_folder"])
-    try:
-        data = open_dataset(place)
-    except InputError as error:
-        raise InputError(f"the dataset of {run.folder} cannot be opened: {error}") from None
-    if data.fingerprint != run.config["dataset_fingerprint"]:
-        raise InputError(
-            f"the dataset in {place} has changed since {run.folder} was trained (fingerprint {data.fingerprint}, "
-            f"was {run.config['dataset_fingerprint']}); train again"
-        )
-    return data

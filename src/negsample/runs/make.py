@@ -20,6 +20,7 @@ from negsample.models.baselines import is_baseline
 from negsample.rules import Rule, is_rule
 from negsample.runs.age import age_in_days
 from negsample.runs.folder import LOG, REFIT_LOG, ChosenByRule, Refit, is_run, read_run, run_fingerprint
+from negsample.runs.items import write_items
 from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.machine import forget_peak, machine, peak_memory
 from negsample.runs.measure import measure, write_measured
@@ -89,6 +90,7 @@ def _write(
     versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
     config = job.config() | {
         "dataset_folder": str(job.data.folder.resolve()),
+        "prepare": job.data.manifest.settings.model_dump(mode="json", exclude_defaults=True),
         "versions": versions | {"python": platform.python_version()},
         "device": str(device),
         "machine": machine(),
@@ -100,6 +102,8 @@ def _write(
         (scratch / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     chosen = choose(model, job.data, job.settings) if is_rule(model) else None
     save_weights(model, scratch / MODEL)
+    if not is_baseline(job.method):
+        _write_items(job.refitted() if refit else job, scratch, device)
     write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
     measured = measure(job, model, dial, device, scratch)
     last = [log[-1] for log in logs.values() if log]
@@ -114,6 +118,11 @@ def _write(
         "chosen": _chosen_by(model, chosen) if is_rule(model) and chosen and chosen.tried else {},
     }
     write_measured(scratch, measured, dial, training)
+
+
+def _write_items(trained: Job, scratch: Path, device: torch.device) -> None:
+    targets = trained.catalogue(device).target_counts.cpu().numpy()
+    write_items(scratch, trained.data.item_ids(), trained.data.train_counts, targets)
 
 
 def _chosen_by(rule: Rule, chosen: Chosen) -> dict[str, Any]:

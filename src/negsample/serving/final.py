@@ -14,9 +14,8 @@ from negsample.analysis.advice import advice_of
 from negsample.analysis.measures import COHORTS
 from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
-from negsample.data.bundled import BUNDLED
-from negsample.data.dataset import Dataset, is_prepared
-from negsample.data.sources.catalogue import SOURCES
+from negsample.data.dataset import Dataset
+from negsample.data.load import load_as
 from negsample.data.until import known_until
 from negsample.errors import InputError, check_word, guarded, whole
 from negsample.files.claims import claimed, clear, scratch_in
@@ -29,13 +28,13 @@ from negsample.models.terms import TermWeights
 from negsample.runs.fitted import Fit
 from negsample.runs.folder import Run, is_run, read_run
 from negsample.runs.job import Job, build_model, default_device
-from negsample.runs.load import dataset_of, job_of
+from negsample.runs.kept import dataset_of
+from negsample.runs.load import job_of
 from negsample.runs.train import train_models
 from negsample.runs.weights import MODEL, save_weights
 from negsample.serving.load import load_model
 from negsample.serving.model import Member, about_of, list_model, write_model
 from negsample.serving.recommender import Recommender
-from negsample.settings import PrepareSettings, checked
 from negsample.training.state import Epoch
 
 TERMS_ALONE = "Terms"
@@ -86,7 +85,7 @@ def plan_final(
         seeds: so many models, whose scores are averaged: each is trained as a run of the study was, with its seed,
             epochs and terms.
         until: only events before it count, microseconds. (default: all)
-        data: the prepared log. (default: where it was then)
+        data: the prepared log. (default: where it was then, or in the study)
 
     Raises:
         InputError: there is no such dataset or method, it has fewer runs, or is a rule that is not trained.
@@ -238,12 +237,11 @@ def opened(folder: str | Path) -> Study | Run:
     return read_run(folder) if is_run(folder) and (folder / "config.json").exists() else read_study(folder)
 
 
-def prepared_as(source: Study | Run, log: str, dataset: str | None = None) -> PrepareSettings | None:
-    """How the log of ``dataset`` was prepared for a study, for another ``log`` file; None for what needs no preparing,
-    or of a run, which does not say it."""
-    if isinstance(source, Run) or log in (*BUNDLED, *SOURCES) or is_prepared(Path(log)):
-        return None
-    return checked(PrepareSettings, source.manifests[_dataset(source, dataset)]["settings"])
+def other_log(source: Study | Run, log: str, dataset: str | None = None) -> Dataset:
+    """Another ``log``, or the same elsewhere, prepared as that of ``dataset`` was for the study, or of the run."""
+    if isinstance(source, Run):
+        return load_as(log, source.config["prepare"])
+    return load_as(log, source.manifests[_dataset(source, dataset)]["settings"])
 
 
 def _train(run: Run, known: Dataset, file: Path, watch: Callable[[Job, Epoch], None]) -> Member:

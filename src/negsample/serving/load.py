@@ -22,6 +22,7 @@ from negsample.models.build import set_terms
 from negsample.models.terms import TermWeights
 from negsample.rules import is_rule
 from negsample.rules.rule import cut_time
+from negsample.runs.items import ITEMS
 from negsample.runs.job import Job, build_model, default_device
 from negsample.runs.load import load_run
 from negsample.runs.weights import MODEL, load_weights
@@ -40,7 +41,8 @@ def load_model(folder: Path, data: Dataset | None = None) -> Recommender:
 
     Args:
         folder: made by ``negsample final``, or of a run, ``STUDY/runs/...``.
-        data: what a run was trained on. (default: the dataset where it was then; a MODEL needs none)
+        data: what a run was trained on. (default: the dataset where it was then, or in the study around it; a MODEL
+            needs none)
 
     Example:
         >>> model = load_model("MODEL")  # doctest: +SKIP
@@ -69,9 +71,9 @@ def _read(listed: Checksums) -> Recommender:
         listed.check(name)
         if (folder / name).is_symlink():
             raise listed.damaged(name, "it is a link")
-    items = _table(listed, "items.parquet", about.items, {"item": _IDS, "events": [pl.Int64], "targets": [pl.Int64]})
+    items = _table(listed, ITEMS, about.items, {"item": _IDS, "events": [pl.Int64], "targets": [pl.Int64]})
     users = _table(listed, "users.parquet", about.users, {"user": _IDS})
-    item_ids, user_ids = _ids(listed, "items.parquet", items), _ids(listed, "users.parquet", users)
+    item_ids, user_ids = _ids(listed, ITEMS, items), _ids(listed, "users.parquet", users)
     known = _events(listed, about)
     job = job_of(about, known)
     models = [_member(listed, job, member) for member in about.members]

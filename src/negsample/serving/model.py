@@ -18,6 +18,7 @@ from negsample.files.checksums import LIST, write_list
 from negsample.files.folders import write_json
 from negsample.plugins import check_sources
 from negsample.runs.folder import Run
+from negsample.runs.items import write_items
 from negsample.runs.job import Job
 from negsample.scoring.dial import LARGEST
 from negsample.settings import run_settings
@@ -88,8 +89,7 @@ def write_model(
     folder: Path, about: About, known: Dataset, item_ids: pl.Series, user_ids: pl.Series, targets: NDArray[np.int64]
 ) -> None:
     """What a MODEL has beside the weights of its members, which are in ``folder``, and its list."""
-    items = {"item": item_ids, "events": np.asarray(known.train_counts[1:]), "targets": targets[1:].astype(np.int64)}
-    pl.DataFrame(items).write_parquet(folder / "items.parquet")
+    write_items(folder, item_ids, known.train_counts, targets)
     pl.DataFrame({"user": user_ids}).write_parquet(folder / "users.parquet")
     users = np.repeat(np.arange(known.users, dtype=np.int32), np.diff(known.offsets))
     pl.DataFrame({"user": users, "item": known.items, "time": known.times}).write_parquet(folder / "events.parquet")

@@ -16,6 +16,7 @@ from negsample.models.baselines import is_baseline
 from negsample.runs.failed import read_failed
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
+from negsample.runs.kept import KEPT
 from negsample.runs.study_file import StudyFile
 from negsample.settings import AFTER_TRAINING
 
@@ -188,5 +189,7 @@ def remove_earlier(out: Path, earlier: Earlier, jobs: Sequence[Job]) -> None:
                     raise InputError(f"another process is making {folder}; wait for it, or stop it")
                 clear(places[0])
     shutil.rmtree(out / "failed", ignore_errors=True)
+    for name in earlier.manifests.keys() - {job.data.name for job in jobs}:
+        shutil.rmtree(out / KEPT / name, ignore_errors=True)
     for name in (*(each for each in earlier.files if each != "study.json"), "study.json", LIST):
         (out / name).unlink(missing_ok=True)

@@ -26,6 +26,7 @@ from negsample.files.together import rewriting, settled
 from negsample.methods import POPREC
 from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job
+from negsample.runs.kept import KEPT
 from negsample.runs.machine import machine
 from negsample.runs.study_file import StudyFile
 from negsample.studies.earlier import check_adds, has_work, other_settings, read_earlier, remove_earlier
@@ -151,7 +152,7 @@ def check_study_folder(folder: Path) -> None:
     if not folder.is_dir() or (folder / "study.json").exists() or (folder / LIST).exists():
         return
     other = sorted(
-        {each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets", "tuning", "failed"}
+        {each.name for each in folder.iterdir() if each.name[0] != "."} - {"runs", "datasets", "tuning", "failed", KEPT}
     )
     if other:
         raise InputError(f"{folder} holds no study but {other[0]}; choose another --out, a new folder")
