@@ -100,7 +100,14 @@ class Records(NamedTuple):
             found = [(number, *event) for number, line in lines.rows() for event in self._events(line)]
             return pl.DataFrame(found, schema, orient="row")
 
-        return _lines(path).map_batches(events, schema=schema, streamable=True)
+        return _lines(path).map_batches(
+            events,
+            schema=schema,
+            streamable=True,
+            predicate_pushdown=False,
+            projection_pushdown=False,
+            slice_pushdown=False,
+        )
 
     def fault(self, path: Path, number: int, given: str) -> tuple[str, str]:
         """The line."""
