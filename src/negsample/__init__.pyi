@@ -7,6 +7,8 @@ from .batches.padded import padded_batch as padded_batch
 from .comparison import compare as compare
 from .data.dataset import Dataset as Dataset
 from .data.dataset import open_dataset as open_dataset
+from .data.inspection import Inspection as Inspection
+from .data.inspection import inspect as inspect
 from .data.load import load_dataset as load_dataset
 from .data.load import load_folds as load_folds
 from .data.log.read import read_log as read_log

@@ -18,7 +18,7 @@ def test_commands_stand_in_panels_with_what_a_new_user_needs_first():
     assert named == [
         ["compare", "report", "tune", "reproduce", "methods"],
         ["final", "recommend", "explain", "refresh", "export", "serve"],
-        ["prepare", "data"],
+        ["inspect", "prepare", "data"],
         ["train", "evaluate", "verify"],
     ]
     commands = [*(each.name for each in app.registered_commands), "data"]

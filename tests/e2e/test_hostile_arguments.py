@@ -75,6 +75,7 @@ def good(world, tmp_path_factory):
         "load_folds": {"dataset": text, "folds": 2, "settings": None, "split": None},
         "open_dataset": {"folder": data.folder},
         "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"},
+        "inspect": {"log": text, "settings": None},
         "read_log": {"log": text, "user": "user", "item": "item", "time": "time"},
         "split_by_time": {"times": np.arange(60), "rule": "timestamp", "valid_fraction": 0.1, "test_fraction": 0.1},
         "fit": {"model": model, "data": data, "method": method, "settings": SETTINGS, "seed": 0},

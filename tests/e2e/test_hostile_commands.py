@@ -39,6 +39,7 @@ COMPARE = ["compare", "{log}", "--methods", "random", "--out", "{new}"]
 TUNE = ["tune", "{log}", "--method", "random", "--trials", "1", "--out", "{new}"]
 METHODS = ["", ",", "nonsense", "random,nonsense", "é"]
 RIGHT = {
+    "inspect": (["inspect", "{log}"], OF_READING),
     "prepare": (["prepare", "{log}", "--out", "{new}"], OF_DATA),
     "train": (
         TRAIN,

@@ -41,7 +41,7 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "export": export_command,
         "serve": serve_command,
     },
-    "Data": {"prepare": prepare_command},
+    "Data": {"inspect": data.inspect_command, "prepare": prepare_command},
     "Runs and folders": {"train": train_command, "evaluate": evaluate_command, "verify": verify_command},
 }
 """The commands as ``negsample --help`` shows them: by panel, first what a new user needs."""

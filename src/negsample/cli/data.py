@@ -9,14 +9,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from negsample.cli.console import out, table_of
+from negsample.cli.console import facts_of, out, table_of
 from negsample.errors import InputError
+from negsample.settings import PrepareSettings
 
 if TYPE_CHECKING:
     from negsample.data.sources.fetched import Fetched
     from negsample.data.sources.source import Source
 
 app = typer.Typer(help="List public datasets, and fetch them from their publishers.", no_args_is_help=True)
+
+
+def inspect_command(
+    log: Annotated[str, typer.Argument(help="A log: a file, a folder, a pattern, FILE::TABLE, an address, or -.")],
+    *,
+    preparing: PrepareSettings,
+) -> None:
+    """Look at a log: how it is read, what is in it, what is doubtful, and the command to begin with."""
+    from negsample.data.inspection import inspect
+
+    found = inspect(log, preparing)
+    out.print(facts_of(found.facts))
+    for title, lines in (("How it was read", found.notes), ("Questions to you", found.questions)):
+        if lines:
+            out.plain(f"{title}:", style="bold")
+        for line in lines:
+            out.plain(f"- {line}")
+    out.plain("To compare methods on it:", style="bold")
+    out.plain(f"  {found.command}")
 
 
 @app.command("list")

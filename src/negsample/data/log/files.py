@@ -150,6 +150,8 @@ def _file(path: Path, inside: str | None) -> Part:
             f"{path} has no known ending, and is not UTF-8 text; a log is one of {KNOWN}; text in another encoding is "
             f"read with --encoding, such as --encoding latin-1"
         )
+    if inside is not None and form not in (ZIP, SQLITE, EXCEL):
+        raise InputError(f"{path} is {form}; ::{inside} is for a database, a workbook or an archive")
     return Part(path, path, form, inside)
 
 

@@ -57,7 +57,9 @@ def roles_in(rows: Rows) -> dict[str, int]:
     """The column, from 1, that may be the user, the item and the time of rows without names; those that can be told."""
     columns = [[field.strip() for field in column] for column in zip(*rows, strict=False)]
     times = [at for at, column in enumerate(columns) if _all(_is_time, column)]
-    ids = [at for at, column in enumerate(columns) if at not in times and not _all(_is_measure, column)]
+    measures = [at for at, column in enumerate(columns) if _all(_is_measure, column)]
+    measures = [at for at in measures if at > 0 or any("." in field for field in columns[at])]  # users come first
+    ids = [at for at in range(len(columns)) if at not in times and at not in measures]
     if len(ids) < 2:
         ids = [at for at in range(len(columns)) if at not in times]
     found: dict[str, int] = {}

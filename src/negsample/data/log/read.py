@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -124,6 +124,11 @@ def parts_of_log(log: str | Path) -> tuple[Path, list[Part]]:
         parts = [part for each in paths for part in parts_of(each)]
         return Path(text), parts
     return Path(log), parts_of(Path(log))
+
+
+def columns_of_log(log: str | Path, options: dict[str, Any]) -> list[str]:
+    """The names of the columns of a log of files, in their order."""
+    return open_part(parts_of_log(log)[1][0], Reading(**options)).columns
 
 
 def read_files(log: str | Path, reading: Reading) -> Log:

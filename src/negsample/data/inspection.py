@@ -1,0 +1,155 @@
+"""What one should know of a log before anything is trained on it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from negsample.data.log.columns import guesses_of
+from negsample.data.log.files import readable
+from negsample.data.log.read import Log, columns_of_log, read_log
+from negsample.data.log.table import Frame
+from negsample.data.log.times import iso
+from negsample.data.names import safe_name
+from negsample.errors import guarded
+from negsample.settings import PrepareSettings
+
+_DAY = 86_400_000_000  # microseconds
+_MUCH = 0.05  # of all events, that one user has
+
+
+class Inspection(NamedTuple):
+    """``facts``: what it is called, and what it is. ``notes``: how it was read. ``questions``: what only its owner can
+    answer, each with the option that says so. ``command``: the study to begin with."""
+
+    facts: list[tuple[str, str]]
+    notes: list[str]
+    questions: list[str]
+    command: str
+
+
+@guarded
+def inspect(log: str | Path | Frame, settings: PrepareSettings | None = None) -> Inspection:
+    """What is in ``log``, in one look; nothing is prepared or kept.
+
+    Args:
+        log: as of :func:`negsample.read_log`.
+        settings: how it is read.
+
+    Example:
+        >>> print(inspect("log.csv").command)  # doctest: +SKIP
+        negsample compare log.csv --out out/log
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    asked = settings or PrepareSettings()
+    found = read_log(log, **asked.reading())
+    with readable(Path(found.source or found.name)):
+        counts = _counts(found)
+    columns = columns_of_log(log, asked.reading()) if isinstance(log, str | Path) else []
+    return Inspection(_facts(counts, found), found.notes, _questions(counts, found, columns, asked), _command(log, found, asked))
+
+
+def _counts(log: Log) -> dict[str, Any]:
+    """All at once: each is a pass of Polars that holds one row a user, an item or a pair."""
+    frame, count = log.frame, pl.len().alias("n")
+    whole = frame.select(
+        events=pl.len(),
+        first=pl.col("time").min(),
+        last=pl.col("time").max(),
+        cut=pl.col("time").quantile(1 - 0.05, "nearest"),
+        of_days=(pl.col("time") % _DAY == 0).mean(),
+    )
+    sizes = {role: frame.group_by(role).agg(count) for role in ("user", "item")}
+    moments = frame.group_by("user", "time").agg(count, kinds=pl.col("item").n_unique())
+    pairs = frame.group_by("user", "item").agg(count)
+    some = pl.col("n")
+    collected = pl.collect_all(
+        [
+            whole,
+            sizes["user"].select(
+                users=pl.len(),
+                median=some.median(),
+                most=some.max(),
+                single=(some == 1).sum(),
+                largest=pl.col("user").get(some.arg_max()).cast(pl.String),
+            ),
+            sizes["item"].select(items=pl.len(), once=(some == 1).sum(), top=some.top_k(100).sum()),
+            moments.select(tied=some.filter(some > 1).sum(), duplicates=(some - pl.col("kinds")).sum()),
+            pairs.select(pairs=pl.len()),
+        ],
+        engine="streaming",
+    )
+    return {name: value for part in collected for name, value in part.row(0, named=True).items()}
+
+
+def _facts(of: Mapping[str, Any], log: Log) -> list[tuple[str, str]]:
+    events, days = of["events"], (of["last"] - of["first"]) / _DAY
+    facts = [
+        ("events", f"{events:,}"),
+        ("users", f"{of['users']:,}, with {of['median']:g} events in the middle and {of['most']:,} at most"),
+        ("users with one event", f"{of['single']:,} ({_share(of['single'], of['users'])}); nothing is learned from them"),
+        ("items", f"{of['items']:,}, {of['once']:,} of them ({_share(of['once'], of['items'])}) in one event alone"),
+        ("the 100 items with most events", f"{_share(of['top'], events)} of the events"),
+        ("repeats", f"{_share(events - of['pairs'], events)} of the events are on an item that the user had before"),
+    ]
+    if not log.has_times:
+        return [*facts, ("time", "none: the order of the rows is the order")]
+    return [
+        *facts,
+        ("time", f"{iso(of['first'])} to {iso(of['last'])} ({days:,.1f} days)"),
+        ("events at the time of another of their user", _share(of["tied"], events)),
+        ("the last 5 % of the events, to test on", f"from about {iso(int(of['cut']))}"),
+    ]
+
+
+def _share(count: float, total: float) -> str:
+    percent = 100 * count / total
+    return f"{percent:.0f} %" if percent >= 10 or not percent else f"{percent:.2g} %"
+
+
+def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: PrepareSettings) -> list[str]:
+    found = []
+    for role in ("user", "item", "time"):
+        others = guesses_of(role, columns)[1:]
+        if others and getattr(asked, role) is None:
+            shown = ", ".join(f"'{name}'" for name in others[:4])
+            found.append(f"Is the {role} in '{guesses_of(role, columns)[0]}'? {shown} may be it too: --{role} COL.")
+    if of["duplicates"]:
+        found.append(
+            f"Events that are there already, with the same user, item and time: {of['duplicates']:,} "
+            f"({_share(of['duplicates'], of['events'])}). Are they events of their own? If not: --drop-duplicates."
+        )
+    if of["users"] > 1 and of["most"] > _MUCH * of["events"]:
+        found.append(
+            f"Is '{of['largest']}', with {_share(of['most'], of['events'])} of the events, one user? If it stands for "
+            f"all who are not known, leave it out: --where \"USER <> '{of['largest']}'\", with the name of its column."
+        )
+    if log.has_times and of["of_days"] > 0.99:
+        found.append(
+            "The times are days. Is the order of the rows within a day the order of the events? If it is not, let a "
+            "model know only the days before: --set targets=moments."
+        )
+    elif log.has_times and of["tied"] > of["events"] / 4:
+        found.append(
+            f"{_share(of['tied'], of['events'])} of the events are at the time of another of their user, as in baskets. "
+            "If you recommend before a basket and not within it: --set targets=moments."
+        )
+    if of["median"] <= 2:
+        found.append(
+            f"Half of the users have {of['median']:g} events or fewer. Are they people, or sessions and orders? If there "
+            "is a column of people: --user COL."
+        )
+    return found
+
+
+def _command(log: Any, found: Log, asked: PrepareSettings) -> str:
+    words = ["negsample", "compare", str(log) if isinstance(log, str | Path) else "LOG"]
+    for name, value in asked.model_dump(exclude_defaults=True).items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return shlex.join([*words, "--out", f"out/{safe_name(found.name)}"])
