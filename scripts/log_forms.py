@@ -73,7 +73,9 @@ def _at(form: str, unit: int = 1) -> tuple[Callable[[str], str], list[Event]]:
     return lines, events
 
 
-def _timed(group: str, what: str, name: str, header: str, row: str, form: str, unit: int = 1, **options: str) -> LogForm:
+def _timed(
+    group: str, what: str, name: str, header: str, row: str, form: str, unit: int = 1, **options: str
+) -> LogForm:
     lines, events = _at(form, unit)
     return LogForm(group, what, name, _text(header + lines(row)), options, events, bool(options))
 
@@ -124,7 +126,8 @@ def _excel(path: Path) -> None:
             "[Content_Types].xml",
             f'<Types xmlns="{package}/content-types"><Default Extension="rels" ContentType="application/vnd.'
             f'openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="{types}.'
-            f'sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="{types}.worksheet+xml"/></Types>',
+            f'sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="{types}.worksheet+xml"/>'
+            "</Types>",
         )
         file.writestr(
             "_rels/.rels",
@@ -141,7 +144,9 @@ def _excel(path: Path) -> None:
             f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" Type="{office}/worksheet" '
             'Target="worksheets/sheet1.xml"/></Relationships>',
         )
-        file.writestr("xl/worksheets/sheet1.xml", f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>')
+        file.writestr(
+            "xl/worksheets/sheet1.xml", f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>'
+        )
 
 
 def _zip(path: Path) -> None:
@@ -195,31 +200,83 @@ FORMS = [
     LogForm(_TEXT, "CSV, with commas", "log.csv", _text(CSV)),
     LogForm(_TEXT, "tabs, semicolons or pipes", "log.txt", _text(CSV.replace(",", ";"))),
     LogForm(_TEXT, "`::` between fields", "log.dat", _text(CSV.replace(",", "::"))),
-    LogForm(_TEXT, "RecBole's atomic files", "ml.inter",
-            _text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + _lines("{u}\t{i}\t{r}.0\t{t}.0"))),
-    LogForm(_TEXT, "columns with names of your own", "shop.csv", _text("who,what,at,price\n" + _lines("{u},{i},{t},9.5")),
-            {"user": "who", "item": "what", "time": "at"}),
-    LogForm(_TEXT, "another encoding than UTF-8", "latin.csv",
-            _bytes((_HEAD + "timestamp\n" + _lines("{u},caf\xe9 {i},{t}")).encode("latin-1")), {"encoding": "latin-1"},
-            [(user, f"caf\xe9 {item}", time) for user, item, time in SECONDS], True),
-    LogForm(_TEXT, "some rows alone", "ratings.csv", _text("user,item,rating,time\n" + _lines("{u},{i},{r},{t}")),
-            {"where": "rating >= 4"}, [each for each in SECONDS if 1 + int(each[1]) % 5 >= 4]),
+    LogForm(
+        _TEXT,
+        "RecBole's atomic files",
+        "ml.inter",
+        _text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + _lines("{u}\t{i}\t{r}.0\t{t}.0")),
+    ),
+    LogForm(
+        _TEXT,
+        "columns with names of your own",
+        "shop.csv",
+        _text("who,what,at,price\n" + _lines("{u},{i},{t},9.5")),
+        {"user": "who", "item": "what", "time": "at"},
+    ),
+    LogForm(
+        _TEXT,
+        "another encoding than UTF-8",
+        "latin.csv",
+        _bytes((_HEAD + "timestamp\n" + _lines("{u},caf\xe9 {i},{t}")).encode("latin-1")),
+        {"encoding": "latin-1"},
+        [(user, f"caf\xe9 {item}", time) for user, item, time in SECONDS],
+        True,
+    ),
+    LogForm(
+        _TEXT,
+        "some rows alone",
+        "ratings.csv",
+        _text("user,item,rating,time\n" + _lines("{u},{i},{r},{t}")),
+        {"where": "rating >= 4"},
+        [each for each in SECONDS if 1 + int(each[1]) % 5 >= 4],
+    ),
     LogForm(_BARE, "MovieLens' `u.data`", "u.data", _text(_lines("{u}\t{i}\t{r}\t{t}"))),
     LogForm(_BARE, "MovieLens' `ratings.dat`", "ratings.dat", _text(_lines("{u}::{i}::{r}::{t}"))),
-    LogForm(_BARE, "Amazon's ratings of 2014", "ratings_Beauty.csv", _text(_lines("A00000000{u},00000000{i},{r}.0,{t}")),
-            {}, [(f"A00000000{user}", f"00000000{item}", time) for user, item, time in SECONDS]),
-    _timed(_BARE, "Gowalla's check-ins", "Gowalla_totalCheckins.txt", "", "{u}\t{t}\t30.2\t-97.7\t{i}", "%Y-%m-%dT%H:%M:%SZ"),
-    LogForm(_BARE, "any other, by the numbers of its columns", "UserBehavior.csv", _text(_lines("{u},22680{i},2520377,pv,{t}")),
-            {"no_header": True, "user": "1", "item": "2", "time": "5"},
-            [(user, f"22680{item}", time) for user, item, time in SECONDS], True),
+    LogForm(
+        _BARE,
+        "Amazon's ratings of 2014",
+        "ratings_Beauty.csv",
+        _text(_lines("A00000000{u},00000000{i},{r}.0,{t}")),
+        {},
+        [(f"A00000000{user}", f"00000000{item}", time) for user, item, time in SECONDS],
+    ),
+    _timed(
+        _BARE,
+        "Gowalla's check-ins",
+        "Gowalla_totalCheckins.txt",
+        "",
+        "{u}\t{t}\t30.2\t-97.7\t{i}",
+        "%Y-%m-%dT%H:%M:%SZ",
+    ),
+    LogForm(
+        _BARE,
+        "any other, by the numbers of its columns",
+        "UserBehavior.csv",
+        _text(_lines("{u},22680{i},2520377,pv,{t}")),
+        {"no_header": True, "user": "1", "item": "2", "time": "5"},
+        [(user, f"22680{item}", time) for user, item, time in SECONDS],
+        True,
+    ),
     LogForm(_JSONS, "an object a line", "reviews.json", _text(_JSON)),
     LogForm(_JSONS, "the same, packed", "reviews.json.gz", _bytes(gzip.compress(_JSON.encode()))),
     LogForm(_JSONS, "a list of objects", "list.json", _text(json.dumps(_objects(), indent=1))),
-    LogForm(_JSONS, "a session a line, its events in it (OTTO)", "otto.jsonl", _text(_sessions()), {},
-            sorted(SECONDS, key=lambda each: [r[0] for r in ROWS].index(each[0]))),
+    LogForm(
+        _JSONS,
+        "a session a line, its events in it (OTTO)",
+        "otto.jsonl",
+        _text(_sessions()),
+        {},
+        sorted(SECONDS, key=lambda each: [r[0] for r in ROWS].index(each[0])),
+    ),
     LogForm(_TABLES, "Parquet", "log.parquet", _parquet),
-    LogForm(_TABLES, "Parquet with lists of items and times", "lists.parquet", _lists, {},
-            sorted(SECONDS, key=lambda each: [r[0] for r in ROWS].index(each[0]))),
+    LogForm(
+        _TABLES,
+        "Parquet with lists of items and times",
+        "lists.parquet",
+        _lists,
+        {},
+        sorted(SECONDS, key=lambda each: [r[0] for r in ROWS].index(each[0])),
+    ),
     LogForm(_TABLES, "Arrow, Feather", "log.feather", _feather),
     LogForm(_TABLES, "Excel, the first sheet or `FILE::SHEET`", "log.xlsx", _excel),
     LogForm(_TABLES, "a table of an SQLite database", "shop.db::events", _sqlite),
@@ -227,27 +284,76 @@ FORMS = [
     LogForm(_PACKED, "gzip, zstd", "log.csv.gz", _bytes(gzip.compress(CSV.encode()))),
     LogForm(_PACKED, "bzip2", "log.csv.bz2", _bytes(bz2.compress(CSV.encode()))),
     LogForm(_PACKED, "xz", "log.csv.xz", _bytes(lzma.compress(CSV.encode()))),
-    LogForm(_PACKED, "a folder of parts", "parts", _folder(**_halves("a.csv", "b.csv"), **{"README.txt": "what it is"})),
-    LogForm(_PACKED, "parts without an ending (Hadoop, Spark)", "hadoop", _folder(**_halves("part-00000", "part-00001"))),
-    LogForm(_PACKED, "folders as Hive partitions them", "hive",
-            _folder(**_halves("date=2014-04-01/part-0.csv", "date=2014-04-13/part-0.csv"))),
-    LogForm(_PACKED, "files by a pattern", "days-*.csv", lambda path: _folder(**_halves("days-1.csv", "days-2.csv"))(path.parent)),
+    LogForm(
+        _PACKED, "a folder of parts", "parts", _folder(**_halves("a.csv", "b.csv"), **{"README.txt": "what it is"})
+    ),
+    LogForm(
+        _PACKED, "parts without an ending (Hadoop, Spark)", "hadoop", _folder(**_halves("part-00000", "part-00001"))
+    ),
+    LogForm(
+        _PACKED,
+        "folders as Hive partitions them",
+        "hive",
+        _folder(**_halves("date=2014-04-01/part-0.csv", "date=2014-04-13/part-0.csv")),
+    ),
+    LogForm(
+        _PACKED,
+        "files by a pattern",
+        "days-*.csv",
+        lambda path: _folder(**_halves("days-1.csv", "days-2.csv"))(path.parent),
+    ),
     _timed(_TIMES, "ISO text, with a zone or without", "iso.csv", _HEAD + "time\n", _ROW, "%Y-%m-%dT%H:%M:%S"),
-    LogForm(_TIMES, "seconds, milliseconds, microseconds, nanoseconds since 1970", "ms.csv",
-            _text(_HEAD + "ts\n" + _lines("{u},{i},{t}000"))),
-    _timed(_TIMES, "month first or day first, told by the rows", "retail.csv", "CustomerID,StockCode,InvoiceDate\n", _ROW,
-           "%m/%d/%Y %H:%M", 60),
+    LogForm(
+        _TIMES,
+        "seconds, milliseconds, microseconds, nanoseconds since 1970",
+        "ms.csv",
+        _text(_HEAD + "ts\n" + _lines("{u},{i},{t}000")),
+    ),
+    _timed(
+        _TIMES,
+        "month first or day first, told by the rows",
+        "retail.csv",
+        "CustomerID,StockCode,InvoiceDate\n",
+        _ROW,
+        "%m/%d/%Y %H:%M",
+        60,
+    ),
     _timed(_TIMES, "days with dots", "dotted.csv", "user;item;time\n", "{u};{i};{t}", "%d.%m.%Y %H:%M", 60),
     _timed(_TIMES, "Twitter's", "tweets.csv", "userId,venueId,utcTimestamp\n", _ROW, "%a %b %d %H:%M:%S +0000 %Y"),
     _timed(_TIMES, "dates with hours", "hours.csv", _HEAD + "time\n", _ROW, "%Y-%m-%d %H", 3600),
     _timed(_TIMES, "`yyyymmdd`, `yyyymmddhhmmss`", "days.csv", _HEAD + "date\n", _ROW, "%Y%m%d", 86_400),
-    _timed(_TIMES, "date and time of day in two columns", "two.csv", _HEAD + "date,time\n", _ROW, "%Y-%m-%d,%H:%M:%S",
-           time="date+time"),
-    _timed(_TIMES, "any other form", "odd.csv", _HEAD + "time\n", _ROW, "%Hh%M %d/%m-%Y", 60, time_format="%Hh%M %d/%m-%Y"),
-    LogForm(_ORDER, "user and item a line, in order", "sasrec.txt", _text(_lines("{u} {i}", _ORDERED)),
-            {"no_header": True, "user": "1", "item": "2", "ordered": True},
-            [(user, item, [r for r in _ORDERED if r[0] == user].index((user, item, time))) for user, item, time in _ORDERED],
-            True),
-    LogForm(_ORDER, "a user and the items a line", "s3rec.txt", _text(_SEQUENCES), {"sequences": True, "ordered": True}, PLACES, True),
-]  # fmt: skip
+    _timed(
+        _TIMES,
+        "date and time of day in two columns",
+        "two.csv",
+        _HEAD + "date,time\n",
+        _ROW,
+        "%Y-%m-%d,%H:%M:%S",
+        time="date+time",
+    ),
+    _timed(
+        _TIMES, "any other form", "odd.csv", _HEAD + "time\n", _ROW, "%Hh%M %d/%m-%Y", 60, time_format="%Hh%M %d/%m-%Y"
+    ),
+    LogForm(
+        _ORDER,
+        "user and item a line, in order",
+        "sasrec.txt",
+        _text(_lines("{u} {i}", _ORDERED)),
+        {"no_header": True, "user": "1", "item": "2", "ordered": True},
+        [
+            (user, item, [r for r in _ORDERED if r[0] == user].index((user, item, time)))
+            for user, item, time in _ORDERED
+        ],
+        True,
+    ),
+    LogForm(
+        _ORDER,
+        "a user and the items a line",
+        "s3rec.txt",
+        _text(_SEQUENCES),
+        {"sequences": True, "ordered": True},
+        PLACES,
+        True,
+    ),
+]
 """One of each, in the order of the page."""

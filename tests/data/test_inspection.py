@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -39,11 +38,17 @@ def test_counts_are_those_by_hand(tmp_path: Path) -> None:
         ([(1, n, BASE + n) for n in range(20)] + [(2, 5, BASE)], "user,item,time", "Is '1', with 95 % of the events"),
         ([(n % 30, n % 4, BASE + n // 3 * DAY) for n in range(90)], "user,item,time", "The times are days"),
         ([(n, n % 4, BASE + n) for n in range(40)], "session,item,time", "Are they people, or sessions"),
-        ([(n, n % 9, 5, BASE + n) for n in range(40)], "user,asin,parent_asin,time", "'asin' may be it too: --item COL"),
+        (
+            [(n, n % 9, 5, BASE + n) for n in range(40)],
+            "user,asin,parent_asin,time",
+            "'parent_asin' may be it too: --item COL",
+        ),
         ([(n % 30, 1, BASE + n // 60) for n in range(60)], "user,item,time", "there already, with the same user"),
     ],
 )
-def test_what_is_doubtful_is_a_question(tmp_path: Path, rows: list[tuple[int, ...]], header: str, question: str) -> None:
+def test_what_is_doubtful_is_a_question(
+    tmp_path: Path, rows: list[tuple[int, ...]], header: str, question: str
+) -> None:
     if "there already" in question:
         rows = rows + rows[:6]
     found = inspect(write(tmp_path / "log.csv", rows, header))
@@ -61,13 +66,6 @@ def test_the_command_has_what_was_said_of_the_log(tmp_path: Path) -> None:
     found = CliRunner().invoke(app, ["inspect", str(path), *said])
     assert found.exit_code == 0, found.output
     command = shlex.split(found.stdout.splitlines()[-1])
-    assert command == ["negsample", "compare", str(path), *said, "--out", "out/my-log"]
+    assert command == ["negsample", "compare", str(path), *said, "--out", "out/my log"]
     settings = PrepareSettings(user="who", item="what", time="at", where="stars >= 1")
     assert dict(inspect(path, settings).facts)["events"] == "60"
-
-
-def test_a_frame_and_a_log_without_times() -> None:
-    frame = pl.DataFrame({"user": [1, 1, 2], "item": [5, 6, 5]})
-    found = inspect(frame, PrepareSettings(split="leave-one-out"))
-    assert dict(found.facts)["time"] == "none: the order of the rows is the order"
-    assert found.command == "negsample compare LOG --split leave-one-out --out out/log"

@@ -15,7 +15,15 @@ SEED = HUGE
 WORDS = ["", "x", "None", "1"]
 FOLDERS = ["/dev/null", "/dev/null/x", "/proc/x", "{file}", "{full}", "n" * 300]
 SHARES = ["0", "1", "-1", "nan", "inf", "x", ""]
-OF_DATA = {
+OF_READING = {
+    "--user": ["", "nobody", "0", "99"],
+    "--item": ["", "nothing", "item+time"],
+    "--time": ["", "never", "time+"],
+    "--time-format": ["", "%", "%H:%M", "x"],
+    "--encoding": ["", "klingon", "rot13"],
+    "--where": ["", "x", "user >", "user = ;", "nobody = 1", "1", "DROP TABLE x"],
+}
+OF_DATA = OF_READING | {
     "--min-user-events": [*WHOLE, str(2**31)],
     "--min-item-events": [*WHOLE, str(2**31)],
     "--k-core": ["0", "x"],
@@ -24,9 +32,6 @@ OF_DATA = {
     "--valid-fraction": SHARES,
     "--test-fraction": SHARES,
     "--cold": WORDS,
-    "--user": ["", "nobody"],
-    "--item": ["", "nothing"],
-    "--time": ["", "never"],
     "--out": FOLDERS,
 }
 OF_TRAINING = OF_DATA | {

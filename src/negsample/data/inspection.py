@@ -52,7 +52,9 @@ def inspect(log: str | Path | Frame, settings: PrepareSettings | None = None) ->
     with readable(Path(found.source or found.name)):
         counts = _counts(found)
     columns = columns_of_log(log, asked.reading()) if isinstance(log, str | Path) else []
-    return Inspection(_facts(counts, found), found.notes, _questions(counts, found, columns, asked), _command(log, found, asked))
+    return Inspection(
+        _facts(counts, found), found.notes, _questions(counts, found, columns, asked), _command(log, found, asked)
+    )
 
 
 def _counts(log: Log) -> dict[str, Any]:
@@ -93,7 +95,10 @@ def _facts(of: Mapping[str, Any], log: Log) -> list[tuple[str, str]]:
     facts = [
         ("events", f"{events:,}"),
         ("users", f"{of['users']:,}, with {of['median']:g} events in the middle and {of['most']:,} at most"),
-        ("users with one event", f"{of['single']:,} ({_share(of['single'], of['users'])}); nothing is learned from them"),
+        (
+            "users with one event",
+            f"{of['single']:,} ({_share(of['single'], of['users'])}); nothing is learned from them",
+        ),
         ("items", f"{of['items']:,}, {of['once']:,} of them ({_share(of['once'], of['items'])}) in one event alone"),
         ("the 100 items with most events", f"{_share(of['top'], events)} of the events"),
         ("repeats", f"{_share(events - of['pairs'], events)} of the events are on an item that the user had before"),
@@ -132,18 +137,18 @@ def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: Prepa
         )
     if log.has_times and of["of_days"] > 0.99:
         found.append(
-            "The times are days. Is the order of the rows within a day the order of the events? If it is not, let a "
+            "The times are days. Is the order of the rows within a day that of the events? If it is not, let a "
             "model know only the days before: --set targets=moments."
         )
     elif log.has_times and of["tied"] > of["events"] / 4:
         found.append(
-            f"{_share(of['tied'], of['events'])} of the events are at the time of another of their user, as in baskets. "
-            "If you recommend before a basket and not within it: --set targets=moments."
+            f"{_share(of['tied'], of['events'])} of the events are at the time of another of their user, as in "
+            "baskets. If you recommend before a basket and not within it: --set targets=moments."
         )
     if of["median"] <= 2:
         found.append(
-            f"Half of the users have {of['median']:g} events or fewer. Are they people, or sessions and orders? If there "
-            "is a column of people: --user COL."
+            f"Half of the users have {of['median']:g} events or fewer. Are they people, or sessions and orders? If "
+            "there is a column of people: --user COL."
         )
     return found
 

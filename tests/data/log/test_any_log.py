@@ -98,7 +98,9 @@ class _Ranges(BaseHTTPRequestHandler):
         first, _, last = asked.partition("-")
         content = CSV.encode()
         part = content[int(first) : int(last) + 1] if asked and last else content[int(first or 0) :]
-        self._answer(part, f"bytes {int(first or 0)}-{int(first or 0) + len(part) - 1}/{len(content)}" if asked else None)
+        self._answer(
+            part, f"bytes {int(first or 0)}-{int(first or 0) + len(part) - 1}/{len(content)}" if asked else None
+        )
 
     def _answer(self, body: bytes, part: str | None = None) -> None:
         self.send_response(206 if part else 200)

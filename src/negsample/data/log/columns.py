@@ -127,7 +127,7 @@ def _chosen(
     for role, usual in USUAL_NAMES.items():
         named = asked.get(role)
         guesses = guesses_of(role, columns)
-        if named and any(each not in columns for each in columns_in(named, columns)):
+        if named and any(each not in columns for each in (columns_in(named, columns) if role == "time" else [named])):
             faults.append(f"no column '{named}' for the {role}")
         elif named or guesses:
             chosen[role] = named or guesses[0]

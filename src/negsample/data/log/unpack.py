@@ -6,7 +6,6 @@ It lies in a folder of this process, which is gone when the process ends.
 from __future__ import annotations
 
 import bz2
-import codecs
 import gzip
 import io
 import json
@@ -16,7 +15,7 @@ import sqlite3
 import sys
 import zlib
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -120,10 +119,11 @@ def _compression(part: Part) -> str | None:
 
 def _plain(part: Part, ending: str | None, encoding: str | None) -> Path:
     if encoding is not None:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise InputError(f"no encoding '{encoding}'; usual ones are latin-1, cp1252, utf-16 and gbk") from None
+        with suppress(UnicodeError):
+            try:
+                b"x".decode(encoding)
+            except LookupError:
+                raise InputError(f"no encoding '{encoding}'; usual ones are latin-1, cp1252, utf-16, gbk") from None
     file, shown = part.file, part.path
     name = file.name.removesuffix(file.suffix) if file.suffix.lower() in COMPRESSIONS else file.name
 

@@ -27,6 +27,8 @@ def wanted(table: Table, where: str | None) -> pl.Expr | None:
         raise InputError(
             f"--where '{where}' is no condition of SQL ({_reason(error)}), such as \"stars >= 4\""
         ) from None
+    if not names:
+        raise InputError(f"--where '{where}' asks of no column; the columns of {table.path} are: {listed}")
     if unknown := [name for name in names if name not in table.columns]:
         raise InputError(
             f"--where '{where}' names no column of {table.path}: '{unknown[0]}'; its columns are: {listed}"
