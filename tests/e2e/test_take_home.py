@@ -98,7 +98,8 @@ def test_histories_and_lists_from_files(place, good):
     lists = ["--exclude", place / "out.txt", "--exclude-seen", "--k", 28, "--as-of", "2021-02-01", "--dial", -0.5]
     of_file = ["--histories", place / "today.csv", *columns]
     said = good("recommend", place / "M", *of_file, *lists, "--out", place / "some.parquet")
-    assert "56 rows for 2 people" in said
+    assert "56 rows for 2 people, as of 2021-02-01 00:00:00 UTC: " in said
+    assert "1 of the 3 ids in " in said
     found = pl.read_parquet(place / "some.parquet")
     assert not set(found["item"]) & {"100", "101"}
     assert set(found["user"]) == {"ann", "bob"}

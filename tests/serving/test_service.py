@@ -216,6 +216,18 @@ def test_the_sentence_says_what_is_wrong(running, question, said):
     assert found["error"].startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "said"),
+    [
+        ({"path": "/recommend"}, 405, "/recommend takes POST, not GET"),
+        ({"path": "/health", "method": "POST"}, 405, "/health takes GET, not POST"),
+        ({"path": "/recomend"}, 404, "there is no such path; /openapi.json describes those that there are"),
+    ],
+)
+def test_another_path_or_method_is_named(running, asked, status, said):
+    assert running.ask(**asked)[:2] == (status, {"error": said})
+
+
 def test_what_the_model_is_and_the_description_of_requests(running, recommender):
     _, about, _ = running.ask(path="/model")
     assert about["method"] == "mixed-log-q"

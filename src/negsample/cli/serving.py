@@ -47,7 +47,7 @@ def recommend_command(
     plugins: Plugins = None,
 ) -> None:
     """Write the best items for each person."""
-    from negsample.serving.files import check_answers, ids_in, write_answers
+    from negsample.serving.files import check_answers, write_answers
     from negsample.studies.progress import bar_of
 
     check_answers(to)
@@ -57,8 +57,8 @@ def recommend_command(
         time=moment_of("--as-of", as_of),
         dial=dial,
         exclude_seen=exclude_seen,
-        exclude=() if exclude is None else ids_in(exclude),
-        only=None if only is None else ids_in(only),
+        exclude=() if exclude is None else _ids_in(exclude, recommender),
+        only=None if only is None else _ids_in(only, recommender),
     )
     people = recommender.histories(histories, ask.time, user=user, item=item, time=time)
     if as_of is None:
@@ -69,7 +69,17 @@ def recommend_command(
         out.plain(note)
     with bar_of(out, "recommending", len(people.keys)) as bar:
         rows = write_answers(recommender, people, ask, to, lambda done: bar.update(to, done))
-    out.plain(f"{rows:,} rows for {len(people.keys):,} people: {to}")
+    out.plain(f"{rows:,} rows for {len(people.keys):,} people, as of {shown_moment(ask.time)} UTC: {to}")
+
+
+def _ids_in(path: Path, recommender: Recommender) -> list[str]:
+    """The ids in a file; how many of them the model does not know is said."""
+    from negsample.serving.files import ids_in
+
+    found = ids_in(path)
+    if unknown := len(found) - len(recommender.numbers(found)):
+        out.plain(f"{unknown:,} of the {len(found):,} ids in {path} are of no item that the model knows.")
+    return found
 
 
 def explain_command(
@@ -102,7 +112,7 @@ def explain_command(
     out.plain(f"{len(person.items):,} events of {user}, the latest {len(latest)}:", style="bold")
     out.print(past)
     found = explained(recommender, person, ask)
-    out.plain(f"Best items as of {shown_moment(ask.time)}:", style="bold")
+    out.plain(f"Best items as of {shown_moment(ask.time)} UTC:", style="bold")
     table = table_of("rank", *found.columns[1:], words=("item",))
     for row in found.iter_rows():
         table.add_row(*(f"{each:+.3f}" if isinstance(each, float) else str(each) for each in row))
@@ -129,6 +139,7 @@ def export_command(
     from negsample.serving.export import export
 
     recommender = _loaded(folder, data)
+    out.plain(f"Exporting {recommender.summary}")
     for path in export(recommender, to, place, k=k):
         out.plain(f"{path}: {path.stat().st_size:,} bytes")
 

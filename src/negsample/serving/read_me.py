@@ -18,6 +18,6 @@ def read_me(to: str, about: About, **facts: Any) -> str:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    until = str(np.datetime64(about.until, "us").astype("datetime64[s]")).replace("T", " ")
+    until = str(np.datetime64(about.until - 1, "us").astype("datetime64[s]")).replace("T", " ")
     known = {"packages": f"{_PACKAGES[to]} polars", "until": until, "graph": to in ("onnx", "torch")}
     return made.get_template("read_me.md.jinja").render(to=to, about=about, **known, **facts) + "\n"

@@ -117,7 +117,12 @@ def _said(status: int, message: str, headers: Mapping[str, str] | None = None) -
 
 
 async def _on_http(request: Request, error: Any) -> Response:
-    return _said(error.status_code, str(error.detail), error.headers)
+    headers = error.headers or {}
+    sentences = {
+        404: "there is no such path; /openapi.json describes those that there are",
+        405: f"{request.url.path} takes {headers.get('Allow')}, not {request.method}",
+    }
+    return _said(error.status_code, sentences.get(error.status_code, str(error.detail)), headers)
 
 
 async def _on_invalid(request: Request, error: Any) -> Response:
