@@ -85,6 +85,7 @@ def final_command(
 def _from_study(
     folder: Path, model: Path, method: str | None, dataset: str | None, seeds: int, until: int | None, data: str | None
 ) -> None:
+    from negsample.data.description import no_future
     from negsample.files.folders import check_place
     from negsample.serving.final import epochs_of, make_final, opened, other_log, plan_final
     from negsample.studies.forecast import in_time
@@ -97,8 +98,11 @@ def _from_study(
     about = plan.known.manifest
     out.plain(f"{plan.method} on {about.name}: {about.events:,} events, the last at {shown_moment(plan.until - 1)} UTC")
     figures = ((name, "n/a" if value is None else f"{100 * value:.2f} %") for name, value in plan.promise.items())
-    out.plain("On the study's test part, trained on what was before it:")
+    before = ", trained on what was before it" if plan.data.in_time else ""
+    out.plain(f"On the study's test part{before}:")
     out.print(facts_of(figures))
+    for words in no_future(plan.data.manifest.not_in_time)[:1]:
+        out.plain(words, style="bold")
     if method is None:
         out.plain(f"{plan.method}: the most NDCG@10 on validation of what can be taken home.")
     if plan.ahead:

@@ -15,7 +15,7 @@ import typer
 
 from negsample.errors import SEEDS, InputError
 from negsample.plugins import load_plugins
-from negsample.settings import PrepareSettings, RunSettings, checked, run_settings
+from negsample.settings import PrepareSettings, RunSettings, Split, checked, run_settings
 
 
 def _load_plugins(names: list[str] | None) -> list[str] | None:
@@ -139,7 +139,7 @@ def _preparing() -> Iterator[inspect.Parameter]:
             field.default,
         )
         if name == "split":  # a preset says how to split, where nobody else does
-            kind, default = Literal["timestamp", "paper"] | None, None  # type: ignore[assignment]
+            kind, default = Split | None, None
         yield _option(name, default, Annotated[kind, option])
 
 

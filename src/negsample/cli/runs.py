@@ -71,6 +71,7 @@ def train_command(
 ) -> None:
     """Train one model with one method, and evaluate it."""
     from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
+    from negsample.data.description import no_future
     from negsample.data.load import load_dataset
     from negsample.execution.attempts import run_job
     from negsample.files.folders import check_place
@@ -95,7 +96,7 @@ def train_command(
     overrides = chosen_preset.overrides({data.name: whose(data.name).published}, [*methods, POPREC], given)
     jobs = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)
     job = next(each for each in jobs if each.method == methods[0])  # beside the baselines of every study
-    for remark in remarks(chosen_preset, {data.name: data.split}, names):
+    for remark in [*remarks(chosen_preset, {data.name: data.split}, names), *no_future(data.manifest.not_in_time)[1:]]:
         out.plain(remark)
     if is_run(folder):
         if not job.made(read_run(folder).config):

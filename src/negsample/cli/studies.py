@@ -78,6 +78,7 @@ def compare_command(
     preparing: PrepareSettings,
 ) -> None:
     """Compare methods on the same data. The baselines are always added."""
+    from negsample.data.description import no_future
     from negsample.data.load import load_dataset, load_folds
     from negsample.methods import POPREC, method_names
     from negsample.paper.presets import PRESETS, check_untuned, remarks, whose
@@ -110,6 +111,8 @@ def compare_command(
         if factor >= most
     ]
 
+    left_out = [words for data in tuned_on for words in no_future(data.manifest.not_in_time)[1:]]
+
     def planned(tuned: Tuned | None) -> Planned:
         jobs = plan(loaded, names, repeats=repeats, tuned=published if tuned is None else tuned, **common)
         return jobs, oversampled(jobs, factors)
@@ -119,7 +122,7 @@ def compare_command(
         loaded,
         planned,
         {"command": command_line(), "preset": preset, "folds": folds},
-        [*remarks(chosen, {data.log: data.split for data in tuned_on}, asked), *not_used_again],
+        [*remarks(chosen, {data.log: data.split for data in tuned_on}, asked), *not_used_again, *left_out],
         dial=dial,
     )
     if tune_trials is not None:

@@ -13,7 +13,7 @@ from negsample.analysis.measures import kinds_of
 from negsample.analysis.tables import ALONE
 from negsample.cli.console import Output, facts_of, table_of
 from negsample.data.dataset import Dataset
-from negsample.data.description import describe
+from negsample.data.description import describe, no_future
 from negsample.data.popularity import COHORTS, MPU
 from negsample.evaluation.metrics import MetricKind
 from negsample.report.formats import listed
@@ -40,7 +40,8 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
     about = describe(data, settings)
     out.print(Text(data.name, style="bold"))
     for note in data.manifest.notes:
-        out.print(f"  {note}", highlight=False, markup=False)
+        loud = "bold" if note == data.manifest.not_in_time else None
+        out.print(f"  {note}", highlight=False, markup=False, style=loud)
     out.print(facts_of(about.facts))
     cohorts = table_of("cohort", "items", "items %", "MPU %", "test events %")
     for row in about.cohorts:
@@ -125,8 +126,10 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
         f"{metrics['train_seconds']:.1f} s of training",
         highlight=False,
     )
-    if metrics.get("age_days") is not None:
-        out.print(f"{_trained_on(metrics)}; median age at test {metrics['age_days']:.3g} days", highlight=False)
+    if metrics["steps_per_second"] is not None:
+        age = metrics.get("age_days")
+        of_age = "" if age is None else f"; median age at test {age:.3g} days"
+        out.print(f"{_trained_on(metrics)}{of_age}", highlight=False)
     if chosen := choice_words(metrics):
         out.print(f"Chosen on validation: {chosen}", highlight=False)
     if fitted := terms_words(metrics):
@@ -186,6 +189,8 @@ def print_study(out: Console, study: Study) -> None:
             shown.add_row(*cells, f"{row['train_seconds']:.0f}")
         out.print(shown)
         _print_kinds(out, kinds)
+        for words in no_future(study.manifests[str(dataset)].get("not_in_time"))[:1]:
+            out.print(words, highlight=False, markup=False, style="bold", soft_wrap=True)
         if fitted:
             out.print("alone: NDCG@10 without the terms that were fitted after training.", highlight=False, style="dim")
         if dial != "none":

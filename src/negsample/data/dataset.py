@@ -31,13 +31,13 @@ class Dataset:
     """U users' events, flat: user ``u`` has ``[offsets[u], offsets[u + 1])``, in the order of time.
 
     Of these ``[offsets[u], train_ends[u])`` are train, ``[train_ends[u], valid_ends[u])`` validation and the
-    rest test: the split is global in time, so a user's parts never interleave.
+    rest test: a user's parts never interleave. Those of different users do, where the split is not ``in_time``.
 
     Attributes:
         folder: where it lies.
         manifest: what it was made of, and its counts.
         items: (N,) int32, ids ``1..V``.
-        times: (N,) int64, microseconds since 1970.
+        times: (N,) int64, microseconds since 1970; of a log without times, places in the user's history from 0.
         offsets: (U + 1,) int64.
         train_ends: (U,) int64, positions in ``items``.
         valid_ends: (U,) int64, positions in ``items``.
@@ -73,7 +73,7 @@ class Dataset:
         return (
             {"name": about.name}
             | {name: f"{count:,}" for name, count in counts.items()}
-            | {name: moment.replace("T", " ") for name, moment in (starts | {"to": about.last_time}).items()}
+            | {name: moment.replace("T", " ") for name, moment in (starts | {"to": about.last_time}).items() if moment}
             | {"split": about.settings.split}
         )
 
@@ -100,8 +100,18 @@ class Dataset:
 
     @property
     def split(self) -> str:
-        """How its log was split: ``timestamp`` or ``paper``."""
+        """How its log was split; see :data:`negsample.settings.Split`."""
         return self.manifest.settings.split
+
+    @property
+    def in_time(self) -> bool:
+        """Whether all of a part is before the next one, so that there is a moment as of which a model knows things."""
+        return self.manifest.not_in_time is None
+
+    @property
+    def has_times(self) -> bool:
+        """Whether its log has times, and not an order alone."""
+        return self.manifest.first_time is not None
 
     @property
     def users(self) -> int:

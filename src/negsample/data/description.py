@@ -8,10 +8,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from negsample.data.dataset import Dataset
-from negsample.data.manifest import CohortFacts
+from negsample.data.manifest import CohortFacts, Manifest
 from negsample.data.moments import TrainWindow, counting_cuts, predicted_from, unknown_from
 from negsample.data.popularity import COHORTS
 from negsample.settings import RunSettings, run_settings
+
+_LEFT_OUT = (
+    "What needs a split in time is left out: the terms that are fitted after training, the baselines RecentPop and "
+    "Terms, methods that draw by recent popularity, and the age of the models. Repeat and RepeatRecent end with what "
+    "is popular of all time."
+)
+
+
+def no_future(not_in_time: str | None) -> list[str]:
+    """Why nothing about the future follows from what is measured on a dataset, and what is left out; see
+    :class:`~negsample.data.manifest.Manifest`."""
+    return [] if not_in_time is None else [not_in_time, _LEFT_OUT]
 
 
 class Description(NamedTuple):
@@ -34,10 +46,10 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
         ("users", f"{about.users:,}"),
         ("items", f"{about.items:,}"),
         ("events", f"{events:,}"),
-        ("time", f"{about.first_time[:10]} to {about.last_time[:10]}"),
-        ("train events", f"{about.train_events:,} before {_moment(about.valid_start)}"),
-        ("validation events", f"{about.valid_events:,} from {_moment(about.valid_start)}"),
-        ("test events", f"{tests:,} from {_moment(about.test_start)}"),
+        ("time", _span(about)),
+        ("train events", f"{about.train_events:,}{_moment(' before', about.valid_start)}"),
+        ("validation events", f"{about.valid_events:,}{_moment(' from', about.valid_start)}"),
+        ("test events", f"{tests:,}{_moment(' from', about.test_start)}"),
         ("train events used in training", f"{_of(seen['events'], about.train_events)} at {seen['with']}"),
         (
             "users used in training",
@@ -99,5 +111,11 @@ def _significant(value: float) -> str:
     return f"{value:.{1 - math.floor(math.log10(value))}f}"
 
 
-def _moment(moment: str) -> str:
-    return moment.removesuffix("T00:00:00").replace("T", " ")
+def _span(about: Manifest) -> str:
+    if about.first_time is None or about.last_time is None:
+        return "none: events have an order alone"
+    return f"{about.first_time[:10]} to {about.last_time[:10]}"
+
+
+def _moment(word: str, moment: str | None) -> str:
+    return "" if moment is None else f"{word} {moment.removesuffix('T00:00:00').replace('T', ' ')}"

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -26,7 +26,7 @@ from negsample.data.sources.source import Source
 from negsample.errors import InputError, guarded, whole
 from negsample.files.checksums import sum_of
 from negsample.files.folders import cache_folder
-from negsample.settings import PrepareSettings, checked, fingerprint
+from negsample.settings import PrepareSettings, Split, checked, fingerprint
 
 FOLDS = 100
 """The most folds of a log."""
@@ -37,7 +37,7 @@ def load_dataset(
     dataset: str | Path | Frame,
     settings: PrepareSettings | None = None,
     *,
-    split: Literal["timestamp", "paper"] | None = None,
+    split: Split | None = None,
     name: str | None = None,
 ) -> Dataset:
     """The dataset that ``dataset`` names or holds; a log is prepared once, into the cache.
@@ -78,7 +78,7 @@ def load_folds(
     folds: int,
     settings: PrepareSettings | None = None,
     *,
-    split: Literal["timestamp", "paper"] | None = None,
+    split: Split | None = None,
     name: str | None = None,
 ) -> list[Dataset]:
     """The folds of a log, the earliest first: K test windows that follow each other in time.
@@ -97,7 +97,7 @@ def _load(
     dataset: str | Path | Frame, asked: PrepareSettings, split: Any, name: str | None, folds: int | None
 ) -> list[Dataset]:
     """The dataset, or its ``folds``; see :func:`load_dataset`."""
-    cut = asked if split is None else asked.model_copy(update={"split": split})
+    cut = asked if split is None else checked(PrepareSettings, asked.model_dump() | {"split": split})
     if not isinstance(dataset, str | Path):
         return _from_frame(dataset, cut, name, folds)
     if name is not None:

@@ -40,7 +40,7 @@ class Fold(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a prepared dataset is; times are ISO text, UTC.
+    """What a prepared dataset is; times are ISO text, UTC, and null where the log has none.
 
     ``source``: the log. ``notes``: a sentence each on how it was read and on what was left out. ``trained_users``:
     with two train events or more. ``cold_*``: items in no train event, and the events on them. ``*_without_history``:
@@ -48,7 +48,9 @@ class Manifest(BaseModel):
     another. ``duplicate_events``: those whose user, item and time another one before them has. ``repeat_test_events``:
     test events of users with a history that has the item already, by what a model knows of them: what was before the
     test part (``frozen``), before the moment of the event (``rolling``), or before it in the order of rows
-    (``rolling-basket``). ``fold``: which one the dataset is; None: it is the whole log.
+    (``rolling-basket``). ``fold``: which one the dataset is; None: it is the whole log. ``not_in_time``: why nothing
+    about the future follows from what is measured, and there is no moment where a part starts; None: all of a part is
+    before the next one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -74,19 +76,21 @@ class Manifest(BaseModel):
     repeat_test_events: dict[str, int]
     tie_share: float
     duplicate_events: int
-    first_time: str
-    last_time: str
-    valid_start: str
-    test_start: str
+    first_time: str | None
+    last_time: str | None
+    valid_start: str | None
+    test_start: str | None
     dropped_cold_items: int
     dropped_cold_events: int
     cohorts: dict[str, CohortFacts]
     fold: Fold | None = None
+    not_in_time: str | None = None
 
     @model_serializer(mode="wrap")
     def _says_what_it_is(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A dataset of a whole log says nothing of folds."""
-        return {key: value for key, value in dump(self).items() if key != "fold" or value is not None}
+        """A dataset of a whole log says nothing of folds, and one that is split in time nothing of another."""
+        usual = {"fold": None, "not_in_time": None}
+        return {key: value for key, value in dump(self).items() if key not in usual or value is not None}
 
     @field_validator("format")
     @classmethod

@@ -48,11 +48,9 @@ def counting_cuts(targets: Targets) -> Cuts | None:
 def horizon_width(data: Dataset, horizon: Literal["auto"] | float = "auto") -> int:
     """Microseconds between the cuts of a ``horizon`` of so many days; ``auto``: as long as the validation part, about
     as long as the test part. It is the same with validation as part of train."""
-    about = data.manifest
-    return max(
-        microseconds(about.test_start) - microseconds(about.valid_start) if horizon == "auto" else round(horizon * DAY),
-        1,
-    )
+    if horizon != "auto":
+        return max(round(horizon * DAY), 1)
+    return max(starts_of(data, "test") - starts_of(data, "valid"), 1)
 
 
 class TrainWindow(NamedTuple):
@@ -68,8 +66,7 @@ class TrainWindow(NamedTuple):
         part of train, that of test (to the second)."""
         if days is None:
             return None
-        end = data.manifest.test_start if data.knows_validation else data.manifest.valid_start
-        return cls(days, microseconds(end) - round(days * DAY))
+        return cls(days, starts_of(data, "test" if data.knows_validation else "valid") - round(days * DAY))
 
     def first(self, times: NDArray[np.int64], starts: Ints, ends: Ints) -> Ints:
         """The first event of each stretch ``[start, end)`` that may be a target; ``end`` if none."""
@@ -81,6 +78,18 @@ class TrainWindow(NamedTuple):
             f"setting train_window={self.days:g}: no train event of the last {self.days:g} days can be predicted from "
             "an earlier one of its user; take more days, or leave it out"
         )
+
+
+def starts_of(data: Dataset, part: Literal["valid", "test"]) -> int:
+    """When ``part`` starts, microseconds since 1970, to the second.
+
+    Raises:
+        InputError: it starts at another moment for each user.
+    """
+    start = data.manifest.valid_start if part == "valid" else data.manifest.test_start
+    if start is None:
+        raise InputError(f"the {part} part of {data.name} starts at no moment: split={data.split} is not one in time")
+    return microseconds(start)
 
 
 def microseconds(moment: str) -> int:

@@ -30,7 +30,7 @@ def known_until(data: Dataset, time: int | None) -> Dataset:
     if time is not None:
         kept = times < time
         if not kept.any():
-            first = data.manifest.first_time.replace("T", " ")
+            first = (data.manifest.first_time or "").replace("T", " ")
             raise InputError(f"no event of {data.name} is before the time that was asked for; the first is at {first}")
         users, items, times = users[kept], items[kept], times[kept]
     else:
@@ -48,18 +48,19 @@ def in_memory(
     counts = np.bincount(items, minlength=catalogue_size + 1).astype(np.int64)
     by_time = stable_order(times)
     by_item = by_time[stable_order(items[by_time])]
-    window = microseconds(manifest.test_start) - microseconds(manifest.valid_start)
+    starts = manifest.valid_start, manifest.test_start
+    window = microseconds(starts[1]) - microseconds(starts[0]) if starts[0] and starts[1] else 0
     about: dict[str, Any] = {"users": users, "items": catalogue_size, "events": len(times), "train_events": len(times)}
     about |= {"valid_events": 0, "test_events": 0, "last_time": _iso(int(times.max()))}
     digest = hashlib.sha256(f"{manifest.fingerprint} {until}".encode())
     for column in events:
         digest.update(np.ascontiguousarray(column, np.int64).data)
     about["fingerprint"] = digest.hexdigest()[:12]
-    starts = {"valid_start": _iso(until - window), "test_start": _iso(until)}
+    about |= {"valid_start": _iso(until - window), "test_start": _iso(until), "not_in_time": None}
     train_ends: NDArray[np.int64] = offsets[1:]
     return Dataset(
         folder,
-        manifest.model_copy(update=about | starts),
+        manifest.model_copy(update=about),
         items.astype(np.int32),
         times.astype(np.int64),
         offsets,

@@ -79,9 +79,11 @@ def _top(scores: Floats, k: int) -> Ints:
 
 
 def rank_of_rule(scorer: Scorer, data: Dataset, asked: Queries, settings: RunSettings, *, top_k: int = 0) -> Ranking:
-    """The ranks of the events of ``asked``; with frozen histories the moment of all is the cut, else their own."""
+    """The ranks of the events of ``asked``; with frozen histories the moment of all is the cut, else their own. Where
+    no part begins at a moment, a rule knows the events of earlier parts, whatever their times."""
     how = settings.evaluation
-    times_Q = None if how.history == "frozen" else np.asarray(data.times[asked.known_until])
+    frozen = how.history == "frozen" or not data.in_time
+    times_Q = None if frozen else np.asarray(data.times[asked.known_until])
     of_rule = Asked(asked.windows.users, asked.known_until, times_Q)
     seen = asked.seen(data) if how.filter_seen else None
     return rank_by_rule(scorer, of_rule, asked.query_E, asked.targets_E, top_k=top_k, seen=seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
 from negsample.data.known import Known
 from negsample.data.moments import Targets, TrainWindow, counting_cuts
-from negsample.errors import guarded, whole
+from negsample.errors import InputError, guarded, whole
 from negsample.methods.fields import Space
 from negsample.methods.spaces import space_of
 from negsample.miners import Miner
@@ -89,6 +90,7 @@ class MethodDefinition(NamedTuple, Generic[S]):
         paper, year: where it was published, or by whom it was made.
         formula: in signs; see the head of docs/methods.md.
         take, serves: when to take it, and what it does to head, mid and tail items.
+        as_of_a_time: whether it asks ``Catalogue.known``, for which data must be split in time.
     """
 
     settings: type[S]
@@ -101,6 +103,7 @@ class MethodDefinition(NamedTuple, Generic[S]):
     formula: str = ""
     take: str = ""
     serves: str = ""
+    as_of_a_time: bool = False
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -143,5 +146,11 @@ def catalogue_of(
         torch.from_numpy(counts).to(device),
         torch.from_numpy(counted).to(device),
         Events(data.items, data.offsets, data.train_ends),
-        lambda: data.known,
+        partial(_known, data),
     )
+
+
+def _known(data: Dataset) -> Known:
+    if not data.in_time:
+        raise InputError(f"it asks what is known as of a time, and {data.name} has split={data.split}, not one in time")
+    return data.known

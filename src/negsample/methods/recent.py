@@ -31,6 +31,7 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "An item is a negative about as often as it is a target at that time, which removes its popularity of the "
             "time from its score. So recent popularity must be added at serving, or is missing."
         ),
+        as_of_a_time=True,
     ),
     "recent-mixed-log-q": entry(
         settings=settings(
@@ -49,5 +50,6 @@ METHODS: dict[str, MethodDefinition[Any]] = {
             "As mixed-log-q, where what is popular changes: the draws are of items that users could choose at the time."
         ),
         serves="As full cross-entropy; what was popular at the time is estimated best.",
+        as_of_a_time=True,
     ),
 }

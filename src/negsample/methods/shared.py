@@ -24,9 +24,10 @@ def entry(
     formula: str,
     take: str,
     serves: str,
+    as_of_a_time: bool = False,
 ) -> MethodDefinition[Any]:
     """A method of ours, all of it said. ``parts``: sampler, miner and loss; ``source``: the paper and its year."""
-    return MethodDefinition(settings, build, *parts, *source, formula, take, serves)
+    return MethodDefinition(settings, build, *parts, *source, formula, take, serves, as_of_a_time)
 
 
 def uniform(c: Catalogue, n: Any) -> Uniform:

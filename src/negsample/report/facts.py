@@ -7,6 +7,7 @@ from typing import Any
 
 from negsample.analysis.study import Study
 from negsample.report.formats import commas, listed, memory, pairs, percent, when
+from negsample.settings import BY_SHARES
 
 Facts = list[tuple[str, str]]
 """(term, description), in the order they are shown."""
@@ -27,16 +28,16 @@ def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
     return [
         ("Users", f"{commas(manifest['users'])}, {commas(seen['users'])} of them trained on"),
         ("Items", f"{commas(manifest['items'])}, {commas(manifest['cold_items'])} of them cold (not in training)"),
-        ("Events", f"{commas(manifest['events'])}, {when(manifest['first_time'])} to {when(manifest['last_time'])}"),
+        ("Events", f"{commas(manifest['events'])}, {_span(manifest)}"),
         (
             "Train",
             f"{commas(events)} events, {percent(seen['events'] / events, 1)} of them seen in training"
             f" ({seen['with']}); {commas(events - seen['events'])} are not",
         ),
-        ("Validation", f"{commas(manifest['valid_events'])} events from {when(manifest['valid_start'])}"),
+        ("Validation", f"{commas(manifest['valid_events'])} events{_from(manifest['valid_start'])}"),
         (
             "Test",
-            f"{commas(manifest['test_events'])} events from {when(manifest['test_start'])};"
+            f"{commas(manifest['test_events'])} events{_from(manifest['test_start'])};"
             f" {commas(manifest['cold_test_events'])} on cold items,"
             f" {commas(manifest['test_events_without_history'])} of users without history (not measured),"
             f" {commas(repeats)} on items that their user had before{of_measured}",
@@ -48,8 +49,24 @@ def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
             f" {commas(manifest['duplicate_events'])} have the item, too, of another and count by themselves",
         ),
         ("Source", f"{manifest['source']}, fingerprint {manifest['fingerprint']}"),
-        ("Prepared with", pairs(manifest["settings"])),
+        ("Prepared with", pairs(_with_effect(manifest["settings"]))),
     ]
+
+
+def _span(manifest: Mapping[str, Any]) -> str:
+    if manifest["first_time"] is None:
+        return "in an order without times"
+    return f"{when(manifest['first_time'])} to {when(manifest['last_time'])}"
+
+
+def _from(start: str | None) -> str:
+    return "" if start is None else f" from {when(start)}"
+
+
+def _with_effect(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of preparing a log, without the shares that a split takes no notice of."""
+    shares = ("valid_fraction", "test_fraction")
+    return {key: value for key, value in settings.items() if key not in shares or settings["split"] in BY_SHARES}
 
 
 def study_facts(study: Study) -> Facts:

@@ -100,12 +100,13 @@ def _caption(study: Study, dataset: str, table: FiguresTable) -> str:
     others = [f"{line.method}: {line.runs}" for line in table.lines if line.runs != usual]
     runs = f"{usual} run{'' if usual == 1 else 's'} a method" + (f" ({', '.join(others)})" if others else "")
     marked = any(cell.close for line in table.lines for cell in line.cells)
-    split = manifest.get("settings", {}).get("split")
+    split, in_time = manifest.get("settings", {}).get("split"), manifest.get("not_in_time") is None
     sentences = [
         f"Test figures on {dataset}, {_units(table)} over {runs}; the best of each column in bold"
         + ("; †: tested, no significant difference from it (Holm-adjusted p of 0.05 or more)." if marked else "."),
         f"Ranks over the whole catalogue of {manifest['items']} items"
-        + (f", global temporal split ({split})" if split else "")
+        + (f", global temporal split ({split})" if split and in_time else "")
+        + ("" if in_time else f", split {split}, which is not in time")
         + f", {settings['history']} history"
         + (", without the items of the history." if settings.get("filter_seen") else "."),
         dial_words(study),

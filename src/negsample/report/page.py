@@ -17,6 +17,7 @@ from negsample.analysis.measures import kinds_of, measures_of
 from negsample.analysis.reading import is_of_study, read_study
 from negsample.analysis.study import Study
 from negsample.analysis.tables import frontier_table, table_with_failures, write_table
+from negsample.data.description import no_future
 from negsample.errors import guarded
 from negsample.files.together import rewriting
 from negsample.models.baselines import is_baseline
@@ -133,6 +134,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
     study, dataset = analysis.study, found.dataset
     tunings, failed = study.tunings_of(dataset), tables.failure_lines(study, dataset)
     run, figures = study.runs_of(dataset)[0], dataset_figures(analysis, dataset)
+    why, left_out = no_future(study.manifests[dataset].get("not_in_time")) or ("", "")
     measures, kinds = measures_of(study.runs), kinds_of(study.runs)
     main = figures_table(found.rows, main_columns(measures, kinds), found.tests)
     other = figures_table(found.rows, other_columns(measures, kinds))
@@ -148,7 +150,9 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "rows": found.rows,
         "figures": figures,
         "headline": words.headline(found, events),
+        "no_future": why,
         "limits": [
+            *([left_out] if left_out else []),
             *words.limits(found, events),
             *words.left_out_words(study.manifests[found.dataset]),
             *baselines.end_words(study, dataset),

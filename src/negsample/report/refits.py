@@ -34,7 +34,7 @@ def refit_table(study: Study, dataset: str) -> ShownTable:
     lines = []
     for method in study.methods_of(dataset):
         known = []
-        for run in _aged(study.runs_of(dataset, method)):
+        for run in study.runs_of(dataset, method):
             before, after = (run.metrics.get(part, {}).get("ndcg@10") for part in ("test_before_refit", "test"))
             if run.metrics["refit"] and before is not None and after is not None:
                 known.append((run, before, after, after - before))
@@ -76,7 +76,7 @@ def terms_words(metrics: Mapping[str, Any]) -> str:
 
 
 def _aged(runs: Sequence[Run]) -> list[Run]:
-    """Those that say how old their model is: trained ones, but for those of earlier versions."""
+    """Those that say how old their model is: trained ones, on data that are split in time."""
     return [run for run in runs if run.metrics.get("age_days") is not None]
 
 

@@ -55,7 +55,10 @@ _DAY = 86_400_000_000  # microseconds
 
 
 def half_lives(data: Dataset) -> list[float]:
-    """The half-lives that validation chooses among, in days; train alone says how long the span is."""
+    """The half-lives that validation chooses among, in days; train alone says how long the span is. All time alone
+    where there is no moment as of which popularity could be counted."""
+    if not data.in_time:
+        return [math.inf]
     first = min(int(data.times[events].min()) for _, events in known_events(data, "valid") if len(events))
     span = (cut_time(data, "valid") - first) / _DAY
     return [math.inf, *(span / 2**halving for halving in range(HALVINGS + 1) if span > 0)]
@@ -81,7 +84,7 @@ def shares_at(known: Known, time: int, days: float) -> Floats:
 
 def _at_cut(data: Dataset, part: Part, half_life: float) -> Floats:
     """(1, V) of all that is known then: a cut by rows may go through a moment, whose first rows are known."""
-    cut, width = cut_time(data, part), data.catalogue_size + 1
+    cut, width = 0 if math.isinf(half_life) else cut_time(data, part), data.catalogue_size + 1
     decayed, seen = np.zeros(width), np.zeros(width, np.int64)
     for _, events in known_events(data, part):
         items = data.items[events]

@@ -86,7 +86,8 @@ def known_ends(data: Dataset, part: Part | None) -> Ints:
 
 
 def cut_time(data: Dataset, part: Part) -> int:
-    """When ``part`` begins: the time of its first event."""
+    """When ``part`` begins: the time of its first event. Only where it begins at one moment for all users."""
+    assert data.in_time, "no part begins at a moment"
     begin = known_ends(data, part)
     end = np.asarray(data.valid_ends if part == "valid" else data.offsets[1:])
     return int(data.times[begin[end > begin]].min())

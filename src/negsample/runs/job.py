@@ -76,6 +76,11 @@ class Job(NamedTuple):
         """Whether its model is trained anew on train and validation; a baseline is trained on nothing."""
         return self.settings.training.refit and not is_baseline(self.method)
 
+    @property
+    def fits_terms(self) -> bool:
+        """Whether weights of terms are fitted after its training, as of moments: they need a split in time."""
+        return self.settings.evaluation.fit_terms and self.data.in_time and not is_baseline(self.method)
+
     def refitted(self) -> Job:
         """What a refit trains: the same on train and validation."""
         return self._replace(data=self.data.with_validation())

@@ -75,11 +75,10 @@ def measure(job: Job, model: Backbone, choice: Choice, device: torch.device, fol
 
     fit: Fit | None = None
     without: dict[str, dict[str, Any]] = {}
-    fits = job.settings.evaluation.fit_terms and not is_baseline(job.method)
     if job.refits:
         load_weights(model, folder, BEFORE_REFIT)
     trained = terms_of(model)
-    if fits:
+    if job.fits_terms:
         without = {"valid": plain("valid"), "test_before_refit" if job.refits else "test": plain("test")}
         fit = best_terms(model, job.data, job.settings, device, without["valid"]["ndcg@10"])
         set_terms(model, fit.weights or trained)

@@ -107,6 +107,8 @@ def plan_final(
         runs, ahead = _runs(source, dataset, method, seeds)
         every, rules = source.runs_of(dataset, runs[0].config["method"]), source.runs_of(dataset, "RecentPop")
     data = data or dataset_of(runs[0])
+    if not data.has_times:
+        raise InputError(f"{data.name} has no times, and a MODEL answers as of a time; prepare a log with times")
     known, about, dial = known_until(data, until), data.manifest, runs[0].metrics["dial"]
     tested = [run.metrics["test"] for run in every if run.metrics["dial"] == dial]
     trained_on = about.train_events + (about.valid_events if runs[0].metrics["refit"] else 0)

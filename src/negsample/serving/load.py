@@ -165,6 +165,11 @@ def _of_run(folder: Path, data: Dataset | None) -> Recommender:
     if is_rule(loaded.model):
         raise InputError(f"{folder} is a run of {loaded.job.method}, a rule; give one of a trained method, or of Terms")
     job = loaded.job.refitted() if loaded.job.refits else loaded.job
+    if not job.data.in_time:
+        raise InputError(
+            f"{folder} was not tested as of a moment, but with split={job.data.split}; make a MODEL of it, which knows "
+            f"all events (negsample final)"
+        )
     until = cut_time(job.data, "test")
     known = known_until(job.data, until)
     member = Member(weights=MODEL, seed=loaded.job.seed, epochs=0, terms=loaded.run.metrics["terms"].get("weights", {}))

@@ -6,7 +6,15 @@ width, ``E`` evaluated events, ``Q`` queries (histories that events are ranked f
 """
 
 from negsample.settings.base import Settings, canonical_json, checked, fingerprint
-from negsample.settings.groups import EvaluationSettings, History, MachineSettings, PrepareSettings, TrainingSettings
+from negsample.settings.groups import (
+    BY_SHARES,
+    EvaluationSettings,
+    History,
+    MachineSettings,
+    PrepareSettings,
+    Split,
+    TrainingSettings,
+)
 from negsample.settings.model import (
     BACKBONES,
     ROWS_FROM,
@@ -23,6 +31,7 @@ __all__ = [
     "ADVISED",
     "AFTER_TRAINING",
     "BACKBONES",
+    "BY_SHARES",
     "ROWS_FROM",
     "TERMS",
     "EvaluationSettings",
@@ -35,6 +44,7 @@ __all__ = [
     "RunSettings",
     "SASRecSettings",
     "Settings",
+    "Split",
     "TermDefinition",
     "TermsSettings",
     "TrainingSettings",

@@ -8,6 +8,10 @@ from pydantic import Field, field_validator, model_validator
 
 from negsample.settings.base import Settings
 
+Split = Literal["timestamp", "paper", "leave-one-out"]
+"""How a log is split into train, validation and test; see :mod:`negsample.data.prepare.parts`."""
+BY_SHARES = ("timestamp", "paper")
+"""The splits that take a share of the events for validation and for test."""
 History = Literal["frozen", "rolling", "rolling-basket"]
 """What a model knows when it is measured; see :func:`negsample.evaluation.queries.queries`."""
 
@@ -49,13 +53,14 @@ class PrepareSettings(Settings):
         description="Leave out users and items with fewer events, and count again, until all that are left have so "
         "many.",
     )
-    split: Literal["timestamp", "paper"] = Field(
+    split: Split = Field(
         "timestamp",
-        description="Split at a point in time (timestamp), or at a row count as the paper's code (paper). "
-        "(default: timestamp)",
+        description="Split at a point in time (timestamp), at a row count as the paper's code (paper), or take each "
+        "user's last event for test and the one before for validation (leave-one-out), which says nothing about the "
+        "future. (default: timestamp)",
     )
-    valid_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for validation.")
-    test_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for test, the latest.")
+    valid_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for validation, of a split in time.")
+    test_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for test, of a split in time.")
     cold: Literal["keep", "drop"] = Field(
         "keep",
         description="Items in no train event: keep them in the catalogue (as tail items), or drop them and their "
@@ -68,10 +73,14 @@ class PrepareSettings(Settings):
             "user", "item", "time", "time_format", "no_header", "sequences", "encoding", "where", "drop_untimed",
             "keep_missing_ids",
         )  # fmt: skip
-        return self.model_dump(include=set(names)) | {"ordered": str(self.split) == "leave-one-out"}
+        return self.model_dump(include=set(names)) | {"ordered": self.split == "leave-one-out"}
 
     @model_validator(mode="after")
     def _leaves_train(self) -> PrepareSettings:
+        usual = PrepareSettings.model_fields
+        given = [name for name in ("valid_fraction", "test_fraction") if getattr(self, name) != usual[name].default]
+        if given and self.split not in BY_SHARES:
+            raise ValueError(f"{' and '.join(given)} would have no effect with split={self.split}; leave it out")
         if self.valid_fraction + self.test_fraction >= 1:
             raise ValueError(
                 f"valid_fraction {self.valid_fraction} + test_fraction {self.test_fraction} must stay below 1"

@@ -119,7 +119,7 @@ class Progress:
         elif name in self._seconds:
             self._done.add(name)
             best, seconds = 100 * self._best[name], sum(self._seconds[name].values())
-            alone = " (before terms are fitted)" if job.settings.evaluation.fit_terms else ""
+            alone = " (before terms are fitted)" if job.fits_terms else ""
             self._say(f"{what}: best validation HR@10 {best:.2f} %{alone}, {seconds:.1f} s of training")
         else:
             self._left.pop(name, None)

@@ -13,6 +13,7 @@ from negsample.models.baselines import is_baseline, own_baselines
 from negsample.runs.folder import is_run
 from negsample.runs.job import Job, tuned_job
 from negsample.settings import RunSettings, fingerprint
+from negsample.studies.in_time import check_settings, usable
 
 REPEATS = 1000
 """The most runs of a method."""
@@ -36,7 +37,8 @@ def plan(
     Args:
         datasets: each by a name of its own.
         methods: names of methods and baselines; negsample's own baselines are added, EASE where the
-            catalogue is small enough. (Nothing in a baseline is random: its seed is 0.)
+            catalogue is small enough. (Nothing in a baseline is random: its seed is 0.) What needs a split in time is
+            left out on a dataset without one.
         repeats: runs of each method.
         seed: the first.
         settings: of model and training, the same for all.
@@ -47,7 +49,7 @@ def plan(
 
     Raises:
         InputError: an argument is of another type or out of its range, a method is unknown, two datasets have one
-            name, or a change concerns no method.
+            name, a change concerns no method, or a setting needs a split in time that a dataset has not.
     """
     some("datasets", datasets)
     some("methods", methods)
@@ -60,9 +62,11 @@ def plan(
     changes = dict(changes or {})
     trained = [method for method in methods if not is_baseline(method)]
     rules = {
-        data.name: dict.fromkeys([*own_baselines(data.catalogue_size), *filter(is_baseline, methods)])
+        data.name: usable(data, [*dict.fromkeys([*own_baselines(data.catalogue_size), *filter(is_baseline, methods)])])
         for data in datasets
     }
+    for data in datasets:
+        check_settings(data, settings)
     negatives = {method: negative_settings(method, changes) for method in trained}
     for key in changes:
         if not any(key in each for each in negatives.values()):
@@ -72,7 +76,7 @@ def plan(
         tuned_job(Job(data, method, seed + repeat, settings, negatives[method]), found.get((data.tuned_as, method), {}))
         for repeat in range(repeats)
         for data in datasets
-        for method in trained
+        for method in usable(data, trained)
     ]
     baselines = [
         tuned_job(Job(data, rule, 0, settings, {}), found.get((data.tuned_as, rule), {}))

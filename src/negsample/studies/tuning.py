@@ -19,6 +19,7 @@ from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, tuned_job
 from negsample.settings import RunSettings
 from negsample.studies.earlier import differs
+from negsample.studies.in_time import check_settings, usable
 from negsample.studies.tuning_task import Tuning
 from negsample.training.best import SELECTED_BY
 
@@ -55,7 +56,8 @@ def plan_tunings(
         tuned: settings of a dataset and a method by themselves, where the search begins.
 
     Raises:
-        InputError: a method has nothing left to search, or what is given leaves no room for what is searched.
+        InputError: a method has nothing left to search, what is given leaves no room for what is searched, or a
+            setting needs a split in time that a dataset has not.
     """
     some("datasets", datasets)
     some("methods", methods)
@@ -64,7 +66,8 @@ def plan_tunings(
     folder, methods = Path(folder), method_names(",".join(methods))
     found, settings = [], settings.replaced(refit=False)  # a trial ends with validation
     for data in datasets:
-        for method in (each for each in methods if not is_baseline(each)):
+        check_settings(data, settings)
+        for method in usable(data, [each for each in methods if not is_baseline(each)]):
             job = Job(data, method, SEED + seed, settings, negative_settings(method, changes))
             job = tuned_job(job, tuned.get((data.name, method), {}))
             space = {key: each for key, each in METHODS[method].space.items() if key not in {*changes, *given}}

@@ -28,7 +28,8 @@ def events(request):
     chance = np.random.default_rng(2)
     half = chance.random((2, 300)) < 0.5
     users, items = np.where(half, 2**31 - 2, chance.choice([0, 1, 5, 70_000, 2**31 - 1], (2, 300))).astype(np.uint32)
-    return EventColumns(users, items, TIMES[request.param](chance, 300).astype(np.int64))
+    parts = chance.integers(0, 3, 300).astype(np.int8)
+    return EventColumns(users, items, TIMES[request.param](chance, 300).astype(np.int64), parts)
 
 
 @pytest.mark.parametrize("block", [1, 4, 9, 40, 299, 300, blocks.BLOCK])
@@ -55,7 +56,9 @@ def test_many_stretches_that_follow_each_other_are_read_in_large_pieces(monkeypa
     monkeypatch.setattr(blocks, "BLOCK", 64)
     times = np.arange(64 * 50)
     zeros = np.zeros(len(times), np.uint32)
-    made = list(sort_by("times", EventColumns(zeros, zeros, times).blocks(), len(times), tmp_path))
+    made = list(
+        sort_by("times", EventColumns(zeros, zeros, times, zeros.astype(np.int8)).blocks(), len(times), tmp_path)
+    )
     assert len(made) < 1.1 * len(times) / 16
 
 

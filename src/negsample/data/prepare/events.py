@@ -16,20 +16,22 @@ from negsample.data.log.files import readable
 from negsample.data.log.read import Log
 from negsample.errors import InputError
 
-DTYPES = {"users": np.uint32, "items": np.uint32, "times": np.int64}
+DTYPES = {"users": np.uint32, "items": np.uint32, "times": np.int64, "parts": np.int8}
 _LARGEST = 2**31 - 1  # distinct ids
 
 
 class EventColumns(NamedTuple):
-    """n events: ``users`` and ``items`` as whole numbers, ``times`` in microseconds since 1970."""
+    """n events: ``users`` and ``items`` as whole numbers, ``times`` in microseconds since 1970; ``parts``: of
+    :mod:`negsample.data.split`, 0 until they are known."""
 
     users: NDArray[np.uint32]
     items: NDArray[np.uint32]
     times: NDArray[np.int64]
+    parts: NDArray[np.int8]
 
     def take(self, which: Any) -> EventColumns:
         """Those at ``which``: a slice, a mask or indices."""
-        return EventColumns(self.users[which], self.items[which], self.times[which])
+        return EventColumns(*(column[which] for column in self))
 
     def blocks(self) -> Iterator[EventColumns]:
         """All of them, a block at a time."""
@@ -78,7 +80,8 @@ def read_events(log: Log, folder: Path) -> tuple[EventColumns, pl.Series, pl.Ser
         """Whether to stop, as writing failed."""
         nulls[:] += batch.null_count().row(0)
         if len(batch) and not nulls.any():
-            some = EventColumns(*(column.to_numpy() for column in batch))
+            who, what, when = (column.to_numpy() for column in batch)
+            some = EventColumns(who, what, when, np.zeros(len(batch), np.int8))
             largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
             try:
                 append(files, some)
@@ -105,8 +108,8 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
 
 
 def save_columns(events: Iterable[EventColumns], n: int, paths: Mapping[str, Path]) -> None:
-    """Columns of ``n`` events as ``np.save`` writes them, at ``paths`` and ".npy": ids as int32, times as int64."""
-    dtypes = {name: np.dtype(np.int64 if name == "times" else np.int32) for name in paths}
+    """Columns of ``n`` events as ``np.save`` writes them, at ``paths`` and ".npy": ids as int32."""
+    dtypes = {name: np.dtype(np.int32 if DTYPES[name] is np.uint32 else DTYPES[name]) for name in paths}
     with ExitStack() as stack:
         files = {name: stack.enter_context(path.with_suffix(".npy").open("xb")) for name, path in paths.items()}
         for name, file in files.items():

@@ -15,14 +15,14 @@ from negsample.data.manifest import CohortFacts, Manifest
 from negsample.data.popularity import COHORTS, cohorts, median_percent, users_of_items
 from negsample.data.split import TEST, TRAIN, VALID
 from negsample.errors import InputError
-from negsample.settings import History
+from negsample.settings import BY_SHARES, History
 
 HISTORIES: tuple[str, ...] = get_args(History)
 _MANY_USERS, _LARGE = 20, 0.05  # of so many users none should have such a share of the events
 Counts = NDArray[np.signedinteger[Any]]
 
 
-def count_events(arrays: Arrays) -> dict[str, Any]:
+def count_events(arrays: Arrays, has_times: bool) -> dict[str, Any]:
     """The counts of a :class:`~negsample.data.manifest.Manifest`, from the arrays of a dataset."""
     times, offsets, counts = arrays["times"], arrays["offsets"], arrays["train_counts"]
     ends = (offsets[:-1], arrays["train_ends"], arrays["valid_ends"], offsets[1:])
@@ -49,8 +49,8 @@ def count_events(arrays: Arrays) -> dict[str, Any]:
         "repeat_test_events": dict(zip(HISTORIES, sums["repeats"].tolist(), strict=True)),
         "tie_share": sums["tied"] / len(times),
         "duplicate_events": sums["duplicates"],
-        "first_time": iso(int(times.min())),
-        "last_time": iso(int(times.max())),
+        "first_time": iso(int(times.min())) if has_times else None,
+        "last_time": iso(int(times.max())) if has_times else None,
         "cohorts": _cohorts(counts, sums["test_of_item"], sums["users_of_item"], int((train > 0).sum())),
     }
 
@@ -136,12 +136,13 @@ def _large(sizes: Counts, user_ids: pl.Series) -> str:
 
 def check_useful(made: Manifest) -> None:
     """Refuses a dataset that leaves nothing to train on, to select the best epoch by, or to measure on."""
-    shares = made.settings
+    shares, by_shares = made.settings, made.settings.split in BY_SHARES
     if not made.trained_users:
+        before = f" before {made.valid_start}, where validation starts" if made.valid_start else " in train"
+        smaller = f"than {shares.valid_fraction:g} for validation and {shares.test_fraction:g} for test"
         raise InputError(
-            f"nothing to train on: none of the {made.users:,} users has two events before "
-            f"{made.valid_start}, where validation starts; use a longer log, or smaller fractions "
-            f"than {shares.valid_fraction:g} for validation and {shares.test_fraction:g} for test"
+            f"nothing to train on: none of the {made.users:,} users has two events{before}; use a longer log"
+            + (f", or smaller fractions {smaller}" if by_shares else "")
         )
     for part, purpose, before in (
         ("valid", "select the best epoch by", "a train event"),
@@ -150,9 +151,12 @@ def check_useful(made: Manifest) -> None:
         events = getattr(made, f"{part}_events")
         if events == getattr(made, f"{part}_events_without_history"):
             dropped = made.dropped_cold_events
-            cold = f" after {dropped:,} events on cold items were dropped" if dropped else ""
+            start = getattr(made, f"{part}_start")
+            said = [f"from {start}"] if start else []
+            said += [f"after {dropped:,} events on cold items were dropped"] if dropped else []
+            which = f" ({' '.join(said)})" if said else ""
             raise InputError(
-                f"nothing to {purpose}: none of the {events:,} {part} events "
-                f"(from {getattr(made, f'{part}_start')}{cold}) is of a user with {before}; "
-                f"use a longer log, or a larger {part}_fraction than {getattr(shares, f'{part}_fraction'):g}"
+                f"nothing to {purpose}: none of the {events:,} {part} events{which} is of a user with {before}; use a "
+                f"longer log"
+                + (f", or a larger {part}_fraction than {getattr(shares, f'{part}_fraction'):g}" if by_shares else "")
             )

@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 
 from negsample.data import blocks
 from negsample.data.known import first_at
-from negsample.data.prepare.events import EventColumns, append, flat_files, map_columns, map_events, save_columns
+from negsample.data.prepare.events import (
+    DTYPES,
+    EventColumns,
+    append,
+    flat_files,
+    map_columns,
+    map_events,
+    save_columns,
+)
 
 Column = NDArray[np.integer[Any]]
-Key = Literal["users", "items", "times"]
+Key = Literal["users", "items", "times", "parts"]
 
 
 def write_sorted(events: Iterable[EventColumns], n: int, rows: int, folder: Path, scratch: Path) -> None:
@@ -28,9 +36,10 @@ def write_sorted(events: Iterable[EventColumns], n: int, rows: int, folder: Path
         n: how many.
         rows: at least as many; up to a block of them are sorted in memory.
         folder: for ``items`` and ``times`` by user, ``by_item_times``, ``by_time_items`` and ``by_time_times``.
-        scratch: with room for 20 bytes an event; a full disk is an ``OSError``.
+        scratch: with room for 22 bytes an event; a full disk is an ``OSError``.
     """
-    columns = {"users": scratch / "users", "items": folder / "by_time_items", "times": folder / "by_time_times"}
+    columns = {name: scratch / name for name in DTYPES}
+    columns |= {"items": folder / "by_time_items", "times": folder / "by_time_times"}
     save_columns(sort_by("times", events, rows, scratch), n, columns)
 
     def by_time() -> Iterator[EventColumns]:  # mapped anew, as what was read counts as memory while it is mapped
@@ -49,7 +58,7 @@ def sort_by(key: Key, events: Iterable[EventColumns], rows: int, scratch: Path) 
         key: which column.
         events: a block at a time.
         rows: at least as many as they are.
-        scratch: with room for 16 bytes an event, where they are more than a block.
+        scratch: with room for 17 bytes an event, where they are more than a block.
     """
     ordered = (some.take(stable_order(getattr(some, key))) for some in events if len(some.times))
     if rows <= blocks.BLOCK:

@@ -24,7 +24,6 @@ from negsample.data.prepare.events import EventColumns
 from negsample.data.prepare.facts import check_useful, count_events, notes_on_events
 from negsample.data.prepare.order import write_sorted
 from negsample.data.prepare.selection import Selection, select, select_folds
-from negsample.data.split import parts_by_block
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, write_list
 from negsample.files.folders import atomic_folder, write_json
@@ -129,8 +128,9 @@ def _write(
 ) -> Manifest:
     """The dataset's files in ``folder``."""
     arrays, user_ids, item_ids = _flatten(chosen, folder, scratch)
-    counts = count_events(arrays)
-    notes = [printable(note) for note in (*log.notes, *chosen.notes)]
+    counts = count_events(arrays, log.has_times)
+    loudest = [chosen.facts["not_in_time"]] if "not_in_time" in chosen.facts else []
+    notes = [printable(note) for note in (*loudest, *log.notes, *chosen.notes)]
     manifest = Manifest(
         format=FORMAT,
         name=fold_name(log.name, fold.number, fold.folds) if fold else safe_name(log.name),
@@ -159,10 +159,10 @@ def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl
     """The arrays of a :class:`~negsample.data.dataset.Dataset`, saved in ``folder`` and mapped, and the ids."""
     parts_UP = np.zeros((len(chosen.user_ids), 3), np.int64)
     items_kept = np.zeros(len(chosen.item_ids), np.int64)
-    for block, part in parts_by_block(chosen.events.times, chosen.cuts):
-        stays = chosen.kept[chosen.events.items[block]]
-        np.add.at(parts_UP.ravel(), 3 * chosen.events.users[block][stays].astype(np.int64) + part[stays], 1)
-        np.add.at(items_kept, chosen.events.items[block][stays], 1)
+    for some in chosen.events.blocks():
+        stay = some.take(chosen.kept[some.items])
+        np.add.at(parts_UP.ravel(), 3 * stay.users.astype(np.int64) + stay.parts, 1)
+        np.add.at(items_kept, stay.items, 1)
     users, items = _in_order(chosen.user_ids, parts_UP.sum(1) > 0), _in_order(chosen.item_ids, items_kept > 0)
     parts_UP = parts_UP[users]
     offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
@@ -195,4 +195,4 @@ def _numbered(chosen: Selection, users: NDArray[np.uint32], items: NDArray[np.ui
     number_V[items] = np.arange(1, len(items) + 1)
     for some in chosen.events.blocks():
         stay = some.take(chosen.kept[some.items])
-        yield EventColumns(number_U[stay.users], number_V[stay.items], stay.times)
+        yield stay._replace(users=number_U[stay.users], items=number_V[stay.items])

@@ -1,4 +1,4 @@
-"""Which rows of a log are kept, and where the split cuts them."""
+"""Which rows of a log are kept, and which part each is of."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 
 from negsample.data.blocks import tally
 from negsample.data.log.read import Log
-from negsample.data.log.times import iso
 from negsample.data.prepare.events import EventColumns, append, flat_files, map_events, read_events
 from negsample.data.prepare.filters import filtered
-from negsample.data.split import TRAIN, Cuts, find_cuts, find_windows, parts_by_block
-from negsample.settings import PrepareSettings
+from negsample.data.prepare.parts import in_time, leave_one_out, parts_by_cuts, with_parts
+from negsample.data.split import TRAIN, find_cuts, find_windows
+from negsample.errors import InputError
+from negsample.settings import BY_SHARES, PrepareSettings
 
 Ints = NDArray[np.int64]
 
 
 class Selection(NamedTuple):
-    """The rows of ``events`` whose item is ``kept``; users and items are codes.
+    """The rows of ``events``, which know their parts, whose item is ``kept``; users and items are codes.
 
     ``kept``: by item code. ``train_counts``: train events by item code. ``user_ids`` and ``item_ids``: of the whole
     log, by code. ``notes``: on rows that are left out. ``facts``: for the manifest.
     """
 
     events: EventColumns
-    cuts: Cuts
     kept: NDArray[np.bool_]
     train_counts: Ints
     user_ids: pl.Series
@@ -41,14 +41,19 @@ class Selection(NamedTuple):
 
 
 def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
-    """Reads ``log`` into flat files in ``scratch``, filters it, finds the cuts of the split, and leaves out cold items.
+    """Reads ``log`` into flat files in ``scratch``, filters and splits it, and leaves out cold items.
 
     A log that cannot be read, or leaves too little to split, is refused; a full disk is an ``OSError``.
     """
+    _check_times(log, settings)
     events, user_ids, item_ids = read_events(log, scratch / "read")
     events, notes = filtered(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
-    cuts = find_cuts(events.times, settings.split, settings.valid_fraction, settings.test_fraction)
-    return _split(events, cuts, settings, (user_ids, item_ids), notes)
+    if settings.split == "leave-one-out":
+        parts = leave_one_out(events, len(user_ids))
+    else:
+        cuts = find_cuts(events.times, settings.split, settings.valid_fraction, settings.test_fraction)
+        parts = parts_by_cuts(events, cuts)
+    return _split(with_parts(events, parts, scratch / "parts"), settings, (user_ids, item_ids), notes)
 
 
 def select_folds(log: Log, settings: PrepareSettings, folds: int, scratch: Path) -> Iterator[Selection]:
@@ -57,6 +62,7 @@ def select_folds(log: Log, settings: PrepareSettings, folds: int, scratch: Path)
     A fold is made of the events before the end of its test window alone: what is rare or cold is counted in these.
     Where windows lie is found in what :func:`select` would keep of the whole log.
     """
+    _check_times(log, settings)
     every, *ids = read_events(log, scratch / "read")
     sizes = (len(ids[0]), len(ids[1]))
     with _emptied(scratch / "whole") as place:
@@ -65,7 +71,22 @@ def select_folds(log: Log, settings: PrepareSettings, folds: int, scratch: Path)
     for window in windows:
         with _emptied(scratch / "fold") as place:
             events, notes = filtered(_before(every, window.end, place), sizes, settings, log.name, place)
-            yield _split(events, window.cuts, settings, (ids[0], ids[1]), notes)
+            events = with_parts(events, parts_by_cuts(events, window.cuts), place / "parts")
+            yield _split(events, settings, (ids[0], ids[1]), notes)
+
+
+def _check_times(log: Log, settings: PrepareSettings) -> None:
+    """Refuses what needs times of a log that has none."""
+    if not log.has_times and settings.split in BY_SHARES:
+        raise InputError(
+            f"log {log.name} has no times, and split={settings.split} cuts in time; take split=leave-one-out "
+            f"(--split leave-one-out), which takes each user's last event for test"
+        )
+    if not log.has_times and settings.drop_duplicates:
+        raise InputError(
+            f"log {log.name} has no times, so that no event of it is an exact duplicate; leave out drop_duplicates, or "
+            f"take drop_repeats"
+        )
 
 
 @contextmanager
@@ -88,19 +109,18 @@ def _before(events: EventColumns, end: int | None, scratch: Path) -> EventColumn
 
 
 def _split(
-    events: EventColumns, cuts: Cuts, settings: PrepareSettings, ids: tuple[pl.Series, pl.Series], notes: list[str]
+    events: EventColumns, settings: PrepareSettings, ids: tuple[pl.Series, pl.Series], notes: list[str]
 ) -> Selection:
-    """``events`` but for those of cold items, where these are to be dropped; ``ids`` of users and items by code."""
+    """``events`` with their parts, but for those of cold items, where these are to be dropped; ``ids`` of users and
+    items by code."""
     user_ids, item_ids = ids
     train_counts = np.zeros(len(item_ids), np.int64)
-    for block, part in parts_by_block(events.times, cuts):
-        np.add.at(train_counts, events.items[block][part == TRAIN], 1)
+    for some in events.blocks():
+        np.add.at(train_counts, some.items[some.parts == TRAIN], 1)
     kept = np.ones(len(item_ids), bool) if settings.cold == "keep" else train_counts > 0
     dropped = tally(events.items, len(item_ids))[~kept]
     facts = {
-        "valid_start": iso(cuts[0].time),
-        "test_start": iso(cuts[1].time),
         "dropped_cold_items": int((dropped > 0).sum()),
         "dropped_cold_events": int(dropped.sum()),
-    }
-    return Selection(events, cuts, kept, train_counts, user_ids, item_ids, notes, facts)
+    } | in_time(events, settings.split)
+    return Selection(events, kept, train_counts, user_ids, item_ids, notes, facts)

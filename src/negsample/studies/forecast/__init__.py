@@ -185,7 +185,7 @@ def forecast(
         others(),
         alone,
         any(job.refits for group in groups for job in group),
-        any(job.settings.evaluation.fit_terms and not is_baseline(job.method) for group in groups for job in group),
+        any(job.fits_terms for group in groups for job in group),
         any(is_baseline(group[0].method) and not takes_long(group[0]) for group in groups),
     )
 

@@ -220,7 +220,7 @@ def _lately_bytes(job: Job, names: Sequence[str]) -> int:
 def fit_bytes(job: Job) -> int:
     """Of runs whose weights of terms are fitted, one after another: similarities and neighbours at most, features of
     items, and three times the scores of the queries that they are fitted to."""
-    if job.method != "Terms" and (is_baseline(job.method) or not job.settings.evaluation.fit_terms):
+    if job.method != "Terms" and not job.fits_terms:
         return 0
     users, rolling = job.data.users, job.settings.evaluation.history == "rolling"
     queries = min(QUERIES, len(job.data.items) if rolling else users)

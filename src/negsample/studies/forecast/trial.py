@@ -89,7 +89,7 @@ def pace_of(job: Job, catalogue: Catalogue, *, threads: int) -> Pace:
         table, small = (table_bytes(each.settings, each.data.catalogue_size) for each in (job, tried))
         memory = max(ranked + held + fit_bytes(job), memory) + table - small + needs_of(job).kept
     measured = len(valid.windows) + len(test.windows) * (2 if job.refits else 1)
-    plain = encoding + ranking if job.settings.evaluation.fit_terms else 0.0
+    plain = encoding + ranking if job.fits_terms else 0.0
     return Pace(
         step=statistics.median(taken) if taken else 0.0,  # not the mean: somebody else may have had the machine for one
         steps=positions_of(job).steps,
