@@ -16,7 +16,6 @@ from negsample.data.dataset import Dataset
 from negsample.data.description import describe, no_future
 from negsample.data.popularity import COHORTS, MPU
 from negsample.evaluation.metrics import MetricKind
-from negsample.report.formats import listed
 
 if TYPE_CHECKING:
     from negsample.analysis.study import Study
@@ -53,6 +52,7 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
 def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: bool = False) -> None:
     """What the runs and trials that are left will take, and how the item table is kept; nothing, if there are none.
     ``here``: they will be done on this machine, with these threads. ``report``: one is written after them."""
+    from negsample.report.formats import listed
     from negsample.studies.forecast import in_bytes, in_time
 
     if not ahead.lines:
@@ -92,6 +92,8 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
     }
     if any(uncounted.values()):
         said.append(f"Not counted: {listed([each for each, there in uncounted.items() if there])}.")
+    if here and ahead.jobs > 1:
+        said.append(f"--jobs {ahead.jobs} would train {ahead.jobs} runs at a time, usually in less time.")
     if (busy := ahead.busy) is not None:
         said.append(f"Other processes used {busy.others:.1f} of {busy.cores} cores meanwhile.")
         if busy.much:

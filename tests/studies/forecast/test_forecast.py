@@ -196,6 +196,21 @@ def test_what_is_not_in_the_seconds_is_named_and_no_bound_is_given(small, monkey
     assert "at most" not in said
 
 
+@pytest.mark.parametrize(
+    ("cores", "memory", "at_once", "jobs"),
+    [(8, 10**12, 1, 4), (2, 10**12, 1, 2), (8, 3 * PROCESS, 1, 2), (8, PROCESS, 1, 1), (8, 10**12, 2, 1)],
+)
+def test_more_jobs_are_proposed_where_there_is_room(small, monkeypatch, cores, memory, at_once, jobs):
+    monkeypatch.setattr(room, "pace_of", lambda *_, threads: Pace(1.0, 1, 0.0, 0.0, PROCESS))
+    monkeypatch.setattr(room, "cores", lambda: cores)
+    monkeypatch.setattr(room, "available_memory", lambda: memory)
+    monkeypatch.setattr(room, "default_device", lambda: torch.device("cpu"))
+    out = Output(file=StringIO(), width=100)
+    print_forecast(out, forecast(groups(jobs_on(small, ["random", "bpr"]), 1), at_once))
+    assert (f"--jobs {jobs} would train {jobs} runs at a time" in out.file.getvalue()) == (jobs > 1)
+    assert ("would train" in out.file.getvalue()) == (jobs > 1)
+
+
 def test_it_is_tried_with_the_threads_of_the_run(small, monkeypatch):
     tried, jobs = [], jobs_on(small, ["random"])
     monkeypatch.setattr(room, "watch_others", lambda: lambda: None)

@@ -13,6 +13,7 @@ from negsample.execution.processes import threads_of
 from negsample.methods import Catalogue
 from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, default_device
+from negsample.runs.machine import cores
 from negsample.settings import ROWS_FROM
 from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
 from negsample.studies.forecast.rules import seconds_of_rule, takes_long
@@ -51,7 +52,7 @@ class Forecast(NamedTuple):
     which a step was measured, and a run will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of
     the first line with one thread, measured where the machine was busy and there are more. ``refits``: runs train for
     the chosen epochs again. Not in the seconds: ``fits``, weights of terms are fitted after runs; ``baselines``, there
-    are some that take seconds."""
+    are some that take seconds. ``jobs``: so many runs could be done at a time on this machine, where one is."""
 
     tables: list[str]
     lines: list[Line]
@@ -64,6 +65,7 @@ class Forecast(NamedTuple):
     refits: bool = False
     fits: bool = False
     baselines: bool = False
+    jobs: int = 1
 
 
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
@@ -187,7 +189,17 @@ def forecast(
         any(job.refits for group in groups for job in group),
         any(job.fits_terms for group in groups for job in group),
         any(is_baseline(group[0].method) and not takes_long(group[0]) for group in groups),
+        _possible_jobs(groups, memory) if at_once == 1 else 1,
     )
+
+
+def _possible_jobs(groups: Sequence[Group], memory: int) -> int:
+    """How many trained runs could be done at a time, by the cores and the memory there is; on a GPU one."""
+    if default_device().type == "cuda":
+        return 1
+    trained = sum(not is_baseline(group[0].method) for group in groups)
+    there = available_memory()
+    return max(1, min(trained, cores(), trained if there is None else (there - PROCESS) // memory))
 
 
 def _memory(job: Job, pace: Pace, together: int) -> int:
