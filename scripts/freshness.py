@@ -165,7 +165,7 @@ class Aged:
         """The figures of a way on the window's events, which ``asked`` are about one after the other."""
         parts = [self._targets(window, each.start, each.end) for each in asked]
         ranks_E = np.concatenate([ranks(self.events, *each) for each in zip(asked, parts, strict=True)])
-        targets = pl.concat(parts)
+        targets, trained = pl.concat(parts), asked[-1].model.about.members[0]
         return {
             "log": self.log,
             "method": self.run.config["method"],
@@ -179,7 +179,7 @@ class Aged:
             "events_on_new_items": len(targets.join(self._before(self.t0), on="item", how="anti")),
             f"ndcg@{K}": float(ndcg(ranks_E, K).mean()),
             f"hr@{K}": float(hit(ranks_E, K).mean()),
-            "epochs": asked[-1].model.about.members[0].epochs,
+            "epochs": trained.epochs + trained.trained_on,
             "seconds": made and round(made.seconds, 2),
         }
 

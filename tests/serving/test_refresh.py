@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from negsample import InputError, load_model, read_log, read_study
+from negsample.data.log.read import Log
+from negsample.files.checksums import LIST, write_list
 from negsample.serving.final import make_final, plan_final
 from negsample.serving.ranker import Ranker
 from negsample.serving.refresh import joined, refresh, train_on
@@ -66,7 +69,7 @@ def test_new_items_and_users_are_admitted(copy):
     assert after.item_ids.to_list() == [*before.item_ids, "novel", "novelty"]
     old, new = (load_file(copy / "model-0.safetensors")["table.weight"], before.models[0].table.weight)
     assert torch.equal(old[: len(new)], new)
-    assert not old[len(new) :].any()
+    assert old[len(new) :].norm(dim=1).min() > 0
     frame = after.recommend(k=len(after.item_ids))
     assert {"novel", "novelty"} <= set(frame.filter(pl.col("user") == "newcomer")["item"])
     of_new = after.recommend({"x": ["novel"]}, k=3)  # no state, but terms; not RecentPop
@@ -74,6 +77,68 @@ def test_new_items_and_users_are_admitted(copy):
     people = after.histories({"x": ["novel", "item 1"], "y": ["item 1"]}, after.about.until)
     states = after.ranker.states(people)
     assert torch.equal(states[0], states[1])  # what was not trained is no input
+
+
+def test_a_new_item_has_the_mean_of_its_nearest_trained_items(copy):
+    before = load_model(copy)
+    refresh(copy, read_log(new_things(before.about.until)))
+    after, last = load_model(copy), len(before.item_ids)
+    had = [set(each) for each in np.split(after.data.items, after.data.offsets[1:-1])]
+    count = {item: sum(item in each for each in had) for item in range(1, last + 3)}
+    for new in (last + 1, last + 2):
+        both = {old: sum({old, new} <= each for each in had) for old in range(1, last + 1)}
+        similar = {old: both[old] / np.sqrt((count[old] + 1) * (count[new] + 1)) for old in both}
+        best = sorted((old for old in similar if similar[old]), key=lambda old: (-similar[old], old))[:10]
+        weights = np.array([similar[old] for old in best])
+        for model in after.models:
+            table = model.table.weight.detach().numpy()
+            np.testing.assert_allclose(table[new], weights @ table[best] / weights.sum(), rtol=1e-4)
+
+
+def test_a_new_item_whose_users_had_nothing_else_has_zeros_until_they_have(copy, tmp_path):
+    before = load_model(copy)
+    alone = pl.DataFrame({"user": ["newcomer"], "item": ["novel"], "time": [before.about.until + DAY]})
+    refresh(copy, read_log(alone))
+    assert not load_file(copy / "model-0.safetensors")["table.weight"][-1].any()
+    more = alone.with_columns(item=pl.lit("item 1"), time=pl.col("time") + DAY)
+    refresh(copy, read_log(more))
+    table = load_file(copy / "model-0.safetensors")["table.weight"]
+    (number,) = load_model(copy).data.items[-1:]
+    assert before.item_ids[int(number) - 1] == "item 1"
+    torch.testing.assert_close(table[-1], table[int(number)])
+
+
+def test_an_event_in_the_future_is_refused_and_nothing_changes(copy, tmp_path):
+    content = {path.name: path.read_bytes() for path in copy.iterdir()}
+    until = load_model(copy).about.until
+    frame = pl.DataFrame({"user": ["u1", "u1"], "item": ["item 1"] * 2, "time": [until + 10**6, 4 * 10**15]})
+    far = Log(frame.lazy(), "far", [])  # not read by read_log, which refuses it too
+    for update in (lambda: refresh(copy, far), lambda: train_on(copy, far, tmp_path / "on")):
+        with pytest.raises(InputError, match=r"is at 2096-10-02T07:06:40, in the future; .* correct its time or leave"):
+            update()
+    with pytest.raises(InputError, match="in the future"):
+        read_log(frame)
+    assert content == {path.name: path.read_bytes() for path in copy.iterdir()}
+    assert not (tmp_path / "on").exists()
+
+
+def test_the_epochs_of_training_on_do_not_add_up(copy, tmp_path, monkeypatch):
+    trained = []
+
+    def no_training(jobs, models, places, watch, *, refit):
+        trained.extend(refit)
+
+    monkeypatch.setattr("negsample.serving.refresh.train_models", no_training)
+    about = json.loads((copy / "model.json").read_text())
+    about["members"][0] |= {"epochs": 11}
+    (copy / "model.json").write_text(json.dumps(about))
+    (copy / LIST).unlink()
+    write_list(copy / LIST, "model", "x", [path.name for path in copy.iterdir()])
+    for last, new in zip([copy, tmp_path / "1", tmp_path / "2"], ["1", "2", "3"], strict=True):
+        train_on(last, None, tmp_path / new)
+    assert trained == [3, 3, 3]
+    member = load_model(tmp_path / "3").about.members[0]
+    assert (member.epochs, member.trained_on) == (11, 9)
 
 
 def test_a_second_refresh_adds_to_the_first(copy, log, tmp_path):
@@ -107,7 +172,8 @@ def test_trained_on_it_has_vectors_of_new_items(copy, log, tmp_path):
     )
     after = load_model(tmp_path / "on")
     assert (epochs, found.items, after.about.untrained) == ([1, 2], 2, 0)
-    assert after.about.members[0].epochs == load_model(copy).about.members[0].epochs + 2
+    member, before = after.about.members[0], load_model(copy).about.members[0]
+    assert (member.epochs, member.trained_on) == (before.epochs, 2)
     old, new = (load_file(each / "model-0.safetensors")["table.weight"] for each in (copy, tmp_path / "on"))
     moved = (new[: len(old)] - old).norm() / old.norm()
     assert 0 < moved < 1  # it goes on from there

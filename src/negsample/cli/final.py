@@ -49,7 +49,7 @@ def final_command(
     log: NewEvents = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help="With --from: over all events. (default: a quarter of the earlier ones)"),
+        typer.Option(min=1, max=100_000, help="With --from: over all events. (default: a quarter of the first ones)"),
     ] = None,
     user: Column = None,
     item: Column = None,

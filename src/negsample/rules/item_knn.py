@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp  # type: ignore[import-untyped]
@@ -53,6 +53,37 @@ class ItemKNN(nn.Module):
         return lambda asked: np.asarray(similar.scores(asked)[:, 1:].toarray())
 
 
+class Pairs(NamedTuple):
+    """Who has what when a part begins, and the similarities of some items by it.
+
+    ``users``: (U, V + 1) sparse, 1 where the user has the item; ``items``: the same by items; ``norms_V``: (V + 1,);
+    ``most_V``: (V + 1,) to how many items each can be similar at most.
+    """
+
+    users: Any
+    items: Any
+    norms_V: Floats
+    most_V: Floats
+
+    @classmethod
+    def of(cls, data: Dataset, part: Part | None) -> Pairs:
+        """When ``part`` begins; None: in all events."""
+        users = binary_users(data, part)
+        items = users.T.tocsr()
+        most_V = np.minimum(items @ np.diff(users.indptr).astype(np.float64), items.shape[0])
+        return cls(users, items, np.sqrt(np.diff(items.indptr) + 1.0), most_V)
+
+    def rows(self, which: Ints) -> Any:
+        """The sparse (N, V + 1) similarities of N items."""
+        near = (self.items[which] @ self.users).tocsr()
+        lengths = np.diff(near.indptr)
+        norms = np.repeat(self.norms_V[which], lengths)
+        norms *= self.norms_V[near.indices]
+        near.data = np.divide(near.data, norms, out=norms)
+        near.data[near.indices == np.repeat(which.astype(near.indices.dtype), lengths)] = 0
+        return near
+
+
 class Similarities:
     """The similarities of :class:`ItemKNN` when ``part`` begins; None: in all events.
 
@@ -66,16 +97,13 @@ class Similarities:
     """
 
     def __init__(self, data: Dataset, part: Part | None, asked: Asked | None = None) -> None:
-        self._data, self._users = data, binary_users(data, part)
-        self._items = self._users.T.tocsr()
-        counts_V = np.diff(self._items.indptr)
-        self._norms_V = np.sqrt(counts_V + 1.0)
-        self._most_V = np.minimum(self._items @ np.diff(self._users.indptr).astype(np.float64), len(counts_V))
+        self._data, self._pairs = data, Pairs.of(data, part)
+        self._most_V, counts_V = self._pairs.most_V, np.diff(self._pairs.items.indptr)
         often_V = counts_V if asked is None else np.bincount(self.history(asked)[1], minlength=len(counts_V))
         order = np.argsort(-often_V, kind="stable")[: np.count_nonzero(often_V)]
-        kept, left = [self._rows(order[:0])], PAIRS
-        for some in _groups(order, self._most_V[order]):
-            found = self._rows(some)
+        kept, left = [self._pairs.rows(order[:0])], PAIRS
+        for some in groups(order, self._most_V[order]):
+            found = self._pairs.rows(some)
             left -= found.nnz
             if left < 0:
                 break
@@ -99,7 +127,7 @@ class Similarities:
         Raises:
             InputError: they are more than ``PAIRS``.
         """
-        if np.any((self._place_V < 0) & (self._norms_V > 1)):
+        if np.any((self._place_V < 0) & (self._pairs.norms_V > 1)):
             raise InputError(
                 f"the items have more than {PAIRS:,} similarities, too many for an export; serve the model with "
                 "negsample, or export to vectors or faiss, which have none"
@@ -112,7 +140,7 @@ class Similarities:
     def grouped(self, queries: Ints, items: Ints, number: int) -> list[Ints]:
         """The numbers of so many queries, which have these items in their histories, some after others: so many that
         ``AT_ONCE`` similarities make their scores."""
-        return _groups(np.arange(number), np.bincount(queries, self._most_V[items], number))
+        return groups(np.arange(number), np.bincount(queries, self._most_V[items], number))
 
     def scores_of(self, queries: Ints, items: Ints, ages: Ints, number: int) -> Any:
         """The same for ``number`` queries with these events in their histories."""
@@ -123,23 +151,13 @@ class Similarities:
         if len(which):
             which = np.unique(weights.indices)
             new = place_V[which] < 0
-            similar = sp.vstack([self._kept[place_V[which[~new]]], self._rows(which[new])], "csr")
+            similar = sp.vstack([self._kept[place_V[which[~new]]], self._pairs.rows(which[new])], "csr")
             place_V = np.zeros(width, np.int32)
             place_V[np.concatenate([which[~new], which[new]])] = np.arange(len(which))
         of_rows = (weights.data, place_V[weights.indices], weights.indptr)  # an item's place is no order of the sum
         return sp.csr_matrix(of_rows, (number, similar.shape[0])) @ similar
 
-    def _rows(self, which: Ints) -> Any:
-        """The sparse (N, V + 1) similarities of N items."""
-        near = (self._items[which] @ self._users).tocsr()
-        lengths = np.diff(near.indptr)
-        norms = np.repeat(self._norms_V[which], lengths)
-        norms *= self._norms_V[near.indices]
-        near.data = np.divide(near.data, norms, out=norms)
-        near.data[near.indices == np.repeat(which.astype(near.indices.dtype), lengths)] = 0
-        return near
 
-
-def _groups(which: Ints, sizes: Floats | Ints) -> list[Ints]:
+def groups(which: Ints, sizes: Floats | Ints) -> list[Ints]:
     """``which`` in stretches of about ``AT_ONCE`` in size, with at least one each."""
     return np.split(which, np.flatnonzero(np.diff(np.cumsum(sizes) // AT_ONCE)) + 1)

@@ -78,12 +78,12 @@ def nearest_of(similar: Similarities, queries: Ints, items: Ints, ages: Ints, nu
         return joined(list(threads.map(of, similar.grouped(queries, items, number))))
 
 
-def nearest(scores: Any) -> Nearest:
-    """Of sparse (Q, V + 1) scores the ``NEAREST`` largest of each query, of equals those with the lowest ids."""
+def nearest(scores: Any, most: int = NEAREST) -> Nearest:
+    """Of sparse (Q, V + 1) scores the ``most`` largest of each query, of equals those with the lowest ids."""
     kept = scores.data > 0
-    for row in np.flatnonzero(np.diff(scores.indptr) > NEAREST):
+    for row in np.flatnonzero(np.diff(scores.indptr) > most):
         of_row = slice(scores.indptr[row], scores.indptr[row + 1])
-        kept[of_row] &= _are_best(scores.data[of_row], scores.indices[of_row])
+        kept[of_row] &= _are_best(scores.data[of_row], scores.indices[of_row], most)
     at = np.flatnonzero(kept)
     found = sp.csr_matrix((scores.data[at], scores.indices[at], np.searchsorted(at, scores.indptr)), scores.shape)
     found.sort_indices()
@@ -96,10 +96,10 @@ def joined(parts: list[Nearest]) -> Nearest:
     return Nearest(offsets, *(np.concatenate([each[at] for each in parts]) for at in (1, 2)))
 
 
-def _are_best(values_N: Floats, ids_N: Ints) -> NDArray[np.bool_]:
-    """(N,) which of the values are the ``NEAREST`` largest, of equals those with the lowest ids."""
-    least = np.partition(values_N, -NEAREST)[-NEAREST]
+def _are_best(values_N: Floats, ids_N: Ints, most: int) -> NDArray[np.bool_]:
+    """(N,) which of the values are the ``most`` largest, of equals those with the lowest ids."""
+    least = np.partition(values_N, -most)[-most]
     best: NDArray[np.bool_] = values_N > least
     equal = np.flatnonzero(values_N == least)
-    best[equal[np.argsort(ids_N[equal])[: NEAREST - np.count_nonzero(best)]]] = True
+    best[equal[np.argsort(ids_N[equal])[: most - np.count_nonzero(best)]]] = True
     return best

@@ -31,14 +31,15 @@ TABLE = "table.weight"
 
 class Member(BaseModel):
     """One of the models whose scores are averaged: its ``weights``, a file; the ``seed`` and ``epochs`` of its
-    training; ``terms``: what was fitted after it (see :class:`negsample.models.terms.TermWeights`), empty where nothing
-    was."""
+    training, and the epochs for which it was ``trained_on`` after that; ``terms``: what was fitted (see
+    :class:`negsample.models.terms.TermWeights`), empty where nothing was."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     weights: str
     seed: int
     epochs: int
+    trained_on: int = Field(0, ge=0)
     terms: dict[str, Any]
 
     @field_validator("weights")

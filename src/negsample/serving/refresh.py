@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from negsample.data.dataset import Dataset
+from negsample.data.log import times
 from negsample.data.log.read import Log
 from negsample.data.until import in_memory
 from negsample.errors import InputError, guarded, whole
@@ -26,6 +27,7 @@ from negsample.runs.weights import save_weights
 from negsample.serving.final import carried
 from negsample.serving.load import load_model
 from negsample.serving.model import TABLE, About, Member, is_model, job_of, list_model, write_model
+from negsample.serving.new_items import neighbours_of_new, with_new
 from negsample.serving.recommender import Recommender
 from negsample.training.state import Epoch
 
@@ -52,21 +54,26 @@ def joined(recommender: Recommender, log: Log | None) -> Joined:
     """The events of ``recommender`` and those of ``log`` that came after; None: none did.
 
     Raises:
-        InputError: the log's ids are of another kind.
+        InputError: the log's ids are of another kind, or an event is in the future.
     """
     about, data = recommender.about, recommender.data
     frame = pl.DataFrame(schema=["user", "item", "time"]) if log is None else log.frame.collect()
     new = frame.filter(pl.col("time") >= about.until).sort("time", maintain_order=True)
+    if len(new) and (last := new["time"][-1]) > times.latest():
+        raise InputError(
+            f"an event of the log is at {times.iso(last)}, in the future; all that is popular lately is as of the last "
+            "event, so correct its time or leave it out"
+        )
     if not len(new):
         return Joined(data, recommender.item_ids, recommender.user_ids, about.until, 0, len(frame), 0, 0)
     item_ids = _with_new(recommender.item_ids, new["item"], "item")
     user_ids = _with_new(recommender.user_ids, new["user"], "user")
     users = np.concatenate([np.repeat(np.arange(data.users), np.diff(data.offsets)), _numbers(user_ids, new["user"])])
     items = np.concatenate([data.items, _numbers(item_ids, new["item"]) + 1])
-    times = np.concatenate([data.times, new["time"].to_numpy()])
+    moments = np.concatenate([data.times, new["time"].to_numpy()])
     order = np.argsort(users, kind="stable")  # of one user the new ones are later already
-    events = (users[order], items[order], times[order])
-    until = int(times.max()) + 1
+    events = (users[order], items[order], moments[order])
+    until = int(moments.max()) + 1
     return Joined(
         in_memory(data.manifest, data.folder, events, len(user_ids), len(item_ids), until),
         item_ids,
@@ -105,7 +112,8 @@ def _numbers(ids: pl.Series, found: pl.Series) -> np.ndarray[Any, Any]:
 def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
     """Let the MODEL in ``folder`` know the events of ``log``, without training; returns what is new.
 
-    Popularity, users' own items and neighbours count them. A new item has no vector of its own, only its terms.
+    Popularity, users' own items and neighbours count them. The vector of a new item is a mean of those of its
+    neighbours, see :mod:`negsample.serving.new_items`.
 
     Args:
         folder: of the MODEL.
@@ -132,9 +140,12 @@ def refresh(folder: Path, log: Log, out: Path | None = None) -> Joined:
         rewriting(folder, "model", found.known.fingerprint, lambda name: False) if out is None else atomic_folder(out)
     )
     with writable(out or folder, "choose another --out"), where as scratch:
+        shares = neighbours_of_new(found.known, about.untrained) if about.untrained else None
         for member in about.members:
-            weights = load_file(folder / member.weights)
-            save_file(_widened(weights, found.items), scratch / member.weights)
+            weights = _widened(load_file(folder / member.weights), found.items)
+            if shares is not None and weights[TABLE].ndim == 2:
+                weights[TABLE] = with_new(weights[TABLE], shares)
+            save_file(weights, scratch / member.weights)
         write_model(scratch, about, found.known, found.item_ids, found.user_ids, targets)
         if out is not None:
             list_model(scratch, found.known)
@@ -156,7 +167,7 @@ def train_on(
         folder: of the MODEL.
         log: as of :func:`refresh`. None: on the events that it knows, such as those of a refresh.
         out: a new folder; what was stopped is carried on.
-        epochs: over all events. (default: a quarter of those that it was trained for, at least one)
+        epochs: over all events. (default: a quarter of those of its first training, at least one)
         watch: called after each epoch.
 
     Raises:
@@ -188,7 +199,7 @@ def train_on(
             train_models([job], [model], [trained_in], watch, refit=[many])
             save_weights(model, place / member.weights)
             terms = carried(member.terms, about.settings["terms"], old, model)
-            members.append(member.model_copy(update={"epochs": member.epochs + many, "terms": terms}))
+            members.append(member.model_copy(update={"trained_on": member.trained_on + many, "terms": terms}))
         scratch = scratch_in(place)
         for member in members:
             (place / member.weights).rename(scratch / member.weights)

@@ -83,7 +83,12 @@ def rules() -> dict[str, pl.Expr]:
 
 def is_plausible(number: pl.Expr, unit: str = "microseconds") -> pl.Expr:
     """Whether it lies between 1980 and now, as ``unit`` since 1970."""
-    return number.is_between(_FIRST * UNITS[unit], int((time.time() + _AHEAD) * UNITS[unit]))
+    return number.is_between(_FIRST * UNITS[unit], latest() * UNITS[unit] // 10**6)
+
+
+def latest() -> int:
+    """Microseconds since 1970: no event is later."""
+    return int((time.time() + _AHEAD) * 10**6)
 
 
 def _number(column: Column) -> pl.Expr:
