@@ -105,6 +105,22 @@ def test_histories_and_lists_from_files(place, good):
     assert set(found["user"]) == {"ann", "bob"}
 
 
+def test_a_list_without_a_known_id_changes_nothing_or_is_refused(place, run, good, tmp_path):
+    (tmp_path / "list.txt").write_text("998\n999\n")
+    top = ["recommend", place / "M", "--out", tmp_path / "top.csv"]
+    said = good(*top, "--exclude", tmp_path / "list.txt")
+    assert f"2 of the 2 ids in {tmp_path / 'list.txt'} are of no item that the model knows" in " ".join(said.split())
+    assert "leave no item that the model knows" in run(*top, "--only", tmp_path / "list.txt").err
+
+
+def test_one_is_one(place, good, tmp_path):
+    (tmp_path / "one.csv").write_text("user,item,time\nann,101,2021-01-01\n")
+    one = ["--histories", tmp_path / "one.csv", "--k", 1, "--out", tmp_path / "top.csv"]
+    assert "1 row for 1 person, as of 2021-01-01 00:00:00 UTC: " in good("recommend", place / "M", *one)
+    said = good("refresh", place / "M", "--log", tmp_path / "one.csv", "--out", tmp_path / "N")
+    assert "1 event came to it, of 1 new user and on 0 new items among others" in said
+
+
 def test_histories_later_than_the_model_count(place, good):
     (place / "later.csv").write_text("user,item,time\nann,101,2024-01-01\nbob,105,2024-01-02\n")
     good("recommend", place / "M", "--histories", place / "later.csv", "--out", place / "later.parquet")
@@ -114,7 +130,9 @@ def test_histories_later_than_the_model_count(place, good):
     wanted = load_model(place / "M").recommend({"ann": ["101"]}, time=1_704_067_200_000_000 + 86_400_000_001)
     assert found.filter(pl.col("user") == "ann")["item"].to_list() == wanted["item"].to_list()
     before = ["--histories", place / "later.csv", "--as-of", "2023-01-01"]
-    assert "2 events are not before" in good("recommend", place / "M", *before, "--out", place / "later.csv.csv")
+    assert "Not before --as-of, so without effect: 2 events." in good(
+        "recommend", place / "M", *before, "--out", place / "later.csv.csv"
+    )
 
 
 def test_a_day_without_events_is_no_failure(place, good):

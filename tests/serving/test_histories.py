@@ -182,7 +182,8 @@ BAD_LINES = {
     '{"user": {"id": 1}, "items": []}': ["user in 'user' is a dict"],
     '{"user": "", "items": []}': ["user in 'user' is ''"],
     '{"items": ["A"]}\n{"items": "B"}': ["line 2: 'items' is 'B'; it must be a list"],
-    '{"items": ["A"]}\n{"item": "B"}': ["line 2: 'items' is None; it must be a list"],
+    '{"items": ["A"]}\n{"item": "B"}': ["line 2 has a field 'item'", "'user', 'items', 'times'"],
+    '{"items": ["A"]}\n{"user": "B"}': ["line 2: 'items' is None; it must be a list"],
     '{"items": ["A"], "times": 5}': ["line 1: 'times' is 5; it must be a list"],
     '{"items": ["A", "B"], "times": [1600000000]}': ["line 1 has 2 in 'items' and 1 in 'times'; give a time for each"],
     '{"items": ["A"], "times": [1600000000]}\n{"items": ["B"]}': ["line 2: time in column 'times' is empty"],
@@ -203,6 +204,10 @@ BAD_LINES = {
     '{"user": "' + "a" * 10**6 + '", "items": [null]}': ["item in 'items' is None"],
     '{"items": ["' + "a" * 10**6 + '", 0.5]}': ["item in 'items' is 0.5"],
     '{"items": [], "x": ' + "9" * 10**6 + "}": ["line 1 cannot be read"],
+    '{"items": ["A"]}\n{"user": "x", "items": ["A"], "timestamps": ["2020-01-01"]}': [
+        "line 2 has a field 'timestamps'",
+        "'user', 'items', 'times'; rename it or leave it out",
+    ],
     "": ["is empty", '"items": ["A", "B"]'],
     "\n \r\n": ["is empty"],
 }

@@ -52,6 +52,11 @@ def facts_of(facts: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
+def counted(number: int, what: str, several: str = "") -> str:
+    """``1 event``, ``2,000 events``; ``several``: where that is not ``what`` with an s."""
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
+
+
 def exit_code(app: typer.Typer) -> int:
     """Run ``app``: 0 done, 2 the input or a setting is wrong (one line on stderr), 3 runs failed (a line each), 130
     interrupted."""

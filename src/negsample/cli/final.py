@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from negsample.cli.console import facts_of, out
+from negsample.cli.console import counted, facts_of, out
 from negsample.cli.options import Column, Plugins, moment_of, shown_moment
 from negsample.errors import InputError
 
@@ -96,7 +96,8 @@ def _from_study(
     loaded = None if data is None else other_log(source, data, dataset)
     plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
     about = plan.known.manifest
-    out.plain(f"{plan.method} on {about.name}: {about.events:,} events, the last at {shown_moment(plan.until - 1)} UTC")
+    last = shown_moment(plan.until - 1)
+    out.plain(f"{plan.method} on {about.name}: {counted(about.events, 'event')}, the last at {last} UTC")
     figures = ((name, "n/a" if value is None else f"{100 * value:.2f} %") for name, value in plan.promise.items())
     before = ", trained on what was before it" if plan.data.in_time else ""
     out.plain(f"On the study's test part{before}:")
@@ -137,8 +138,8 @@ def print_joined(found: Joined) -> None:
         )
         return
     out.plain(
-        f"{found.added:,} events came to it, of {found.users:,} new users and on {found.items:,} new items among "
-        f"others; the last is at {shown_moment(found.until - 1)} UTC"
+        f"{counted(found.added, 'event')} came to it, of {counted(found.users, 'new user')} and on "
+        f"{counted(found.items, 'new item')} among others; the last is at {shown_moment(found.until - 1)} UTC"
     )
     if found.late:
-        out.plain(f"{found.late:,} events of the log were left out: they are not after those that it knew.")
+        out.plain(f"Left out, as not after those that it knew: {counted(found.late, 'event')} of the log.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from negsample.cli.console import out
+from negsample.cli.console import counted, out
 from negsample.cli.options import (
     Changes,
     Cutoffs,
@@ -149,7 +149,8 @@ def verify_command(
     damaged = 0
     for found in verify(folder):
         if not found.damaged:
-            out.plain(f"{found.path.parent}: {found.kind}, {found.files} files, {found.size:,} bytes, as written")
+            files = counted(found.files, "file")
+            out.plain(f"{found.path.parent}: {found.kind}, {files}, {found.size:,} bytes, as written")
         for sentence in found.damaged:
             out.plain(sentence, style="bold red")
         damaged += len(found.damaged)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from negsample.cli.console import out, say, table_of
+from negsample.cli.console import counted, out, say, table_of
 from negsample.cli.options import Column, Plugins, RunLog, moment_of, shown_moment
 from negsample.errors import InputError
 
@@ -64,12 +64,13 @@ def recommend_command(
     if as_of is None:
         ask = ask.after(people)
     elif late := int((people.times >= ask.time).sum()):
-        out.plain(f"{late:,} events are not before --as-of, and do not count.")
+        out.plain(f"Not before --as-of, so without effect: {counted(late, 'event')}.")
     for note in people.notes:
         out.plain(note)
     with bar_of(out, "recommending", len(people.keys)) as bar:
         rows = write_answers(recommender, people, ask, to, lambda done: bar.update(to, done))
-    out.plain(f"{rows:,} rows for {len(people.keys):,} people, as of {shown_moment(ask.time)} UTC: {to}")
+    some = f"{counted(rows, 'row')} for {counted(len(people.keys), 'person', 'people')}"
+    out.plain(f"{some}, as of {shown_moment(ask.time)} UTC: {to}")
 
 
 def _ids_in(path: Path, recommender: Recommender) -> list[str]:
@@ -109,7 +110,7 @@ def explain_command(
     latest = list(zip(person.items.tolist(), person.times.tolist(), strict=True))[-HISTORY_SHOWN:]
     for item, moment in latest:
         past.add_row(str(recommender.item_ids[item - 1]), shown_moment(moment))
-    out.plain(f"{len(person.items):,} events of {user}, the latest {len(latest)}:", style="bold")
+    out.plain(f"{counted(len(person.items), 'event')} of {user}, the latest {len(latest)}:", style="bold")
     out.print(past)
     found = explained(recommender, person, ask)
     out.plain(f"Best items as of {shown_moment(ask.time)} UTC:", style="bold")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from negsample.analysis.measures import kinds_of
 from negsample.analysis.tables import ALONE
-from negsample.cli.console import Output, facts_of, table_of
+from negsample.cli.console import Output, counted, facts_of, table_of
 from negsample.data.dataset import Dataset
 from negsample.data.description import describe, no_future
 from negsample.data.popularity import COHORTS, MPU
@@ -214,8 +214,8 @@ def print_best(out: Console, tuning: Tuning, command: str) -> None:
             str(each.number), *values, _percent(each.value), str(each.best_epoch or "-"), f"{each.seconds:.0f}", state
         )
     out.print(table)
-    seconds = sum(each.seconds for each in trials)
-    out.print(f"{len(trials)} trials, {seconds:.0f} s of training; HR@10 is of validation, %.", highlight=False)
+    seconds, many = sum(each.seconds for each in trials), counted(len(trials), "trial")
+    out.print(f"{many}, {seconds:.0f} s of training; HR@10 is of validation, %.", highlight=False)
     out.print(f"Train it: {command}", highlight=False, markup=False, soft_wrap=True)
 
 

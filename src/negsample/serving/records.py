@@ -49,10 +49,15 @@ def read_json(path: Path, asked: Asked) -> Lists:
         columns = {"user": "user", "time": "times"} | choose([*first], asked, path)
     else:
         columns = {"time": "time"} | choose_columns([*first], asked, path, optional=("time",))[0]
-    user, item, time = (columns[role] for role in ("user", "item", "time"))
+    user, item, time = known = tuple(columns[role] for role in ("user", "item", "time"))
 
     def record(line: int, found: dict[str, Any]) -> _Record:
         if by_person:
+            for field in (each for each in found if each not in known):
+                raise InputError(
+                    f"{line_at(path, line)} has a field {shown(field)}, which is none that is read: "
+                    f"{', '.join(map(repr, known))}; rename it or leave it out"
+                )
             return _Record(line, found.get(user, line), found.get(item), found.get(time))
         return _Record(line, found.get(user), [found.get(item)], [found[time]] if time in found else None)
 
