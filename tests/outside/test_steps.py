@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import get_args
 
 import pytest
@@ -60,14 +61,26 @@ def test_a_step_in_parts(world_of, name):
     done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
 
 
-@pytest.mark.parametrize("policy", ["none", "target", "history"])
-@pytest.mark.parametrize("name", list(steps.LOSS))
-def test_a_step_by_who_shares_a_draw_and_what_is_excluded(world_of, name, policy):
-    fields = METHODS[name].settings.model_fields
-    for per in get_args(fields["draws_per"].annotation) if "draws_per" in fields else (None,):
-        changes = {"exclude": policy} | ({"draws_per": per} if per else {})
-        done = third_step(world_of("online-retail"), name, **changes)
-        done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
+def ways():
+    """Each method by all that it can exclude and all who can share its draws; the pairs go round, so that some methods
+    have each of them."""
+    for number, name in enumerate(steps.LOSS):
+        fields = METHODS[name].settings.model_fields
+        pers = get_args(fields["draws_per"].annotation) if "draws_per" in fields else (None,)
+        for turn, policy in enumerate(("none", "target", "history")):
+            per = pers[(number + turn) % len(pers)]
+            yield name, {"exclude": policy} | ({"draws_per": per} if per else {})
+
+
+@pytest.mark.parametrize(("name", "changes"), [*ways()], ids=str)
+def test_a_step_by_who_shares_a_draw_and_what_is_excluded(world_of, name, changes):
+    done = third_step(world_of("online-retail"), name, **changes)
+    done.agrees_with(steps.LOSS[name](done.positions(), done.settings, done.world.data.catalogue_size))
+
+
+def test_every_pair_of_the_two_comes_up():
+    found = {tuple(changes.values()) for _, changes in ways() if len(changes) == 2}
+    assert found == set(product(("none", "target", "history"), ("batch", "sequence", "position")))
 
 
 SHORT = [
