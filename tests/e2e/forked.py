@@ -1,10 +1,11 @@
 """A server that starts command lines of negsample as forks of itself: it has imported everything, so a start is quick.
 
 It reads requests as lines of JSON (see forks.py, its client) and answers each with the number of a process, which
-leads a group of its own; ``{"wait": NUMBER}`` is answered with the exit code.
+leads a group of its own; ``{"wait": NUMBER}`` is answered with the exit code, ``{"load": MODULE}`` imports one for
+all that come after.
 
-With TRAINED in the environment, what is trained is written to that file, also by the workers of ``--jobs`` (they
-import this file again): a line before and a line after a state may be kept, for each epoch that was really trained.
+With TRAINED in a command's environment, what it trains is written to that file, also by the workers of ``--jobs``
+(they import this file again): a line before and a line after a state may be kept, for each epoch that was trained.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import gc
 import json
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from negsample.training.checkpoint import Checkpoint
 
+_COMMANDS = ("cli", "cli.terminal", "data.load", "report.page", "studies.forecast", "studies.study", "studies.tuning")
 _after_epoch = Checkpoint.after_epoch
 
 
@@ -30,6 +33,8 @@ def note(what: str, checkpoint: Any, state: Any) -> None:
 
 def noted_after_epoch(self: Any, state: Any, **named: Any) -> bool:
     """As :meth:`Checkpoint.after_epoch`, between two notes."""
+    if "TRAINED" not in os.environ:
+        return _after_epoch(self, state, **named)
     note("trained", self, state)
     kept = _after_epoch(self, state, **named)
     if kept:
@@ -37,8 +42,7 @@ def noted_after_epoch(self: Any, state: Any, **named: Any) -> bool:
     return kept
 
 
-if "TRAINED" in os.environ:
-    Checkpoint.after_epoch = noted_after_epoch  # type: ignore[method-assign]
+Checkpoint.after_epoch = noted_after_epoch  # type: ignore[method-assign]
 
 
 def start(asked: dict[str, Any]) -> int:
@@ -56,7 +60,10 @@ def start(asked: dict[str, Any]) -> int:
     sys.argv = ["negsample", *asked["arguments"]]
     from negsample.cli import main
     from negsample.report import figures
+    from negsample.studies import study
 
+    if "EVERY_BASELINE" not in os.environ:  # five more runs a study are not what most of these tests look at
+        study.own_baselines = lambda items: ["PopRec"]  # type: ignore[assignment]
     if "DRAWING" not in os.environ:  # pictures take longer than the runs
         figures.drawn = lambda specs, config: ["<svg></svg>"] * len(specs)  # type: ignore[assignment]
     try:
@@ -72,27 +79,31 @@ def start(asked: dict[str, Any]) -> int:
     os._exit(0)
 
 
+def answer_to(asked: dict[str, Any]) -> int:
+    """What is said to one request."""
+    if "wait" in asked:
+        return os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1])
+    if "load" in asked:
+        import_module(asked["load"])
+        gc.freeze()
+        return 0
+    return start(asked)
+
+
 def serve() -> None:
     """Until there is nothing more to read."""
     import torch
 
-    import negsample.cli
-    import negsample.cli.terminal
-    import negsample.data.load
-    import negsample.report.page
-    import negsample.studies.forecast
-    import negsample.studies.study
-    import negsample.studies.tuning
+    from negsample.report.vega import vega
 
+    for name in _COMMANDS:
+        import_module(f"negsample.{name}")
     torch.set_num_threads(1)
-    negsample.report.page._vega()  # what takes longest of a report, and is always the same
-    if "EVERY_BASELINE" not in os.environ:  # five more runs a study are not what these tests look at
-        negsample.studies.study.own_baselines = lambda items: ["PopRec"]  # type: ignore[assignment]
+    vega()  # it takes seconds, and is always the same
     gc.freeze()  # a fork's garbage collector would copy all of it
     while line := os.read(0, 65536):  # not through a buffer, which a fork would share
         asked = json.loads(line)
-        answer = os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1]) if "wait" in asked else start(asked)
-        os.write(1, f"{answer}\n".encode())
+        os.write(1, f"{answer_to(asked)}\n".encode())
 
 
 if __name__ == "__main__":

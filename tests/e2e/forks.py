@@ -56,6 +56,10 @@ class Forks:
         self._answer()
         raise TimeoutError(f"a command took more than {seconds:g} s")
 
+    def load(self, module: str) -> None:
+        """Import it once for all commands that are started from now on."""
+        self._ask(load=module)
+
     def close(self) -> None:
         """Ends the server."""
         assert self._server.stdin is not None

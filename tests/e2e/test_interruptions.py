@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -15,20 +16,18 @@ def runs(folder):
     return {path.parent.name: path.stat().st_mtime_ns for path in found}
 
 
-def test_an_interrupted_study_carries_on(program, surroundings, log, small, tmp_path):
+def test_an_interrupted_study_carries_on(forks, negsample, surroundings, log, small, tmp_path):
     """With all its baselines and pictures; ``test_kills.py`` has those that are killed."""
     out = tmp_path / "study"
     options = ["--methods", "random,mixed", "--epochs", "8", "--repeats", "2", "--out", str(out), *small]
-    command = [program, "compare", str(log), *options]
-    with subprocess.Popen(
-        command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        patience = time.monotonic() + 240
-        while len(runs(out)) < 2 and process.poll() is None and time.monotonic() < patience:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-        assert process.wait() == 130, said
+    command, every = ["compare", str(log), *options], {"EVERY_BASELINE": "yes", "DRAWING": "yes"}
+    process = forks.start(command, tmp_path / "said", tmp_path / "complained", environment=surroundings | every)
+    patience = time.monotonic() + 100
+    while len(runs(out)) < 2 and time.monotonic() < patience:
+        time.sleep(0.01)
+    os.kill(process, signal.SIGINT)
+    code, said = forks.wait(process), (tmp_path / "complained").read_text()
+    assert code == 130, said
     assert said.startswith("interrupted; what is finished is kept")
     assert said.count("\n") == 1
     left = {path.name.rsplit(".", 1)[1] for path in out.rglob(".*")}
@@ -37,7 +36,7 @@ def test_an_interrupted_study_carries_on(program, surroundings, log, small, tmp_
     assert 2 <= len(kept) < 4
     assert not (out / "report.html").exists()
 
-    again = subprocess.run(command, env=surroundings, capture_output=True, text=True, encoding="utf-8", check=False)
+    again = negsample(*command, **every)
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.count("finished before") == len(kept)
     assert len(runs(out)) == 4

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from forks import Forks
 
 TUNED = ("--tune-trials", 2)
 OF_TIME = ("seconds", "memory", "steps_per_second")
@@ -24,12 +23,12 @@ OF_TIME = ("seconds", "memory", "steps_per_second")
 class Starter:
     """Command lines as forks, and what was trained by all of them."""
 
-    def __init__(self, folder, surroundings):
+    def __init__(self, folder, surroundings, forks):
         self.trained_path = folder / "trained.jsonl"
         self.trained_path.touch()
         self._folder, self._number = folder, 0
         self._environment = surroundings | {"TRAINED": str(self.trained_path)}
-        self._forks = Forks(self._environment)
+        self._forks = forks
 
     def start(self, *arguments, **environment):
         self._number += 1
@@ -62,15 +61,10 @@ class Starter:
         """How many different epochs were trained."""
         return len({(training, epoch) for _, training, epoch, _ in self.trained()})
 
-    def end(self):
-        self._forks.close()
-
 
 @pytest.fixture(scope="module")
-def every_start(tmp_path_factory, surroundings):
-    made = Starter(tmp_path_factory.mktemp("starts"), surroundings)
-    yield made
-    made.end()
+def every_start(tmp_path_factory, surroundings, forks):
+    return Starter(tmp_path_factory.mktemp("starts"), surroundings, forks)
 
 
 @pytest.fixture
@@ -179,7 +173,7 @@ def trained_once(starter):
     return times
 
 
-@pytest.mark.parametrize(("at_once", "kills"), [(1, 12), (2, 6)])
+@pytest.mark.parametrize(("at_once", "kills"), [(1, 8), (2, 4)])
 def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(
     at_once, kills, in_peace, starter, log, small, tmp_path
 ):
@@ -192,7 +186,7 @@ def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(
     while killed < kills:
         process = starter.start(*command, DRAWING="yes")
         if killed % 4:  # the others fall early; these when so much has been done, so that they fall all over the study
-            reached = len(undisturbed) * killed / (kills - 2)
+            reached = len(undisturbed) * killed / (kills - 1)
             patience = time.monotonic() + 2 * took
             while starter.epochs() < min(reached, len(undisturbed)) and time.monotonic() < patience:
                 time.sleep(0.01)
@@ -219,7 +213,7 @@ def test_a_study_killed_at_random_moments_is_as_one_left_in_peace(
         last_by[training] = by
     assert times.keys() == undisturbed.keys()
     assert carried or at_once > 1  # a worker takes longer to start than these trainings take: few are hit in the middle
-    assert len(stages) >= 3, stages
+    assert len(stages) >= (3 if kills > 4 else 2), stages
 
 
 def test_two_processes_share_a_study(in_peace, starter, log, small, tmp_path):

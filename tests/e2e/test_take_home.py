@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from typing import NamedTuple
@@ -173,14 +173,14 @@ def test_a_run_answers_and_is_evaluated_where_its_data_is_not(place, run, good, 
     assert "is another dataset" in refused.err
 
 
-def test_a_killed_one_is_carried_on(place, good, tmp_path):
-    arguments = [sys.executable, "-m", "negsample", "final", place / "study", "--out", tmp_path / "K"]
-    process = subprocess.Popen(list(map(str, arguments)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_a_killed_one_is_carried_on(place, good, forks, tmp_path_factory, tmp_path):
+    said = tmp_path_factory.mktemp("said") / "said"
+    process = forks.start(["final", place / "study", "--out", tmp_path / "K"], said, said)
     waited = time.monotonic() + 60
-    while not list(tmp_path.glob(".K.unfinished")) and process.poll() is None and time.monotonic() < waited:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    while not list(tmp_path.glob(".K.unfinished")) and not (tmp_path / "K").exists() and time.monotonic() < waited:
+        time.sleep(0.001)
+    os.kill(process, signal.SIGKILL)
+    assert forks.wait(process) in (0, -signal.SIGKILL), said.read_text()
     if not (tmp_path / "K").exists():
         good("final", place / "study", "--out", tmp_path / "K")
     assert [path.name for path in tmp_path.iterdir()] == ["K"]

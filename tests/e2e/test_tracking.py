@@ -38,6 +38,12 @@ def port(starting):
     return starting()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def with_mlflow(forks):
+    """Three of the commands need it, which takes seconds to import."""
+    forks.load("mlflow")
+
+
 @pytest.fixture
 def wire(port):
     wire = Wire(port)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import polars as pl
-import vl_convert
 from markupsafe import Markup
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
@@ -30,6 +28,7 @@ from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.rendering import environment
 from negsample.report.served import served_table, served_words
 from negsample.report.table import figures_table, main_columns, other_columns
+from negsample.report.vega import vega
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "saving.js", "sorting.js")
@@ -124,7 +123,7 @@ def _page(study: Study, sections: Sequence[Mapping[str, Any]], figures: Sequence
         configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
         style=Markup((_HERE / "page.css").read_text("utf-8")),
         script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
-        vega=Markup(_vega()),
+        vega=Markup(vega()),
         **more,
     )
 
@@ -185,11 +184,3 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "notes": study.manifests[dataset]["notes"],
         "windows": words.windows(study.folds[dataset], found.folds),
     }
-
-
-@cache
-def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed, for a script element."""
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    assert "</script" not in bundle.lower(), "the bundle would end its own script element"
-    return bundle
