@@ -47,7 +47,7 @@ COHORTS = torch.tensor([-1, 0, 0, 1, 1, 2, 2, 2, 1, 0, 2, 2, 1])
 SHARES = [0.5, 0.2, 0.3]
 EARLIER = [[2, 2, 2], [4, 1, 4, 4]]  # targets of the batches before: of user 0, then of user 1
 POLICIES = ["history", "target", "none"]
-DRAWS = 200_000
+DRAWS = 100_000
 DAY = 86_400 * 10**6
 
 

@@ -1,6 +1,7 @@
 """Several jobs at once: the same folders as one after another, and clear ends."""
 
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 from negsample import InputError, compare, plan, run_settings
 from negsample.execution.processes import in_processes
+from negsample.execution.tasks import last_message, run_with
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -42,10 +44,25 @@ def test_what_breaks_a_task_comes_with_its_traceback(tmp_path):
         in_processes([Broken(KeyError("lost key"), tmp_path)], 2, lambda number, message: None, print)
 
 
+class ByMessage(NamedTuple):
+    """A worker's end of the work, in this process: what a task comes to goes through a message."""
+
+    tasks: list[Any]
+    begun: list[int]
+
+    def start(self, number):
+        self.begun.append(number)
+
+    def messages(self):
+        number = self.begun.pop()
+        yield number, True, pickle.loads(pickle.dumps(last_message(self.tasks[number].run, lambda message: None)))
+
+
 @pytest.mark.parametrize("error", [InputError("no such luck"), OSError(28, "No space left on device")])
 def test_what_a_task_refuses_is_told_as_it_is_alone(error, tmp_path):
+    tasks = [Broken(error, tmp_path)]
     with pytest.raises(type(error), match=str(error.args[-1])):
-        in_processes([Broken(error, tmp_path)], 2, lambda number, message: None, print)
+        run_with(ByMessage(tasks, []), tasks, 2, lambda number, message: None, print)
 
 
 class Broken:
@@ -78,6 +95,7 @@ from pathlib import Path
 sys.path[:0] = {path!r}
 from test_processes import Stubborn
 from negsample.execution.processes import in_processes
+from negsample.execution.tasks import last_message, run_with
 if __name__ == "__main__":
     in_processes([Stubborn(Path({folder!r}))] * 2, 2, lambda number, message: None, print)
 """

@@ -37,8 +37,10 @@ def small_data(dataset_of, items: int = V, users: int = 60) -> Dataset:
     return dataset_of(histories, items, times)
 
 
-def small_model(backbone: str, seed: int, items: int = V, terms: Sequence[str] = (), length: int = LENGTH) -> Any:
-    settings = run_settings(max_length=length, **SIZES[backbone]).model
+def small_model(
+    backbone: str, seed: int, items: int = V, terms: Sequence[str] = (), length: int = LENGTH, **other: Any
+) -> Any:
+    settings = run_settings(max_length=length, **(SIZES[backbone] | other)).model
     model = build_backbone(settings, items, rng=generator(seed, "init"), device=torch.device("cpu"))
     draws = torch.Generator().manual_seed(seed)
     weights = TermWeights(terms)
@@ -51,8 +53,9 @@ def small_model(backbone: str, seed: int, items: int = V, terms: Sequence[str] =
     return model
 
 
-def small_recommender(data: Dataset, *backbones: str, terms: Sequence[str] = AFTER) -> Recommender:
-    models = [small_model(each, seed, data.catalogue_size, terms) for seed, each in enumerate(backbones)]
+def small_recommender(data: Dataset, *backbones: str, terms: Sequence[str] = AFTER, **other: Any) -> Recommender:
+    """``other``: settings of the models that differ from ``SIZES``."""
+    models = [small_model(each, seed, data.catalogue_size, terms, **other) for seed, each in enumerate(backbones)]
     ids = pl.Series("item", [f"item {id:03}" for id in range(1, data.catalogue_size + 1)])
     users = pl.Series("user", range(data.users))
     about: Any = SimpleNamespace(method="by hand", until=UNTIL, dial=-0.25, recent_half_life=None, untrained=0)

@@ -42,7 +42,8 @@ print(json.dumps([recommend(**each) for each in asked]))
 
 @pytest.fixture(scope="module")
 def recommender(dataset_of):
-    return small_recommender(small_data(dataset_of), "sasrec", "gru4rec")
+    """Of one block each: what takes time here is how many operations a graph has. ``test_served.py`` has two."""
+    return small_recommender(small_data(dataset_of), "sasrec", "gru4rec", blocks=1)
 
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
@@ -51,29 +52,48 @@ def graph(request, recommender, tmp_path_factory):
     return export(recommender, request.param, folder)[0].parent
 
 
-def run(folder, more, *given):
-    """What the script in the README of ``folder`` prints last, with ``more`` at its end; each line is JSON."""
+def script_of(folder):
     (script,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
-    code = [sys.executable, "-I", "-W", "error", "-c", WITHOUT + script + more, *map(str, given)]
+    return script
+
+
+def run(folder, more, *given):
+    """What the script in the README of ``folder`` prints, with ``more`` at its end; all lines but the first are JSON.
+
+    In a process that cannot import negsample.
+    """
+    code = [sys.executable, "-I", "-W", "error", "-c", WITHOUT + script_of(folder) + more, *map(str, given)]
     done = subprocess.run(code, cwd=folder, capture_output=True, text=True, env={"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
     return first, [json.loads(line) for line in rest]
 
 
-def test_the_script_gives_the_best_items(graph, recommender, tmp_path):
-    histories = [asked_of(recommender, length, seed=length) for length in (1, 4, 40)]
-    named = [each for some in histories for each in asked_by_name(recommender, some)]
-    (tmp_path / "asked.json").write_text(json.dumps(named))
-    _, (found,) = run(graph, ASK, tmp_path / "asked.json")
-    for (ids, scores), each in zip(found, named, strict=True):
+@pytest.fixture(scope="module")
+def asked(recommender):
+    return [
+        each for length in (1, 4, 40) for each in asked_by_name(recommender, asked_of(recommender, length, seed=length))
+    ]
+
+
+@pytest.fixture(scope="module")
+def answered(graph, asked, tmp_path_factory):
+    """What the script prints as it stands, and its answers to ``asked`` and to a history without a known item."""
+    path = tmp_path_factory.mktemp("asked") / "asked.json"
+    path.write_text(json.dumps([*asked, {"items": ["no item"], "times": [5], "time": UNTIL}]))
+    printed, (found,) = run(graph, ASK, path)
+    return printed, found
+
+
+def test_the_script_gives_the_best_items(answered, asked, recommender):
+    for (ids, scores), each in zip(answered[1][:-1], asked, strict=True):
         best, of_best = recommended(recommender, **each)
         assert ids == best
         np.testing.assert_allclose(scores, of_best, atol=1e-4)
 
 
-def test_the_script_runs_as_it_stands_and_without_known_items(graph, recommender):
-    printed, (unknown,) = run(graph, f"print(json.dumps(recommend(['no item'], [5], {UNTIL})))")
+def test_the_script_runs_as_it_stands_and_without_known_items(answered, recommender):
+    printed, (*_, unknown) = answered
     times = [UNTIL - hours * DAY // 24 for hours in (3, 2, 1)]
     best, _ = recommended(recommender, recommender.item_ids[:3].to_list(), times, UNTIL, recommender.about.dial)
     assert str(best) in printed
@@ -82,7 +102,7 @@ def test_the_script_runs_as_it_stands_and_without_known_items(graph, recommender
 
 
 def test_a_graph_without_terms_takes_the_same(recommender, tmp_path):
-    plain = small_recommender(recommender.data, "gru4rec", terms=())
+    plain = small_recommender(recommender.data, "gru4rec", terms=(), blocks=1)
     folder = export(plain, "onnx", tmp_path / "onnx", k=3)[0].parent
     named = asked_by_name(plain, asked_of(plain, 9, seed=1))
     (tmp_path / "asked.json").write_text(json.dumps([*named, {"items": [], "times": [], "time": UNTIL}]))
@@ -203,14 +223,16 @@ def test_other_words_and_models_are_refused(recommender, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_page_exports_a_model_and_renews_its_terms(model, tmp_path, monkeypatch):
+def test_the_page_exports_a_model_and_renews_its_terms(model, tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parents[2] / "docs/export.md").read_text()
     first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "MODEL").symlink_to(model)
     monkeypatch.chdir(tmp_path)
     exec(first.replace('"onnx"', '"torch"'), {})
-    (tmp_path / "asked.json").write_text("[]")
-    printed, _ = run(tmp_path / "served", ASK, tmp_path / "asked.json")
+    with monkeypatch.context() as there:
+        there.chdir("served")
+        exec(script_of(tmp_path / "served"), {})
+    printed = capsys.readouterr().out
     known = load_model(model)
     times = [known.about.until - hours * DAY // 24 for hours in (3, 2, 1)]
     best, _ = recommended(known, known.item_ids[:3].to_list(), times, known.about.until, known.about.dial)

@@ -129,7 +129,7 @@ def test_stopped_and_carried_on_is_as_never_stopped(method, changes, data, tmp_p
     job = job_of(data, method, **(changes or {"epochs": 3}))
     run_job(job, tmp_path / "whole")
     seen, last = [], job.settings.training.epochs
-    stops = (2, 3, 5)[: last - 1]
+    stops = (2, 3, 5) if changes else (2,)  # what happens after the last epoch is no matter of the method
     for stop in stops:
         with pytest.raises(StoppedError):
             run_jobs([job], [tmp_path / "run"], watch=stopping_after(stop, seen))
