@@ -169,10 +169,14 @@ def _count(layout: Layout) -> Layout:
             text.str.count_matches(r"\S+") if delimiter == " " else text.str.count_matches(delimiter, literal=True) + 1
         )
 
+    lines = pl.scan_lines(layout.file, row_index_name="number", glob=False).filter(number >= layout.first)
+    odd = quoted | (fields_in(line) != len(columns))
+    rows, odd_ones = lines.select(rows=pl.len(), odd=odd.sum()).collect(engine="streaming").row(0)
+    if not odd_ones:
+        return layout._replace(rows=rows, quoted=not plain)
     fields = fields_in(bare)
     ragged, literally = ~blank & (fields != len(columns)), ~blank & (fields_in(line) != len(columns))
-    lines = pl.scan_lines(layout.file, row_index_name="number", glob=False)
-    facts = lines.filter(number >= layout.first).select(
+    facts = lines.select(
         rows=pl.len(),
         blank=blank.sum(),
         unpaired=(pl.lit(None) if plain else number.filter(bare.str.contains('"', literal=True)).first() + 1),

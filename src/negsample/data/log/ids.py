@@ -11,12 +11,13 @@ import polars as pl
 from negsample.data.log.table import Column
 
 FORMS = "an id is an integer or text, so cast it to one of them"
-RULES = ("empty", "missing", "inexact", "garbled", "too_large", "trimmed", "whole", "pointed")
+RULES = ("odd", "empty", "missing", "inexact", "garbled", "too_large", "trimmed", "whole", "pointed")
 _LARGEST = 2**63 - 1  # of Int64
 _WORDS = ("NA", "N/A", "#N/A", "<NA>", "NULL", "<null>", "(null)", "NaN", "NaT", "None", "nil", "undefined", "\\N", "-")
 MISSING = sorted({form for word in _WORDS for form in (word, word.lower(), word.upper(), word.title())})
 """What tables and programs write where there is no value."""
 _CONTROL = r"[\p{Cc}\x{2028}\x{2029}\x{feff}]"
+_PLAIN = r"^[!-*,\-/-~]*$"  # ASCII without white space, dots and pluses: an id as it is
 _ROUNDED = r"^[+-]?\d(?:\.\d+)?[eE]\+\d+$"  # as spreadsheets write long numbers
 
 
@@ -25,23 +26,25 @@ def can_be(column: Column) -> bool:
     return column.is_text or column.dtype.is_integer() or column.dtype.is_float()
 
 
-def rules(column: Column) -> dict[str, pl.Expr]:
-    """Where each of ``RULES`` holds.
+def rules(column: Column, plain: bool = False) -> dict[str, pl.Expr]:
+    """Where each of ``RULES`` holds; ``plain``: of text that is plain alone, ``odd`` where other text is.
 
-    ``empty``: null, NaN, or nothing but white space. ``missing``: text that says so. ``inexact``: a float that is no
-    whole number, or so large that its neighbours are the same float. ``garbled``: text with a control character inside,
-    or a number that a spreadsheet rounded (``1.2E+12``). ``too_large``: beyond Int64. ``trimmed``: text with white
-    space around it. ``whole``, ``pointed``: a whole number in text, as ``12`` or as ``12.0`` (which went through a
-    column of floats).
+    ``odd``: of the plain ones alone. ``empty``: null, NaN, or nothing but white space. ``missing``: text that says so.
+    ``inexact``: a float that is no whole number, or so large that its neighbours are the same float. ``garbled``: text
+    with a control character inside, or a number that a spreadsheet rounded (``1.2E+12``). ``too_large``: beyond Int64.
+    ``trimmed``: text with white space around it. ``whole``, ``pointed``: a whole number in text, as ``12`` or as
+    ``12.0`` (which went through a column of floats).
     """
     expr, text = column.expr, column.text
     found = dict.fromkeys(RULES, pl.lit(False)) | {"empty": expr.is_null()}
     if column.is_text:
         found["empty"] |= text == ""
         found["missing"] = text.is_in(MISSING)
+        found["whole"] = text.str.contains(r"^-?\d+$")
+        if plain:
+            return found | {"odd": ~expr.cast(pl.String).str.contains(_PLAIN)}
         found["garbled"] = text.str.contains(f"{_CONTROL}|{_ROUNDED}")
         found["trimmed"] = expr.cast(pl.String) != text
-        found["whole"] = text.str.contains(r"^-?\d+$")
         found["pointed"] = text.str.contains(r"^-?\d+\.0+$")
     elif column.exact_up_to is not None:
         value = expr.cast(pl.Float64)

@@ -187,8 +187,8 @@ def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], readin
 
 def _events(found: Scan, as_text: dict[str, bool], unit: str | None) -> pl.LazyFrame:
     time = found.columns["time"]
-    moment = times.from_text(time, found.form) if found.form else times.from_calendar(time)
+    moment = times.from_text(time, found.form) if found.form else times.from_calendar(time, found.kind)
     return found.table.frame.filter(found.event).select(
         **{role: ids.id_of(found.columns[role], as_text[role]) for role in ROLES},
-        time=moment if unit is None else times.from_number(time, unit),
+        time=moment if unit is None else times.from_number(time, unit, found.kind),
     )

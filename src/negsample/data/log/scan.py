@@ -16,6 +16,7 @@ from negsample.data.log.times import TimeForm
 from negsample.errors import InputError, shown
 
 ROLES = ("user", "item")
+_SAMPLE = 1000  # rows
 
 
 class Scan(NamedTuple):
@@ -26,6 +27,7 @@ class Scan(NamedTuple):
     :data:`negsample.data.log.ids.RULES`; of the other rows, how many say "missing", as ``missing`` and
     ``user_missing``, are ``unwanted`` or ``untimed``; and of each of these the first row, from 0, as ``missing_row``;
     None: there is none. ``form``: of its times, see :func:`negsample.data.log.time_forms.form_of`.
+    ``kind``: what all its times are, where that is usual.
     ``wanted``: some rows alone were asked for.
     """
 
@@ -34,6 +36,7 @@ class Scan(NamedTuple):
     event: pl.Expr
     facts: dict[str, Any]
     form: TimeForm | None = None
+    kind: times.Usual | None = None
     wanted: bool = False
 
     def at(self, role: str, row: int) -> str:
@@ -59,23 +62,40 @@ def scan(
 
     ``wanted``: which rows are to be read; None: all.
     """
-    of_ids = {f"{role}_{name}": rule for role in ROLES for name, rule in ids.rules(columns[role]).items()}
     missing = () if reading.keep_missing_ids else ("missing",)
-    absent = [f"{role}_{name}" for role in ROLES for name in ("empty", *missing)]
-    no_id = pl.any_horizontal([of_ids[name] for name in absent])
+    of_roles = {role: ids.rules(columns[role]) for role in ROLES}
+    no_id = pl.any_horizontal([of_roles[role][name] for role in ROLES for name in ("empty", *missing)])
     unwanted = pl.lit(False) if wanted is None else ~wanted.fill_null(False)
     untimed = ids.is_missing(columns["time"]) if reading.drop_untimed else pl.lit(False)
     event = ~(no_id | unwanted | untimed)
     more = {"unwanted": unwanted, "untimed": untimed & ~unwanted & ~no_id}
-    rows = table.frame.select(pl.col(ROW), event=event, **more, **times.values(columns["time"], form), **of_ids)
+
+    def facts_of(kind: times.Usual | None, plain: bool) -> dict[str, Any]:
+        of_time = times.values(columns["time"], form, kind)
+        of_ids = {f"{role}_{name}": rule for role in ROLES for name, rule in ids.rules(columns[role], plain).items()}
+        rows = table.frame.select(pl.col(ROW), event=event, **more, **of_time, **of_ids)
+        return rows.select(**_facts()).collect(engine="streaming").row(0, named=True)
+
     with readable(table.path, table.way_out):
-        facts = rows.select(**_facts()).collect(engine="streaming").row(0, named=True)
+        kind = None if form else _usual(table, columns["time"])
+        facts = facts_of(kind, plain=True)
+        others = kind is not None and facts["no_number" if kind == "whole numbers" else "no_moment"] > 0
+        if others or any(facts[f"{role}_odd"] for role in ROLES):  # a second look, at all that there may be
+            kind = None if others else kind
+            facts = facts_of(kind, plain=False)
     if table.layout and facts["rows"] != table.layout.rows:
         raise InputError(
             f"{table.path} reads as {facts['rows']:,} rows or as {table.layout.rows:,}, by what the quote on "
             f"line {table.layout.unpaired} means: {QUOTES}"
         )
-    return Scan(table, columns, event, facts, form, wanted is not None)
+    return Scan(table, columns, event, facts, form, kind, wanted is not None)
+
+
+def _usual(table: Table, time: Column) -> times.Usual | None:
+    if not time.is_text:
+        return None
+    some = table.frame.select(time=time.text).filter(pl.col("time") != "").head(_SAMPLE).collect()["time"]
+    return times.usual(some.to_list())
 
 
 def _facts() -> dict[str, pl.Expr]:

@@ -7,7 +7,8 @@ each number determines its unit, or is no time.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -35,6 +36,9 @@ _COMMON = {10: "%Y-%m-%d", 19: "%Y-%m-%dT%H:%M:%S"}
 """The two forms of ISO text, by their length, that Polars reads by itself, in a fraction of the time."""
 
 
+Usual = Literal["whole numbers", "dates"]
+
+
 class TimeForm(NamedTuple):
     """How text is a time: ``pattern``, as of strptime. ``told``: in words; ``asked``: by a person."""
 
@@ -48,10 +52,26 @@ def can_be(column: Column) -> bool:
     return column.is_text or column.dtype.is_numeric() or _is_calendar(column)
 
 
-def values(column: Column, form: TimeForm | None = None) -> dict[str, pl.Expr]:
+def usual(sample: Sequence[str]) -> Usual | None:
+    """Of what kind all text of the sample is, where one of the two that are read in a fraction of the time."""
+    if all(each.isascii() and each.isdecimal() for each in sample):
+        return "whole numbers"
+    return "dates" if all(len(each) in _COMMON and each[4:5] == "-" for each in sample) else None
+
+
+def values(column: Column, form: TimeForm | None = None, kind: Usual | None = None) -> dict[str, pl.Expr]:
     """Of each row: the time as ``number`` and as ``moment`` (microseconds since 1970), null where it is none, and
-    whether it is ``inexact`` (a float so large that its neighbours are the same) or ``zoned`` (a date with a zone)."""
+    whether it is ``inexact`` (a float so large that its neighbours are the same) or ``zoned`` (a date with a zone).
+
+    ``kind``: text of that kind alone is read, other text is neither.
+    """
     most, never = column.exact_up_to, pl.lit(False)
+    if kind is not None and column.is_text:
+        number = column.text.cast(pl.Int64, strict=False).cast(pl.Float64)
+        moment = from_calendar(column, "dates")
+        none = {"number": pl.lit(None, pl.Float64), "moment": pl.lit(None, pl.Int64)}
+        only = {"number": number} if kind == "whole numbers" else {"moment": moment}
+        return none | only | {"inexact": never, "zoned": never}
     zone = r":\d{2}(?:[.,]\d+)? ?(?:[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$"
     if form is not None:
         zoned = pl.lit("%z" in form.pattern)
@@ -108,11 +128,14 @@ def _groups(text: pl.Expr, pattern: str, needs: str) -> pl.Expr:
     return pl.when(text.str.contains(needs)).then(text).str.extract_groups(pattern)
 
 
-def from_number(column: Column, unit: str) -> pl.Expr:
-    """Numbers of ``unit`` as Int64 microseconds: exact for integers, rounded down from nanoseconds."""
+def from_number(column: Column, unit: str, kind: Usual | None = None) -> pl.Expr:
+    """Numbers of ``unit`` as Int64 microseconds: exact for integers, rounded down from nanoseconds; ``kind``: as of
+    :func:`values`."""
     a_second = UNITS[unit]
     whole = _value(column).cast(pl.Int64, strict=False)
     exact = whole // 1000 if a_second > 10**6 else whole * (10**6 // a_second)
+    if kind == "whole numbers":
+        return exact
     rounded = (_number(column) * (10**6 / a_second)).round().cast(pl.Int64, strict=False)
     return pl.coalesce(exact, rounded) if column.dtype.is_integer() or column.is_text else rounded
 
@@ -125,14 +148,17 @@ def from_text(column: Column, form: TimeForm) -> pl.Expr:
     return text.str.to_datetime(pattern, strict=False, time_unit="us", ambiguous="null").dt.epoch("us")
 
 
-def from_calendar(column: Column) -> pl.Expr:
-    """Dates as Int64 microseconds, UTC where no zone is given; null where it is no ISO date or time."""
+def from_calendar(column: Column, kind: Usual | None = None) -> pl.Expr:
+    """Dates as Int64 microseconds, UTC where no zone is given; null where it is no ISO date or time. ``kind``: as of
+    :func:`values`."""
     if _is_calendar(column):
         return column.expr.cast(pl.Datetime("us", getattr(column.dtype, "time_zone", None))).dt.epoch("us")
     if not column.is_text:
         return pl.lit(None, dtype=pl.Int64)
     text = _value(column)
     common = pl.coalesce(*(_common(text, length) for length in _COMMON))
+    if kind == "dates":
+        return common
     return pl.coalesce(common, _any_iso(pl.when(common.is_null()).then(text)))
 
 
