@@ -83,11 +83,14 @@ def reaches(study: Study, dataset: str) -> list[Reach]:
     draws_RN = draws(folds[0].groups, REPLICATES, resampling(dataset))  # the same users for all methods and folds
     counts_FRC = [draws_RN @ events.sums(events.cohort_CE) for events in folds]
 
-    def resampled(ranks_E: Floats, events: MeasuredEvents, counts_RC: Floats) -> Floats:
-        """(2, R) Balance and NDCG of one run at one setting in each resample."""
-        hits_RC, ndcg_RC = (draws_RN @ gains_NC for gains_NC in events.gains(ranks_E).transpose(1, 0, 2))
+    def resampled(ranks_GE: Floats, events: MeasuredEvents, counts_RC: Floats) -> Floats:
+        """(G, 2, R) Balance and NDCG of one run at each setting in each resample, from one product for all settings."""
+        gains_NX = np.concatenate([events.gains(ranks_E).reshape(events.groups, -1) for ranks_E in ranks_GE], axis=1)
+        drawn_RX = draws_RN @ gains_NX
+        hits_GRC, ndcg_GRC = drawn_RX.reshape(REPLICATES, len(ranks_GE), 2, -1).transpose(2, 1, 0, 3)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.stack([balances(hits_RC / counts_RC), ndcg_RC.sum(1) / counts_RC.sum(1)])
+            balance_GR = np.stack([balances(hits_RC / counts_RC) for hits_RC in hits_GRC])
+            return np.stack([balance_GR, ndcg_GRC.sum(2) / counts_RC.sum(1)], axis=1)
 
     found = []
     for method in study.methods_of(dataset):
@@ -106,7 +109,7 @@ def reaches(study: Study, dataset: str) -> list[Reach]:
         )
         figures_FSGR = np.array(
             [
-                [[resampled(ranks_E, events, counts_RC) for ranks_E in ranks_of(study, run, betas)] for run in runs]
+                [resampled(ranks_of(study, run, betas), events, counts_RC) for run in runs]
                 for events, counts_RC, runs in zip(folds, counts_FRC, zip(*repeats, strict=True), strict=True)
             ]
         )

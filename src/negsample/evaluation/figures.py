@@ -41,6 +41,7 @@ def summarise(
     of_cohort = {cohort: cohort_of[targets] == number for number, cohort in enumerate(COHORTS)}
     figures: dict[str, float | int] = {}
     of_groups: dict[str, float | int] = {}
+    percentiles = None if top_QK is None else popularity_percentiles(counts)
     for k in cutoffs:
         for name, metric in METRICS.items():
             each = np.asarray(metric(ranks, k), dtype=np.float64)
@@ -51,10 +52,10 @@ def summarise(
         if groups:
             of_groups[f"cut_balance@{k}"] = balance(*(of_groups[f"{cohort}_hr@{k}"] for cohort in CUT))
         figures[f"balance@{k}"] = balance(*(figures[f"{cohort}_hr@{k}"] for cohort in COHORTS))
-        if top_QK is not None:
+        if top_QK is not None and percentiles is not None:
             shown = top_QK[:, :k]
             figures[f"coverage@{k}"] = coverage(shown, len(counts) - 1)
-            figures[f"arp@{k}"] = mean(popularity_percentiles(counts)[shown[shown > 0]])
+            figures[f"arp@{k}"] = mean(percentiles[shown[shown > 0]])
     figures["events"] = len(ranks)
     figures |= {f"{cohort}_events": int(chosen.sum()) for cohort, chosen in of_cohort.items()}
     figures |= {"cold_events": int(cold.sum()), "left_out_events": int(np.isinf(ranks).sum())}
