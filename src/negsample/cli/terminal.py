@@ -32,6 +32,7 @@ _STUDY_COLUMNS = {
     "coverage@10": "cov.",
 }
 _SPREAD_SHOWN = ("hr@10", "ndcg@10", "balance@10")
+_LONG = 60  # seconds from which on more than one process at a time is worth a word
 
 
 def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = None) -> None:
@@ -92,7 +93,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
     }
     if any(uncounted.values()):
         said.append(f"Not counted: {listed([each for each, there in uncounted.items() if there])}.")
-    if here and ahead.jobs > 1:
+    if here and ahead.jobs > 1 and ahead.seconds > _LONG:
         said.append(f"--jobs {ahead.jobs} would train {ahead.jobs} runs at a time, usually in less time.")
     if (busy := ahead.busy) is not None:
         said.append(f"Other processes used {busy.others:.1f} of {busy.cores} cores meanwhile.")
