@@ -30,9 +30,10 @@ from negsample.files.folders import write_json
 from negsample.rules.rule import cut_time
 from negsample.runs.folder import Run
 from negsample.runs.kept import dataset_of
-from negsample.serving.final import make_final, plan_final
+from negsample.serving.final import make_final
 from negsample.serving.load import load_model
 from negsample.serving.model import is_model
+from negsample.serving.plan import plan_final
 from negsample.serving.refresh import refresh, train_on
 from negsample.settings import PrepareSettings
 from scripts.freshness_asked import Asking, K, Window, events_of, ranks

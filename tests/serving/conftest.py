@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from negsample import compare, read_study
-from negsample.serving.final import make_final, plan_final
+from negsample.serving.final import make_final
+from negsample.serving.plan import plan_final
 
 DAY = 86_400 * 10**6
 USERS, ITEMS = 120, 50

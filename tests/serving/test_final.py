@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from negsample import InputError, load_model, read_study
 from negsample.files.checksums import LIST, write_list
 from negsample.rules.rule import cut_time
-from negsample.serving.final import make_final, other_log, plan_final
+from negsample.serving.final import make_final
+from negsample.serving.plan import other_log, plan_final
 from negsample.studies.verify import verify
 
 

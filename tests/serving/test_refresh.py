@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from negsample import InputError, load_model, read_log, read_study
 from negsample.data.log.read import Log
 from negsample.files.checksums import LIST, write_list
-from negsample.serving.final import make_final, plan_final
+from negsample.serving.final import make_final
+from negsample.serving.plan import plan_final
 from negsample.serving.ranker import Ranker
 from negsample.serving.refresh import joined, refresh, train_on
 

@@ -87,7 +87,8 @@ def _from_study(
 ) -> None:
     from negsample.data.description import no_future
     from negsample.files.folders import check_place
-    from negsample.serving.final import epochs_of, make_final, opened, other_log, plan_final
+    from negsample.serving.final import make_final
+    from negsample.serving.plan import epochs_of, opened, other_log, plan_final
     from negsample.studies.forecast import in_time
     from negsample.studies.progress import bar_of
 
