@@ -28,6 +28,7 @@ OF_DATA = OF_READING | {
     "--min-item-events": [*WHOLE, str(2**31)],
     "--k-core": ["0", "x"],
     "--drop-repeats": WORDS[:2],
+    "--split-column": ["", "x"],
     "--split": WORDS,
     "--valid-fraction": SHARES,
     "--test-fraction": SHARES,

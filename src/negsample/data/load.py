@@ -149,7 +149,7 @@ def _rows_digest(frame: pl.LazyFrame) -> str:
 
 def _from_source(source: Source, asked: PrepareSettings, folds: int | None) -> list[Dataset]:
     """Its own rule and the settings hold both: the larger of two minima is taken."""
-    given = [name for name, value in asked.reading().items() if value]
+    given = [name for name, value in asked.reading().items() if value and name in PrepareSettings.model_fields]
     _check_no_effect(given, f"{source.name} has columns of its own")
     least = {name: max(getattr(asked, name), source.at_least) for name in ("min_user_events", "min_item_events")}
     log, key = log_of(source)

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from negsample.settings.base import Settings
 
-Split = Literal["timestamp", "paper", "leave-one-out"]
+Split = Literal["timestamp", "paper", "leave-one-out", "given"]
 """How a log is split into train, validation and test; see :mod:`negsample.data.prepare.parts`."""
 BY_SHARES = ("timestamp", "paper")
 """The splits that take a share of the events for validation and for test."""
@@ -55,9 +55,12 @@ class PrepareSettings(Settings):
     )
     split: Split = Field(
         "timestamp",
-        description="Split at a point in time (timestamp), at a row count as the paper's code (paper), or take each "
+        description="Split at a point in time (timestamp), at a row count as the paper's code (paper), take each "
         "user's last event for test and the one before for validation (leave-one-out), which says nothing about the "
-        "future. (default: timestamp)",
+        "future, or as the log says (given): in --split-column, or in the names of its files. (default: timestamp)",
+    )
+    split_column: str | None = Field(
+        None, min_length=1, description="With --split given, the column that says train, valid or test."
     )
     valid_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for validation, of a split in time.")
     test_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for test, of a split in time.")
@@ -71,9 +74,10 @@ class PrepareSettings(Settings):
         """Those of them that :func:`~negsample.data.log.read.read_log` takes."""
         names = (
             "user", "item", "time", "time_format", "no_header", "sequences", "encoding", "where", "drop_untimed",
-            "keep_missing_ids",
+            "keep_missing_ids", "split_column",
         )  # fmt: skip
-        return self.model_dump(include=set(names)) | {"ordered": self.split == "leave-one-out"}
+        of_split = {"ordered": self.split not in BY_SHARES, "given": self.split == "given"}
+        return self.model_dump(include=set(names)) | of_split
 
     @model_validator(mode="after")
     def _leaves_train(self) -> PrepareSettings:
@@ -81,6 +85,8 @@ class PrepareSettings(Settings):
         given = [name for name in ("valid_fraction", "test_fraction") if getattr(self, name) != usual[name].default]
         if given and self.split not in BY_SHARES:
             raise ValueError(f"{' and '.join(given)} would have no effect with split={self.split}; leave it out")
+        if self.split_column is not None and self.split != "given":
+            raise ValueError(f"split_column is for split=given, got split={self.split}; take that, or leave it out")
         if self.valid_fraction + self.test_fraction >= 1:
             raise ValueError(
                 f"valid_fraction {self.valid_fraction} + test_fraction {self.test_fraction} must stay below 1"

@@ -16,6 +16,7 @@ from negsample.data.log.files import PARQUET, Part, log_name, other_files, parts
 from negsample.data.log.lists import has_lists, with_a_row_each
 from negsample.data.log.notes import file_notes, row_notes, time_notes
 from negsample.data.log.open import open_part
+from negsample.data.log.part import check_parts, part_of, with_part
 from negsample.data.log.reading import Reading
 from negsample.data.log.scan import ROLES, Scan, scan, total
 from negsample.data.log.separate_process import try_to_read
@@ -33,7 +34,8 @@ class Log(NamedTuple):
     ``frame``: columns ``user`` and ``item`` (Int64 or String, never null) and ``time`` (Int64 microseconds
     since 1970), in file order. ``name``: the file's stem or the folder's name, made safe. ``notes``: one
     sentence each on how it was read. ``source``: the file's name, without its folder. ``has_times``: where False the
-    column ``time`` holds each event's place in its user's history, from 0.
+    column ``time`` holds each event's place in its user's history, from 0. Where the log was read with the parts that
+    it says, the frame has a column ``part`` too (Int8: 0 train, 1 validation, 2 test).
     """
 
     frame: pl.LazyFrame
@@ -58,6 +60,8 @@ def read_log(
     drop_untimed: bool = False,
     keep_missing_ids: bool = False,
     ordered: bool = False,
+    split_column: str | None = None,
+    given: bool = False,
     name: str | None = None,
 ) -> Log:
     """The log in a file of any usual format, in a folder of parts, or in a DataFrame; see docs/logs.md.
@@ -81,14 +85,17 @@ def read_log(
         drop_untimed: rows without a time are left out.
         keep_missing_ids: text that says "missing" (``NA``, ``null``, ``\\N``, ...) is an id.
         ordered: a log without times has its events in their order.
+        split_column: with ``given`` the column of the part; None: the names of the files say it.
+        given: the log says which part each event is of; a log without times is then in the order of the parts.
         name: what reports call it; None: the name of the file or folder, or "log".
 
     Raises:
         InputError: file, row and value of what is wrong, and what would be right.
     """
     reading = Reading(
-        user, item, time, time_format, no_header, sequences, encoding, where, drop_untimed, keep_missing_ids, ordered
-    )
+        user, item, time, time_format, no_header, sequences, encoding, where, drop_untimed, keep_missing_ids, ordered,
+        split_column, given,
+    )  # fmt: skip
     if isinstance(log, str | Path):
         found = read_files(log, reading)
     else:
@@ -154,7 +161,10 @@ def read_tables(tables: list[Table], path: Path, reading: Reading) -> Log:
     optional = () if reading.needs_time and not reading.ordered else ("time",)
     first = tables[0]
     chosen, notes = choose_columns(first.columns, reading.asked, first.path, first.layout, optional)
-    if has_lists(first, chosen):
+    if reading.given:
+        tables, chosen["part"], note = with_part(tables, reading.split_column, path)
+        notes.append(note)
+    if has_lists(tables[0], chosen):
         tables = [with_a_row_each(each, chosen) for each in tables]
     log = read_columns(tables, path, chosen, reading)
     return log._replace(notes=[printable(note) for note in notes] + log.notes)
@@ -175,10 +185,13 @@ def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], readin
     check_has_events(scans, path)
     unit = unit_of(scans) if timed else None
     check_ids(scans)
+    if "part" in chosen:
+        check_parts(scans)
     as_text = {role: not columns[0][role].dtype.is_numeric() or total(scans, f"{role}_too_large") > 0 for role in ROLES}
     frame = pl.concat([_events(each, as_text, unit) for each in scans])
     has_times = timed or not reading.ordered
     if not has_times:
+        frame = frame.sort("part", maintain_order=True) if "part" in chosen else frame
         place = pl.int_range(pl.len(), dtype=pl.Int64).over("user")
         frame = frame.with_columns(time=place).collect(engine="streaming").lazy()
     notes = (time_notes(scans, unit, form) if timed else []) + row_notes(scans)
@@ -191,4 +204,5 @@ def _events(found: Scan, as_text: dict[str, bool], unit: str | None) -> pl.LazyF
     return found.table.frame.filter(found.event).select(
         **{role: ids.id_of(found.columns[role], as_text[role]) for role in ROLES},
         time=moment if unit is None else times.from_number(time, unit, found.kind),
+        **({"part": part_of(found.columns["part"])} if "part" in found.columns else {}),
     )

@@ -10,8 +10,9 @@ ROLES = ("user", "item", "time")
 class Reading(NamedTuple):
     """What was said of a log; see :class:`negsample.settings.PrepareSettings` for the words.
 
-    ``ordered``: rows without times are in the order of their events. ``needs_time``: False for histories, whose times
-    are null where there are none.
+    ``ordered``: rows without times are in the order of their events. ``given``: the log says the part of each event, in
+    ``split_column``, or in the names of its files. ``needs_time``: False for histories, whose times are null where
+    there are none.
     """
 
     user: str | None = None
@@ -25,6 +26,8 @@ class Reading(NamedTuple):
     drop_untimed: bool = False
     keep_missing_ids: bool = False
     ordered: bool = False
+    split_column: str | None = None
+    given: bool = False
     needs_time: bool = True
 
     @property

@@ -58,30 +58,36 @@ class Codes:
         return text.cast(self._dtype).alias("id")
 
 
-def read_events(log: Log, folder: Path) -> tuple[EventColumns, pl.Series, pl.Series]:
+def read_events(log: Log, folder: Path, *, given: bool = False) -> tuple[EventColumns, pl.Series, pl.Series]:
     """One pass over ``log`` into flat files in ``folder``; in memory are a block of events and the distinct ids.
 
-    A log that cannot be read, or has other types than a :class:`~negsample.data.log.read.Log`, is refused.
+    A log that cannot be read, or has other types than a :class:`~negsample.data.log.read.Log`, is refused. ``given``:
+    with the parts that the log says.
 
     Returns:
         The events in file order, mapped; users and items are codes. And the log's id (Int64 or String) of each code,
         of users and of items.
     """
-    frame = log.frame.select("user", "item", "time")
     source = Path(log.source or log.name)
     with readable(source):
-        schema = frame.collect_schema()
-    _check(log, schema, nulls=(0, 0, 0))
+        schema = log.frame.collect_schema()
+    if given and "part" not in schema:
+        raise InputError(
+            f"split=given: log {log.name} does not say which part its events are of; name the column that does with "
+            f"--split-column COL"
+        )
+    part = pl.col("part") if given else pl.lit(0, pl.Int8)
+    frame = log.frame.select("user", "item", "time", part=part)
+    _check(log, schema, nulls=(0, 0, 0, 0))
     users, items = Codes("user", schema["user"]), Codes("item", schema["item"])
-    nulls, largest = np.zeros(3, np.int64), np.full(2, -1)
+    nulls, largest = np.zeros(4, np.int64), np.full(2, -1)
     failures: list[OSError] = []
 
     def keep(batch: pl.DataFrame) -> bool:
         """Whether to stop, as writing failed."""
         nulls[:] += batch.null_count().row(0)
         if len(batch) and not nulls.any():
-            who, what, when = (column.to_numpy() for column in batch)
-            some = EventColumns(who, what, when, np.zeros(len(batch), np.int8))
+            some = EventColumns(*(column.to_numpy() for column in batch))
             largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
             try:
                 append(files, some)
@@ -91,7 +97,7 @@ def read_events(log: Log, folder: Path) -> tuple[EventColumns, pl.Series, pl.Ser
 
     with flat_files(folder) as files, readable(source):
         # Not collect_batches: it takes a panic, as of a truncated file, for the end of the log.
-        frame.select(users.expr(), items.expr(), "time").sink_batches(
+        frame.select(users.expr(), items.expr(), "time", "part").sink_batches(
             keep, chunk_size=blocks.BLOCK, maintain_order=True, engine="streaming"
         )
     if failures:
@@ -105,6 +111,8 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
         raise InputError(f"log {log.name}: user and item must be Int64 or String without nulls, got {schema}")
     if nulls[2] or schema["time"] != pl.Int64:
         raise InputError(f"log {log.name}: time must be Int64 microseconds without nulls, got {schema['time']}")
+    if nulls[3] or schema.get("part", pl.Int8) != pl.Int8:
+        raise InputError(f"log {log.name}: part must be Int8 without nulls, got {schema['part']}")
 
 
 def save_columns(events: Iterable[EventColumns], n: int, paths: Mapping[str, Path]) -> None:

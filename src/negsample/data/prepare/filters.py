@@ -141,7 +141,9 @@ def _first_of_repeats(events: EventColumns, settings: PrepareSettings, dropped: 
     kept = np.arange(len(events.times))
     if settings.drop_duplicates:
         order = np.lexsort((events.items, events.times, events.users))
-        again = np.append(False, np.logical_and.reduce([column[order[1:]] == column[order[:-1]] for column in events]))
+        again = np.append(
+            False, np.logical_and.reduce([column[order[1:]] == column[order[:-1]] for column in events[:3]])
+        )
         dropped["exact duplicates of another (user, item, time)"] += int(again.sum())
         kept = np.sort(order[~again])
     users, items = events.users[kept].astype(np.int64), events.items[kept]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from negsample.data import blocks
+from negsample.data.log.part import PARTS
 from negsample.data.log.times import iso
-from negsample.data.prepare.events import EventColumns
+from negsample.data.prepare.events import EventColumns, append, flat_files, map_events
+from negsample.data.prepare.order import sort_by
 from negsample.data.split import TEST, TRAIN, VALID, Cuts, parts_by_block
+from negsample.errors import InputError
 
 Parts = NDArray[np.int8]
 Ints = NDArray[np.int64]
@@ -59,18 +63,78 @@ def with_parts(events: EventColumns, parts: Iterable[Parts], place: Path) -> Eve
     return events._replace(parts=np.memmap(place, np.int8, mode="r"))
 
 
-def in_time(events: EventColumns, split: str) -> dict[str, Any]:
+def in_order_of_parts(events: EventColumns, scratch: Path) -> EventColumns:
+    """``events`` by their parts, else as they come: at one time a user's train events are then before those of test."""
+    with flat_files(scratch / "by part") as files:
+        for some in sort_by("parts", events.blocks(), len(events.times), scratch):
+            append(files, some)
+    return map_events(scratch / "by part")
+
+
+def check_order(events: EventColumns, user_ids: pl.Series, name: str) -> None:
+    """Refuses parts that a log gives where a user has an event of one later than one of the next: the history that an
+    event is predicted from would hold what came after it.
+
+    Raises:
+        InputError: names the first user and how many there are, or a part that has no event.
+    """
+    none, never = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    first_PU, last_PU = np.full((3, len(user_ids)), never), np.full((3, len(user_ids)), none)
+    for some in events.blocks():
+        np.minimum.at(first_PU, (some.parts, some.users), some.times)
+        np.maximum.at(last_PU, (some.parts, some.users), some.times)
+    for part, last_U in zip(PARTS, last_PU, strict=True):
+        if (last_U == none).all():
+            raise InputError(f"split=given: no event of {name} is of the {part} part; give it all three")
+    after_PU = np.minimum.accumulate(first_PU[::-1])[::-1]
+    wrong_U = (last_PU[:-1] > after_PU[1:]).any(0)
+    if wrong_U.any():
+        raise InputError(
+            f"split=given: {int(wrong_U.sum()):,} of {len(user_ids):,} users of {name}, such as "
+            f"{user_ids[int(wrong_U.argmax())]!r}, have an event of one part later than one of the next; a history "
+            f"would hold what came after the event that is predicted from it; take another --split, such as "
+            f"leave-one-out"
+        )
+
+
+def in_time(events: EventColumns, split: str, has_times: bool) -> dict[str, Any]:
     """For the manifest: when validation and test start; or, where parts do not follow each other in time, why nothing
     about the future follows from what is measured."""
     if split == "leave-one-out":
-        return _not_in_time(f"Each user's last event is test; {_NO_FUTURE}.")
+        return _starts(None, None, f"Each user's last event is test; {_NO_FUTURE}.")
+    if not has_times:
+        why = "The log has no times: test events may be earlier than what was trained on, so figures say nothing about"
+        return _starts(None, None, f"{why} the future.")
     first, last = np.full(3, np.iinfo(np.int64).max), np.full(3, np.iinfo(np.int64).min)
     for some in events.blocks():
         for part in (TRAIN, VALID, TEST):
             if len(times := some.times[some.parts == part]):
                 first[part], last[part] = min(first[part], times.min()), max(last[part], times.max())
-    return {"valid_start": iso(int(first[VALID])), "test_start": iso(int(first[TEST]))}
+    if max(last[TRAIN], last[VALID]) > first[TEST]:
+        late, of = _later(events, (TRAIN, VALID), first[TEST])
+        why = f"{late:,} of {of:,} train and validation events are later than the first test event; {_NO_FUTURE}."
+        return _starts(None, None, why)
+    if last[TRAIN] > first[VALID]:
+        late, of = _later(events, (TRAIN,), first[VALID])
+        return _starts(
+            None,
+            None,
+            f"{late:,} of {of:,} train events are later than the first validation event, so that what is chosen on "
+            f"validation is not chosen for the future; the test events are later than all that is trained on.",
+        )
+    return _starts(int(first[VALID]), int(first[TEST]), None)
 
 
-def _not_in_time(why: str) -> dict[str, Any]:
-    return {"valid_start": None, "test_start": None, "not_in_time": why}
+def _later(events: EventColumns, parts: Sequence[int], time: int) -> tuple[int, int]:
+    """How many events of ``parts`` are later than ``time``, and of how many."""
+    late = of = 0
+    for some in events.blocks():
+        times = some.times[np.isin(some.parts, parts)]
+        late, of = late + int((times > time).sum()), of + len(times)
+    return late, of
+
+
+def _starts(valid: int | None, test: int | None, why: str | None) -> dict[str, Any]:
+    starts = {"valid_start": valid, "test_start": test}
+    found: dict[str, Any] = {name: None if time is None else iso(time) for name, time in starts.items()}
+    return found if why is None else found | {"not_in_time": why}

@@ -16,7 +16,14 @@ from negsample.data.blocks import tally
 from negsample.data.log.read import Log
 from negsample.data.prepare.events import EventColumns, append, flat_files, map_events, read_events
 from negsample.data.prepare.filters import filtered
-from negsample.data.prepare.parts import in_time, leave_one_out, parts_by_cuts, with_parts
+from negsample.data.prepare.parts import (
+    check_order,
+    in_order_of_parts,
+    in_time,
+    leave_one_out,
+    parts_by_cuts,
+    with_parts,
+)
 from negsample.data.split import TRAIN, find_cuts, find_windows
 from negsample.errors import InputError
 from negsample.settings import BY_SHARES, PrepareSettings
@@ -46,14 +53,18 @@ def select(log: Log, settings: PrepareSettings, scratch: Path) -> Selection:
     A log that cannot be read, or leaves too little to split, is refused; a full disk is an ``OSError``.
     """
     _check_times(log, settings)
-    events, user_ids, item_ids = read_events(log, scratch / "read")
+    given = settings.split == "given"
+    events, user_ids, item_ids = read_events(log, scratch / "read", given=given)
+    events = in_order_of_parts(events, scratch) if given else events
     events, notes = filtered(events, (len(user_ids), len(item_ids)), settings, log.name, scratch)
-    if settings.split == "leave-one-out":
-        parts = leave_one_out(events, len(user_ids))
+    if settings.split == "given":
+        check_order(events, user_ids, log.name)
+    elif settings.split == "leave-one-out":
+        events = with_parts(events, leave_one_out(events, len(user_ids)), scratch / "parts")
     else:
         cuts = find_cuts(events.times, settings.split, settings.valid_fraction, settings.test_fraction)
-        parts = parts_by_cuts(events, cuts)
-    return _split(with_parts(events, parts, scratch / "parts"), settings, (user_ids, item_ids), notes)
+        events = with_parts(events, parts_by_cuts(events, cuts), scratch / "parts")
+    return _split(events, settings, (user_ids, item_ids), notes, log.has_times)
 
 
 def select_folds(log: Log, settings: PrepareSettings, folds: int, scratch: Path) -> Iterator[Selection]:
@@ -109,7 +120,11 @@ def _before(events: EventColumns, end: int | None, scratch: Path) -> EventColumn
 
 
 def _split(
-    events: EventColumns, settings: PrepareSettings, ids: tuple[pl.Series, pl.Series], notes: list[str]
+    events: EventColumns,
+    settings: PrepareSettings,
+    ids: tuple[pl.Series, pl.Series],
+    notes: list[str],
+    has_times: bool = True,
 ) -> Selection:
     """``events`` with their parts, but for those of cold items, where these are to be dropped; ``ids`` of users and
     items by code."""
@@ -122,5 +137,5 @@ def _split(
     facts = {
         "dropped_cold_items": int((dropped > 0).sum()),
         "dropped_cold_events": int(dropped.sum()),
-    } | in_time(events, settings.split)
+    } | in_time(events, settings.split, has_times)
     return Selection(events, kept, train_counts, user_ids, item_ids, notes, facts)
