@@ -66,7 +66,7 @@ EVERYTHING = {"sampled-softmax-log-q", "log-uniform", "mixed-log-q", "xir"}
 IN_BATCH = {"in-batch-log-q", "corrected-log-q", "cross-batch"}
 
 
-def partition_ratios(world, names, batches, *, warmth=3.0, size=64, every=16, **changes):
+def partition_ratios(world, names, batches, *, warmth=3.0, size=64, every=8, **changes):
     """By method and batch, the mean over some of its positions of the estimated over the true sum of negatives."""
     data, items, targets, train = world.data, world.data.catalogue_size, targets_of(world), world.train
     model, rng = Taste(items, warmth), generator(2, "negatives")
