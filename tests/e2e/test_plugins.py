@@ -1,4 +1,7 @@
-"""``--plugin`` on the command line: the example's parts in two processes and on Ray, by file and by module name."""
+"""``--plugin`` on the command line: the example's parts in two processes, by file and by module name.
+
+``execution/test_ray.py`` has them on Ray.
+"""
 
 from __future__ import annotations
 
@@ -77,13 +80,6 @@ def test_a_run_with_its_part_needs_the_plugin_to_be_measured(negsample, log, sma
     assert without.returncode == 2
     assert "needs --plugin plugin.py" in without.stderr
     done(negsample("evaluate", tmp_path / "run", "--plugin", EXAMPLE))
-
-
-def test_a_ray_cluster_gives_the_same_table(compared, negsample, tmp_path):
-    pytest.importorskip("ray", reason="Ray is an extra")
-    done(negsample(*compared[0], "--jobs", 2, "--on", "ray", "--out", tmp_path / "ray", RAY_USAGE_STATS_ENABLED="0"))
-    table = pl.read_csv(tmp_path / "ray" / "table.csv").select(FIGURES)
-    assert table.equals(compared[2])
 
 
 def test_a_module_gives_the_same_figures(compared, installed, log, small, tmp_path):

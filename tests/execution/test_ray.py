@@ -1,5 +1,6 @@
 """A study on Ray: the folders of the same study here, and a lost node costs what it did since the last checkpoint."""
 
+import json
 import logging
 import os
 import random
@@ -14,7 +15,8 @@ from safetensors.torch import load_file
 
 import negsample
 from negsample import InputError, compare, plan, run_settings
-from negsample.cli import main
+from negsample.cli import app, main
+from negsample.cli.console import exit_code
 from negsample.execution.backend import LOCAL, Backend, parse_backend
 from negsample.execution.node import Needed, marked, versions
 from negsample.execution.tasks import Lost
@@ -163,16 +165,39 @@ def test_a_node_is_lost_in_the_middle_of_a_study(data, tmp_path, cluster, capfd)
 
 
 @pytest.fixture
-def loaded_and_gone(tmp_path):
-    """The example's parts, from a file that is deleted once it is loaded: a node needs no such file."""
-    path = Path(shutil.copy(EXAMPLE, tmp_path))
-    (plugin,) = load_plugins([str(path)])
-    path.unlink()
+def without_plugins():
+    """What a test loads is gone at its end."""
     yield
-    load._forget(plugin)
+    for plugin in load.loaded():
+        load._forget(plugin)
     load._loaded.clear()
     for name in [name for name in sys.modules if name.startswith("negsample_plugin_plugin_")]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def loaded_and_gone(without_plugins, tmp_path):
+    """The example's parts, from a file that is deleted once it is loaded: a node needs no such file."""
+    path = Path(shutil.copy(EXAMPLE, tmp_path))
+    load_plugins([str(path)])
+    path.unlink()
+
+
+def test_a_command_with_a_plugin_gives_the_same_figures(without_plugins, data, tmp_path, cluster, monkeypatch):
+    settings = ["epochs=1", "dim=8", "blocks=1", "max_length=8", "fit_terms=false", "follows_negatives=7"]
+    given = [each for pair in settings for each in ("--set", pair)]
+    command = ["negsample", "compare", data.folder, "--plugin", EXAMPLE, "--methods", "follows,hinge", "--repeats", 1]
+    found = []
+    for on in ("local", f"ray={cluster.address}"):
+        out = tmp_path / on[:3]
+        argv = [*command, "--no-refit", *given, "--jobs", 2 if "ray" in on else 1, "--on", on, "--out", out]
+        monkeypatch.setattr(sys, "argv", [*map(str, argv)])
+        assert not exit_code(app)
+        metrics = {path.parent.name: json.loads(path.read_text()) for path in out.glob("runs/*/metrics.json")}
+        found.append({name: (each["valid"], each["test"]) for name, each in metrics.items()})
+    assert found[0] == found[1]
+    assert len(found[0]) == 3
+    assert all(test["rbp@10"] > 0 for _, test in found[0].values())
 
 
 def test_a_plugin_travels_with_a_task_and_its_refit(loaded_and_gone, data, tmp_path, cluster):
