@@ -153,6 +153,8 @@ def _from_source(source: Source, asked: PrepareSettings, folds: int | None) -> l
     _check_no_effect(given, f"{source.name} has columns of its own")
     least = {name: max(getattr(asked, name), source.at_least) for name in ("min_user_events", "min_item_events")}
     log, key = log_of(source)
+    if asked.split == "given" and "part" not in log.frame.collect_schema():
+        raise InputError(f"split=given: the publisher of {source.name} gives no split; take another --split")
     settings = checked(PrepareSettings, asked.model_dump() | least)
     return _from_cache(source.name, {"log": key}, lambda: log, settings, folds)
 

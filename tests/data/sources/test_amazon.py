@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from negsample.data.load import public_dataset
+from negsample.data.load import load_dataset, public_dataset
 from negsample.data.sources.catalogue import SOURCES
 from negsample.data.sources.fetch import fetch
 from negsample.data.sources.fetched import log_of
@@ -17,7 +17,7 @@ VALID, TEST = 1_628_643_414_042, 1_658_002_729_837  # the publisher's, in millis
 RATINGS = [  # user, item, rating, milliseconds
     ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B081TJ8YS3", "4.0", 1_588_615_855_070),
     ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B006GBITXC", "1.0", VALID - 1),
-    ("AGBFYI2DDIKXC5Y4FARTYDTQBMFQ", "B081TJ8YS3", "5.0", VALID),
+    ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B00TLEMSVK", "5.0", VALID),
     ("AGBFYI2DDIKXC5Y4FARTYDTQBMFQ_1", "0615880487", "0.0", TEST - 1),
     ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B0BSLWXYZ1", "3.0", TEST),
 ]
@@ -56,7 +56,21 @@ def test_ratings_of_2023_with_the_split_of_their_publishers(tmp_path, compressed
     assert there.path.name == ("All_Beauty.csv.gz" if compressed else "All_Beauty.csv")
     assert rows(name) == LOG
     notes = log_of(SOURCES[name])[0].notes
-    assert "Its publisher's split: validation from 2021-08-11T00:56:54, test from 2022-07-16T20:18:49." in notes
+    assert (
+        "Its publisher's split (--split given): validation from 2021-08-11T00:56:54, test from 2022-07-16T20:18:49."
+        in notes
+    )
+
+
+def test_the_split_of_the_publishers_is_that_of_the_dataset(tmp_path):
+    name = "amazon-2023-all-beauty"
+    fetch(SOURCES[name], put(tmp_path / "All_Beauty.csv", CSV))
+    about = load_dataset(name, split="given").manifest
+    assert (about.train_events, about.valid_events, about.test_events) == (2, 2, 1)
+    assert (about.valid_start, about.test_start) == ("2021-08-11T00:56:54", "2022-07-16T20:18:49")
+    fetch(SOURCES["amazon-beauty-2018"], put(tmp_path / "2018.csv", OF_2018))
+    with pytest.raises(InputError, match="publisher of amazon-beauty-2018 gives no split; take another --split"):
+        load_dataset("amazon-beauty-2018", split="given")
 
 
 def test_an_archive_that_is_another(tmp_path):

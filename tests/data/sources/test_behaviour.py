@@ -166,7 +166,10 @@ def test_vk_lsvd_has_weeks_for_times_and_for_its_split(tmp_path):
     assert frame["part"].to_list() == [0] * 50 + [1] * 2 + [2] * 2
     assert frame["part"].dtype == pl.Int8
     assert "54 of 81 rows are events: watched for more than ten seconds." in notes(name)
-    assert "Its publisher's split: validation from 2025-06-25T00:00:00, test from 2025-07-02T00:00:00." in notes(name)
+    assert (
+        "Its publisher's split (--split given): validation from 2025-06-25T00:00:00, test from 2025-07-02T00:00:00."
+        in notes(name)
+    )
     assert (
         log_of(SOURCES[name])[0].notes[0].startswith(f"From files (sha256 {there.sha256[:12]}), perhaps the official")
     )

@@ -74,7 +74,8 @@ def with_parts(log: pl.LazyFrame, valid: int, test: int) -> tuple[pl.LazyFrame, 
     And a sentence on it.
     """
     part = sum((pl.col("time") >= cut).cast(pl.Int8) for cut in (valid, test))
-    return log.with_columns(part=part), f"Its publisher's split: validation from {iso(valid)}, test from {iso(test)}."
+    split = f"Its publisher's split (--split given): validation from {iso(valid)}, test from {iso(test)}."
+    return log.with_columns(part=part), split
 
 
 def sequences(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
