@@ -10,7 +10,7 @@ import argparse
 import json
 from types import ModuleType
 
-from benchmarks import catalogue_size, evaluation, forecast, prepare, step
+from benchmarks import catalogue_size, evaluation, forecast, prepare, step, text_logs
 from benchmarks.common import RESULTS, of_machine
 from benchmarks.peers import compare
 from negsample.runs.machine import machine
@@ -22,6 +22,7 @@ PARTS: dict[str, ModuleType] = {
     "catalogue-size": catalogue_size,
     "forecast": forecast,
     "prepare": prepare,
+    "text-logs": text_logs,
 }
 """Each has ``measure(log) -> dict`` and ``lines(dict) -> list[str]`` (Markdown)."""
 

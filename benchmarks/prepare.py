@@ -2,10 +2,8 @@
 
 A synthetic Parquet log (skewed users and items, rows in no order; ids as integers and as text) in a temporary folder.
 Each reading is a whole process, Python's start and the imports included: `negsample prepare`, and a script that sorts
-by user and time, streaming to a file or in memory without writing. Text of 3 million events, with seconds or with ISO
-text, is compared likewise with Polars' own read, sort and write of it (ISO text parsed by Polars' own parser). Memory
-is the peak of the process as the system counts it, mapped pages included, and of its anonymous pages alone, looked at
-every 20 ms.
+by user and time, streaming to a file or in memory without writing. Memory is the peak of the process as the system
+counts it, mapped pages included, and of its anonymous pages alone, looked at every 20 ms.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,15 +25,6 @@ import polars as pl
 
 EVENTS, REPEATS = 30_000_000, 3
 EVENTS_A_USER, EVENTS_AN_ITEM = 10, 30
-LINES = 3_000_000
-TEXTS = {
-    "CSV, seconds": "pl.scan_csv(log)",
-    "CSV, ISO text": "pl.scan_csv(log).with_columns(pl.col('time').str.to_datetime('%Y-%m-%dT%H:%M:%S'))",
-}
-READS = {
-    "read, sort and write": "{}.sort(['user', 'time']).sink_parquet(out)",
-    "bare read": "print({}.select(pl.len(), pl.col('time').max()).collect(engine='streaming'))",
-}
 IDS = ("integer", "text")
 SORTS = {
     "sort to a file, streaming": "pl.scan_parquet(log).sort(['user', 'time']).sink_parquet(out)",
@@ -89,41 +78,24 @@ def watched(command: Sequence[str]) -> dict[str, float]:
     }
 
 
-def measure(log: str = "online-retail", *, events: int = EVENTS, lines: int = LINES, repeats: int = REPEATS) -> Any:
-    """Medians of what each command takes, one after another, by the kind of ids, and by the kind of text; ``log`` plays
-    no part."""
+def measure(log: str = "online-retail", *, events: int = EVENTS, repeats: int = REPEATS) -> dict[str, Any]:
+    """Medians of what each command takes, one after another, by the kind of ids; ``log`` plays no part."""
     rows = []
-    with TemporaryDirectory() as folder:
-        source, out = Path(folder) / "log.parquet", Path(folder) / "out"
-        for ids in IDS:
-            _make(source, events, ids)
-            rows += [{"ids": ids, **row} for row in _compared(source, out, SORTS, repeats)]
-        texts = []
-        for text, read in TEXTS.items():
-            _make(source, lines, "integer")
-            moments = {
-                "CSV, ISO text": (pl.col("time") * 1000).cast(pl.Datetime("ms")).dt.strftime("%Y-%m-%dT%H:%M:%S")
-            }
-            table, path = pl.scan_parquet(source), Path(folder) / "log.csv"
-            table.with_columns(time=moments.get(text, pl.col("time"))).sink_csv(path)
-            reads = {name: code.format(read) for name, code in READS.items()}
-            texts += [{"text": text, **row} for row in _compared(path, out, reads, repeats)]
-    return {
-        "polars": pl.__version__,
-        "events": events,
-        "lines": lines,
-        "repeats": repeats,
-        "rows": rows,
-        "texts": texts,
-    }
+    for ids in IDS:
+        with TemporaryDirectory() as folder:
+            source, out = Path(folder) / "log.parquet", Path(folder) / "out"
+            make(source, events, ids)
+            rows += [{"ids": ids, **row} for row in compared(source, out, SORTS, repeats)]
+    return {"polars": pl.__version__, "events": events, "repeats": repeats, "rows": rows}
 
 
-def _make(source: Path, events: int, ids: str) -> None:
-    make = f"from pathlib import Path; from benchmarks.prepare import write_log as w; w(Path({str(source)!r}), "
-    subprocess.run([sys.executable, "-c", f"{make}{events}, {ids!r})"], check=True)
+def make(source: Path, events: int, ids: str) -> None:
+    """:func:`write_log` in a process of its own."""
+    code = f"from pathlib import Path; from benchmarks.prepare import write_log as w; w(Path({str(source)!r}), "
+    subprocess.run([sys.executable, "-c", f"{code}{events}, {ids!r})"], check=True)
 
 
-def _compared(source: Path, out: Path, scripts: dict[str, str], repeats: int) -> list[dict[str, Any]]:
+def compared(source: Path, out: Path, scripts: Mapping[str, str], repeats: int) -> list[dict[str, Any]]:
     """``prepare`` beside the scripts, in turns: medians."""
     commands = {"prepare": [sys.executable, "-m", "negsample", "prepare", str(source), "--out", str(out)]}
     for name, code in scripts.items():
@@ -145,31 +117,19 @@ def _compared(source: Path, out: Path, scripts: dict[str, str], repeats: int) ->
 
 
 def lines(results: dict[str, Any]) -> list[str]:
-    """Markdown: a line a command, with its time against that of each sort or read."""
-    return [
-        f"Polars {results['polars']}. {results['events']:,} events of "
-        f"{results['events'] // EVENTS_A_USER:,} users and {results['events'] // EVENTS_AN_ITEM:,} items in Parquet; "
-        f"whole processes; medians of {results['repeats']}.",
-        "",
-        *_table("ids", results["rows"]),
-        "",
-        f"{results['lines']:,} events in text:",
-        "",
-        *_table("text", results["texts"]),
-    ]
-
-
-def _table(kind: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Markdown: a line a command, with its time against that of each sort."""
     table = [
-        f"| {kind} | what | time, s | processor, s | peak memory, GiB | of it anonymous, at most, GiB | prepare takes, "
-        "times this | in processor time |",
-        "|---|---|---|---|---|---|---|---|",
+        f"Polars {results['polars']}. {results['events']:,} events of "
+        f"{results['events'] // EVENTS_A_USER:,} users and {results['events'] // EVENTS_AN_ITEM:,} items; whole "
+        f"processes; medians of {results['repeats']}.",
+        "",
+        "| ids | what | time, s | peak memory, GiB | of it anonymous, at most, GiB | prepare takes, times this |",
+        "|---|---|---|---|---|---|",
     ]
-    prepared = {row[kind]: row for row in rows if row["what"] == "prepare"}
-    for row in rows:
-        times = (prepared[row[kind]][of] / row[of] for of in ("seconds", "cpu_seconds"))
+    prepared = {row["ids"]: row["seconds"] for row in results["rows"] if row["what"] == "prepare"}
+    for row in results["rows"]:
         table.append(
-            f"| {row[kind]} | {row['what']} | {row['seconds']:.1f} | {row['cpu_seconds']:.1f} | {row['peak_gib']:.2f} "
-            f"| {row['anonymous_gib']:.2f} | {' | '.join(f'{each:.2f}' for each in times)} |"
+            f"| {row['ids']} | {row['what']} | {row['seconds']:.1f} | {row['peak_gib']:.2f} "
+            f"| {row['anonymous_gib']:.2f} | {prepared[row['ids']] / row['seconds']:.2f} |"
         )
     return table

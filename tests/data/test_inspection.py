@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -69,3 +70,24 @@ def test_the_command_has_what_was_said_of_the_log(tmp_path: Path) -> None:
     assert command == ["negsample", "compare", str(path), *said, "--out", "out/my log"]
     settings = PrepareSettings(user="who", item="what", time="at", where="stars >= 1")
     assert dict(inspect(path, settings).facts)["events"] == "60"
+
+
+def test_a_log_without_times_is_looked_at_and_asked_about() -> None:
+    frame = pl.DataFrame({"user": [1, 1, 2], "item": [5, 6, 5]})
+    found = inspect(frame)
+    assert dict(found.facts)["time"] == "none: the order of the rows is the order"
+    assert found.questions[0].startswith("No column looks like a time.")
+    assert found.command == "negsample compare LOG --split leave-one-out --out out/log"
+    said = inspect(frame, PrepareSettings(split="leave-one-out"))
+    assert said.command == found.command
+    assert not any("looks like a time" in each for each in said.questions)
+
+
+def test_several_files_are_one_log(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{n}.csv", [(n, m, BASE + n + m) for m in range(9)]) for n in (1, 2)]
+    found = CliRunner().invoke(app, ["inspect", *map(str, paths)])
+    assert "Read from 2 parts" in found.stdout
+    command = found.stdout.splitlines()[-1].strip()
+    assert command == (
+        f"negsample prepare {paths[0]} {paths[1]} --out prepared/1 && negsample compare prepared/1 --out out/1"
+    )

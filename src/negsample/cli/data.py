@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from negsample.cli.console import facts_of, out, table_of
+from negsample.cli.options import ReadSettings
 from negsample.errors import InputError
-from negsample.settings import PrepareSettings
 
 if TYPE_CHECKING:
     from negsample.data.sources.fetched import Fetched
@@ -21,14 +21,20 @@ app = typer.Typer(help="List public datasets, and fetch them from their publishe
 
 
 def inspect_command(
-    log: Annotated[str, typer.Argument(help="A log: a file, a folder, a pattern, FILE::TABLE, an address, or -.")],
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            help="A log: a file, or several that are its parts, a folder, a pattern, FILE::TABLE, an address, or -.",
+            metavar="LOG...",
+        ),
+    ],
     *,
-    preparing: PrepareSettings,
+    reading: ReadSettings,
 ) -> None:
     """Look at a log: how it is read, what is in it, what is doubtful, and the command to begin with."""
     from negsample.data.inspection import inspect
 
-    found = inspect(log, preparing)
+    found = inspect(logs[0] if len(logs) == 1 else logs, reading)
     out.print(facts_of(found.facts))
     for title, lines in (("How it was read", found.notes), ("Questions to you", found.questions)):
         if lines:

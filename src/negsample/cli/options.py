@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, NewType, get_type_hints
 
 import typer
 
 from negsample.errors import SEEDS, InputError
 from negsample.plugins import load_plugins
-from negsample.settings import PrepareSettings, RunSettings, Split, checked, run_settings
+from negsample.settings import READING, PrepareSettings, RunSettings, Split, checked, run_settings
 
 
 def _load_plugins(names: list[str] | None) -> list[str] | None:
@@ -131,8 +131,14 @@ def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _preparing() -> Iterator[inspect.Parameter]:
+ReadSettings = NewType("ReadSettings", PrepareSettings)
+"""Those of them that say how a log is read, and the defaults."""
+
+
+def _options_of(names: Iterable[str]) -> Iterator[inspect.Parameter]:
     for name, field in PrepareSettings.model_fields.items():
+        if name not in names:
+            continue
         option, kind, default = (
             typer.Option(f"--{name.replace('_', '-')}", help=field.description),
             field.annotation,
@@ -143,12 +149,13 @@ def _preparing() -> Iterator[inspect.Parameter]:
         yield _option(name, default, Annotated[kind, option])
 
 
-_BUNDLES: Mapping[type, list[inspect.Parameter]] = {
+_BUNDLES: Mapping[Any, list[inspect.Parameter]] = {
     Doing: [
         _option(name, Doing._field_defaults[name], hint)
         for name, hint in get_type_hints(Doing, include_extras=True).items()
     ],
-    PrepareSettings: list(_preparing()),
+    PrepareSettings: list(_options_of(PrepareSettings.model_fields)),
+    ReadSettings: list(_options_of(READING)),
 }
 """Options that several commands share; each bundle is one parameter of a command's function."""
 
@@ -163,7 +170,7 @@ def with_bundles(function: Callable[..., None]) -> Callable[..., None]:
         for name, bundle in bundles.items():
             options = {each.name: given.pop(each.name) for each in _BUNDLES[bundle]}
             stated = {key: value for key, value in options.items() if value is not None}
-            given[name] = checked(PrepareSettings, stated) if bundle is PrepareSettings else bundle(**options)
+            given[name] = bundle(**options) if bundle is Doing else checked(PrepareSettings, stated)
         function(**given)
 
     parameters: list[inspect.Parameter] = []

@@ -28,9 +28,13 @@ from negsample.settings import PrepareSettings
 
 
 def prepare_command(
-    log: Annotated[
-        str,
-        typer.Argument(help="CSV, TSV or Parquet: one file or a folder of parts. Public datasets need no preparation."),
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            help="A log: a file, or several that are its parts, a folder, a pattern, FILE::TABLE, an address, or -. "
+            "Public datasets need no preparation.",
+            metavar="LOG...",
+        ),
     ],
     folder: Annotated[Path, typer.Option("--out", help="New folder of the prepared dataset.")],
     *,
@@ -43,12 +47,13 @@ def prepare_command(
     from negsample.data.prepare.pipeline import prepare
     from negsample.data.sources.catalogue import SOURCES
 
-    if log in {*BUNDLED, *SOURCES} and not Path(log).exists():
-        raise InputError(
-            f"'{log}' is the name of a known dataset, which needs no preparing; "
-            f"use the name itself, for example: negsample compare {log} --out DIR"
-        )
-    data = prepare(read_log(log, **preparing.reading()), preparing, folder)
+    for log in logs:
+        if log in {*BUNDLED, *SOURCES} and not Path(log).exists():
+            raise InputError(
+                f"'{log}' is the name of a known dataset, which needs no preparing; "
+                f"use the name itself, for example: negsample compare {log} --out DIR"
+            )
+    data = prepare(read_log(logs[0] if len(logs) == 1 else logs, **preparing.reading()), preparing, folder)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
 

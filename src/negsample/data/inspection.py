@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +11,12 @@ import polars as pl
 
 from negsample.data.log.columns import guesses_of
 from negsample.data.log.files import readable
-from negsample.data.log.read import Log, columns_of_log, read_log
+from negsample.data.log.read import Log, are_files, columns_of_log, read_log
 from negsample.data.log.table import Frame
 from negsample.data.log.times import iso
 from negsample.data.names import safe_name
 from negsample.errors import guarded
-from negsample.settings import PrepareSettings
+from negsample.settings import BY_SHARES, PrepareSettings
 
 _DAY = 86_400_000_000  # microseconds
 _MUCH = 0.05  # of all events, that one user has
@@ -33,7 +33,7 @@ class Inspection(NamedTuple):
 
 
 @guarded
-def inspect(log: str | Path | Frame, settings: PrepareSettings | None = None) -> Inspection:
+def inspect(log: str | Path | Sequence[str | Path] | Frame, settings: PrepareSettings | None = None) -> Inspection:
     """What is in ``log``, in one look; nothing is prepared or kept.
 
     Args:
@@ -48,13 +48,13 @@ def inspect(log: str | Path | Frame, settings: PrepareSettings | None = None) ->
         InputError: it cannot be read.
     """
     asked = settings or PrepareSettings()
-    found = read_log(log, **asked.reading())
+    found = read_log(log, **asked.reading() | {"ordered": True})
     with readable(Path(found.source or found.name)):
         counts = _counts(found)
-    columns = columns_of_log(log, asked.reading()) if isinstance(log, str | Path) else []
-    return Inspection(
-        _facts(counts, found), found.notes, _questions(counts, found, columns, asked), _command(log, found, asked)
-    )
+    files = [] if not are_files(log) else [log] if isinstance(log, str | Path) else [*log]
+    columns = columns_of_log(files, asked.reading()) if files else []
+    questions = _questions(counts, found, columns, asked)
+    return Inspection(_facts(counts, found), found.notes, questions, _command([*map(str, files)], found, asked))
 
 
 def _counts(log: Log) -> dict[str, Any]:
@@ -120,6 +120,11 @@ def _share(count: float, total: float) -> str:
 
 def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: PrepareSettings) -> list[str]:
     found = []
+    if not log.has_times and asked.split in BY_SHARES:
+        found.append(
+            "No column looks like a time. Is there one: --time COL? If not, is the order of the rows that of the "
+            "events? Then --split leave-one-out, which says nothing about the future."
+        )
     for role in ("user", "item", "time"):
         others = guesses_of(role, columns)[1:]
         if others and getattr(asked, role) is None:
@@ -153,8 +158,16 @@ def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: Prepa
     return found
 
 
-def _command(log: Any, found: Log, asked: PrepareSettings) -> str:
-    words = ["negsample", "compare", str(log) if isinstance(log, str | Path) else "LOG"]
+def _command(files: list[str], found: Log, asked: PrepareSettings) -> str:
+    words = []
     for name, value in asked.model_dump(exclude_defaults=True).items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    return shlex.join([*words, "--out", f"out/{safe_name(found.name)}"])
+    if not found.has_times and "--split" not in words:
+        words += ["--split", "leave-one-out"]
+    name = safe_name(found.name)
+    study = ["--out", f"out/{name}"]
+    if len(files) < 2:
+        return shlex.join(["negsample", "compare", *(files or ["LOG"]), *words, *study])
+    prepared = f"prepared/{name}"  # `compare` takes several files as several datasets
+    first = shlex.join(["negsample", "prepare", *files, *words, "--out", prepared])
+    return f"{first} && {shlex.join(['negsample', 'compare', prepared, *study])}"

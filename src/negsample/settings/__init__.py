@@ -8,6 +8,7 @@ width, ``E`` evaluated events, ``Q`` queries (histories that events are ranked f
 from negsample.settings.base import Settings, canonical_json, checked, fingerprint
 from negsample.settings.groups import (
     BY_SHARES,
+    READING,
     EvaluationSettings,
     History,
     MachineSettings,
@@ -32,6 +33,7 @@ __all__ = [
     "AFTER_TRAINING",
     "BACKBONES",
     "BY_SHARES",
+    "READING",
     "ROWS_FROM",
     "TERMS",
     "EvaluationSettings",

@@ -12,12 +12,27 @@ Split = Literal["timestamp", "paper", "leave-one-out", "given"]
 """How a log is split into train, validation and test; see :mod:`negsample.data.prepare.parts`."""
 BY_SHARES = ("timestamp", "paper")
 """The splits that take a share of the events for validation and for test."""
+READING = (
+    "user",
+    "item",
+    "time",
+    "time_format",
+    "no_header",
+    "sequences",
+    "encoding",
+    "where",
+    "drop_untimed",
+    "keep_missing_ids",
+    "split",
+    "split_column",
+)
+"""The settings of a dataset that say how its log is read."""
 History = Literal["frozen", "rolling", "rolling-basket"]
 """What a model knows when it is measured; see :func:`negsample.evaluation.queries.queries`."""
 
 
 class PrepareSettings(Settings):
-    """How a log becomes a prepared dataset; the commands have an option for each."""
+    """How a log is read, and becomes a prepared dataset; the commands have an option for each."""
 
     user: str | None = Field(
         None, min_length=1, description="Column of the user, or its number; guessed when not given."
@@ -39,6 +54,15 @@ class PrepareSettings(Settings):
     )
     drop_untimed: bool = Field(False, description="Leave out rows without a time.")
     keep_missing_ids: bool = Field(False, description="Keep ids that mean 'missing' (NA, null, ...).")
+    split: Split = Field(
+        "timestamp",
+        description="Split at a point in time (timestamp), at a row count as the paper's code (paper), take each "
+        "user's last event for test and the one before for validation (leave-one-out), which says nothing about the "
+        "future, or as the log says (given): in --split-column, or in the names of its files. (default: timestamp)",
+    )
+    split_column: str | None = Field(
+        None, min_length=1, description="With --split given, the column that says train, valid or test."
+    )
     drop_duplicates: bool = Field(False, description="Leave out exact duplicates of another (user, item, time).")
     drop_repeats: Literal["consecutive", "all"] | None = Field(
         None,
@@ -53,15 +77,6 @@ class PrepareSettings(Settings):
         description="Leave out users and items with fewer events, and count again, until all that are left have so "
         "many.",
     )
-    split: Split = Field(
-        "timestamp",
-        description="Split at a point in time (timestamp), at a row count as the paper's code (paper), take each "
-        "user's last event for test and the one before for validation (leave-one-out), which says nothing about the "
-        "future, or as the log says (given): in --split-column, or in the names of its files. (default: timestamp)",
-    )
-    split_column: str | None = Field(
-        None, min_length=1, description="With --split given, the column that says train, valid or test."
-    )
     valid_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for validation, of a split in time.")
     test_fraction: float = Field(0.05, gt=0, lt=1, description="Share of events for test, of a split in time.")
     cold: Literal["keep", "drop"] = Field(
@@ -71,13 +86,9 @@ class PrepareSettings(Settings):
     )
 
     def reading(self) -> dict[str, Any]:
-        """Those of them that :func:`~negsample.data.log.read.read_log` takes."""
-        names = (
-            "user", "item", "time", "time_format", "no_header", "sequences", "encoding", "where", "drop_untimed",
-            "keep_missing_ids", "split_column",
-        )  # fmt: skip
+        """What :func:`~negsample.data.log.read.read_log` takes."""
         of_split = {"ordered": self.split not in BY_SHARES, "given": self.split == "given"}
-        return self.model_dump(include=set(names)) | of_split
+        return self.model_dump(include={*READING} - {"split"}) | of_split
 
     @model_validator(mode="after")
     def _leaves_train(self) -> PrepareSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import polars as pl
 
@@ -47,7 +47,7 @@ class Log(NamedTuple):
 
 @guarded
 def read_log(
-    log: str | Path | Frame,
+    log: str | Path | Sequence[str | Path] | Frame,
     *,
     user: str | None = None,
     item: str | None = None,
@@ -70,9 +70,9 @@ def read_log(
     (``00123``), without white space around it; rows without user or item are left out.
 
     Args:
-        log: the file, a folder of parts, a pattern with ``*``, ``FILE::NAME`` for a table of a database, a sheet of a
-            workbook or a file of an archive, an address such as ``s3://...``, ``-`` for the standard input, or a
-            DataFrame of Polars or pandas, or a LazyFrame.
+        log: the file, several that are its parts, a folder of parts, a pattern with ``*``, ``FILE::NAME`` for a table
+            of a database, a sheet of a workbook or a file of an archive, an address such as ``s3://...``, ``-`` for the
+            standard input, or a DataFrame of Polars or pandas, or a LazyFrame.
         user: column of the user, or its number from 1; None: guessed from the usual names. Likewise ``item``, ``time``.
         item: column of the item.
         time: column of the time: numbers since 1970, whose size determines their unit, or dates in one of many forms;
@@ -96,11 +96,11 @@ def read_log(
         user, item, time, time_format, no_header, sequences, encoding, where, drop_untimed, keep_missing_ids, ordered,
         split_column, given,
     )  # fmt: skip
-    if isinstance(log, str | Path):
+    if are_files(log):
         found = read_files(log, reading)
     else:
         _check_is_for_frames(reading)
-        table = open_frame(log)
+        table = open_frame(cast(Frame, log))
         found = read_tables([table], table.path, reading)._replace(name="log")
     return found if name is None else found._replace(name=safe_name(name))
 
@@ -112,12 +112,21 @@ def _check_is_for_frames(reading: Reading) -> None:
             raise InputError(f"{name} is for files, and the log is a frame; leave it out")
 
 
-def parts_of_log(log: str | Path) -> tuple[Path, list[Part]]:
-    """Where a log is, and its files.
+def are_files(log: Any) -> TypeGuard[str | Path | Sequence[str | Path]]:
+    """Whether ``log`` names a file, or several."""
+    one = isinstance(log, str | Path)
+    return one or (isinstance(log, list | tuple) and bool(log) and all(isinstance(each, str | Path) for each in log))
+
+
+def parts_of_log(log: str | Path | Sequence[str | Path]) -> tuple[Path, list[Part]]:
+    """Where a log is, and its files; of several the log is called as the first.
 
     Raises:
         InputError: there is none, or a file is of no known format.
     """
+    if not isinstance(log, str | Path):
+        found = [parts_of_log(each) for each in log]
+        return found[0][0], [part for _, parts in found for part in parts]
     text = str(log)
     if not text:
         raise InputError("the name of the log is empty; give a file, or a folder of parts")
@@ -133,12 +142,12 @@ def parts_of_log(log: str | Path) -> tuple[Path, list[Part]]:
     return Path(log), parts_of(Path(log))
 
 
-def columns_of_log(log: str | Path, options: dict[str, Any]) -> list[str]:
+def columns_of_log(log: str | Path | Sequence[str | Path], options: dict[str, Any]) -> list[str]:
     """The names of the columns of a log of files, in their order."""
     return open_part(parts_of_log(log)[1][0], Reading(**options)).columns
 
 
-def read_files(log: str | Path, reading: Reading) -> Log:
+def read_files(log: str | Path | Sequence[str | Path], reading: Reading) -> Log:
     """:func:`read_log` of files; those of Parquet are tried in a process of their own first."""
     path, parts = parts_of_log(log)
     if any(each.form == PARQUET for each in parts):
