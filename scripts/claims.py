@@ -128,9 +128,6 @@ README: Sequence[Claim] = (
 )
 
 DATASETS: Sequence[Claim] = (
-    Stated("more than 5 % of all events"),
-    Stated("the latest 5 % of the events"),
-    Stated("the 5 % before them"),
     Stated("5 % of 394,908 events are 19,746"),
     Stated("in 0.003 % of the sequences"),
     Stated("1 % of users, 1 % of videos"),

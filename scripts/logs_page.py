@@ -1,21 +1,26 @@
-"""Write docs/logs.md: the forms of logs that are read, from what the tests run (``python -m scripts.logs_page``)."""
+"""Write docs/logs.md: the forms that are read, from what the tests run, and the usual names of columns."""
 
 from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
 
+from negsample.data.log.columns import USUAL_NAMES
 from scripts.log_forms import FORMS
 
 PAGE = Path(__file__).parents[1] / "docs" / "logs.md"
-MARK = "<!-- forms -->"
+FORMS_AT, NAMES_AT = "<!-- forms -->", "<!-- names -->"
 
 
 def page() -> str:
-    """The text, with the table in its place."""
-    before, _, after = PAGE.read_text(encoding="utf-8").partition(f"{MARK}\n")
-    rest = after.partition(f"{MARK}\n")[2]
-    return f"{before}{MARK}\n{_table()}{MARK}\n{rest}"
+    """The text, with the tables in their places."""
+    names = "".join(f"- {role}: {', '.join(f'`{name}`' for name in names)}\n" for role, names in USUAL_NAMES.items())
+    return _put(_put(PAGE.read_text(encoding="utf-8"), FORMS_AT, _table()), NAMES_AT, f"\n{names}\n")
+
+
+def _put(text: str, mark: str, content: str) -> str:
+    before, _, after = text.partition(f"{mark}\n")
+    return f"{before}{mark}\n{content}{mark}\n{after.partition(f'{mark}' + chr(10))[2]}"
 
 
 def _table() -> str:

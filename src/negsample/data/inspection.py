@@ -19,6 +19,7 @@ from negsample.errors import guarded
 from negsample.settings import BY_SHARES, PrepareSettings
 
 _DAY = 86_400_000_000  # microseconds
+_MANY = 20  # users, of whom none should have much
 _MUCH = 0.05  # of all events, that one user has
 
 
@@ -135,7 +136,7 @@ def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: Prepa
             f"Events that are there already, with the same user, item and time: {of['duplicates']:,} "
             f"({_share(of['duplicates'], of['events'])}). Are they events of their own? If not: --drop-duplicates."
         )
-    if of["users"] > 1 and of["most"] > _MUCH * of["events"]:
+    if of["users"] >= _MANY and of["most"] > _MUCH * of["events"]:
         found.append(
             f"Is '{of['largest']}', with {_share(of['most'], of['events'])} of the events, one user? If it stands for "
             f"all who are not known, leave it out: --where \"USER <> '{of['largest']}'\", with the name of its column."
