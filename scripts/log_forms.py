@@ -9,6 +9,7 @@ import bz2
 import gzip
 import json
 import lzma
+import shlex
 import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ class LogForm(NamedTuple):
     @property
     def command(self) -> str:
         """How it is read, as on a command line."""
-        words = [f"negsample inspect {self.name if ' ' not in self.name else repr(self.name)}"]
+        words = [f"negsample inspect {shlex.quote(self.name)}"]
         for name, value in self.options.items():
             option = "--split leave-one-out" if name == "ordered" else f"--{name.replace('_', '-')}"
             shown = f'"{value}"' if isinstance(value, str) and set(value) & set(" %='") else value
