@@ -136,7 +136,7 @@ def test_users_who_have_much_of_the_log_or_of_the_test_are_named(tmp_path):
     notes = prepare(log_of(rows + crawler + late), PrepareSettings(), tmp_path / "b").manifest.notes[-2:]
     assert notes == [
         "Users with much of all events: 'crawler' (11 %); if an id stands for users who are not known, or for a "
-        "machine, leave its rows out of the log.",
+        "machine, leave its rows out (--where).",
         "Users with much of the test events, and of every figure over events: 'late' (16 %).",
     ]
     few = [row for row in rows if int(row[0][1:]) < 18]

@@ -116,7 +116,7 @@ def notes_on_events(duplicates: int, arrays: Arrays, user_ids: pl.Series) -> lis
     if large := _large(np.diff(offsets), user_ids):
         notes.append(
             f"Users with much of all events: {large}; if an id stands for users who are not known, or for a machine, "
-            f"leave its rows out of the log."
+            f"leave its rows out (--where)."
         )
     if large := _large(offsets[1:] - valid_ends, user_ids):
         notes.append(f"Users with much of the test events, and of every figure over events: {large}.")
