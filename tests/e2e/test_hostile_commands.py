@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -130,6 +131,7 @@ def test_options(verb, places, monkeypatch, capfd):
         for value in values:
             given = [places.get(each.strip("{}"), each) for each in [*right, option, value]]
             code, said = ended(given, monkeypatch, capfd)
+            said = re.sub("^Loading .*\n", "", said)  # `serve` says it at once
             assert code == 2, f"{given}: {code} {said}"
             assert said.count("\n") == 1, f"{given}: {said}"
             assert said.startswith("error: "), f"{given}: {said}"

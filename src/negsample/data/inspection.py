@@ -55,7 +55,7 @@ def inspect(log: str | Path | Sequence[str | Path] | Frame, settings: PrepareSet
     files = [] if not are_files(log) else [log] if isinstance(log, str | Path) else [*log]
     columns = columns_of_log(files, asked.reading()) if files else []
     questions = _questions(counts, found, columns, asked)
-    return Inspection(_facts(counts, found), found.notes, questions, _command([*map(str, files)], found, asked))
+    return Inspection(_facts(counts, found, asked), found.notes, questions, _command([*map(str, files)], found, asked))
 
 
 def _counts(log: Log) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _counts(log: Log) -> dict[str, Any]:
     return {name: value for part in collected for name, value in part.row(0, named=True).items()}
 
 
-def _facts(of: Mapping[str, Any], log: Log) -> list[tuple[str, str]]:
+def _facts(of: Mapping[str, Any], log: Log, asked: PrepareSettings) -> list[tuple[str, str]]:
     events, days = of["events"], (of["last"] - of["first"]) / _DAY
     facts = [
         ("events", f"{events:,}"),
@@ -106,12 +106,13 @@ def _facts(of: Mapping[str, Any], log: Log) -> list[tuple[str, str]]:
     ]
     if not log.has_times:
         return [*facts, ("time", "none: the order of the rows is the order")]
-    return [
-        *facts,
+    facts += [
         ("time", f"{iso(of['first'])} to {iso(of['last'])} ({days:,.1f} days)"),
         ("events at the time of another of their user", _share(of["tied"], events)),
-        ("the last 5 % of the events, to test on", f"from about {iso(int(of['cut']))}"),
     ]
+    if asked.split in BY_SHARES:
+        facts.append(("the last 5 % of the events, to test on", f"from about {iso(int(of['cut']))}"))
+    return facts
 
 
 def _share(count: float, total: float) -> str:
