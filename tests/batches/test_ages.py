@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from negsample import InputError, catalogue_of, run_settings
-from negsample.batches.ages import AgeWeights
 from negsample.batches.epochs import batches_again, batches_of, epoch_batches
 from negsample.batches.packed import training_batch
+from negsample.batches.target_weights import TargetWeights
 from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.description import describe, seen_in_training
 from negsample.data.log.read import Log
@@ -29,16 +29,20 @@ LOG = TrainEvents(  # three users; the last event of each is not trained on
 )
 
 
+def of_ones(blocks):
+    return [(times, 1) for times in blocks]
+
+
 def test_weights_are_those_of_the_formula():
     """Targets at the days 3 and 5, 5, 4, with a half-life of 2 days: 1/2, 1, 1, sqrt(1/2) before the mean."""
     blocks = [np.array([3, 5], np.int64) * DAY, np.array([5, 4], np.int64) * DAY]
-    ages = AgeWeights.of(2, blocks)
+    ages = TargetWeights.of(2, of_ones(blocks))
     raw = np.array([0.5, 1, 1, 0.5**0.5])
     expected = raw / raw.mean()
     found = ages.weights(torch.from_numpy(np.concatenate(blocks)))
     assert found.dtype == torch.float32
     assert found.tolist() == pytest.approx(expected.tolist())
-    turned = AgeWeights.of(2, blocks[::-1])
+    turned = TargetWeights.of(2, of_ones(blocks[::-1]))
     assert turned.weights(torch.tensor([3 * DAY])).item() == pytest.approx(expected[0])
 
 
@@ -46,7 +50,7 @@ def test_weights_are_those_of_the_formula():
 def test_no_half_life_leaves_the_numbers(half_life):
     """Decades apart, by blocks in any order; the mean stays 1."""
     times = np.array([40 * 365, 1, 0, 40 * 365 - 1], np.int64) * DAY
-    ages = AgeWeights.of(half_life, np.split(times, 4))
+    ages = TargetWeights.of(half_life, of_ones(np.split(times, 4)))
     weights = ages.weights(torch.from_numpy(times))
     assert torch.isfinite(weights).all()
     assert weights.mean().item() == pytest.approx(1)

@@ -232,6 +232,7 @@ def manifest(name: str, notes: Sequence[str] = ()) -> dict[str, Any]:
             "rank": ranks,
             "count": [counts[rank - 1] for rank in ranks],
             "cohort": [cohort[rank - 1] for rank in ranks],
+            "total": total,
         },
     }
 

@@ -54,7 +54,7 @@ def test_curves_mark_the_chosen_epoch_of_each_run(whole_study: Path) -> None:
 def test_nothing_to_draw_is_no_chart(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "study", datasets=["beauty"], methods=["PopRec"]))
     assert training_curves(study.runs, looks(["PopRec"])) is None
-    unseen = manifest("beauty") | {"popularity_curve": {"rank": [1], "count": [0], "cohort": ["tail"]}}
+    unseen = manifest("beauty") | {"popularity_curve": {"rank": [1], "count": [0], "cohort": ["tail"], "total": 1}}
     assert popularity_chart(unseen) is None
     names = [figure.name for figure in dataset_figures(analyse(study), "beauty")]
     assert names == [f"{name}--beauty" for name in ("frontier", "cohort-bars", "popularity-hits", "popularity-curve")]

@@ -204,7 +204,7 @@ def test_a_loss_without_weights_is_refused(data, rng):
         lambda pos_T, neg_TK, *, parts=False: bce(pos_T, neg_TK, parts=parts),
     )
     with pytest.raises(
-        InputError, match=r"weight_half_life is for losses with the argument weights_T.*leave the setting"
+        InputError, match=r"weight_half_life.* are for losses with the argument weights_T.*leave the weights out"
     ):
         fit(build_model(job, CPU), data, method, job.settings, seed=0)
     fit(build_model(job, CPU), data, method, job.settings.replaced(weight_half_life=None), seed=0)

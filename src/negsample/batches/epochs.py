@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.ages import AgeWeights
 from negsample.batches.packed import Batch, Exclude, training_batch
+from negsample.batches.target_weights import TargetWeights
 from negsample.batches.windows import Events, Ints, Which, targets_of, training_windows, windows_to
 from negsample.data import blocks
 from negsample.data.blocks import spans
@@ -41,11 +42,15 @@ def target_counts(
     which: Which = "last",
     cuts: Cuts | None = None,
     train_window: TrainWindow | None = None,
+    weighted: bool = False,
 ) -> Ints:
-    """(V + 1,) how often each id is a target in an epoch: the unigram that in-batch negatives follow."""
+    """(V + 1,) how often each id is a target in an epoch: the unigram that in-batch negatives follow.
+
+    ``weighted``: a target counts as much as its event does, as in the loss.
+    """
     counts = np.zeros(data.catalogue_size + 1, np.int64)
     for events in _target_events(data, TargetRule(max_length, which, cuts, train_window)):
-        np.add.at(counts, data.items[events], 1)
+        np.add.at(counts, data.items[events], data.weights_of(events) if weighted else 1)
     return counts
 
 
@@ -76,7 +81,8 @@ def epoch_batches(
 
     ``with_replacement``: batches of as many windows each drawn uniformly with replacement, ``n // batch_size`` times
     (once at least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
-    ``half_life``: days after which a target counts half; see :class:`~negsample.batches.ages.AgeWeights`.
+    ``half_life``: days after which a target counts half; see
+    :class:`~negsample.batches.target_weights.TargetWeights`, which weigh targets too where the events have weights.
 
     Raises:
         InputError: no event is a target in ``train_window``, or by ``cuts``.
@@ -119,15 +125,20 @@ def _rule(data: Dataset, settings: RunSettings, rng: torch.Generator | None) -> 
 
 
 def _of_epoch(data: Events, half_life: float | None, rule: TargetRule) -> Callable[[Batch], Batch]:
-    """What gives a batch the facts of its epoch: weights by age, and counts of targets where cuts are at random."""
-    ages, counts = None, None
-    if half_life is not None:
-        ages = AgeWeights.of(half_life, (data.times[events] for events in _target_events(data, rule)))
+    """What gives a batch the facts of its epoch: weights of targets, and their counts where cuts are at random."""
+    weighing, counts = None, None
+    if half_life is not None or data.weights is not None:
+        targets = _target_events(data, rule)
+        weighing = TargetWeights.of(
+            math.inf if half_life is None else half_life,
+            ((data.times[events], data.weights_of(events)) for events in targets),
+        )
     if rule.cuts not in (None, MOMENTS):
         counts = target_counts(data, **rule._asdict())
 
     def told(batch: Batch) -> Batch:
-        weights_T = None if ages is None or batch.times_T is None else ages.weights(batch.times_T)
+        times_T = batch.times_T
+        weights_T = None if weighing is None or times_T is None else weighing.weights(times_T, batch.weights_T)
         return replace(batch, weights_T=weights_T, target_counts=counts)
 
     return told

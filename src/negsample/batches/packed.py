@@ -78,8 +78,8 @@ class Batch:
     of every training target of each sequence's user, as often as it is one; None: those of the sequence are all.
     ``times_T``: when each target was, microseconds, and ``as_of_T``: before when all is known that it is predicted
     from, the same but with a horizon; None where that is not known. ``weights_T``: how much each target counts in the
-    loss, 1 in the mean over an epoch; None: all the same. ``target_counts``: (V + 1,) how often each id is a target in
-    the batch's epoch, where epochs differ in that.
+    loss, 1 in the mean over an epoch (of :func:`training_batch` the weights of the events); None: all the same.
+    ``target_counts``: (V + 1,) how often each id is a target in the batch's epoch, where epochs differ in that.
     """
 
     inputs: Packed
@@ -236,6 +236,7 @@ def training_batch(
         if cuts is None and train_window is None
         else _predicted(data, windows, packed, events, last - first, cuts),
         times_T=None if times is None else torch.from_numpy(times),
+        weights_T=None if data.weights is None else torch.from_numpy(np.array(data.weights[events])),
         as_of_T=None if times is None else torch.from_numpy((cuts or MOMENTS).before(times)),
     )
 

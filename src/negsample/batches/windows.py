@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ class TrainEvents(NamedTuple):
     """What batches need of a dataset: train events of user ``u`` are ``items[offsets[u]:train_ends[u]]``.
 
     ``times``: of the events, ascending for each user; needed where targets are predicted by time, or negatives are
-    drawn as of it.
+    drawn as of it. ``weights``: how much each event counts; None: all count 1.
     """
 
     items: NDArray[np.int32]
@@ -28,6 +28,11 @@ class TrainEvents(NamedTuple):
     train_ends: Ints
     catalogue_size: int
     times: Ints = np.zeros(0, np.int64)
+    weights: NDArray[np.int32] | None = None
+
+    def weights_of(self, events: Ints) -> Any:
+        """As of :class:`~negsample.data.dataset.Dataset`."""
+        return 1 if self.weights is None else self.weights[events]
 
 
 Events = Dataset | TrainEvents

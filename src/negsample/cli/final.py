@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from negsample.cli.console import counted, facts_of, out
-from negsample.cli.options import Column, Plugins, moment_of, shown_moment
+from negsample.cli.options import Column, Plugins, Weight, moment_of, shown_moment
 from negsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def final_command(
     user: Column = None,
     item: Column = None,
     time: Column = None,
+    weight: Weight = None,
     plugins: Plugins = None,
 ) -> None:
     """Train a study's recommended method on all events: the model to take home. Or train one on."""
@@ -61,6 +62,7 @@ def final_command(
 
     of_study = {"--method": method, "--dataset": dataset, "--seeds": seeds, "--until": until, "--data": data}
     of_model = {"--log": log, "--epochs": epochs, "--user": user, "--item": item, "--time": time}
+    of_model |= {"--weight": weight}
     if (folder is None) == (earlier is None):
         raise InputError("final takes the folder of a STUDY, or --from MODEL with --log NEW; give one of them")
     for name, value in (of_study if folder is None else of_model).items():
@@ -72,7 +74,7 @@ def final_command(
         from negsample.data.log.read import read_log
         from negsample.serving.refresh import train_on
 
-        events = None if log is None else read_log(log, user=user, item=item, time=time)
+        events = None if log is None else read_log(log, user=user, item=item, time=time, weight=weight)
         with bar_of(out, "training", 1) as bar:
             found = train_on(
                 earlier, events, model, epochs=epochs, watch=lambda job, epoch: bar.update(0, 0, f"epoch {epoch.epoch}")
@@ -121,13 +123,14 @@ def refresh_command(
     user: Column = None,
     item: Column = None,
     time: Column = None,
+    weight: Weight = None,
     plugins: Plugins = None,
 ) -> None:
     """Let a model know what came since, without training: popularity lately, own items, neighbours, new items."""
     from negsample.data.log.read import read_log
     from negsample.serving.refresh import refresh
 
-    print_joined(refresh(folder, read_log(log, user=user, item=item, time=time), to))
+    print_joined(refresh(folder, read_log(log, user=user, item=item, time=time, weight=weight), to))
     out.plain(f"Model: {to or folder}")
 
 

@@ -89,6 +89,9 @@ Plugins = Annotated[
 ]
 
 
+Weight = Annotated[
+    str | None, typer.Option(help="Column of how much an event counts, for a model of a log with --weight.")
+]
 Column = Annotated[str | None, typer.Option(help="Its column in the file. (default: guessed from the usual names)")]
 RunLog = Annotated[
     str | None,

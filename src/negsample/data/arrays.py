@@ -24,6 +24,8 @@ ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "valid_ends": np.int64,
     "train_counts": np.int64,
 }
+WEIGHTS: dict[str, type[np.signedinteger[Any]]] = {"weights": np.int32}
+"""The array that a dataset has beside them where its events count by a column of the log."""
 INDEX: dict[str, type[np.signedinteger[Any]]] = {
     "item_offsets": np.int64,
     "by_item_times": np.int64,
@@ -33,11 +35,17 @@ INDEX: dict[str, type[np.signedinteger[Any]]] = {
 """The arrays of a :class:`~negsample.data.known.Known`."""
 
 
+def arrays_of(weighted: bool) -> dict[str, type[np.signedinteger[Any]]]:
+    """The arrays of a dataset with weights, or without."""
+    return ARRAYS | WEIGHTS if weighted else ARRAYS
+
+
 def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]:
     """The arrays of a dataset, from the files of ``listed``; sizes or values that cannot be are a ``DamagedError``."""
     events, users, items = manifest.events, manifest.users, manifest.items
-    lengths = dict(zip(ARRAYS, (events, events, users + 1, users, users, items + 1), strict=True))
-    arrays = {name: _mapped(listed, name, ARRAYS[name], lengths[name]) for name in ARRAYS}
+    lengths = dict(zip(ARRAYS | WEIGHTS, (events, events, users + 1, users, users, items + 1, events), strict=True))
+    weighted = manifest.weight is not None
+    arrays = {name: _mapped(listed, name, dtype, lengths[name]) for name, dtype in arrays_of(weighted).items()}
     offsets, train_ends, valid_ends = arrays["offsets"], arrays["train_ends"], arrays["valid_ends"]
     _check_ascend(listed, "offsets.npy", offsets, events)
     if (train_ends < offsets[:-1]).any() or (train_ends > valid_ends).any():
@@ -45,7 +53,9 @@ def map_arrays(listed: Checksums, manifest: Manifest) -> dict[str, NDArray[Any]]
     if (valid_ends > offsets[1:]).any():
         raise listed.damaged("valid_ends.npy", "a user's validation events end after all of the user's")
     counts = arrays["train_counts"]
-    if counts[0] != 0 or (counts < 0).any() or counts.sum() != manifest.train_events:
+    counted = int(counts.sum())
+    right = counted >= manifest.train_events if weighted else counted == manifest.train_events
+    if counts[0] != 0 or (counts < 0).any() or not right:
         raise listed.damaged("train_counts.npy", "they are no counts of the train events")
     return arrays
 

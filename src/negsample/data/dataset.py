@@ -41,8 +41,9 @@ class Dataset:
         offsets: (U + 1,) int64.
         train_ends: (U,) int64, positions in ``items``.
         valid_ends: (U,) int64, positions in ``items``.
-        train_counts: (V + 1,) int64, train events of each item; 0 at index 0.
-        known: what all events say about a time.
+        train_counts: (V + 1,) int64, train events of each item, or the sum of their weights; 0 at index 0.
+        known: what all events say about a time; there each counts 1.
+        weights: (N,) int32, how much each event counts; None: all count 1.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Dataset:
     valid_ends: NDArray[np.int64]
     train_counts: NDArray[np.int64]
     known: Known
+    weights: NDArray[np.int32] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets the folder, and maps the arrays itself."""
@@ -137,7 +139,18 @@ class Dataset:
     def cut_cohorts(self) -> NDArray[np.int8]:
         """(V + 1,) the same by all events that are known at the test cut: train and validation."""
         events = spans(self.train_ends, self.valid_ends - self.train_ends)
-        return cohorts(self.train_counts + np.bincount(self.items[events], minlength=self.catalogue_size + 1))
+        counts = np.array(self.train_counts)
+        np.add.at(counts, self.items[events], self.weights_of(events))
+        return cohorts(counts)
+
+    @property
+    def train_events(self) -> int:
+        """How many events are train."""
+        return int((self.train_ends - self.offsets[:-1]).sum())
+
+    def weights_of(self, events: Any) -> Any:
+        """How much ``events`` count, which are indices or a slice: their weights, or 1."""
+        return 1 if self.weights is None else self.weights[events]
 
     @cached_property
     def repeats(self) -> Repeats:
@@ -157,7 +170,8 @@ class Dataset:
             bounds = (np.asarray(ends[first:last]) - begin for ends in (self.train_ends, self.valid_ends))
             starts_N, stops_N = (np.bincount(each, minlength=end - begin + 1) for each in bounds)
             inside_N = np.cumsum(starts_N - stops_N)[: end - begin] > 0
-            np.add.at(counts, self.items[begin:end][inside_N], 1)
+            events = begin + np.flatnonzero(inside_N)
+            np.add.at(counts, self.items[events], self.weights_of(events))
         return replace(self, train_ends=self.valid_ends, train_counts=counts)
 
     @guarded

@@ -64,6 +64,8 @@ def describe(dataset: Dataset, settings: RunSettings | None = None) -> Descripti
         ("repeats in test", f"{repeats} of the events of users with history: the user had the item before"),
         ("events at the same time as another of the user", _of(round(about.tie_share * events), events)),
     ]
+    if about.weight is not None:
+        facts.append(("weights", f"popularity in training and the loss count an event by column '{about.weight}'"))
     if about.dropped_cold_events:
         dropped = f"{about.dropped_cold_events:,} on {about.dropped_cold_items:,} items"
         facts.append(("cold events dropped", dropped))

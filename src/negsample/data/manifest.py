@@ -50,7 +50,7 @@ class Manifest(BaseModel):
     test part (``frozen``), before the moment of the event (``rolling``), or before it in the order of rows
     (``rolling-basket``). ``fold``: which one the dataset is; None: it is the whole log. ``not_in_time``: why nothing
     about the future follows from what is measured, and there is no moment where a part starts; None: all of a part is
-    before the next one.
+    before the next one. ``weight``: the column of the log that says how much an event counts; None: all count 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -85,11 +85,12 @@ class Manifest(BaseModel):
     cohorts: dict[str, CohortFacts]
     fold: Fold | None = None
     not_in_time: str | None = None
+    weight: str | None = None
 
     @model_serializer(mode="wrap")
     def _says_what_it_is(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A dataset of a whole log says nothing of folds, and one that is split in time nothing of another."""
-        usual = {"fold": None, "not_in_time": None}
+        usual = ("fold", "not_in_time", "weight")
         return {key: value for key, value in dump(self).items() if key not in usual or value is not None}
 
     @field_validator("format")

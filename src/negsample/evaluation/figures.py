@@ -116,9 +116,9 @@ def popularity_percentiles(counts: NDArray[np.int64]) -> Floats:
 
     Its mean over recommended items is the ARP of the field: 1 when only the most popular one is shown.
     """
-    items_of_count = np.bincount(counts[1:])
-    outdone = np.cumsum(items_of_count) - items_of_count + (items_of_count - 1) / 2
-    return np.concatenate([[np.nan], outdone[counts[1:]] / max(len(counts) - 2, 1)])
+    ordered = np.sort(counts[1:])
+    first, last = (np.searchsorted(ordered, counts[1:], side=side) for side in ("left", "right"))
+    return np.concatenate([[np.nan], (first + (last - first - 1) / 2) / max(len(counts) - 2, 1)])
 
 
 def event_percentiles(counts: NDArray[np.int64]) -> Floats:

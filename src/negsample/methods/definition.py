@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.epochs import target_counts
+from negsample.batches.epochs import TargetRule, target_counts
 from negsample.batches.packed import Exclude
 from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
@@ -41,9 +41,10 @@ _NO_EVENTS = Events(*(np.zeros(size, dtype=np.int64) for size in (0, 1, 0)))
 class Catalogue(NamedTuple):
     """What a sampler may know of the data.
 
-    ``items``: V. ``counts``: (V + 1,) train events of each id. ``target_counts``: (V + 1,) how often each id is a
-    target in an epoch of training. ``events``: who did what in train; without any where only shapes are asked for.
-    ``known``: gives what is known at a time, of train and of later; None where only shapes are asked for.
+    ``items``: V. ``counts``: (V + 1,) train events of each id, or their weights. ``target_counts``: (V + 1,) how often
+    each id is a target in an epoch of training, which draws from batches follow. ``events``: who did what in train;
+    without any where only shapes are asked for. ``known``: gives what is known at a time, of train and of later; None
+    where only shapes are asked for. ``weighted``: ``target_counts`` by the weights of events; None: they have none.
     """
 
     items: int
@@ -51,6 +52,12 @@ class Catalogue(NamedTuple):
     target_counts: Tensor
     events: Events = _NO_EVENTS
     known: Callable[[], Known] | None = None
+    weighted: Tensor | None = None
+
+    @property
+    def target_weights(self) -> Tensor:
+        """(V + 1,) how much of an epoch's loss each id has as a target, but for ages: what the dial weighs by."""
+        return self.target_counts if self.weighted is None else self.weighted
 
 
 class Memory(Protocol):
@@ -138,15 +145,16 @@ def catalogue_of(
     whole("max_length", max_length, 1, 2**31 - 1)
     counts = np.array(data.train_counts)
     within = TrainWindow.of(data, train_window)
-    counted = target_counts(
-        data, max_length=max_length, which=windows, cuts=counting_cuts(targets), train_window=within
-    )
+    rule = TargetRule(max_length, windows, counting_cuts(targets), within)._asdict()
+    counted = torch.from_numpy(target_counts(data, **rule)).to(device)
+    weighted = None if data.weights is None else torch.from_numpy(target_counts(data, **rule, weighted=True)).to(device)
     return Catalogue(
         data.catalogue_size,
         torch.from_numpy(counts).to(device),
-        torch.from_numpy(counted).to(device),
+        counted,
         Events(data.items, data.offsets, data.train_ends),
         partial(_known, data),
+        weighted,
     )
 
 

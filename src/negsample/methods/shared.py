@@ -43,7 +43,8 @@ def popularity(c: Catalogue, n: Any) -> Popularity:
 def recent(c: Catalogue, n: Any) -> Recent:
     """By popularity with a half-life, as of the time of the target."""
     known = c.known() if c.known else None
-    return Recent(known, int(c.counts.sum()), n.recent_negatives, half_life=n.half_life, per=n.draws_per)
+    events = int((c.events.ends - c.events.offsets[:-1]).sum())
+    return Recent(known, events, n.recent_negatives, half_life=n.half_life, per=n.draws_per)
 
 
 def in_batch(c: Catalogue, n: Any) -> InBatch:

@@ -42,6 +42,7 @@ def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
             f" {commas(manifest['test_events_without_history'])} of users without history (not measured),"
             f" {commas(repeats)} on items that their user had before{of_measured}",
         ),
+        *_weights(manifest.get("weight")),
         ("History", _HISTORIES[history]),
         (
             "Ties",
@@ -51,6 +52,13 @@ def dataset_facts(manifest: Mapping[str, Any], history: str) -> Facts:
         ("Source", f"{manifest['source']}, fingerprint {manifest['fingerprint']}"),
         ("Prepared with", pairs(_with_effect(manifest["settings"]))),
     ]
+
+
+def _weights(column: str | None) -> Facts:
+    if column is None:
+        return []
+    told = f"popularity in training and the loss count an event as much as column '{column}' of the log says; figures"
+    return [("Weights", f"{told} count every event once")]
 
 
 def _span(manifest: Mapping[str, Any]) -> str:

@@ -68,9 +68,9 @@ def popularity_beside(manifests: Mapping[str, Mapping[str, Any]]) -> alt.LayerCh
 
 def _seen(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row a drawn item that training has seen."""
-    curve, events = manifest["popularity_curve"], manifest["train_events"]
+    curve, total = manifest["popularity_curve"], manifest["popularity_curve"]["total"]
     return [
-        {"rank": rank, "count": count, "cohort": cohort, "share": count / events, "text": share(count / events)}
+        {"rank": rank, "count": count, "cohort": cohort, "share": count / total, "text": share(count / total)}
         for rank, count, cohort in zip(curve["rank"], curve["count"], curve["cohort"], strict=True)
         if count > 0
     ]

@@ -121,7 +121,7 @@ def _write(
 
 
 def _write_items(trained: Job, scratch: Path, device: torch.device) -> None:
-    targets = trained.catalogue(device).target_counts.cpu().numpy()
+    targets = trained.catalogue(device).target_weights.cpu().numpy()
     write_items(scratch, trained.data.item_ids(), trained.data.train_counts, targets)
 
 

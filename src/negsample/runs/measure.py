@@ -71,7 +71,7 @@ def measure(job: Job, model: Backbone, choice: Choice, device: torch.device, fol
         if is_baseline(job.method):
             return NO_DIAL
         asked = [] if choice.number is None else [choice.number]
-        return dials(trained.catalogue(device).target_counts, sorted({*BETAS, *asked}))
+        return dials(trained.catalogue(device).target_weights, sorted({*BETAS, *asked}))
 
     fit: Fit | None = None
     without: dict[str, dict[str, Any]] = {}

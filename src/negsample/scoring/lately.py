@@ -91,7 +91,7 @@ def spread_cuts(data: Dataset, laid: Sequence[Laid]) -> Ints:
         InputError: the catalogue is too large for the least number of cuts.
     """
     of_a_cut = bytes_of_a_cut(data, laid)
-    cuts, events = min(CUTS, MEMORY // of_a_cut), int(np.asarray(data.train_counts).sum())
+    cuts, events = min(CUTS, MEMORY // of_a_cut), data.train_events
     if cuts < LEAST:
         names = ", ".join(each.name for each in laid)
         raise InputError(

@@ -50,7 +50,7 @@ def make_final(plan: Plan, folder: Path, watch: Callable[[Job, Epoch], None] = l
             file.rename(scratch / file.name)
         promise = {"dial": plan.dial, "recent_half_life": plan.half_life, "promise": plan.promise}
         about = about_of(plan.runs, members, plan.known, plan.until, **promise)
-        targets = job_of(plan.runs[0], plan.known).catalogue(default_device()).target_counts.cpu().numpy()
+        targets = job_of(plan.runs[0], plan.known).catalogue(default_device()).target_weights.cpu().numpy()
         write_model(scratch, about, plan.known, plan.data.item_ids(), plan.data.user_ids(), targets)
         list_model(scratch, plan.known)
         scratch.rename(folder)

@@ -148,15 +148,20 @@ def _ids(listed: Checksums, file: str, frame: pl.DataFrame) -> pl.Series:
 
 def _events(listed: Checksums, about: About) -> Dataset:
     file = "events.parquet"
-    table = _table(listed, file, about.events, {"user": [pl.Int32], "item": [pl.Int32], "time": [pl.Int64]})
-    user, item, time = (column.to_numpy() for column in table)
+    columns: dict[str, list[Any]] = {"user": [pl.Int32], "item": [pl.Int32], "time": [pl.Int64]}
+    if about.manifest.weight is not None:
+        columns["weight"] = [pl.Int32]
+    user, item, time, *weights = (column.to_numpy() for column in _table(listed, file, about.events, columns))
     if user.min() < 0 or user.max() >= about.users or item.min() < 1 or item.max() > about.items:
         raise listed.damaged(file, "it has users or items beyond their numbers")
     if ((user[1:] < user[:-1]) | ((user[1:] == user[:-1]) & (time[1:] < time[:-1]))).any():
         raise listed.damaged(file, "events are not in the order of users and times")
     if time.min() < 0 or time.max() >= about.until:
         raise listed.damaged(file, "it has times that are not before those of the model")
-    return in_memory(about.manifest, listed.folder, (user, item, time), about.users, about.items, about.until)
+    if weights and weights[0].min() < 1:
+        raise listed.damaged(file, "it has weights below 1")
+    events = (user, item, time)
+    return in_memory(about.manifest, listed.folder, events, about.users, about.items, about.until, *weights)
 
 
 def _of_run(folder: Path, data: Dataset | None) -> Recommender:
@@ -174,5 +179,5 @@ def _of_run(folder: Path, data: Dataset | None) -> Recommender:
     known = known_until(job.data, until)
     member = Member(weights=MODEL, seed=loaded.job.seed, epochs=0, terms=loaded.run.metrics["terms"].get("weights", {}))
     about = about_of([loaded.run], [member], known, until)
-    targets = job.catalogue(default_device()).target_counts.cpu().numpy()
+    targets = job.catalogue(default_device()).target_weights.cpu().numpy()
     return Recommender(folder, about, [loaded.model], known, job.data.item_ids(), job.data.user_ids(), targets)

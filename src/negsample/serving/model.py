@@ -93,7 +93,9 @@ def write_model(
     write_items(folder, item_ids, known.train_counts, targets)
     pl.DataFrame({"user": user_ids}).write_parquet(folder / "users.parquet")
     users = np.repeat(np.arange(known.users, dtype=np.int32), np.diff(known.offsets))
-    pl.DataFrame({"user": users, "item": known.items, "time": known.times}).write_parquet(folder / "events.parquet")
+    weight = {} if known.weights is None else {"weight": known.weights}
+    events = pl.DataFrame({"user": users, "item": known.items, "time": known.times, **weight})
+    events.write_parquet(folder / "events.parquet")
     write_json(folder / ABOUT, about.model_dump())
 
 

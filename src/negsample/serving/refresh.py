@@ -54,9 +54,11 @@ def joined(recommender: Recommender, log: Log | None) -> Joined:
     """The events of ``recommender`` and those of ``log`` that came after; None: none did.
 
     Raises:
-        InputError: the log's ids are of another kind, or an event is in the future.
+        InputError: the log's ids are of another kind, an event is in the future, or has no weight where those of the
+            recommender have, or the other way round.
     """
     about, data = recommender.about, recommender.data
+    _check_weight(data, log)
     frame = pl.DataFrame(schema=["user", "item", "time"]) if log is None else log.frame.collect()
     new = frame.filter(pl.col("time") >= about.until).sort("time", maintain_order=True)
     if len(new) and (last := new["time"][-1]) > times.latest():
@@ -73,9 +75,10 @@ def joined(recommender: Recommender, log: Log | None) -> Joined:
     moments = np.concatenate([data.times, new["time"].to_numpy()])
     order = np.argsort(users, kind="stable")  # of one user the new ones are later already
     events = (users[order], items[order], moments[order])
+    weights = None if data.weights is None else np.append(data.weights, new["weight"].to_numpy())[order]
     until = int(moments.max()) + 1
     return Joined(
-        in_memory(data.manifest, data.folder, events, len(user_ids), len(item_ids), until),
+        in_memory(data.manifest, data.folder, events, len(user_ids), len(item_ids), until, weights),
         item_ids,
         user_ids,
         until,
@@ -84,6 +87,16 @@ def joined(recommender: Recommender, log: Log | None) -> Joined:
         len(item_ids) - len(recommender.item_ids),
         len(user_ids) - len(recommender.user_ids),
     )
+
+
+def _check_weight(data: Dataset, log: Log | None) -> None:
+    if log is None or (log.weight is None) == (data.weights is None):
+        return
+    if log.weight is None:
+        raise InputError(
+            f"the model's events count by a column ({data.manifest.weight}); name that of the log with --weight COL"
+        )
+    raise InputError("the model's events all count the same; leave weight (--weight) out")
 
 
 def _with_new(ids: pl.Series, found: pl.Series, role: str) -> pl.Series:
@@ -203,7 +216,7 @@ def train_on(
         scratch = scratch_in(place)
         for member in members:
             (place / member.weights).rename(scratch / member.weights)
-        targets = job_of(about, found.known).catalogue(default_device()).target_counts.cpu().numpy()
+        targets = job_of(about, found.known).catalogue(default_device()).target_weights.cpu().numpy()
         now_about = _about(about, found, untrained=0, members=members)
         write_model(scratch, now_about, found.known, found.item_ids, found.user_ids, targets)
         list_model(scratch, found.known)

@@ -16,6 +16,7 @@ READING = (
     "user",
     "item",
     "time",
+    "weight",
     "time_format",
     "no_header",
     "sequences",
@@ -42,6 +43,13 @@ class PrepareSettings(Settings):
     )
     time: str | None = Field(
         None, min_length=1, description="Column of the time, or two as date+time; guessed if not given."
+    )
+    weight: str | None = Field(
+        None,
+        min_length=1,
+        description="Column of how much an event counts, or its number: whole numbers from 1, such as a quantity. "
+        "Popularity in train and the loss of a target are weighted by it; metrics, splits and counts as of a time are "
+        "not.",
     )
     time_format: str | None = Field(
         None, min_length=1, description="Form of the times, such as '%d.%m.%Y %H:%M'; recognised when not given."

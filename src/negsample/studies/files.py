@@ -126,13 +126,14 @@ def _persons(ids: Sequence[str]) -> NDArray[np.uint64]:
     return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
-def popularity_curve(data: Dataset) -> dict[str, list[Any]]:
-    """Train count against popularity rank (from 1), thinned to a few hundred ranks, with cohorts."""
+def popularity_curve(data: Dataset) -> dict[str, Any]:
+    """Train count against popularity rank (from 1), thinned to a few hundred ranks, with cohorts; ``total``: of all."""
     order = popularity_order(np.asarray(data.train_counts))
     ranks = np.unique(np.geomspace(1, len(order), _CURVE_POINTS).round().astype(np.int64))
     items = order[ranks - 1]
     return {
         "rank": ranks.tolist(),
+        "total": int(np.asarray(data.train_counts).sum()),
         "count": np.asarray(data.train_counts)[items].tolist(),
         "cohort": [COHORTS[cohort] for cohort in data.cohorts[items]],
     }

@@ -123,8 +123,8 @@ def _weighted_loss(given: StepInputs) -> Callable[..., Tensor]:
     takes = signature(loss).parameters.values()
     if not any(each.name == "weights_T" or each.kind == each.VAR_KEYWORD for each in takes):
         raise InputError(
-            "setting weight_half_life is for losses with the argument weights_T, and this method's loss has none; "
-            "give it one, or leave the setting out"
+            "weights of targets (setting weight_half_life, or a log with --weight) are for losses with the argument "
+            "weights_T, and this method's loss has none; give it one, or leave the weights out"
         )
     return partial(loss, weights_T=weights_T)
 

@@ -29,7 +29,8 @@ def events(request):
     half = chance.random((2, 300)) < 0.5
     users, items = np.where(half, 2**31 - 2, chance.choice([0, 1, 5, 70_000, 2**31 - 1], (2, 300))).astype(np.uint32)
     parts = chance.integers(0, 3, 300).astype(np.int8)
-    return EventColumns(users, items, TIMES[request.param](chance, 300).astype(np.int64), parts)
+    times = TIMES[request.param](chance, 300).astype(np.int64)
+    return EventColumns(users, items, times, parts, chance.integers(1, 2**31, 300).astype(np.int32))
 
 
 @pytest.mark.parametrize("block", [1, 4, 9, 40, 299, 300, blocks.BLOCK])
@@ -62,6 +63,15 @@ def test_many_stretches_that_follow_each_other_are_read_in_large_pieces(monkeypa
     assert len(made) < 1.1 * len(times) / 16
 
 
+@pytest.mark.parametrize("block", [7, blocks.BLOCK])
+def test_events_without_weights_stay_without(monkeypatch, tmp_path, events, block):
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    made = list(sort_by("users", events._replace(weights=None).blocks(), 300, tmp_path))
+    assert all(each.weights is None for each in made)
+    whole = [each.items for each in sort_by("users", events.blocks(), 300, tmp_path)]
+    assert np.concatenate([each.items for each in made]).tolist() == np.concatenate(whole).tolist()
+
+
 @pytest.mark.parametrize("size", [1, 2, 70_000])
 @pytest.mark.parametrize("span", [0, 2**15, 2**16 - 1, 2**16, 2**31, 2**32 - 1, 2**32, 2**62])
 def test_stable_order(size, span):
@@ -74,7 +84,7 @@ def test_stable_order(size, span):
 def test_three_orders(monkeypatch, tmp_path, events, block):
     monkeypatch.setattr(blocks, "BLOCK", block)
     (tmp_path / "scratch").mkdir()
-    write_sorted(events.blocks(), 300, 300, tmp_path, tmp_path / "scratch")
+    write_sorted(events.blocks(), 300, 300, tmp_path, tmp_path / "scratch", weighted=True)
     found = {path.stem: np.load(path).tolist() for path in tmp_path.glob("*.npy")}
     by_user, by_item, by_time = (
         events.take(np.lexsort(keys))
@@ -83,6 +93,7 @@ def test_three_orders(monkeypatch, tmp_path, events, block):
     assert found == {
         "items": by_user.items.tolist(),
         "times": by_user.times.tolist(),
+        "weights": by_user.weights.tolist(),
         "by_item_times": by_item.times.tolist(),
         "by_time_items": by_time.items.tolist(),
         "by_time_times": by_time.times.tolist(),

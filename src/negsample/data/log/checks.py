@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from negsample.data.log import ids, times
+from negsample.data.log import ids, times, weight
 from negsample.data.log.columns import guesses_of
 from negsample.data.log.scan import ROLES, Scan, total
 from negsample.data.log.table import ROW, Column, Table
@@ -33,7 +33,7 @@ def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, 
         )
     columns = {role: table.column(name) for role, name in chosen.items()}
     for role, column in columns.items():
-        needs = times if role == "time" else ids
+        needs = {"time": times, "weight": weight}.get(role, ids)
         if not needs.can_be(column):
             raise InputError(f"column '{column.name}' of {table.path} is of type {column.dtype}; {needs.FORMS}")
         expected = first.column(column.name).dtype

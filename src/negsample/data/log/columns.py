@@ -66,7 +66,7 @@ def choose_columns(
         layout: of a text file; a header that is a row is refused.
         optional: roles that may have no column.
     """
-    asked = {role: _named(columns, name) for role, name in asked.items()}
+    asked = {role: named(columns, name) for role, name in asked.items()}
     if layout is not None and layout.header and is_data(columns, {name for name in asked.values() if name}):
         raise InputError(_first_line_is_data(layout, path, "time" in optional))
     chosen = _chosen(columns, asked, path, optional)
@@ -89,7 +89,7 @@ def choose_columns(
 
 def columns_in(name: str, columns: Sequence[str]) -> list[str]:
     """The columns that are meant: ``name``, or the two of ``date+time``."""
-    return [name] if name in columns else [_named(columns, each) or each for each in name.split("+")]
+    return [name] if name in columns else [named(columns, each) or each for each in name.split("+")]
 
 
 def guesses_of(role: str, columns: Sequence[str]) -> list[str]:
@@ -98,7 +98,7 @@ def guesses_of(role: str, columns: Sequence[str]) -> list[str]:
     return [by_plain_name[name] for name in USUAL_NAMES[role] if name in by_plain_name]
 
 
-def _named(columns: Sequence[str], name: str | None) -> str | None:
+def named(columns: Sequence[str], name: str | None) -> str | None:
     """``name``, or that of the column with this number, from 1."""
     if name is None or name in columns or not name.isdecimal() or not 1 <= int(name) <= len(columns):
         return name

@@ -19,15 +19,16 @@ def with_a_row_each(table: Table, chosen: dict[str, str]) -> Table:
     lists = list(dict.fromkeys(name for name in chosen.values() if _is_list(table, name)))
     lengths = [pl.col(name).list.len() for name in lists]
     with readable(table.path, table.way_out):
-        if len(lists) > 1:
-            differ = table.frame.filter(~(lengths[0] == lengths[1]).fill_null(True)).select(ROW).head(1).collect()
+        for name, length in zip(lists[1:], lengths[1:], strict=True):
+            differ = table.frame.filter(~(lengths[0] == length).fill_null(True)).select(ROW).head(1).collect()
             if len(differ):
                 raise InputError(
-                    f"{table.where(differ.item())}: '{lists[0]}' and '{lists[1]}' have lists of different lengths; "
-                    f"each item needs its time"
+                    f"{table.where(differ.item())}: '{lists[0]}' and '{name}' have lists of different lengths; "
+                    f"each item needs its {'weight' if name == chosen.get('weight') else 'time'}"
                 )
         names = list(chosen.values())
-        frame = table.frame.select(names).explode(lists).drop_nulls(lists).with_row_index(ROW)
+        needed = [name for name in lists if name != chosen.get("weight")]  # an event without a weight is refused
+        frame = table.frame.select(names).explode(lists).drop_nulls(needed).with_row_index(ROW)
         schema = frame.collect_schema()
     return table._replace(
         frame=frame, columns=names, dtypes=[schema[name] for name in names], layout=None, lines=None, by_line=False

@@ -23,6 +23,7 @@ from negsample.data.log.separate_process import try_to_read
 from negsample.data.log.table import Frame, Table, open_frame
 from negsample.data.log.time_forms import form_of
 from negsample.data.log.unpack import STANDARD_INPUT, brought, is_address
+from negsample.data.log.weight import check_weights, weight_column, weight_of
 from negsample.data.log.where import wanted
 from negsample.data.names import printable, safe_name
 from negsample.errors import InputError, guarded
@@ -35,7 +36,8 @@ class Log(NamedTuple):
     since 1970), in file order. ``name``: the file's stem or the folder's name, made safe. ``notes``: one
     sentence each on how it was read. ``source``: the file's name, without its folder. ``has_times``: where False the
     column ``time`` holds each event's place in its user's history, from 0. Where the log was read with the parts that
-    it says, the frame has a column ``part`` too (Int8: 0 train, 1 validation, 2 test).
+    it says, the frame has a column ``part`` too (Int8: 0 train, 1 validation, 2 test). ``weight``: the name of the
+    column that says how much an event counts, where one was asked for; the frame then has it as ``weight`` (Int32).
     """
 
     frame: pl.LazyFrame
@@ -43,6 +45,7 @@ class Log(NamedTuple):
     notes: list[str]
     source: str = ""
     has_times: bool = True
+    weight: str | None = None
 
 
 @guarded
@@ -62,6 +65,7 @@ def read_log(
     ordered: bool = False,
     split_column: str | None = None,
     given: bool = False,
+    weight: str | None = None,
     name: str | None = None,
 ) -> Log:
     """The log in a file of any usual format, in a folder of parts, or in a DataFrame; see docs/logs.md.
@@ -87,6 +91,7 @@ def read_log(
         ordered: a log without times has its events in their order.
         split_column: with ``given`` the column of the part; None: the names of the files say it.
         given: the log says which part each event is of; a log without times is then in the order of the parts.
+        weight: column of how much an event counts, whole numbers from 1; None: all count 1.
         name: what reports call it; None: the name of the file or folder, or "log".
 
     Raises:
@@ -94,7 +99,7 @@ def read_log(
     """
     reading = Reading(
         user, item, time, time_format, no_header, sequences, encoding, where, drop_untimed, keep_missing_ids, ordered,
-        split_column, given,
+        split_column, given, weight,
     )  # fmt: skip
     if are_files(log):
         found = read_files(log, reading)
@@ -170,6 +175,9 @@ def read_tables(tables: list[Table], path: Path, reading: Reading) -> Log:
     optional = () if reading.needs_time and not reading.ordered else ("time",)
     first = tables[0]
     chosen, notes = choose_columns(first.columns, reading.asked, first.path, first.layout, optional)
+    if reading.weight is not None:
+        chosen["weight"], note = weight_column(first, reading.weight, chosen)
+        notes.append(note)
     if reading.given:
         tables, chosen["part"], note = with_part(tables, reading.split_column, path)
         notes.append(note)
@@ -196,6 +204,8 @@ def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], readin
     check_ids(scans)
     if "part" in chosen:
         check_parts(scans)
+    if "weight" in chosen:
+        check_weights(scans)
     as_text = {role: not columns[0][role].dtype.is_numeric() or total(scans, f"{role}_too_large") > 0 for role in ROLES}
     frame = pl.concat([_events(each, as_text, unit) for each in scans])
     has_times = timed or not reading.ordered
@@ -204,7 +214,8 @@ def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], readin
         place = pl.int_range(pl.len(), dtype=pl.Int64).over("user")
         frame = frame.with_columns(time=place).collect(engine="streaming").lazy()
     notes = (time_notes(scans, unit, form) if timed else []) + row_notes(scans)
-    return Log(frame, path.name, list(map(printable, notes)), path.name, has_times)
+    weight = printable(chosen["weight"]) if "weight" in chosen else None
+    return Log(frame, path.name, list(map(printable, notes)), path.name, has_times, weight)
 
 
 def _events(found: Scan, as_text: dict[str, bool], unit: str | None) -> pl.LazyFrame:
@@ -214,4 +225,5 @@ def _events(found: Scan, as_text: dict[str, bool], unit: str | None) -> pl.LazyF
         **{role: ids.id_of(found.columns[role], as_text[role]) for role in ROLES},
         time=moment if unit is None else times.from_number(time, unit, found.kind),
         **({"part": part_of(found.columns["part"])} if "part" in found.columns else {}),
+        **({"weight": weight_of(found.columns["weight"])} if "weight" in found.columns else {}),
     )

@@ -11,8 +11,8 @@ class Reading(NamedTuple):
     """What was said of a log; see :class:`negsample.settings.PrepareSettings` for the words.
 
     ``ordered``: rows without times are in the order of their events. ``given``: the log says the part of each event, in
-    ``split_column``, or in the names of its files. ``needs_time``: False for histories, whose times are null where
-    there are none.
+    ``split_column``, or in the names of its files. ``weight``: the column of how much an event counts.
+    ``needs_time``: False for histories, whose times are null where there are none.
     """
 
     user: str | None = None
@@ -28,6 +28,7 @@ class Reading(NamedTuple):
     ordered: bool = False
     split_column: str | None = None
     given: bool = False
+    weight: str | None = None
     needs_time: bool = True
 
     @property

@@ -17,21 +17,25 @@ from negsample.data.log.read import Log
 from negsample.errors import InputError
 
 DTYPES = {"users": np.uint32, "items": np.uint32, "times": np.int64, "parts": np.int8}
+"""Of the columns that all events have."""
+ALL_DTYPES = DTYPES | {"weights": np.int32}
+_MOST = 2**53  # that all weights together are: their sums are then exact as floats too
 _LARGEST = 2**31 - 1  # distinct ids
 
 
 class EventColumns(NamedTuple):
     """n events: ``users`` and ``items`` as whole numbers, ``times`` in microseconds since 1970; ``parts``: of
-    :mod:`negsample.data.split`, 0 until they are known."""
+    :mod:`negsample.data.split`, 0 until they are known; ``weights``: how much each counts; None: all count 1."""
 
     users: NDArray[np.uint32]
     items: NDArray[np.uint32]
     times: NDArray[np.int64]
     parts: NDArray[np.int8]
+    weights: NDArray[np.int32] | None = None
 
     def take(self, which: Any) -> EventColumns:
         """Those at ``which``: a slice, a mask or indices."""
-        return EventColumns(*(column[which] for column in self))
+        return EventColumns(**{name: column[which] for name, column in self._asdict().items() if column is not None})
 
     def blocks(self) -> Iterator[EventColumns]:
         """All of them, a block at a time."""
@@ -77,18 +81,21 @@ def read_events(log: Log, folder: Path, *, given: bool = False) -> tuple[EventCo
             f"--split-column COL"
         )
     part = pl.col("part") if given else pl.lit(0, pl.Int8)
-    frame = log.frame.select("user", "item", "time", part=part)
-    _check(log, schema, nulls=(0, 0, 0, 0))
+    weight = [] if log.weight is None else ["weight"]
+    frame = log.frame.select("user", "item", "time", *weight, part=part)
+    _check(log, schema, nulls=(0, 0, 0, 0, 0))
     users, items = Codes("user", schema["user"]), Codes("item", schema["item"])
-    nulls, largest = np.zeros(4, np.int64), np.full(2, -1)
+    nulls, largest, total = np.zeros(4 + len(weight), np.int64), np.full(2, -1), 0
     failures: list[OSError] = []
 
     def keep(batch: pl.DataFrame) -> bool:
         """Whether to stop, as writing failed."""
+        nonlocal total
         nulls[:] += batch.null_count().row(0)
         if len(batch) and not nulls.any():
             some = EventColumns(*(column.to_numpy() for column in batch))
             largest[:] = np.maximum(largest, [some.users.max(), some.items.max()])
+            total += 0 if some.weights is None else _sum_of_weights(log, some.weights)
             try:
                 append(files, some)
             except OSError as error:  # it concerns the folder, not the log
@@ -97,12 +104,17 @@ def read_events(log: Log, folder: Path, *, given: bool = False) -> tuple[EventCo
 
     with flat_files(folder) as files, readable(source):
         # Not collect_batches: it takes a panic, as of a truncated file, for the end of the log.
-        frame.select(users.expr(), items.expr(), "time", "part").sink_batches(
+        frame.select(users.expr(), items.expr(), "time", "part", *weight).sink_batches(
             keep, chunk_size=blocks.BLOCK, maintain_order=True, engine="streaming"
         )
     if failures:
         raise failures[0]
     _check(log, schema, nulls=tuple(nulls))
+    if total > _MOST:
+        raise InputError(
+            f"log {log.name}: the weights sum to {total:,}, at most {_MOST:,} can be counted exactly; write them in a "
+            "larger unit where the log is made"
+        )
     return map_events(folder), users.ids(int(largest[0]) + 1), items.ids(int(largest[1]) + 1)
 
 
@@ -113,11 +125,19 @@ def _check(log: Log, schema: pl.Schema, nulls: tuple[int, ...]) -> None:
         raise InputError(f"log {log.name}: time must be Int64 microseconds without nulls, got {schema['time']}")
     if nulls[3] or schema.get("part", pl.Int8) != pl.Int8:
         raise InputError(f"log {log.name}: part must be Int8 without nulls, got {schema['part']}")
+    if log.weight is not None and (any(nulls[4:]) or schema.get("weight") != pl.Int32):
+        raise InputError(f"log {log.name}: weight must be Int32 without nulls, got {schema.get('weight')}")
+
+
+def _sum_of_weights(log: Log, weights: NDArray[np.int32]) -> int:
+    if weights.min() < 1:
+        raise InputError(f"log {log.name}: a weight is at least 1, got {weights.min()}; leave such rows out")
+    return int(weights.sum(dtype=np.int64))
 
 
 def save_columns(events: Iterable[EventColumns], n: int, paths: Mapping[str, Path]) -> None:
     """Columns of ``n`` events as ``np.save`` writes them, at ``paths`` and ".npy": ids as int32."""
-    dtypes = {name: np.dtype(np.int32 if DTYPES[name] is np.uint32 else DTYPES[name]) for name in paths}
+    dtypes = {name: np.dtype(np.int32 if ALL_DTYPES[name] is np.uint32 else ALL_DTYPES[name]) for name in paths}
     with ExitStack() as stack:
         files = {name: stack.enter_context(path.with_suffix(".npy").open("xb")) for name, path in paths.items()}
         for name, file in files.items():
@@ -141,17 +161,24 @@ def flat_files(folder: Path) -> Iterator[list[BinaryIO]]:
     """A file for each column of events, in the new ``folder``; :func:`map_events` maps them after the block."""
     folder.mkdir()
     with ExitStack() as stack:
-        yield [stack.enter_context((folder / name).open("xb")) for name in DTYPES]
+        yield [stack.enter_context((folder / name).open("xb")) for name in ALL_DTYPES]
 
 
 def append(files: list[BinaryIO], events: EventColumns) -> None:
     """Writes ``events`` where ``files`` stand."""
-    for file, column, dtype in zip(files, events, DTYPES.values(), strict=True):
-        file.write(np.ascontiguousarray(column, dtype).data)
+    for file, column, dtype in zip(files, events, ALL_DTYPES.values(), strict=True):
+        if column is not None:
+            file.write(np.ascontiguousarray(column, dtype).data)
+
+
+def names_of(weighted: bool) -> Iterable[str]:
+    """The columns that events have, with weights or without."""
+    return ALL_DTYPES if weighted else DTYPES
 
 
 def map_events(folder: Path) -> EventColumns:
     """The events in the flat files of ``folder``."""
     if not (folder / "times").stat().st_size:  # nothing can be mapped
         return EventColumns(*(np.zeros(0, dtype) for dtype in DTYPES.values()))
-    return EventColumns(*(np.memmap(folder / name, dtype, mode="r") for name, dtype in DTYPES.items()))
+    there = DTYPES if not (folder / "weights").stat().st_size else ALL_DTYPES
+    return EventColumns(**{name: np.memmap(folder / name, dtype, mode="r") for name, dtype in there.items()})

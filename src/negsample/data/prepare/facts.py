@@ -51,7 +51,7 @@ def count_events(arrays: Arrays, has_times: bool) -> dict[str, Any]:
         "duplicate_events": sums["duplicates"],
         "first_time": iso(int(times.min())) if has_times else None,
         "last_time": iso(int(times.max())) if has_times else None,
-        "cohorts": _cohorts(counts, sums["test_of_item"], sums["users_of_item"], int((train > 0).sum())),
+        "cohorts": _cohorts(counts, sums, int((train > 0).sum())),
     }
 
 
@@ -70,6 +70,7 @@ def _sums(items: Counts, moments: Counts, sizes_UP: Counts, counts: Counts) -> d
         "repeats": _repeats(users, items, moments, part, len(counts)),
         "cold_valid": int((cold & (part == VALID)).sum()),
         "cold_test": int((cold & test).sum()),
+        "train_of_item": np.bincount(items[train], minlength=len(counts)),
         "test_of_item": np.bincount(items[test], minlength=len(counts)),
         "users_of_item": users_of_items(users[train], items[train], len(counts)),
     }
@@ -88,16 +89,16 @@ def _repeats(users: Counts, items: Counts, moments: Counts, part: NDArray[np.int
     return np.array([(each[test] & measured).sum() for each in found])
 
 
-def _cohorts(counts: Counts, test_of_item: Counts, users_of_item: Counts, users: int) -> dict[str, CohortFacts]:
+def _cohorts(counts: Counts, sums: dict[str, Any], users: int) -> dict[str, CohortFacts]:
     cohort = cohorts(counts)
-    mpu = median_percent(users_of_item, users, cohort)
+    mpu = median_percent(sums["users_of_item"], users, cohort)
     return {
         name: CohortFacts(
             items=int((cohort == which).sum()),
             item_share=float((cohort[1:] == which).mean()),
-            train_events=int(counts[cohort == which].sum()),
+            train_events=int(sums["train_of_item"][cohort == which].sum()),
             mpu=mpu[name],
-            test_events=int(test_of_item[cohort == which].sum()),
+            test_events=int(sums["test_of_item"][cohort == which].sum()),
         )
         for which, name in enumerate(COHORTS)
     }

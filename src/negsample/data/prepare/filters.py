@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from negsample.data import blocks
 from negsample.data.blocks import tally
 from negsample.data.prepare.events import (
-    DTYPES,
     EventColumns,
     append,
     flat_files,
     map_columns,
     map_events,
+    names_of,
     save_columns,
 )
 from negsample.data.prepare.order import sort_by
@@ -114,7 +114,8 @@ def _without_repeats(
     events at one time stay as they came.
     """
     n, dropped = len(events.times), Counter[str]()
-    in_time, of_user = ({name: scratch / f"{order} {name}" for name in DTYPES} for order in ("by time", "by user"))
+    names = names_of(events.weights is not None)
+    in_time, of_user = ({name: scratch / f"{order} {name}" for name in names} for order in ("by time", "by user"))
     save_columns(sort_by("times", events.blocks(), n, scratch), n, in_time)
     times = map_columns(in_time).times
 

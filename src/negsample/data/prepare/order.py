@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from negsample.data import blocks
 from negsample.data.known import first_at
 from negsample.data.prepare.events import (
-    DTYPES,
     EventColumns,
     append,
     flat_files,
     map_columns,
     map_events,
+    names_of,
     save_columns,
 )
 
@@ -26,7 +26,9 @@ Column = NDArray[np.integer[Any]]
 Key = Literal["users", "items", "times", "parts"]
 
 
-def write_sorted(events: Iterable[EventColumns], n: int, rows: int, folder: Path, scratch: Path) -> None:
+def write_sorted(
+    events: Iterable[EventColumns], n: int, rows: int, folder: Path, scratch: Path, *, weighted: bool = False
+) -> None:
     """A dataset's events in three orders: by user, then time; by item, then time; and by time.
 
     All are sorted by time first, then, as sorting is stable, by user and by item alone. Ties stay as they come.
@@ -35,17 +37,20 @@ def write_sorted(events: Iterable[EventColumns], n: int, rows: int, folder: Path
         events: users from 0 and items from 1, in any order, a block at a time.
         n: how many.
         rows: at least as many; up to a block of them are sorted in memory.
-        folder: for ``items`` and ``times`` by user, ``by_item_times``, ``by_time_items`` and ``by_time_times``.
-        scratch: with room for 22 bytes an event; a full disk is an ``OSError``.
+        folder: for ``items``, ``times`` and ``weights`` by user, ``by_item_times``, ``by_time_items`` and
+            ``by_time_times``.
+        scratch: with room for 22 bytes an event, 30 with weights; a full disk is an ``OSError``.
+        weighted: they have weights.
     """
-    columns = {name: scratch / name for name in DTYPES}
+    columns = {name: scratch / name for name in names_of(weighted)}
     columns |= {"items": folder / "by_time_items", "times": folder / "by_time_times"}
     save_columns(sort_by("times", events, rows, scratch), n, columns)
 
     def by_time() -> Iterator[EventColumns]:  # mapped anew, as what was read counts as memory while it is mapped
         return (map_columns(columns).take(block) for block in blocks.slices(n))
 
-    save_columns(sort_by("users", by_time(), n, scratch), n, {"items": folder / "items", "times": folder / "times"})
+    of_users = {name: folder / name for name in ("items", "times", *(["weights"] if weighted else []))}
+    save_columns(sort_by("users", by_time(), n, scratch), n, of_users)
     save_columns(sort_by("items", by_time(), n, scratch), n, {"times": folder / "by_item_times"})
 
 
@@ -58,7 +63,7 @@ def sort_by(key: Key, events: Iterable[EventColumns], rows: int, scratch: Path) 
         key: which column.
         events: a block at a time.
         rows: at least as many as they are.
-        scratch: with room for 17 bytes an event, where they are more than a block.
+        scratch: with room for 17 bytes an event, 21 with weights, where they are more than a block.
     """
     ordered = (some.take(stable_order(getattr(some, key))) for some in events if len(some.times))
     if rows <= blocks.BLOCK:
@@ -97,7 +102,10 @@ def _merged(folder: Path, key: Key, ends: NDArray[np.int64]) -> Iterator[EventCo
         to = _reach(keys, at, ends)
         if (to > at).any():
             parts = [slice(*bounds) for bounds in zip(at, to, strict=True)]
-            some = EventColumns(*(np.concatenate([column[part] for part in parts]) for column in events))
+            columns = {name: getattr(events, name) for name in names_of(events.weights is not None)}
+            some = EventColumns(
+                **{name: np.concatenate([column[part] for part in parts]) for name, column in columns.items()}
+            )
             yield some.take(np.argsort(getattr(some, key), kind="stable"))
         else:  # more events have the next key than are held at once: they need no sorting
             same = keys[at[at < ends]].min()

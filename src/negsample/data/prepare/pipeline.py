@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.data.arrays import ARRAYS, Arrays, content_fingerprint
+from negsample.data.arrays import Arrays, arrays_of, content_fingerprint
 from negsample.data.dataset import Dataset, ids_path, is_prepared, open_dataset
 from negsample.data.log.read import Log, read_log
 from negsample.data.log.table import Frame
@@ -51,6 +51,7 @@ def prepare(log: Log | str | Path | Frame, settings: PrepareSettings, folder: st
         raise InputError(f"{folder} exists and is no prepared dataset; choose another folder, or empty this one")
     if not isinstance(log, Log):
         log = read_log(log, **settings.reading())
+    _check_weight(log, settings)
 
     def write(made: Path) -> Manifest:
         with TemporaryDirectory(dir=made) as scratch:
@@ -78,6 +79,7 @@ def prepare_folds(log: Log, settings: PrepareSettings, folders: Sequence[Path]) 
         raise InputError(
             f"folds need split=timestamp, got {settings.split}: a window begins and ends between two times"
         )
+    _check_weight(log, settings)
     place, found = folders[0].parent, list[Dataset]()
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -89,6 +91,11 @@ def prepare_folds(log: Log, settings: PrepareSettings, folders: Sequence[Path]) 
     except OSError as error:
         raise _unwritable(place, error) from None
     return found
+
+
+def _check_weight(log: Log, settings: PrepareSettings) -> None:
+    if settings.weight is not None and log.weight is None:
+        raise InputError(f"log {log.name} was read without weights; give weight={settings.weight!r} to read_log, too")
 
 
 def _kept(folder: Path, write: Callable[[Path], Manifest]) -> Dataset:
@@ -141,6 +148,7 @@ def _write(
         **counts,
         **chosen.facts,
         fold=fold,
+        weight=log.weight,
     )
     check_useful(manifest)
     for role, ids in (("user", user_ids), ("item", item_ids)):
@@ -167,7 +175,8 @@ def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl
     parts_UP = parts_UP[users]
     offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
     events = _numbered(chosen, users, items)
-    write_sorted(events, int(offsets[-1]), len(chosen.events.times), folder, scratch)
+    weighted = chosen.events.weights is not None
+    write_sorted(events, int(offsets[-1]), len(chosen.events.times), folder, scratch, weighted=weighted)
     train_ends = offsets[:-1] + parts_UP[:, 0]
     small = {
         "offsets": offsets,
@@ -178,7 +187,7 @@ def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl
     }
     for name, array in small.items():
         np.save(folder / f"{name}.npy", array)
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays_of(weighted)}
     return arrays, chosen.user_ids.gather(users), chosen.item_ids.gather(items)
 
 

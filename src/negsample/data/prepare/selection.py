@@ -34,7 +34,8 @@ Ints = NDArray[np.int64]
 class Selection(NamedTuple):
     """The rows of ``events``, which know their parts, whose item is ``kept``; users and items are codes.
 
-    ``kept``: by item code. ``train_counts``: train events by item code. ``user_ids`` and ``item_ids``: of the whole
+    ``kept``: by item code. ``train_counts``: train events by item code, or
+    their weights. ``user_ids`` and ``item_ids``: of the whole
     log, by code. ``notes``: on rows that are left out. ``facts``: for the manifest.
     """
 
@@ -131,7 +132,8 @@ def _split(
     user_ids, item_ids = ids
     train_counts = np.zeros(len(item_ids), np.int64)
     for some in events.blocks():
-        np.add.at(train_counts, some.items[some.parts == TRAIN], 1)
+        train = some.take(some.parts == TRAIN)
+        np.add.at(train_counts, train.items, 1 if train.weights is None else train.weights)
     kept = np.ones(len(item_ids), bool) if settings.cold == "keep" else train_counts > 0
     dropped = tally(events.items, len(item_ids))[~kept]
     facts = {
