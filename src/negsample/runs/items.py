@@ -13,7 +13,7 @@ ITEMS = "items.parquet"
 
 def write_items(folder: Path, ids: pl.Series, counts: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
     """The log's id of each item, how many events the model knows of it, and how often it was a target (what the dial
-    weighs by), as ``items.parquet`` in ``folder``.
+    weighs by), as ``items.parquet`` in ``folder``; of a log with weights their sums.
 
     Args:
         folder: of a run or a MODEL.

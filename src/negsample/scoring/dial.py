@@ -43,7 +43,7 @@ def log_shares(target_counts: Tensor | NDArray[np.int64]) -> Tensor:
     """(V + 1,) float64 ``log p`` of each id; an item that is no training target has the share of a single one.
 
     Args:
-        target_counts: (V + 1,) how often each id is a target in an epoch of training.
+        target_counts: (V + 1,) how often each id is a target in an epoch of training, or the sum of their weights.
     """
     copied = target_counts if isinstance(target_counts, Tensor) else torch.from_numpy(np.array(target_counts))
     counts = copied.double()

@@ -93,8 +93,9 @@ def _kind_notes(scans: Sequence[Scan]) -> list[str]:
     names = scans[0].table.columns
     kinds = [name for name in names if plain(name) in (*_KINDS, *_RATINGS)]
     kinds = [name for name in kinds if name not in {column.name for column in scans[0].columns.values()}]
+    alike = "" if "weight" in scans[0].columns else ": all rows count alike"
     return [
-        f"Column '{name}' is not used: all rows count alike; --where reads some of them, such as "
+        f"Column '{name}' is not used{alike}; --where reads some of them, such as "
         f'--where "{name} {">= 4" if plain(name) in _RATINGS else "= " + chr(39) + "purchase" + chr(39)}".'
         for name in kinds[:3]
     ]

@@ -14,7 +14,7 @@ from negsample.errors import InputError
 
 LARGEST = 2**31 - 1
 FORMS = "a weight is a whole number, so cast it to an integer or to text"
-_WHOLE = r"^\+?0*(\d{1,10})(?:\.0*)?$"
+_WHOLE = r"^\+?0*([0-9]{1,10})(?:\.0*)?$"
 
 
 def weight_column(table: Table, asked: str, chosen: Mapping[str, str]) -> tuple[str, str]:
