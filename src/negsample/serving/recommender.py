@@ -36,7 +36,7 @@ class Recommender:
         data: all events that it knows, in memory.
         item_ids: (V,) the log's id of each item; that of item ``i`` at ``i - 1``.
         user_ids: (U,) of each user.
-        target_counts: (V + 1,) how often each item was a target in training, or with what weight: what the dial weighs by.
+        target_counts: (V + 1,) how often each item was a target in training, or its weight: what the dial weighs by.
         log_p_V: (V + 1,) float64, what the dial multiplies.
         ranker: what finds the answers.
     """
