@@ -47,7 +47,7 @@ def good(world, tmp_path_factory):
     jobs = plan([data], ["PopRec"], repeats=1, seed=0, settings=SETTINGS)
     counts, vectors = torch.arange(21), torch.ones(3, 4)
     text = out / "log.csv"
-    text.write_text("user,item,time\n" + "".join(f"{i % 3},{i % 4},{13 * 10**8 + i}\n" for i in range(60)))
+    text.write_text("user,item,time,qty\n" + "".join(f"{i % 3},{i % 4},{13 * 10**8 + i},2\n" for i in range(60)))
     of_plan = {"datasets": [data], "methods": ["random"], "seed": 0, "settings": SETTINGS, "changes": {}}
     shares = negsample.log_shares(counts)
     return {
@@ -76,7 +76,7 @@ def good(world, tmp_path_factory):
         "open_dataset": {"folder": data.folder},
         "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"},
         "inspect": {"log": text, "settings": None},
-        "read_log": {"log": text, "user": "user", "item": "item", "time": "time"},
+        "read_log": {"log": text, "user": "user", "item": "item", "time": "time", "weight": "qty"},
         "split_by_time": {"times": np.arange(60), "rule": "timestamp", "valid_fraction": 0.1, "test_fraction": 0.1},
         "fit": {"model": model, "data": data, "method": method, "settings": SETTINGS, "seed": 0},
         "evaluate": {"model": model, "data": data, "part": "valid", "settings": SETTINGS},
