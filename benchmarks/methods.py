@@ -1,8 +1,8 @@
 """`python -m benchmarks.methods LOG STUDY [anew]`: what each method gave in a study of them all, and what a step takes.
 
-STUDY is the folder of `negsample compare LOG --methods all --epochs 20 --repeats 2 --no-refit --terms none --jobs 2
---out STUDY`. Its figures are joined with the milliseconds of a step, measured here on LOG, one method after the other
-on an otherwise idle machine (the study's own seconds depend on what ran beside it). Writes
+STUDY is the folder of `negsample compare LOG --methods all --epochs 20 --early-stop 0 --repeats 2 --no-refit --terms
+none --jobs 2 --out STUDY`. Its figures are joined with the milliseconds of a step, measured here on LOG, one method
+after the other on an otherwise idle machine (the study's own seconds depend on what ran beside it). Writes
 `benchmarks/results/methods.json`, from which `scripts/methods_page.py` makes `docs/methods.md`.
 
 With `anew` STUDY has only methods that are new or whose computation changed: their rows are added or replaced, with the

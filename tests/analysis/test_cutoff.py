@@ -29,6 +29,27 @@ def test_most_best_epochs_in_the_last_fifth(best, epochs, expected, tmp_path):
     assert cut_off(read_study(tmp_path / "study"), "beauty") == expected
 
 
+@pytest.mark.parametrize(
+    ("best", "every", "late"),
+    [
+        ([100, 100, 99], 1, 3),
+        ([96, 96, 90], 1, 2),  # with 96 only four validations follow, and a fifth would stop it
+        ([95, 95, 95], 1, None),  # stopped at the limit, as it would have without one
+        ([80, 80, 80], 5, 3),
+        ([75, 75, 75], 5, None),
+    ],
+)
+def test_runs_that_stop_early_are_cut_off_where_they_reached_the_limit(best, every, late, tmp_path):
+    def change(config, metrics):
+        config["settings"] = config["settings"] | {"epochs": 100, "early_stop": 5, "eval_every": every}
+        metrics["best_epoch"] = best[config["seed"]]
+
+    make_study(tmp_path / "study", ["beauty"], ["random"], change=change, dialled=False)
+    study = read_study(tmp_path / "study")
+    found = cut_off(study, "beauty")
+    assert (found and (found.late, found.epochs, found.stops)) == (late and (late, 100, True))
+
+
 def test_a_tuned_study_is_not_told_to_tune(tmp_path):
     def change(config, metrics):
         metrics["best_epoch"] = config["settings"]["epochs"]

@@ -39,6 +39,7 @@ OF_DATA = OF_READING | {
 }
 OF_TRAINING = OF_DATA | {
     "--epochs": [*WHOLE, str(2**31)],
+    "--early-stop": ["-1", "x", "1.5", str(2**31)],
     "--seed": SEED,
     "--set": ["", "=", "dim", "dim=", "dim=0", "dim=1e400", "nonsense=1", "epochs=[1]", "dim={}", "heads=3", "dim=NaN"],
 }

@@ -19,7 +19,19 @@ def runs(folder):
 def test_an_interrupted_study_carries_on(forks, negsample, surroundings, log, small, tmp_path):
     """With all its baselines and pictures; ``test_kills.py`` has those that are killed."""
     out = tmp_path / "study"
-    options = ["--methods", "random,mixed", "--epochs", "8", "--repeats", "2", "--out", str(out), *small]
+    options = [
+        "--methods",
+        "random,mixed",
+        "--epochs",
+        "8",
+        "--early-stop",
+        "0",
+        "--repeats",
+        "2",
+        "--out",
+        str(out),
+        *small,
+    ]
     command, every = ["compare", str(log), *options], {"EVERY_BASELINE": "yes", "DRAWING": "yes"}
     process = forks.start(command, tmp_path / "said", tmp_path / "complained", environment=surroundings | every)
     patience = time.monotonic() + 100
@@ -50,7 +62,19 @@ def test_an_interrupted_study_carries_on(forks, negsample, surroundings, log, sm
 
 def test_an_interrupted_run_is_no_run_and_is_carried_on(program, negsample, surroundings, log, small, tmp_path):
     out = tmp_path / "runs" / "run"
-    command = ["train", str(log), "--method", "random", "--epochs", "60", "--out", str(out), *small]
+    command = [
+        "train",
+        str(log),
+        "--method",
+        "random",
+        "--epochs",
+        "60",
+        "--early-stop",
+        "0",
+        "--out",
+        str(out),
+        *small,
+    ]
     with subprocess.Popen(
         [program, *command], env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -163,7 +163,22 @@ def stage(out):
 
 
 def study_in(out, log, small, *more, methods="random,mixed"):
-    return ["compare", log, "--methods", methods, "--repeats", 2, "--epochs", 10, "--out", out, *small, *more]
+    return [
+        "compare",
+        log,
+        "--methods",
+        methods,
+        "--repeats",
+        2,
+        "--epochs",
+        10,
+        "--early-stop",
+        0,
+        "--out",
+        out,
+        *small,
+        *more,
+    ]
 
 
 def trained_once(starter):
@@ -261,7 +276,7 @@ def test_what_a_killed_process_had_another_finishes(in_peace, starter, log, smal
 
 def test_a_run_that_another_process_trains_is_refused(starter, log, small, tmp_path):
     out = tmp_path / "run"
-    command = ["train", log, "--method", "random", "--epochs", 400, "--out", out, *small]
+    command = ["train", log, "--method", "random", "--epochs", 400, "--early-stop", 0, "--out", out, *small]
     first = starter.start(*command)
     patience = time.monotonic() + 100
     while not starter.trained() and time.monotonic() < patience:

@@ -88,7 +88,7 @@ def test_what_a_search_proposes_stays_the_method(name):
     space, given = METHODS[name].space, negative_settings(name, {})
     kept, drawn = [], []
     for number in range(STARTUP + 25):
-        trial = next_trial(kept, space, SETTINGS | given, seed=number if number > STARTUP else 0, epochs=3)
+        trial = next_trial(kept, space, SETTINGS | given, seed=number if number > STARTUP else 0, warm_up=2)
         drawn.append({key: value for key, value in trial.params.items() if key in given})
         assert set(trial.params) == set(space)
         assert is_itself(name, given | drawn[-1]), drawn[-1]

@@ -193,6 +193,8 @@ def test_a_study_that_was_cut_off_says_so_before_any_other_limit():
         " could change figures and order. Train longer (`--epochs 30`) or tune each method first (`--tune-trials 20`)."
     )
     assert "--tune-trials" not in said(*ROWS, cut=CutOff(16, 18, 3, 15, tuned=True)).all
+    limit = said(*ROWS, cut=CutOff(16, 18, 5, 100, tuned=True, stops=True)).all
+    assert "in 16 of 18 runs validation was still improving at the limit of 100 epochs, so more" in limit
 
 
 def test_no_test_events():

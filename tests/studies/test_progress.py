@@ -26,3 +26,28 @@ def test_seconds_of_training_are_those_of_both_trainings(world, fit_terms, note)
         progress.watch(job, None)
     line = f"[1/1] world random seed 0: best validation HR@10 20.00 %{note}, 23.0 s of training"
     assert line in said.getvalue()
+
+
+def test_a_training_that_may_stop_early_has_a_limit_and_leaves_no_work_behind(world):
+    said = StringIO()
+    jobs = [
+        Job(
+            world(users=30, items=20),
+            "random",
+            0,
+            run_settings(epochs=9, early_stop=stop),
+            negative_settings("random", {}),
+        )
+        for stop in (0, 2)
+    ]
+    with progress_of(Console(file=said, width=200, force_terminal=True), jobs) as progress:
+        (task,) = progress._bar.live.tasks
+        for job, limit in zip(jobs, ("/9", " of at most 9"), strict=True):
+            progress.watch(job, Epoch(3, 0.5, 1.0, 3, {SELECTED_BY: 0.1}))
+            assert task.description == f"world random seed 0 epoch 3{limit}"
+        assert task.completed == pytest.approx(task.total / 3)
+        for job in jobs:
+            progress.watch(job, None)
+        assert task.completed == task.total
+        progress._bar.live.refresh()
+    assert "left, at most" in said.getvalue()

@@ -466,7 +466,8 @@ def test_a_command_has_every_setting_that_is_not_the_default(method, data):
     job = tuned_job(Job(data, method, 5, settings, negative_settings(method, {})), {**params, "learning_rate": 1 / 3})
     words = shlex.split(command_to_train("LOG", checked(PrepareSettings, {}), job))
     changes = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
-    again, negatives, _ = settings_of(int(words[words.index("--epochs") + 1]), changes, common=ADVISED)
+    epochs, early_stop = (int(words[words.index(name) + 1]) for name in ("--epochs", "--early-stop"))
+    again, negatives, _ = settings_of(epochs, changes, common=ADVISED, early_stop=early_stop)
     assert again == job.settings
     assert negative_settings(method, negatives) == job.negatives
     assert words[:3] == ["negsample", "train", "LOG"]

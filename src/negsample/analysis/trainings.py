@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from negsample.analysis.study import Study
@@ -24,13 +24,17 @@ class CurvePoint(NamedTuple):
 
 
 class CutOff(NamedTuple):
-    """``late`` of ``runs`` have their best epoch among the last ``last`` of ``epochs`` (the most that a run has)."""
+    """``late`` of ``runs`` have their best epoch among the last ``last`` of ``epochs`` (the most that a run has).
+
+    ``stops``: they stop early, so these reached the limit and would have gone on.
+    """
 
     late: int
     runs: int
     last: int
     epochs: int
     tuned: bool
+    stops: bool = False
 
 
 class Cost(NamedTuple):
@@ -90,19 +94,27 @@ def _validated(run: Run) -> dict[int, float]:
 
 
 def cut_off(study: Study, dataset: str) -> CutOff | None:
-    """None where at most half of the trained runs have their best epoch on validation in the last fifth."""
+    """None where at most half of the trained runs have their best epoch on validation in the last fifth; of runs that
+    stop early, where at most half reached the limit of epochs before they would have stopped."""
     runs = [run for run in study.runs_of(dataset) if not is_baseline(run.config["method"])]
-    epochs = [int(run.config["settings"]["epochs"]) for run in runs]
-    tails = [math.ceil(each / _LAST) for each in epochs]  # at least one epoch
-    late = [
-        (most, tail)
-        for run, most, tail in zip(runs, epochs, tails, strict=True)
-        if run.metrics["best_epoch"] > most - tail
-    ]
+    tails = [_tail(run.config["settings"]) for run in runs]
+    late = [each for run, each in zip(runs, tails, strict=True) if run.metrics["best_epoch"] > each[0] - each[1]]
     if 2 * len(late) <= len(runs):
         return None
-    most, tail = max(late)
-    return CutOff(len(late), len(runs), tail, most, bool(study.tunings_of(dataset)) or study.published_settings)
+    most, tail, stops = max(late)
+    tuned = bool(study.tunings_of(dataset)) or study.published_settings
+    return CutOff(len(late), len(runs), tail, most, tuned, stops)
+
+
+def _tail(settings: Mapping[str, Any]) -> tuple[int, int, bool]:
+    """Epochs of a run, the last ones in which a best one is late, and whether it stops early.
+
+    It stops at the limit at the latest if so many validations follow the best epoch: that is late where fewer can.
+    """
+    most, stop = int(settings["epochs"]), int(settings.get("early_stop", 0))
+    if stop:
+        return most, (stop - 1) * int(settings["eval_every"]) + 1, True
+    return most, math.ceil(most / _LAST), False  # at least one epoch
 
 
 def costs_of(study: Study, dataset: str) -> list[Cost]:

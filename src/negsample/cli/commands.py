@@ -37,8 +37,9 @@ def command_to_train(dataset: str, prepared: PrepareSettings, job: Job, folder: 
     parts += ["--method", job.method, "--seed", str(job.seed)]
     changes = _changed(job.settings.flat(), run_settings(**ADVISED).flat())
     changes |= changed_settings(job.method, job.negatives)
-    if "epochs" in changes:
-        parts += ["--epochs", str(changes.pop("epochs"))]
+    for key in ("epochs", "early_stop"):
+        if key in changes:
+            parts += [f"--{key.replace('_', '-')}", str(changes.pop(key))]
     for key, value in changes.items():
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value, allow_nan=False)}"]
     sources = sources_of(job.method, job.settings.model.backbone, job.settings.model.terms)

@@ -33,7 +33,16 @@ Preset = Annotated[
         "two use the published settings of each dataset and method; --set and the other options take precedence.",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the users. (default: 20, or the preset's)")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the users, at most. (default: 100, or the preset's)")]
+EarlyStop = Annotated[
+    int | None,
+    typer.Option(
+        "--early-stop",
+        metavar="N",
+        help="Stop training when validation has not improved for N epochs that were validated; 0: never. (default: 5; "
+        "0 with --preset paper or reference)",
+    ),
+]
 Refit = Annotated[
     bool | None,
     typer.Option(
@@ -201,10 +210,11 @@ def settings_of(
     cutoffs: str | None = None,
     common: Mapping[str, Any] = MappingProxyType({}),
     *,
+    early_stop: int | None = None,
     refit: bool | None = None,
     terms: Literal["none", "auto"] | None = None,
 ) -> Given:
-    """What ``--epochs``, ``--refit``, ``--terms``, ``--set`` and ``--k`` come to.
+    """What ``--epochs``, ``--early-stop``, ``--refit``, ``--terms``, ``--set`` and ``--k`` come to.
 
     ``common``: settings of a preset, where they say nothing else.
 
@@ -213,7 +223,12 @@ def settings_of(
     """
     from negsample.methods import POPREC, negative_settings, split_settings
 
-    options = {"epochs": epochs, "refit": refit, "fit_terms": None if terms is None else terms == "auto"}
+    options = {
+        "epochs": epochs,
+        "early_stop": early_stop,
+        "refit": refit,
+        "fit_terms": None if terms is None else terms == "auto",
+    }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     for change in [*(changes or []), *([] if cutoffs is None else [f"k={cutoffs}"])]:
         key, equals, text = change.partition("=")

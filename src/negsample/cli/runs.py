@@ -13,6 +13,7 @@ from negsample.cli.options import (
     Cutoffs,
     DatasetName,
     Dial,
+    EarlyStop,
     Epochs,
     FitTerms,
     MethodName,
@@ -63,6 +64,7 @@ def train_command(
     method: MethodName,
     folder: Annotated[Path, typer.Option("--out", help="New folder of the run.")],
     epochs: Epochs = None,
+    early_stop: EarlyStop = None,
     seed: Seed = 0,
     preset: Preset = "default",
     dial: Dial = "none",
@@ -91,7 +93,9 @@ def train_command(
     from negsample.studies.study import plan
 
     chosen_preset = PRESETS[preset]
-    settings, negatives, given = settings_of(epochs, changes, cutoffs, chosen_preset.training, refit=refit, terms=terms)
+    settings, negatives, given = settings_of(
+        epochs, changes, cutoffs, chosen_preset.training, early_stop=early_stop, refit=refit, terms=terms
+    )
     names, choice = method_names(method), parse_choice(dial)
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")

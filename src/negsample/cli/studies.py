@@ -15,6 +15,7 @@ from negsample.cli.options import (
     DatasetName,
     Dial,
     Doing,
+    EarlyStop,
     Epochs,
     FitTerms,
     MethodName,
@@ -46,6 +47,7 @@ def compare_command(
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each method, from different seeds.")] = 3,
     epochs: Epochs = None,
+    early_stop: EarlyStop = None,
     seed: Seed = 0,
     preset: Preset = "default",
     tune_trials: Annotated[
@@ -88,7 +90,7 @@ def compare_command(
 
     chosen = PRESETS[preset]
     check_untuned(chosen, tune_trials)
-    given = settings_of(epochs, changes, cutoffs, chosen.training, refit=refit, terms=terms)
+    given = settings_of(epochs, changes, cutoffs, chosen.training, early_stop=early_stop, refit=refit, terms=terms)
     asked = list(chosen.compared) if methods is None else method_names(methods)
     factors = whole_numbers("--oversampling", oversampling)
     parse_choice(dial)
@@ -143,6 +145,7 @@ def tune_command(
         Path, typer.Option("--out", help="Folder of the tuning; the same command resumes an interrupted one.")
     ],
     epochs: Epochs = None,
+    early_stop: EarlyStop = None,
     seed: Seed = 0,
     refit: Refit = None,
     changes: Changes = None,
@@ -161,7 +164,7 @@ def tune_command(
     from negsample.studies.forecast import forecast
     from negsample.studies.tuning import check_alone, plan_tunings, write_best
 
-    settings, negatives, given = settings_of(epochs, changes, common=ADVISED, refit=refit)
+    settings, negatives, given = settings_of(epochs, changes, common=ADVISED, early_stop=early_stop, refit=refit)
     names = method_names(method)
     if len(names) > 1 or is_baseline(names[0]):
         raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from negsample.analysis.study import Study
     from negsample.settings import RunSettings
     from negsample.studies.forecast import Forecast
+    from negsample.studies.forecast.trial import Pace
     from negsample.studies.tuning_task import Tuning
 
 _STUDY_COLUMNS = {
@@ -63,7 +64,9 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
     several = len({line.dataset for line in ahead.lines}) > 1
     runs, trials = any(line.runs for line in ahead.lines), any(line.trials for line in ahead.lines)
     counts = ["runs"] * runs + ["trials"] * trials
-    table = table_of("estimate", *["dataset"] * several, *counts, "memory", "a step", "steps", "a run")
+    of_epochs = ["an epoch"] * ahead.stops
+    times = ("a step", "steps", *of_epochs, "a run, at most" if ahead.stops else "a run")
+    table = table_of("estimate", *["dataset"] * several, *counts, "memory", *times)
     for line in ahead.lines:
         table.add_row(
             line.method,
@@ -71,17 +74,20 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
             *[str(line.runs)] * runs,
             *[str(line.trials)] * trials,
             in_bytes(line.memory),
-            *(("", "") if line.pace is None else (f"{1000 * line.pace.step:,.0f} ms", f"{line.pace.steps:,}/epoch")),
+            *_pace_shown(line.pace, of_epochs),
             in_time(line.seconds if line.runs else line.trial_seconds),
         )
     out.print(table)
     searching = f", of which the trials {in_time(ahead.searching)}," if ahead.searching else ""
     threads = "1 thread" if ahead.threads == 1 else f"{ahead.threads} threads"
     how = f"with {threads}, as it will run" if here else "on this machine"
+    most = "at most " * ahead.stops
     said = [
-        f"In all about {in_time(ahead.seconds)}{searching} and {in_bytes(ahead.memory)} for training and evaluation, "
-        f"by steps measured just now {how}."
+        f"In all {most}about {in_time(ahead.seconds)}{searching} and {in_bytes(ahead.memory)} for training and "
+        f"evaluation, by steps measured just now {how}."
     ]
+    if ahead.stops:
+        said.append("All epochs are counted; training stops before, when validation no longer improves.")
     if ahead.refits:
         said.append("A refit is counted with all epochs; it has as many as validation chose.")
     if ahead.searching:
@@ -104,6 +110,14 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
         slow, fast = (f"{1000 * each:,.0f} ms" for each in (pace.step, ahead.alone))
         said.append(f"Set OMP_NUM_THREADS=1 while the machine is busy: a step takes {fast} then, not {slow}.")
     out.plain(" ".join(said))
+
+
+def _pace_shown(pace: Pace | None, of_epochs: list[str]) -> list[str]:
+    from negsample.studies.forecast import in_time
+
+    if pace is None:
+        return ["", "", *[""] * len(of_epochs)]
+    return [f"{1000 * pace.step:,.0f} ms", f"{pace.steps:,}/epoch", *[in_time(pace.epoch) for _ in of_epochs]]
 
 
 def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None:

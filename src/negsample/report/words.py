@@ -101,10 +101,12 @@ def _cut_off(found: CutOff | None) -> list[str]:
     if found is None:
         return []
     where = "the last" if found.last == 1 else f"among the last {found.last}"
+    how = f"the best epoch on validation is {where} of {found.epochs}"
+    if found.stops:
+        how = f"validation was still improving at the limit of {found.epochs} epochs"
     return [
-        f"Training was cut off: in {found.late} of {found.runs} runs the best epoch on validation is {where}"
-        f" of {found.epochs}, so more epochs could change figures and order."
-        f" Train longer (`--epochs {2 * found.epochs}`)"
+        f"Training was cut off: in {found.late} of {found.runs} runs {how}, so more epochs could change"
+        f" figures and order. Train longer (`--epochs {2 * found.epochs}`)"
         + ("." if found.tuned else " or tune each method first (`--tune-trials 20`).")
     ]
 

@@ -92,6 +92,11 @@ class Job(NamedTuple):
         return f"{name}--{self.method}--seed-{self.seed}--{fingerprint(self.identity())}"
 
 
+def stops_early(job: Job) -> bool:
+    """Whether it may be trained for fewer epochs than its settings say; a baseline has none."""
+    return job.settings.resolved().training.early_stop > 0 and not is_baseline(job.method)
+
+
 def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
     """``job`` with ``params`` among its settings, those of training and those of its method.
 

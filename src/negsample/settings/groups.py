@@ -116,7 +116,18 @@ class PrepareSettings(Settings):
 class TrainingSettings(Settings):
     """How a model is trained; the same for every method of a study."""
 
-    epochs: int = Field(20, ge=1, description="passes over the users")
+    epochs: int = Field(
+        20,
+        ge=1,
+        description="passes over the users, with early_stop at most; 100 for compare, train and tune, unless --preset "
+        "paper or reference",
+    )
+    early_stop: int = Field(
+        0,
+        ge=0,
+        description="stop training when validation has not improved for so many validated epochs; 0: never; 5 for "
+        "compare, train and tune, unless --preset paper or reference",
+    )
     batch_size: int = Field(128, ge=1, description="sequences a step")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     windows: Literal["last", "all"] = Field(

@@ -13,7 +13,7 @@ from negsample.settings.base import checked
 from negsample.settings.groups import EvaluationSettings, MachineSettings, TrainingSettings
 from negsample.settings.model import BACKBONES, DEFAULT_BACKBONE, GROUPS, ModelSettings, default_table
 
-ADVISED: Mapping[str, Any] = MappingProxyType({"refit": True, "fit_terms": True})
+ADVISED: Mapping[str, Any] = MappingProxyType({"epochs": 100, "early_stop": 5, "refit": True, "fit_terms": True})
 """What ``compare`` and ``train`` take where nobody says otherwise and :func:`run_settings` has another default.
 
 Defaults stay as they are, since a run's identity is what differs from them."""
@@ -53,6 +53,9 @@ class RunSettings(NamedTuple):
         """The same training, with one value of each setting where others would change nothing beside the rest."""
         training = self.training
         changes: dict[str, Any] = {"eval_every": min(training.eval_every, training.epochs)}
+        validations = -(-training.epochs // training.eval_every)
+        if training.early_stop + 1 >= validations:  # the first is an improvement, and after the last there is no more
+            changes["early_stop"] = 0
         if training.table_learning_rate == training.learning_rate:
             changes["table_learning_rate"] = None
         if (training.oversampling_factor or 0) >= training.epochs:  # all batches are kept, and none is used again

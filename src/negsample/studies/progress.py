@@ -13,7 +13,7 @@ from rich.progress import Progress as RichProgress
 from negsample.data.description import seen_in_training
 from negsample.methods import METHODS
 from negsample.runs.failed import Failed
-from negsample.runs.job import Job
+from negsample.runs.job import Job, stops_early
 from negsample.runs.tunings import Trial
 from negsample.studies.tuning_task import Tuning
 from negsample.training.best import SELECTED_BY
@@ -23,7 +23,7 @@ from negsample.training.state import Epoch
 @contextmanager
 def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Iterator[Progress]:
     """What ``jobs`` come to, live; ``begun``: from now on, else from :meth:`Progress.begin`."""
-    bar = Bar(out, "starting")
+    bar = Bar(out, "starting", at_most=any(stops_early(job) for job in jobs))
     try:
         progress = Progress(bar, jobs)
         if begun:
@@ -37,7 +37,7 @@ def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Ite
 @contextmanager
 def progress_of_searches(out: Console, tunings: Sequence[Tuning]) -> Iterator[TuningProgress]:
     """What ``tunings`` come to, live."""
-    bar = Bar(out, "searching")
+    bar = Bar(out, "searching", at_most=any(stops_early(each.job) for each in tunings))
     with bar.live:
         yield TuningProgress(bar, tunings)
 
@@ -52,16 +52,19 @@ def bar_of(out: Console, what: str, total: float) -> Iterator[Bar]:
 
 
 class Bar:
-    """A live line with how much of all work is done and the time left, and other lines above it."""
+    """A live line with how much of all work is done and the time left, and other lines above it.
 
-    def __init__(self, out: Console, what: str) -> None:
+    ``at_most``: parts of the work may end before all of theirs is done.
+    """
+
+    def __init__(self, out: Console, what: str, *, at_most: bool = False) -> None:
         self.live = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TextColumn("elapsed"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("left, at most" if at_most else "left"),
             TimeRemainingColumn(),
             console=out,
             speed_estimate_period=600,
@@ -115,8 +118,10 @@ class Progress:
             if epoch.valid is not None:
                 self._best[name] = max(self._best.get(name, 0.0), epoch.valid[SELECTED_BY])
             share = (epoch.epoch / epochs + refit) / (1 + training.refit)
-            self._bar.update(name, work * share, f"{what}{' refit' * refit} epoch {epoch.epoch}/{epochs}")
+            limit = _limit(epochs, not refit and stops_early(job))
+            self._bar.update(name, work * share, f"{what}{' refit' * refit} epoch {epoch.epoch}{limit}")
         elif name in self._seconds:
+            self._bar.update(name, work)  # with fewer epochs than there could have been
             self._done.add(name)
             best, seconds = 100 * self._best[name], sum(self._seconds[name].values())
             alone = " (before terms are fitted)" if job.fits_terms else ""
@@ -148,7 +153,8 @@ class TuningProgress:
         name = f"{tuning.job.data.name} {tuning.job.method} trial {number + 1}/{tuning.planned}"
         if trial is None:
             done = what[1].epoch
-            self._bar.update((tuning.stem, number), work * done / epochs, f"{name} epoch {done}/{epochs}")
+            line = f"{name} epoch {done}{_limit(epochs, stops_early(tuning.job))}"
+            self._bar.update((tuning.stem, number), work * done / epochs, line)
             return
         self._bar.update((tuning.stem, number), work)
         if trial.value is not None and trial.state == "complete":
@@ -158,6 +164,10 @@ class TuningProgress:
         params = ", ".join(f"{key} {each:.4g}" for key, each in trial.params.items())
         state = "" if trial.state == "complete" else f" ({trial.state} after {trial.epochs} epochs)"
         self.on_line(f"{name}: {params}: {value}{state}{best}")
+
+
+def _limit(epochs: int, early: bool) -> str:
+    return f" of at most {epochs}" if early else f"/{epochs}"
 
 
 def _work(job: Job) -> float:

@@ -33,18 +33,19 @@ _STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
 
 
 def next_trial(
-    kept: Sequence[FrozenTrial], space: Mapping[str, Space], given: Mapping[str, Any], *, seed: int, epochs: int
+    kept: Sequence[FrozenTrial], space: Mapping[str, Space], given: Mapping[str, Any], *, seed: int, warm_up: int
 ) -> optuna.Trial:
     """What comes after the trials ``kept``: a function of these arguments, so that it can be found again.
 
     No setting leaves what the others allow it (:func:`negsample.methods.spaces.narrowed`).
     First what is ``given``, as near to it as the space allows; then points of a scrambled Sobol' sequence, which leave
-    no part of the space out; then what Optuna's TPE proposes (Bergstra et al., NeurIPS'11). Its median pruner watches.
+    no part of the space out; then what Optuna's TPE proposes (Bergstra et al., NeurIPS'11). Its median pruner watches,
+    after ``warm_up`` epochs.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     digest = hashlib.sha256(f"tuning/{seed}/{len(kept)}".encode()).digest()
     sampler = optuna.samplers.TPESampler(seed=int.from_bytes(digest[:4], "big"), n_startup_trials=STARTUP)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP - 1, n_warmup_steps=max(epochs // 3, 2))
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP - 1, n_warmup_steps=warm_up)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     study.add_trials(kept)
     if not kept:

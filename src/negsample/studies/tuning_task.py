@@ -21,7 +21,7 @@ from negsample.runs.reasons import failed_by
 from negsample.runs.shortage import is_of_the_system
 from negsample.runs.train import train_models
 from negsample.runs.tunings import BestTrial, Trial, TuningSummary
-from negsample.settings import fingerprint
+from negsample.settings import RunSettings, fingerprint
 from negsample.studies.search import as_trial, drop_half_line, ended, keep_trial, kept_trials, next_trial
 from negsample.training.best import SELECTED_BY
 from negsample.training.state import Epoch
@@ -119,7 +119,7 @@ class Tuning(NamedTuple):
     def _try(self, kept: Sequence[FrozenTrial], place: Path, report: Callable[[Any], None]) -> FrozenTrial:
         """The next trial: what it tries is a function of the earlier ones alone, so it can be done anew."""
         given = self.job.settings.flat() | self.job.negatives
-        trial = next_trial(kept, self.space, given, seed=self.job.seed, epochs=self.job.settings.training.epochs)
+        trial = next_trial(kept, self.space, given, seed=self.job.seed, warm_up=_warm_up(self.job.settings))
         job, callback, log = tuned_job(self.job, trial.params), Callback(report), list[Epoch]()
 
         def watch(epoch: Epoch) -> None:
@@ -187,6 +187,14 @@ class Tuning(NamedTuple):
             seconds=sum(each.seconds for each in trials),
         )
         self.write(self.path.name, summary.model_dump(mode="json"))
+
+
+def _warm_up(settings: RunSettings) -> int:
+    """Epochs before a trial may be stopped for being below others: a third of all, or as many as ``early_stop`` waits,
+    since few trials come to a third of a generous limit."""
+    training = settings.resolved().training
+    third = training.epochs // 3
+    return max(min(third, training.early_stop * training.eval_every) if training.early_stop else third, 2)
 
 
 def _best(trials: Sequence[Trial]) -> Trial | None:

@@ -36,13 +36,14 @@ class DivergedError(InputError):
 class EpochLosses:
     """The losses of an epoch of S trainings and the users of their batches, which say where one diverged.
 
-    Every loss is checked: on a CPU at once, on a GPU, which would have to be waited for, at the end of the epoch.
+    Every loss is checked: on a CPU at once, on a GPU, which would have to be waited for, at the end of the epoch; but
+    for those of the trainings that are ``over`` already.
     """
 
-    def __init__(self, trainings: Sequence[TrainingState], epoch: int) -> None:
+    def __init__(self, trainings: Sequence[TrainingState], epoch: int, over: Sequence[bool]) -> None:
         self._losses: list[Tensor] = []
         self._users: list[Sequence[Tensor]] = []
-        self._trainings, self._epoch = trainings, epoch
+        self._trainings, self._epoch, self._over = trainings, epoch, torch.tensor(over)
         self._name = f"epoch {epoch}" + (" of the refit" if trainings[0].refit is not None else "")
 
     def add(self, loss_S: Tensor, users: Sequence[Tensor]) -> None:
@@ -84,7 +85,7 @@ class EpochLosses:
             raise self._error(where, [self._trainings.index(training)], len(self._losses), begun=True) from None
 
     def _check(self, loss_NS: Tensor, first: int) -> None:
-        finite = torch.isfinite(loss_NS)
+        finite = torch.isfinite(loss_NS) | self._over.to(loss_NS.device)
         if bool(finite.all()):
             return
         at = int(finite.all(1).int().argmin())  # the first step with a loss that is not

@@ -41,7 +41,8 @@ def fit(
     scratch: Path | None = None,
 ) -> Fitted:
     """Train ``model`` in place and leave it with the weights of its best epoch: the highest validation HR@10, of equal
-    ones the highest NDCG@10, and of those the first.
+    ones the highest NDCG@10, and of those the first. It has as many epochs as ``settings`` say, or fewer with
+    ``early_stop``.
 
     Adam with betas 0.9 and 0.98, as the reference; see :func:`negsample.optim.optimizer_for`. Random numbers come from
     ``seed``, by purpose; ``watch`` and ``scratch`` as of :class:`~negsample.training.state.TrainingState`.
@@ -85,7 +86,7 @@ def fit_together(
 def _fit(
     trainings: Sequence[TrainingState], data: Dataset, settings: RunSettings, checkpoint: Checkpoint | None
 ) -> None:
-    """All epochs. What the optimizer holds is let go of at the end, before the best weights are read."""
+    """Epochs until all trainings are over. What the optimizer holds is let go of before the best weights are read."""
     models = [training.model for training in trainings]
     together = None if len(models) == 1 else Together(models)
     parameters = models[0].parameters() if together is None else together.parameters()
@@ -97,10 +98,9 @@ def _fit(
     knowledge = [knowledge_for(each.model, each.method, data, settings, each.device) for each in trainings]
     options = step_options(settings, len(models))
     last = _resume(trainings, optimizer, checkpoint)
-    epochs = max(training.epochs(settings) for training in trainings)
-    for epoch in range(last.epoch + 1, epochs + 1):
-        began = time.perf_counter()
-        losses = EpochLosses(trainings, epoch)
+    while not all(over := [training.is_over(settings) for training in trainings]):
+        began, epoch = time.perf_counter(), last.epoch + 1
+        losses = EpochLosses(trainings, epoch, over)
         batches = (
             _epoch(training, data, settings, epoch, options, known)
             for training, known in zip(trainings, knowledge, strict=True)
@@ -112,13 +112,15 @@ def _fit(
         seconds, steps = last.seconds + (time.perf_counter() - began) / len(trainings), last.steps + len(losses)
         if any(training.is_due(epoch, settings) for training in trainings):
             optimizer.apply_deferred()
-        for training, loss in zip(trainings, means, strict=True):
+        for training, loss, done in zip(trainings, means, over, strict=True):
+            if done:  # it is trained on with the others, and nothing of that is kept
+                continue
             valid = losses.validate(training, data, settings) if training.is_due(epoch, settings) else None
             last = Epoch(epoch, loss, seconds, steps, valid, training.refit)
-            if epoch <= training.epochs(settings):  # of a refit together some have fewer
-                training.log.append(last)
-                training.watch(last)
-        always = settings.training.refit and epoch == epochs  # a refit after it begins with what is saved here
+            training.log.append(last)
+            training.watch(last)
+        # A refit after it begins with what is saved at the end.
+        always = settings.training.refit and all(training.is_over(settings) for training in trainings)
         if checkpoint is not None and checkpoint.after_epoch(partial(_state, trainings, optimizer), always=always):
             for training in trainings:
                 training.best.forget_earlier()

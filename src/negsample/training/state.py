@@ -94,8 +94,16 @@ class TrainingState:
         return self.model.table.weight.device
 
     def epochs(self, settings: RunSettings) -> int:
-        """How many it has."""
+        """How many it has at most."""
         return settings.training.epochs if self.refit is None else self.refit
+
+    def is_over(self, settings: RunSettings) -> bool:
+        """Whether no epoch comes any more: it had all, or its validation has not improved for long enough."""
+        if self.log and self.log[-1].epoch >= self.epochs(settings):
+            return True
+        patience = 0 if self.refit is not None else settings.training.early_stop
+        since = sum(each.valid is not None for each in self.log if each.epoch > self.best.epoch)
+        return 0 < patience <= since
 
     def is_due(self, epoch: int, settings: RunSettings) -> bool:
         """Whether :meth:`validate` is to be called after ``epoch``."""

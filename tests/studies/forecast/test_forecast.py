@@ -196,6 +196,18 @@ def test_what_is_not_in_the_seconds_is_named_and_no_bound_is_given(small, monkey
     assert "at most" not in said
 
 
+@pytest.mark.parametrize(("early_stop", "bounded"), [(0, False), (5, True), (19, False)])
+def test_where_training_may_stop_early_times_are_of_an_epoch_and_at_most(small, monkeypatch, early_stop, bounded):
+    monkeypatch.setattr(room, "pace_of", lambda *_, threads: Pace(0.5, 6, 4.0, 0.0))
+    out = Output(file=StringIO(), width=100)
+    print_forecast(out, forecast(groups(jobs_on(small, ["random"], epochs=20, early_stop=early_stop), 1)))
+    words = out.file.getvalue()
+    assert ("a run, at most" in words) == ("an epoch" in words) == ("In all at most about 5 min" in words) == bounded
+    (line,) = [each.split() for each in words.splitlines() if each.startswith("random")]
+    assert line[-7:] == (["500", "ms", "6/epoch", "7", "s", "3", "min"] if bounded else line[-7:])
+    assert ("training stops before, when validation no longer improves" in words) == bounded
+
+
 @pytest.mark.parametrize(
     ("cores", "memory", "at_once", "jobs"),
     [(8, 10**12, 1, 4), (2, 10**12, 1, 2), (8, 3 * PROCESS, 1, 2), (8, PROCESS, 1, 1), (8, 10**12, 2, 1)],

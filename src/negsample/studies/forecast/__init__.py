@@ -12,7 +12,7 @@ from negsample.errors import InputError
 from negsample.execution.processes import threads_of
 from negsample.methods import Catalogue
 from negsample.models.baselines import is_baseline
-from negsample.runs.job import Job, default_device
+from negsample.runs.job import Job, default_device, stops_early
 from negsample.runs.machine import cores
 from negsample.settings import ROWS_FROM
 from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
@@ -52,7 +52,8 @@ class Forecast(NamedTuple):
     which a step was measured, and a run will be done. ``busy``: the machine meanwhile. ``alone``: seconds of a step of
     the first line with one thread, measured where the machine was busy and there are more. ``refits``: runs train for
     the chosen epochs again. Not in the seconds: ``fits``, weights of terms are fitted after runs; ``baselines``, there
-    are some that take seconds. ``jobs``: so many runs could be done at a time on this machine, where one is."""
+    are some that take seconds. ``jobs``: so many runs could be done at a time on this machine, where one is.
+    ``stops``: trainings may stop early, and are counted with all epochs."""
 
     tables: list[str]
     lines: list[Line]
@@ -66,6 +67,7 @@ class Forecast(NamedTuple):
     fits: bool = False
     baselines: bool = False
     jobs: int = 1
+    stops: bool = False
 
 
 def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
@@ -190,6 +192,7 @@ def forecast(
         any(job.fits_terms for group in groups for job in group),
         any(is_baseline(group[0].method) and not takes_long(group[0]) for group in groups),
         _possible_jobs(groups, memory) if at_once == 1 else 1,
+        any(stops_early(job) for job in (*(job for group in groups for job in group), *(job for job, _ in searches))),
     )
 
 

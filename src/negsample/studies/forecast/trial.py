@@ -51,8 +51,13 @@ class Pace(NamedTuple):
     end: float
     memory: int | None = None
 
+    @property
+    def epoch(self) -> float:
+        """Seconds of an epoch and the validation after it."""
+        return self.steps * self.step + self.validation
+
     def run(self, settings: RunSettings) -> float:
-        """Seconds of a whole run; of a refit at most: as many epochs again."""
+        """Seconds of a whole run of all its epochs; of a refit at most: as many epochs again."""
         training = settings.training
         steps = training.epochs * self.steps * (2 if training.refit else 1)
         return steps * self.step + -(-training.epochs // training.eval_every) * self.validation + self.end
