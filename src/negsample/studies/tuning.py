@@ -166,7 +166,7 @@ def write_best(tuning: Tuning) -> Path:
         "dataset": job.data.name,
         "dataset_fingerprint": job.data.fingerprint,
         "method": job.method,
-        "settings": job.settings.flat(),
+        "settings": job.settings.resolved().flat(),
         "negatives": job.negatives,
         "params": best.params,
         "objective": SELECTED_BY,

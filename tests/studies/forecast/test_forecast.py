@@ -204,7 +204,7 @@ def test_where_training_may_stop_early_times_are_of_an_epoch_and_at_most(small, 
     words = out.file.getvalue()
     assert ("a run, at most" in words) == ("an epoch" in words) == ("In all at most about 5 min" in words) == bounded
     (line,) = [each.split() for each in words.splitlines() if each.startswith("random")]
-    assert line[-7:] == (["500", "ms", "6/epoch", "7", "s", "3", "min"] if bounded else line[-7:])
+    assert line[-7:] == (["500", "ms", "6/epoch", "7", "s", "2", "min"] if bounded else line[-7:])
     assert ("training stops before, when validation no longer improves" in words) == bounded
 
 
