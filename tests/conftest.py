@@ -132,7 +132,7 @@ def dataset_of() -> Callable[..., Dataset]:
         when = np.arange(offsets[-1]) if times is None else np.array(times, np.int64)
         return Dataset(
             folder=Path("nowhere"),
-            manifest=Manifest.model_construct(name="by hand", fingerprint="000000000000"),
+            manifest=Manifest.model_construct(name="by hand", fingerprint="000000000000", settings=PrepareSettings()),
             items=who,
             times=when,
             offsets=offsets,

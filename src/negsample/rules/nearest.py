@@ -78,9 +78,10 @@ def nearest_of(similar: Similarities, queries: Ints, items: Ints, ages: Ints, nu
         return joined(list(threads.map(of, similar.grouped(queries, items, number))))
 
 
-def nearest(scores: Any, most: int = NEAREST) -> Nearest:
-    """Of sparse (Q, V + 1) scores the ``most`` largest of each query, of equals those with the lowest ids."""
-    kept = scores.data > 0
+def nearest(scores: Any, most: int | None = None) -> Nearest:
+    """Of sparse (Q, V + 1) scores the ``most`` (None: ``NEAREST``) largest of each query, of equals those with the
+    lowest ids."""
+    kept, most = scores.data > 0, NEAREST if most is None else most
     for row in np.flatnonzero(np.diff(scores.indptr) > most):
         of_row = slice(scores.indptr[row], scores.indptr[row + 1])
         kept[of_row] &= _are_best(scores.data[of_row], scores.indices[of_row], most)
