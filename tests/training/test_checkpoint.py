@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from negsample import InputError, run_settings
+from negsample.data.dataset import Dataset
 from negsample.execution.attempts import run_job, run_jobs
 from negsample.files.checksums import LIST
 from negsample.files.claims import claimed, place_of
@@ -53,8 +55,9 @@ def no_number(name):
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_figures_that_are_undefined_are_null_in_the_log(dataset_of, tmp_path, stopped):
+def test_figures_that_are_undefined_are_null_in_the_log(dataset_of, tmp_path, monkeypatch, stopped):
     """No event is on a tail item, and JSON has no NaN; also of a training that was carried on."""
+    monkeypatch.setattr(Dataset, "item_ids", lambda data: pl.Series(range(1, data.catalogue_size + 1)))
     few = dataset_of([([1, 2, 1, 3], [1], [1])] * 6, 9)
     job = job_of(few, "random", batch_size=4)
     if stopped:
