@@ -28,7 +28,7 @@ from negsample.studies import tuning, tuning_task
 from negsample.studies.search import STARTUP
 from negsample.studies.study import plan
 from negsample.studies.tuning import check_alone, plan_tunings, tune_all, write_best
-from negsample.studies.tuning_task import Tuning
+from negsample.studies.tuning_task import Tuning, _warm_up
 from negsample.training import checkpoint
 from negsample.training.state import Epoch
 
@@ -524,3 +524,19 @@ def test_a_trial_that_breaks_is_told_and_the_search_goes_on(data, tmp_path, monk
     search = tuning_of(data, tmp_path, trials=2)
     tune_all([search])
     assert [(trial.state, trial.error) for trial in search.trials()] == [("failed", WAYS_OUT), ("complete", None)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs"),
+    [
+        ({"epochs": 20}, 6),
+        ({"epochs": 3}, 2),
+        ({"epochs": 100, "early_stop": 5}, 5),
+        ({"epochs": 100, "early_stop": 5, "eval_every": 4}, 20),
+        ({"epochs": 12, "early_stop": 9}, 4),
+        ({"epochs": 12, "early_stop": 11}, 4),  # it stops nothing
+        ({"epochs": 100, "early_stop": 1}, 2),
+    ],
+)
+def test_a_trial_is_spared_for_a_third_of_its_epochs_or_while_it_may_wait(settings, epochs):
+    assert _warm_up(run_settings(**settings)) == epochs
