@@ -21,7 +21,10 @@ _SHOWN = 80  # characters of a value
 
 
 class InputError(ValueError):
-    """What a person gave is wrong; the message names the value, the rule and the way out (exit code 2)."""
+    """What a person gave is wrong; the message names the value, the rule and the way out (exit code 2), on one line."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class FailedError(Exception):

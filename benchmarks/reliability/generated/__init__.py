@@ -12,7 +12,10 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.reliability.generated import folders, text, typed
 from benchmarks.reliability.generated.case import Case
+from benchmarks.reliability.generated.file_faults import FILE_FAULTS
 from benchmarks.reliability.generated.outcomes import KEPT_OUT, outcome
+from benchmarks.reliability.generated.row_faults import ROW_FAULTS
+from benchmarks.reliability.generated.text_faults import TEXT_FAULTS
 
 Maker = Callable[[random.Random], Case]
 SOUND: dict[str, Maker] = {
@@ -36,7 +39,8 @@ SOUND: dict[str, Maker] = {
     "folders as of Hive": folders.hive,
     "a pattern": folders.pattern,
 }
-KINDS = SOUND
+FAULTS: dict[str, Maker] = {**ROW_FAULTS, **TEXT_FAULTS, **FILE_FAULTS}
+KINDS = {**SOUND, **FAULTS}
 COUNT = 20_000
 WHAT = "generated logs"
 TEST = "tests/data/log/test_generated_logs.py::test_generated_logs_are_read_right_or_refused"
@@ -44,7 +48,8 @@ TEST = "tests/data/log/test_generated_logs.py::test_generated_logs_are_read_righ
 
 def case(seed: int, number: int) -> tuple[str, Case]:
     """The kind and the log of this number; the same ones for the same seed."""
-    kind = list(KINDS)[number % len(KINDS)]
+    names = list(FAULTS if number % 2 else SOUND)
+    kind = names[number // 2 % len(names)]
     made = KINDS[kind](random.Random(f"{seed}-{number}"))
     if made.recipe and made.must_read and made.frame is None:
         slow = made.slow()

@@ -26,8 +26,9 @@ def text_part(log: Log, chance: random.Random) -> Case:
 
 
 def pieces(log: Log, chance: random.Random) -> list[Log]:
-    """The log cut into two to five, each with rows."""
-    cuts = sorted(chance.sample(range(1, len(log.rows)), chance.randint(1, 4)))
+    """The log cut into two to five, each with more rows than may be without ids."""
+    ends = range(8, len(log.rows) - 7, 8)
+    cuts = sorted(chance.sample(ends, min(len(ends), chance.randint(1, 4))))
     bounds = list(zip([0, *cuts], [*cuts, len(log.rows)], strict=True))
     return [replace(log, rows=log.rows[a:b], moments=log.moments[a:b]) for a, b in bounds]
 
@@ -58,7 +59,10 @@ def _writer(chance: random.Random) -> Writer:
 
 def _log(chance: random.Random, writer: Writer) -> Log:
     log = some_log(chance, timed=chance.random() > 0.05)
-    return log.untyped() if writer in (parquet, arrow) else log
+    if writer not in (parquet, arrow):
+        return log
+    options = {name: value for name, value in log.options.items() if name != "time_format"}
+    return replace(log.untyped(), options=options, answers=log.answers | log.options)
 
 
 def folder(chance: random.Random) -> Case:
@@ -83,8 +87,8 @@ def pattern(chance: random.Random) -> Case:
 def hive(chance: random.Random) -> Case:
     """Folders whose names are values of a column: a country, or the day itself."""
     if chance.random() < 0.5:
-        log, writer = some_log(chance), _writer(chance)
-        log = log.untyped() if writer in (parquet, arrow) else log
+        writer = _writer(chance)
+        log = _log(chance, writer)
         parts, recipe = in_parts(log, writer, chance)
         named = enumerate(parts.items())
         files = {f"clicks/country={number // 2:02}/{name}": content for number, (name, content) in named}

@@ -60,6 +60,7 @@ WORDS: list[Style] = [
     "100%{}".format,
     "$'{}".format,
 ]
+_ABSENT = {form for word in MISSING for form in (word, word.lower(), word.upper(), word.title())}
 TITLES = ["plain", "a, b", 'the "x"', '"whole"', "two\nlines", "", "5; 6", "tab\there", "Zoë 商品", "a|b|c", "7", "o'c", "\\"]
 
 
@@ -76,4 +77,4 @@ def missing(chance: random.Random) -> str:
 
 def is_missing(text: str, keep: bool = False) -> bool:
     """Whether it is no id; ``keep``: the words are."""
-    return text.strip() == "" or (not keep and text.strip() in MISSING)
+    return text.strip() == "" or (not keep and text.strip() in _ABSENT)

@@ -54,6 +54,11 @@ class Log:
         return "time" in self.places
 
     @property
+    def faulty(self) -> bool:
+        """Whether not all its rows have times as :attr:`moments` say."""
+        return bool(self.refuse or self.ask or None in self.moments)
+
+    @property
     def drops_untimed(self) -> bool:
         """Whether rows without a time are left out, at once or after a question."""
         return bool(self.options.get("drop_untimed") or self.answers.get("drop_untimed"))
@@ -82,6 +87,10 @@ class Log:
         rows = [list(each) for each in self.rows]
         rows[row][self.places[role]] = text
         return replace(self, rows=rows)
+
+    def named(self) -> Log:
+        """With a name for the column that has none."""
+        return replace(self, names=[name or "Unnamed: 0" for name in self.names])
 
     def untyped(self) -> Log:
         """With all columns of text."""
@@ -229,7 +238,7 @@ def with_condition(log: Log, chance: random.Random) -> Log:
         elif name == "price":
             rules.append((name, "price < 50", lambda row: float(row["price"]) < 50))
         elif name == "score 2":
-            rules.append((name, '"score 2" >= 2', lambda row: row["score 2"] in ("2.0", "4")))
+            rules.append((name, '"score 2" >= 2', lambda row: float(row.get("score 2") or 0) >= 2))
     if not rules:
         return log
     _, condition, rule = chance.choice(rules)

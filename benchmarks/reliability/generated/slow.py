@@ -28,7 +28,7 @@ from benchmarks.reliability.made_logs import Event
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]|^[+-]?\\d(\\.\\d+)?[eE]\\+\\d+$")
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.decompress, "bz2": bz2.decompress, "xz": lzma.decompress}
-Records = list[dict[str, Any]]
+Records = list[dict[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def slow_read(files: Sequence[bytes], recipe: Recipe) -> list[Event] | None:
         records = [record for each in files for record in _records(_plain(each, recipe), recipe)]
         return _events(records, recipe)
     except (
-        ValueError, KeyError, IndexError, AttributeError, RecursionError, OSError, EOFError, zlib.error, lzma.LZMAError,
+        ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OSError, EOFError, zlib.error, lzma.LZMAError,
         BadZipFile, sqlite3.Error, ElementTree.ParseError, csv.Error, OverflowError,
     ):  # fmt: skip
         return None
@@ -153,7 +153,7 @@ def _of_sequences(text: str, recipe: Recipe) -> Records:
 
 def _of_json(text: str, recipe: Recipe) -> Records:
     def loads(text: str) -> Any:
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+        return json.loads(text, parse_int=str, parse_float=lambda digits: repr(float(digits)), parse_constant=str)
 
     if text.lstrip()[:1] == "[":
         values = loads(text)
@@ -175,9 +175,6 @@ def _of_json(text: str, recipe: Recipe) -> Records:
             found += [outer | each for name in inner for each in value[name]]
         else:
             found.append(value)
-    for record in found:
-        if any(isinstance(record.get(name), list | dict | bool) for name in recipe.columns.values()):
-            raise NoLogError
     return found
 
 
@@ -217,17 +214,19 @@ def _events(records: Records, recipe: Recipe) -> list[Event] | None:
     units: set[int | None] = set()
     had: dict[str, int] = {}
     for record in records:
-        user, item = (_text(record[recipe.columns[role]]) for role in ("user", "item"))
+        user, item = (_text(record.get(recipe.columns[role])) for role in ("user", "item"))
         if ids.is_missing(user, recipe.keep) or ids.is_missing(item, recipe.keep):
             continue
         if recipe.where and not recipe.where({name: _text(value) for name, value in record.items()}):
             continue
+        if any(isinstance(record.get(name), list | dict | bool) for name in recipe.columns.values()):
+            return None
         moment: int | None = had.get(user, 0)
         if "time" in recipe.columns:
-            value = record[recipe.columns["time"]]
+            value = record.get(recipe.columns["time"])
             text = _text(value)
             if "clock" in recipe.columns:
-                text = f"{text} {_text(record[recipe.columns['clock']])}"
+                text = f"{text} {_text(record.get(recipe.columns['clock']))}"
             if recipe.drop_untimed and ids.is_missing(text):
                 continue
             if isinstance(value, Serial):

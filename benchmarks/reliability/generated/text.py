@@ -33,7 +33,9 @@ def written(rows: list[list[str]], delimiter: str, chance: random.Random) -> str
     """The rows as a writer of CSV has them, with quotes where there must be, or everywhere."""
     out = io.StringIO(newline="")
     quoting = csv.QUOTE_ALL if chance.random() < 0.15 else csv.QUOTE_MINIMAL
-    if delimiter == "\t" and chance.random() < 0.4 and not any(set(cell) & set("\t\r\n") for row in rows for cell in row):
+    if delimiter == "\t" and chance.random() < 0.4 and not any(
+        set(cell) & set("\t\r\n") or cell.startswith('"') for row in rows for cell in row
+    ):
         return "".join("\t".join(row) + "\n" for row in rows)  # quotes are text
     csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows(rows)
     return out.getvalue()
@@ -61,7 +63,7 @@ def with_header(log: Log, chance: random.Random) -> Case:
     """Delimited text whose first line names the columns."""
     delimiter = chance.choice(_MARKS)
     text = dressed(written([log.names, *log.rows], delimiter, chance), chance)
-    if chance.random() < 0.08:
+    if chance.random() < 0.08 and not log.refuse:
         log = _by_number(log)
     return filed(log, text, chance, delimiter=delimiter)
 
@@ -141,7 +143,7 @@ def separated(chance: random.Random) -> Case:
     if not header:
         told = {"no_header": True} | {role: str(place + 1) for role, place in log.places.items()}
         at_once = chance.random() < 0.5
-        log = replace(log, answers=log.answers | told, options=told if at_once else {})
+        log = replace(log, answers=log.answers | log.options | told, options=told if at_once else {})
     between = "   " if delimiter == " " and chance.random() < 0.2 else delimiter
     text = dressed("".join(between.join(row) + "\n" for row in rows), chance, header)
     return filed(log, text, chance, by_place=not header, delimiter=delimiter, header=header)
@@ -149,7 +151,7 @@ def separated(chance: random.Random) -> Case:
 
 def inter(chance: random.Random) -> Case:
     """RecBole's atomic file: tabs, and the type behind each name."""
-    log = some_log(chance, plain=chance.random() < 0.5)
+    log = some_log(chance, plain=chance.random() < 0.5).named()
     log = replace(log, rows=[[" ".join(cell.split()).replace('"', "'") for cell in row] for row in log.rows])
     head = [f"{name}:{_TYPES[kind]}" for name, kind in zip(log.names, log.kinds, strict=True)]
     text = "".join("\t".join(row) + "\n" for row in [head, *log.rows])

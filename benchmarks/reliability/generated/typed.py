@@ -55,15 +55,14 @@ def dumped(record: Any, chance: random.Random | None = None) -> str:
 
 def json_lines(log: Log, chance: random.Random) -> Case:
     """An object a line; fields without a value may be left out."""
+    packing = chance.choice(["", "", "", "gz", "bz2", "xz", "zst"])
+    name = chance.choice(["log.jsonl", "log.ndjson", "log.json", "log"]) + (f".{packing}" if packing else "")
     rows = records(log)
     if chance.random() < 0.2:
         rows = [{name: each for name, each in row.items() if each is not None} for row in rows]
     text = "".join(dumped(row, chance) + "\n" for row in rows)
     if chance.random() < 0.1:
         text = text.replace("\n", chance.choice(["\r\n", "\n\n"]))
-    packing = chance.choice(["", "", "", "gz", "bz2", "xz", "zst"])
-    name = chance.choice(["log.jsonl", "log.ndjson", "log.json", "log"]) + (f".{packing}" if packing else "")
-    name = "log.jsonl.gz" if name == "log.gz" else name
     return case_of(log, {name: PACK[packing](text.encode())}, name, recipe_of(log, "json", packing=packing))
 
 
@@ -141,7 +140,8 @@ def frame_of_lists(chance: random.Random) -> Case:
     for row in rows:
         for name in places:
             if len(kinds[name] - {type(None)}) > 1:
-                row[name] = [str(each) for each in row[name]] if isinstance(row[name], list) else str(row[name])
+                cells = [each if each is None else str(each) for each in _flat(row[name])]
+                row[name] = cells if isinstance(row[name], list) else cells[0]
     return _framed(log, pl.DataFrame(rows, strict=False, infer_schema_length=None), chance)
 
 
@@ -157,7 +157,7 @@ def series(name: str, cells: list[Any], chance: random.Random) -> pl.Series:
         types: list[Any] = [pl.Int64, pl.Int64, *([pl.Int32, pl.Float64, pl.Float32] if small else [])]
         types += [pl.UInt64] if all((each or 0) >= 0 for each in cells) else []
         return pl.Series(name, cells, dtype=chance.choice(types))
-    if kinds <= {int, float}:
+    if kinds and kinds <= {int, float}:
         return pl.Series(name, cells, dtype=pl.Float64)
     texts = [None if each is None else str(each) for each in cells]
     return pl.Series(name, texts, dtype=chance.choice([pl.String, pl.String, pl.Categorical]))
@@ -165,10 +165,11 @@ def series(name: str, cells: list[Any], chance: random.Random) -> pl.Series:
 
 def frame(log: Log, chance: random.Random) -> tuple[Log, pl.DataFrame]:
     """As a DataFrame; the times may be of a type of calendar."""
+    log = log.named()
     columns: dict[str, pl.Series] = {}
     for place, (name, kind) in enumerate(zip(log.names, log.kinds, strict=True)):
         columns[name] = series(name, [value(row[place], kind) for row in log.rows], chance)
-    if log.timed and "clock" not in log.places and chance.random() < 0.4 and None not in log.moments:
+    if log.timed and "clock" not in log.places and chance.random() < 0.4 and not log.faulty:
         name = log.names[log.places["time"]]
         moments = [(moment or 0) for moment in log.moments]
         unit = chance.choice(["us", "ns", "ms"] if all(each % 1000 == 0 for each in moments) else ["us", "ns"])
@@ -217,8 +218,8 @@ def data_frame(log: Log, chance: random.Random) -> Case:
 
 def sqlite(log: Log, chance: random.Random) -> Case:
     """A table of a database, beside others or not."""
-    names = [name or "index" for name in log.names]
-    log = Log(**{**log.__dict__, "names": names})
+    log = log.named()
+    names = log.names
     table = chance.choice(["events", "my log", "t"])
     with closing(sqlite3.connect(":memory:")) as database:
         typed = {"int": "INTEGER", "number": "NUMERIC", "text": "TEXT", "time": "TEXT"}
@@ -240,7 +241,7 @@ def sqlite(log: Log, chance: random.Random) -> Case:
 
 def excel(log: Log, chance: random.Random) -> Case:
     """A workbook, with numbers, text and dates as a spreadsheet has them."""
-    as_dates = log.timed and "clock" not in log.places and chance.random() < 0.4 and None not in log.moments
+    as_dates = log.timed and "clock" not in log.places and chance.random() < 0.4 and not log.faulty
     if as_dates:
         log = Log(**{**log.__dict__, "moments": [(each or 0) // 10**6 * 10**6 for each in log.moments]})
         log = Log(**{**log.__dict__, "options": {name: each for name, each in log.options.items() if name != "time_format"}})

@@ -59,7 +59,7 @@ def refusal(path, **columns):
         ),
         ("quote.csv", 'user,item,time\n1,"2,3\n4,5,6\n', ["row that starts on line 2", "never closed"]),
         ("quote2.csv", 'user,item,time\n1,2"2,3\n4,5"5,6\n7,8,9\n', ["see the quote on line 2", "doubled"]),
-        ("quote3.csv", 'user,item,time\n1,"2"x,3\n4,5,6\n', ['could not parse `"2"x`']),
+        ("quote3.csv", 'user,item,time\n1,"2"x,3\n4,5,6\n', ["row 1 (line 2)", "'item'", "doubled"]),
         ("nobody.csv", "user,item,time\n,2,3\n4,,6\n", ["no row has a user", "'user'", "'item'"]),
         ("doubles.csv", "user,user,item,time\n1,2,3,4\n", ["2 columns 'user'", "rename"]),
     ],
@@ -196,7 +196,8 @@ def test_columns_that_are_not_there_are_named_with_those_that_cannot_be_guessed(
     message = refusal(path, item="thing")
     assert message.startswith(f"{path} has no column that looks like the user")
     assert "no column 'thing' for the item; no column that looks like the time" in message
-    assert message.endswith("name one of them for each with --user COL --item COL --time COL")
+    way_out = "name one of them for each with --user COL --item COL --time COL"
+    assert message.endswith(f"{way_out}; if its first line is a row, add --no-header")
     assert "--item" not in refusal(path, item="what")
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from negsample.data.log import ids, times, weight
-from negsample.data.log.columns import guesses_of
+from negsample.data.log.columns import columns_in, first_line_is_data, guesses_of
+from negsample.data.log.json_lines import check_plain
 from negsample.data.log.scan import ROLES, Scan, total
 from negsample.data.log.table import ROW, Column, Table
 from negsample.data.log.time_forms import dates_among, looks_like_a_clock
+from negsample.data.log.times import TimeForm
 from negsample.errors import InputError
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -25,8 +27,11 @@ _WAY_OUT = (
 
 def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, Column]:
     """The column of each role; one of another type than in the first part, or than the role needs, is refused."""
-    if set(table.columns) != set(first.columns):
-        odd = ", ".join(sorted(set(table.columns) ^ set(first.columns)))
+    odd_ones = set(table.columns) ^ set(first.columns)
+    if table.objects is not None:  # which leave out what has no value
+        odd_ones &= {each for name in chosen.values() for each in columns_in(name, first.columns)}
+    if odd_ones:
+        odd = ", ".join(sorted(odd_ones))
         raise InputError(
             f"{table.path} has other columns than {first.path.name} (not in both: {odd}); "
             f"parts of one folder need the same columns"
@@ -43,6 +48,12 @@ def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, 
                 f"type {expected}; parts of one folder need the same types"
             )
     return columns
+
+
+def check_header(table: Table, time: str, form: TimeForm | None, path: Path, has_order: bool) -> None:
+    """Refuses a first line that names the column of the time by a time: it is a row."""
+    if table.layout and table.layout.header and times.is_time(" ".join(columns_in(time, table.columns)), form):
+        raise InputError(first_line_is_data(table.layout, path, has_order))
 
 
 def check_has_events(scans: Sequence[Scan], path: Path) -> None:
@@ -86,6 +97,8 @@ def check_ids(scans: Sequence[Scan]) -> None:
             "an id holds no line break or other control character (look for a misplaced quote before it), and no "
             "number that a spreadsheet rounded",
         )
+        if each.table.objects is not None and each.facts[f"{role}_nested"]:
+            check_plain(each.table, [each.columns[role].name])
 
 
 def unit_of(scans: Sequence[Scan]) -> str | None:
@@ -117,17 +130,17 @@ def unit_of(scans: Sequence[Scan]) -> str | None:
 def _way_to_time(scan: Scan, row: int) -> str:
     """What may be done about a row without a time."""
     column, table = scan.columns["time"], scan.table
+    at_row = table.frame.filter(pl.col(ROW) == row)
+    cell, empty = at_row.select(column.expr.cast(pl.String).head(1), ids.is_missing(column).alias("")).collect().row(0)
+    leave_out = "; --drop-untimed leaves rows without a time out" if empty else ""
     if scan.form is not None:
-        return f"{scan.form.told} is the form of the times" + (
-            "" if scan.form.asked else "; --time-format names another"
-        )
-    cell = table.frame.filter(pl.col(ROW) == row).select(column.expr.cast(pl.String).head(1)).collect().item()
+        other = "" if scan.form.asked else "; --time-format names another"
+        return f"{scan.form.told} is the form of the times{other}{leave_out}"
     if looks_like_a_clock(cell or "") and (date := next(dates_among(table.columns), None)):
         return (
             f"it is a time of day, and the days seem to be in column '{date}': --time {date}+{column.name} reads both"
         )
-    empty = scan.table.frame.filter(pl.col(ROW) == row).select(ids.is_missing(column).head(1)).collect().item()
-    return f"{times.FORMS}{'; --drop-untimed leaves rows without a time out' if empty else ''}"
+    return f"{times.FORMS}{leave_out}"
 
 
 def _refuse_first(scan: Scan, role: str, fault: str, rule: str) -> None:
@@ -170,7 +183,7 @@ def _why_odd(scan: Scan, kind: str) -> str:
         words = _NUMBERS[distinct] if distinct < len(_NUMBERS) else str(distinct)
         return (
             f"{start}; {words} distinct values between {low:g} and {high:g} are no times; "
-            f"name the column of the time with --time COL"
+            f"name the column of the time with --time COL, or say with --time-format how they are dates"
         )
     unit = next((unit for unit, a_second in times.UNITS.items() if abs(first) < 1e11 * a_second), "nanoseconds")
     moment = times.iso(int(first / times.UNITS[unit] * 10**6))

@@ -68,8 +68,9 @@ def choose_columns(
     """
     asked = {role: named(columns, name) for role, name in asked.items()}
     if layout is not None and layout.header and is_data(columns, {name for name in asked.values() if name}):
-        raise InputError(_first_line_is_data(layout, path, "time" in optional))
-    chosen = _chosen(columns, asked, path, optional)
+        raise InputError(first_line_is_data(layout, path, "time" in optional))
+    no_header = "; if its first line is a row, add --no-header" if layout is not None and layout.header else ""
+    chosen = _chosen(columns, asked, path, optional, no_header)
     for role, column in chosen.items():
         for each in columns_in(column, columns):
             if list(columns).count(each) > 1:
@@ -105,9 +106,10 @@ def named(columns: Sequence[str], name: str | None) -> str | None:
     return columns[int(name) - 1]
 
 
-def _first_line_is_data(layout: Layout, path: Path, has_order: bool) -> str:
+def first_line_is_data(layout: Layout, path: Path, has_order: bool) -> str:
     """That the first line is a row, what is in its columns, and how it is read."""
-    fields, found = layout.sample[0], roles_in(layout.sample)
+    fields = layout.sample[0]
+    found = roles_in([row for row in layout.sample if len(row) == len(fields)])
     shown = ", ".join(f"{number} '{field[:20]}'" for number, field in enumerate(fields[:12], 1))
     more = ", ..." if len(fields) > 12 else ""
     roles = " ".join(f"--{role} {found.get(role, 'N')}" for role in USUAL_NAMES if role in found or role != "time")
@@ -120,7 +122,7 @@ def _first_line_is_data(layout: Layout, path: Path, has_order: bool) -> str:
 
 
 def _chosen(
-    columns: Sequence[str], asked: Mapping[str, str | None], path: Path, optional: Collection[str]
+    columns: Sequence[str], asked: Mapping[str, str | None], path: Path, optional: Collection[str], no_header: str
 ) -> dict[str, str]:
     """The column of each role, as named or guessed; all roles without one are named at once."""
     chosen, faults = dict[str, str](), list[str]()
@@ -141,7 +143,7 @@ def _chosen(
         order = "; if it has an order and no time, add --split leave-one-out" if options == ["--time COL"] else ""
         raise InputError(
             f"{path} has {'; '.join(faults)}; its columns are: {_listed(columns)}; name {one} with {' '.join(options)}"
-            f"{order}"
+            f"{order}{'' if chosen else no_header}"
         )
     return chosen
 

@@ -10,7 +10,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,13 +19,15 @@ import polars as pl
 
 from negsample.data.log.columns import is_data
 from negsample.data.log.layouts import Known, known_layout, sequences_in
-from negsample.errors import InputError
+from negsample.errors import InputError, shown
 
 QUOTES = "a field that holds a quote must be in quotes, with that quote doubled"
 _NUMERIC = re.compile(r"\s*[+-]?\d[\d\s.:TZ+-]*$")  # a number, a date or a time
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes", "::": "::", " ": "spaces"}
 _SAMPLE = 1000
 """Lines that show what a file without a header holds."""
+_FEW = 50
+"""Lines that show its delimiter."""
 _TYPED = re.compile(r"(.+):(token|float|token_seq|float_seq)$")  # a column of RecBole's atomic files
 
 
@@ -34,9 +36,9 @@ class Layout(NamedTuple):
 
     ``file``: what is read; ``path``: as a person knows it. ``rows`` counts as Polars does: blank lines (``blank`` of
     them) are empty rows. ``unpaired`` is the first line with an open quote: a field goes over several lines there, or a
-    quote is misplaced. ``header``: the first line names the columns; without one they are numbered from 1, or named as
-    the ``known`` layout has them. ``quoted``: quotes mark fields, else they are text. ``sample``: the fields of its
-    first lines.
+    quote is misplaced. ``doubtful``: whether a quoted field holds a quote that is not doubled. ``header``: the first
+    line names the columns; without one they are numbered from 1, or named as the ``known`` layout has them. ``quoted``:
+    quotes mark fields, else they are text. ``head``: its first line; ``sample``: the fields of its first lines.
     """
 
     path: Path
@@ -46,9 +48,11 @@ class Layout(NamedTuple):
     rows: int
     blank: int
     unpaired: int | None
+    doubtful: bool
     header: bool
     quoted: bool
     known: Known | None
+    head: str
     sample: list[list[str]]
 
     @property
@@ -77,24 +81,42 @@ def read_layout(path: Path, file: Path, header: bool = True) -> Layout:
             raise InputError(f"line 1 of {path} is blank; it must name the columns")
         if "\r" in first:
             raise InputError(f"the lines of {path} end in CR alone; save it with LF or CR LF")
-        delimiter = _delimiter(first)
-        sample = [_split(line, delimiter) for line in [first, *head[1:]] if line.strip()]
+        head[0] = first = first.rstrip("\r")
+        delimiter = _delimiter(head)
+        sample = [_first(head, delimiter), *(_split(line, delimiter) for line in head[1:] if line.strip())]
         header = header and not (is_data(sample[0]) and (known_layout(delimiter, sample) or sequences_in(sample)))
         known = None if header else known_layout(delimiter, sample)
         columns = (
             _names(sample[0]) if header else known.columns if known else list(map(str, range(1, len(sample[0]) + 1)))
         )
-        layout = _count(Layout(path, file, delimiter, columns, 0, 0, None, header, True, known, sample))
+        layout = _count(Layout(path, file, delimiter, columns, 0, 0, None, False, header, True, known, first, sample))
     if layout.rows == layout.blank:
         raise InputError(f"{path} has a header but no rows; a log needs one row for each event")
     return layout
 
 
-def _delimiter(line: str) -> str:
-    """That with the most fields; spaces where there is no other."""
-    marks = {mark: len(_split(line, mark)) for mark in DELIMITERS if mark != " "}
-    most = max(marks, key=lambda mark: marks[mark])
-    return " " if marks[most] == 1 and len(line.split()) > 1 else most
+def _delimiter(head: list[str]) -> str:
+    """That with the most fields, rather one that as many are in all lines of, and that no space follows; spaces where
+    there is no other."""
+    found: dict[str, tuple[bool, bool, int]] = {}
+    for mark in DELIMITERS:
+        fields = _first(head, mark)
+        alike = all(len(_split(line, mark)) == len(fields) for line in head[1:_FEW] if line.strip())
+        if mark != " " and len(fields) > 1:
+            found[mark] = alike, not all(field.startswith(" ") for field in fields[1:]), len(fields)
+    if found:
+        return max(found, key=lambda mark: found[mark])
+    return " " if len(head[0].split()) > 1 else ","
+
+
+def _first(head: list[str], delimiter: str) -> list[str]:
+    """The fields of the first row, of which one in quotes may go over several lines."""
+    if delimiter not in ("::", " ", "\t"):
+        for count in range(1, min(_FEW, len(head)) + 1):
+            text = "\n".join(head[:count])
+            if not re.search(rf'(?:^|{re.escape(delimiter)})"', re.sub('"[^"]*"', "", text)):
+                return _split(text, delimiter)
+    return _split(head[0], delimiter)
 
 
 def _split(line: str, delimiter: str) -> list[str]:
@@ -160,7 +182,7 @@ def _count(layout: Layout) -> Layout:
     delimiter, columns = layout.delimiter, layout.columns
     line, number = pl.col("line"), pl.col("number")
     quoted = line.str.contains('"', literal=True)
-    plain = delimiter in ("::", " ")
+    plain, header = delimiter in ("::", " "), layout.header
     bare = line if plain else pl.when(quoted).then(line.str.replace_all('"[^"]*"', "")).otherwise(line)
     blank = line.str.strip_chars(" ") == ""
 
@@ -170,7 +192,8 @@ def _count(layout: Layout) -> Layout:
         )
 
     lines = pl.scan_lines(layout.file, row_index_name="number", glob=False).filter(number >= layout.first)
-    odd = quoted | (fields_in(line) != len(columns))
+    again = (line.str.strip_chars_end("\r") == layout.head) & pl.lit(header)
+    odd = quoted | again | (fields_in(line) != len(columns))
     rows, odd_ones = lines.select(rows=pl.len(), odd=odd.sum()).collect(engine="streaming").row(0)
     if not odd_ones:
         return layout._replace(rows=rows, quoted=not plain)
@@ -179,16 +202,23 @@ def _count(layout: Layout) -> Layout:
     facts = lines.select(
         rows=pl.len(),
         blank=blank.sum(),
+        doubtful=pl.lit(False) if plain else (quoted & ~line.str.contains(_proper(delimiter))).any(),
         unpaired=(pl.lit(None) if plain else number.filter(bare.str.contains('"', literal=True)).first() + 1),
         as_text=~literally.any(),
+        again=number.filter(again).first(),
         ragged=number.filter(ragged).first(),
         fields=fields.filter(ragged).first(),
     )
-    rows, blanks, unpaired, as_text, row, found = facts.collect(engine="streaming").row(0)
-    layout = layout._replace(rows=rows, blank=blanks, unpaired=unpaired, quoted=not plain)
+    rows, blanks, doubtful, unpaired, as_text, header_row, row, found = facts.collect(engine="streaming").row(0)
+    if header_row is not None:
+        raise InputError(
+            f"{layout.path}, row {header_row} (line {header_row + 1}) is the header again; leave such lines out "
+            f"between rows, or add --no-header if the first line is a row"
+        )
+    layout = layout._replace(rows=rows, blank=blanks, unpaired=unpaired, doubtful=doubtful, quoted=not plain)
+    if doubtful and as_text and delimiter == "\t":
+        return layout._replace(quoted=False)
     if unpaired is not None:
-        if as_text and delimiter == "\t":
-            return layout._replace(quoted=False)
         rows, blanks = _count_slowly(layout)
         return layout._replace(rows=rows, blank=blanks)
     if row is not None:
@@ -200,6 +230,32 @@ def _count(layout: Layout) -> Layout:
             )
         _refuse(layout, row + 1 - layout.first, row + 1, found)
     return layout
+
+
+def _proper(delimiter: str) -> str:
+    """A pattern of lines of which each field is in quotes, those in it doubled, or does not begin with one."""
+    mark = re.escape(delimiter)
+    field = rf'(?:[^"{mark}][^{mark}]*|"(?:[^"]|"")*"|)'
+    return rf"^\x{{feff}}?{field}(?:{mark}{field})*\r?$"
+
+
+def check_quotes(layout: Layout, names: Sequence[str]) -> None:
+    """Refuses a file of which a field in one of these columns is in quotes, and holds a quote that is not doubled."""
+    if not layout.doubtful or not layout.quoted or layout.unpaired:
+        return
+    places = [layout.columns.index(name) for name in names if name in layout.columns]
+    lines = pl.scan_lines(layout.file, row_index_name="number", glob=False)
+    odd = ~pl.col("line").str.contains(_proper(layout.delimiter)) & pl.col("line").str.contains('"', literal=True)
+    for number, line in lines.filter(odd).collect(engine="streaming").iter_rows():
+        masked = re.sub('"[^"]*"', lambda quoted: "x" * len(quoted[0]), line)
+        ends = [at for at, mark in enumerate(masked) if mark == layout.delimiter]
+        fields = [line[a:b].strip("\r") for a, b in zip([0, *(at + 1 for at in ends)], [*ends, len(line)], strict=True)]
+        for place in places:
+            if fields[place].startswith('"') and not re.fullmatch('"(?:[^"]|"")*"', fields[place]):
+                raise InputError(
+                    f"{layout.path}, row {number + 1 - layout.first} (line {number + 1}): column "
+                    f"'{layout.columns[place]}' is {shown(fields[place])}; {QUOTES}"
+                )
 
 
 def _count_slowly(layout: Layout) -> tuple[int, int]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import json
+import lzma
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -14,6 +20,7 @@ from negsample.errors import InputError
 
 TEXT, PARQUET, JSON, ARROW = "delimited text", "Parquet", "JSON", "Arrow"
 EXCEL, SQLITE, ZIP, PACKED = "Excel", "SQLite", "a zip archive", "compressed"
+UNKNOWN = "no known format"
 _ENDINGS = {
     TEXT: (".csv", ".tsv", ".txt", ".dat", ".data", ".tab", ".inter"),
     PARQUET: (".parquet", ".pq"),
@@ -26,18 +33,22 @@ _ENDINGS = {
 FORMATS = {ending: form for form, endings in _ENDINGS.items() for ending in endings}
 COMPRESSIONS = (".gz", ".zst", ".bz2", ".xz")
 """Endings of compressed text or JSON; Polars reads the first two itself."""
+OPENERS: dict[str, Callable[..., IO[bytes]]] = {
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".gz": gzip.open,  # type: ignore[dict-item]
+}
+BEGINS = {b"BZh": ".bz2", b"\xfd7zXZ\0": ".xz", b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
 _MAGIC = {
     b"PAR1": PARQUET,
     b"ARROW1": ARROW,
     b"SQLite format 3\0": SQLITE,
     b"PK\x03\x04": ZIP,
     b"\xd0\xcf\x11\xe0": EXCEL,
-    b"\x1f\x8b": PACKED,
-    b"\x28\xb5\x2f\xfd": PACKED,
-    b"BZh": PACKED,
-    b"\xfd7zXZ\0": PACKED,
+    **dict.fromkeys(BEGINS, PACKED),
 }
 _ENDING = re.compile(rf"({'|'.join(FORMATS)})?({'|'.join(COMPRESSIONS)})?$".replace(".", r"\."), re.IGNORECASE)
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|citation)\b", re.IGNORECASE)
 KNOWN = f"{', '.join(FORMATS)}; text and JSON also with {', '.join(COMPRESSIONS)}"
 COMPLETE = "check that the file is complete and of the format its name says"
@@ -85,15 +96,27 @@ def format_of(path: Path) -> str | None:
         start = file.read(4096)
     magic = next((form for begin, form in _MAGIC.items() if start.startswith(begin)), None)
     if magic == PACKED:
-        return named or TEXT
+        return named or _by_text(_unpacked_start(path, start))
     if magic or named:
         return magic or named
     return _by_text(start)
 
 
+def _unpacked_start(path: Path, start: bytes) -> bytes:
+    """How a compressed file begins; of a damaged one nothing is known, and it is said where it is read."""
+    opened = OPENERS.get(next(ending for begin, ending in BEGINS.items() if start.startswith(begin)))
+    try:
+        if opened is None:
+            return str(pl.scan_lines(path, n_rows=1, glob=False).collect()["line"].first() or " ").encode()
+        with opened(path, "rb") as file:
+            return file.read(4096)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, pl.exceptions.PolarsError):
+        return b"x"
+
+
 def _by_text(start: bytes) -> str | None:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:1] in (b"{", b"["):
+    if text[:1] in (b"{", b"[") and _is_json(text):
         return JSON
     try:
         start.decode()
@@ -103,16 +126,28 @@ def _by_text(start: bytes) -> str | None:
     return TEXT if text and b"\0" not in start else None
 
 
+def _is_json(text: bytes) -> bool:
+    """Whether it goes on as JSON does: a list of objects, or an object with nothing behind it on its line."""
+    line = text.splitlines()[0].decode(errors="replace").strip()
+    if line.startswith("["):
+        return line[1:].lstrip()[:1] in ("", "{", "[", "]")
+    try:
+        return json.JSONDecoder().raw_decode(line)[1] == len(line)
+    except (ValueError, RecursionError):
+        return True
+
+
 def log_name(path: Path) -> str:
     """The name of a log: that of its folder, or of its file without the endings."""
     name = path.resolve().name
     return name if path.is_dir() else _ENDING.sub("", name) or name
 
 
-def parts_of(path: Path) -> list[Part]:
+def parts_of(path: Path, root: Path | None = None) -> list[Part]:
     """The data files of ``path``: itself, or those in the folder, by name; of one format, else it is refused.
 
     Where a folder has none, those of the folders in it count. ``FILE::NAME`` is a table, a sheet or a file in it.
+    ``root``: below which the names of folders may be values of columns; None: ``path``.
     """
     outer, inside = _inside(path)
     with readable(outer):
@@ -120,10 +155,10 @@ def parts_of(path: Path) -> list[Part]:
     if not there:
         raise InputError(f"{path} does not exist; give a log file ({KNOWN}) or a folder of such files")
     if not is_folder:
-        return [_file(outer, inside)]
+        return [_file(outer, inside)._replace(keys=_keys(outer, root) if root else ())]
     if inside is not None:
         raise InputError(f"{outer} is a folder; ::{inside} is for a database, a workbook or an archive")
-    found = _logs_in(outer)
+    found = [each._replace(keys=_keys(each.path, root or outer)) for each in _logs_in(outer)]
     if not found:
         raise InputError(f"folder {outer} holds no log file; a part is one of {KNOWN}")
     for each in found:
@@ -145,14 +180,9 @@ def _file(path: Path, inside: str | None) -> Part:
     if not path.is_file():
         raise InputError(f"{path} is no file and no folder; `-` reads the standard input")
     form = format_of(_utf8_name(path))
-    if form is None:
-        raise InputError(
-            f"{path} has no known ending, and is not UTF-8 text; a log is one of {KNOWN}; text in another encoding is "
-            f"read with --encoding, such as --encoding latin-1"
-        )
     if inside is not None and form not in (ZIP, SQLITE, EXCEL):
         raise InputError(f"{path} is {form}; ::{inside} is for a database, a workbook or an archive")
-    return Part(path, path, form, inside)
+    return Part(path, path, form or UNKNOWN, inside)
 
 
 def _utf8_name(path: Path) -> Path:
@@ -164,19 +194,20 @@ def _utf8_name(path: Path) -> Path:
 
 
 def _logs_in(folder: Path) -> list[Part]:
-    files = [each for each in _visible(folder) if each.is_file() and not _ABOUT.match(each.name)]
+    files = [each for each in _visible(folder) if each.is_file() and is_visible(each)]
     named = [each for each in files if file_format(each)]
-    bare = [each for each in files if not each.suffix and format_of(each)]
-    parts = [Part(each, each, format_of(_utf8_name(each)) or TEXT, None, _keys(each)) for each in named or bare]
+    bare = [each for each in files if each.suffix.lower() in ("", *COMPRESSIONS) and format_of(each)]
+    parts = [Part(each, each, format_of(_utf8_name(each)) or TEXT) for each in named or bare]
     if parts:
         return parts
     return [part for each in _visible(folder) if each.is_dir() for part in _logs_in(each)]
 
 
-def _keys(path: Path) -> tuple[tuple[str, str], ...]:
-    """What the names of the folders say, as Hive writes them."""
-    pairs = [name.partition("=") for name in path.parent.parts]
-    return tuple((name, value) for name, equals, value in pairs if name and equals)
+def _keys(path: Path, root: Path) -> tuple[tuple[str, str], ...]:
+    """What the names of the folders below ``root`` say, as Hive writes them."""
+    pairs = [name.partition("=") for name in path.parent.relative_to(root).parts]
+    values = {name: "" if value == _NO_VALUE else unquote(value) for name, equals, value in pairs if name and equals}
+    return tuple(values.items())
 
 
 def other_files(path: Path) -> list[str]:
@@ -186,6 +217,11 @@ def other_files(path: Path) -> list[str]:
     read = [each.path for each in parts_of(path)]
     others = {each for each in _visible(path) if not any(part.is_relative_to(each) for part in read)}
     return [f"{each.name}/" if each.is_dir() else each.name for each in sorted(others)]
+
+
+def is_visible(path: Path) -> bool:
+    """Whether a file may be a log by its name: it is neither hidden nor about others."""
+    return path.name[0] not in "._" and not _ABOUT.match(path.name)
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ import polars as pl
 from negsample.data.log.table import Column
 
 FORMS = "an id is an integer or text, so cast it to one of them"
-RULES = ("odd", "empty", "missing", "inexact", "garbled", "too_large", "trimmed", "whole", "pointed")
+RULES = ("odd", "empty", "missing", "inexact", "garbled", "too_large", "trimmed", "whole", "pointed", "nested")
 _LARGEST = 2**63 - 1  # of Int64
 _WORDS = ("NA", "N/A", "#N/A", "<NA>", "NULL", "<null>", "(null)", "NaN", "NaT", "None", "nil", "undefined", "\\N", "-")
 MISSING = sorted({form for word in _WORDS for form in (word, word.lower(), word.upper(), word.title())})
@@ -33,7 +33,7 @@ def rules(column: Column, plain: bool = False) -> dict[str, pl.Expr]:
     ``inexact``: a float that is no whole number, or so large that its neighbours are the same float. ``garbled``: text
     with a control character inside, or a number that a spreadsheet rounded (``1.2E+12``). ``too_large``: beyond Int64.
     ``trimmed``: text with white space around it. ``whole``, ``pointed``: a whole number in text, as ``12`` or as
-    ``12.0`` (which went through a column of floats).
+    ``12.0`` (which went through a column of floats). ``nested``: like a list or an object of JSON, or true or false.
     """
     expr, text = column.expr, column.text
     found = dict.fromkeys(RULES, pl.lit(False)) | {"empty": expr.is_null()}
@@ -41,6 +41,7 @@ def rules(column: Column, plain: bool = False) -> dict[str, pl.Expr]:
         found["empty"] |= text == ""
         found["missing"] = text.is_in(MISSING)
         found["whole"] = text.str.contains(r"^-?\d+$")
+        found["nested"] = text.str.contains(r"^(?:[\[{]|true$|false$)")
         if plain:
             return found | {"odd": ~expr.cast(pl.String).str.contains(_PLAIN)}
         found["garbled"] = text.str.contains(f"{_CONTROL}|{_ROUNDED}")

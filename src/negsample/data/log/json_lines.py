@@ -6,12 +6,13 @@ Values are picked from each line as text, so that ids are read as they are writt
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from negsample.data.log.delimited import utf8
 from negsample.data.log.files import readable
 from negsample.data.log.table import ROW, Table
 from negsample.errors import InputError, shown
@@ -19,11 +20,12 @@ from negsample.files.folders import finite
 
 _SAMPLE = 1000  # lines that say which fields there are
 _LINE = pl.col("line")
+_NUMBER = r"(-?\d[\d.eE+-]*)"
 
 
 def open_json(path: Path, file: Path) -> Table:
     """The log in the JSON ``file``, shown as ``path``, as a table of text with its line numbers."""
-    with readable(path):
+    with readable(path), utf8(path, file):
         lines = pl.scan_lines(file, row_index_name=ROW, glob=False)
         if (
             lines.select(_LINE.filter(_text() != "").str.strip_chars("\ufeff \t\r").str.head(1).first())
@@ -44,10 +46,11 @@ def open_json(path: Path, file: Path) -> Table:
             '{"user": 1, "item": "a", "time": 1396310400}, or a list of such objects'
         )
     sample = [json.loads(line) for line in lines.head(_SAMPLE).collect()["line"].str.strip_chars("\ufeff \t\r")]
-    flat, nested = _fields(sample)
-    if nested is None:
-        return _table(path, lines.select(ROW, **{name: _value(name) for name in flat}), flat, True)
-    return _of_sessions(path, lines, sample, flat, nested)
+    flat, lists, nested = _fields(sample)
+    if nested is not None:
+        return _of_sessions(path, lines, sample, flat, nested)
+    columns = {name: _value(name) for name in flat} | {name: _list(name) for name in lists}
+    return _table(path, lines.select(ROW, **columns), flat, lists)._replace(objects=lines)
 
 
 def _text() -> pl.Expr:
@@ -58,44 +61,67 @@ def _value(name: str) -> pl.Expr:
     return _LINE.str.json_path_match(f"$['{name}']").alias(name)
 
 
-def _fields(sample: list[dict[str, Any]]) -> tuple[list[str], str | None]:
-    """The fields with a value, in their order, and the one that holds a list of objects, if there is one."""
+def _list(name: str) -> pl.Expr:
+    """A list of plain values as text, as they are written."""
+    text = _value(name)
+    quoted = pl.when(text.str.contains('"', literal=True)).then(text).otherwise(text.str.replace_all(_NUMBER, '"$1"'))
+    return quoted.str.json_decode(pl.List(pl.String)).alias(name)
+
+
+def _fields(sample: list[dict[str, Any]]) -> tuple[list[str], list[str], str | None]:
+    """The fields with plain values, in their order; those with lists of them; and the one that holds a list of objects,
+    if there is one."""
     kinds: dict[str, Any] = {}
     for record in sample:
         for name, value in record.items():
-            if value is not None and not set(name) & set("'\\"):
+            if value not in (None, []) and not set(name) & set("'\\"):
                 kinds.setdefault(name, value)
-    lists = [
-        name for name, value in kinds.items() if isinstance(value, list) and value and isinstance(value[0], Mapping)
-    ]
     flat = [name for name, value in kinds.items() if not isinstance(value, list | Mapping)]
-    return flat, lists[0] if len(lists) == 1 else None
+    lists = [name for name, value in kinds.items() if isinstance(value, list)]
+    plain = [name for name in lists if not any(isinstance(each, list | Mapping) for each in kinds[name])]
+    nested = [name for name in lists if isinstance(kinds[name][0], Mapping)]
+    return flat, plain, nested[0] if len(nested) == 1 else None
+
+
+def check_plain(table: Table, names: Iterable[str]) -> None:
+    """Refuses a row of JSON whose field of the user, the item or the time is an object, a list, true or false."""
+    assert table.objects is not None
+    for name in names:
+        odd = table.objects.filter(_value(name).str.contains(r"^(?:[\[{]|true$|false$)"))
+        for row, line in odd.select(ROW, _text()).collect(engine="streaming").iter_rows():
+            value = json.loads(line)[name]
+            if isinstance(value, list | Mapping | bool):
+                raise InputError(
+                    f"{table.where(row)}: '{name}' is {shown(json.dumps(value))}; user, item and time are text or "
+                    f"numbers, and no lists, objects, true or false where they are not so in all rows"
+                )
 
 
 def _of_sessions(path: Path, lines: pl.LazyFrame, sample: list[dict[str, Any]], flat: list[str], nested: str) -> Table:
     """A row for each object in the list ``nested``, with the other fields of its line."""
     inner: dict[str, Any] = {}
     for record in sample:
-        for each in record.get(nested) or ():
+        events = record.get(nested)
+        for each in events if isinstance(events, list) else ():
             if isinstance(each, Mapping):
                 inner |= {name: value for name, value in each.items() if value is not None and name not in inner}
     names = [
         name for name, value in inner.items() if not isinstance(value, list | Mapping) and not set(name) & set("'\\")
     ]
     outer = [name for name in flat if name not in names]
-    objects = _LINE.str.json_path_match(f"$['{nested}']").str.json_decode(
-        pl.List(pl.Struct(dict.fromkeys(names, pl.String)))
-    )
+    quoted = _value(nested).str.replace_all(rf'([{{,]"(?:[^"\\]|\\.)*":){_NUMBER}', '$1"$2"')
+    objects = quoted.str.json_decode(pl.List(pl.Struct(dict.fromkeys(names, pl.String))))
     rows = lines.select(*map(_value, outer), objects.alias(nested)).explode(nested).drop_nulls(nested).unnest(nested)
-    return _table(path, rows.select(*outer, *names).with_row_index(ROW), [*outer, *names], False)
+    return _table(path, rows.select(*outer, *names).with_row_index(ROW), [*outer, *names], [])
 
 
-def _table(path: Path, frame: pl.LazyFrame, names: list[str], by_line: bool) -> Table:
-    if not names:
+def _table(path: Path, frame: pl.LazyFrame, names: list[str], lists: list[str]) -> Table:
+    if not names and not lists:
         raise InputError(f"{path}: its objects have no fields with plain values; a log needs user, item and time")
     with readable(path):
         frame.head(1).collect()
-    return Table(path, frame, names, [pl.String()] * len(names), None, by_line=by_line)
+    dtypes = [pl.String()] * len(names) + [pl.List(pl.String())] * len(lists)
+    return Table(path, frame, [*names, *lists], dtypes, None)
 
 
 def _of_list(path: Path, file: Path) -> pl.LazyFrame:

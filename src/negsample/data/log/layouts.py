@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 Rows = Sequence[Sequence[str]]
 _INTEGER = re.compile(r"\d{1,18}$")
+_WHOLE = re.compile(r"-?\d+$")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?$")
 _RATING = re.compile(r"([0-9]|10)(\.\d)?$")
 _SECONDS = re.compile(r"\d{9,10}$")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?$")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d")
+_DATE = re.compile(
+    r"\d{4}([-./年])\d{1,2}([-./月]|$)|\d{1,2}([-./])\d{1,2}[-./]\d{2,4}(\D|$)|\d{1,2}[-/ ][A-Z][a-z]{2,8}[-/ ]\d{2,4}|"
+    r"[A-Z][a-z]{2,8},? ([A-Z][a-z]{2,8} )?\d{1,2},? "
+)
 _AMAZON_USER, _AMAZON_ITEM = re.compile(r"A[0-9A-Z]{8,}$"), re.compile(r"[0-9B][0-9A-Z]{9}$")
 
 
@@ -50,7 +54,7 @@ def _matches(pattern: re.Pattern[str], field: str) -> bool:
 
 def sequences_in(rows: Rows) -> bool:
     """Whether the ``rows`` may each be a user and the items in their order: whole numbers, not as many in each."""
-    return len({len(row) for row in rows}) > 1 and all(_INTEGER.match(field) for row in rows for field in row)
+    return len({len(row) for row in rows}) > 1 and all(_WHOLE.match(field) for row in rows for field in row)
 
 
 def roles_in(rows: Rows) -> dict[str, int]:

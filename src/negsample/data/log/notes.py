@@ -26,8 +26,9 @@ def file_notes(tables: Sequence[Table], path: Path, others: Sequence[str]) -> li
                 f"No header; recognised as {layout.known.of}, with columns {', '.join(layout.known.columns)}; where it "
                 "is another file, name the columns by their numbers (--no-header --user 1 ...)."
             )
-        if not layout.quoted and layout.unpaired:
-            notes.append(f"Quotes are read as text: as marks of fields, that on line {layout.unpaired} would not end.")
+        if not layout.quoted and layout.doubtful:
+            why = f"that on line {layout.unpaired} would not end" if layout.unpaired else "some would end inside of one"
+            notes.append(f"Quotes are read as text: as marks of fields, {why}.")
     notes += [note for table in tables[:1] for note in table.notes]
     more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
     return notes + ([f"Not read in {path.name}: {', '.join(others[:5])}{more}."] if others else [])

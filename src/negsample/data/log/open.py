@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from negsample.data.log import json_lines
-from negsample.data.log.delimited import frame_of, read_layout
+from negsample.data.log.columns import USUAL_NAMES, plain
+from negsample.data.log.delimited import frame_of, read_layout, utf8
 from negsample.data.log.files import ARROW, EXCEL, JSON, PARQUET, Part, readable
 from negsample.data.log.reading import Reading
 from negsample.data.log.table import ROW, Table, table_of
@@ -42,27 +45,44 @@ def _open(part: Part, reading: Reading) -> Table:
 
 
 def _open_sheet(part: Part) -> Table:
+    """A sheet of a workbook as text, as it is shown; numbers that may have lost digits stay floats."""
     path = part.path
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)  # it tells of columns of several types
     try:
-        found = pl.read_excel(part.file, sheet_name=part.inside, infer_schema_length=None)
+        sheets, typed = (_sheets(part, options) for options in ({"dtypes": "string"}, {}))
     except ModuleNotFoundError as error:
         raise InputError(f"{path} needs {error.name}; `pip install fastexcel` has it, or save it as CSV") from None
     except Exception as error:  # the library has errors of its own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} cannot be read ({reason}); check the file and the name of the sheet") from None
-    return table_of(path, found.lazy().with_row_index(ROW))
+    name, *others = [name for name, sheet in sheets.items() if len(sheet)] or [*sheets]
+    numbers = typed[name].select(pl.selectors.numeric().cast(pl.Float64))
+    large = [each for each in numbers if len(each) == len(sheets[name]) and (each.abs().max() or 0) > 2**53]
+    sheet = sheets[name].with_columns(large).filter(~pl.all_horizontal(pl.all().is_null()))
+    table = table_of(path, sheet.lazy().with_row_index(ROW))
+    return table._replace(notes=[f"Read from sheet '{name}'; not read: {', '.join(others)}."] if others else [])
+
+
+def _sheets(part: Part, options: dict[str, str]) -> dict[str, pl.DataFrame]:
+    """The sheet that was asked for, or all of them, by their names."""
+    asked: Any = {"sheet_name": part.inside} if part.inside else {"sheet_id": 0}
+    keep: Any = dict.fromkeys(("raise_if_empty", "drop_empty_rows", "drop_empty_cols"), False)
+    found: Any = pl.read_excel(part.file, **asked, **keep, infer_schema_length=None, read_options=options)
+    return found if isinstance(found, dict) else {part.inside or "": found}
 
 
 def _open_sequences(path: Path, file: Path) -> Table:
     """A row for each item of lines that are a user and the items in their order."""
     line = pl.col("line").str.strip_prefix("\ufeff").str.strip_chars()
-    with readable(path):
+    with readable(path), utf8(path, file):
         lines = pl.scan_lines(file, row_index_name="number", glob=False).filter(line != "")
         head = lines.head(1).select(line).collect()
         if head.is_empty():
             raise InputError(f"{path} is empty; with --sequences a line is a user and the items")
-        mark = next((re.escape(each) for each in ("\t", ",", ";", "|", ":") if each in head.item()), "")
-        fields = line.str.extract_all(rf"[^\s{mark}]+")
+        if plain(re.split(r"[\s,;|:]", head.item())[0]) in USUAL_NAMES["user"]:
+            raise InputError(f"line 1 of {path} names columns; leave it out, as --sequences reads users and items")
+        mark = next((re.escape(each) for each in ("\t", ",", ";", "|") if each in head.item()), "")
+        fields = line.str.replace(r"^([^\s:]+):\s", "$1 ").str.extract_all(rf"[^\s{mark}]+")
         lists = lines.select(number=pl.col("number") + 1, user=fields.list.first(), item=fields.list.slice(1))
         rows = lists.explode("item").drop_nulls("item").collect()
     if rows.is_empty():

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple, TypeGuard, cast
 import polars as pl
 
 from negsample.data.log import ids, times
-from negsample.data.log.checks import check_has_events, check_ids, columns_of, unit_of
-from negsample.data.log.columns import choose_columns
+from negsample.data.log.checks import check_has_events, check_header, check_ids, columns_of, unit_of
+from negsample.data.log.columns import choose_columns, columns_in
+from negsample.data.log.delimited import check_quotes
 from negsample.data.log.files import PARQUET, Part, log_name, other_files, parts_of, readable
+from negsample.data.log.json_lines import check_plain
 from negsample.data.log.lists import has_lists, with_a_row_each
 from negsample.data.log.notes import file_notes, row_notes, time_notes
 from negsample.data.log.open import open_part
@@ -142,7 +144,8 @@ def parts_of_log(log: str | Path | Sequence[str | Path]) -> tuple[Path, list[Par
         paths = [Path(each) for each in sorted(glob.glob(text, recursive=True))]
         if not paths:
             raise InputError(f"no file is there for {text}")
-        parts = [part for each in paths for part in parts_of(each)]
+        root = Path(text.partition("*")[0].rpartition("/")[0] or ("/" if text.startswith("/") else "."))
+        parts = [part for each in paths for part in parts_of(each, root)]
         return Path(text), parts
     return Path(log), parts_of(Path(log))
 
@@ -181,7 +184,13 @@ def read_tables(tables: list[Table], path: Path, reading: Reading) -> Log:
     if reading.given:
         tables, chosen["part"], note = with_part(tables, reading.split_column, path)
         notes.append(note)
+    for each in tables:
+        if each.layout is not None:
+            check_quotes(each.layout, [name for role in chosen.values() for name in columns_in(role, each.columns)])
     if has_lists(tables[0], chosen):
+        for each in tables:
+            if each.objects is not None:
+                check_plain(each, [name for name in chosen.values() if each.column(name).is_text])
         tables = [with_a_row_each(each, chosen) for each in tables]
     log = read_columns(tables, path, chosen, reading)
     return log._replace(notes=[printable(note) for note in notes] + log.notes)
@@ -194,6 +203,8 @@ def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], readin
     timed = "time" in chosen
     with readable(path, tables[0].way_out):
         form = form_of(tables, [each["time"] for each in columns], reading.time_format, path) if timed else None
+    if timed:
+        check_header(tables[0], chosen["time"], form, path, reading.ordered)
     reading = reading if timed else reading._replace(drop_untimed=False)
     scans = [
         scan(table, each, reading, form, wanted(table, reading.where))

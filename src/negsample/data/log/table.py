@@ -55,8 +55,9 @@ class Table(NamedTuple):
     """A file or a frame: ``frame`` has its row numbers in column ``ROW``, then its ``columns``.
 
     ``path``: of the file; a frame has the name of its type there. ``layout``: None where it is no text file.
-    ``lines``: of each row, the line (from 1) of the file it is from, where one line holds several. ``by_line``: rows
-    are lines. ``from_file``: False for a frame. ``notes``: on how it was opened.
+    ``lines``: of each row, the line (from 1) of the file it is from, where one line holds several. ``objects``: rows
+    are lines, each with an object of JSON, and these are they. ``from_file``: False for a frame. ``notes``: on how it
+    was opened.
     """
 
     path: Path
@@ -65,7 +66,7 @@ class Table(NamedTuple):
     dtypes: Sequence[pl.DataType]
     layout: Layout | None
     lines: pl.Series | None = None
-    by_line: bool = False
+    objects: pl.LazyFrame | None = None
     from_file: bool = True
     notes: Sequence[str] = ()
 
@@ -83,7 +84,7 @@ class Table(NamedTuple):
         """File and row for a message; ``row`` from 0 as in column ``ROW``, shown from 1."""
         if self.lines is not None:
             return line_at(self.path, self.lines[row])
-        if self.by_line:
+        if self.objects is not None:
             return line_at(self.path, row + 1)
         line = f" (line {line_of(self.layout, row + 1)})" if self.layout else ""
         return f"{self.path}, row {row + 1}{line}"

@@ -15,23 +15,27 @@ from negsample.data.log.times import TimeForm, from_text, is_plausible
 from negsample.errors import InputError
 
 _SAMPLE = 1000
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H", "T%H:%M", "T%H:%M:%S")
+_CLOCKS = (
+    "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H", "T%H:%M", "T%H:%M:%S",
+    "T%H:%M:%S.%f",
+)  # fmt: skip
 _DAYS = (
-    ("%Y/%m/%d", None),
-    ("%d.%m.%Y", None),
-    ("%d.%m.%y", None),
+    ("%Y/%m/%d",),
+    ("%d.%m.%Y",),
+    ("%d.%m.%y", "%y.%m.%d"),
     ("%m/%d/%Y", "%d/%m/%Y"),
-    ("%m/%d/%y", "%d/%m/%y"),
+    ("%m/%d/%y", "%d/%m/%y", "%y/%m/%d"),
     ("%m-%d-%Y", "%d-%m-%Y"),
-    ("%b %d, %Y", None),
-    ("%B %d, %Y", None),
-    ("%m %d, %Y", None),
-    ("%d %b %Y", None),
-    ("%d %B %Y", None),
-    ("%d-%b-%Y", None),
-    ("%Y.%m.%d", None),
+    ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
+    ("%b %d, %Y",),
+    ("%B %d, %Y",),
+    ("%m %d, %Y",),
+    ("%d %b %Y",),
+    ("%d %B %Y",),
+    ("%d-%b-%Y",),
+    ("%Y.%m.%d",),
 )
-"""Days, and the same with day and month in the other order, where the text could be either."""
+"""Days, each with the orders of day, month and year that its text could be in."""
 _WHOLE = (
     ("%a %b %d %H:%M:%S %z %Y", "Twitter's"),
     ("%a, %d %b %Y %H:%M:%S %z", "as in mails"),
@@ -41,6 +45,8 @@ _WHOLE = (
     ("%Y-%m-%dT%H", "dates with hours"),
     ("%Y-%m", "months"),
 )
+_SHORT = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y"}
+_FIRSTS = {"%m": "month", "%d": "day", "%y": "year"}
 _DIGITS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -66,15 +72,16 @@ def form_of(tables: Sequence[Table], columns: Sequence[Column], asked: str | Non
     for pattern, told in _WHOLE:
         if _fits(pattern, sample):
             return TimeForm(pattern, f"{told} ({pattern})")
-    for (day, other), clock in product(_DAYS, _CLOCKS):
-        if other is not None and (_fits(day + clock, sample) or _fits(other + clock, sample)):
-            return _which(tables, columns, day + clock, other + clock, path)
-        if other is None and _fits(day + clock, sample):
-            return TimeForm(day + clock, day + clock)
+    for days, clock in product(_DAYS, _CLOCKS):
+        patterns = [day + clock for day in days]
+        if any(_fits(each, sample) for each in patterns):
+            return _which(tables, columns, patterns, path) if len(patterns) > 1 else TimeForm(patterns[0], patterns[0])
     return None
 
 
 def _asked(pattern: str, column: Column, path: Path) -> TimeForm:
+    for short, long in _SHORT.items():
+        pattern = pattern.replace(short, long)
     if not column.is_text and not column.dtype.is_integer():
         raise InputError(f"--time-format is for text, and column '{column.name}' of {path} is of type {column.dtype}")
     if not all(
@@ -84,8 +91,10 @@ def _asked(pattern: str, column: Column, path: Path) -> TimeForm:
             f"--time-format '{pattern}' has no year (%Y) or no month (%m), so that it names no moment; "
             f"such a column needs another one beside it, as in --time year+day"
         )
+    if re.search(r"(?<![.,])%f", pattern):
+        raise InputError(f"--time-format '{pattern}': a fraction (%f) comes after a full stop or a comma")
     try:
-        pl.Series(["x"]).str.to_datetime(pattern, strict=False)
+        pl.select(time=from_text(Column("time", pl.lit("x"), pl.String()), TimeForm(pattern, "")))
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         if "both hour and minute" not in reason:
@@ -103,34 +112,32 @@ def _fits(pattern: str, sample: Sequence[str]) -> bool:
 
 
 def _parsed(pattern: str, text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, pattern)
-    except ValueError:
-        return None
+    for each in (pattern, pattern.replace(".%f", "")):
+        try:
+            return datetime.strptime(text, each)
+        except ValueError:
+            continue
+    return None
 
 
-def _which(tables: Sequence[Table], columns: Sequence[Column], first: str, second: str, path: Path) -> TimeForm:
-    """Of two patterns the one that all rows have: a number above 12 is a day."""
-    counts = dict.fromkeys((first, second), 0)
-    rows = 0
+def _which(tables: Sequence[Table], columns: Sequence[Column], patterns: Sequence[str], path: Path) -> TimeForm:
+    """Of several patterns the one that most rows have, where it is one: a number above 12 is no month."""
+    counts = dict.fromkeys(patterns, 0)
     for table, column in zip(tables, columns, strict=True):
-        found = table.frame.select(
-            rows=(column.text != "").sum(),
-            **{pattern: from_text(column, TimeForm(pattern, "")).count() for pattern in counts},
-        )
-        number, *of_patterns = found.collect(engine="streaming").row(0)
-        rows += number
-        for pattern, count in zip(counts, of_patterns, strict=True):
+        moments = {pattern: from_text(column, TimeForm(pattern, "")) for pattern in patterns}
+        found = table.frame.select(**{pattern: is_plausible(moment).sum() for pattern, moment in moments.items()})
+        for pattern, count in found.collect(engine="streaming").row(0, named=True).items():
             counts[pattern] += count
-    if counts[first] == counts[second]:
+    best = [pattern for pattern in patterns if counts[pattern] == max(counts.values())]
+    if len(best) > 1:
         cell = tables[0].frame.select(columns[0].text.first()).collect().item()
+        options = " or ".join(f"--time-format '{each}'" for each in best)
         raise InputError(
-            f"times of {path} such as '{cell}' can be read with the month or with the day first, and no row tells "
-            f"which; say it with --time-format '{first}' or --time-format '{second}'"
+            f"times of {path} such as '{cell}' can be read with day, month or year first, and no row tells which; say "
+            f"it with {options}"
         )
-    best = max(counts, key=lambda pattern: counts[pattern])
-    order = "the month" if best == first else "the day"
-    return TimeForm(best, f"{best}, with {order} first")
+    first = next(word for mark, word in _FIRSTS.items() if best[0].startswith(mark))
+    return TimeForm(best[0], f"{best[0]}, with the {first} first")
 
 
 def looks_like_a_clock(text: str) -> bool:

@@ -47,6 +47,14 @@ class TimeForm(NamedTuple):
     asked: bool = False
 
 
+def is_time(text: str, form: TimeForm | None) -> bool:
+    """Whether the text is a time between 1980 and now."""
+    if not any(map(str.isdecimal, text)):
+        return False
+    found = pl.select(**values(Column("", pl.lit(text), pl.String()), form))
+    return bool(found.select((~rules()["odd_number"] & rules()["number"]) | is_plausible(pl.col("moment"))).item())
+
+
 def can_be(column: Column) -> bool:
     """Whether a column of this type can hold times."""
     return column.is_text or column.dtype.is_numeric() or _is_calendar(column)
@@ -141,8 +149,13 @@ def from_number(column: Column, unit: str, kind: Usual | None = None) -> pl.Expr
 
 
 def from_text(column: Column, form: TimeForm) -> pl.Expr:
-    """Text of this form as Int64 microseconds; null where it is of none."""
+    """Text of this form as Int64 microseconds; null where it is of none. A fraction, and its mark, may be absent."""
     text, pattern = column.text, form.pattern
+    if ",%f" in pattern:
+        text, pattern = text.str.replace(r"(\d),(\d{1,9})", "$1.$2"), pattern.replace(",%f", ".%f")
+    pattern = pattern.replace(".%f", "%.f")
+    if "%Z" in pattern:  # Polars skips any name
+        text, pattern = text.str.replace(r"\b(?:UTC|GMT)\b", "UTC"), pattern.replace("%Z", "UTC")
     if "%H" in pattern and "%M" not in pattern:  # Polars reads hours with minutes alone
         text, pattern = text + ":00", f"{pattern}:%M"
     return text.str.to_datetime(pattern, strict=False, time_unit="us", ambiguous="null").dt.epoch("us")

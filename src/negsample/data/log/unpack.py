@@ -5,8 +5,6 @@ It lies in a folder of this process, which is gone when the process ends.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import json
 import lzma
@@ -25,29 +23,27 @@ from zipfile import BadZipFile, ZipFile
 import polars as pl
 
 from negsample.data.log.files import (
+    BEGINS,
     COMPRESSIONS,
     EXCEL,
     JSON,
     KNOWN,
+    OPENERS,
     PARQUET,
     SQLITE,
     TEXT,
+    UNKNOWN,
     ZIP,
     Part,
     file_format,
     format_of,
+    is_visible,
     readable,
 )
 from negsample.errors import InputError
 from negsample.files.folders import finite
 
 STANDARD_INPUT = "-"
-_OPENERS: dict[str, Callable[..., IO[bytes]]] = {
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".gz": gzip.open,  # type: ignore[dict-item]
-}
-_BEGINS = {b"BZh": ".bz2", b"\xfd7zXZ\0": ".xz", b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
 _unpacked: dict[tuple[Any, ...], Path] = {}
 
 
@@ -97,6 +93,13 @@ def _bring(address: str, file: Path) -> None:
 
 def readable_part(part: Part, encoding: str | None) -> Part:
     """``part`` with a file that can be read: its own, or what was unpacked from it."""
+    if part.form == UNKNOWN:
+        if encoding is None:
+            raise InputError(
+                f"{part.path} has no known ending, and is not UTF-8 text; a log is one of {KNOWN}; text in another "
+                f"encoding is read with --encoding, such as --encoding latin-1"
+            )
+        part = part._replace(form=TEXT)
     if part.form == ZIP:
         return _of_zip(part, encoding)
     if part.form == SQLITE:
@@ -114,7 +117,7 @@ def readable_part(part: Part, encoding: str | None) -> Part:
 def _compression(part: Part) -> str | None:
     with readable(part.path), part.file.open("rb") as file:
         start = file.read(8)
-    return next((ending for begin, ending in _BEGINS.items() if start.startswith(begin)), None)
+    return next((ending for begin, ending in BEGINS.items() if start.startswith(begin)), None)
 
 
 def _plain(part: Part, ending: str | None, encoding: str | None) -> Path:
@@ -128,7 +131,7 @@ def _plain(part: Part, ending: str | None, encoding: str | None) -> Path:
     name = file.name.removesuffix(file.suffix) if file.suffix.lower() in COMPRESSIONS else file.name
 
     def unpack(to: Path) -> None:
-        opened = _OPENERS.get(ending or "", open)
+        opened = OPENERS.get(ending or "", open)
         try:
             with opened(file, "rb") as packed:
                 if encoding is None:
@@ -168,19 +171,20 @@ def _of_zip(part: Part, encoding: str | None) -> Part:
     except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}); check that the archive is complete") from None
     form = format_of(file)
-    if form in (None, ZIP):
-        raise InputError(f"{name} in {path} is no log that can be read; unpack it first")
-    return readable_part(part._replace(file=file, form=form or TEXT, inside=None), encoding)
+    if form == ZIP:
+        raise InputError(f"{name} in {path} is an archive itself; unpack it first")
+    return readable_part(part._replace(file=file, form=form or UNKNOWN, inside=None), encoding)
 
 
 def _chosen_file(path: Path, names: list[str], asked: str | None) -> str:
-    logs = [each for each in names if file_format(Path(each)) and Path(each).name[0] not in "._"]
+    shown_ones = [each for each in names if is_visible(Path(each))]
+    logs = [each for each in shown_ones if file_format(Path(each))] or shown_ones
     if asked is not None and asked not in names:
         raise InputError(f"{path} holds no file '{asked}'; in it: {', '.join(names[:20])}")
     if asked is None and len(logs) != 1:
-        shown = ", ".join((logs or names)[:20]) or "nothing"
-        example = f", such as {path}::{logs[0]}" if logs else ""
-        raise InputError(f"{path} holds {len(logs) or 'no'} log files, and one is read ({shown}); name it{example}")
+        shown = ", ".join(logs[:20]) or "nothing"
+        example = f"; name it, such as {path}::{logs[0]}" if logs else ""
+        raise InputError(f"{path} holds {len(logs) or 'no'} log files, and one is read ({shown}){example}")
     return asked or logs[0]
 
 

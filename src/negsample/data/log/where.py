@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from negsample.data.log.files import readable
 from negsample.data.log.table import Table
 from negsample.errors import InputError
+
+_SEVERAL_ROWS = re.compile(
+    r"\.(over|sum|mean|min|max|count|std|var|median|first|last|implode|n_unique|quantile|corr|cov|subplan)\(|\blen\(\)"
+)
 
 
 def wanted(table: Table, where: str | None) -> pl.Expr | None:
@@ -27,6 +33,8 @@ def wanted(table: Table, where: str | None) -> pl.Expr | None:
         raise InputError(
             f"--where '{where}' is no condition of SQL ({_reason(error)}), such as \"stars >= 4\""
         ) from None
+    if _SEVERAL_ROWS.search(re.sub('"[^"]*"', "", str(condition))):
+        raise InputError(f"--where '{where}' asks of several rows at once; ask of the columns of each row alone")
     if not names:
         raise InputError(f"--where '{where}' asks of no column; the columns of {table.path} are: {listed}")
     if unknown := [name for name in names if name not in table.columns]:
