@@ -20,6 +20,7 @@ from benchmarks.reliability.generated.forms import NUMBERS
 from benchmarks.reliability.generated.logs import Log, some_log
 from benchmarks.reliability.generated.somewhere import OBJECTS, TABLES, TEXTS
 from benchmarks.reliability.generated.text import zipped
+from benchmarks.reliability.generated.workbook import workbook
 from benchmarks.reliability.made_logs import BASE
 
 Maker = Callable[[random.Random], Case]
@@ -54,7 +55,9 @@ def odd_part(chance: random.Random) -> Case:
     first, second = folders.pieces(log, chance)[:2]
     good, name = _csv(first, chance), "part-1.csv"
     headless = text.written(second.rows, ",", chance).encode()
-    renamed = replace(second, names=["x" if at == second.places["item"] else each for at, each in enumerate(second.names)])
+    renamed = replace(
+        second, names=["x" if at == second.places["item"] else each for at, each in enumerate(second.names)]
+    )
     head = text.written([second.names], ",", chance).encode()
     kinds = {
         "empty": b"", "no header": headless, "columns": _csv(renamed, chance), "a header alone": head,
@@ -87,8 +90,10 @@ def other_ending(chance: random.Random) -> Case:
     made = writer(log, chance)
     while made.frame is not None or (made.recipe and made.recipe.packing) or "encoding" in made.answers:
         made = writer(log, chance) if writer is not typed.data_frame else typed.parquet(log, chance)
-    ((name, content),) = made.files.items()
-    ending = chance.choice(["csv", "txt", "parquet", "json", "arrow", "xlsx", "db", "zip", "log", "backup", "csv.gz", "csv.zst"])
+    (content,) = made.files.values()
+    ending = chance.choice(
+        ["csv", "txt", "parquet", "json", "arrow", "xlsx", "db", "zip", "log", "backup", "csv.gz", "csv.zst"]
+    )
     inside = made.log.partition("::")[2]
     given = f"log.{ending}::{inside}" if inside else f"log.{ending}"
     address = f"log.{ending}::{made.address.partition('::')[2]}" if made.address else ""
@@ -159,10 +164,12 @@ def odd_workbook(chance: random.Random) -> Case:
     number = 123_456_789_012_345_678 if kind == "digits" else 5
     rows: list[list[Any]] = [[user, item, time], *([number + n, "a", BASE + n] for n in range(20))]
     rows = {"empty": [], "header": rows[:1], "title": [["Report of May"], *rows]}.get(kind, rows)
-    content = typed.workbook({"Sheet1": rows})
+    content = workbook({"Sheet1": rows})
     if kind == "cut":
         content = content[: chance.randrange(len(content))]
-    return case_of(replace(log, refuse=kind), {"log.xlsx": content}, "log.xlsx::nope" if kind == "sheet" else "log.xlsx")
+    return case_of(
+        replace(log, refuse=kind), {"log.xlsx": content}, "log.xlsx::nope" if kind == "sheet" else "log.xlsx"
+    )
 
 
 def two_sheets(chance: random.Random) -> Case:
@@ -171,7 +178,7 @@ def two_sheets(chance: random.Random) -> Case:
     rows = [[typed.value(cell, kind) for cell, kind in zip(row, log.kinds, strict=True)] for row in log.rows]
     rows = [[str(each) if isinstance(each, int) and abs(each) >= 10**15 else each for each in row] for row in rows]
     table: list[list[Any]] = [list(log.names), *rows]
-    content = typed.workbook({"2009": table, "2010": table, "empty": []})
+    content = workbook({"2009": table, "2010": table, "empty": []})
     return case_of(replace(log, note="not read: 2010"), {"log.xlsx": content}, "log.xlsx")
 
 
@@ -230,7 +237,9 @@ def table_cut(chance: random.Random) -> Case:
     made = chance.choice([typed.parquet, typed.arrow])(_usual(chance).untyped(), chance)
     ((name, content),) = made.files.items()
     name = name if "." in name else f"{name}.parquet"
-    content = chance.choice([content[: chance.randrange(len(content))], b"", b"PAR1PAR1", b"ARROW1\0\0", b"user,item\n"])
+    content = chance.choice(
+        [content[: chance.randrange(len(content))], b"", b"PAR1PAR1", b"ARROW1\0\0", b"user,item\n"]
+    )
     return replace(made, files={name: content}, log=name).refused()
 
 
@@ -239,9 +248,14 @@ def odd_frame(chance: random.Random) -> Case:
     log = replace(_usual(chance), refuse="no rows")
     fails = pl.LazyFrame({"user": ["a"], "item": ["b"], "time": ["c"]})
     frames: list[Any] = [
-        pl.DataFrame(), pl.DataFrame({"user": [], "item": [], "time": []}), fails.with_columns(pl.col("time").cast(pl.Int64)),
-        pl.scan_csv("/not/there.csv"), pl.scan_parquet("/not/there.parquet"), fails.select("nope"), fails.filter(pl.col("x") > 1),
-    ]  # fmt: skip
+        pl.DataFrame(),
+        pl.DataFrame({"user": [], "item": [], "time": []}),
+        fails.with_columns(pl.col("time").cast(pl.Int64)),
+        pl.scan_csv("/not/there.csv"),
+        pl.scan_parquet("/not/there.parquet"),
+        fails.select("nope"),
+        fails.filter(pl.col("x") > 1),
+    ]
     return case_of(log, {}, frame=chance.choice(frames))
 
 
@@ -259,14 +273,31 @@ def odd_lists(chance: random.Random) -> Case:
         moments[at] = [BASE, None]
     else:
         items = [[] for _ in range(9)]
-    return _framed(log, pl.DataFrame({"user": ["u"] * 9, "items": items, "times": moments}).rename(
-        {"items": log.names[log.places["item"]], "times": log.names[log.places["time"]]}), chance)
+    return _framed(
+        log,
+        pl.DataFrame({"user": ["u"] * 9, "items": items, "times": moments}).rename(
+            {"items": log.names[log.places["item"]], "times": log.names[log.places["time"]]}
+        ),
+        chance,
+    )
 
 
 def odd_sequences(chance: random.Random) -> Case:
     """Lines of sequences with a header, without items, or none."""
-    log = replace(some_log(chance, plain=True, timed=False), options={"sequences": True, "ordered": True}, refuse="sequences")
-    content = chance.choice([b"user items\n1 2 3\n", b"1\n2\n3\n", b"", b"\n\n", b"user_id,item_id\n1,2\n", b"\xff\xfe\0", b"UserID\tx\n1\t2\n"])
+    log = replace(
+        some_log(chance, plain=True, timed=False), options={"sequences": True, "ordered": True}, refuse="sequences"
+    )
+    content = chance.choice(
+        [
+            b"user items\n1 2 3\n",
+            b"1\n2\n3\n",
+            b"",
+            b"\n\n",
+            b"user_id,item_id\n1,2\n",
+            b"\xff\xfe\0",
+            b"UserID\tx\n1\t2\n",
+        ]
+    )
     return case_of(log, {"log.txt": content}, "log.txt")
 
 

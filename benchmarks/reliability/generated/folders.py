@@ -125,4 +125,6 @@ def archive(chance: random.Random) -> Case:
     at_once = bare or chance.random() < 0.2
     files = {"log.zip": zipped(members)}
     given = address if at_once else "log.zip"
-    return replace(inner, files=files, log=given, address=address, ask=inner.ask or (several and not at_once), recipe=None)
+    return replace(
+        inner, files=files, log=given, address=address, ask=inner.ask or (several and not at_once), recipe=None
+    )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST, LAST = 315_532_800, 1_700_000_000  # seconds: 1980, 2023
-UNITS = (10**6, 10**3, 1, Decimal("0.001"))
+UNITS = (Decimal(10**6), Decimal(10**3), Decimal(1), Decimal("0.001"))
 """Microseconds in a second, a millisecond, a microsecond and a nanosecond."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?( ?(Z|z|UTC|[+-]\d\d(:?\d\d)?))?$")
 _ROUNDED = re.compile(r"[+-]?\d(?:\.(\d+))?[eE]\+?(\d+)$")
@@ -20,8 +20,8 @@ _ROUNDED = re.compile(r"[+-]?\d(?:\.(\d+))?[eE]\+?(\d+)$")
 class Form(NamedTuple):
     """How a moment is written, and read again: in microseconds, None where it is none of this form.
 
-    ``pattern``: what a person would say of it as of strptime; None: nothing needs to be said. ``exact``: how a part of a
-    day, or more, is lost: not at all (True). ``order``: the pattern with day, month or year in another order.
+    ``pattern``: what a person would say of it, as of strptime; None: nothing needs to be said. ``other``: the pattern
+    with day, month or year in another order.
     """
 
     name: str
@@ -91,7 +91,11 @@ def _iso(pattern: str, zone: str = "") -> Form:
         hours = chance.choice([0, 2, -5, 9]) if zone.startswith("+") else 0
         local = moment.astimezone(timezone(timedelta(hours=hours)))
         sign = "-" if hours < 0 else "+"
-        shown = {"+00:00": f"{sign}{abs(hours):02}:00", "+0000": f"{sign}{abs(hours):02}00", "+00": f"{sign}{abs(hours):02}"}
+        shown = {
+            "+00:00": f"{sign}{abs(hours):02}:00",
+            "+0000": f"{sign}{abs(hours):02}00",
+            "+00": f"{sign}{abs(hours):02}",
+        }
         return local.strftime(pattern).replace("MILLI", f"{moment.microsecond // 1000:03}") + shown.get(zone, zone)
 
     return Form(f"ISO {pattern}{zone}", write, read_iso)
@@ -142,7 +146,8 @@ _DAYS = [
     ("%m %d, %Y", "%m %d, %Y", None), ("%d %b %Y", "%d %b %Y", None), ("%-d %B %Y", "%d %B %Y", None),
     ("%d-%b-%Y", "%d-%b-%Y", None), ("%d-%b-%y", "%d-%b-%y", "%y-%b-%d"), ("%d/%b/%Y", "%d/%b/%Y", None),
     ("%Y.%m.%d", "%Y.%m.%d", None), ("%Y %b %d", "%Y %b %d", None), ("%A, %B %d, %Y", "%A, %B %d, %Y", None),
-    ("%a %d %b %Y", "%a %d %b %Y", None), ("%Y年%m月%d日", "%Y年%m月%d日", None), ("%-m/%-d/%y", "%m/%d/%y", "%d/%m/%y"),
+    ("%a %d %b %Y", "%a %d %b %Y", None), ("%Y年%m月%d日", "%Y年%m月%d日", None),
+    ("%-m/%-d/%y", "%m/%d/%y", "%d/%m/%y"),
 ]  # fmt: skip
 DATED = [
     _dated(day + clock, pattern + of_clock, other and other + of_clock)
@@ -150,17 +155,18 @@ DATED = [
     for clock, of_clock in _CLOCKS
 ]
 WHOLE = [
-    _dated(written, pattern)
-    for written, pattern in (
-        ("%a %b %d %H:%M:%S +0000 %Y", "%a %b %d %H:%M:%S %z %Y"), ("%a, %d %b %Y %H:%M:%S +0200", "%a, %d %b %Y %H:%M:%S %z"),
-        ("%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S GMT"), ("%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Y"),
-        ("%d/%b/%Y:%H:%M:%S -0500", "%d/%b/%Y:%H:%M:%S %z"), ("%a %b %e %H:%M:%S UTC %Y", "%a %b %d %H:%M:%S UTC %Y"),
-        ("%Y-%m-%d %H", "%Y-%m-%d %H"), ("%Y-%m-%dT%H", "%Y-%m-%dT%H"), ("%Y-%m", "%Y-%m"), ("%Y-%j", "%Y-%j"),
-        ("%Y%m%d", "%Y%m%d"), ("%Y%m%d%H%M", "%Y%m%d%H%M"), ("%Y%m%d%H%M%S", "%Y%m%d%H%M%S"), ("%y%m%d", "%y%m%d"),
-        ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%SZ"), ("%Y%m%d %H:%M:%S", "%Y%m%d %H:%M:%S"), ("%Y-%m-%d_%H-%M-%S", "%Y-%m-%d_%H-%M-%S"),
-        ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M:%S %p"), ("%H:%M:%S %d/%m/%Y", "%H:%M:%S %d/%m/%Y"),
-        ("%H:%M %Y-%m-%d", "%H:%M %Y-%m-%d"), ("%Y-%m-%d %H.%M.%S", "%Y-%m-%d %H.%M.%S"),
-    )
+    _dated("%a %b %d %H:%M:%S +0000 %Y", "%a %b %d %H:%M:%S %z %Y"),
+    _dated("%a, %d %b %Y %H:%M:%S +0200", "%a, %d %b %Y %H:%M:%S %z"),
+    _dated("%d/%b/%Y:%H:%M:%S -0500", "%d/%b/%Y:%H:%M:%S %z"),
+    _dated("%a %b %e %H:%M:%S UTC %Y", "%a %b %d %H:%M:%S UTC %Y"),
+    *(
+        _dated(pattern, pattern)
+        for pattern in (
+            "%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y", "%Y-%m-%d %H", "%Y-%m-%dT%H", "%Y-%m", "%Y-%j",
+            "%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%y%m%d", "%Y%m%dT%H%M%SZ", "%Y%m%d %H:%M:%S", "%Y-%m-%d_%H-%M-%S",
+            "%Y-%m-%d %I:%M:%S %p", "%H:%M:%S %d/%m/%Y", "%H:%M %Y-%m-%d", "%Y-%m-%d %H.%M.%S",
+        )
+    ),
 ]  # fmt: skip
 CLOCKS = ["%H:%M:%S", "%H:%M", "%-H:%M:%S"]
 DAYS_ALONE = ["%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d"]
@@ -175,4 +181,6 @@ def two_columns(chance: random.Random) -> Form:
     """A date and a time of day, which are two columns: written with a mark between them where they are cut."""
     day, clock = chance.choice(DAYS_ALONE), chance.choice(CLOCKS)
     pattern = f"{day} {clock}".replace("-H", "H")
-    return Form(f"{day}|{clock}", lambda moment, _: moment.strftime(f"{day}\x1f{clock}"), read_pattern(pattern), pattern)
+    return Form(
+        f"{day}|{clock}", lambda moment, _: moment.strftime(f"{day}\x1f{clock}"), read_pattern(pattern), pattern
+    )

@@ -35,7 +35,9 @@ CODES: list[Style] = [
     "1e{}".format,
     lambda n: "Ann" * (n % 2) + "ann" * (n % 3) + f"x{n}",
     lambda n: "x" * 300 + str(n),
-    lambda n: ["true", "false", "inf", "0", "00", "-1", "+1", "1_0", "TRUE", "e", "None.", "na1"][n % 12] + "~" * (n // 12),
+    lambda n: (
+        ["true", "false", "inf", "0", "00", "-1", "+1", "1_0", "TRUE", "e", "None.", "na1"][n % 12] + "~" * (n // 12)
+    ),
 ]
 """Without white space, quotes and delimiters."""
 WORDS: list[Style] = [
@@ -61,7 +63,21 @@ WORDS: list[Style] = [
     "$'{}".format,
 ]
 _ABSENT = {form for word in MISSING for form in (word, word.lower(), word.upper(), word.title())}
-TITLES = ["plain", "a, b", 'the "x"', '"whole"', "two\nlines", "", "5; 6", "tab\there", "Zoë 商品", "a|b|c", "7", "o'c", "\\"]
+TITLES = [
+    "plain",
+    "a, b",
+    'the "x"',
+    '"whole"',
+    "two\nlines",
+    "",
+    "5; 6",
+    "tab\there",
+    "Zoë 商品",
+    "a|b|c",
+    "7",
+    "o'c",
+    "\\",
+]
 
 
 def style(chance: random.Random, plain: bool) -> tuple[Style, bool]:

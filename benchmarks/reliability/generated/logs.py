@@ -13,11 +13,38 @@ from benchmarks.reliability.generated.forms import DATED, EPOCH, NUMBERS, Form, 
 from benchmarks.reliability.made_logs import Event
 
 USUAL = {
-    "user": ["user", "user_id", "userId", "USERID", "User ID", "uid", "visitorid", "customer_id", "CustomerID", "session_id"],
-    "item": ["item", "item_id", "itemId", "Item-ID", "ItemID", "iid", "movieId", "product.id", "asin", "StockCode", "sku"],
+    "user": [
+        "user",
+        "user_id",
+        "userId",
+        "USERID",
+        "User ID",
+        "uid",
+        "visitorid",
+        "customer_id",
+        "CustomerID",
+        "session_id",
+    ],
+    "item": [
+        "item",
+        "item_id",
+        "itemId",
+        "Item-ID",
+        "ItemID",
+        "iid",
+        "movieId",
+        "product.id",
+        "asin",
+        "StockCode",
+        "sku",
+    ],
     "time": ["time", "timestamp", "Timestamp", "ts", "datetime", "created_at", "event_time", "InvoiceDate", "date"],
 }
-ODD = {"user": ["who", "kunde", "a", "x 1"], "item": ["what", "artikel", "b", "x-2"], "time": ["when", "zeit", "c", "x.3"]}
+ODD = {
+    "user": ["who", "kunde", "a", "x 1"],
+    "item": ["what", "artikel", "b", "x-2"],
+    "time": ["when", "zeit", "c", "x.3"],
+}
 Rule = Callable[[dict[str, str]], bool]
 
 
@@ -159,7 +186,9 @@ def _assemble(
 ) -> Log:
     """The columns of the roles among others, in any order, with usual names or others."""
     count = len(moments)
-    names, options, answers = {}, {}, {}
+    names: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     for role in cells:
         odd = chance.random() < 0.12
         names[role] = chance.choice((ODD if odd else USUAL)[role]) if role != "clock" else "time"
@@ -182,7 +211,14 @@ def _assemble(
     if form.pattern:
         (options if form in DATED and chance.random() < 0.15 else answers)["time_format"] = form.pattern
     return Log(
-        [name for name, _, _, _ in columns], [kind for _, kind, _, _ in columns], rows, places, moments, form, options, answers
+        [name for name, _, _, _ in columns],
+        [kind for _, kind, _, _ in columns],
+        rows,
+        places,
+        moments,
+        form,
+        options,
+        answers,
     )
 
 
@@ -225,21 +261,21 @@ def _with_white(log: Log, chance: random.Random) -> Log:
 
 def with_condition(log: Log, chance: random.Random) -> Log:
     """With a condition of SQL that some of its rows meet."""
-    rules: list[tuple[str, str, Rule]] = []
+    least = chance.randint(2, 4)
+    rules: list[tuple[str, Rule]] = []
     for name in log.names:
         if name in ("rating", "stars"):
-            least = chance.randint(2, 4)
-            rules.append((name, f"{name} >= {least}", lambda row, name=name: float(row[name]) >= least))  # type: ignore[misc]
-            rules.append((name, f"{name} BETWEEN 2 AND 3", lambda row, name=name: 2 <= float(row[name]) <= 3))  # type: ignore[misc]
+            rules.append((f"{name} >= {least}", lambda row: float(row.get("rating") or row["stars"]) >= least))
+            rules.append((f"{name} BETWEEN 2 AND 3", lambda row: 2 <= float(row.get("rating") or row["stars"]) <= 3))
         elif name in ("event", "action"):
-            rules.append((name, f"{name} = 'view'", lambda row, name=name: row[name] == "view"))  # type: ignore[misc]
-            rules.append((name, f"{name} IN ('cart', 'purchase')", lambda row, name=name: row[name] != "view"))  # type: ignore[misc]
-            rules.append((name, f"NOT {name} = 'cart'", lambda row, name=name: row[name] != "cart"))  # type: ignore[misc]
+            rules.append((f"{name} = 'view'", lambda row: (row.get("event") or row["action"]) == "view"))
+            rules.append((f"NOT {name} = 'cart'", lambda row: (row.get("event") or row["action"]) != "cart"))
+            rules.append((f"{name} IN ('cart', 'x')", lambda row: (row.get("event") or row["action"]) == "cart"))
         elif name == "price":
-            rules.append((name, "price < 50", lambda row: float(row["price"]) < 50))
+            rules.append(("price < 50", lambda row: float(row["price"]) < 50))
         elif name == "score 2":
-            rules.append((name, '"score 2" >= 2', lambda row: float(row.get("score 2") or 0) >= 2))
+            rules.append(('"score 2" >= 2', lambda row: float(row.get("score 2") or 0) >= 2))
     if not rules:
         return log
-    _, condition, rule = chance.choice(rules)
+    condition, rule = chance.choice(rules)
     return replace(log, options={**log.options, "where": condition}, where=rule)

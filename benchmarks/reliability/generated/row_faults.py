@@ -9,13 +9,23 @@ from datetime import UTC, datetime
 
 from benchmarks.reliability.generated import ids, typed
 from benchmarks.reliability.generated.case import Case
-from benchmarks.reliability.generated.forms import DATED, ISO, NUMBERS, EPOCH, Form, read_number, some_form
+from benchmarks.reliability.generated.forms import DATED, ISO, NUMBERS, Form, some_form
 from benchmarks.reliability.generated.logs import Log, some_log
 from benchmarks.reliability.generated.somewhere import OBJECTS, TABLES, TEXTS, written
 from benchmarks.reliability.made_logs import MISSING
 
 _NO_TIMES = ["never", "12:30", "2014-13-01", "2014-02-30", "31.04.2014", "0", "-1", "5", "1e30", "99999999999999999999"]
-_NO_TIMES += ["1970-01-01", "2608-01-01", "0001-01-01", "4000000000", "1.39631E+09", "2014", "inf", "true", "00/00/0000"]
+_NO_TIMES += [
+    "1970-01-01",
+    "2608-01-01",
+    "0001-01-01",
+    "4000000000",
+    "1.39631E+09",
+    "2014",
+    "inf",
+    "true",
+    "00/00/0000",
+]
 _WHOLE = [NUMBERS[0], NUMBERS[6], NUMBERS[8]]
 
 
@@ -84,7 +94,9 @@ def other_form(chance: random.Random) -> Case:
         moment = datetime.fromtimestamp((log.moments[row] or 0) / 10**6, UTC)
         log = log.cell(row, "time", other.write(moment, chance))
     read = [log.form.read(row[log.places["time"]].strip()) for row in log.rows]
-    return replace(written(replace(log, moments=read, refuse="two forms" if None in read else ""), chance), must_read=False)
+    return replace(
+        written(replace(log, moments=read, refuse="two forms" if None in read else ""), chance), must_read=False
+    )
 
 
 def far_times(chance: random.Random) -> Case:
@@ -149,8 +161,7 @@ def header_again(chance: random.Random) -> Case:
     moments.insert(at, None)
     if chance.random() < 0.3:  # two files, one behind the other
         rows, moments = rows + log.rows, moments + log.moments
-    made = written(replace(log, rows=rows, moments=moments, refuse="a header among rows"), chance, [TEXTS[0]])
-    return made
+    return written(replace(log, rows=rows, moments=moments, refuse="a header among rows"), chance, [TEXTS[0]])
 
 
 def name_twice(chance: random.Random) -> Case:
@@ -179,16 +190,46 @@ def wrong_condition(chance: random.Random) -> Case:
     """A condition that is none, or that no row meets."""
     log = _one_column(chance)
     name = log.names[log.places["item"]]
-    wrong = ["nope >= 3", "rating >=", "SELECT 1", "1", "", ";", f'"{name}"', f'sum("{name}") > 3', f'"{name}" = \'not there\'']
-    wrong += [f'"{name}" IS NULL AND "{name}" IS NOT NULL', "x" * 5000, f'"{name}" ==', "a AND", "*", f'"{name}" LIKE 5']
+    wrong = [
+        "nope >= 3",
+        "rating >=",
+        "SELECT 1",
+        "1",
+        "",
+        ";",
+        f'"{name}"',
+        f'sum("{name}") > 3',
+        f"\"{name}\" = 'not there'",
+    ]
+    wrong += [
+        f'"{name}" IS NULL AND "{name}" IS NOT NULL',
+        "x" * 5000,
+        f'"{name}" ==',
+        "a AND",
+        "*",
+        f'"{name}" LIKE 5',
+    ]
     options = log.options | {"where": chance.choice(wrong) or " "}
-    return written(replace(log, options=options, answers={}, refuse="no condition"), chance, [TEXTS[0], *OBJECTS, *TABLES])
+    return written(
+        replace(log, options=options, answers={}, refuse="no condition"), chance, [TEXTS[0], *OBJECTS, *TABLES]
+    )
 
 
 def wrong_form(chance: random.Random) -> Case:
     """A form of time that is none, or not that of the rows."""
     log = _one_column(chance, chance.choice([*ISO[1:3], NUMBERS[0], NUMBERS[6]]))
-    wrong = ["%d.%m.%Y", "%H:%M", "abc", "%Q %Y %m", "%", "%Y-%m-%d %", "%Y%m", " ", "%Y-%m-%dT%H:%M:%S extra", "%f %Y %m"]
+    wrong = [
+        "%d.%m.%Y",
+        "%H:%M",
+        "abc",
+        "%Q %Y %m",
+        "%",
+        "%Y-%m-%d %",
+        "%Y%m",
+        " ",
+        "%Y-%m-%dT%H:%M:%S extra",
+        "%f %Y %m",
+    ]
     options = log.options | {"time_format": chance.choice(wrong)}
     return written(replace(log, options=options, answers={}, refuse="another form"), chance, [TEXTS[0], *OBJECTS])
 
@@ -221,4 +262,3 @@ ROW_FAULTS: dict[str, Callable[[random.Random], Case]] = {
     "a form of time that is none": wrong_form,
     "ids of very many digits": long_numbers,
 }
-__all__ = ["EPOCH", "ROW_FAULTS", "read_number"]

@@ -61,8 +61,8 @@ def slow_read(files: Sequence[bytes], recipe: Recipe) -> list[Event] | None:
         records = [record for each in files for record in _records(_plain(each, recipe), recipe)]
         return _events(records, recipe)
     except (
-        ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OSError, EOFError, zlib.error, lzma.LZMAError,
-        BadZipFile, sqlite3.Error, ElementTree.ParseError, csv.Error, OverflowError,
+        ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError, OSError, EOFError,
+        zlib.error, lzma.LZMAError, BadZipFile, sqlite3.Error, ElementTree.ParseError, csv.Error,
     ):  # fmt: skip
         return None
 
@@ -134,7 +134,9 @@ def _rows(text: str, delimiter: str) -> list[list[str]]:
         return [line.split("::") if line.strip(" ") else [] for line in lines]
     literal = [line.split(delimiter) if line else [] for line in lines]
     try:
-        rows = list(csv.reader(io.StringIO(re.sub("\r(?!\n)", " ", text), newline=""), delimiter=delimiter, strict=True))
+        rows = list(
+            csv.reader(io.StringIO(re.sub("\r(?!\n)", " ", text), newline=""), delimiter=delimiter, strict=True)
+        )
     except csv.Error:
         if delimiter != "\t":
             raise

@@ -10,7 +10,7 @@ import lzma
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from benchmarks.reliability.generated.case import Case, case_of, recipe_of
@@ -25,18 +25,26 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     "zst": framed,
 }
 _MARKS = [",", ",", ",", "\t", "\t", ";", "|"]
-_ENDINGS = {",": ["csv", "csv", "txt", "data", ""], "\t": ["tsv", "txt", "tab", "csv", ""], ";": ["csv", "txt"], "|": ["csv", "dat"]}
+_ENDINGS = {
+    ",": ["csv", "csv", "txt", "data", ""],
+    "\t": ["tsv", "txt", "tab", "csv", ""],
+    ";": ["csv", "txt"],
+    "|": ["csv", "dat"],
+}
 _TYPES = {"int": "token", "text": "token", "number": "float", "time": "float"}
 
 
 def written(rows: list[list[str]], delimiter: str, chance: random.Random) -> str:
     """The rows as a writer of CSV has them, with quotes where there must be, or everywhere."""
     out = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if chance.random() < 0.15 else csv.QUOTE_MINIMAL
-    if delimiter == "\t" and chance.random() < 0.4 and not any(
-        set(cell) & set("\t\r\n") or cell.startswith('"') for row in rows for cell in row
+    everywhere = chance.random() < 0.15
+    if (
+        delimiter == "\t"
+        and chance.random() < 0.4
+        and not any(set(cell) & set("\t\r\n") or cell.startswith('"') for row in rows for cell in row)
     ):
         return "".join("\t".join(row) + "\n" for row in rows)  # quotes are text
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if everywhere else csv.QUOTE_MINIMAL
     csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows(rows)
     return out.getvalue()
 
@@ -76,7 +84,10 @@ def _by_number(log: Log) -> Log:
 
 def without_header(log: Log, chance: random.Random) -> Case:
     """Delimited text whose first line is a row."""
-    log = replace(log, options={name: value for name, value in log.options.items() if name not in ("user", "item", "time", "where")})
+    log = replace(
+        log,
+        options={name: value for name, value in log.options.items() if name not in ("user", "item", "time", "where")},
+    )
     log = replace(log, where=None)
     numbers = {role: str(place + 1) for role, place in log.places.items() if role != "clock"}
     if "clock" in log.places:
@@ -92,7 +103,7 @@ def without_header(log: Log, chance: random.Random) -> Case:
 
 def filed(log: Log, text: str, chance: random.Random, form: str = "text", by_place: bool = False, **how: Any) -> Case:
     """In a file, perhaps packed or in another encoding."""
-    encoding, packing, more = "utf-8", "", {}
+    encoding, packing = "utf-8", ""
     if chance.random() < 0.1:
         log, encoding = _encoded(log, text, chance)
     if chance.random() < 0.2:
@@ -108,7 +119,7 @@ def filed(log: Log, text: str, chance: random.Random, form: str = "text", by_pla
     if packing and ending:
         name += f".{packing}"
     recipe = recipe_of(log, form, by_place, packing=packing, encoding=encoding, **how)
-    return case_of(log, {name: PACK[packing](content)}, name, recipe, **more)
+    return case_of(log, {name: PACK[packing](content)}, name, recipe)
 
 
 def _encoded(log: Log, text: str, chance: random.Random) -> tuple[Log, str]:

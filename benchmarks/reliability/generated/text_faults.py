@@ -86,7 +86,9 @@ def packed(chance: random.Random) -> Case:
     ending = chance.choice(["gz", "bz2", "xz", "zst", "zip"])
     ready = zipped({name: content}) if ending == "zip" else PACK[ending](content)
     assert made.recipe is not None
-    made = replace(made, log=f"log.{ending}", recipe=replace(made.recipe, packing=ending, inside=made.recipe.inside or name))
+    made = replace(
+        made, log=f"log.{ending}", recipe=replace(made.recipe, packing=ending, inside=made.recipe.inside or name)
+    )
     if ending == "zip":
         made = replace(made, recipe=None)
     if chance.random() < 0.5 or ending == "zst":
@@ -145,7 +147,9 @@ def nothing(chance: random.Random) -> Case:
     """No rows: an empty file, white space, a header alone, zeros."""
     made = _plain(chance, [*_TEXTS, *_OBJECTS])
     ((name, _),) = made.files.items()
-    content = chance.choice([b"", b"\n", b"  \n \n", b"user,item,time\n", b"\0" * 100, b"[]", b"{}", b"\xef\xbb\xbf", b"[", b"x"])
+    content = chance.choice(
+        [b"", b"\n", b"  \n \n", b"user,item,time\n", b"\0" * 100, b"[]", b"{}", b"\xef\xbb\xbf", b"[", b"x"]
+    )
     return replace(made, files={name: content}).refused()
 
 
@@ -178,7 +182,9 @@ def other_encoding(chance: random.Random) -> Case:
     wrong = chance.choice(["nope", "utf-16", "utf-32", "latin-1", "ascii", "gbk", "rot13", "utf-8", "base64", "idna"])
     options = made.options | {"encoding": wrong}
     assert made.recipe is not None
-    made = replace(made, options=options, must_read=False, also=made.expect, recipe=replace(made.recipe, encoding=wrong))
+    made = replace(
+        made, options=options, must_read=False, also=made.expect, recipe=replace(made.recipe, encoding=wrong)
+    )
     try:
         return replace(made, expect=made.slow())
     except LookupError:
@@ -211,7 +217,15 @@ def broken_records(chance: random.Random) -> Case:
     lines = _lines_of(made)
     at = chance.randrange(len(lines))
     line = lines[at].rstrip("\r\n")
-    broken = [line[:-1], line[1:], line[:-1] + ",}", line.replace('"', "'"), f"{line}{line}", f"{line},", line[: len(line) // 2]]
+    broken = [
+        line[:-1],
+        line[1:],
+        line[:-1] + ",}",
+        line.replace('"', "'"),
+        f"{line}{line}",
+        f"{line},",
+        line[: len(line) // 2],
+    ]
     broken += [line.replace(":", "=", 1), f"{line} // why", "undefined", f"[{line}]", line.replace("}", ', "x": NaN}')]
     lines[at] = chance.choice(broken) + "\n"
     return _with_lines(made, lines)

@@ -7,8 +7,8 @@ import json
 import random
 import re
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,10 +17,10 @@ import polars as pl
 from benchmarks.reliability.generated.case import Case, case_of, recipe_of
 from benchmarks.reliability.generated.forms import ISO, NUMBERS, Form
 from benchmarks.reliability.generated.logs import Log, some_log, with_condition
-from benchmarks.reliability.generated.text import PACK, zipped
+from benchmarks.reliability.generated.text import PACK
+from benchmarks.reliability.generated.workbook import workbook
 
 _WHOLE = re.compile(r"(0|-?[1-9]\d*)$")
-_DAY_ONE = 25_569  # 1970-01-01, in days of a spreadsheet
 
 
 def value(text: str, kind: str) -> Any:
@@ -81,14 +81,9 @@ def _grouped(log: Log) -> tuple[Log, dict[str, list[dict[str, Any]]]]:
     order = [number for group in groups.values() for number in group]
     rows, moments = [log.rows[each] for each in order], [log.moments[each] for each in order]
     made = records(log)
-    return _with_rows(log, rows, moments), {user: [made[each] for each in group] for user, group in groups.items()}
-
-
-def _with_rows(log: Log, rows: list[list[str]], moments: Sequence[int | None]) -> Log:
-    return Log(
-        log.names, log.kinds, rows, log.places, list(moments), log.form, log.options, log.answers, log.where, log.refuse,
-        log.ask, log.note,
-    )  # fmt: skip
+    return replace(log, rows=rows, moments=moments), {
+        user: [made[each] for each in group] for user, group in groups.items()
+    }
 
 
 def sessions(chance: random.Random) -> Case:
@@ -100,10 +95,8 @@ def sessions(chance: random.Random) -> Case:
     for group in groups.values():
         events = [{name: each for name, each in record.items() if name != user} for record in group]
         lines.append({user: group[0][user], inner: events})
-    if chance.random() < 0.3:
-        text = json.dumps(lines)
-    else:
-        text = "".join(dumped(line) + "\n" for line in lines)
+    listed = chance.random() < 0.3
+    text = json.dumps(lines) if listed else "".join(dumped(line) + "\n" for line in lines)
     return case_of(log, {"log.jsonl": text.encode()}, "log.jsonl", recipe_of(log, "json", inside=inner))
 
 
@@ -178,7 +171,7 @@ def frame(log: Log, chance: random.Random) -> tuple[Log, pl.DataFrame]:
         dated = all(each % (86_400 * 10**6) == 0 for each in moments) and chance.random() < 0.5
         columns[name] = typed.cast(pl.Date) if dated else typed.cast(pl.Datetime(unit, zone))  # type: ignore[arg-type]
         given = {name: value for name, value in log.options.items() if name != "time_format"}
-        log = Log(**{**log.__dict__, "options": given})
+        log = replace(log, options=given)
     return log, pl.DataFrame(list(columns.values()))
 
 
@@ -223,7 +216,10 @@ def sqlite(log: Log, chance: random.Random) -> Case:
     table = chance.choice(["events", "my log", "t"])
     with closing(sqlite3.connect(":memory:")) as database:
         typed = {"int": "INTEGER", "number": "NUMERIC", "text": "TEXT", "time": "TEXT"}
-        columns = ", ".join(f'"{name}" {typed[kind] if chance.random() < 0.7 else ""}' for name, kind in zip(names, log.kinds, strict=True))
+        columns = ", ".join(
+            f'"{name}" {typed[kind] if chance.random() < 0.7 else ""}'
+            for name, kind in zip(names, log.kinds, strict=True)
+        )
         database.execute(f'CREATE TABLE "{table}" ({columns})')
         rows = [[value(cell, kind) for cell, kind in zip(row, log.kinds, strict=True)] for row in log.rows]
         database.executemany(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})', rows)
@@ -236,15 +232,19 @@ def sqlite(log: Log, chance: random.Random) -> Case:
     at_once = chance.random() < 0.3
     given = f"{name}::{table}" if at_once else name
     recipe = recipe_of(log, "sqlite", inside=table)
-    return case_of(log, {name: content}, given, recipe, address=f"{name}::{table}", ask=log.ask or not (alone or at_once))
+    return case_of(
+        log, {name: content}, given, recipe, address=f"{name}::{table}", ask=log.ask or not (alone or at_once)
+    )
 
 
 def excel(log: Log, chance: random.Random) -> Case:
     """A workbook, with numbers, text and dates as a spreadsheet has them."""
     as_dates = log.timed and "clock" not in log.places and chance.random() < 0.4 and not log.faulty
     if as_dates:
-        log = Log(**{**log.__dict__, "moments": [(each or 0) // 10**6 * 10**6 for each in log.moments]})
-        log = Log(**{**log.__dict__, "options": {name: each for name, each in log.options.items() if name != "time_format"}})
+        log = replace(log, moments=[(each or 0) // 10**6 * 10**6 for each in log.moments])
+        log = Log(
+            **{**log.__dict__, "options": {name: each for name, each in log.options.items() if name != "time_format"}}
+        )
     rows: list[list[Any]] = [list(log.names)]
     for row, moment in zip(log.rows, log.moments, strict=True):
         cells = [value(cell, kind) for cell, kind in zip(row, log.kinds, strict=True)]
@@ -257,54 +257,3 @@ def excel(log: Log, chance: random.Random) -> Case:
         sheets["Sheet2"] = []
     recipe = recipe_of(log, "xlsx")
     return case_of(log, {"log.xlsx": workbook(sheets)}, "log.xlsx", recipe, address="log.xlsx::Sheet1")
-
-
-def workbook(sheets: dict[str, list[list[Any]]]) -> bytes:
-    """A workbook of Excel, written out by hand."""
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    there = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-    numbers = range(1, len(sheets) + 1)
-    files = {
-        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" ContentType="application/'
-        'vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/>'
-        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
-        f'<Override PartName="/xl/styles.xml" ContentType="{kind}.styles+xml"/>'
-        + "".join(f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>' for n in numbers)
-        + "</Types>",
-        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" Type="{there}/officeDocument" '
-        'Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{there}"><sheets>'
-        + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in zip(numbers, sheets, strict=True))
-        + "</sheets></workbook>",
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
-        + "".join(f'<Relationship Id="rId{n}" Type="{there}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers)
-        + f'<Relationship Id="rId99" Type="{there}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns="{main}"><fonts count="1"><font/></fonts><fills count="1"><fill/></fills><borders '
-        'count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf/><xf numFmtId="22" '
-        'applyNumberFormat="1"/></cellXfs></styleSheet>',
-    }
-    for number, rows in zip(numbers, sheets.values(), strict=True):
-        body = "".join(
-            f'<row r="{at}">' + "".join(_cell(f"{_letters(place)}{at}", each) for place, each in enumerate(row)) + "</row>"
-            for at, row in enumerate(rows, 1)
-        )
-        files[f"xl/worksheets/sheet{number}.xml"] = f'<worksheet xmlns="{main}"><sheetData>{body}</sheetData></worksheet>'
-    return zipped({name: text.encode() for name, text in files.items()})
-
-
-def _letters(place: int) -> str:
-    return chr(65 + place)
-
-
-def _cell(at: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        days = (value - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86_400 + _DAY_ONE
-        return f'<c r="{at}" s="1"><v>{days!r}</v></c>'
-    if isinstance(value, int | float):
-        return f'<c r="{at}"><v>{value!r}</v></c>'
-    text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f'<c r="{at}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'

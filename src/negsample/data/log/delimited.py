@@ -10,7 +10,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +19,9 @@ import polars as pl
 
 from negsample.data.log.columns import is_data
 from negsample.data.log.layouts import Known, known_layout, sequences_in
-from negsample.errors import InputError, shown
+from negsample.data.log.quotes import is_numeric, proper, records, refuse_swallowed
+from negsample.errors import InputError
 
-QUOTES = "a field that holds a quote must be in quotes, with that quote doubled"
-_NUMERIC = re.compile(r"\s*[+-]?\d[\d\s.:TZ+-]*$")  # a number, a date or a time
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes", "::": "::", " ": "spaces"}
 _SAMPLE = 1000
 """Lines that show what a file without a header holds."""
@@ -154,8 +153,7 @@ def line_of(layout: Layout, row: int) -> int:
     """The line (from 1, the header counted) where data row ``row`` (from 1) starts."""
     if layout.unpaired is None or not layout.quoted:
         return row + layout.first
-    records = _records(layout)
-    return next(line for number, (line, _) in enumerate(records, 1 - layout.first) if number == row)
+    return next(line for number, (line, _) in enumerate(records(layout), 1 - layout.first) if number == row)
 
 
 def frame_of(layout: Layout, row: str) -> pl.LazyFrame:
@@ -202,7 +200,7 @@ def _count(layout: Layout) -> Layout:
     facts = lines.select(
         rows=pl.len(),
         blank=blank.sum(),
-        doubtful=pl.lit(False) if plain else (quoted & ~line.str.contains(_proper(delimiter))).any(),
+        doubtful=pl.lit(False) if plain else (quoted & ~line.str.contains(proper(delimiter))).any(),
         unpaired=(pl.lit(None) if plain else number.filter(bare.str.contains('"', literal=True)).first() + 1),
         as_text=~literally.any(),
         again=number.filter(again).first(),
@@ -232,81 +230,19 @@ def _count(layout: Layout) -> Layout:
     return layout
 
 
-def _proper(delimiter: str) -> str:
-    """A pattern of lines of which each field is in quotes, those in it doubled, or does not begin with one."""
-    mark = re.escape(delimiter)
-    field = rf'(?:[^"{mark}][^{mark}]*|"(?:[^"]|"")*"|)'
-    return rf"^\x{{feff}}?{field}(?:{mark}{field})*\r?$"
-
-
-def check_quotes(layout: Layout, names: Sequence[str]) -> None:
-    """Refuses a file of which a field in one of these columns is in quotes, and holds a quote that is not doubled."""
-    if not layout.doubtful or not layout.quoted or layout.unpaired:
-        return
-    places = [layout.columns.index(name) for name in names if name in layout.columns]
-    lines = pl.scan_lines(layout.file, row_index_name="number", glob=False)
-    odd = ~pl.col("line").str.contains(_proper(layout.delimiter)) & pl.col("line").str.contains('"', literal=True)
-    for number, line in lines.filter(odd).collect(engine="streaming").iter_rows():
-        masked = re.sub('"[^"]*"', lambda quoted: "x" * len(quoted[0]), line)
-        ends = [at for at, mark in enumerate(masked) if mark == layout.delimiter]
-        fields = [line[a:b].strip("\r") for a, b in zip([0, *(at + 1 for at in ends)], [*ends, len(line)], strict=True)]
-        for place in places:
-            if fields[place].startswith('"') and not re.fullmatch('"(?:[^"]|"")*"', fields[place]):
-                raise InputError(
-                    f"{layout.path}, row {number + 1 - layout.first} (line {number + 1}): column "
-                    f"'{layout.columns[place]}' is {shown(fields[place])}; {QUOTES}"
-                )
-
-
 def _count_slowly(layout: Layout) -> tuple[int, int]:
     """Rows and blank ones, for quoted fields that go over several lines."""
     rows, blank, columns = 0, 0, layout.columns
     numeric: list[bool] = []
-    for rows, (line, fields) in enumerate(_records(layout), 1 - layout.first):
+    for rows, (line, fields) in enumerate(records(layout), 1 - layout.first):
         if not fields or (len(fields) == 1 and not fields[0].strip(" ")):
             blank += 1
         elif len(fields) != len(columns):
             _refuse(layout, rows, line, len(fields))
         elif rows:
-            numeric = numeric or [bool(_NUMERIC.match(field)) for field in fields]
-            _refuse_swallowed(layout.path, rows, line, fields, layout.delimiter, numeric)
+            numeric = numeric or [is_numeric(field) for field in fields]
+            refuse_swallowed(layout.path, rows, line, fields, layout.delimiter, numeric)
     return rows, blank
-
-
-def _refuse_swallowed(path: Path, row: int, line: int, fields: list[str], delimiter: str, numeric: list[bool]) -> None:
-    """Refuses a quoted field that holds text like rows: two misplaced quotes make one field of all between them."""
-
-    def looks_like(text: str, like: list[bool]) -> bool:
-        parts = text.split(delimiter)
-        return len(parts) == len(like) and all(_NUMERIC.match(p) for p, n in zip(parts, like, strict=True) if n)
-
-    for position, field in enumerate(fields):
-        _, *whole, last = field.split("\n") if "\n" in field else ("", "")
-        begun = numeric[:position] if delimiter == "\t" or position > 1 else []
-        swallowed = any(numeric) and any(looks_like(each, numeric) for each in whole)
-        if swallowed or (any(begun) and looks_like(last.rpartition(delimiter)[0], begun)):
-            raise InputError(
-                f"{path}, row {row} (line {line}): the quote that opens in it closes lines later, and the text "
-                f"between looks like rows; {QUOTES}"
-            )
-
-
-def _records(layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Each record of the file, header included, with the line where it starts."""
-    batches = pl.scan_lines(layout.file, glob=False).collect_batches()
-    # A carriage return inside a line is white space to Polars, and an error to csv.
-    lines = (f"{line}\n".replace("\r", " ") for batch in batches for line in batch["line"])
-    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
-    start = 1
-    try:
-        for fields in reader:
-            yield start, fields
-            start = reader.line_num + 1
-    except csv.Error:
-        raise InputError(
-            f"{layout.path}: the quote in the row that starts on line {start} is never closed, or closed inside of a "
-            f"field; {QUOTES}"
-        ) from None
 
 
 def _refuse(layout: Layout, row: int, line: int, fields: int) -> None:

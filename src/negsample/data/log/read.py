@@ -12,13 +12,13 @@ import polars as pl
 from negsample.data.log import ids, times
 from negsample.data.log.checks import check_has_events, check_header, check_ids, columns_of, unit_of
 from negsample.data.log.columns import choose_columns, columns_in
-from negsample.data.log.delimited import check_quotes
 from negsample.data.log.files import PARQUET, Part, log_name, other_files, parts_of, readable
 from negsample.data.log.json_lines import check_plain
 from negsample.data.log.lists import has_lists, with_a_row_each
 from negsample.data.log.notes import file_notes, row_notes, time_notes
 from negsample.data.log.open import open_part
 from negsample.data.log.part import check_parts, part_of, with_part
+from negsample.data.log.quotes import check_quotes
 from negsample.data.log.reading import Reading
 from negsample.data.log.scan import ROLES, Scan, scan, total
 from negsample.data.log.separate_process import try_to_read

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from negsample.data.log import ids, times
-from negsample.data.log.delimited import QUOTES
 from negsample.data.log.files import readable
+from negsample.data.log.quotes import QUOTES
 from negsample.data.log.reading import Reading
 from negsample.data.log.table import ROW, Column, Table
 from negsample.data.log.times import TimeForm

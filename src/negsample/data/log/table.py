@@ -10,8 +10,9 @@ from warnings import catch_warnings
 import polars as pl
 
 from negsample.data.log.columns import columns_in
-from negsample.data.log.delimited import QUOTES, Layout, line_of
+from negsample.data.log.delimited import Layout, line_of
 from negsample.data.log.files import COMPLETE, readable
+from negsample.data.log.quotes import QUOTES
 from negsample.errors import InputError
 
 QUERY = "check the query that makes the frame"

@@ -51,7 +51,7 @@ def is_time(text: str, form: TimeForm | None) -> bool:
     """Whether the text is a time between 1980 and now."""
     if not any(map(str.isdecimal, text)):
         return False
-    found = pl.select(**values(Column("", pl.lit(text), pl.String()), form))
+    found = pl.select(pl.lit(0)).with_columns(**values(Column("", pl.lit(text), pl.String()), form))
     return bool(found.select((~rules()["odd_number"] & rules()["number"]) | is_plausible(pl.col("moment"))).item())
 
 
