@@ -92,7 +92,7 @@ def check_plain(table: Table, names: Iterable[str]) -> None:
             value = json.loads(line)[name]
             if isinstance(value, list | Mapping | bool):
                 raise InputError(
-                    f"{table.where(row)}: '{name}' is {shown(json.dumps(value))}; user, item and time are text or "
+                    f"{table.where(row)}: '{name}' is {shown(str(value))}; user, item and time are text or "
                     f"numbers, and no lists, objects, true or false where they are not so in all rows"
                 )
 
