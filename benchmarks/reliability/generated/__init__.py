@@ -36,7 +36,7 @@ SOUND: dict[str, Maker] = {
     "a zip archive": folders.archive,
     "a folder of parts": folders.folder,
     "folders as of Hive": folders.hive,
-    "a pattern": folders.pattern,
+    "a pattern, or several files": folders.pattern,
 }
 FAULTS: dict[str, Maker] = {**ROW_FAULTS, **TEXT_FAULTS, **FILE_FAULTS}
 KINDS = {**SOUND, **FAULTS}

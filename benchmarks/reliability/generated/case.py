@@ -14,15 +14,17 @@ from benchmarks.reliability.made_logs import Event
 class Case:
     """``files``: by their path below a folder. ``log``: what is read, below it; empty: the folder itself.
 
-    ``options``: given at once. ``answers``: what a person knows, and says if a message asks for it; ``address``: what
-    they name then with ``::``. ``expect``: the events; None: only a refusal is right. ``also``: others that are right,
-    too, if they are told. ``must_read``: a refusal is wrong. ``ask``: it must not be read before a question. ``note``:
-    what must be said. ``recipe``: how the slow reader reads it; None: it cannot. ``frame``: in place of files.
+    ``several``: files that are given in its place. ``options``: given at once. ``answers``: what a person knows, and
+    says if a message asks for it; ``address``: what they name then with ``::``. ``expect``: the events; None: only a
+    refusal is right. ``also``: those before a damage, which are right, too. ``must_read``: a refusal is wrong. ``ask``:
+    it must not be read before a question. ``note``: what must be said. ``recipe``: how the slow reader reads it; None:
+    it cannot. ``frame``: in place of files.
     """
 
     files: dict[str, bytes]
     expect: list[Event] | None
     log: str = ""
+    several: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)
     address: str = ""

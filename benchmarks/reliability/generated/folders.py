@@ -20,7 +20,8 @@ def text_part(log: Log, chance: random.Random) -> Case:
     """A part of text with a header, all parts alike."""
     mark = chance.choice(",,\t;|")
     packing = chance.choice(["", "", "gz", "bz2"])
-    name = f"part.csv.{packing}" if packing else "part.csv"
+    ending = chance.choice([".csv", ".csv", ".txt", ""])
+    name = f"part{ending}.{packing}" if packing else f"part{ending}"
     content = PACK[packing](written([log.names, *log.rows], mark, chance).encode())
     return case_of(log, {name: content}, name, recipe_of(log, "text", delimiter=mark, packing=packing))
 
@@ -77,11 +78,12 @@ def folder(chance: random.Random) -> Case:
 
 
 def pattern(chance: random.Random) -> Case:
-    """A pattern that some files of a folder have."""
+    """A pattern that some files of a folder have, or these files one by one."""
     log = _log(chance, text_part)
     parts, recipe = in_parts(log, text_part, chance)
     files = {f"clicks/{name}": content for name, content in parts.items()}
-    return case_of(log, files | {"clicks/other.csv": b"a,b\n1,2\n"}, "clicks/part-*", recipe)
+    made = case_of(log, files | {"clicks/other.csv": b"a,b\n1,2\n"}, "clicks/part-*", recipe)
+    return replace(made, several=tuple(files)) if chance.random() < 0.3 else made
 
 
 def hive(chance: random.Random) -> Case:

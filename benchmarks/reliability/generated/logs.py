@@ -45,6 +45,8 @@ ODD = {
     "item": ["what", "artikel", "b", "x-2"],
     "time": ["when", "zeit", "c", "x.3"],
 }
+DECOYS = {"user": "session", "item": "song", "time": "reviewTime"}
+"""Names that are usual too, but less so."""
 Rule = Callable[[dict[str, str]], bool]
 
 
@@ -199,6 +201,11 @@ def _assemble(
     columns = [(names[role], kinds[role], cells[role], role) for role in cells]
     if "clock" in cells:
         answers["time"] = f"{names['time']}+{names['clock']}"
+    decoys = [
+        (role, name) for role, name in DECOYS.items() if names.get(role) in USUAL[role] and chance.random() < 0.05
+    ]
+    for role, name in decoys:
+        columns.append((name, "text", chance.sample(cells[role], count), ""))
     for name, kind, values in _others(chance, count, plain):
         if name not in names.values():
             columns.append((name, kind, values, ""))

@@ -18,9 +18,11 @@ from negsample.data.log.reading import Reading
 SLOW = 30.0  # seconds
 QUESTIONS = 6
 """The most messages that a person answers."""
-RIGHT, ADVISED, REFUSED = "read right", "read right with the options that a message names", "refused in one line"
+RIGHT, REFUSED = "read right", "refused in one line"
+ADVISED, CORRECTED = "read right as a message advises", "read right as a message advises, with other columns"
 KEPT_OUT = "refused though it can be read"
 _OPTION = re.compile(r"--([a-z][a-z-]*)(?:[ =]('[^']*'|\"[^\"]*\"|[^\s;,)-][^\s;,)]*))?")
+_NUMBER = re.compile(r"--(user|item|time) (\d+(?:\+\d+)?)(?= |$)")
 
 
 def outcome(case: Case, folder: Path) -> tuple[str, str]:
@@ -39,7 +41,7 @@ def outcome(case: Case, folder: Path) -> tuple[str, str]:
 
 
 def _tried(case: Case, folder: Path) -> tuple[str, str]:
-    options, given, said = dict(case.options), case.log, list[str]()
+    options, given, said, corrected = dict(case.options), case.log, list[str](), False
     for _ in range(QUESTIONS):
         try:
             log, events = _read(case, folder, given, options)
@@ -50,9 +52,13 @@ def _tried(case: Case, folder: Path) -> tuple[str, str]:
             more, address = _answers(case, str(error), options, given)
             if case.expect is None or not (more or address):
                 break
+            corrected |= any(
+                number and case.answers.get(role) != number for role, number in _NUMBER.findall(str(error))
+            )
             options, given = options | more, address or given
             continue
-        return _judged(case, log, events, said)
+        found, told = _judged(case, log, events, said)
+        return (CORRECTED if corrected and found == ADVISED else found), told
     return (KEPT_OUT if case.must_read else REFUSED), " | ".join(said)
 
 
@@ -60,7 +66,8 @@ def _read(case: Case, folder: Path, given: str, options: dict[str, Any]) -> tupl
     if case.frame is not None:
         log = read_log(case.frame, **options)
     else:
-        path = folder / given if given else folder
+        several = [folder / name for name in case.several]
+        path = several or (folder / given if given else folder)
         log = read_here(*parts_of_log(path), Reading(**options))
     with readable(folder):  # as the preparation of a dataset does
         frame = log.frame.collect(engine="streaming")
@@ -82,7 +89,7 @@ def _judged(case: Case, log: Log, events: list[Event], said: list[str]) -> tuple
     notes = " ".join(log.notes)
     if case.ask and not said:
         return "silent: read without a question", notes
-    if events != case.expect and (events != case.also or events is None):
+    if events not in (case.expect, case.also):
         return "silent difference", _difference(case, events, notes)
     if case.note and case.note not in notes:
         return f"silent: nothing is said of {case.note}", notes

@@ -149,7 +149,8 @@ def series(name: str, cells: list[Any], chance: random.Random) -> pl.Series:
         small = all(abs(each or 0) < 2**24 for each in cells)
         types: list[Any] = [pl.Int64, pl.Int64, *([pl.Int32, pl.Float64, pl.Float32] if small else [])]
         types += [pl.UInt64] if all((each or 0) >= 0 for each in cells) else []
-        return pl.Series(name, cells, dtype=chance.choice(types))
+        made = pl.Series(name, cells, dtype=chance.choice(types))
+        return made.fill_null(float("nan")) if made.dtype.is_float() and chance.random() < 0.5 else made
     if kinds and kinds <= {int, float}:
         return pl.Series(name, cells, dtype=pl.Float64)
     texts = [None if each is None else str(each) for each in cells]
@@ -172,7 +173,12 @@ def frame(log: Log, chance: random.Random) -> tuple[Log, pl.DataFrame]:
         columns[name] = typed.cast(pl.Date) if dated else typed.cast(pl.Datetime(unit, zone))  # type: ignore[arg-type]
         given = {name: value for name, value in log.options.items() if name != "time_format"}
         log = replace(log, options=given)
-    return log, pl.DataFrame(list(columns.values()))
+    made = pl.DataFrame(list(columns.values()))
+    if "clock" in log.places and chance.random() < 0.5:
+        day, clock = (pl.col(log.names[log.places[role]]).cast(pl.String) for role in ("time", "clock"))
+        if log.form.name == "%Y-%m-%d|%H:%M:%S":
+            made = made.with_columns(day.str.to_date(), clock.str.to_time())
+    return log, made
 
 
 def _framed(log: Log, made: pl.DataFrame, chance: random.Random) -> Case:

@@ -39,6 +39,8 @@ def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, 
     columns = {role: table.column(name) for role, name in chosen.items()}
     for role, column in columns.items():
         needs = {"time": times, "weight": weight}.get(role, ids)
+        if column.dtype == pl.Time and role == "time" and (both := _two_columns(table, column)):
+            raise InputError(f"column '{column.name}' of {table.path}: {both}")
         if not needs.can_be(column):
             raise InputError(f"column '{column.name}' of {table.path} is of type {column.dtype}; {needs.FORMS}")
         expected = first.column(column.name).dtype
@@ -136,11 +138,16 @@ def _way_to_time(scan: Scan, row: int) -> str:
     if scan.form is not None:
         other = "" if scan.form.asked else "; --time-format names another"
         return f"{scan.form.told} is the form of the times{other}{leave_out}"
-    if looks_like_a_clock(cell or "") and (date := next(dates_among(table.columns), None)):
-        return (
-            f"it is a time of day, and the days seem to be in column '{date}': --time {date}+{column.name} reads both"
-        )
-    return f"{times.FORMS}{leave_out}"
+    both = _two_columns(table, column) if looks_like_a_clock(cell or "") else ""
+    return both or f"{times.FORMS}{leave_out}"
+
+
+def _two_columns(table: Table, clock: Column) -> str:
+    """How a date and a time of day are read; empty: there is no date."""
+    date = next(dates_among(table.columns), None)
+    if date is None:
+        return ""
+    return f"it is a time of day, and the days seem to be in column '{date}': --time {date}+{clock.name} reads both"
 
 
 def _refuse_first(scan: Scan, role: str, fault: str, rule: str) -> None:

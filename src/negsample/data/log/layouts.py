@@ -13,6 +13,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?$")
 _RATING = re.compile(r"([0-9]|10)(\.\d)?$")
 _SECONDS = re.compile(r"\d{9,10}$")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?$")
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?$")
 _DATE = re.compile(
     r"\d{4}([-./年])\d{1,2}([-./月]|$)|\d{1,2}([-./])\d{1,2}[-./]\d{2,4}(\D|$)|\d{1,2}[-/ ][A-Z][a-z]{2,8}[-/ ]\d{2,4}|"
     r"[A-Z][a-z]{2,8},? ([A-Z][a-z]{2,8} )?\d{1,2},? "
@@ -57,15 +58,19 @@ def sequences_in(rows: Rows) -> bool:
     return len({len(row) for row in rows}) > 1 and all(_WHOLE.match(field) for row in rows for field in row)
 
 
-def roles_in(rows: Rows) -> dict[str, int]:
-    """The column, from 1, that may be the user, the item and the time of rows without names; those that can be told."""
+def roles_in(rows: Rows) -> dict[str, str]:
+    """The column, from 1, that may be the user, the item and the time of rows without names; those that can be told. A
+    time may be a date and a time of day, as ``4+5``."""
     columns = [[field.strip() for field in column] for column in zip(*rows, strict=False)]
     times = [at for at, column in enumerate(columns) if _all(_is_time, column)]
+    clocks = [at for at, column in enumerate(columns) if _all(_CLOCK.match, column)]
+    counters = [at for at, column in enumerate(columns) if _is_counter(column)]
     measures = [at for at, column in enumerate(columns) if _all(_is_measure, column)]
     measures = [at for at in measures if at > 0 or any("." in field for field in columns[at])]  # users come first
-    ids = [at for at in range(len(columns)) if at not in times and at not in measures]
-    if len(ids) < 2:
-        ids = [at for at in range(len(columns)) if at not in times]
+    for no_ids in ([*times, *clocks, *measures, *counters], [*times, *clocks, *measures], times):
+        ids = [at for at in range(len(columns)) if at not in no_ids]
+        if len(ids) > 1:
+            break
     found: dict[str, int] = {}
     if ids:
         swapped = (
@@ -77,7 +82,16 @@ def roles_in(rows: Rows) -> dict[str, int]:
             found["item"] = max(rest, key=lambda at: (_is_code(columns[at]), len(set(columns[at])), -at))
     if times:
         found["time"] = times[-1]
-    return {role: at + 1 for role, at in found.items()}
+    told = {role: str(at + 1) for role, at in found.items()}
+    if times and clocks and not any(":" in field for field in columns[times[-1]]):
+        told["time"] += f"+{clocks[0] + 1}"
+    return told
+
+
+def _is_counter(column: Sequence[str]) -> bool:
+    """Whether it counts the rows."""
+    numbers = [int(field) for field in column if _INTEGER.match(field)]
+    return len(column) > 2 and numbers == list(range(numbers[0] if numbers else 0, len(column) + (numbers or [0])[0]))
 
 
 def _all(rule: Callable[[str], object], column: Sequence[str]) -> bool:
@@ -87,8 +101,7 @@ def _all(rule: Callable[[str], object], column: Sequence[str]) -> bool:
 def _is_time(field: str) -> bool:
     digits = field.partition(".")[0]
     number = digits.isdecimal() and (
-        315_532_800 <= int(digits) < 4_102_444_800
-        or len(digits) in (13, 16, 19)
+        any(315_532_800 <= int(digits) // unit < 1_900_000_000 for unit in (1, 10**3, 10**6, 10**9))
         or (digits[:2] in ("19", "20") and len(digits) in (8, 14))
     )
     return bool(number) or _DATE.match(field) is not None
