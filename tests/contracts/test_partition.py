@@ -17,7 +17,7 @@ from by_hand import known_of
 
 from negsample.batches.epochs import epoch_batches
 from negsample.batches.padded import padded_batch
-from negsample.methods import METHODS, Catalogue, build_method, catalogue_of, negative_settings
+from negsample.methods import METHODS, Catalogue, Events, build_method, catalogue_of, negative_settings
 from negsample.miners import LogQ
 from negsample.samplers import InBatch, MemoryBank, Mixture
 from negsample.training.inputs import propose
@@ -68,7 +68,9 @@ def known():
 
 
 def built(name, changes):
-    return build_method(name, Catalogue(V, COUNTS, COUNTS, known=known), negative_settings(name, changes))
+    ends = np.cumsum([len(own) for own in TARGETS])
+    events = Events(np.concatenate(TARGETS), np.append(0, ends), ends)
+    return build_method(name, Catalogue(V, COUNTS, COUNTS, events, known), negative_settings(name, changes))
 
 
 def sums_of(method, batch, rng):

@@ -79,7 +79,7 @@ def test_what_a_person_gives_goes_before_a_preset():
 
 def test_the_default_preset_says_nothing():
     preset = PRESETS["default"]
-    assert preset.training == {"refit": True, "fit_terms": True}
+    assert preset.training == {"refit": True, "fit_terms": True, "early_stop": 5, "epochs": 100}
     assert preset.compared == (*PAPER_SIX, "mixed-log-q")
     assert {PRESETS[name].compared for name in ("paper", "reference")} == {PAPER_SIX}
     assert not any(PRESETS[name].training["refit"] for name in ("paper", "reference"))
