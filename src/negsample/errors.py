@@ -18,13 +18,14 @@ SEEDS = 2**31 - 2_000_000
 """Seeds are below it, so that those of repeats and searches fit in 32 bits too."""
 
 _SHOWN = 80  # characters of a value
+_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 class InputError(ValueError):
     """What a person gave is wrong; the message names the value, the rule and the way out (exit code 2), on one line."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(" ".join(message.splitlines()))
+        super().__init__("".join(repr(each)[1:-1] if each in _BREAKS else each for each in message))
 
 
 class FailedError(Exception):
