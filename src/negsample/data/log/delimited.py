@@ -110,12 +110,21 @@ def _delimiter(head: list[str]) -> str:
 
 def _first(head: list[str], delimiter: str) -> list[str]:
     """The fields of the first row, of which one in quotes may go over several lines."""
-    if delimiter not in ("::", " ", "\t"):
+    if delimiter not in ("::", " "):
         for count in range(1, min(_FEW, len(head)) + 1):
             text = "\n".join(head[:count])
             if not re.search(rf'(?:^|{re.escape(delimiter)})"', re.sub('"[^"]*"', "", text)):
-                return _split(text, delimiter)
+                # Quotes are often text where tabs are the delimiter: then they seldom open and close fields.
+                return _split(text if delimiter != "\t" or _well_quoted(text) else head[0], delimiter)
     return _split(head[0], delimiter)
+
+
+def _well_quoted(text: str) -> bool:
+    """Whether each quote of a row of tab-separated text opens or closes a field, or is doubled."""
+    try:
+        return len(list(csv.reader(text.splitlines(keepends=True), delimiter="\t", strict=True))) == 1
+    except csv.Error:
+        return False
 
 
 def _split(line: str, delimiter: str) -> list[str]:
