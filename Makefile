@@ -1,5 +1,6 @@
 # make compare   install, run the main job on the bundled dataset, print where the report is
 # make test      install, run the tests, a file of them on each core (4 at most)
+# make dist      install, build the wheel and the sdist into dist/, and check what a package index would refuse
 # make bench     install, also RecTools and RecBole into environments of their own, and measure; LOG= another log
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ OUT ?= out/online-retail
 LOG ?= online-retail
 PEERS := .venv-rectools .venv-recbole
 
-.PHONY: compare install test lint bench clean
+.PHONY: compare install test lint dist bench clean
 
 compare: install
 	$(BIN)/negsample compare online-retail --repeats 2 --set learning_rate=0.003 --jobs 2 --out $(OUT)
@@ -23,11 +24,17 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+dist: $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
 bench: $(VENV)/.installed-dev $(PEERS:=/.installed)
 	$(BIN)/python -m benchmarks --log $(LOG)
 
 clean:
-	rm -rf $(VENV) $(PEERS) out
+	rm -rf $(VENV) $(PEERS) out dist
 
 # pip, because it alone finds a CPU build of torch where one is provided; the same pin works from the index.
 $(VENV)/bin/python:
