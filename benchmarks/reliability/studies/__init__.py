@@ -1,0 +1,1 @@
+"""Generated studies: each sentence of their reports is compared with the runs."""
