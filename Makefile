@@ -1,6 +1,7 @@
 # make compare   install, run the main job on the bundled dataset, print where the report is
 # make test      install, run the tests, a file of them on each core (4 at most)
 # make dist      install, build the wheel and the sdist into dist/, and check what a package index would refuse
+# make docs      install, build the documentation into site/ (open site/index.html; no network is needed to read it)
 # make bench     install, also RecTools and RecBole into environments of their own, and measure; LOG= another log
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ OUT ?= out/online-retail
 LOG ?= online-retail
 PEERS := .venv-rectools .venv-recbole
 
-.PHONY: compare install test lint dist bench clean
+.PHONY: compare install test lint docs dist bench clean
 
 compare: install
 	$(BIN)/negsample compare online-retail --repeats 2 --set learning_rate=0.003 --jobs 2 --out $(OUT)
@@ -30,11 +31,14 @@ dist: $(VENV)/.installed
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(VENV)/.installed-dev $(PEERS:=/.installed)
 	$(BIN)/python -m benchmarks --log $(LOG)
 
 clean:
-	rm -rf $(VENV) $(PEERS) out dist
+	rm -rf $(VENV) $(PEERS) out dist site
 
 # pip, because it alone finds a CPU build of torch where one is provided; the same pin works from the index.
 $(VENV)/bin/python:
@@ -47,6 +51,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/.installed $(VENV)/.installed-docs
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@ $(VENV)/.installed
 
 $(PEERS:=/.installed): .venv-%/.installed: benchmarks/peers/%.txt

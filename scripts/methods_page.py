@@ -10,7 +10,6 @@ import jinja2
 
 from negsample.methods import METHODS, PAPER_SIX, POPREC, cost
 from negsample.models.baselines import BASELINE_WORDS, is_baseline
-from negsample.settings import setting_fields
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "methods.md"
@@ -39,7 +38,6 @@ def page() -> str:
             for name, about in METHODS.items()
         ],
         baselines={name: words.removeprefix("baseline: ") for name, words in BASELINE_WORDS.items()},
-        common=setting_fields(),
         measured=measured,
         unmeasured=[name for name in (*METHODS, *BASELINE_WORDS) if name not in by_method],
         with_rules=any(is_baseline(name) and name != POPREC for name in by_method),

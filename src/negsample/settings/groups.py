@@ -201,8 +201,8 @@ class EvaluationSettings(Settings):
 
     history: History = Field(
         "frozen",
-        description="events of a user that the model knows: those before the measured part (frozen), or all before "
-        "each measured event (rolling)",
+        description="events of a user that the model knows: those before the measured part (frozen), all before each "
+        "measured event (rolling), or the same and those of its own time (rolling-basket, another task)",
     )
     filter_seen: bool = Field(
         False, description="leave the items of the user's history out of the ranking; a repeat is then never a hit"

@@ -1,0 +1,49 @@
+"""What `mkdocs` does beside its own: files outside docs that pages link to are part of the site, under `repository/`.
+
+So the pages read the same in the repository and in the site, and no link of the site leads out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from posixpath import normpath, relpath
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(?=[#)\s])")
+"""The address of a link or a picture that is in the repository, without its anchor."""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what pages of docs link to outside docs, and what such pages link to in turn."""
+    pages = list(files.documentation_pages())
+    while pages:
+        page = pages.pop()
+        for target in LINK.findall(page.content_string):
+            uri = in_site(page.src_uri, target)
+            if uri.startswith("repository/") and files.get_file_from_path(uri) is None:
+                file = File.generated(config, uri, abs_src_path=str(ROOT / uri.removeprefix("repository/")))
+                files.append(file)
+                pages += [file] if file.is_documentation_page() else []
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """The text of a page with links to where their targets are in the site."""
+    here = page.file.src_uri
+
+    def moved(match: re.Match[str]) -> str:
+        return relpath(in_site(here, match[1]), str(PurePosixPath(here).parent))
+
+    return LINK.sub(moved, markdown)
+
+
+def in_site(page: str, target: str) -> str:
+    """Where the file lies in the site that the page at ``page`` names by ``target``, as one does in the repository."""
+    at = page.removeprefix("repository/") if page.startswith("repository/") else f"docs/{page}"
+    found = normpath(f"{PurePosixPath(at).parent}/{target}")
+    return found.removeprefix("docs/") if found.startswith("docs/") else f"repository/{found}"
