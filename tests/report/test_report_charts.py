@@ -71,7 +71,7 @@ def test_figure_names_are_safe_file_names(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "study", datasets=names, methods=["random", "PopRec"], repeats=1))
     found = analyse(study)
     of_datasets = [dataset_figures(found, dataset) for dataset in names]
-    assert len({figure.name for figures in of_datasets for figure in figures}) == 6 * len(names)
+    assert len({figure.name for figures in of_datasets for figure in figures}) == 7 * len(names)
     first = [figures[0] for figures in of_datasets]
     assert write_figures(first, tmp_path) == []
     for figure in first:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHARTS = (
     *("frontier", "cohort-bars", "popularity-hits"),  # those follow the dial
-    *("training-curves", "popularity-curve", "training-time"),
+    *("significance", "critical-difference", "training-curves", "popularity-curve", "training-time"),
 )
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
 
@@ -96,7 +96,7 @@ def test_names_from_outside_are_escaped(hostile: Path) -> None:
     assert HOSTILE not in page
     assert "<img" not in page[: page.index('id="charts"')]
     assert html.escape(f"column {HOSTILE}", quote=False).split("'")[0] in page
-    assert len(specs(page)) == 13
+    assert len(specs(page)) == 15
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
     assert len(scripts) == 6
 

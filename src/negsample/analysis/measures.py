@@ -16,6 +16,8 @@ ACCURACY, TAIL, BALANCE = "ndcg@10", "tail_hr@10", "balance@10"
 SCOPES = ("all", *COHORTS)
 Key = tuple[str, str]
 """Measure and scope: ``ndcg@10``, ``hr@10`` or ``balance@10``, in one of SCOPES."""
+KEYS: Mapping[str, Key] = {ACCURACY: ("ndcg@10", "all"), TAIL: ("hr@10", "tail"), BALANCE: ("balance@10", "all")}
+"""Of the three purposes that one may want a method for."""
 FAMILIES: Mapping[str, tuple[Key, ...]] = {
     "NDCG@10 in total": (("ndcg@10", "all"),),
     "HR@10 in total": (("hr@10", "all"),),

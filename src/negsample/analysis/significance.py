@@ -3,87 +3,34 @@
 In each family of comparisons are all pairs of methods as the table shows them (each run at its chosen dial), and what
 the advice says: the advised method against every other, each at the dial that validation prefers for the purpose, and
 the advised method for the tail against the one for accuracy. A comparison stands in its family once, so it has one p
-and one adjusted p; Holm's correction is over all of a family.
+and one adjusted p; Holm's correction is over all of a family. The same holds for practical equivalence: two one-sided
+tests (TOST; Schuirmann, 1987) that the difference is within a margin, which is a share of the highest figure of all
+methods in the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from negsample.analysis.advice import Advice
-from negsample.analysis.measures import ACCURACY, BALANCE, FAMILIES, TAIL, Key
+from negsample.analysis.difference import LEVEL
+from negsample.analysis.difference import Difference as Difference
+from negsample.analysis.equivalence import MARGIN, tost
+from negsample.analysis.measures import ACCURACY, FAMILIES, KEYS, TAIL, Key
 from negsample.analysis.per_user import Entry, Sums, events_of, mean_sample, sums_by_user, users_of
 from negsample.analysis.study import Study
 from negsample.analysis.t_test import TTest, holm, seed_ratio, t_quantile, t_tests
 from negsample.analysis.tables import TableRow
 from negsample.models.baselines import is_baseline
 
-LEVEL = 0.05
 LEAST_USERS = 30  # with an event in a scope: fewer are not tested, since a handful says nothing
 POWER = 0.8  # with which the smallest detectable difference would have been found
-_BORDER = 0.2  # of LEVEL: how near to it an adjusted p may be for another approximation to fall on the other side
 
 Pair = tuple[Entry, Entry]
-_KEYS: Mapping[str, Key] = {ACCURACY: ("ndcg@10", "all"), TAIL: ("hr@10", "tail"), BALANCE: ("balance@10", "all")}
-
-
-class Difference(NamedTuple):
-    """``a`` less ``b``, in fractions, on test. ``dial_a``, ``dial_b``: as of :func:`dial_text`.
-
-    ``error``, ``freedom``: see :func:`~negsample.analysis.t_test.t_tests`. ``low``, ``high``: the 95 % interval, and
-    ``p``, of this one alone; ``p_holm``: over its family. All are None where nothing was tested: ``untested`` says why.
-    ``detectable``: the smallest difference that would have been found with a probability of 80 %, at 5 % after Holm's
-    first step. ``users`` with an event in the scope; ``runs`` of the method that has fewer.
-    """
-
-    dataset: str
-    family: str
-    measure: str
-    scope: str
-    a: str
-    dial_a: str
-    b: str
-    dial_b: str
-    difference: float | None
-    error: float | None
-    freedom: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_holm: float | None
-    detectable: float | None
-    users: int
-    runs: int
-    untested: str
-
-    @property
-    def significant(self) -> bool:
-        """At 5 %, after Holm's correction."""
-        return self.p_holm is not None and self.p_holm < LEVEL
-
-    @property
-    def borderline(self) -> bool:
-        """Whether the adjusted p is so near to 5 % that another approximation could fall on the other side."""
-        return self.p_holm is not None and abs(self.p_holm - LEVEL) <= _BORDER * LEVEL
-
-    @property
-    def verdict(self) -> str:
-        """In words, for the file."""
-        if self.p_holm is None:
-            return f"not tested: {self.untested}"
-        return ("" if self.significant else "not ") + "significant" + (", borderline" if self.borderline else "")
-
-    @property
-    def reversed(self) -> Difference:
-        """``b`` less ``a``."""
-        difference, high, low = (None if each is None else -each for each in (self.difference, self.low, self.high))
-        swapped = self._replace(a=self.b, dial_a=self.dial_b, b=self.a, dial_b=self.dial_a)
-        return swapped._replace(difference=difference, low=low, high=high)
 
 
 class Comparisons:
@@ -103,7 +50,7 @@ class Comparisons:
     def between(self, measure: str, a: TableRow, b: TableRow) -> Difference | None:
         """``a`` less ``b``, rows at the dial that they name, by the measure of a purpose; None where not compared."""
         (one, dial), (other, dial_b) = ((row["method"], dial_text(row["method"], [row["dial"]])) for row in (a, b))
-        return self._known.get((*_KEYS[measure], one, dial, other, dial_b))
+        return self._known.get((*KEYS[measure], one, dial, other, dial_b))
 
     def of_table(self, measure: str, scope: str, a: str, b: str) -> Difference | None:
         """The same of two methods as the table shows them."""
@@ -139,18 +86,24 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
             and b
             and {a["method"], b["method"]} <= runs.keys()
             and at(a) != at(b)
-            and (at(b), at(a)) not in pairs[_KEYS[measure]]
+            and (at(b), at(a)) not in pairs[KEYS[measure]]
         ):
-            pairs[_KEYS[measure]][at(a), at(b)] = None
+            pairs[KEYS[measure]][at(a), at(b)] = None
     entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
     sums = sums_by_user(study, dataset, folds, entries)
     found = []
     for family, keys in FAMILIES.items():
-        found += _corrected([each for key in keys for each in _tested(sums, dataset, family, key, list(pairs[key]))])
+        some = []
+        for key in keys:
+            highest = max(mean_sample(sums, entry, *key).figures_S.mean() for entry in own.values())
+            some += _tested(sums, dataset, family, key, list(pairs[key]), MARGIN * float(highest))
+        found += _corrected(some)
     return Comparisons(found, dict(own.values()))
 
 
-def _tested(folds: Sequence[Sums], dataset: str, family: str, key: Key, pairs: Sequence[Pair]) -> list[Difference]:
+def _tested(
+    folds: Sequence[Sums], dataset: str, family: str, key: Key, pairs: Sequence[Pair], margin: float
+) -> list[Difference]:
     """The comparisons of one measure in one scope, not yet corrected."""
     entries = list(dict.fromkeys(entry for pair in pairs for entry in pair))
     tests = tested(folds, family, key, entries, [(entries.index(a), entries.index(b)) for a, b in pairs])
@@ -163,7 +116,8 @@ def _tested(folds: Sequence[Sums], dataset: str, family: str, key: Key, pairs: S
         error, freedom, p = (None, None, None) if untested else each[1:]
         named = (a[0], dial_text(*a), b[0], dial_text(*b))
         known = (difference, error, freedom, None, None, p, None, None)
-        found.append(Difference(dataset, family, *key, *named, *known, users, runs, untested))
+        within = (None, None) if untested or np.isnan(margin) else (margin, tost(each, margin))
+        found.append(Difference(dataset, family, *key, *named, *known, users, runs, untested, *within))
     return found
 
 
@@ -191,17 +145,19 @@ def _why(users: int, runs: int, each: TTest) -> str:
 
 
 def _corrected(found: Sequence[Difference]) -> list[Difference]:
-    """A whole family: with adjusted p, interval, and the smallest detectable difference."""
+    """A whole family: with adjusted p of both tests, interval, and the smallest detectable difference."""
     freedom, error, p = np.array([(each.freedom, each.error, each.p) for each in found], np.float64).reshape(-1, 3).T
     first_step = LEVEL / max(int((~np.isnan(p)).sum()), 1)
     reach = t_quantile(LEVEL, freedom) * error
     least = (t_quantile(first_step, freedom) + t_quantile(2 * (1 - POWER), freedom)) * error
+    same = holm(np.array([each.p_equivalent for each in found], np.float64))
     filled = []
-    for each, *known in zip(found, reach, holm(p), least, strict=True):
+    for each, *known in zip(found, reach, holm(p), least, same, strict=True):
         if each.p is not None and each.difference is not None:
-            far, p_holm, seen = map(float, known)
+            far, p_holm, seen, within = map(float, known)
             low, high = each.difference - far, each.difference + far
             each = each._replace(low=low, high=high, p_holm=p_holm, detectable=seen)
+            each = each._replace(p_equivalent_holm=None if each.p_equivalent is None else within)
         filled.append(each)
     return filled
 
@@ -211,4 +167,9 @@ def significance_table(found: Sequence[Difference]) -> pl.DataFrame:
     kinds: dict[str, type[pl.DataType]] = dict.fromkeys(Difference._fields, pl.Float64)
     kinds |= dict.fromkeys((*Difference._fields[:8], "untested", "verdict"), pl.String)
     kinds |= dict.fromkeys(("users", "runs"), pl.Int64)
-    return pl.DataFrame([each._asdict() | {"verdict": each.verdict} for each in found], schema=kinds, orient="row")
+    kinds |= {"equivalent": pl.Boolean}
+    rows = [
+        each._asdict() | {"verdict": each.verdict, "equivalent": each.equivalent if each.margin is not None else None}
+        for each in found
+    ]
+    return pl.DataFrame(rows, schema=kinds, orient="row")

@@ -11,6 +11,8 @@ from negsample.report.palette import Look
 
 DIAL = alt.param(name="dial", value=0)
 """The setting of the dial that a chart shows; the page's slider sets it."""
+GROUND = "#fefefe"
+"""The colour of what lies under a chart, for gaps between marks."""
 MANY = 12
 """Of more methods than this a chart shows names and bands where they are highlighted, since all would cover it."""
 CHOSEN = alt.param(name="chosen", value=[])
@@ -60,10 +62,10 @@ def colour(looks: Mapping[str, Look], methods: Sequence[str], legend: alt.Legend
     return alt.Color("method:N", scale=scale, legend=legend)
 
 
-def shape(looks: Mapping[str, Look], methods: Sequence[str]) -> alt.Shape:
+def shape(looks: Mapping[str, Look], methods: Sequence[str], legend: bool = True) -> alt.Shape:
     """The shape of each method, the same in every chart."""
     scale = alt.Scale(domain=list(methods), range=[looks[method].shape for method in methods])
-    return alt.Shape("method:N", scale=scale, legend=legend_of(methods))
+    return alt.Shape("method:N", scale=scale, legend=legend_of(methods) if legend else None)
 
 
 def dash(looks: Mapping[str, Look], methods: Sequence[str], symbol: str | None = "stroke") -> alt.StrokeDash:
@@ -78,10 +80,14 @@ def legend_of(methods: Sequence[str], symbol: str | None = None) -> alt.Legend:
     By the width of the container, not of the plot: that one is known only after the legend is laid out.
     """
     widest = 34 + 6.6 * max(len(method) for method in methods)
-    room = "(isFinite(containerSize()[0]) ? containerSize()[0] : 640) - 60"
-    columns = alt.ExprRef(f"max(1, floor(({room}) / {widest:.0f}))")
     kind = alt.Undefined if symbol is None else symbol
-    return alt.Legend(orient="bottom", title=None, columns=columns, symbolOpacity=1, offset=14, symbolType=kind)
+    return alt.Legend(orient="bottom", title=None, columns=columns(widest), symbolOpacity=1, offset=14, symbolType=kind)
+
+
+def columns(widest: float) -> alt.ExprRef:
+    """So many entries of a legend stand side by side, where each needs ``widest`` pixels."""
+    room = "(isFinite(containerSize()[0]) ? containerSize()[0] : 640) - 60"
+    return alt.ExprRef(f"max(1, floor(({room}) / {widest:.0f}))")
 
 
 def sized(layers: Sequence[alt.Chart], height: float) -> alt.LayerChart:

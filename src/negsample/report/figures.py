@@ -23,9 +23,10 @@ from negsample.report.drawing import drawn
 from negsample.report.fold_charts import age_chart, window_chart
 from negsample.report.palette import PAPER, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_chart
+from negsample.report.significance_charts import critical_difference, matrix
 from negsample.report.validation_charts import response_chart, responses, training_curves
 
-Place = Literal["dial", "folds", "more", "tuning", "cost", "together"]
+Place = Literal["dial", "tests", "folds", "more", "tuning", "cost", "together"]
 
 
 class Figure(NamedTuple):
@@ -49,6 +50,8 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
         charts: dict[str, alt.LayerChart | None] = {
             "frontier": frontier_chart(one.reaches, one.dialled, look),
             "cohort-bars": cohort_bars(one.dialled, look),
+            "significance": matrix(one.rows, one.tests),
+            "critical-difference": critical_difference(one.rows, one.advice, one.tests, look),
             "by-window": window_chart(one.folds, look),
             "by-time": age_chart(ndcg_by_time(study, dataset), look),
             "popularity-hits": popularity_hits(hits_by_popularity(study, dataset), look),

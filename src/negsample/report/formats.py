@@ -14,6 +14,12 @@ def percent(fraction: float | None, digits: int = 2) -> str:
     return "n/a" if fraction is None else f"{100 * fraction:.{digits}f}{SPACE}%"
 
 
+def signed(fraction: float, digits: int = 2) -> str:
+    """A difference in percentage points with its sign: ``+0.12``, ``−0.40``, ``0.00``."""
+    text = f"{100 * fraction:+.{digits}f}"
+    return text[1:] if not float(text) else text.replace("-", "−")
+
+
 def with_sd(value: float, sd: float | None, digits: int = 2) -> str:
     """A mean with its standard deviation where there is one."""
     return percent(value, digits) if sd is None else f"{100 * value:.{digits}f} ± {percent(sd, digits)}"

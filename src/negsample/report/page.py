@@ -10,6 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
+from negsample.analysis.equivalence import MARGIN
 from negsample.analysis.folds import folds_table, measured
 from negsample.analysis.measures import kinds_of, measures_of
 from negsample.analysis.reading import is_of_study, read_study
@@ -21,6 +22,7 @@ from negsample.files.together import rewriting
 from negsample.models.baselines import is_baseline
 from negsample.report import baselines, facts, refits, tables, words
 from negsample.report.claims import advice_claims, claims_table
+from negsample.report.effects import effect_tables
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures
 from negsample.report.formats import listed, when
 from negsample.report.latex import latex_tables
@@ -121,6 +123,7 @@ def _page(study: Study, sections: Sequence[Mapping[str, Any]], figures: Sequence
         saved={section["id"]: section["saved"] for section in sections},
         charts={figure.name: figure.spec for figure in figures},
         configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
+        margin=MARGIN,
         style=Markup((_HERE / "page.css").read_text("utf-8")),
         script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
         vega=Markup(vega()),
@@ -162,6 +165,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         "age": refits.age_words(study, dataset),
         "refits": refits.refit_table(study, dataset),
         "terms": refits.terms_table(study, dataset),
+        "effects": effect_tables(found.rows, found.tests),
         "families": tables.families_table(found.tests),
         "main": main,
         "other": other,

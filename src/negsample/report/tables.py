@@ -79,7 +79,7 @@ def families_table(tests: Comparisons) -> ShownTable:
         tested = [each for each in found if each.p is not None]
         near = [_borderline(each) for each in tested if each.borderline]
         counts = (len(found), sum(each.significant for each in tested), len(found) - len(tested))
-        lines.append((family, *map(str, counts), "; ".join(near)))
+        lines.append((family, *map(str, counts), "; ".join(near) if len(near) <= _FEW else str(len(near))))
     headings = ("Family", "Comparisons", "Significant", "Not tested", "Borderline")
     shown = lines if tests.found else ()
     return ShownTable("Significance by family of comparisons", headings, shown, kind="text claims")
