@@ -32,7 +32,7 @@ dist: $(VENV)/.installed
 	$(BIN)/python -m twine check --strict dist/*
 
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(VENV)/.installed-dev $(PEERS:=/.installed)
 	$(BIN)/python -m benchmarks --log $(LOG)

@@ -1,6 +1,7 @@
-"""What `mkdocs` does beside its own: files outside docs that pages link to are part of the site, under `repository/`.
+"""What `mkdocs` does beside its own: the pages of the API, and files outside docs that pages link to.
 
-So the pages read the same in the repository and in the site, and no link of the site leads out of it.
+The latter are part of the site, under `repository/`: pages read the same in the repository and in the site, and no link
+of the site leads out of it.
 """
 
 from __future__ import annotations
@@ -13,23 +14,35 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from scripts.api_pages import pages as api_pages
+
 ROOT = Path(__file__).parents[1]
+PAGES = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
+"""Pages of the repository's root that are in the navigation."""
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(?=[#)\s])")
 """The address of a link or a picture that is in the repository, without its anchor."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what pages of docs link to outside docs, and what such pages link to in turn."""
+    """Add the pages of the Python API, and what pages link to outside docs, and what such pages link to in turn."""
+    for name, text in api_pages().items():
+        files.append(File.generated(config, f"reference/python/{name}.md", content=text))
+    for name in PAGES:
+        files.append(_of_repository(f"repository/{name}", config))
     pages = list(files.documentation_pages())
     while pages:
         page = pages.pop()
         for target in LINK.findall(page.content_string):
             uri = in_site(page.src_uri, target)
             if uri.startswith("repository/") and files.get_file_from_path(uri) is None:
-                file = File.generated(config, uri, abs_src_path=str(ROOT / uri.removeprefix("repository/")))
+                file = _of_repository(uri, config)
                 files.append(file)
                 pages += [file] if file.is_documentation_page() else []
     return files
+
+
+def _of_repository(uri: str, config: MkDocsConfig) -> File:
+    return File.generated(config, uri, abs_src_path=str(ROOT / uri.removeprefix("repository/")))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -60,11 +60,13 @@ def gbce(
     calibration argument holds for ``sum`` (the method ``gsasrec`` uses it); ``mean`` is a deviation.
 
     Args:
-        pos_T, neg_TK, parts, weights_T: see the module; the columns, absent ones included, are the ``m`` of
-            :func:`gbce_beta`.
+        pos_T: scores of the targets.
+        neg_TK: those of the negatives; all K columns, absent ones included, are the ``m`` of :func:`gbce_beta`.
         items: the size ``V`` of the catalogue.
         t: calibration, see :func:`gbce_beta`.
         negatives: as for :func:`bce`.
+        parts: give sums and their divisors, see the module.
+        weights_T: how much each target counts; None: 1.
 
     Raises:
         ValueError: ``items``, ``t`` or ``negatives`` breaks its rule.

@@ -6,16 +6,18 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import markdown
 import pytest
 import yaml
 
+import negsample
 from scripts.site_links import OF_CSS, broken, links_of
 
 ROOT = Path(__file__).parents[2]
-OUTSIDE = ("README.md", "CHANGELOG.md")
+OUTSIDE = ("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
 """Pages that people read in the repository."""
 
 
@@ -47,6 +49,23 @@ def test_the_site_loads_nothing_from_elsewhere(site, pages):
     loaded |= {each for path in site.rglob("*.css") for each in OF_CSS.findall(path.read_text("utf-8"))}
     assert not {each for each in loaded if re.match(r"(\w+:)?//", each)}
     assert not {page for page in pages if 'class="mermaid"' in page.read_text("utf-8")}  # what Material would load
+
+
+def test_every_public_name_has_its_place(pages):
+    anchors = {each for links in pages.values() for each in links.anchors}
+    assert len(negsample.__all__) > 90
+    assert not {name for name in negsample.__all__ if f"negsample.{name}" not in anchors}
+
+
+def test_the_citation_says_what_a_reference_needs():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    license_of_all = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["license"]
+    assert license_of_all.startswith(citation["license"])  # the bundled data has another
+    for each in (citation, *citation["references"]):
+        assert each["title"]
+        assert each["type"]
+        assert all(author.get("name") or author["family-names"] for author in each["authors"])
 
 
 def test_no_page_is_left_out_of_the_navigation(site):

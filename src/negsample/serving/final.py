@@ -73,7 +73,11 @@ def final(
     Args:
         source: a study, a run, or the folder of one.
         out: a new folder; a training that was stopped is carried on.
-        dataset, method, seeds, until, data: see :func:`plan_final`.
+        dataset: which of the study's datasets. (default: the only one)
+        method: (default: the one with the most NDCG@10 on validation; ``Terms`` where that is above all)
+        seeds: so many models, whose scores are averaged.
+        until: only events before it count, microseconds since 1970. (default: all)
+        data: the prepared log. (default: where it was then, or in the study)
 
     Example:
         >>> final("out/study", "MODEL").recommend(k=5)  # doctest: +SKIP
