@@ -10,8 +10,19 @@ import negsample
 
 SRC = Path(negsample.__file__).parent
 TREES = {path.relative_to(SRC).as_posix(): ast.parse(path.read_text()) for path in sorted(SRC.rglob("*.py"))}
-BASES = {"Console", "Settings", "Module", "NamedTuple", "Protocol", "BaseModel", "ValueError", "Function"}
+BASES = {
+    "Console",
+    "TyperCommand",
+    "Settings",
+    "Module",
+    "NamedTuple",
+    "Protocol",
+    "BaseModel",
+    "ValueError",
+    "Function",
+}
 BASES |= {"Exception", "InputError", "ModelSettings", "JournalFileOpenLock", "Mapping[str, V]", "Generic[S]"}
+BASES |= {"TyperCommand", "TyperGroup"}
 DRAWS = {"rand", "randn", "randint", "randperm", "normal_", "random_", "bernoulli_", "uniform_", "bernoulli"}
 DRAWS |= {"multinomial", "exponential_", "geometric_", "log_normal_", "cauchy_", "normal", "trunc_normal_"}
 WITHOUT_GENERATOR = {"rand_like", "randn_like", "randint_like", "dropout"}  # PyTorch's take none: never

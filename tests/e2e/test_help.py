@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 
+import pytest
 from typer.testing import CliRunner
 
+import negsample
 from negsample.cli import app
 
 
@@ -23,3 +26,64 @@ def test_commands_stand_in_panels_with_what_a_new_user_needs_first():
     ]
     commands = [*(each.name for each in app.registered_commands), "data"]
     assert sorted(name for panel in named for name in panel) == sorted(commands)
+
+
+def every_command():
+    return [[each.name] for each in app.registered_commands] + [["data", "list"], ["data", "fetch"]]
+
+
+def helped(*arguments, columns="200"):
+    return CliRunner().invoke(app, [*arguments], env={"COLUMNS": columns, "TERMINAL_WIDTH": columns}).stdout
+
+
+@pytest.mark.parametrize("command", [[], ["data"], *every_command()], ids=" ".join)
+def test_h_is_help(command):
+    said = helped(*command, "-h")
+    assert "Usage: negsample" in said or "Usage: root" in said
+    assert said == helped(*command, "--help")
+
+
+@pytest.mark.parametrize("command", every_command(), ids=" ".join)
+def test_every_command_but_the_endless_one_takes_quiet_and_json(command):
+    assert ("--quiet" in helped(*command, "-h")) == ("--json" in helped(*command, "-h")) == (command != ["serve"])
+
+
+@pytest.mark.parametrize("command", [[], ["data"], *every_command()], ids=" ".join)
+def test_help_on_a_narrow_terminal_cuts_no_word(command):
+    narrow, wider = helped(*command, "-h", columns="40"), helped(*command, "-h", columns="60")
+    assert "…" not in narrow
+    assert narrow.split() == wider.split()
+    too_long = [line for line in narrow.splitlines() if len(line.rstrip()) > 40]
+    assert not too_long
+
+
+def test_the_version_is_that_of_the_package():
+    assert helped("--version") == f"negsample {negsample.__version__}\n"
+    assert negsample.__version__ == version("negsample")
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("compare online", ["online-retail"]),
+        ("compare out.csv --methods adaptive-m", ["adaptive-mixed"]),
+        ("compare out.csv --methods random,adaptive-m", ["random,adaptive-mixed"]),
+        ("compare out.csv --methods bpr,random,EAS", ["bpr,random,EASE"]),
+        ("train movielens-100k --method gsa", ["gsasrec"]),
+        ("methods tro", ["tron"]),
+        ("data fetch retail", ["retailrocket"]),
+        ("data fetch online-retail", []),
+        ("compare no-such-name", []),
+    ],
+)
+def test_names_of_methods_and_datasets_are_completed(line, found):
+    words = ["negsample", *line.split()]
+    asked = {"_NEGSAMPLE_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    said = CliRunner().invoke(app, [], prog_name="negsample", env=asked).stdout
+    assert said.split() == found
+
+
+def test_a_shell_is_told_how_to_complete():
+    said = CliRunner().invoke(app, ["--show-completion"], prog_name="negsample", env={"SHELL": "/bin/bash"}).stdout
+    assert "--install-completion" in helped("-h")
+    assert "_NEGSAMPLE_COMPLETE" in said or "shell" in said.lower()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from negsample.cli import data
-from negsample.cli.console import exit_code
+from negsample.cli.console import exit_code, out, speaking
 from negsample.cli.final import final_command, refresh_command
+from negsample.cli.help import HelpfulCommand, HelpfulGroup
 from negsample.cli.methods import methods_command
 from negsample.cli.options import with_bundles
 from negsample.cli.paper import reproduce_command
@@ -19,10 +22,11 @@ from negsample.cli.studies import compare_command, report_command, tune_command
 
 app = typer.Typer(
     name="negsample",
+    cls=HelpfulGroup,
     help="Compare negative-sampling methods for sequential recommenders: accuracy in total, and on popular (head), "
     "mid and rare (tail) items. First try: negsample compare online-retail --out out/online-retail",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
@@ -47,8 +51,25 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
 """The commands as ``negsample --help`` shows them: by panel, first what a new user needs."""
 for panel, commands in PANELS.items():
     for name, command in commands.items():
-        app.command(name, rich_help_panel=panel)(with_bundles(command))
+        bundled = with_bundles(command)
+        spoken = bundled if command is serve_command else speaking(bundled)  # that one has no result, and ends never
+        app.command(name, cls=HelpfulCommand, rich_help_panel=panel)(spoken)
 app.add_typer(data.app, name="data", rich_help_panel="Data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.plain(f"negsample {version('negsample')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version_asked: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from negsample.data.names import printable
 from negsample.errors import FailedError, InputError
@@ -29,32 +30,50 @@ class Output(Console):
     def on_broken_pipe(self) -> None:
         """What is written from now on goes nowhere."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
-out = Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100)
+_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100
+out = Output(width=_WIDTH)
+"""Results, for people: on stdout; nowhere with ``--json``."""
+notes = Output(width=_WIDTH)
+"""What is said on the way to them, and progress: on stdout, with ``--json`` on stderr; nowhere with ``--quiet``."""
+_documents = Output()
+_documents.quiet = True
 
 
-def table_of(*columns: str, words: Sequence[str] = ()) -> Table:
-    """A table of a name and of numbers; columns of ``words`` are broken over lines."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for number, column in enumerate(columns):
-        left = not number or column in words
-        table.add_column(column, justify="left" if left else "right", no_wrap=column not in words)
-    return table
+def result(document: Mapping[str, Any]) -> None:
+    """Print what a command gives as one JSON object on stdout, where ``--json`` asks for it."""
+    if not _documents.quiet:
+        _documents.plain(json.dumps(document, indent=2, allow_nan=False, default=str))
 
 
-def facts_of(facts: Iterable[tuple[str, str]]) -> Table:
-    """Two columns: what something is called, and what it is."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    for label, text in facts:
-        table.add_row(Text(label, style="dim"), Text(text))
-    return table
+def speaking(command: Callable[..., None]) -> Callable[..., None]:
+    """``command`` with the options ``--quiet`` and ``--json``."""
+
+    @wraps(command)
+    def run(*, quiet: bool, as_json: bool, **given: Any) -> None:
+        out.quiet, _documents.quiet = as_json, not as_json
+        notes.quiet, notes.stderr = quiet, as_json
+        command(**given)
+
+    signature = inspect.signature(command, eval_str=True)
+    kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in signature.parameters.values()]
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option])
+        for name, option in _SPEAKING.items()
+    ]
+    vars(run)["__signature__"] = signature.replace(parameters=[*kept, *own])
+    run.__annotations__ = {each.name: each.annotation for each in (*kept, *own)}
+    return run
 
 
-def counted(number: int, what: str, several: str = "") -> str:
-    """``1 event``, ``2,000 events``; ``several``: where that is not ``what`` with an s."""
-    return f"{number:,} {what if number == 1 else several or what + 's'}"
+_SPEAKING = {
+    "quiet": typer.Option("--quiet", "-q", help="Print only results and errors.", rich_help_panel="Output"),
+    "as_json": typer.Option(
+        "--json", help="Print the result as a JSON object on stdout, all else on stderr.", rich_help_panel="Output"
+    ),
+}
 
 
 def exit_code(app: typer.Typer) -> int:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from negsample.cli.console import facts_of, out, table_of
+from negsample.cli import complete
+from negsample.cli.console import notes, out, result, speaking
+from negsample.cli.help import HelpfulCommand, HelpfulGroup
 from negsample.cli.options import ReadSettings
+from negsample.cli.tables import show_facts, show_table, table_of
 from negsample.errors import InputError
 
 if TYPE_CHECKING:
     from negsample.data.sources.fetched import Fetched
     from negsample.data.sources.source import Source
 
-app = typer.Typer(help="List public datasets, and fetch them from their publishers.", no_args_is_help=True)
+app = typer.Typer(
+    cls=HelpfulGroup, help="List public datasets, and fetch them from their publishers.", no_args_is_help=True
+)
 
 
 def inspect_command(
@@ -35,7 +40,7 @@ def inspect_command(
     from negsample.data.inspection import inspect
 
     found = inspect(logs[0] if len(logs) == 1 else logs, reading)
-    out.print(facts_of(found.facts))
+    show_facts(out, found.facts)
     for title, lines in (("How it was read", found.notes), ("Questions to you", found.questions)):
         if lines:
             out.plain(f"{title}:", style="bold")
@@ -43,9 +48,11 @@ def inspect_command(
             out.plain(f"- {line}")
     out.plain("To compare methods on it:", style="bold")
     out.plain(f"  {found.command}")
+    result({"facts": dict(found.facts), "notes": found.notes, "questions": found.questions, "command": found.command})
 
 
-@app.command("list")
+@app.command("list", cls=HelpfulCommand)
+@speaking
 def list_known() -> None:
     """List the known datasets: events, whether they are on this machine, content, address and terms."""
     from negsample.data.bundled import BUNDLED
@@ -53,11 +60,14 @@ def list_known() -> None:
 
     table = table_of("name", "events", "here", "what", words=["what"])
     addresses = []
+    known = []
     for name, bundled in BUNDLED.items():
         table.add_row(name, f"{bundled.events:,}", "bundled", bundled.what)
+        known.append(_entry(name, bundled.events, "bundled", bundled.what, bundled.page, bundled.terms))
         addresses.append(f"{name}: {bundled.page}\n    {bundled.terms}")
     for name, sources in families().items():
         here = [(source.name, source, _here(source)) for source in sources]
+        known += [_entry(each, source.events, at, source.what, source.page, source.terms) for each, source, at in here]
         if len(sources) > 1:
             words = ", ".join(source.name.removeprefix(source.family) for source in sources)
             table.add_row(name, "", "", f"{sources[0].what.split(':')[0]}, by category; see below")
@@ -68,15 +78,23 @@ def list_known() -> None:
             addresses.append(f"{name}: {address}\n    {sources[0].terms}")
         for each, source, where in here:
             table.add_row(each, _events(source), where, source.what)
-    out.print(table)
+    show_table(out, table)
     for lines in addresses:
         out.plain(lines)
     out.plain("`negsample data fetch NAME` gets one; its name is then a DATASET for every command.")
+    result({"datasets": known})
 
 
-@app.command()
+def _entry(name: str, events: int | str, here: str, what: str, page: str, terms: str) -> dict[str, Any]:
+    return {"name": name, "events": events, "here": here, "what": what, "page": page, "terms": terms}
+
+
+@app.command(cls=HelpfulCommand)
+@speaking
 def fetch(
-    name: Annotated[str, typer.Argument(help="A name of `negsample data list`.")],
+    name: Annotated[
+        str, typer.Argument(help="A name of `negsample data list`.", autocompletion=complete.public_datasets)
+    ],
     given: Annotated[
         Path | None,
         typer.Option(
@@ -94,6 +112,7 @@ def fetch(
 
     if name in BUNDLED:
         out.plain(f"{name} is bundled: there is nothing to fetch")
+        result({"name": name, "file": None, "official": True})
         return
     source = public_dataset(name)
     there = fetched(source)
@@ -101,7 +120,8 @@ def fetch(
         out.plain(f"{name} is fetched already: {there.path}")
         _print_note(there)
         if given is not None:
-            out.plain(f"{given} was not read; to use it instead, delete {there.path.parent} first")
+            notes.plain(f"{given} was not read; to use it instead, delete {there.path.parent} first")
+        result({"name": name, "file": there.path, "official": there.official})
         return
     with _progress_of(name) as progress:
         there = fetch_source(source, given, progress=progress)
@@ -109,7 +129,8 @@ def fetch(
     _print_note(there)
     out.plain(f"Terms: {source.terms}")
     out.plain(f"To cite: {source.citation}")
-    out.plain(f"Use it by its name: negsample compare {name} --out DIR")
+    notes.plain(f"Use it by its name: negsample compare {name} --out DIR")
+    result({"name": name, "file": there.path, "official": there.official})
 
 
 @contextmanager
@@ -119,7 +140,7 @@ def _progress_of(name: str) -> Iterator[Callable[[int, int | None], None]]:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), DownloadColumn())
     speed = (TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *speed, console=out, transient=True, disable=not out.is_terminal) as bar:
+    with Progress(*columns, *speed, console=notes, transient=True, disable=not notes.is_terminal) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, whole: bar.update(task, completed=done, total=whole)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from negsample.cli.console import counted, facts_of, out
+from negsample.cli.console import notes, out, result
 from negsample.cli.options import Column, Plugins, Weight, moment_of, shown_moment
+from negsample.cli.tables import counted, show_facts
 from negsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,25 +69,28 @@ def final_command(
     for name, value in (of_study if folder is None else of_model).items():
         if value is not None:
             raise InputError(f"{name} is for {'a STUDY' if folder is None else '--from MODEL'}; leave it out")
+    about: dict[str, Any] = {"model": model}
     if folder is not None:
-        _from_study(folder, model, method, dataset, seeds or 1, moment_of("--until", until), data)
+        about |= _from_study(folder, model, method, dataset, seeds or 1, moment_of("--until", until), data)
     elif earlier is not None:
         from negsample.data.log.read import read_log
         from negsample.serving.refresh import train_on
 
         events = None if log is None else read_log(log, user=user, item=item, time=time, weight=weight)
-        with bar_of(out, "training", 1) as bar:
+        with bar_of(notes, "training", 1) as bar:
             found = train_on(
                 earlier, events, model, epochs=epochs, watch=lambda job, epoch: bar.update(0, 0, f"epoch {epoch.epoch}")
             )
         if events is not None:
-            print_joined(found)
+            about |= print_joined(found)
     out.plain(f"Model: {model}")
+    result(about)
 
 
 def _from_study(
     folder: Path, model: Path, method: str | None, dataset: str | None, seeds: int, until: int | None, data: str | None
-) -> None:
+) -> dict[str, Any]:
+    """Make it; what is told of it."""
     from negsample.data.description import no_future
     from negsample.files.folders import check_place
     from negsample.serving.final import make_final
@@ -100,20 +104,22 @@ def _from_study(
     plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
     about = plan.known.manifest
     last = shown_moment(plan.until - 1)
-    out.plain(f"{plan.method} on {about.name}: {counted(about.events, 'event')}, the last at {last} UTC")
+    notes.plain(f"{plan.method} on {about.name}: {counted(about.events, 'event')}, the last at {last} UTC")
     figures = ((name, "n/a" if value is None else f"{100 * value:.2f} %") for name, value in plan.promise.items())
     before = ", trained on what was before it" if plan.data.in_time else ""
-    out.plain(f"On the study's test part{before}:")
-    out.print(facts_of(figures))
+    notes.plain(f"On the study's test part{before}:")
+    show_facts(notes, figures)
     for words in no_future(plan.data.manifest.not_in_time)[:1]:
-        out.plain(words, style="bold")
+        notes.plain(words, style="bold")
     if method is None:
-        out.plain(f"{plan.method}: the most NDCG@10 on validation of what can be taken home.")
+        notes.plain(f"{plan.method}: the most NDCG@10 on validation of what can be taken home.")
     if plan.ahead:
-        out.plain(f"{plan.ahead} has more NDCG@10 on validation, but is a rule, which is not taken home.")
-    out.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
-    with bar_of(out, "training", sum(map(epochs_of, plan.runs))) as bar:
+        notes.plain(f"{plan.ahead} has more NDCG@10 on validation, but is a rule, which is not taken home.")
+    notes.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
+    with bar_of(notes, "training", sum(map(epochs_of, plan.runs))) as bar:
         make_final(plan, model, lambda job, epoch: bar.update(job.seed, epoch.epoch, f"seed {job.seed}"))
+    known = {"dataset": about.name, "events": about.events, "last": last, "seeds": seeds}
+    return {"method": plan.method, **known, "test": plan.promise, "better_baseline": plan.ahead}
 
 
 def refresh_command(
@@ -130,20 +136,22 @@ def refresh_command(
     from negsample.data.log.read import read_log
     from negsample.serving.refresh import refresh
 
-    print_joined(refresh(folder, read_log(log, user=user, item=item, time=time, weight=weight), to))
+    found = print_joined(refresh(folder, read_log(log, user=user, item=item, time=time, weight=weight), to))
     out.plain(f"Model: {to or folder}")
+    result({"model": to or folder, **found})
 
 
-def print_joined(found: Joined) -> None:
-    """What a model got to know."""
+def print_joined(found: Joined) -> dict[str, Any]:
+    """Print what a model got to know, and return it."""
+    last = shown_moment(found.until - 1)
+    known = {"added": found.added, "left_out": found.late, "new_users": found.users, "new_items": found.items}
     if not found.added:
-        out.plain(
-            f"No event is later than those that it knew, the last of which is at {shown_moment(found.until - 1)}."
-        )
-        return
+        out.plain(f"No event is later than those that it knew, the last of which is at {last}.")
+        return {**known, "last": last}
     out.plain(
         f"{counted(found.added, 'event')} came to it, of {counted(found.users, 'new user')} and on "
-        f"{counted(found.items, 'new item')} among others; the last is at {shown_moment(found.until - 1)} UTC"
+        f"{counted(found.items, 'new item')} among others; the last is at {last} UTC"
     )
     if found.late:
         out.plain(f"Left out, as not after those that it knew: {counted(found.late, 'event')} of the log.")
+    return {**known, "last": last}

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from negsample.cli.console import facts_of, out, table_of
+from negsample.cli import complete
+from negsample.cli.console import out, result
 from negsample.cli.options import Plugins
+from negsample.cli.tables import show_facts, show_table, table_of
 from negsample.errors import InputError
+
+if TYPE_CHECKING:
+    from negsample.methods import MethodDefinition
 
 _WIDE = 120  # columns of a terminal that has room for the papers
 
 
 def methods_command(
-    name: Annotated[str | None, typer.Argument(help="One method: its formula, when to use it, its settings.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One method: its formula, when to use it, its settings.", autocompletion=complete.methods),
+    ] = None,
     plugins: Plugins = None,
 ) -> None:
     """List the methods: sampler, miner, loss and cost; with NAME one method in full."""
@@ -37,12 +45,20 @@ def _print_all() -> None:
         table.add_row(*cells[: len(columns)])
     for name, about in BASELINE_WORDS.items():
         table.add_row(name, "", about)
-    out.print(table)
+    show_table(out, table)
     out.print(
         "scores: the number of scores computed for a training position (V: the number of items in the catalogue)\n"
         "negsample methods NAME shows one method: its paper, formula, settings, and when to use it.",
         highlight=False,
     )
+    listed = [{"method": name, **_parts(method), "cost": cost(name)} for name, method in METHODS.items()]
+    baselines = [{"method": name, "what": about} for name, about in BASELINE_WORDS.items()]
+    result({"methods": listed, "baselines": baselines})
+
+
+def _parts(method: MethodDefinition[Any]) -> dict[str, Any]:
+    parts = {"sampler": method.sampler, "miner": method.miner, "loss": method.loss}
+    return {**parts, "paper": method.paper, "year": method.year}
 
 
 def _print_one(given: str) -> None:
@@ -64,11 +80,17 @@ def _print_one(given: str) -> None:
         "head, mid, tail": method.serves,
     }
     out.print(Text(names[0], style="bold"))
-    out.print(facts_of((label, text) for label, text in facts.items() if text.strip()))  # a plugin's need not say all
+    show_facts(out, facts.items())  # those of a plugin that say nothing are left out
     settings = table_of("setting", "default", "meaning", words=["meaning"])
     for key, field in method.settings.model_fields.items():
         settings.add_row(key, _shown(field.default), field.description or "")
-    out.print(settings)
+    show_table(out, settings)
+    known = {
+        key: {"default": field.default, "meaning": field.description}
+        for key, field in method.settings.model_fields.items()
+    }
+    about = {"cost": cost(names[0]), "formula": method.formula, "take": method.take, "serves": method.serves}
+    result({"method": names[0], **_parts(method), **about, "settings": known})
 
 
 def _shown(value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, get_type_hints
 
 import typer
 
+from negsample.cli import complete
 from negsample.errors import SEEDS, InputError
 from negsample.plugins import load_plugins
 from negsample.settings import READING, PrepareSettings, RunSettings, Split, checked, run_settings
@@ -23,8 +24,13 @@ def _load_plugins(names: list[str] | None) -> list[str] | None:
     return names
 
 
-DatasetName = Annotated[str, typer.Argument(help="A name of `negsample data list`, a prepared folder, or a log.")]
-MethodName = Annotated[str, typer.Option(help="A name of `negsample methods`.")]
+DatasetName = Annotated[
+    str,
+    typer.Argument(
+        help="A name of `negsample data list`, a prepared folder, or a log.", autocompletion=complete.datasets
+    ),
+]
+MethodName = Annotated[str, typer.Option(help="A name of `negsample methods`.", autocompletion=complete.methods)]
 Preset = Annotated[
     Literal["default", "paper", "reference"],
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from negsample.cli.console import counted, out
+from negsample.cli.console import notes, out, result
 from negsample.cli.options import (
     Changes,
     Cutoffs,
@@ -24,6 +24,7 @@ from negsample.cli.options import (
     Seed,
     settings_of,
 )
+from negsample.cli.tables import counted
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
 
@@ -57,6 +58,7 @@ def prepare_command(
     data = prepare(read_log(logs[0] if len(logs) == 1 else logs, **preparing.reading()), preparing, folder)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
+    result({"folder": folder, **data.manifest.model_dump(mode="json")})
 
 
 def train_command(
@@ -106,22 +108,24 @@ def train_command(
     jobs = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)
     job = next(each for each in jobs if each.method == methods[0])  # beside the baselines of every study
     for remark in [*remarks(chosen_preset, {data.name: data.split}, names), *no_future(data.manifest.not_in_time)[1:]]:
-        out.plain(remark)
+        notes.plain(remark)
     if is_run(folder):
         if not job.made(read_run(folder).config):
             other = differs(read_run(folder).config, job.config())
             raise InputError(f"{folder} holds a run of other settings ({other}); choose another --out, or delete it")
-        out.plain(f"{folder} is finished already")
+        notes.plain(f"{folder} is finished already")
     else:
         check_place(folder, new=True)
         check_fits([[job]])
-        print_dataset(out, data, job.settings)
-        print_forecast(out, forecast([[job]]))
-        with progress_of(out, [job]) as progress:
+        print_dataset(notes, data, job.settings)
+        print_forecast(notes, forecast([[job]]))
+        with progress_of(notes, [job]) as progress:
             run_job(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
     chosen = set_dial(folder, choice, data, settings=job.config()["settings"])
-    print_metrics(out, job.method, read_run(folder).metrics)
+    metrics = read_run(folder).metrics
+    print_metrics(out, job.method, metrics)
     out.plain(f"Run: {folder}")
+    result({"run": folder, "method": job.method, "metrics": metrics})
     if chosen.unreached:
         raise InputError(f"{chosen.unreached}. {folder} is kept, at dial 0")
 
@@ -147,6 +151,7 @@ def evaluate_command(
     remeasure(run, choice, data=log, must_reach=dial is not None)
     measured = read_run(run)
     print_metrics(out, measured.config["method"], measured.metrics)
+    result({"run": run, "method": measured.config["method"], "metrics": measured.metrics})
 
 
 def verify_command(
@@ -155,13 +160,16 @@ def verify_command(
     """Check every file of a folder against its checksum."""
     from negsample.studies.verify import verify
 
-    damaged = 0
+    damaged, lists = 0, []
     for found in verify(folder):
+        counts = {"files": found.files, "bytes": found.size, "damaged": found.damaged}
+        lists.append({"folder": found.path.parent, "kind": found.kind, **counts})
         if not found.damaged:
             files = counted(found.files, "file")
             out.plain(f"{found.path.parent}: {found.kind}, {files}, {found.size:,} bytes, as written")
         for sentence in found.damaged:
             out.plain(sentence, style="bold red")
         damaged += len(found.damaged)
+    result({"checked": lists})
     if damaged:
         raise InputError(f"{damaged} damaged in {folder}; what to do with each is said above")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from negsample.cli.console import counted, out, say, table_of
+from negsample.cli.console import notes, out, result, say
 from negsample.cli.options import Column, Plugins, RunLog, moment_of, shown_moment
+from negsample.cli.tables import counted, show_table, table_of
 from negsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,13 +65,14 @@ def recommend_command(
     if as_of is None:
         ask = ask.after(people)
     elif late := int((people.times >= ask.time).sum()):
-        out.plain(f"Not before --as-of, so without effect: {counted(late, 'event')}.")
+        notes.plain(f"Not before --as-of, so without effect: {counted(late, 'event')}.")
     for note in people.notes:
-        out.plain(note)
-    with bar_of(out, "recommending", len(people.keys)) as bar:
+        notes.plain(note)
+    with bar_of(notes, "recommending", len(people.keys)) as bar:
         rows = write_answers(recommender, people, ask, to, lambda done: bar.update(to, done))
     some = f"{counted(rows, 'row')} for {counted(len(people.keys), 'person', 'people')}"
     out.plain(f"{some}, as of {shown_moment(ask.time)} UTC: {to}")
+    result({"file": to, "rows": rows, "people": len(people.keys), "as_of": shown_moment(ask.time)})
 
 
 def _ids_in(path: Path, recommender: Recommender) -> list[str]:
@@ -79,7 +81,7 @@ def _ids_in(path: Path, recommender: Recommender) -> list[str]:
 
     found = ids_in(path)
     if unknown := len(found) - len(recommender.numbers(found)):
-        out.plain(f"{unknown:,} of the {len(found):,} ids in {path} are of no item that the model knows.")
+        notes.plain(f"{unknown:,} of the {len(found):,} ids in {path} are of no item that the model knows.")
     return found
 
 
@@ -102,7 +104,7 @@ def explain_command(
     ask = recommender.ask(k=k, time=moment_of("--as-of", as_of), dial=dial)
     people = recommender.histories(histories, ask.time)
     for note in people.notes:
-        out.plain(note)
+        notes.plain(note)
     person = person_of(people, user, str(histories or folder))
     ask = ask.after(person) if as_of is None else ask
     person = person.before(ask.time)
@@ -111,15 +113,21 @@ def explain_command(
     for item, moment in latest:
         past.add_row(str(recommender.item_ids[item - 1]), shown_moment(moment))
     out.plain(f"{counted(len(person.items), 'event')} of {user}, the latest {len(latest)}:", style="bold")
-    out.print(past)
+    show_table(out, past)
     found = explained(recommender, person, ask)
     out.plain(f"Best items as of {shown_moment(ask.time)} UTC:", style="bold")
     table = table_of("rank", *found.columns[1:], words=("item",))
     for row in found.iter_rows():
         table.add_row(*(f"{each:+.3f}" if isinstance(each, float) else str(each) for each in row))
-    out.print(table)
+    show_table(out, table)
     if len(found.columns) == 3:
         out.plain("Nothing that counts is known of this person: these are the most popular items lately.")
+    history = [
+        {"item": recommender.item_ids[item - 1], "time": shown_moment(moment)}
+        for item, moment in zip(person.items.tolist(), person.times.tolist(), strict=True)
+    ]
+    asked = {"user": user, "as_of": shown_moment(ask.time)}
+    result({**asked, "history": history, "best": found.to_dicts()})
 
 
 def export_command(
@@ -140,9 +148,11 @@ def export_command(
     from negsample.serving.export import export
 
     recommender = _loaded(folder, data)
-    out.plain(f"Exporting {recommender.summary}")
-    for path in export(recommender, to, place, k=k):
-        out.plain(f"{path}: {path.stat().st_size:,} bytes")
+    notes.plain(f"Exporting {recommender.summary}")
+    sizes = {str(path): path.stat().st_size for path in export(recommender, to, place, k=k)}
+    for path, size in sizes.items():
+        out.plain(f"{path}: {size:,} bytes")
+    result({"folder": place, "files": [{"file": path, "bytes": size} for path, size in sizes.items()]})
 
 
 def _loaded(folder: Path, data: str | None) -> Recommender:

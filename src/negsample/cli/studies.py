@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from negsample.cli import complete
 from negsample.cli.commands import command_line, command_to_train
-from negsample.cli.console import out, say
+from negsample.cli.console import notes, out, result, say
 from negsample.cli.options import (
     Changes,
     Cutoffs,
@@ -35,14 +36,19 @@ from negsample.settings import ADVISED, PrepareSettings
 def compare_command(
     datasets: Annotated[
         list[str],
-        typer.Argument(help="Names of `negsample data list`, prepared folders, or logs.", metavar="DATASET..."),
+        typer.Argument(
+            help="Names of `negsample data list`, prepared folders, or logs.",
+            metavar="DATASET...",
+            autocompletion=complete.datasets,
+        ),
     ],
     folder: OutStudy,
     methods: Annotated[
         str | None,
         typer.Option(
             help="Names of `negsample methods`, with commas, or 'all'. (default: the paper's six and mixed-log-q; with "
-            "--preset paper or reference the six)"
+            "--preset paper or reference the six)",
+            autocompletion=complete.methods,
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each method, from different seeds.")] = 3,
@@ -170,16 +176,19 @@ def tune_command(
         raise InputError(f"tune takes one method that is trained, got {', '.join(names)}")
     check_place(folder)
     data = load_dataset(dataset, preparing)
-    print_dataset(out, data, settings)
+    print_dataset(notes, data, settings)
     (tuning,) = plan_tunings(
         [data], names, trials=trials, seed=seed, settings=settings, changes=negatives, given=given, folder=folder
     )
     check_alone(tuning)
-    print_forecast(out, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
+    print_forecast(notes, forecast([], searches=[(tuning.job, tuning.left)] if tuning.left else []))
     tuned([tuning], 1, LOCAL)
     best = tuned_job(tuning.job, {"refit": settings.training.refit, **tuning.best().params})
-    print_best(out, tuning, command_to_train(dataset, preparing, best))
-    out.plain(f"Best: {write_best(tuning)}")
+    command, path = command_to_train(dataset, preparing, best), write_best(tuning)
+    print_best(out, tuning, command)
+    out.plain(f"Best: {path}")
+    tried = [each.model_dump(mode="json") for each in tuning.trials()]
+    result({"best": tuning.best().params, "file": path, "command": command, "trials": tried})
 
 
 def report_command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from negsample.cli.console import out, say
+from negsample.cli.console import notes, out, result, say
 from negsample.cli.options import Doing
 from negsample.errors import FailedError, InputError
 
@@ -72,7 +72,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> None:
             note["tunings"] = [each.stem for each in request.tunings]
     jobs, beside = planned
     failures: list[str] = []
-    with tracked(tracking, say) as logging, progress_of(out, [*jobs, *beside], begun=False) as progress:
+    with tracked(tracking, say) as logging, progress_of(notes, [*jobs, *beside], begun=False) as progress:
 
         def before(left: Sequence[Sequence[Job]]) -> None:
             if not request.tunings:
@@ -107,7 +107,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> None:
     if words := unreached_words(finished):
         if not failures and len(finished.unreached()) == len(finished.trained()):
             raise InputError(words)
-        out.plain(words)
+        notes.plain(words)
     if failures:
         raise FailedError(failures)
 
@@ -127,7 +127,7 @@ def _forecast_searches(request: StudyRequest, doing: Doing, backend: Backend, pl
     check_fits(left, doing.at_once, memory=backend.here)
     _describe(request, jobs)
     if request.forecast_only or any(tuning.left for tuning in request.tunings):
-        _print_forecast(every, left, doing, backend, request.tunings)
+        _print_forecast(every, left, doing, backend, request.tunings, alone=request.forecast_only)
     if request.forecast_only:
         raise typer.Exit
 
@@ -136,9 +136,9 @@ def _describe(request: StudyRequest, jobs: Sequence[Job]) -> None:
     from negsample.cli.terminal import print_dataset
 
     for data in request.datasets:
-        print_dataset(out, data, jobs[0].settings)
+        print_dataset(notes, data, jobs[0].settings)
     for remark in request.remarks:
-        out.plain(remark)
+        notes.plain(remark)
 
 
 def _print_forecast(
@@ -147,7 +147,10 @@ def _print_forecast(
     doing: Doing,
     backend: Backend,
     tunings: Sequence[Tuning] = (),
+    *,
+    alone: bool = False,
 ) -> None:
+    """``alone``: it is all that was asked for."""
     from negsample.cli.terminal import print_forecast
     from negsample.studies.forecast import forecast
     from negsample.studies.study import at_a_time
@@ -158,7 +161,10 @@ def _print_forecast(
         searches=[(tuning.job, tuning.left) for tuning in tunings if tuning.left],
         searches_at_once=max(min(doing.at_once, len(tunings)), 1),
     )
-    print_forecast(out, ahead, here=not backend.ray, report=True)
+    print_forecast(out if alone else notes, ahead, here=not backend.ray, report=True)
+    if alone:
+        lines = [{"dataset": each.dataset, "method": each.method, "seconds": each.seconds} for each in ahead.lines]
+        result({"seconds": ahead.seconds, "bytes": ahead.memory, "runs": lines})
 
 
 def print_study_and_path(study: Study) -> None:
@@ -174,6 +180,8 @@ def print_study_and_path(study: Study) -> None:
     for line in baseline_lines(study):
         out.plain(line)
     out.plain(f"Report: {study.report_path}")
+    failed = [each.line for each in study.failures]
+    result({"folder": study.folder, "report": study.report_path, "table": study.table().to_dicts(), "failed": failed})
 
 
 def tuned(
@@ -186,7 +194,7 @@ def tuned(
     from negsample.studies.tuning import tune_all
 
     check_fits([[tuning.job] for tuning in tunings], at_once, memory=backend.here)
-    with progress_of_searches(out, tunings) as progress:
+    with progress_of_searches(notes, tunings) as progress:
         return tune_all(
             tunings, at_once=at_once, on=backend, watch=progress.watch, on_line=progress.on_line, failed=failed
         )

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from negsample.analysis.measures import kinds_of
 from negsample.analysis.tables import ALONE
-from negsample.cli.console import Output, counted, facts_of, table_of
+from negsample.cli.console import Output
+from negsample.cli.tables import counted, show_facts, show_table, table_of
 from negsample.data.dataset import Dataset
 from negsample.data.description import describe, no_future
 from negsample.data.popularity import COHORTS, MPU
@@ -43,11 +44,11 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
     for note in data.manifest.notes:
         loud = "bold" if note == data.manifest.not_in_time else None
         out.print(f"  {note}", highlight=False, markup=False, style=loud)
-    out.print(facts_of(about.facts))
+    show_facts(out, about.facts)
     cohorts = table_of("cohort", "items", "items %", "MPU %", "test events %")
     for row in about.cohorts:
         cohorts.add_row(*row)
-    out.print(cohorts)
+    show_table(out, cohorts)
     out.print(f"  {MPU}", style="dim", highlight=False)
 
 
@@ -77,7 +78,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
             *_pace_shown(line.pace, of_epochs),
             in_time(line.seconds if line.runs else line.trial_seconds),
         )
-    out.print(table)
+    show_table(out, table)
     searching = f", of which the trials {in_time(ahead.searching)}," if ahead.searching else ""
     threads = "1 thread" if ahead.threads == 1 else f"{ahead.threads} threads"
     how = f"with {threads}, as it will run" if here else "on this machine"
@@ -135,7 +136,7 @@ def print_metrics(out: Console, method: str, metrics: Mapping[str, Any]) -> None
     warm = test["events"] - test["cold_events"]
     counts = (test["events"], warm, *(test[f"{cohort}_events"] for cohort in COHORTS))
     table.add_row("events", *(f"{count:,}" for count in counts))
-    out.print(table)
+    show_table(out, table)
     _print_kinds(out, kinds)
     balance, coverage = _percent(test["balance@10"], 1), _percent(test["coverage@10"], 1)
     out.print(
@@ -204,7 +205,7 @@ def print_study(out: Console, study: Study) -> None:
                     cell.append(f" ±{_percent(spread, digits)}", style="not bold dim")
                 cells.append(cell)
             shown.add_row(*cells, f"{row['train_seconds']:.0f}")
-        out.print(shown)
+        show_table(out, shown)
         _print_kinds(out, kinds)
         for words in no_future(study.manifests[str(dataset)].get("not_in_time"))[:1]:
             out.print(words, highlight=False, markup=False, style="bold", soft_wrap=True)
@@ -228,7 +229,7 @@ def print_best(out: Console, tuning: Tuning, command: str) -> None:
         table.add_row(
             str(each.number), *values, _percent(each.value), str(each.best_epoch or "-"), f"{each.seconds:.0f}", state
         )
-    out.print(table)
+    show_table(out, table)
     seconds, many = sum(each.seconds for each in trials), counted(len(trials), "trial")
     out.print(f"{many}, {seconds:.0f} s of training; HR@10 is of validation, %.", highlight=False)
     out.print(f"Train it: {command}", highlight=False, markup=False, soft_wrap=True)

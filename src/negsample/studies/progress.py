@@ -19,6 +19,8 @@ from negsample.studies.tuning_task import Tuning
 from negsample.training.best import SELECTED_BY
 from negsample.training.state import Epoch
 
+_WIDE = 80  # columns of a terminal that has room for the bar and the times
+
 
 @contextmanager
 def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Iterator[Progress]:
@@ -58,14 +60,11 @@ class Bar:
     """
 
     def __init__(self, out: Console, what: str, *, at_most: bool = False) -> None:
+        left = (TextColumn("left, at most" if at_most else "left"), TimeRemainingColumn())
+        more = (BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("elapsed"), TimeElapsedColumn(), *left)
         self.live = RichProgress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("elapsed"),
-            TimeElapsedColumn(),
-            TextColumn("left, at most" if at_most else "left"),
-            TimeRemainingColumn(),
+            *(more if out.width >= _WIDE else (TaskProgressColumn(),)),
             console=out,
             speed_estimate_period=600,
             transient=True,
