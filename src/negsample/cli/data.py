@@ -30,7 +30,7 @@ def inspect_command(
         list[str],
         typer.Argument(
             help="A log: a file, or several that are its parts, a folder, a pattern, FILE::TABLE, an address, or -.",
-            metavar="LOG...",
+            metavar="LOG",
         ),
     ],
     *,

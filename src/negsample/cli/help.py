@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 from shutil import get_terminal_size
 from typing import Any
@@ -40,7 +41,8 @@ class HelpfulGroup(TyperGroup):
 
 def _print(command: TyperCommand | TyperGroup, ctx: Any, commands: Iterable[tuple[str, str]]) -> None:
     out = Output(width=get_terminal_size().columns, highlight=False)
-    out.print(Text.assemble(("Usage: ", "bold"), " ".join(command.get_usage(ctx).split()[1:])))
+    usage = re.sub("[{}]", "", " ".join(command.get_usage(ctx).split()[1:]))
+    out.print(Text.assemble(("Usage: ", "bold"), usage))
     out.print()
     out.print(Text(_line(command.help or "")))
     options = (param.get_help_record(ctx) for param in command.get_params(ctx))

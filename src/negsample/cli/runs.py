@@ -35,7 +35,7 @@ def prepare_command(
         typer.Argument(
             help="A log: a file, or several that are its parts, a folder, a pattern, FILE::TABLE, an address, or -. "
             "Public datasets need no preparation.",
-            metavar="LOG...",
+            metavar="LOG",
         ),
     ],
     folder: Annotated[Path, typer.Option("--out", help="New folder of the prepared dataset.")],

@@ -38,7 +38,7 @@ def compare_command(
         list[str],
         typer.Argument(
             help="Names of `negsample data list`, prepared folders, or logs.",
-            metavar="DATASET...",
+            metavar="DATASET",
             autocompletion=complete.datasets,
         ),
     ],
