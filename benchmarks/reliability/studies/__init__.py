@@ -1,1 +1,52 @@
-"""Generated studies: each sentence of their reports is compared with the runs."""
+"""Generated studies, and a checker that compares every sentence of their reports with the runs.
+
+`python -m benchmarks.reliability.studies KIND SEED FOLDER` makes one of them with its report, to look at.
+"""
+
+from __future__ import annotations
+
+import shutil
+import traceback
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+WHAT = (
+    "generated studies, of usual kinds and of each degenerate one (the table below): every sentence, table and chart of"
+    " the report and every row of `significance.csv` compared with what an independent checker computes from the runs"
+)
+COUNT = 500
+TEST = "tests/report/test_every_sentence.py::test_every_sentence_is_true"
+TRUE, FALSE, CRASHED = "every sentence true", "silent: a sentence that is false or unknown", "traceback"
+
+
+def measure(count: int, seed: int) -> dict[str, dict[str, int]]:
+    """By kind: how many came to which outcome. The files of charts are not drawn."""
+    from benchmarks.reliability.studies.kinds import KINDS  # imports torch; the checker needs none
+
+    found: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+    with TemporaryDirectory() as scratch, patch("negsample.report.page.write_figures", return_value=[]):
+        for number in range(count):
+            kind = list(KINDS)[number % len(KINDS)]
+            found[kind][outcome(kind, seed + number // len(KINDS), Path(scratch) / "study")] += 1
+    return {kind: dict(outcomes) for kind, outcomes in found.items() if outcomes}
+
+
+def outcome(kind: str, seed: int, folder: Path) -> str:
+    """What comes of one study, in the new ``folder``, which is removed; what is false is printed."""
+    from benchmarks.reliability.studies.checker.check import faults
+    from benchmarks.reliability.studies.writing import made
+
+    try:
+        page = made(kind, seed, folder)
+        wrong = faults(folder)
+    except Exception:
+        print(f"{kind} {seed}:", flush=True)
+        traceback.print_exc()
+        return CRASHED
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for fault in wrong:
+        print(f"{kind} {seed}, {page.name}: {fault}", flush=True)
+    return FALSE if wrong else TRUE

@@ -1,15 +1,16 @@
-"""`python -m benchmarks.reliability.studies KIND SEED FOLDER`: one generated study with its report, to look at."""
+"""`python -m benchmarks.reliability.studies KIND SEED FOLDER`: one generated study with its report, to look at.
+
+What the checker finds in it is printed.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.reliability.studies.kinds import KINDS, plan_of
-from benchmarks.reliability.studies.writing import write_study
-from negsample.report.page import write_report
+from benchmarks.reliability.studies.checker.check import faults
+from benchmarks.reliability.studies.kinds import KINDS
+from benchmarks.reliability.studies.writing import made
 
 
 def main() -> None:
@@ -17,10 +18,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reliability.studies", description=__doc__)
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("seed", type=int, metavar="SEED")
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new one")
     given = parser.parse_args()
-    write_study(plan_of(given.kind, given.seed), given.folder, np.random.default_rng(given.seed))
-    print(write_report(given.folder, print))
+    print(made(given.kind, given.seed, given.folder, print))
+    for fault in faults(given.folder):
+        print(f"false or unknown: {fault}")
 
 
 if __name__ == "__main__":

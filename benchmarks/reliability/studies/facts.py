@@ -23,6 +23,15 @@ MACHINE = {"cores": 2, "processor": "x86_64", "python": "3.11.9", "torch": "2.13
 _NOT_IN_TIME = "Each user's last events are test, so some test events are earlier than train events of others."
 
 
+def command(plan: Plan) -> list[str]:
+    """What made the study."""
+    words = ["negsample", "compare", *(f"{name}.csv" for name in plan.datasets)]
+    words += ["--methods", ",".join(name for name in plan.strengths if not is_baseline(name)) or "PopRec"]
+    words += ["--repeats", str(plan.seeds), "--epochs", str(plan.epochs), "--out", "study"]
+    words += ["--folds", str(plan.folds)] if plan.folds else []
+    return words + (["--dial", plan.dial] if plan.dial != "none" else [])
+
+
 def manifest(plan: Plan, of: World, fold: Mapping[str, Any] | None) -> dict[str, Any]:
     """As :func:`negsample.studies.files.write_study` writes it."""
     counts, tests = of.counts, len(of.test.user_E)
@@ -156,7 +165,10 @@ def tuning(plan: Plan, dataset: str, method: str, rng: np.random.Generator) -> T
     for number in range(plan.trials):
         state = "complete" if number == 0 else str(rng.choice(["complete", "complete", "pruned", "failed"]))
         value = None if state == "failed" else float(rng.uniform(0.02, 0.1))
-        params = {"learning_rate": float(10 ** rng.uniform(-4, -2)), "batch_size": int(rng.choice([64, 128, 256]))}
+        params: dict[str, Any] = {
+            "learning_rate": float(10 ** rng.uniform(-4, -2)),
+            "batch_size": int(rng.choice([64, 128, 256])),
+        }
         trials.append(
             Trial(
                 number=number,

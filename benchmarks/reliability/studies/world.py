@@ -52,13 +52,17 @@ class World(NamedTuple):
         )
 
     def events(self, fold: bool) -> dict[str, NDArray[Any]]:
-        """As :func:`negsample.studies.files.test_events` writes them."""
+        """As :func:`negsample.studies.files.measured_events` writes them."""
         found: dict[str, NDArray[Any]] = {
             "user_E": self.test.user_E.astype(np.int32),
             "cohort_E": self.test.cohort_E,
             "percentile_E": event_percentiles(self.counts)[self.test.target_E].astype(np.float32),
         }
-        return found | ({"person_E": self.test.person_E, "time_E": self.test.time_E} if fold else {})
+        found |= {"valid_user_E": self.valid.user_E.astype(np.int32), "valid_cohort_E": self.valid.cohort_E}
+        if not fold:
+            return found
+        found |= {"person_E": self.test.person_E, "time_E": self.test.time_E}
+        return found | {"valid_person_E": self.valid.person_E}
 
 
 def world(plan: Plan, name: str, number: int, rng: np.random.Generator) -> World:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.reliability.studies import facts
+from benchmarks.reliability.studies.kinds import plan_of
 from benchmarks.reliability.studies.plan import Plan
 from benchmarks.reliability.studies.world import World, ranks, world
 from negsample.data.names import fold_name
@@ -18,6 +20,7 @@ from negsample.files.folders import write_arrays, write_json
 from negsample.files.together import rewriting
 from negsample.methods import negative_settings
 from negsample.models.baselines import is_baseline
+from negsample.report.page import write_report
 from negsample.runs.failed import Failed, write_failed
 from negsample.runs.folder import LOG, REFIT_LOG, Grid, run_fingerprint
 from negsample.runs.job import Job
@@ -34,6 +37,12 @@ class _Data(NamedTuple):
     fingerprint: str
     catalogue_size: int
     in_time: bool
+
+
+def made(kind: str, seed: int, folder: Path, on_line: Callable[[str], None] = lambda line: None) -> Path:
+    """The ``seed``-th study of a ``kind`` with its report; returns the page."""
+    write_study(plan_of(kind, seed), folder, np.random.default_rng(seed))
+    return write_report(folder, on_line)
 
 
 def write_study(plan: Plan, folder: Path, rng: np.random.Generator) -> None:
@@ -71,6 +80,7 @@ def write_study(plan: Plan, folder: Path, rng: np.random.Generator) -> None:
         preset=plan.preset,
         tune_trials=plan.trials or None,
         folds=plan.folds,
+        command=shlex.join(facts.command(plan)),
     )
     with rewriting(folder, "study") as scratch:
         (scratch / "datasets").mkdir()

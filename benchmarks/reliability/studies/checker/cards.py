@@ -1,0 +1,221 @@
+"""The cards of a verdict: what is taken for which purpose, its figures, what it gains and costs, and why."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+
+from benchmarks.reliability.studies.checker import trusted
+from benchmarks.reliability.studies.checker.advised import FAMILY, Advised, Setting, Taken
+from benchmarks.reliability.studies.checker.compared import Compared
+from benchmarks.reliability.studies.checker.page import Element
+from benchmarks.reliability.studies.checker.place import Faults, Place
+from benchmarks.reliability.studies.checker.raw import BASELINES
+from benchmarks.reliability.studies.checker.shown import expect, shows, shows_digits, shows_seconds
+
+TITLES = {
+    "Most accurate overall": "ndcg@10",
+    "Best for tail items": "tail_hr@10",
+    "Most even over head, mid and tail": "balance@10",
+}
+NAMES = {"ndcg@10": "NDCG@10", "tail_hr@10": "tail HR@10", "balance@10": "Balance"}
+_SHOWN = {"NDCG@10": "ndcg@10", "HR@10": "hr@10", "Tail HR@10": "tail_hr@10", "Balance": "balance@10"}
+
+
+def check(element: Element, place: Place) -> Faults:
+    """A verdict: its cards, and its light."""
+    advised = place.advised
+    (trust,) = [each for each in element.every("div") if "trust" in each.classes]
+    yield from trusted.check(trust, place, advised)
+    found = [each for each in element.every("article") if "card" in each.classes]
+    red = "red" in trust.classes
+    if place.told is not None:
+        yield from expect("said at the top", place.told, next(trust.every("h3")).text().rpartition(" (")[0])
+    measures = [] if red else list(advised.purposes)
+    titles = [next(each.every("h3")).text() for each in found]
+    yield from expect("cards", titles, [title for title, measure in TITLES.items() if measure in measures])
+    for title, card in zip(titles, found, strict=True):
+        if (taken := advised.purposes.get(TITLES.get(title, ""))) is not None:
+            yield from (f"{title}: {fault}" for fault in _card(card, taken, place, advised))
+    yield from _next(trust, place)
+    for each in element.every("p"):
+        if not ({"taken"} & set(each.classes)):
+            yield from place.read(each.text())
+
+
+def line(element: Element, places: Mapping[str, Place]) -> Faults:
+    """Of several logs, what stands at the top of one."""
+    (link,) = element.every("a")
+    place = places[link["href"].removeprefix("#")]
+    yield from expect("log", link.text(), place.log)
+    words = element.text(without=("a",))
+    at = re.fullmatch(r"(?:(?P<title>[A-Z][\w ]+): (?P<taken>.+?)\. )?(?P<said>This study .+)", words)
+    if at is None or at["said"] not in trusted.SAID.values():
+        yield f"no sentence that is known: '{words}'"
+        return
+    red = at["said"] == trusted.SAID["red"]
+    first = next(iter(place.advised.purposes.values()), None)
+    true = None if red or first is None else first.chosen.called
+    yield from expect(f"{place.log}: taken", at["taken"], true)
+    place.told = at["said"]
+
+
+def _card(card: Element, taken: Taken, place: Place, advised: Advised) -> Faults:
+    (name,) = [each.text() for each in card.every("p") if "taken" in each.classes]
+    yield from expect("taken", name, taken.chosen.called)
+    labels, values = [each.text() for each in card.every("dt")], [each.text() for each in card.every("dd")]
+    for label, value in zip(labels, values, strict=True):
+        if label not in _SHOWN:
+            yield f"unknown figure '{label}'"
+        elif not shows(value, taken.chosen.test[_SHOWN[label]], 100):
+            yield f"{label}: shown '{value}', by the runs {taken.chosen.test[_SHOWN[label]]}"
+    said = set()
+    for each in card.every("li"):
+        words = each.text()
+        of = next(
+            ((key, at, run) for key, (pattern, run) in LINES.items() if (at := re.fullmatch(pattern, words))), None
+        )
+        if of is None:
+            yield f"no sentence that is known: '{words}'"
+            continue
+        said.add(of[0])
+        yield from (f"'{words}': {fault}" for fault in of[2](of[1], taken, place, advised))
+    yield from expect("effort and why are said", {"effort", "why"} <= said, True)
+
+
+def _gain(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
+    over = _over(at["than"], taken, advised)
+    if over is None:
+        yield f"nothing is '{at['than']}'"
+        return
+    measure = {name: key for key, name in NAMES.items()}[at["name"]]
+    points = (taken.chosen.test[measure] or 0.0) - (over.test[measure] or 0.0)
+    signed = -1 if at["way"] == "less" else 1
+    if not shows(at["points"], abs(points), 100) or points * signed <= 0:
+        yield f"the difference is {100 * points} points"
+    if at["share"] and not shows(at["share"].replace("+", ""), points / (over.test[measure] or float("nan")), 100):
+        yield f"the share is {points / (over.test[measure] or float('nan'))}"
+    yield from _tested(at["tested"], measure, taken.chosen, over, place)
+
+
+def _same(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
+    over = _over(at["than"], taken, advised)
+    measure = {name: key for key, name in NAMES.items()}[at["name"]]
+    yield from expect("as much", over and over.test[measure], taken.chosen.test[measure])
+    if over is not None:
+        yield from _tested(at["tested"], measure, taken.chosen, over, place)
+
+
+def _undefined(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
+    over = _over(at["than"], taken, advised)
+    measure = {name: key for key, name in NAMES.items()}[at["name"]]
+    yield from expect("undefined", None in (over and over.test[measure], taken.chosen.test[measure]), True)
+
+
+def _over(than: str, taken: Taken, advised: Advised) -> Setting | None:
+    """What a difference is to."""
+    name, _, what = than.partition(", ")
+    accurate = advised.purposes["ndcg@10"].chosen if "ndcg@10" in advised.purposes else None
+    known = {
+        "the usual default": advised.default,
+        "the best simple rule here": taken.rule,
+        "the most accurate": accurate,
+    }
+    found = known.get(what)
+    return found if found is not None and found.called == name else None
+
+
+def _tested(words: str, measure: str, one: Setting, other: Setting, place: Place) -> Faults:
+    measure, scope = FAMILY[measure][1]
+    found = place.compared.between(measure, scope, one.method, one.dial, other.method, other.dial)
+    yield from _words_of(words, found)
+
+
+def _words_of(words: str, found: Compared | None) -> Faults:
+    if found is None or found.p is None:
+        why = "not compared" if found is None else found.untested
+        yield from expect("tested", words, f"not tested ({why})")
+        return
+    at = re.fullmatch(r"(significant|not significant) \(p (?:below (\S+)|(\S+))\)", words)
+    if at is None:
+        yield f"tested with p {found.p}"
+        return
+    yield from expect("significant", at[1] == "significant", found.significant)
+    if (at[2] and not found.p < float(at[2])) or (at[3] and not shows_digits(at[3], found.p)):
+        yield f"p is {found.p}"
+
+
+def _effort(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
+    rule = taken.chosen.method in BASELINES
+    yield from expect("a rule", at[0].startswith("A rule"), rule)
+    if not shows_seconds(at["took"] or at["rule"], taken.chosen.seconds):
+        yield f"it took {taken.chosen.seconds} s"
+
+
+def _why(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
+    others, equals, untested = len(taken.able) - 1, len(taken.equals), taken.untested
+    words, name = at[0], NAMES[taken.measure]
+    if "No other method" in words:
+        yield from expect("others", others, 0)
+    elif "nothing was tested" in words:
+        yield from expect("tested", (untested, at["name"]), (others, name))
+        yield from expect("highest", taken.chosen.method, taken.highest.method)
+    elif "significantly above" in words:
+        true = (others - untested, others, name, 0)
+        yield from expect("above", (int(at["above"]), int(at["others"]), at["name"], equals), true)
+        yield from expect("highest", taken.chosen.method, taken.highest.method)
+    else:
+        own = taken.chosen.method == taken.highest.method
+        yield from expect("highest", at["who"], "It has" if own else f"{taken.highest.called} has")
+        many = at["alike"]
+        shown = 1 if many == "the other" else int(many.split()[0])
+        yield from expect("alike", shown, equals)
+        if many != "the other":
+            yield from expect("others", int(many.split()[-1]), others)
+        rule = taken.chosen.method in BASELINES
+        yield from expect("simplest", at["kind"], "a rule" if rule else "the best of the cheapest to train")
+
+
+def _next(trust: Element, place: Place) -> Faults:
+    """The command to run next: the study's own, with what mends the first of the worst reasons."""
+    for each in trust.every("pre"):
+        own, words = shlex.split(place.raw.about["command"]), shlex.split(each.text())
+        changed = [word for word in words if word not in own]
+        yield from expect("command", words[:3], own[:3])
+        if not changed:
+            lights = [one.text() for one in trust.every("li")]
+            if not any("missing" in one or "failed" in one or "nothing to compare" in one for one in lights):
+                yield f"the command is the study's own: {each.text()}"
+        if "--epochs" in words:
+            epochs = int(words[words.index("--epochs") + 1])
+            before = int(own[own.index("--epochs") + 1])
+            if epochs not in (before, 2 * before):
+                yield f"--epochs {epochs}"
+
+
+_THAN = r"(?P<than>\S+(?: at dial \S+)?, (?:the usual default|the best simple rule here|the most accurate))"
+_NAME = r"(?P<name>NDCG@10|tail HR@10|Balance)"
+Line = Callable[["re.Match[str]", Taken, Place, Advised], Faults]
+LINES: Mapping[str, tuple[str, Line]] = {
+    "gain": (
+        rf"(?P<points>\S+) points (?P<way>more|less) {_NAME} than {_THAN}(?: \((?P<share>[-+]\d+) %\))?:"
+        rf" (?P<tested>.+?)\.",
+        _gain,
+    ),
+    "same": (rf"As much {_NAME} as {_THAN}: (?P<tested>.+?)\.", _same),
+    "undefined": (rf"{_NAME} cannot be compared with that of {_THAN}: it is undefined\.", _undefined),
+    "effort": (r"(?:A rule: nothing is trained \((?P<rule>.+)\)|Training took (?P<took>.+) a run)\.", _effort),
+    "why": (
+        r"(?:No other method was able on validation|Highest (?P<name>NDCG@10|tail HR@10|Balance) on"
+        r" validation(?:; nothing"
+        r" was tested there|, and significantly above (?P<above>\d+) of (?P<others>\d+) others)|(?P<who>.+?"
+        r" has) the highest"
+        r" (?:NDCG@10|tail HR@10|Balance) on validation, from which (?P<alike>the other|\d+ of the other \d+)"
+        r" do(?:es)? not"
+        r" differ significantly; this one is the simplest of them, (?P<kind>a rule|the best of the cheapest to"
+        r" train))\.",
+        _why,
+    ),
+}
+"""By its kind: the words of a line of a card, and what checks them."""

@@ -1,0 +1,135 @@
+"""The data of the charts, against what their captions and titles say of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from benchmarks.reliability.studies.checker.page import Element, data_of
+from benchmarks.reliability.studies.checker.place import Faults, Place
+from benchmarks.reliability.studies.checker.raw import BASELINES, COHORTS, same
+from benchmarks.reliability.studies.checker.shown import expect
+
+Rows = list[dict[str, Any]]
+
+
+def check(page: Element, place: Place) -> Faults:
+    """The charts of a log."""
+    specs = data_of(page, "charts")
+    drawn = {each["id"] for each in page.every("div") if "chart" in each.classes}
+    yield from expect("charts with a place on the page", sorted(specs), sorted(drawn))
+    suffix = f"--{re.sub(r'[^A-Za-z0-9._-]+', '-', place.log)}"
+    for name, spec in specs.items():
+        of = CHARTS.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if of is not None:
+            yield from (f"{name}: {fault}" for fault in of(list(_layers(spec)), place))
+
+
+def _layers(spec: Mapping[str, Any]) -> Iterable[Rows]:
+    """The rows of each layer of a chart."""
+    own = spec.get("data", {})
+    rows = own.get("values") if isinstance(own, dict) else None
+    if rows is None and isinstance(own, dict) and "name" in own:
+        rows = spec.get("datasets", {}).get(own["name"])
+    if rows:
+        yield list(rows)
+    for layer in spec.get("layer", []):
+        yield from _layers({"datasets": spec.get("datasets", {}), **layer})
+
+
+def _with(layers: list[Rows], *names: str) -> Rows:
+    """The rows of the first layer that have these fields."""
+    return next((rows for rows in layers if set(names) <= set(rows[0])), [])
+
+
+def _frontier(layers: list[Rows], place: Place) -> Faults:
+    """A point each setting of each method with a defined Balance."""
+    rows = _with(layers, "method", "dial", "x", "y")
+    expected = {}
+    for method in place.methods:
+        for beta in place.raw.betas(place.log, method):
+            at = [place.mean(method, name, beta) for name in ("balance@10", "ndcg@10")]
+            if None not in at:
+                expected[method, None if method in BASELINES else beta] = at
+    found = {(row["method"], row["dial"]): [row["x"], row["y"]] for row in rows}
+    yield from expect("settings that are drawn", sorted(map(str, found)), sorted(map(str, expected)))
+    for key, (x, y) in found.items():
+        true = expected.get(key)
+        if true is not None and not (same(x, 100 * (true[0] or 0)) and same(y, 100 * (true[1] or 0))):
+            yield f"{key} at {x}, {y}, by the runs {true}"
+
+
+def _bars(layers: list[Rows], place: Place) -> Faults:
+    """A bar each cohort with events, with one standard deviation."""
+    for row in _with(layers, "method", "cohort", "hr"):
+        beta = 0.0 if row["dial"] is None else row["dial"]
+        values = place.raw.values(place.log, row["method"], f"{row['cohort']}_hr@10", beta)
+        mean, sd = place.raw.mean_sd(place.log, row["method"], values)
+        low, high = max(0.0, (mean or 0) - (sd or 0)), min(1.0, (mean or 0) + (sd or 0))
+        if not all(same(row[name], 100 * true) for name, true in (("hr", mean or 0.0), ("low", low), ("high", high))):
+            yield f"{row['method']}, {row['cohort']} at {beta}: {row}, by the runs {mean} and {sd}"
+    drawn = {row["cohort"] for row in _with(layers, "method", "cohort", "hr")}
+    there = {each for each in COHORTS if place.test[f"{each}_events"]}
+    yield from expect("cohorts that are drawn", sorted(drawn), sorted(there))
+
+
+def _curves(layers: list[Rows], place: Place) -> Faults:
+    """The mean of the runs by epoch; a ring at each chosen epoch, where its own curve is highest."""
+    runs = [run for run in place.runs() if run.log]
+    values: dict[tuple[str, int], list[float]] = {}
+    for run in runs:
+        for line in run.log:
+            if line["valid"]["hr@10"] is not None:
+                values.setdefault((run.method, line["epoch"]), []).append(line["valid"]["hr@10"])
+    rows = _with(layers, "method", "epoch", "hr")
+    shown = {(row["method"], row["epoch"]): row["hr"] for row in rows}
+    yield from expect("epochs that are drawn", sorted(shown), sorted(values))
+    for key, some in values.items():
+        if key in shown and not same(shown[key], 100 * sum(some) / len(some)):
+            yield f"{key}: {shown[key]}, by the runs {some}"
+    for run in runs:
+        curve = {line["epoch"]: line["valid"]["hr@10"] for line in run.log if line["valid"]["hr@10"] is not None}
+        best = run.metrics["best_epoch"]
+        if curve and curve[best] < max(curve.values()):
+            yield f"{run.folder.name} was measured at epoch {best}, its curve is highest elsewhere"
+
+
+def _windows(layers: list[Rows], place: Place) -> Faults:
+    """NDCG@10 of each window."""
+    for row in _with(layers, "method", "fold", "y"):
+        name = place.raw.logs[place.log][row["fold"] - 1]
+        values = [run.metrics["test"]["ndcg@10"] for run in place.runs(row["method"]) if run.fold == name]
+        if not same(row["y"], 100 * sum(values) / len(values)):
+            yield f"{row['method']} in window {row['fold']}: {row['y']}, by the runs {values}"
+
+
+def _times(layers: list[Rows], place: Place) -> Faults:
+    """Seconds to the end and to the chosen epoch; of trained methods alone."""
+    rows = _with(layers, "method", "total", "best")
+    yield from expect("methods", [row["method"] for row in rows], place.trained)
+    for row in rows:
+        runs = place.runs(row["method"])
+        total = sum(run.metrics["train_seconds"] for run in runs) / len(runs)
+        best = sum(run.log[run.metrics["best_epoch"] - 1]["seconds"] for run in runs) / len(runs)
+        if not (same(row["total"], total) and same(row["best"], best)):
+            yield f"{row['method']}: {row['total']} and {row['best']} s, by the runs {total} and {best}"
+
+
+def _memory(layers: list[Rows], place: Place) -> Faults:
+    """The largest peak of the runs of a method."""
+    for row in _with(layers, "method", "peak"):
+        peak = max(run.metrics["peak_memory_bytes"] for run in place.runs(row["method"]))
+        if not same(row["peak"], peak / 2**20):
+            yield f"{row['method']}: {row['peak']} MiB, by the runs {peak}"
+
+
+CHARTS: Mapping[str, Callable[[list[Rows], Place], Faults]] = {
+    "frontier": _frontier,
+    "cohort-bars": _bars,
+    "training-curves": _curves,
+    "by-window": _windows,
+    "training-time": _times,
+    "peak-memory": _memory,
+}
+"""By the beginning of a chart's name."""

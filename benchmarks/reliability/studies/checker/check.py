@@ -1,0 +1,84 @@
+"""Every sentence of a study's page, against the study's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.reliability.studies.checker import cards, charts, facts, figure_tables
+from benchmarks.reliability.studies.checker.page import Element, Table, read_page
+from benchmarks.reliability.studies.checker.place import Faults, Place
+from benchmarks.reliability.studies.checker.raw import Raw, wrong_figures
+from benchmarks.reliability.studies.checker.reading import read
+from benchmarks.reliability.studies.checker.small_tables import SMALL
+from benchmarks.reliability.studies.checker.standing import standing
+
+_SILENT = ("script", "style", "noscript", "button", "label", "output", "input", "pre")
+_TEXTS = ("title", "p", "li", "h1", "h2", "h3", "h4", "figcaption", "summary")
+_FIGURES = ("Every method, every cohort", "Who is served, and how", "Figures at other cut-offs")
+_TABLES: Mapping[str, Callable[[Table, Place], Faults]] = {
+    **SMALL,
+    **dict.fromkeys(_FIGURES, figure_tables.check),
+    "Frontiers over all settings of the dial": standing,
+}
+
+
+def faults(folder: Path) -> list[str]:
+    """What the page of the study in ``folder`` says that is not so, and what it says that nobody can check."""
+    raw, page = Raw(folder), read_page(folder / "report.html")
+    if not raw.shown:
+        return ["no run has finished"]
+    places = {f"dataset-{at}": Place(raw, log) for at, log in enumerate(raw.shown, 1)}
+    found = wrong_figures(raw)
+    for each in places.values():
+        found += each.compared.faults
+    found += list(_walk(page, places["dataset-1"], places))
+    found += [f"{each.log}: {fault}" for each in places.values() for fault in charts.check(page, each)]
+    return found
+
+
+def _walk(element: Element, place: Place, places: dict[str, Place]) -> Faults:
+    for each in element.inside:
+        if isinstance(each, str):
+            if each.strip():
+                yield f"text outside of a paragraph: '{each.strip()[:200]}'"
+        elif each.tag in _SILENT or "chips" in each.classes or "saves" in each.classes or "dial" in each.classes:
+            continue
+        elif "verdict" in each.classes:
+            yield from _about(place, cards.check(each, place))
+        elif each.tag == "nav":
+            yield from (fault for line in each.every("p") for fault in cards.line(line, places))
+        elif each.tag in _TEXTS:
+            yield from _about(place, read(each.text(), place))
+        elif each.tag == "dl":
+            yield from _about(place, _facts(each, place))
+        elif each.tag == "div" and any(one.tag == "table" for one in each.inside if isinstance(one, Element)):
+            yield from _about(place, _table(each, place))
+        else:
+            inner = places.get(each["id"], place) if each.tag == "section" else place
+            yield from _walk(each, inner, places)
+
+
+def _about(place: Place, given: Faults) -> Faults:
+    yield from (f"{place.log}: {fault}" for fault in given)
+
+
+def _table(element: Element, place: Place) -> Faults:
+    label = element["aria-label"]
+    table = Table(next(element.every("table")), label)
+    place.tables[label] = table
+    check = _TABLES.get(label)
+    if check is None:
+        yield f"no table that is known: '{label}'"
+        return
+    yield from (f"{label}: {fault}" for fault in check(table, place))
+
+
+def _facts(element: Element, place: Place) -> Faults:
+    terms = [each.text() for each in element.every("dt")]
+    texts = [each.text() for each in element.every("dd")]
+    for term, text in zip(terms, texts, strict=True):
+        if term in facts.FACTS:
+            yield from facts.check(term, text, place)
+        else:
+            yield from read(f"{term}: {text}", place)  # of the glossary
