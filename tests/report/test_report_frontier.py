@@ -207,3 +207,8 @@ def test_the_advice_names_method_and_dial(whole_study: Path):
     volumes = [float(line[1]) for line in lines]
     assert volumes == sorted(volumes, reverse=True)
     assert {line[4] for line in lines} > {"nowhere"}
+
+
+def test_methods_alike_in_every_resample_are_the_largest_in_all():
+    one, other = standings([reach("one", (0.6, 0.3)), reach("two", (0.6, 0.3))])
+    assert (one.best, other.best) == (1.0, 1.0)

@@ -58,9 +58,9 @@ class Reach(NamedTuple):
 class Standing(NamedTuple):
     """How a method stands among the others of a dataset.
 
-    ``hypervolume`` with its 90 % interval; ``best``: in how many resamples (share) it has the largest; ``leads``: the
-    stretches of floors at which no method has more, within the useful ones; ``share`` of those; ``undominated``: share
-    of resamples in which it leads anywhere there; ``adds``: what the joint hypervolume would lose without it (share).
+    ``hypervolume`` with its 90 % interval; ``best``: in how many resamples (share) none has a larger one; ``leads``:
+    the stretches of floors at which no method has more, within the useful ones; ``share`` of those; ``undominated``:
+    share of resamples in which it leads anywhere there; ``adds``: what the joint hypervolume would lose without it.
     """
 
     method: str
@@ -133,7 +133,7 @@ def standings(found: Sequence[Reach]) -> list[Standing]:
     reached = np.stack([each.reached() for each in found])
     resampled = np.stack([each.resampled() for each in found])
     volumes, joint, leads = resampled.mean(2), reached.max(0), _leads(reached)
-    best = [float((volumes.argmax(0) == number).mean()) for number in range(len(found))]
+    best = [float((each >= volumes.max(0)).mean()) for each in volumes]
     shares = leads.sum(1) / max(int(leads.any(0).sum()), 1)
     undominated = _leads(resampled).any(2).mean(1)
     standing = []

@@ -95,8 +95,9 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
     for family, keys in FAMILIES.items():
         some = []
         for key in keys:
-            highest = max(mean_sample(sums, entry, *key).figures_S.mean() for entry in own.values())
-            some += _tested(sums, dataset, family, key, list(pairs[key]), MARGIN * float(highest))
+            means = [float(mean_sample(sums, entry, *key).figures_S.mean()) for entry in own.values()]
+            highest = max((mean for mean in means if not np.isnan(mean)), default=np.nan)
+            some += _tested(sums, dataset, family, key, list(pairs[key]), MARGIN * highest)
         found += _corrected(some)
     return Comparisons(found, dict(own.values()))
 

@@ -76,7 +76,7 @@ def _tested(tests: Mapping[str, Difference], above: bool = False) -> str:
     known = [each.p_holm for each in tests.values() if each.p_holm is not None]
     nearest = min(known) if above else max(known)
     text = p_text(nearest)
-    if len(known) > 1 and nearest >= _TINY:
+    if len(known) > 1 and _TINY <= nearest < 0.995:
         text += " or more" if above else " or less"
     near = [f"`{name}`" for name, each in tests.items() if each.borderline]
     if near:

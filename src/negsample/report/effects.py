@@ -56,4 +56,4 @@ def verdict(each: Difference) -> str:
 
 
 def _p(p: float | None) -> str:
-    return "" if p is None else p_text(p).removeprefix(f"p{SPACE}")
+    return "" if p is None else p_text(p)[2:]  # without the letter: the heading has it

@@ -173,7 +173,7 @@ def _best(rows: Sequence[TableRow], column: FigureColumn) -> str | None:
     if column.name == "train_seconds":
         rows = [row for row in rows if not is_baseline(row["method"])]
     values = {row[column.name] for row in rows if row[column.name] or (column.note and row[column.name] is not None)}
-    if not values or len({row[column.name] for row in rows}) == 1:
+    if not values or len({"" if row[column.name] is None else _shown(row[column.name], column) for row in rows}) == 1:
         return None
     return _shown(min(values) if column.best == "low" else max(values), column)
 

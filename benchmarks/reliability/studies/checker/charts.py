@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import combinations
 from typing import Any
 
+from benchmarks.reliability.studies.checker import effects
 from benchmarks.reliability.studies.checker.page import Element, data_of
 from benchmarks.reliability.studies.checker.place import Faults, Place
 from benchmarks.reliability.studies.checker.raw import BASELINES, COHORTS, same
-from benchmarks.reliability.studies.checker.shown import expect
+from benchmarks.reliability.studies.checker.shown import expect, shows
 
 Rows = list[dict[str, Any]]
 
@@ -124,6 +126,37 @@ def _memory(layers: list[Rows], place: Place) -> Faults:
             yield f"{row['method']}: {row['peak']} MiB, by the runs {peak}"
 
 
+def _pairs(layers: list[Rows], place: Place) -> Faults:
+    """Every pair of methods: its difference, its verdict, its p."""
+    for row in _with(layers, "figure", "method", "other", "verdict"):
+        found = place.compared.of_table(*effects.KEYS[row["figure"]], row["method"], row["other"])
+        if found is None:
+            yield f"{row['method']} less {row['other']} was not compared"
+            continue
+        text = row["text"].removesuffix("≈").replace("−", "-").replace("+", "")
+        if not shows(text, found.difference, 100):
+            yield f"{row}: by the runs {found.difference}"
+        yield from expect("verdict", row["verdict"], found.kind)
+        yield from expect("within the margin", row["text"].endswith("≈"), found.equivalent)
+
+
+def _groups(layers: list[Rows], place: Place) -> Faults:
+    """Methods at their NDCG@10; two are on a bar in common where their test is not significant, and else not."""
+    marks = {row["method"]: row["x"] for row in _with(layers, "method", "x", "label")}
+    for name, x in marks.items():
+        if not same(x, 100 * (place.mean(name, "ndcg@10") or 0.0)):
+            yield f"{name} at {x}"
+    bars: dict[float, set[str]] = {}
+    for row in (row for rows in layers for row in rows if set(row) == {"method", "x", "level"}):
+        bars.setdefault(row["level"], set()).add(row["method"])
+    for a, b in combinations(marks, 2):
+        found = place.compared.of_table("ndcg@10", "all", a, b)
+        together = any({a, b} <= bar for bar in bars.values())
+        true = found is not None and found.p is not None and not found.significant
+        yield from expect(f"{a} and {b} on a bar", together, true)
+        yield from expect(f"{a} and {b} tested", found is not None and found.p is not None, True)
+
+
 CHARTS: Mapping[str, Callable[[list[Rows], Place], Faults]] = {
     "frontier": _frontier,
     "cohort-bars": _bars,
@@ -131,5 +164,7 @@ CHARTS: Mapping[str, Callable[[list[Rows], Place], Faults]] = {
     "by-window": _windows,
     "training-time": _times,
     "peak-memory": _memory,
+    "significance": _pairs,
+    "critical-difference": _groups,
 }
 """By the beginning of a chart's name."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.reliability.studies.checker import cards, charts, facts, figure_tables
+from benchmarks.reliability.studies.checker import cards, charts, effects, facts, figure_tables
 from benchmarks.reliability.studies.checker.page import Element, Table, read_page
 from benchmarks.reliability.studies.checker.place import Faults, Place
 from benchmarks.reliability.studies.checker.raw import Raw, wrong_figures
@@ -48,6 +49,8 @@ def _walk(element: Element, place: Place, places: dict[str, Place]) -> Faults:
             yield from _about(place, cards.check(each, place))
         elif each.tag == "nav":
             yield from (fault for line in each.every("p") for fault in cards.line(line, places))
+        elif each.tag == "summary" and re.fullmatch(effects.LABEL, each.text()):
+            continue  # its table has the same label
         elif each.tag in _TEXTS:
             yield from _about(place, read(each.text(), place))
         elif each.tag == "dl":
@@ -64,10 +67,10 @@ def _about(place: Place, given: Faults) -> Faults:
 
 
 def _table(element: Element, place: Place) -> Faults:
-    label = element["aria-label"]
+    label = " ".join(element["aria-label"].split())
     table = Table(next(element.every("table")), label)
     place.tables[label] = table
-    check = _TABLES.get(label)
+    check = effects.check if re.fullmatch(effects.LABEL, label) else _TABLES.get(label)
     if check is None:
         yield f"no table that is known: '{label}'"
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.reliability.studies.checker.raw import BASELINES, Raw, same
-from benchmarks.reliability.studies.checker.t_test import FAMILIES, Test, beyond, holm, tested
+from benchmarks.reliability.studies.checker.t_test import FAMILIES, Test, beyond, holm, tested, within
 from benchmarks.reliability.studies.checker.users import Entry, Users
 
 
@@ -29,6 +29,24 @@ class Compared(NamedTuple):
     p: float | None
     detectable: float | None
     untested: str
+    low: float | None = None
+    high: float | None = None
+    margin: float | None = None
+    p_equivalent: float | None = None
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether it is within the margin, at 5 % after Holm's correction."""
+        return self.p_equivalent is not None and self.p_equivalent < 0.05
+
+    @property
+    def kind(self) -> str:
+        """What was found of ``a``, in the words of the page."""
+        if self.p is None or self.difference is None:
+            return "not tested"
+        if self.significant:
+            return f"significantly {'higher' if self.difference > 0 else 'lower'}"
+        return "practically equivalent" if self.equivalent else "undecided"
 
     @property
     def significant(self) -> bool:
@@ -66,8 +84,9 @@ class Comparisons:
         if (found := self._by_key.get((measure, scope, a, dial_a, b, dial_b))) is not None:
             return found
         if (found := self._by_key.get((measure, scope, b, dial_b, a, dial_a))) is not None:
-            turned = None if found.difference is None else -found.difference
-            return found._replace(a=a, dial_a=dial_a, b=b, dial_b=dial_b, difference=turned)
+            difference, high, low = (None if x is None else -x for x in (found.difference, found.low, found.high))
+            turned = found._replace(a=a, dial_a=dial_a, b=b, dial_b=dial_b)
+            return turned._replace(difference=difference, low=low, high=high)
         return None
 
     def of_table(self, measure: str, scope: str, a: str, b: str) -> Compared | None:
@@ -87,46 +106,62 @@ class Comparisons:
         rows = [row for row in self._rows if row["family"] == family]
         tests: list[Test] = []
         reasons: list[str] = []
+        margins: list[float] = []
         for key in FAMILIES[family]:
             own = [row for row in rows if (row["measure"], row["scope"]) == key]
             pairs = [(self._entry(row["a"], row["dial_a"]), self._entry(row["b"], row["dial_b"])) for row in own]
             both = tested(self.users, family, key, pairs) if pairs else []
             tests += [test for test, _ in both]
             reasons += [why for _, why in both]
+            margins += [0.05 * self._highest(key)] * len(both)
         ordered = [row for key in FAMILIES[family] for row in rows if (row["measure"], row["scope"]) == key]
         adjusted = holm([np.nan if why else test.p for test, why in zip(tests, reasons, strict=True)])
+        alike = [np.nan if why else within(each, m) for each, why, m in zip(tests, reasons, margins, strict=True)]
         many = max(sum(not why for why in reasons), 1)
-        for row, test, why, p in zip(ordered, tests, reasons, adjusted, strict=True):
-            yield self._compared(row, test, why, p, many)
+        for row, test, why, p, margin, same_p, same_holm in zip(
+            ordered, tests, reasons, adjusted, margins, alike, holm(alike), strict=True
+        ):
+            found = self._compared(row, test, why, p, many)
+            if not why and not np.isnan(margin):
+                found = found._replace(margin=margin, p_equivalent=same_holm)
+                self._stated(row, {"margin": margin, "p_equivalent": same_p, "p_equivalent_holm": same_holm})
+            yield found
+
+    def _highest(self, key: tuple[str, str]) -> float:
+        """The highest figure of the methods as the table shows them; NaN where none has one."""
+        means = []
+        for method in self.raw.methods(self.log):
+            if self.raw.whole(self.log, method):
+                entry = self._entry(method, self.own(method))
+                means.append(float(self.users.moved(entry, *key).figure_S.mean()))
+        known = [mean for mean in means if not np.isnan(mean)]
+        return max(known, default=np.nan)
 
     def _compared(self, row: dict[str, str], test: Test, why: str, p: float, many: int) -> Compared:
-        known = not why
-        least = None
-        if known:
-            least = (beyond(0.05 / many / 2, test.freedom) + beyond(0.2, test.freedom)) * test.error
-        key = {name: row[name] for name in ("family", "measure", "scope", "a", "dial_a", "b", "dial_b")}
         difference = None if np.isnan(test.difference) else test.difference
-        found = Compared(**key, difference=difference, p=p if known else None, detectable=least, untested=why)
-        expected = {"difference": difference, "p": test.p if known else None, "p_holm": found.p, "detectable": least}
-        expected |= {"error": test.error if known else None, "freedom": test.freedom if known else None}
-        if known:
+        expected = dict.fromkeys(("p", "p_holm", "detectable", "error", "freedom", "low", "high"))
+        known: dict[str, float | None] = {"difference": difference, **expected}
+        if not why:
+            least = (beyond(0.05 / many / 2, test.freedom) + beyond(0.2, test.freedom)) * test.error
             reach = beyond(0.025, test.freedom) * test.error
-            expected |= {"low": test.difference - reach, "high": test.difference + reach}
+            known |= {"p": test.p, "p_holm": p, "detectable": least, "error": test.error, "freedom": test.freedom}
+            known |= {"low": test.difference - reach, "high": test.difference + reach}
+        self._stated(row, known)
+        key = (row["family"], row["measure"], row["scope"], row["a"], row["dial_a"], row["b"], row["dial_b"])
+        found = Compared(*key, difference, known["p_holm"], known["detectable"], why, known["low"], known["high"])
+        verdict = f"not tested: {why}" if why else ("" if found.significant else "not ") + "significant"
+        verdict += ", borderline" if found.borderline else ""
+        for name, value in (("untested", why), ("verdict", verdict)):
+            if row[name] != value:
+                self.faults.append(f"significance.csv, {_named(row)}: {name} {row[name]!r}, by the runs {value!r}")
+        return found
+
+    def _stated(self, row: dict[str, str], expected: Mapping[str, float | None]) -> None:
+        """Notes where a row of the file says another number."""
         for name, value in expected.items():
             stated = float(row[name]) if row[name] else None
             if not same(stated, value, 1e-6):
-                self.faults.append(f"significance.csv, {[*key.values()]}: {name} {stated}, by the runs {value}")
-        if row["untested"] != why:
-            self.faults.append(
-                f"significance.csv, {[*key.values()]}: untested {row['untested']!r}, by the runs {why!r}"
-            )
-        verdict = f"not tested: {why}" if why else ("" if found.significant else "not ") + "significant"
-        verdict += ", borderline" if found.borderline else ""
-        if row["verdict"] != verdict:
-            self.faults.append(
-                f"significance.csv, {[*key.values()]}: verdict {row['verdict']!r}, by the runs {verdict!r}"
-            )
-        return found
+                self.faults.append(f"significance.csv, {_named(row)}: {name} {stated}, by the runs {value}")
 
     def _incomplete(self) -> Iterator[str]:
         """Pairs of the table that the file lacks, though both have been measured."""
@@ -136,6 +171,10 @@ class Comparisons:
             for a, b in pairs if self.users.measured else []:
                 if self.of_table(*key, a, b) is None:
                     yield f"significance.csv lacks {a} and {b} by {key}"
+
+
+def _named(row: Mapping[str, str]) -> str:
+    return " ".join(filter(None, (row[name] for name in ("measure", "scope", "a", "dial_a", "b", "dial_b"))))
 
 
 def dial_text(method: str, dials: list[float]) -> str:

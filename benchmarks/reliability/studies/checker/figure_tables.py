@@ -84,7 +84,8 @@ def _is_best(name: str, known: dict[str, Any], cell: Cell, table: Table, at: int
     if name == "train_seconds":
         of = {method: value for method, value in of.items() if method not in BASELINES}
     values = [value for value in of.values() if value]
-    if not values or len({round(v, 15) if v is not None else None for v in of.values()}) == 1:
+    shown = {line[at].text for line in table.lines if line[0].text in of}
+    if not values or len(shown) == 1:
         return False
     best = min(values) if name == "train_seconds" else max(values)
     factor = 1.0 if name == "train_seconds" else 100.0

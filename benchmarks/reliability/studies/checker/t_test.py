@@ -120,6 +120,17 @@ def seed_ratio(of: Moved) -> float:
     return _seed_scatter(of)[1]
 
 
+def within(test: Test, margin: float) -> float:
+    """The p of two one-sided tests that a difference is within ``margin``, the larger of the two."""
+    if np.isnan(test.error):
+        return np.nan
+    if test.error == 0:
+        return float(abs(test.difference) >= margin)
+    t = (margin - abs(test.difference)) / test.error
+    tail = float(betainc(test.freedom / 2, 0.5, test.freedom / (test.freedom + t * t))) / 2
+    return tail if t > 0 else 1 - tail
+
+
 def beyond(share: float, freedom: float) -> float:
     """What Student's t is above with the probability ``share``."""
     return -float(stdtrit(freedom, share))
