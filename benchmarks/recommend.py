@@ -76,6 +76,7 @@ def _manifest() -> Manifest:
     return Manifest.model_construct(**fields | {
         "name": "by-chance", "fingerprint": "0" * 12, "test_start": "2020-12-12T00:00:00",
         "valid_start": "2020-12-01T00:00:00", "first_time": "2020-09-13T00:00:00", "last_time": "2020-12-12T00:00:00",
+        "weight": None,
     })  # fmt: skip
 
 

@@ -31,7 +31,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS
-from negsample.analysis.advice import advice_of
 from negsample.analysis.measures import FAMILIES, SCOPES
 from negsample.analysis.per_user import Entry, Sums, events_of, sample, sums_by_user
 from negsample.analysis.reading import read_study
@@ -39,6 +38,7 @@ from negsample.analysis.resampling import draws
 from negsample.analysis.significance import differences, significance_table, tested
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.t_test import Sample, holm
+from negsample.analysis.verdict import advice_of
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05

@@ -24,9 +24,10 @@ from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
 from negsample.paper.findings import findings
 from negsample.report import facts, tables, words
-from negsample.report.claims import advice_claims, claims_table
+from negsample.report.claims import claims_table
 from negsample.report.figures import Figure, dataset_figures
 from negsample.report.table import figures_table, main_columns
+from negsample.report.verdict import verdict_lines
 
 CHARTS = (
     "frontier",
@@ -94,14 +95,10 @@ def _section(study: Study, found: DatasetAnalysis, figures: Sequence[Figure]) ->
     tested = findings(found.rows, found.tests)
     return {
         "dataset": found.dataset,
-        "headline": words.headline(found, events),
+        "verdict": verdict_lines(study, found.verdict),
         "limits": words.limits(found, events),
-        "small": [
-            tables.advice_table(found.advice),
-            claims_table("What the advice claims, tested", advice_claims(found.advice, found.tests)),
-            tables.families_table(found.tests),
-        ],
-        "standing": tables.standing_table(found.advice.standings),
+        "small": [tables.families_table(found.tests)],
+        "standing": tables.standing_table(found.standings),
         "main": figures_table(found.rows, main_columns(measures_of(study.runs), kinds_of(study.runs)), found.tests),
         "findings": [(each, claims_table(each.claim, each.evidence)) for each in tested],
         "tuned": tables.tuning_table(tunings),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers.compare import Contestant, lines, row_of, write_sequences
+from benchmarks.recommend import measured as measured_top_lists
 from benchmarks.timed import UNCOUNTED, LimitError, peer, summed_up, timed
 from negsample import load_dataset
 from negsample.batches.epochs import target_counts
@@ -90,3 +91,9 @@ def test_rows_are_medians_of_rounds_and_lines_compare_with_ours() -> None:
     settings = {"batch_size": 128, "max_length": 50, "dim": 50, "blocks": 2, "heads": 1, "dropout": 0.2}
     found = json.loads(json.dumps({"dataset": "x", "sequences": 1, "targets": 2, "settings": settings, "rows": rows}))
     assert "| 10.0 (7.5 to 30.0) | 10.0 |" in lines(found)[-1]
+
+
+def test_measures_top_lists_of_a_model_by_chance() -> None:
+    found = measured_top_lists(items=300, people=20, terms=True, length=5)
+    assert found["people"] == 20
+    assert found["ratio_of_products"] > 0

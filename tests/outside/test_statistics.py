@@ -13,10 +13,10 @@ from make_study import make_study
 from scipy import stats as known
 from slow import figures, nulls, split
 
-from negsample.analysis.advice import advice_of
 from negsample.analysis.reading import read_study
 from negsample.analysis.significance import differences, significance_table
 from negsample.analysis.t_test import Sample, holm, t_tests
+from negsample.analysis.verdict import advice_of
 
 LEVEL, STUDIES = 0.05, 150
 WORLDS = [

@@ -291,7 +291,8 @@ def _events() -> dict[str, Any]:
     chance.shuffle(cohort)
     percentile = (2 - cohort + chance.random(len(cohort))) / 3
     user = np.sort(chance.integers(0, len(cohort) // 3, len(cohort))).astype(np.int32)
-    return {"user_E": user, "cohort_E": cohort, "percentile_E": percentile.astype(np.float32)}
+    found = {"user_E": user, "cohort_E": cohort, "percentile_E": percentile.astype(np.float32)}
+    return found | {"valid_user_E": user, "valid_cohort_E": cohort}
 
 
 def _write_grid(folder: Path, betas: Sequence[float], metrics: dict[str, Any], seed: int) -> None:

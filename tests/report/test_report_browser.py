@@ -152,8 +152,24 @@ def test_the_choice_survives_dark_and_the_dial_and_escape_ends_it(page: Page) ->
     page.emulate_media(color_scheme="light")
 
 
+def test_the_main_table_follows_the_dial_and_goes_back(page: Page) -> None:
+    cells = "[...document.querySelectorAll('.sortable')[0].querySelectorAll('tbody td')].map(e => e.innerHTML)"
+    page.evaluate("document.querySelector('[data-asmeasured=dataset-1]').click()")  # a test before this moved it
+    before = page.evaluate(cells)
+    page.focus(".dial input")
+    page.keyboard.press("Home")
+    turned = page.evaluate(cells)
+    assert turned != before
+    figures = page.evaluate("JSON.parse(document.getElementById('dialled').textContent)['dataset-1']['-1'].random")
+    shown = "[...document.querySelectorAll('.sortable')[0].querySelectorAll('tr[data-method=random] td')]"
+    assert page.evaluate(f"{shown}.map(e => e.firstChild.textContent)") == [text for _, text, *_ in figures]
+    page.click("[data-asmeasured='dataset-1']")
+    assert page.evaluate(cells) == before
+    assert page.evaluate("document.querySelector('[data-asmeasured]').hidden")
+
+
 def test_all_is_reached_by_keys(page: Page) -> None:
-    for _ in range(12):
+    for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.dataset.method") == "popularity":
             break
@@ -242,7 +258,9 @@ def test_on_a_phone_nothing_overflows_and_targets_are_large(open_page: OpenPage,
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     over = "[...document.querySelectorAll('.chart svg')].filter(e => e.getBoundingClientRect().right > 391).length"
     assert page.evaluate(over) == 0
-    small = "[...document.querySelectorAll('.chip, .saves button')].filter(e => e.offsetHeight < 44).length"
+    small = (
+        "[...document.querySelectorAll('.chip, .saves button')].filter(e => !e.hidden && e.offsetHeight < 44).length"
+    )
     assert page.evaluate(small) == 0
 
 

@@ -12,16 +12,15 @@ import polars as pl
 import pytest
 from make_study import BETAS, METHODS, list_anew, make_study
 
-from negsample.analysis.advice import advice_of
 from negsample.analysis.analyse import analyse
 from negsample.analysis.frontier import FLOORS, Reach, reaches, standings
 from negsample.analysis.popularity import _edges, hits_by_popularity
 from negsample.analysis.reading import read_study
 from negsample.analysis.tables import SPREAD, dialled_rows
+from negsample.analysis.verdict import advice_of
 from negsample.evaluation.figures import balance, balances
 from negsample.report import write_report
 from negsample.report.tables import standing_table
-from negsample.report.words import headline
 
 pytestmark = pytest.mark.usefixtures("no_drawing")
 
@@ -178,32 +177,36 @@ def test_no_bin_of_popularity_is_left_with_a_handful_of_events():
     assert len(_edges(np.zeros(50), 3)) == 0
 
 
-def test_what_is_offered_is_chosen_on_validation_and_measured_on_test(tmp_path: Path):
-    """With the test figures turned upside down the same settings are offered."""
+def test_what_is_advised_is_chosen_on_validation_and_measured_on_test(tmp_path: Path):
+    """With the test figures turned upside down the same settings are advised."""
     folder = make_study(tmp_path / "study", datasets=["beauty"], methods=["mixed", "PopRec"], repeats=2)
     study = read_study(folder)
-    offered = advice_of(study, "beauty")
+    advised = advice_of(study, "beauty")
     rows = {row["dial"]: row for row in dialled_rows(study, "beauty", "valid") if row["method"] == "mixed"}
-    assert offered.accuracy.rows[0]["dial"] == max(rows, key=lambda beta: rows[beta]["ndcg@10"])
-    assert offered.tail.rows[0]["dial"] == max(rows, key=lambda beta: rows[beta]["tail_hr@10"])
-    assert offered.tail.rows[0]["dial"] < offered.accuracy.rows[0]["dial"]
     best = max(row["ndcg@10"] for row in rows.values())
     able = [beta for beta, row in rows.items() if row["ndcg@10"] >= 0.9 * best]
-    assert offered.balance.rows[0]["dial"] == max(able, key=lambda beta: rows[beta]["balance@10"])
+    taken = [each.chosen["dial"] for each in advised.purposes if each.chosen]
+    assert taken == [
+        max(rows, key=lambda beta: rows[beta]["ndcg@10"]),
+        max(able, key=lambda beta: rows[beta]["tail_hr@10"]),
+        max(able, key=lambda beta: rows[beta]["balance@10"]),
+    ]
+    assert taken[1] < taken[0]
     for path in folder.rglob("dial.json"):
         grid = json.loads(path.read_text())
         path.write_text(json.dumps(grid | {"test": grid["test"][::-1]}))
     list_anew(folder)
     upset = advice_of(read_study(folder), "beauty")
-    for before, after in zip(offered.purposes, upset.purposes, strict=True):
-        assert [row["dial"] for row in before.rows] == [row["dial"] for row in after.rows]
-        assert before.rows[0]["dial"] == 0 or before.rows[0]["ndcg@10"] != after.rows[0]["ndcg@10"]
+    for before, after in zip(advised.purposes, upset.purposes, strict=True):
+        assert before.chosen
+        assert after.chosen
+        assert before.chosen["dial"] == after.chosen["dial"]
+        assert before.chosen["dial"] == 0 or before.chosen["ndcg@10"] != after.chosen["ndcg@10"]
 
 
-def test_the_advice_names_method_and_dial(whole_study: Path):
+def test_frontiers_are_listed_by_their_hypervolume(whole_study: Path):
     found = analyse(read_study(whole_study)).datasets["beauty"]
-    assert "at dial -" in headline(found, {"events": 1})
-    lines = standing_table(found.advice.standings).lines
+    lines = standing_table(found.standings).lines
     volumes = [float(line[1]) for line in lines]
     assert volumes == sorted(volumes, reverse=True)
     assert {line[4] for line in lines} > {"nowhere"}

@@ -77,7 +77,7 @@ def test_every_method_every_section(report: Path) -> None:
     rows = re.findall(r'<th scope="row" data-value="([^"]+)">', page)
     assert rows == 4 * [*METHODS]  # of both datasets the figures by cohort, and those at other cut-offs
     assert "42 of 42 runs finished" in page
-    order = ('class="advice"', 'class="dial', 'class="reach"', 'class="charts"', 'class="sortable"')
+    order = ('class="advice"', 'class="verdict"', 'class="dial', 'class="sortable"', 'class="reach"', 'class="charts"')
     assert sorted(order, key=page.index) == list(order)
     assert "The study again:" not in page  # nobody noted a command
     by_dataset = {f"{c}--{d}" for c in CHARTS for d in ("online-retail", "beauty")}
@@ -98,7 +98,7 @@ def test_names_from_outside_are_escaped(hostile: Path) -> None:
     assert html.escape(f"column {HOSTILE}", quote=False).split("'")[0] in page
     assert len(specs(page)) == 15
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
-    assert len(scripts) == 6
+    assert len(scripts) == 7
 
 
 def test_best_is_bold_by_what_is_shown_and_zero_never(report: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +15,11 @@ from negsample.analysis.reading import read_study
 from negsample.analysis.significance import Comparisons, Difference
 from negsample.analysis.study import Study
 from negsample.paper.findings import Finding, findings
-from negsample.report.claims import advice_claims, claims_table
+from negsample.report.claims import claims_table
 from negsample.report.table import figures_table, main_columns
-from negsample.report.tables import advice_table, families_table
-from negsample.report.words import headline, limits
+from negsample.report.tables import families_table
+from negsample.report.verdict import LIGHTS, TITLES, verdict_lines
+from negsample.report.words import limits
 
 pytestmark = pytest.mark.usefixtures("no_drawing")
 
@@ -73,22 +73,14 @@ FORBIDDEN = (
     "1 methods",
     " lose",
 )
-_METHOD = r"`(?P<who>[\w-]+)`(?: at dial (?P<dial>[+-][\d.]+))?"
-
-
-_TOLD = {
-    "holds": "The test confirms",
-    "does not hold": "The test contradicts",
-    "undecided": "The test cannot",
-}
 
 
 class Told(NamedTuple):
-    """A study with what is said of one of its datasets. ``claims``: lines of the advice's and of the findings'."""
+    """A study with what is said of one of its datasets. ``claims``: lines of the findings'."""
 
     study: Study
     found: DatasetAnalysis
-    headline: str
+    verdict: list[str]
     limits: list[str]
     claims: list[tuple[str, ...]]
     findings: list[Finding]
@@ -99,10 +91,9 @@ class Told(NamedTuple):
 
     @property
     def text(self) -> str:
-        tables = [advice_table(self.found.advice), families_table(self.tests)]
-        cells = [cell for table in tables for line in table.lines for cell in line]
+        cells = [cell for line in families_table(self.tests).lines for cell in line]
         cells += [cell for line in self.claims for cell in line]
-        said = [self.headline, *self.limits, *cells, *(each.claim for each in self.findings)]
+        said = [*self.verdict, *self.limits, *cells, *(each.claim for each in self.findings)]
         return " ".join(said).replace("\xa0", " ")
 
 
@@ -138,9 +129,8 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def of(study: Study, found: DatasetAnalysis) -> Told:
     events = study.runs_of(found.dataset)[0].metrics["test"]
     tested = findings(found.rows, found.tests)
-    claims = [*advice_claims(found.advice, found.tests), *(each for one in tested for each in one.evidence)]
-    lines = [tuple(line) for line in claims_table("", claims).lines]
-    return Told(study, found, headline(found, events), limits(found, events), lines, tested)
+    lines = [tuple(line) for line in claims_table("", [each for one in tested for each in one.evidence]).lines]
+    return Told(study, found, verdict_lines(study, found.verdict), limits(found, events), lines, tested)
 
 
 def test_no_sentence_says_what_is_not_known(told: list[Told]) -> None:
@@ -153,39 +143,8 @@ def test_no_sentence_says_what_is_not_known(told: list[Told]) -> None:
             assert not any(one.verdict != "undecided" for one in each.findings)
 
 
-def test_the_highest_is_the_highest(told: list[Told]) -> None:
+def test_findings_are_those_of_the_p_values(told: list[Told]) -> None:
     for each in told:
-        for purpose, line in zip(each.found.advice.purposes, advice_table(each.found.advice).lines, strict=False):
-            shown = re.match(_METHOD, line[-1])
-            if shown:
-                able = [row for row in purpose.rows if row["method"] in purpose.able]
-                own = figure(able, shown["who"], shown["dial"], purpose.measure)
-                assert own == max(row[purpose.measure] for row in able if row[purpose.measure] is not None)
-
-
-def figure(rows: list[Any], method: str, dial: str | None, measure: str) -> float:
-    (row,) = [row for row in rows if (row["method"], row["dial"]) == (method, float(dial or 0))]
-    return float(row[measure])
-
-
-def test_verdicts_are_those_of_the_p_values(told: list[Told]) -> None:
-    """What is claimed of the advised, and of the paper's findings."""
-    claim = re.compile(rf"{_METHOD} has the highest (?P<what>NDCG@10|tail HR@10|Balance)")
-    for each in told:
-        advice = each.found.advice
-        purposes = dict(zip(("NDCG@10", "tail HR@10", "Balance"), advice.purposes, strict=True))
-        for text, verdict, *_ in each.claims:
-            said = claim.match(text)
-            if said is None:
-                continue
-            purpose = purposes[said["what"]]
-            assert purpose.advised == said["who"]
-            rivals = advice.rivals(purpose)
-            assert verdict.startswith(
-                verdict_of([each.tests.between(purpose.measure, purpose.chosen or {}, row) for row in rivals])
-            )
-            if said["what"] == "NDCG@10" and not advice.baseline_leads:
-                assert _TOLD[verdict] in each.headline
         others = [row["method"] for row in each.found.rows if row["method"] not in ("adaptive-mixed", "PopRec")]
         for one in (one for one in each.findings if one.claim.startswith("Adaptive with mixed")):
             tests = [each.tests.of_table("ndcg@10", "all", "adaptive-mixed", other) for other in others]
@@ -200,24 +159,12 @@ def verdict_of(tests: list[Difference | None]) -> str:
     return "does not hold" if -1 in signs else "holds" if signs and all(signs) else "undecided"
 
 
-def test_who_is_named_as_different_is(told: list[Told]) -> None:
-    """Of the most accurate by validation: every other method stands, or is counted, where its test puts it."""
+def test_a_red_light_says_what_is_wrong_and_gives_no_advice(told: list[Told]) -> None:
     for each in told:
-        advice = each.found.advice
-        lines = [line for line in each.claims if line[0].endswith("has the highest NDCG@10")]
-        if not lines:
-            continue
-        chosen = advice.accuracy.chosen or {}
-        tests = {row["method"]: each.tests.between("ndcg@10", chosen, row) for row in advice.rivals(advice.accuracy)}
-        known = {other: one for other, one in tests.items() if one is not None and one.p_holm is not None}
-        signs = {other: {"holds": 1, "does not hold": -1}.get(verdict_of([one]), 0) for other, one in known.items()}
-        for cell, want in zip(lines[0][2:5], (1, -1, 0), strict=True):
-            expected = {other for other, sign in signs.items() if sign == want}
-            named = set(re.findall(r"`([\w-]+)`", cell.partition(" (p")[0]))
-            if cell and not named:  # many are counted
-                assert str(len(expected)) in cell
-            else:
-                assert named == expected, cell
+        red = [line for line in each.verdict if line.startswith("  red: ")]
+        assert bool(red) == (not each.found.verdict.is_advice)
+        assert bool(red) == (LIGHTS["red"] in each.verdict)
+        assert not red or not any(title in line for title in TITLES.values() for line in each.verdict)
 
 
 def test_marks_stand_where_a_test_found_nothing(told: list[Told]) -> None:
@@ -243,4 +190,4 @@ def test_the_edges_are_what_they_are_called(tmp_path: Path) -> None:
     study = read_study(folder)
     told = of(study, analyse(study).datasets["beauty"])
     assert [each.p is not None for each in told.tests.found].count(True) > 0
-    assert "`PopRec`" in " ".join(told.claims[0])
+    assert told.verdict[-2].startswith("  amber: ")

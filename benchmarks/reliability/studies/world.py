@@ -57,12 +57,11 @@ class World(NamedTuple):
             "user_E": self.test.user_E.astype(np.int32),
             "cohort_E": self.test.cohort_E,
             "percentile_E": event_percentiles(self.counts)[self.test.target_E].astype(np.float32),
+            "valid_user_E": self.valid.user_E.astype(np.int32),
+            "valid_cohort_E": self.valid.cohort_E,
         }
-        found |= {"valid_user_E": self.valid.user_E.astype(np.int32), "valid_cohort_E": self.valid.cohort_E}
-        if not fold:
-            return found
-        found |= {"person_E": self.test.person_E, "time_E": self.test.time_E}
-        return found | {"valid_person_E": self.valid.person_E}
+        of_fold = {"person_E": self.test.person_E, "time_E": self.test.time_E, "valid_person_E": self.valid.person_E}
+        return found | (of_fold if fold else {})
 
 
 def world(plan: Plan, name: str, number: int, rng: np.random.Generator) -> World:

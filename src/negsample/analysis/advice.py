@@ -2,124 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from negsample.analysis.frontier import Standing
 from negsample.analysis.measures import ACCURACY, BALANCE, TAIL, known
-from negsample.analysis.study import Study
-from negsample.analysis.tables import TableRow, dialled_rows
+from negsample.analysis.tables import TableRow
 from negsample.models.baselines import is_baseline
 
 ACCEPTABLE = 0.9
-"""Accuracy is acceptable from this share of the best NDCG@10 on."""
+"""Accuracy is acceptable from this share of the best NDCG@10 on, and a figure near to the highest from this share of
+it."""
+CHEAP = 1.5
+"""Methods whose training takes up to so many times that of the cheapest count as equally cheap."""
 _LEAST = 1 / 3 + 1e-9  # Balance where one cohort has all hits, which nobody wants for its Balance
+MEASURES = (ACCURACY, TAIL, BALANCE)
+"""What is to be highest for each purpose: accuracy, tail items, Balance."""
 
 
-class Purpose(NamedTuple):
-    """What one may want a method for.
+class Alike(NamedTuple):
+    """What validation tells apart: the method that is ``highest`` there; ``equals``: those that have at least
+    ``ACCEPTABLE`` of its figure and do not differ from it significantly (the p of Holm's correction over the other
+    methods is 0.05 or more); ``untested``: how many of the others were not tested."""
 
-    ``measure``: what is to be highest. ``rows``: what each trained method has for it, in the study's order: its
-    figures on test, at the ``dial`` that validation prefers. ``advised``: the method that validation prefers, None
-    where it has nothing to prefer. ``able``: the methods that validation chose among.
-    """
+    highest: str
+    equals: tuple[str, ...]
+    untested: int
+
+
+class Offer(NamedTuple):
+    """What validation has for a purpose: of each method that is able, its row at the dial that it prefers, the highest
+    first. Of a measure that is to be highest."""
 
     measure: str
     rows: list[TableRow]
-    advised: str | None
+
+
+class Purpose(NamedTuple):
+    """What to take for a purpose.
+
+    ``measure``: what is to be highest. ``chosen``: the row on test of the method to take, at the dial that validation
+    prefers; None where validation has nothing to prefer. ``highest``: the row on test of the method that is highest on
+    validation. ``equals``, ``untested``: of the others, as of :class:`Alike`. ``rule``: the row on test of the baseline
+    that is highest on validation. ``able``: the methods that validation chose among, the highest first.
+    """
+
+    measure: str
+    chosen: TableRow | None
+    highest: TableRow | None
+    equals: tuple[str, ...]
+    untested: int
+    rule: TableRow | None
     able: tuple[str, ...]
 
     @property
-    def chosen(self) -> TableRow | None:
-        """The row of the advised method."""
-        return next((row for row in self.rows if row["method"] == self.advised), None)
+    def advised(self) -> str | None:
+        """The name of the method to take."""
+        return None if self.chosen is None else str(self.chosen["method"])
 
 
 class Advice(NamedTuple):
-    """``accuracy``: the best NDCG@10; ``tail``: the best HR@10 on tail items; ``balance``: the best Balance@10 that
-    keeps ``ACCEPTABLE`` of the best NDCG@10 of all trained methods.
+    """``accuracy``: the best NDCG@10; ``tail``: the best HR@10 on tail items; ``balance``: the best Balance@10; the
+    latter two of what keeps ``ACCEPTABLE`` of the best NDCG@10. Baselines are methods here as any other.
 
-    All of it is chosen on validation. A setting with no more NDCG@10 and no more Balance than another, and less of one
-    of them, is dominated and never chosen: of a method where it has the other itself, in the advice by anybody.
-    ``baselines``: all of them, on test; ``baseline``: the one with the highest NDCG@10 on validation; ``below``: the
-    trained methods that are nowhere above it there, whatever their dial.
-    ``standings``: over all settings, on test.
+    All of it is chosen on validation. A setting with no more NDCG@10 and no more Balance than another of its method,
+    and less of one of them, is dominated and never chosen. Of the method that is highest there and those that are
+    alike, the simplest is chosen: a baseline, else the highest of the cheapest to train.
+
+    ``trained``: the same as ``accuracy``, of trained methods alone; ``below``: those that are nowhere above the best
+    baseline on validation, whatever their dial. ``default``: the row on test of `random`, the field's default, as it
+    is trained; None where the study has none.
     """
 
     accuracy: Purpose
     tail: Purpose
     balance: Purpose
-    baselines: Sequence[TableRow] = ()
-    baseline: TableRow | None = None
+    trained: Purpose
+    default: TableRow | None = None
     below: tuple[str, ...] = ()
-    standings: Sequence[Standing] = ()
-
-    @property
-    def baseline_leads(self) -> bool:
-        """Whether no trained method is above the best baseline on validation."""
-        return bool(self.accuracy.rows) and len(self.below) == len(self.accuracy.rows)
 
     @property
     def purposes(self) -> tuple[Purpose, Purpose, Purpose]:
         """All three."""
         return self.accuracy, self.tail, self.balance
 
-    def rivals(self, purpose: Purpose) -> list[TableRow]:
-        """The rows that the advised method of ``purpose`` is claimed to be above: of those that validation chose among,
-        and, but for Balance, the baselines."""
-        rows = [row for row in purpose.rows if row["method"] in purpose.able and row["method"] != purpose.advised]
-        return rows if purpose is self.balance else [*rows, *self.baselines]
+    @property
+    def baseline(self) -> TableRow | None:
+        """The row on test of the baseline that has the highest NDCG@10 on validation."""
+        return self.accuracy.rule
+
+    @property
+    def baseline_leads(self) -> bool:
+        """Whether no trained method is above the best baseline on validation."""
+        return bool(self.trained.able) and len(self.below) == len(self.trained.able)
 
 
-def advice_of(study: Study, dataset: str, standings: Sequence[Standing] = ()) -> Advice:
-    """Which methods of ``dataset`` to take."""
-    return advise(dialled_rows(study, dataset, "valid"), dialled_rows(study, dataset), standings)
-
-
-def advise(valid: Sequence[TableRow], test: Sequence[TableRow], standings: Sequence[Standing] = ()) -> Advice:
-    """The advice by rows of (method, dial) on validation, shown by those on test."""
-    trained: dict[str, list[TableRow]] = {}
+def offers_of(valid: Sequence[TableRow]) -> tuple[Offer, Offer, Offer]:
+    """What validation has for each purpose, from its rows by (method, dial)."""
+    methods: dict[str, list[TableRow]] = {}
     for row in valid:
-        if not is_baseline(row["method"]):
-            trained.setdefault(row["method"], []).append(row)
-    shown = {(row["method"], row["dial"]): row for row in test}
-    best = max((known(row, ACCURACY) for rows in trained.values() for row in rows), default=-1.0)
-    undominated = [_undominated(rows) for rows in trained.values()]
-    everybody = _undominated([row for rows in trained.values() for row in rows])
+        methods.setdefault(row["method"], []).append(row)
+    undominated = [_undominated(rows) for rows in methods.values()]
+    best = max((known(row, ACCURACY) for row in valid), default=-1.0)
+
+    def offer(measure: str, wish: _Wish, able: Callable[[TableRow], bool]) -> Offer:
+        some = [[row for row in rows if able(row)] for rows in undominated]
+        return Offer(measure, sorted((_preferred(rows, wish) for rows in some if rows), key=wish, reverse=True))
 
     def keeps(row: TableRow) -> bool:
-        return known(row, ACCURACY) >= ACCEPTABLE * best
+        return known(row, ACCURACY) >= ACCEPTABLE * best and best > 0
 
-    def purpose(
-        measure: str, wish: _Wish, above: float, able: Callable[[TableRow], bool] = lambda row: True
-    ) -> Purpose:
-        worthy = [row for row in everybody if known(row, measure) > above and able(row)]
-        advised = _preferred(worthy, wish) if worthy else None
-        rows = [_preferred(some, wish) for some in undominated]
-        # What is advised is what that method has: the same wish over fewer rivals.
-        rows = [advised if advised and advised["method"] == row["method"] else row for row in rows]
-        return Purpose(
-            measure,
-            [shown[row["method"], row["dial"]] for row in rows],
-            None if advised is None else advised["method"],
-            tuple(method for method, some in trained.items() if any(able(row) for row in some)),
-        )
+    def wish(measure: str, then: str) -> _Wish:
+        return lambda row: (known(row, measure), known(row, then))
 
-    def even(row: TableRow) -> tuple[float, ...]:
-        return (True, known(row, BALANCE), known(row, ACCURACY)) if keeps(row) else (False, known(row, ACCURACY))
-
-    rules = [row for row in valid if is_baseline(row["method"])]
-    leading = max(rules, key=lambda row: known(row, ACCURACY), default=None)
-    reached = {method: max(known(row, ACCURACY) for row in some) for method, some in trained.items()}
-    return Advice(
-        purpose(ACCURACY, lambda row: (known(row, ACCURACY), known(row, BALANCE)), 0),
-        purpose(TAIL, lambda row: (known(row, TAIL), known(row, ACCURACY)), 0),
-        purpose(BALANCE, even, _LEAST, keeps),
-        [row for row in test if is_baseline(row["method"])],
-        None if leading is None else shown[leading["method"], leading["dial"]],
-        tuple(method for method, own in reached.items() if leading is not None and known(leading, ACCURACY) >= own),
-        standings,
+    return (
+        offer(ACCURACY, wish(ACCURACY, BALANCE), lambda row: known(row, ACCURACY) > 0),
+        offer(TAIL, wish(TAIL, ACCURACY), lambda row: keeps(row) and known(row, TAIL) > 0),
+        offer(BALANCE, wish(BALANCE, ACCURACY), lambda row: keeps(row) and known(row, BALANCE) > _LEAST),
     )
+
+
+def advise(valid: Sequence[TableRow], test: Sequence[TableRow], alike: Mapping[str, Alike] | None = None) -> Advice:
+    """The advice by rows of (method, dial) on validation, shown by those on test.
+
+    ``alike``: what validation tells apart, by the measure of each of :func:`offers_of` and :data:`TRAINED`; without it
+    nothing was tested.
+    """
+    shown, told = {(row["method"], row["dial"]): row for row in test}, alike or {}
+
+    def purpose(name: str, offer: Offer) -> Purpose:
+        if not offer.rows:
+            return Purpose(offer.measure, None, None, (), 0, None, ())
+        found = told.get(name, Alike(offer.rows[0]["method"], (), len(offer.rows) - 1))
+        able = {row["method"]: row for row in offer.rows}
+        rules = [row for row in offer.rows if is_baseline(row["method"])]
+        taken = simplest([able[method] for method in (found.highest, *found.equals)])
+        chosen, highest, rule = (
+            row and shown[row["method"], row["dial"]]
+            for row in (taken, able[found.highest], rules[0] if rules else None)
+        )
+        return Purpose(offer.measure, chosen, highest, found.equals, found.untested, rule, tuple(able))
+
+    accuracy, tail, balance = offers_of(valid)
+    trained = Offer(ACCURACY, [row for row in accuracy.rows if not is_baseline(row["method"])])
+    rules = [known(row, ACCURACY) for row in valid if is_baseline(row["method"])]
+    best: dict[str, float] = {}
+    for row in (row for row in valid if not is_baseline(row["method"])):
+        best[row["method"]] = max(best.get(row["method"], -1.0), known(row, ACCURACY))
+    default = [row for row in test if row["method"] == DEFAULT and row["dial"] == 0]
+    return Advice(
+        purpose(ACCURACY, accuracy),
+        purpose(TAIL, tail),
+        purpose(BALANCE, balance),
+        purpose(TRAINED, trained),
+        default=default[0] if default else None,
+        below=tuple(method for method, own in best.items() if rules and max(rules) >= own),
+    )
+
+
+DEFAULT = "random"
+"""Uniform negatives: what SASRec was published with, and what most libraries do where nobody says otherwise."""
+TRAINED = "trained"
+"""Stands beside the measures for the highest NDCG@10 of the trained methods alone."""
+
+
+def simplest(rows: Sequence[TableRow]) -> TableRow:
+    """Of rows that are alike, the highest first: the first baseline; without one, the first of the cheapest to
+    train."""
+    rules = [row for row in rows if is_baseline(row["method"])]
+    if rules:
+        return rules[0]
+    cheapest = min(row["train_seconds"] or 0.0 for row in rows)
+    return next(row for row in rows if (row["train_seconds"] or 0.0) <= CHEAP * cheapest)
 
 
 _Wish = Callable[[TableRow], tuple[float, ...]]
@@ -127,7 +180,7 @@ _Wish = Callable[[TableRow], tuple[float, ...]]
 
 def _preferred(rows: Sequence[TableRow], wish: _Wish) -> TableRow:
     """The one that is wished for most; of equals that with the dial nearest to 0, then the first."""
-    return max(rows, key=lambda row: (wish(row), -abs(row["dial"])))
+    return max(rows, key=lambda row: (wish(row), -abs(row["dial"] or 0.0)))
 
 
 def _undominated(rows: Sequence[TableRow]) -> list[TableRow]:

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from negsample.analysis.advice import Advice, advice_of
 from negsample.analysis.folds import folds_table, has_folds
-from negsample.analysis.frontier import Reach, reaches, standings
-from negsample.analysis.significance import Comparisons, differences, significance_table
+from negsample.analysis.frontier import Reach, Standing, reaches, standings
+from negsample.analysis.significance import Comparisons, significance_table
 from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow, dialled_rows, study_table
-from negsample.analysis.trainings import CutOff, cut_off
+from negsample.analysis.verdict import Verdict, verdict_of
 
 
 class DatasetAnalysis(NamedTuple):
@@ -24,10 +23,14 @@ class DatasetAnalysis(NamedTuple):
     rows: list[TableRow]
     dialled: list[TableRow]
     reaches: list[Reach]
-    advice: Advice
-    tests: Comparisons
-    cut_off: CutOff | None
+    standings: list[Standing]
+    verdict: Verdict
     folds: Sequence[TableRow]
+
+    @property
+    def tests(self) -> Comparisons:
+        """What was tested on its test events."""
+        return self.verdict.tests
 
 
 class Analysis(NamedTuple):
@@ -48,9 +51,7 @@ def analyse(study: Study) -> Analysis:
     for dataset in study.datasets():
         rows: list[TableRow] = [*table.filter(pl.col("dataset") == dataset).iter_rows(named=True)]
         found = reaches(study, dataset)
-        advice = advice_of(study, dataset, standings(found))
-        dialled, tests = dialled_rows(study, dataset), differences(study, dataset, advice)
+        dialled, verdict = dialled_rows(study, dataset), verdict_of(study, dataset)
         folds = windows.filter(pl.col("dataset") == dataset).rows(named=True) if has_folds(study, dataset) else []
-        cut = cut_off(study, dataset)
-        datasets[dataset] = DatasetAnalysis(dataset, rows, dialled, found, advice, tests, cut, folds)
+        datasets[dataset] = DatasetAnalysis(dataset, rows, dialled, found, standings(found), verdict, folds)
     return Analysis(study, table, datasets)

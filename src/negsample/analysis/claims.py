@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from negsample.analysis.advice import Advice, Purpose
-from negsample.analysis.measures import ACCURACY
-from negsample.analysis.significance import Comparisons, Difference
+from negsample.analysis.significance import Difference
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 Way = Literal["higher", "lower"]
@@ -59,17 +57,3 @@ def judged(tests: Mapping[str, Difference | None], way: Way = "higher") -> Judge
     if found.contrary:
         return found._replace(verdict="does not hold")
     return found._replace(verdict="holds") if tests and len(found.agree) == len(tests) else found
-
-
-def judged_purpose(purpose: Purpose, advice: Advice, tests: Comparisons) -> Judged:
-    """The advised method of ``purpose`` against all that it is claimed to be above."""
-    measure, chosen, rivals = purpose.measure, purpose.chosen, advice.rivals(purpose)
-    return judged({row["method"]: tests.between(measure, chosen, row) for row in rivals if chosen})
-
-
-def judged_below_baseline(advice: Advice, tests: Comparisons) -> Judged:
-    """That the most accurate method by validation has a lower NDCG@10 than the best baseline by validation."""
-    chosen, baseline = advice.accuracy.chosen, advice.baseline
-    if chosen is None or baseline is None:
-        return judged({}, "lower")
-    return judged({baseline["method"]: tests.between(ACCURACY, chosen, baseline)}, "lower")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,16 @@ from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Run, read_ranks
 
 Floats = NDArray[np.float64]
+Part = Literal["valid", "test"]
 Entry = tuple[str, tuple[float, ...]]
 """A method, and the dial of each of its runs."""
 
 
 class MeasuredEvents(NamedTuple):
-    """The E measured test events of a dataset or fold: the group of users of each, its cohort, and N, how many groups.
+    """The E measured events of a dataset or fold: the group of users of each, its cohort, and N, how many groups.
 
-    ``users_C``: with an event at all, and in each cohort, in any fold.
+    ``cohort_CE``: the weight of each event in its cohort, 0 in the others. ``users_C``: with an event at all, and in
+    each cohort, in any fold.
     """
 
     group_E: NDArray[np.int64]
@@ -43,40 +45,49 @@ class MeasuredEvents(NamedTuple):
         return self.sums(found).reshape(self.groups, 2, len(COHORTS))
 
 
-def events_of(study: Study, dataset: str) -> list[MeasuredEvents]:
-    """The events of ``dataset``, by fold; a user is in one group in all folds. Empty where none was measured."""
-    folds = study.events[dataset]
-    if any(not len(each["user_E"]) for each in folds):
+def events_of(study: Study, dataset: str, part: Part = "test", *, by_user: bool = False) -> list[MeasuredEvents]:
+    """The events of ``part`` of ``dataset``, by fold; a user is in one group in all folds. Empty where none was
+    measured. ``by_user``: each user weighs as much as any other, not each event."""
+    folds, before = study.events[dataset], "valid_" if part == "valid" else ""
+    if any(not len(each[f"{before}user_E"]) for each in folds):
         return []
-    stored = np.concatenate([each.get("person_E", each["user_E"]) for each in folds])
-    user_E = np.unique(stored, return_inverse=True)[1]
-    cohort_E = np.concatenate([each["cohort_E"] for each in folds])
+    stored = [each.get(f"{before}person_E", each[f"{before}user_E"]) for each in folds]
+    user_E = np.unique(np.concatenate(stored), return_inverse=True)[1]
+    cohort_E = np.concatenate([each[f"{before}cohort_E"] for each in folds])
     cohort_CE = np.stack([cohort_E == number for number in range(len(COHORTS))])
     users = (int(user_E.max()) + 1, *(len(np.unique(user_E[each])) for each in cohort_CE))
-    group_E = groups_of(user_E)
-    ends = np.cumsum([len(each["user_E"]) for each in folds])[:-1]
-    parts = zip(np.split(group_E, ends), np.split(cohort_CE.astype(np.float64), ends, axis=1), strict=True)
-    return [MeasuredEvents(*part, int(group_E.max()) + 1, users) for part in parts]
+    group_E, ends = groups_of(user_E), np.cumsum([len(each) for each in stored])[:-1]
+    weights = [_shares(each) if by_user else np.ones(len(each)) for each in np.split(user_E, ends)]
+    parts = zip(np.split(group_E, ends), np.split(cohort_CE, ends, axis=1), weights, strict=True)
+    groups = int(group_E.max()) + 1
+    return [MeasuredEvents(group_E, cohort_CE * weight_E, groups, users) for group_E, cohort_CE, weight_E in parts]
 
 
-def ranks_of(study: Study, run: Run, betas: Sequence[float]) -> Floats:
+def _shares(user_E: NDArray[np.int64]) -> Floats:
+    """(E,) one over the number of events that the user of each has."""
+    return np.asarray(1 / np.bincount(user_E)[user_E])
+
+
+def ranks_of(study: Study, run: Run, betas: Sequence[float], part: Part = "test") -> Floats:
     """(G, E) ranks of ``run`` at ``betas``."""
     grid = study.grids[run.folder]
-    ranks_GE = read_ranks(run.folder, len(grid.betas))["test_GE"]
+    ranks_GE = read_ranks(run.folder, len(grid.betas))[f"{part}_GE"]
     return ranks_GE[[grid.betas.index(beta) for beta in betas]]
 
 
 class Sums(NamedTuple):
-    """Of N groups of users in a dataset or fold: ``events_NC`` by cohort, ``gains`` (S, N, 2, C): hits and NDCG of each
-    run of an entry; over folds, of each seed that has finished them all."""
+    """Of N groups of users in a dataset or fold: ``events_NC`` by cohort (or their weight), ``gains`` (S, N, 2, C):
+    hits and NDCG of each run of an entry; over folds, of each seed that has finished them all."""
 
     events_NC: Floats
     users_C: tuple[int, ...]
     gains: dict[Entry, Floats]
 
 
-def sums_by_user(study: Study, dataset: str, folds: Sequence[MeasuredEvents], entries: Sequence[Entry]) -> list[Sums]:
-    """What each of ``entries`` gained, by fold and group of users."""
+def sums_by_user(
+    study: Study, dataset: str, folds: Sequence[MeasuredEvents], entries: Sequence[Entry], part: Part = "test"
+) -> list[Sums]:
+    """What each of ``entries`` gained on the events of ``part``, by fold and group of users."""
     gains: list[dict[Entry, list[Floats]]] = [{entry: [] for entry in entries} for _ in folds]
     for method in study.methods_of(dataset):
         of_method = [entry for entry in entries if entry[0] == method]
@@ -84,7 +95,7 @@ def sums_by_user(study: Study, dataset: str, folds: Sequence[MeasuredEvents], en
         for runs in study.repeats_of(dataset, method):
             for run, events, found in zip(runs, folds, gains, strict=True):
                 betas = [dials[number_of[run.folder]] for _, dials in of_method]
-                for entry, ranks_E in zip(of_method, ranks_of(study, run, betas), strict=True):
+                for entry, ranks_E in zip(of_method, ranks_of(study, run, betas, part), strict=True):
                     found[entry].append(events.gains(ranks_E))
     stacked = [{entry: np.stack(each) for entry, each in found.items()} for found in gains]
     return [Sums(each.sums(each.cohort_CE), each.users_C, found) for each, found in zip(folds, stacked, strict=True)]

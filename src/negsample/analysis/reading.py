@@ -20,6 +20,9 @@ from negsample.runs.folder import Grid, Run, read_grid, read_run
 from negsample.runs.study_file import StudyFile
 from negsample.runs.tunings import TuningSummary
 
+_EVENTS = ("user_E", "cohort_E", "percentile_E", "valid_user_E", "valid_cohort_E")
+_OF_FOLDS = ("person_E", "time_E", "valid_person_E")
+
 
 class _DatasetFile(BaseModel):
     """``datasets/*.json``: a dataset's manifest and the popularity of its items."""
@@ -89,11 +92,13 @@ def _log(manifest: Mapping[str, Any]) -> str:
 
 
 def _grid(run: Run, events: Mapping[str, NDArray[Any]]) -> Grid:
-    if (measured := run.metrics["test"].get("events")) != len(events["user_E"]):
-        raise InputError(
-            f"{run.folder} was measured on {measured} test events, the study has {len(events['user_E'])};"
-            " delete the run and run again"
-        )
+    for part, known in (("test", events["user_E"]), ("valid", events["valid_user_E"])):
+        words = "validation" if part == "valid" else part
+        if (measured := run.metrics[part].get("events")) != len(known):
+            raise InputError(
+                f"{run.folder} was measured on {measured} {words} events, the study has {len(known)}; delete the run "
+                f"and run again"
+            )
     return read_grid(run.folder)
 
 
@@ -135,7 +140,7 @@ def _of_study(
             raise listed.damaged(events, "it is missing")
         if manifest["name"] in found:
             raise listed.damaged(path, f"it is a second manifest of '{manifest['name']}'")
-        names = ("user_E", "cohort_E", "percentile_E", *(("person_E", "time_E") if manifest["fold"] else ()))
+        names = [*_EVENTS, *(_OF_FOLDS if manifest["fold"] else ())]
         found[manifest["name"]] = manifest, arrays_of(listed, events, names)
     for name in about["datasets"]:
         if name not in found:

@@ -1,11 +1,11 @@
 """Which differences between methods are significant: one table of p-values, from which all marks are read.
 
 In each family of comparisons are all pairs of methods as the table shows them (each run at its chosen dial), and what
-the advice says: the advised method against every other, each at the dial that validation prefers for the purpose, and
-the advised method for the tail against the one for accuracy. A comparison stands in its family once, so it has one p
-and one adjusted p; Holm's correction is over all of a family. The same holds for practical equivalence: two one-sided
-tests (TOST; Schuirmann, 1987) that the difference is within a margin, which is a share of the highest figure of all
-methods in the table.
+the advice says: what is taken for each purpose, at the dial that validation prefers for it, against the default, the
+best baseline, and what is taken for accuracy. A comparison stands in its family once, so it has one p and one adjusted
+p; Holm's correction is over all of a family. The same holds for practical equivalence: two one-sided tests (TOST;
+Schuirmann, 1987) that the difference is within a margin, which is a share of the highest figure of all methods in the
+table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from negsample.analysis.advice import Advice
 from negsample.analysis.difference import LEVEL
 from negsample.analysis.difference import Difference as Difference
 from negsample.analysis.equivalence import MARGIN, tost
-from negsample.analysis.measures import ACCURACY, FAMILIES, KEYS, TAIL, Key
+from negsample.analysis.measures import ACCURACY, FAMILIES, KEYS, Key
 from negsample.analysis.per_user import Entry, Sums, events_of, mean_sample, sums_by_user, users_of
 from negsample.analysis.study import Study
 from negsample.analysis.t_test import TTest, holm, seed_ratio, t_quantile, t_tests
@@ -78,17 +78,10 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
 
     of_trained = [pair for pair in combinations(own.values(), 2) if not all(is_baseline(name) for name, _ in pair)]
     pairs: dict[Key, dict[Pair, None]] = {key: dict.fromkeys(of_trained) for keys in FAMILIES.values() for key in keys}
-    accurate, tail = advice.accuracy.chosen, advice.tail.chosen
-    advised = [(each.measure, each.chosen, row) for each in advice.purposes for row in advice.rivals(each)]
-    for measure, a, b in (*advised, (ACCURACY, tail, accurate), (TAIL, tail, accurate)):
-        if (
-            a
-            and b
-            and {a["method"], b["method"]} <= runs.keys()
-            and at(a) != at(b)
-            and (at(b), at(a)) not in pairs[KEYS[measure]]
-        ):
-            pairs[KEYS[measure]][at(a), at(b)] = None
+    for measure, a, b in advised_pairs(advice):
+        of_measure = pairs[KEYS[measure]]
+        if {a["method"], b["method"]} <= runs.keys() and at(a) != at(b) and (at(b), at(a)) not in of_measure:
+            of_measure[at(a), at(b)] = None
     entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
     sums = sums_by_user(study, dataset, folds, entries)
     found = []
@@ -100,6 +93,21 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
             some += _tested(sums, dataset, family, key, list(pairs[key]), MARGIN * highest)
         found += _corrected(some)
     return Comparisons(found, dict(own.values()))
+
+
+def advised_pairs(advice: Advice) -> list[tuple[str, TableRow, TableRow]]:
+    """What the advice is measured by on test: what is taken for each purpose, against the default, against the best
+    baseline, and in accuracy against the most accurate."""
+    taken = [(each.measure, each.chosen, other) for each in advice.purposes for other in (advice.default, each.rule)]
+    costs = [(ACCURACY, each.chosen, advice.accuracy.chosen) for each in (advice.tail, advice.balance)]
+    return [(measure, a, b) for measure, a, b in (*taken, *costs) if a is not None and b is not None]
+
+
+def compared(
+    folds: Sequence[Sums], dataset: str, family: str, keys: Sequence[Key], pairs: Sequence[Pair]
+) -> list[Difference]:
+    """The comparisons of ``pairs`` by ``keys`` of one family, corrected together; without equivalence."""
+    return _corrected([each for key in keys for each in _tested(folds, dataset, family, key, pairs, np.nan)])
 
 
 def _tested(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 from numpy.typing import NDArray
 
+from negsample.errors import InputError, check_word
 from negsample.models.baselines import is_baseline
 from negsample.runs.failed import Failed
 from negsample.runs.folder import Grid, Run
 from negsample.runs.tunings import TuningSummary
+
+if TYPE_CHECKING:
+    from negsample.analysis.verdict import Verdict
 
 POPULAR = "PopRec"
 """The baseline that is measured and never trained; the last method of every study."""
@@ -117,6 +121,21 @@ class Study(NamedTuple):
         from negsample.analysis.analyse import analyse
 
         return analyse(self).significance()
+
+    def verdict(self, dataset: str | None = None) -> Verdict:
+        """What to take for accuracy, tail items and evenness on ``dataset``, and how far to trust it.
+
+        A study of one dataset needs no name.
+
+        Raises:
+            InputError: no dataset with a finished run is called so, or there are several and none is named.
+        """
+        from negsample.analysis.verdict import verdict_of
+
+        names = self.datasets()
+        if dataset is None and len(names) != 1:
+            raise InputError(f"the study has {len(names)} datasets with a finished run; name one: {', '.join(names)}")
+        return verdict_of(self, check_word("dataset", names[0] if dataset is None else dataset, names))
 
     @property
     def report_path(self) -> Path:

@@ -112,14 +112,16 @@ def _from_study(
     for words in no_future(plan.data.manifest.not_in_time)[:1]:
         notes.plain(words, style="bold")
     if method is None:
-        notes.plain(f"{plan.method}: the most NDCG@10 on validation of what can be taken home.")
+        notes.plain(f"{plan.method}: what the study advises for accuracy, of what can be taken home.")
     if plan.ahead:
-        notes.plain(f"{plan.ahead} has more NDCG@10 on validation, but is a rule, which is not taken home.")
+        notes.plain(
+            f"The study advises {plan.ahead}, a rule, which is not taken home; this is its best trained method."
+        )
     notes.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
     with bar_of(notes, "training", sum(map(epochs_of, plan.runs))) as bar:
         make_final(plan, model, lambda job, epoch: bar.update(job.seed, epoch.epoch, f"seed {job.seed}"))
     known = {"dataset": about.name, "events": about.events, "last": last, "seeds": seeds}
-    return {"method": plan.method, **known, "test": plan.promise, "better_baseline": plan.ahead}
+    return {"method": plan.method, **known, "test": plan.promise, "advised_rule": plan.ahead}
 
 
 def refresh_command(

@@ -169,19 +169,25 @@ def _print_forecast(
 
 def print_study_and_path(study: Study) -> None:
     """The figures of a study, and where its report is."""
+    from negsample.analysis.verdict import verdict_of
     from negsample.cli.terminal import print_study
     from negsample.report.baselines import choices_words
-    from negsample.report.words import baseline_lines
+    from negsample.report.verdict import shown_verdict, verdict_lines
 
     print_study(out, study)
     for dataset in study.datasets():
         if words := choices_words(study, dataset):
             out.plain((f"{dataset}: " if len(study.datasets()) > 1 else "") + words)
-    for line in baseline_lines(study):
-        out.plain(line)
+    verdicts = {dataset: verdict_of(study, dataset) for dataset in study.datasets()}
+    for verdict in verdicts.values():
+        for line in verdict_lines(study, verdict):
+            out.plain(line)
     out.plain(f"Report: {study.report_path}")
     failed = [each.line for each in study.failures]
-    result({"folder": study.folder, "report": study.report_path, "table": study.table().to_dicts(), "failed": failed})
+    told = {dataset: shown_verdict(study, each)._asdict() for dataset, each in verdicts.items()}
+    told = {dataset: each | {"cards": [card._asdict() for card in each["cards"]]} for dataset, each in told.items()}
+    files = {"folder": study.folder, "report": study.report_path}
+    result({**files, "verdicts": told, "table": study.table().to_dicts(), "failed": failed})
 
 
 def tuned(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from negsample.analysis.advice import Advice
-from negsample.analysis.claims import Judged, judged, judged_below_baseline, judged_purpose
-from negsample.analysis.measures import ACCURACY, TAIL
-from negsample.analysis.significance import Comparisons, Difference
+from negsample.analysis.claims import Judged
+from negsample.analysis.significance import Difference
 from negsample.analysis.tables import TableRow
 from negsample.report.formats import SPACE, listed
 from negsample.report.table import ShownTable
@@ -27,35 +25,6 @@ def claims_table(label: str, claims: Sequence[tuple[str, Judged]]) -> ShownTable
         lines.append((text, found.verdict, _tested(found.agree), _tested(found.contrary), undecided, untested))
     headings = ("Claim", "On test", "Significant as claimed", "Significant the other way")
     return ShownTable(label, (*headings, "No significant difference", "Not tested"), lines, kind="text claims")
-
-
-def advice_claims(advice: Advice, tests: Comparisons) -> list[tuple[str, Judged]]:
-    """What the advice claims: each advised method above all others, and what the one for the tail gives and takes."""
-    if advice.baseline_leads and advice.accuracy.chosen is not None:
-        first = f"{called(advice.accuracy.chosen)} has a lower NDCG@10 than {best_baseline(advice)}"
-        return [(first, judged_below_baseline(advice, tests))]
-    highest = (
-        "the highest NDCG@10",
-        "the highest tail HR@10",
-        "the highest Balance of the methods that keep 90 % of the best NDCG@10 on validation",
-    )
-    found = [
-        (f"{called(purpose.chosen)} has {figure}", judged_purpose(purpose, advice, tests))
-        for purpose, figure in zip(advice.purposes, highest, strict=True)
-        if purpose.chosen is not None
-    ]
-    accurate, tail = advice.accuracy.chosen, advice.tail.chosen
-    if accurate is not None and tail is not None and called(accurate) != called(tail):
-        more = judged({accurate["method"]: tests.between(TAIL, tail, accurate)})
-        less = judged({accurate["method"]: tests.between(ACCURACY, tail, accurate)}, "lower")
-        found.append((f"{called(tail)} has a higher tail HR@10 than {called(accurate)}", more))
-        found.append((f"{called(tail)} has a lower NDCG@10 than {called(accurate)}", less))
-    return found
-
-
-def best_baseline(advice: Advice) -> str:
-    """The name of the best baseline by validation."""
-    return "any baseline" if advice.baseline is None else str(advice.baseline["method"])
 
 
 def called(row: TableRow) -> str:

@@ -21,7 +21,6 @@ from negsample.errors import guarded
 from negsample.files.together import rewriting
 from negsample.models.baselines import is_baseline
 from negsample.report import baselines, facts, refits, tables, words
-from negsample.report.claims import advice_claims, claims_table
 from negsample.report.effects import effect_tables
 from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures
 from negsample.report.formats import listed, when
@@ -29,11 +28,12 @@ from negsample.report.latex import latex_tables
 from negsample.report.palette import DARK, LIGHT, PAPER, looks
 from negsample.report.rendering import environment
 from negsample.report.served import served_table, served_words
-from negsample.report.table import figures_table, main_columns, other_columns
+from negsample.report.table import dialled_table, figures_table, main_columns, other_columns
 from negsample.report.vega import vega
+from negsample.report.verdict import KEPT, shown_verdict
 
 _HERE = Path(__file__).parent
-_SCRIPTS = ("page.js", "saving.js", "sorting.js")
+_SCRIPTS = ("page.js", "dialled.js", "saving.js", "sorting.js")
 
 
 class Supplement(NamedTuple):
@@ -121,6 +121,8 @@ def _page(study: Study, sections: Sequence[Mapping[str, Any]], figures: Sequence
         settings=tables.settings_table(study, [row for section in sections for row in section["rows"]]),
         colours={name: look[name].colour for name in study.about["methods"] if name in finished},
         saved={section["id"]: section["saved"] for section in sections},
+        dialled={section["id"]: section["dialled"] for section in sections},
+        KEPT=KEPT,
         charts={figure.name: figure.spec for figure in figures},
         configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
         margin=MARGIN,
@@ -145,13 +147,12 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
     known = {*study.methods_of(dataset), *(method for method, _, _ in failed)}
     trained = [row["method"] for row in found.rows if not is_baseline(row["method"])]
     events = measured(study, dataset)
-    claims = advice_claims(found.advice, found.tests) if events["events"] else []
     return {
         "dataset": dataset,
         "id": f"dataset-{study.datasets().index(dataset) + 1}",
         "rows": found.rows,
         "figures": figures,
-        "headline": words.headline(found, events),
+        "verdict": shown_verdict(study, found.verdict),
         "no_future": why,
         "limits": [
             *([left_out] if left_out else []),
@@ -160,8 +161,6 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
             *baselines.end_words(study, dataset),
         ],
         "baselines": baselines.baselines_table(study, dataset, found.rows),
-        "advice": tables.advice_table(found.advice),
-        "claims": claims_table("What the advice claims, tested", claims),
         "age": refits.age_words(study, dataset),
         "refits": refits.refit_table(study, dataset),
         "terms": refits.terms_table(study, dataset),
@@ -181,8 +180,9 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tables.tuning_table(tunings),
         "budget": tables.budget_words(study, tunings, trained) if tunings else "",
+        "dialled": dialled_table(found.dialled, main_columns(measures, kinds)),
         "betas": sorted({row["dial"] for row in found.dialled if row["dial"] is not None}),
-        "standing": tables.standing_table(found.advice.standings),
+        "standing": tables.standing_table(found.standings),
         "facts": facts.dataset_facts(study.manifests[dataset], run.config["settings"]["history"]),
         "cohorts": tables.cohort_table(study.manifests[dataset]),
         "notes": study.manifests[dataset]["notes"],

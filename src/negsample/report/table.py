@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from negsample.analysis.measures import BALANCE, COHORTS, K, cut_off_of, is_total, known
 from negsample.analysis.significance import Comparisons
@@ -146,6 +146,18 @@ def figures_table(
         cells = [_cell(row, column, best, row["method"] in close) for column, best, close in marks]
         lines.append(TableLine(row["method"], row["runs"], cells))
     return FiguresTable(columns, lines)
+
+
+def dialled_table(rows: Sequence[TableRow], columns: list[FigureColumn]) -> dict[str, dict[str, list[list[Any]]]]:
+    """The table at each setting of the dial, by the setting and the method: of each cell its value as text, what is
+    shown, its standard deviation, and 1 where it is best. What has no dial stands in each of them."""
+    found = {}
+    for beta in sorted({row["dial"] for row in rows if row["dial"] is not None}):
+        lines = figures_table([row for row in rows if row["dial"] in (beta, None)], columns).lines
+        found[f"{beta:g}"] = {
+            line.method: [[cell.value, cell.text, cell.sd, int(cell.best)] for cell in line.cells] for line in lines
+        }
+    return found
 
 
 def _cell(row: TableRow, column: FigureColumn, best: str | None, close: bool) -> TableCell:

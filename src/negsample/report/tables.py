@@ -1,47 +1,22 @@
-"""The page's small tables: advice, frontiers, significance by family, failures, tuning, settings, cohorts."""
+"""The page's small tables: frontiers, significance by family, failures, tuning, settings, cohorts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from negsample.analysis.advice import Advice
 from negsample.analysis.frontier import Standing
-from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, FAMILIES, TAIL, known
+from negsample.analysis.measures import COHORTS, FAMILIES
 from negsample.analysis.significance import Comparisons, Difference
 from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow
 from negsample.models.baselines import is_baseline
-from negsample.report.claims import called, p_text
+from negsample.report.claims import p_text
 from negsample.report.formats import commas, listed, memory, pairs, percent, seconds, share, value_text
 from negsample.report.table import ShownTable
 from negsample.runs.tunings import TuningSummary
 
 _FEW = 6  # values that are listed one by one; more are shown by their ends
-
-
-def advice_table(advice: Advice) -> ShownTable:
-    """What is advised for each purpose, with its figures on test, and who has the highest there."""
-    names = ("total accuracy (NDCG@10)", "tail items (tail HR@10)", "Balance, keeping 90 % of the best NDCG@10")
-    headings = ("For", "Best on validation", "NDCG@10 on test", "HR@10", "Tail HR@10", "Balance", "Highest on test")
-    lines: list[tuple[str, ...]] = []
-    for name, purpose in zip(names, advice.purposes, strict=True):
-        row = purpose.chosen
-        if row is None:
-            lines.append((name, "nothing to prefer", "", "", "", "", ""))
-            continue
-        rows = [each for each in purpose.rows if each["method"] in purpose.able]
-        best = max(rows, key=lambda each: known(each, purpose.measure))
-        highest = f"{called(best)}, {_figure(best, purpose.measure)}" if best[purpose.measure] else "no hit"
-        lines.append((name, called(row), *(_figure(row, each) for each in (ACCURACY, "hr@10", TAIL, BALANCE)), highest))
-    shown = lines if advice.accuracy.chosen else ()
-    return ShownTable("What is advised, with its figures on test", headings, shown, kind="text claims")
-
-
-def _figure(row: TableRow, measure: str) -> str:
-    if row[measure] is None:
-        return "undefined" if measure == BALANCE else "n/a"
-    return percent(row[measure], 1 if measure == BALANCE else 2)
 
 
 def standing_table(standings: Sequence[Standing]) -> ShownTable:

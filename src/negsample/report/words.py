@@ -1,4 +1,4 @@
-"""The few sentences of a report: the advice and whether the test bears it out, and the limits of a study."""
+"""The few sentences of a report beside its verdict: the limits of a study, its windows, its dial."""
 
 from __future__ import annotations
 
@@ -6,62 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from negsample.analysis.advice import ACCEPTABLE, Advice, advice_of
 from negsample.analysis.analyse import DatasetAnalysis
 from negsample.analysis.measures import BALANCE, TAIL
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.study import POPULAR, Study
 from negsample.analysis.tables import ALONE
-from negsample.analysis.trainings import CutOff
 from negsample.models.baselines import is_baseline
-from negsample.report.claims import advice_claims, best_baseline, called
 from negsample.report.formats import listed, percent, when
 from negsample.rules.ease import LARGEST
-
-
-def headline(found: DatasetAnalysis, events: Mapping[str, Any]) -> str:
-    """The advice, and whether the test bears it out. ``events``: the test part of one run's metrics."""
-    if not events["events"]:
-        return "There are no test events, so nothing was measured."
-    return f"{advice_words(found.advice)} {on_test(found.advice, found.tests)}".strip()
-
-
-def advice_words(advice: Advice) -> str:
-    """What to take for what, by validation alone: no figure of the test has a say in it."""
-    if not advice.accuracy.rows:
-        return "No trained method has finished, so there is nothing to compare yet."
-    first = advice.accuracy.chosen
-    if first is None:
-        return "No method can be chosen: no trained method has a validation target in its top 10."
-    if advice.baseline_leads:
-        return (
-            f"On validation no trained method has a higher NDCG@10 than {best_baseline(advice)}: as they are trained "
-            f"here, there is no reason to take one. The best of them is {called(first)}."
-        )
-    if len(advice.accuracy.rows) == 1:
-        return f"Only {called(first)} was trained, so there is nothing to compare yet."
-    uses: dict[str, list[str]] = {called(first): ["total accuracy"]}
-    if advice.tail.chosen is not None:
-        uses.setdefault(called(advice.tail.chosen), []).append("tail items")
-    if advice.balance.chosen is not None:
-        kept = f"Balance at {percent(ACCEPTABLE, 0)} or more of the best NDCG@10"
-        uses.setdefault(called(advice.balance.chosen), []).append(kept)
-    taken = "; ".join(f"{who} for {listed(what)}" for who, what in uses.items())
-    return f"{below_words(advice)} By validation, take {taken}.".strip()
-
-
-def baseline_lines(study: Study) -> list[str]:
-    """Which methods are below the best baseline, a line a dataset for under its table of test figures; nothing of one
-    without a trained method."""
-    lines = []
-    for dataset in study.datasets():
-        advice = advice_of(study, dataset)
-        if advice.accuracy.rows and advice.baseline is not None:
-            best = best_baseline(advice)
-            none_is = f"On validation every method has a higher NDCG@10 than the best baseline there, {best}."
-            said = f"{below_words(advice) or none_is} The table shows test figures."
-            lines.append((f"{dataset}: " if len(study.datasets()) > 1 else "") + said)
-    return lines
 
 
 def left_out_words(manifest: Mapping[str, Any]) -> list[str]:
@@ -71,44 +23,11 @@ def left_out_words(manifest: Mapping[str, Any]) -> list[str]:
     return [f"EASE is left out: the catalogue has {manifest['items']:,} items, and EASE is for up to {LARGEST:,}."]
 
 
-def below_words(advice: Advice) -> str:
-    """Which methods are below the best baseline on validation; empty where none is."""
-    if not advice.below:
-        return ""
-    names = listed([f"`{method}`" for method in advice.below])
-    have = "has" if len(advice.below) == 1 else "have"
-    return f"On validation {names} {have} no higher NDCG@10 than the best baseline there, {best_baseline(advice)}."
-
-
-def on_test(advice: Advice, tests: Comparisons) -> str:
-    """Whether the test confirms the first claim, on accuracy; empty where there is none."""
-    claims = advice_claims(advice, tests)
-    if advice.accuracy.chosen is None or not claims[0][1].others:
-        return ""
-    claim, found = claims[0]
-    says = {"holds": "confirms that", "does not hold": "contradicts that", "undecided": "cannot tell whether"}
-    return f"The test {says[found.verdict]} {claim}."
-
-
 def limits(found: DatasetAnalysis, events: Mapping[str, Any]) -> list[str]:
     """What bounds the figures of a dataset and what they cannot tell, a sentence or two each."""
     if not events["events"]:
         return []
-    return [*_cut_off(found.cut_off), *_undefined(found), *_untested(found.tests), *_fitted(found), *_unseen(events)]
-
-
-def _cut_off(found: CutOff | None) -> list[str]:
-    if found is None:
-        return []
-    where = "the last" if found.last == 1 else f"among the last {found.last}"
-    how = f"the best epoch on validation is {where} of {found.epochs}"
-    if found.stops:
-        how = f"validation was still improving at the limit of {found.epochs} epochs"
-    return [
-        f"Training was cut off: in {found.late} of {found.runs} runs {how}, so more epochs could change"
-        f" figures and order. Train longer (`--epochs {2 * found.epochs}`)"
-        + ("." if found.tuned else " or tune each method first (`--tune-trials 20`).")
-    ]
+    return [*_undefined(found), *_untested(found.tests), *_fitted(found), *_unseen(events)]
 
 
 def _undefined(found: DatasetAnalysis) -> list[str]:

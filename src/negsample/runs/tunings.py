@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Value = bool | int | float | str | None
 """What a searched setting may be: a number, or a word such as ``all``."""
 
+
+_NEAR = 0.05  # of the range of a setting, by its logarithm
 
 _CHECKED = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -56,7 +59,7 @@ class BestTrial(BaseModel):
 class TuningSummary(BaseModel):
     """The search of one method on one dataset: ``planned`` trials of at most ``epochs`` each, ``seconds`` in all.
 
-    ``space``: what was searched, in words by setting.
+    ``space``: what was searched, in words by setting; ``bounds``: its smallest and largest value.
     """
 
     model_config = _CHECKED
@@ -75,6 +78,7 @@ class TuningSummary(BaseModel):
     best: BestTrial | None
     seconds: float = Field(ge=0)
     space: dict[str, str] = {}
+    bounds: dict[str, tuple[float, float]] = {}
 
     @model_validator(mode="after")
     def _best_is_a_trial(self) -> TuningSummary:
@@ -86,6 +90,12 @@ class TuningSummary(BaseModel):
         """The trials that are ``complete``, ``pruned`` or ``failed``."""
         return [trial for trial in self.trials if trial.state == state]
 
+    def at_an_end(self) -> list[str]:
+        """The settings whose best value lies within a twentieth of an end of what was searched, by its logarithm."""
+        if self.best is None:
+            return []
+        return [name for name, ends in self.bounds.items() if _near_an_end(self.best.params.get(name), *ends)]
+
     def searched(self) -> dict[str, list[Any]]:
         """The values that were tried of each setting that was varied, in order, numbers before words."""
         tried: dict[str, list[Any]] = {}
@@ -94,6 +104,13 @@ class TuningSummary(BaseModel):
                 if value not in tried.setdefault(name, []):
                     tried[name].append(value)
         return {name: sorted(values, key=in_order) for name, values in tried.items() if len(values) > 1}
+
+
+def _near_an_end(value: Value, low: float, high: float) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < low < high or value <= 0:
+        return False
+    share = math.log(value / low) / math.log(high / low)
+    return share < _NEAR or share > 1 - _NEAR
 
 
 def in_order(value: Any) -> tuple[bool, float, str]:

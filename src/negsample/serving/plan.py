@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from negsample.analysis.advice import advice_of
 from negsample.analysis.measures import COHORTS
 from negsample.analysis.reading import read_study
 from negsample.analysis.study import Study
+from negsample.analysis.verdict import advice_of
 from negsample.data.dataset import Dataset
 from negsample.data.load import load_as
 from negsample.data.until import known_until
 from negsample.errors import InputError, check_word, whole
 from negsample.methods import METHODS
+from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Run, is_run, read_run
 from negsample.runs.kept import dataset_of
 
@@ -30,7 +31,7 @@ class Plan(NamedTuple):
 
     ``until``: microseconds; ``dial``: the setting it is to answer with. ``seconds``: about what it takes, by what
     training the same in the study took. ``promise``: see :class:`negsample.serving.model.About`. ``half_life``: days.
-    ``ahead``: the rule that has more NDCG@10 on validation than any method.
+    ``ahead``: the rule that the study advises for accuracy, which cannot be taken home.
     """
 
     runs: Sequence[Run]
@@ -117,12 +118,12 @@ def _dataset(study: Study, asked: str | None) -> str:
 
 
 def _runs(study: Study, dataset: str, method: str | None, seeds: int) -> tuple[list[Run], str | None]:
-    """The first runs of the method, on the last fold, and the rule that is ahead of it where none was asked for."""
+    """The first runs of the method, on the last fold, and the rule that the study advises where none was asked for."""
     advice, ahead = advice_of(study, dataset), None
     if method is None:
         method = advice.accuracy.advised
-        rule = advice.baseline["method"] if advice.baseline and advice.baseline_leads else None
-        method, ahead = (TERMS_ALONE, None) if rule == TERMS_ALONE else (method, rule)
+        if method != TERMS_ALONE and method is not None and is_baseline(method):
+            method, ahead = advice.trained.advised, method
     method = _check_takeable(method, study.methods_of(dataset))
     last = study.fold_names(dataset)[-1]
     runs = [run for run in study.runs_of(dataset, method) if run.config["dataset"] == last]

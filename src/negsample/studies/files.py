@@ -19,7 +19,7 @@ from negsample.data.description import seen_in_training
 from negsample.data.popularity import COHORTS, popularity_order
 from negsample.errors import InputError
 from negsample.evaluation.figures import event_percentiles
-from negsample.evaluation.queries import queries
+from negsample.evaluation.queries import Queries, queries
 from negsample.files.checksums import LIST
 from negsample.files.folders import check_place, write_arrays, write_json
 from negsample.files.together import rewriting, settled
@@ -79,7 +79,7 @@ def write_study(
             seen = seen_in_training(data, own)
             facts = data.manifest.model_dump(mode="json") | {"popularity_curve": popularity_curve(data), "seen": seen}
             write_json(scratch / "datasets" / f"{data.name}.json", facts)
-            write_arrays(scratch / "datasets" / f"{data.name}.npz", test_events(data))
+            write_arrays(scratch / "datasets" / f"{data.name}.npz", measured_events(data))
         write_json(scratch / "study.json", about.model_dump(mode="json"))
     return about
 
@@ -98,32 +98,37 @@ def read_about(out: Path) -> StudyFile:
     return settled(out / LIST, "study", lambda listed: listed.read_as(StudyFile, "study.json"))
 
 
-def test_events(data: Dataset) -> dict[str, NDArray[Any]]:
-    """What a report needs of the E measured test events, in the order of their ranks.
+def measured_events(data: Dataset) -> dict[str, NDArray[Any]]:
+    """What a report needs of the E measured test events, and of the validation events, in the order of their ranks.
 
     Returns:
         ``user_E``: a number a user, ascending; ``cohort_E``; ``percentile_E``: share of the train events
         that are of items less popular than this one. Of a fold also ``person_E``: what tells the user apart in all
-        folds, a number made of the log's id; ``time_E``: microseconds since 1970.
+        folds, a number made of the log's id; ``time_E``: microseconds since 1970. Of validation ``valid_user_E``,
+        ``valid_cohort_E``, and of a fold ``valid_person_E``.
     """
-    asked = queries(data, "test", history="frozen", max_length=1)
+    asked, seen = (queries(data, part, history="frozen", max_length=1) for part in ("test", "valid"))
     found: dict[str, NDArray[Any]] = {
         "user_E": asked.query_E.astype(np.int32),
         "cohort_E": np.asarray(data.cohorts)[asked.targets_E],
         "percentile_E": event_percentiles(np.asarray(data.train_counts))[asked.targets_E].astype(np.float32),
+        "valid_user_E": seen.query_E.astype(np.int32),
+        "valid_cohort_E": np.asarray(data.cohorts)[seen.targets_E],
     }
     if data.manifest.fold is None:
         return found
     users, begin = asked.windows.users, asked.known_until
-    persons = _persons(data.user_ids().gather(users).cast(pl.String).to_list())
     events = spans(begin, np.asarray(data.offsets[1:])[users] - begin)
-    return found | {"person_E": persons[asked.query_E], "time_E": np.asarray(data.times[events])}
+    found |= {"person_E": _persons(data, asked), "time_E": np.asarray(data.times[events])}
+    return found | {"valid_person_E": _persons(data, seen)}
 
 
-def _persons(ids: Sequence[str]) -> NDArray[np.uint64]:
-    """A number of 64 bits for each id: users are numbered anew in each fold, and a study may get one fold at a time."""
+def _persons(data: Dataset, asked: Queries) -> NDArray[np.uint64]:
+    """Of each event, a number of 64 bits for its user's id: users are numbered anew in each fold, and a study may get
+    one fold at a time."""
+    ids: list[str] = data.user_ids().gather(asked.windows.users).cast(pl.String).to_list()
     digests = b"".join(hashlib.blake2b(each.encode(errors="surrogatepass"), digest_size=8).digest() for each in ids)
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)[asked.query_E]
 
 
 def popularity_curve(data: Dataset) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from negsample.files.checksums import GROWING, LIST, DamagedError, read_list, su
 from negsample.files.claims import claimed, clear
 from negsample.files.folders import make_folders, write_json
 from negsample.files.together import settled
-from negsample.methods.fields import Space
+from negsample.methods.fields import OneOf, Space
 from negsample.runs.job import Job, build_model, default_device, tuned_job
 from negsample.runs.reasons import failed_by
 from negsample.runs.shortage import is_of_the_system
@@ -182,11 +182,16 @@ class Tuning(NamedTuple):
             planned=self.planned,
             seed=job.seed,
             space={key: str(each) for key, each in self.space.items()},
+            bounds={key: _ends(each) for key, each in self.space.items()},
             trials=trials,
             best=best and BestTrial(number=best.number, params=best.params, value=best.value or 0.0, ndcg=best.ndcg),
             seconds=sum(each.seconds for each in trials),
         )
         self.write(self.path.name, summary.model_dump(mode="json"))
+
+
+def _ends(space: Space) -> tuple[float, float]:
+    return (min(space.values), max(space.values)) if isinstance(space, OneOf) else (space.low, space.high)
 
 
 def _warm_up(settings: RunSettings) -> int:
