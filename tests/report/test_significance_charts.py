@@ -9,10 +9,10 @@ import pytest
 from made import comparisons, popular, row
 from make_study import METHODS, make_study
 
-from negsample.analysis.advice import advice_of
 from negsample.analysis.analyse import DatasetAnalysis, analyse
 from negsample.analysis.reading import read_study
 from negsample.analysis.significance import Comparisons
+from negsample.analysis.verdict import advice_of
 from negsample.report.effects import effect_tables, verdict
 from negsample.report.formats import signed
 from negsample.report.palette import looks
@@ -44,7 +44,7 @@ def test_each_cell_is_its_test(found: DatasetAnalysis) -> None:
 
 
 def test_the_diagram_joins_who_does_not_differ(found: DatasetAnalysis) -> None:
-    chart = critical_difference(found.rows, found.advice, found.tests, looks(list(METHODS)))
+    chart = critical_difference(found.rows, found.verdict.advice, found.tests, looks(list(METHODS)))
     assert chart is not None
     text = json.dumps(chart.to_dict())
     assert all(f'"label": "{row["method"]} {100 * row["ndcg@10"]:.2f}"' in text for row in found.rows)

@@ -51,7 +51,7 @@ def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
             "frontier": frontier_chart(one.reaches, one.dialled, look),
             "cohort-bars": cohort_bars(one.dialled, look),
             "significance": matrix(one.rows, one.tests),
-            "critical-difference": critical_difference(one.rows, one.advice, one.tests, look),
+            "critical-difference": critical_difference(one.rows, one.verdict.advice, one.tests, look),
             "by-window": window_chart(one.folds, look),
             "by-time": age_chart(ndcg_by_time(study, dataset), look),
             "popularity-hits": popularity_hits(hits_by_popularity(study, dataset), look),
