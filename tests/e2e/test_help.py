@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 import negsample
-from negsample.cli import app
+from negsample.cli import app, complete
+from negsample.methods import METHODS
+from negsample.models.baselines import BASELINES
 
 
 def test_commands_stand_in_panels_with_what_a_new_user_needs_first():
@@ -87,3 +89,7 @@ def test_a_shell_is_told_how_to_complete():
     said = CliRunner().invoke(app, ["--show-completion"], prog_name="negsample", env={"SHELL": "/bin/bash"}).stdout
     assert "--install-completion" in helped("-h")
     assert "_NEGSAMPLE_COMPLETE" in said or "shell" in said.lower()
+
+
+def test_every_method_is_completed():
+    assert [*METHODS, *BASELINES] == complete.METHODS

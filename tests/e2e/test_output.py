@@ -80,6 +80,26 @@ def test_errors_stay_errors(negsample, tmp_path):
     assert finished.stderr.startswith("error: ")
 
 
+def test_failed_runs_are_in_the_result(negsample, log, small, tmp_path):
+    asked = ("compare", log, "--methods", "random", "--repeats", 1, "--epochs", 1, "--out", tmp_path / "study", *small)
+    finished = negsample(*asked, "--set", "learning_rate=1e30", "--json", "--quiet")
+    assert finished.returncode == 3
+    (failed,) = json.loads(finished.stdout)["failed"]
+    assert failed.startswith("retail random seed 0: training diverged")
+    assert finished.stderr.startswith(f"failed: {failed}")
+
+
+def test_a_forecast_is_a_result(negsample, log, small, tmp_path):
+    shutil.copy(log, tmp_path / "amazon-beauty.csv")
+    asked = ("reproduce", "--data", tmp_path, "--out", tmp_path / "out", "--repeats", 1, "--epochs", 1, *small)
+    asked = (*asked, "--osf", "none", "--response", 0, "--forecast")
+    found, said = document(negsample(*asked, "--json"))
+    assert found["seconds"] > 0
+    assert len(found["runs"]) == 6
+    assert "In all" not in said
+    assert "In all" in quiet(negsample(*asked, "--quiet"))
+
+
 def test_runs(negsample, run, log, small, tmp_path):
     metrics = json.loads((run / "metrics.json").read_text())
     found, said = document(negsample("evaluate", run, "--json"))

@@ -51,3 +51,17 @@ def test_a_training_that_may_stop_early_has_a_limit_and_leaves_no_work_behind(wo
         assert task.completed == task.total
         progress._bar.live.refresh()
     assert "left, at most" in said.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 119, 120, 200])
+def test_a_terminal_of_any_width_has_the_share_that_is_done_and_all_words(world, width):
+    said = StringIO()
+    job = Job(world(users=30, items=20), "random", 0, run_settings(epochs=2), negative_settings("random", {}))
+    with progress_of(Console(file=said, width=width, force_terminal=True, color_system=None), [job]) as progress:
+        progress.watch(job, Epoch(2, 0.5, 1.0, 2, {SELECTED_BY: 0.1}))
+        progress._bar.live.refresh()
+    shown = said.getvalue()
+    assert "100%" in shown
+    assert "…" not in shown
+    assert "world random seed 0 epoch" in shown
+    assert ("elapsed" in shown) == (width >= 120)

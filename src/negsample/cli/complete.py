@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+# fmt: off
+METHODS = [
+    "random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed", "inverse-popularity", "gsasrec",
+    "adaptive-in-batch", "tron", "cohort", "own-cohort", "recent", "recent-mixed-log-q", "bpr", "bpr-max",
+    "dns", "dns-mn", "sampled-softmax", "sampled-softmax-log-q", "log-uniform", "mixed-log-q", "full-ce",
+    "in-batch-softmax", "in-batch-log-q", "corrected-log-q", "batch-mix", "cross-batch", "xir", "RecentPop",
+    "Repeat", "RepeatRecent", "ItemKNN", "EASE", "Terms", "PopRec",
+]
+# fmt: on
+"""All methods and baselines. To ask :mod:`negsample.methods` for them takes seconds, as it loads PyTorch."""
+
 
 def methods(incomplete: str) -> list[str]:
     """Names after the last comma of ``incomplete``, each with what stands before it."""
-    from negsample.methods import METHODS
-    from negsample.models.baselines import BASELINES
-
     before, comma, last = incomplete.rpartition(",")
     given = before.split(",")
-    return [f"{before}{comma}{name}" for name in (*METHODS, *BASELINES) if name.startswith(last) and name not in given]
+    return [f"{before}{comma}{name}" for name in METHODS if name.startswith(last) and name not in given]
 
 
 def datasets(incomplete: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 
 from negsample.data.description import seen_in_training
 from negsample.methods import METHODS
@@ -19,7 +20,8 @@ from negsample.studies.tuning_task import Tuning
 from negsample.training.best import SELECTED_BY
 from negsample.training.state import Epoch
 
-_WIDE = 80  # columns of a terminal that has room for the bar and the times
+_ROOM = {120: 68, 80: 27, 0: 5}
+"""Of a terminal with so many columns, those for other things than words: the share done; the time left; a bar."""
 
 
 @contextmanager
@@ -61,10 +63,13 @@ class Bar:
 
     def __init__(self, out: Console, what: str, *, at_most: bool = False) -> None:
         left = (TextColumn("left, at most" if at_most else "left"), TimeRemainingColumn())
-        more = (BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("elapsed"), TimeElapsedColumn(), *left)
+        passed = (BarColumn(bar_width=24), TextColumn("elapsed"), TimeElapsedColumn())
+        others = next(room for columns, room in _ROOM.items() if out.width >= columns)
         self.live = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            *(more if out.width >= _WIDE else (TaskProgressColumn(),)),
+            TextColumn("{task.description}", markup=False, table_column=Column(max_width=out.width - others)),
+            TaskProgressColumn(),
+            *(passed if others == max(_ROOM.values()) else ()),
+            *(left if others > min(_ROOM.values()) else ()),
             console=out,
             speed_estimate_period=600,
             transient=True,
