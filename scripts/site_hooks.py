@@ -1,4 +1,4 @@
-"""What `mkdocs` does beside its own: the pages of the API, and files outside docs that pages link to.
+"""What `mkdocs` does beside its own: tutorials, the API, and files outside docs that pages link to.
 
 The latter are part of the site, under `repository/`: pages read the same in the repository and in the site, and no link
 of the site leads out of it.
@@ -13,6 +13,7 @@ from posixpath import normpath, relpath
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 from scripts.api_pages import pages as api_pages
 
@@ -24,7 +25,10 @@ LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(?=[#)\s])")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages of the Python API, and what pages link to outside docs, and what such pages link to in turn."""
+    """Add tutorials, the Python API, and what pages link to outside docs, and what such pages link to in turn."""
+    for notebook in [file for file in files if file.src_uri.endswith(".ipynb")]:
+        uri = notebook.src_uri.removesuffix(".ipynb") + ".md"
+        files.append(File.generated(config, uri, content=_as_page(Path(str(notebook.abs_src_path)))))
     for name, text in api_pages().items():
         files.append(File.generated(config, f"reference/python/{name}.md", content=text))
     for name in PAGES:
@@ -41,6 +45,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def _as_page(notebook: Path) -> str:
+    """A notebook as Markdown."""
+    text: str = MarkdownExporter().from_filename(str(notebook))[0]  # type: ignore[no-untyped-call]
+    return f'{text}\n<a href="{notebook.name}" download>Download this page as a notebook</a>\n'
+
+
 def _of_repository(uri: str, config: MkDocsConfig) -> File:
     return File.generated(config, uri, abs_src_path=str(ROOT / uri.removeprefix("repository/")))
 
@@ -50,7 +60,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     here = page.file.src_uri
 
     def moved(match: re.Match[str]) -> str:
-        return relpath(in_site(here, match[1]), str(PurePosixPath(here).parent))
+        found = re.sub(r"\.ipynb$", ".md", in_site(here, match[1]))
+        return relpath(found, str(PurePosixPath(here).parent))
 
     return LINK.sub(moved, markdown)
 

@@ -1,0 +1,49 @@
+"""Every tutorial runs from its first cell to its last, and the outputs that are stored are those of its code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from scripts.notebooks import FOLDER, NAMES, plain
+
+ROOT = Path(__file__).parents[2]
+
+
+def code_of(folder, name):
+    cells = nbformat.read(folder / f"{name}.ipynb", as_version=4).cells
+    return [(cell.source, [each.output_type for each in cell.outputs]) for cell in cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tutorial_runs(name, tmp_path):
+    command = [sys.executable, "-m", "scripts.notebooks", name, "--out", str(tmp_path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert code_of(tmp_path, name) == code_of(FOLDER, name), f"run python -m scripts.notebooks {name}"
+
+
+def test_all_tutorials_are_run():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_outputs_are_small(name):
+    assert (FOLDER / f"{name}.ipynb").stat().st_size < 20_000
+
+
+def test_a_path_of_this_machine_is_refused(tmp_path):
+    output = nbformat.v4.new_output("stream", text=str(tmp_path))
+    with pytest.raises(ValueError, match="prints a path of this machine"):
+        plain(output)
+
+
+def test_an_output_is_its_text_alone():
+    output = nbformat.v4.new_output("display_data", data={"text/plain": "<Study>", "text/html": "<b>"})
+    assert plain(output)["data"] == {"text/plain": "<Study>"}
