@@ -1,4 +1,4 @@
-"""`python -m scripts.notebooks [NAME ...]`: runs the notebooks of docs/tutorials and stores their outputs as plain text.
+"""`python -m scripts.notebooks [NAME ...]`: runs the notebooks of docs/tutorials and stores their outputs as text.
 
 `--out FOLDER` writes them there instead. A cell that fails, or prints a path of this machine, is an error.
 """
