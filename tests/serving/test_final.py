@@ -120,7 +120,7 @@ def test_another_log_is_read_as_the_one_of_the_dataset_that_is_asked_for(study, 
         ({"method": "RecentPop"}, "cannot be taken home; of those there, mixed-log-q, random, Terms can"),
         ({"method": "nothing"}, "cannot be taken"),
         ({"dataset": "other"}, "dataset must be"),
-        ({"seeds": 3}, "2 finished runs"),
+        ({"method": "random", "seeds": 3}, "2 finished runs"),
         ({"until": 5}, "no event"),
     ],
 )

@@ -121,13 +121,14 @@ def common_betas(study: Study, runs: Sequence[Run]) -> tuple[float, ...]:
 
 def dialled_rows(study: Study, dataset: str, part: str = "test") -> list[TableRow]:
     """A row a (method, dial) of ``dataset``, as of the table; ``dial`` is None for what has no dial."""
+    others = [name for name in measures_of(study.runs) if name not in _NEEDED]
     rows: list[TableRow] = []
     for method in study.methods_of(dataset):
         runs = study.runs_of(dataset, method)
         for beta in common_betas(study, runs):
             figures = [study.figures(run, part)[beta] for run in runs]
             key = {"dataset": dataset, "method": method}
-            rows.append(key | averaged(runs, figures) | {"dial": None if is_baseline(method) else beta})
+            rows.append(key | averaged(runs, figures, others) | {"dial": None if is_baseline(method) else beta})
     return rows
 
 
