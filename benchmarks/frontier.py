@@ -25,8 +25,8 @@ from negsample.analysis.resampling import interval
 from negsample.analysis.study import Study
 from negsample.analysis.tables import dialled_rows
 from negsample.data.dataset import Dataset
-from negsample.report.dial_charts import frontier_chart
 from negsample.report.figures import Figure, dataset_figures, write_figures
+from negsample.report.frontier_chart import frontier_chart
 from negsample.report.palette import looks
 from negsample.runs.machine import machine
 
@@ -160,7 +160,7 @@ def alpha_picture(of_methods: Study, of_alphas: dict[float, Study], dataset: str
         for each in found
         for beta, balance, ndcg in zip(each.betas, each.balance_G.tolist(), each.ndcg_G.tolist(), strict=True)
     ]
-    chart = frontier_chart(found, rows, looks([each.method for each in found]))
+    chart = frontier_chart(found, standings(found), rows, looks([each.method for each in found]))
     assert chart is not None
     spec = {key: value for key, value in chart.to_dict().items() if key not in ("config", "$schema")}
     _save(Figure("", "", "", spec, "dial"), f"alpha-{dataset}")
@@ -168,7 +168,7 @@ def alpha_picture(of_methods: Study, of_alphas: dict[float, Study], dataset: str
 
 def _save(figure: Figure, name: str) -> None:
     IMAGES.mkdir(exist_ok=True)
-    assert not write_figures([figure._replace(name=name)], IMAGES, width=720)
+    assert not write_figures([figure._replace(name=name)], IMAGES, width=720, png=False)
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -156,5 +156,5 @@ def picture(runs: Sequence[Mapping[str, Any]]) -> Path:
     )
     spec = {key: value for key, value in chart.to_dict().items() if key not in ("config", "$schema")}
     IMAGES.mkdir(exist_ok=True)
-    assert not write_figures([Figure("parity", "Parity", "", spec, "more")], IMAGES)
+    assert not write_figures([Figure("parity", "Parity", "", spec, "more")], IMAGES, png=False)
     return IMAGES / "parity.svg"

@@ -10,7 +10,6 @@ from typing import Any
 import altair as alt
 
 from negsample.report.drawing import drawn
-from negsample.report.encodings import chart_of
 from negsample.report.palette import PAPER
 from scripts.study_runs import Line
 
@@ -160,7 +159,7 @@ def _panel(log: str, of: Sequence[Line]) -> alt.LayerChart | alt.FacetChart:
     ways = [way for way in COLOURS if any(line["way"] == way for line in of)]
     scale = alt.Scale(domain=ways, range=[COLOURS[way] for way in ways])
     legend = alt.Legend(orient="bottom", title=None, columns=3)
-    base = chart_of(rows).encode(
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("window:O").title(f"window of {_length(of[0]['days'])} after T0").axis(labelAngle=0),
         color=alt.Color("way:N", scale=scale, legend=legend),
     )

@@ -10,7 +10,6 @@ import altair as alt
 from negsample.errors import InputError
 from negsample.methods import PAPER_SIX
 from negsample.report.drawing import drawn
-from negsample.report.encodings import chart_of
 from negsample.report.palette import PAPER, looks
 from scripts.study_runs import BASELINE, Figures
 from scripts.terms_lines import AFTER, BOTH, CONTENDER, NO_TARGETS, REFIT, TARGETS, TRAINED, Found
@@ -124,7 +123,7 @@ def _panel(log: str, rows: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetCh
     axis = alt.Axis(labelExpr=r"split(datum.label, '\n')", labelLimit=0, labelFontSize=12, minExtent=LABELS, grid=False)
     longest = max(row["high"] for row in rows)
     x = alt.X("low:Q").title("NDCG@10 on test, %").scale(domain=[0, ROOM * longest], nice=False).axis(tickCount=6)
-    tinted = chart_of(rows).encode(color=alt.Color("method:N", scale=scale, legend=None))
+    tinted = alt.Chart(alt.InlineData(values=rows)).encode(color=alt.Color("method:N", scale=scale, legend=None))
     base = tinted.encode(y=alt.Y("label:N", sort=[row["label"] for row in rows]).title(None).axis(axis))
     pale = base.transform_calculate(zero="0").mark_bar(height=16, opacity=0.22).encode(x=x, x2="zero:Q")
     solid = base.transform_filter("datum.kind != 'loss'").mark_bar(height=16).encode(x=x, x2="high:Q")

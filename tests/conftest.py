@@ -221,10 +221,19 @@ def no_report() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def no_drawing() -> Iterator[None]:
-    """Reports whose SVG files are empty: the tests of a module that looks at other things than pictures."""
+def no_drawing(no_pictures: None) -> Iterator[None]:
+    """Reports without charts: the tests of a module that looks at other things."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.report.figures.compiled", lambda specs, config: [{}] * len(specs))
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_pictures() -> Iterator[None]:
+    """Reports whose SVG and PNG files are empty; the page has its charts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("negsample.report.figures.drawn", lambda specs, config: ["<svg></svg>"] * len(specs))
+        patch.setattr("negsample.report.figures.pixels", lambda svgs: [b""] * len(svgs))
         yield
 
 

@@ -117,6 +117,9 @@ LAYERS = (
 """From the top down: a package imports from the layers below its own."""
 
 
+UP = {("analysis/study.py", "report")}  # `study.plot`: a study draws itself, when it is asked
+
+
 def test_imports_point_down():
     level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
     assert set(level) == {room(path) for path in TREES} - {"__init__", "__main__"}
@@ -125,7 +128,7 @@ def test_imports_point_down():
         for path, tree in TREES.items()
         if room(path) in level
         for other in rooms_imported(tree) - {room(path)}
-        if level[other] <= level[room(path)]
+        if level[other] <= level[room(path)] and (path, other) not in UP
     ]
     assert not up
 

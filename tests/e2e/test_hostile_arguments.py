@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from make_study import METHODS as MADE
+from make_study import make_study
 
 import negsample
 from negsample import InputError, PrepareSettings, plan, run_settings
@@ -132,6 +134,17 @@ def test_what_is_wrong_is_named(name, good, monkeypatch, tmp_path):
             assert error is None or ("\n" not in words and len(words) > 15)
             named = isinstance(error, InputError | None) or key.split("_")[0] in words
             assert named, f"{name}({key}={value!r}): {words}"
+
+
+@pytest.mark.parametrize("name", ["frontier", "significance"])
+def test_what_is_wrong_of_a_plot_is_named(name, tmp_path_factory):
+    plot = negsample.read_study(make_study(tmp_path_factory.mktemp("plots") / "s", ["a"], MADE[:2], repeats=1)).plot
+    assert getattr(plot, name)("a", dark=True) is not None
+    for value in HOSTILE:
+        for given in ({"dataset": value}, {"dark": value}):
+            error = refusal(getattr(plot, name), given)
+            right = (value is None and "dataset" in given) or (value is True and "dark" in given)
+            assert right or isinstance(error, InputError), (given, error)
 
 
 def refusal(function, arguments):

@@ -13,7 +13,7 @@ from make_study import make_study
 
 from negsample.files.checksums import LIST
 from negsample.report import drawing, write_report
-from negsample.report.drawing import drawn
+from negsample.report.drawing import compiled, drawn, pixels
 
 
 def bars(name: str, **more: Any) -> dict[str, Any]:
@@ -48,6 +48,19 @@ def test_one_process_draws_all_and_in_their_order(starts: list[bytes]) -> None:
     assert len(starts) == 1
     assert drawn([bars("random")], {"background": "red"}) != [first]
     assert drawn([], {}) == []
+
+
+def test_a_chart_is_compiled_and_a_picture_has_pixels() -> None:
+    (vega,) = compiled([bars("random")], {})
+    assert vega is not None
+    assert [mark["type"] for mark in vega["marks"]] == ["rect"]
+    (svg,) = drawn([bars("random", width=100)], {})
+    assert svg is not None
+    large, none = pixels([svg, "no picture"])
+    assert large is not None
+    assert none is None
+    width = int(svg.partition('width="')[2].partition('"')[0])
+    assert int.from_bytes(large[16:20], "big") == 2 * width
 
 
 def test_what_aborts_the_renderer_is_not_drawn_and_the_next_is(starts: list[bytes]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     OpenPage = Callable[..., Page]
 
-pytestmark = pytest.mark.usefixtures("no_drawing")
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 METHOD_CHARTS = (
     *("frontier", "cohort-bars", "popularity-hits", "training-curves"),
@@ -50,6 +50,7 @@ def page(shared_page: Page) -> Page:
 
 def settle(page: Page) -> None:
     page.wait_for_timeout(400)
+    page.wait_for_function("document.documentElement.dataset.drawn === 'yes'")
 
 
 def pale(page: Page, chart: str) -> list[str]:
@@ -95,7 +96,7 @@ def click_on(page: Page, how: str) -> None:
     if how == "row":
         return page.click(".sortable tr[data-method=mixed] button")
     at = {
-        "legend": "#frontier--beauty .role-legend-label text",
+        "legend": "#training-curves--beauty .role-legend-label text",
         "mark": "#training-time--beauty .role-mark path",
     }[how]
     n = page.evaluate(
@@ -115,7 +116,7 @@ def test_a_method_is_highlighted_everywhere(page: Page) -> None:
         click_on(page, how)
         settle(page)
         for dataset in ("online-retail", "beauty"):
-            assert set(pale(page, f"frontier--{dataset}")) == others, how
+            assert set(pale(page, f"popularity-hits--{dataset}")) == others, how
             assert set(pale(page, f"training-curves--{dataset}")) == others, how
         for name in set(METHOD_CHARTS) - {"oversampling"}:
             assert faded_marks(page, f"{name}--online-retail") > before[name], (how, name)
@@ -132,19 +133,21 @@ def test_the_choice_survives_dark_and_the_dial_and_escape_ends_it(page: Page) ->
     page.click(".chip[data-method=random]")
     others = ["PopRec", "in-batch", "popularity"]
     settle(page)
-    assert pale(page, "frontier--beauty") == others
+    assert pale(page, "training-curves--beauty") == others
     page.emulate_media(color_scheme="dark")
     settle(page)
-    assert pale(page, "frontier--beauty") == others
-    ink = page.evaluate("document.querySelector('#frontier--beauty .role-legend-label text').getAttribute('fill')")
+    assert pale(page, "training-curves--beauty") == others
+    ink = page.evaluate(
+        "document.querySelector('#training-curves--beauty .role-legend-label text').getAttribute('fill')"
+    )
     assert ink == "#e6e8eb"
     page.evaluate("document.querySelector('.dial input').focus()")
     page.keyboard.press("ArrowLeft")
     settle(page)
-    assert pale(page, "frontier--online-retail") == others
+    assert pale(page, "training-curves--online-retail") == others
     page.keyboard.press("Escape")
     settle(page)
-    assert pale(page, "frontier--online-retail") == []
+    assert pale(page, "training-curves--online-retail") == []
     assert pale_rows(page) == set()
     assert page.evaluate("document.querySelector('.chip[data-all]').ariaPressed") == "true"
     assert "towards the tail" in page.evaluate("document.querySelector('.dial output').textContent")
@@ -270,3 +273,72 @@ def test_hostile_methods_are_highlighted_too(open_page: OpenPage, tmp_path: Path
     page.locator(".chip").nth(1).click()
     assert pale_rows(page) == {"mixed", "PopRec"}
     assert page.evaluate("document.images.length") == 0
+
+
+def test_the_values_of_a_chart_are_a_table(page: Page, report: Path) -> None:
+    page.click("details[data-values='training-time--beauty'] summary")
+    cells = page.evaluate(
+        "[...document.querySelectorAll('[data-values=\"training-time--beauty\"] tr')].map(r =>"
+        " [...r.cells].map(c => c.textContent))"
+    )
+    assert cells[0] == ["method", "to the chosen epoch", "in all", "runs"]
+    assert [line[0] for line in cells[1:]] == list(METHODS[:4])
+
+
+def test_every_chart_has_values(page: Page) -> None:
+    empty = page.evaluate(
+        "[...document.querySelectorAll('details[data-values]')].filter(e => { e.open = true;"
+        " e.dispatchEvent(new Event('toggle')); return e.querySelectorAll('tbody tr').length === 0; })"
+        ".map(e => e.dataset.values)"
+    )
+    assert empty == []
+    page.evaluate("document.querySelectorAll('details[data-values]').forEach(e => { e.open = false; })")
+
+
+def test_what_is_printed_has_every_chart_in_light_colours(open_page: OpenPage, report: Path) -> None:
+    page = open_page(report, scheme="dark")
+    page.emulate_media(media="print")
+    ink = "[...document.querySelectorAll('.chart text')].map(e => e.getAttribute('fill'))"
+    page.wait_for_function(f"!{ink}.some((each) => ['#e6e8eb', '#a2a9b4'].includes(each))")
+    assert page.evaluate("[...document.querySelectorAll('.chart')].every(e => e.querySelector('svg'))")
+    assert page.pdf()[:4] == b"%PDF"
+
+
+def test_it_is_small_and_opens_at_once(open_page: OpenPage, report: Path) -> None:
+    assert report.stat().st_size < 900_000  # of two datasets
+    page = open_page(report)
+    assert page.evaluate("performance.getEntriesByName('first-chart')[0].startTime") < 10_000  # a busy machine
+
+
+def test_the_filter_leaves_methods_everywhere(page: Page) -> None:
+    def labels(chart: str) -> set[str]:
+        return set(
+            page.evaluate(f"[...document.querySelectorAll('#{chart} .role-axis-label text')].map(e => e.textContent)")
+        )
+
+    def rows() -> set[str]:
+        return set(
+            page.evaluate("[...document.querySelectorAll('tr[data-method]:not([hidden])')].map(e => e.dataset.method)")
+        )
+
+    page.fill("#search", "cross-entropy")  # a family
+    page.wait_for_function("document.getElementById('chosen').textContent === '4 of 5 methods shown'")
+    settle(page)
+    assert rows() == set(METHODS[:4])
+    assert "PopRec" not in labels("cohort-bars--beauty") | labels("significance--beauty")
+    page.fill("#search", "mixed")
+    settle(page)
+    assert rows() == {"mixed"}
+    assert "random" not in labels("training-time--beauty")
+    assert page.locator(".chip[data-method]:visible").count() == 1
+    page.fill("#search", "")
+    page.select_option("#top", "")
+    settle(page)
+    assert rows() == {*METHODS[:4], "PopRec"}
+
+
+def test_a_family_is_highlighted_at_once(page: Page) -> None:
+    page.click("[data-family='Binary cross-entropy']")
+    assert pale_rows(page) == {"PopRec"}
+    page.click("[data-family='Binary cross-entropy']")
+    assert pale_rows(page) == set()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import gzip
 import html
 import json
 import re
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     OpenPage = Callable[..., Page]
 
 CHARTS = (
-    *("frontier", "cohort-bars", "popularity-hits"),  # those follow the dial
+    *("frontier", "cohort-bars", "popularity-hits", "by-dial"),  # those follow the dial
     *("significance", "critical-difference", "training-curves", "popularity-curve", "training-time"),
 )
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
@@ -52,8 +54,10 @@ class Elements(HTMLParser):
 
 def test_what_is_written(report: Path) -> None:
     folder = report.parent
-    names = {f"{chart}--{dataset}.svg" for chart in CHARTS for dataset in ("online-retail", "beauty")}
-    assert {path.name for path in (folder / "figures").iterdir()} == names | {"popularity-beside.svg"}
+    names = {f"{chart}--{dataset}" for chart in CHARTS for dataset in ("online-retail", "beauty")}
+    names |= {"popularity-beside"}
+    assert {path.name for path in (folder / "figures").iterdir()} == {f"{n}.{k}" for n in names for k in ("svg", "png")}
+    assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in (folder / "figures").glob("*.png"))
     assert len(pl.read_csv(folder / "table.csv")) == 14
     assert not list(folder.rglob(".*"))
 
@@ -85,9 +89,10 @@ def test_every_method_every_section(report: Path) -> None:
 
 
 def specs(page: str) -> dict[str, object]:
-    found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', page, re.DOTALL)
+    """The charts of a page, by name."""
+    found = re.search(r'<script type="text/plain" id="charts">(.*?)</script>', page, re.DOTALL)
     assert found is not None
-    value: dict[str, object] = json.loads(found[1])
+    value: dict[str, object] = json.loads(gzip.decompress(base64.b64decode(found[1])))
     return value
 
 
@@ -96,9 +101,9 @@ def test_names_from_outside_are_escaped(hostile: Path) -> None:
     assert HOSTILE not in page
     assert "<img" not in page[: page.index('id="charts"')]
     assert html.escape(f"column {HOSTILE}", quote=False).split("'")[0] in page
-    assert len(specs(page)) == 15
+    assert len(specs(page)) == 17
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
-    assert len(scripts) == 7
+    assert len(scripts) == 8
 
 
 def test_best_is_bold_by_what_is_shown_and_zero_never(report: Path) -> None:
@@ -124,6 +129,7 @@ def test_unfinished_studies_say_so(tmp_path: Path) -> None:
 
 def test_the_report_again_from_the_folder_alone(report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("negsample.report.figures.drawn", lambda specs, config: ["<svg></svg>"] * len(specs))
+    monkeypatch.setattr("negsample.report.figures.pixels", lambda svgs: [b""] * len(svgs))
     copy = tmp_path / "elsewhere"
     shutil.copytree(report.parent, copy)
     for path in (copy / "table.csv", copy / "frontier.csv", copy / "report.html"):
@@ -162,7 +168,7 @@ def test_the_slider_moves_the_dial_of_its_dataset_for_all_methods(report: Path, 
     assert dials() == ["β = −1, towards the tail", "β = 0, as trained"]
     for chart in CHARTS:
         moved = before[f"{chart}--online-retail"] != after[f"{chart}--online-retail"]
-        assert moved == (chart in ("frontier", "cohort-bars", "popularity-hits")), chart
+        assert moved == (chart in CHARTS[:4]), chart
         assert before[f"{chart}--beauty"] == after[f"{chart}--beauty"], chart
     shown = pl.read_csv(report.parent / "frontier.csv").filter(dataset="online-retail", dial=-1.0)
     for method in set(METHODS) - {"PopRec"}:

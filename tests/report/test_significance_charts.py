@@ -74,7 +74,7 @@ def test_effects_are_against_the_highest() -> None:
         ("random", "−1.00", "−1.20 to −0.80", "−25.0"),
         ("PopRec", "−3.70", "−3.90 to −3.50", "−92.5"),
     ]
-    assert first.lines[0][-1] == "undecided; detectable from\N{NO-BREAK SPACE}0.4\N{NO-BREAK SPACE}points"
+    assert first.lines[0][-2:] == ("0.4", "undecided")
 
 
 def test_a_difference_can_be_significant_and_within_the_margin() -> None:

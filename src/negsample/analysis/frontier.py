@@ -147,6 +147,25 @@ def standings(found: Sequence[Reach]) -> list[Standing]:
     return standing
 
 
+def leading(reach: Reach, standing: Standing) -> list[list[tuple[float, float]]]:
+    """The points (Balance, NDCG) of a method's curve at which no method has more, by stretch, to the right.
+
+    Its settings, and floors in between; none where it has more NDCG at a higher Balance itself.
+    """
+    reached = reach.reached()
+    falls = np.append(reached[:-1] > reached[1:], False)
+    settings = list(zip(reach.balance_G.tolist(), reach.ndcg_G.tolist(), strict=True))
+    best = [(at, level) for at, level in settings if not any(b >= at and n > level for b, n in settings)]
+    step = float(FLOORS[1] - FLOORS[0])
+    found = []
+    for low, high in standing.leads:
+        inside = falls & (low <= FLOORS) & (high >= FLOORS)
+        own = [(at, level) for at, level in best if low - step < at < high + step]
+        between = list(zip(FLOORS[inside].tolist(), reached[inside].tolist(), strict=True))
+        found.append(sorted({*own, *between}))
+    return [stretch for stretch in found if stretch]
+
+
 def _leads(reached: Floats) -> NDArray[np.bool_]:
     """(M, ..., A) whether no method has more at a floor, where that floor is a useful one."""
     joint = reached.max(0)

@@ -17,6 +17,7 @@ from negsample.runs.tunings import TuningSummary
 
 if TYPE_CHECKING:
     from negsample.analysis.verdict import Verdict
+    from negsample.report.plots import Plots
 
 POPULAR = "PopRec"
 """The baseline that is measured and never trained; the last method of every study."""
@@ -136,6 +137,13 @@ class Study(NamedTuple):
         if dataset is None and len(names) != 1:
             raise InputError(f"the study has {len(names)} datasets with a finished run; name one: {', '.join(names)}")
         return verdict_of(self, check_word("dataset", names[0] if dataset is None else dataset, names))
+
+    @property
+    def plot(self) -> Plots:
+        """Its charts, one by one: ``study.plot.frontier()``; see :class:`negsample.report.plots.Plots`."""
+        from negsample.report.plots import Plots  # a study draws itself: the one import up
+
+        return Plots(self)
 
     @property
     def report_path(self) -> Path:

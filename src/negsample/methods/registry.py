@@ -22,7 +22,15 @@ DEFAULT_METHODS = (*PAPER_SIX, "mixed-log-q")
 """What ``compare`` compares where nobody says otherwise; a preset of the paper compares its six."""
 POPREC = "PopRec"
 
-_FAMILIES = (bce, hardest, by_cohort, recent, pairwise, softmax, in_batch)
+_FAMILIES = {
+    "Binary cross-entropy": bce,
+    "Hardest": hardest,
+    "By cohort": by_cohort,
+    "Recent": recent,
+    "Pairwise": pairwise,
+    "Softmax": softmax,
+    "In-batch softmax": in_batch,
+}
 
 
 def _check(name: str, method: MethodDefinition[Any]) -> None:
@@ -31,7 +39,7 @@ def _check(name: str, method: MethodDefinition[Any]) -> None:
     method.settings()  # all have defaults
 
 
-_own = {name: method for family in _FAMILIES for name, method in family.METHODS.items()}
+_own = {name: method for family in _FAMILIES.values() for name, method in family.METHODS.items()}
 _registry: Registry[MethodDefinition[Any]] = Registry(
     "method", {name: _own[name] for name in (*PAPER_SIX, *_own)}, check=_check, reserved=("all", *BASELINES)
 )
@@ -52,6 +60,13 @@ def register_method(name: str, method: MethodDefinition[Any], *, replace: bool =
         InputError: the name is taken or is none, or the settings lack a default.
     """
     return _registry.register(name, method, replace=replace)
+
+
+def family_of(name: str) -> str:
+    """What a method is grouped under: ``Pairwise``, ``Baselines``, or ``Own`` for what negsample does not have."""
+    if is_baseline(name):
+        return "Baselines"
+    return next((label for label, family in _FAMILIES.items() if name in family.METHODS), "Own")
 
 
 def method_names(given: str) -> list[str]:

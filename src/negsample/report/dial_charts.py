@@ -1,4 +1,4 @@
-"""Charts that follow the dial: a method's frontier, and hits by cohort and by how popular the item is."""
+"""Charts that follow the dial beside the frontier: hits by cohort and by how popular the item is."""
 
 from __future__ import annotations
 
@@ -6,50 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
-import numpy as np
 
-from negsample.analysis.frontier import FLOORS, Reach
 from negsample.analysis.measures import COHORTS
-from negsample.analysis.resampling import interval
 from negsample.analysis.tables import TableRow
-from negsample.models.baselines import is_baseline
 from negsample.report import encodings as enc
 from negsample.report.formats import percent, with_sd
 from negsample.report.palette import Look
 
-_THIN = 3  # every so many floors of a band are drawn
 _SHADE = {"head": 1.0, "mid": 0.7, "tail": 0.42}
-
-
-def frontier_chart(
-    found: Sequence[Reach], rows: Sequence[TableRow], looks: Mapping[str, Look]
-) -> alt.LayerChart | None:
-    """NDCG@10 against Balance@10: a curve a method over the settings of the dial, the one that is shown marked.
-
-    The band is the 90 % interval, over resampled users and seeds, of the highest NDCG@10 with at least that Balance.
-    ``rows``: the rows of one dataset at each setting. None if no method has a Balance.
-    """
-    points = [_point(row) for row in rows if None not in (row["balance@10"], row["ndcg@10"])]
-    if not points:
-        return None
-    bands = [row for each in found for row in _band(each)]
-    x_domain = enc.domain([row["x"] for row in points], [row["x"] for row in points], 0.04)
-    y_high = max([row["y"] for row in points] + [row["high"] for row in bands])
-    methods = list(dict.fromkeys(row["method"] for row in points))
-    x = alt.X("x:Q").title("Balance@10, %").scale(domain=x_domain, nice=False, zero=False).axis(tickCount=8)
-    y = alt.Y("y:Q").title("NDCG@10, %").scale(domain=(0, 1.03 * y_high), nice=False)
-    tint, opacity = enc.colour(looks, methods, enc.legend_of(methods)), enc.highlighted(1.0, 0.08)
-    totals = [(name.lower(), f"{name}@10") for name in ("NDCG", "HR", "Balance")]
-    cohorts = [(cohort, f"{cohort} HR@10") for cohort in COHORTS]
-    hints = enc.tooltips(("method", "method"), ("dial", "dial"), *totals, *cohorts)
-    base = enc.chart_of(points).encode(x=x, y=y, color=tint, opacity=opacity)
-    line = base.mark_line(strokeWidth=2).encode(order="dial:Q", strokeDash=enc.dash(looks, methods, None))
-    dots = base.mark_point(filled=True, size=22).encode(tooltip=hints)
-    shown = enc.at_the_dial(points).encode(x=x, y=y, color=tint, opacity=opacity, tooltip=hints)
-    here = shown.mark_point(filled=True, size=130).encode(shape=enc.shape(looks, methods))
-    shade = enc.shade({row["method"] for row in bands})
-    band = enc.chart_of(bands).mark_area().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=shade)
-    return enc.sized([*([band] if bands else []), line, dots, here.add_params(enc.CHOSEN, enc.DIAL)], 400)
 
 
 def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]) -> alt.LayerChart | None:
@@ -59,7 +23,13 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
     """
     if not rows:
         return None
-    shown = [{**row, "x": 100 * row["percentile"], "y": 100 * row["hr"], "text": percent(row["hr"])} for row in rows]
+    shown = [
+        {
+            **{key: row[key] for key in ("method", "dial", "events")},
+            **{"x": round(100 * row["percentile"], 2), "y": round(100 * row["hr"], 3), "text": percent(row["hr"])},
+        }
+        for row in rows
+    ]
     methods = list(dict.fromkeys(row["method"] for row in rows))
     high = max(row["y"] for row in shown) or 1.0
     x = alt.X("x:Q").title("popularity percentile (tail | mid | head)").scale(domain=(0, 100), nice=False)
@@ -74,6 +44,34 @@ def popularity_hits(rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look]
     line = base.mark_line(strokeWidth=2).encode(strokeDash=enc.dash(looks, methods))
     dots = base.mark_point(filled=True, size=26)
     return enc.sized([thirds, line, dots.add_params(enc.CHOSEN, enc.DIAL)], 320)
+
+
+def by_dial(rows: Sequence[TableRow], looks: Mapping[str, Look]) -> alt.LayerChart | None:
+    """NDCG@10 at each setting of the dial, a line a method; a rule at the one that is shown.
+
+    ``rows``: those of one dataset at each setting. None where it was measured at one alone.
+    """
+    points = [
+        {"method": row["method"], "dial": row["dial"], "y": 100 * row["ndcg@10"]}
+        | {"ndcg": percent(row["ndcg@10"]), "balance": percent(row["balance@10"], 1)}
+        for row in rows
+        if row["dial"] is not None and row["ndcg@10"] is not None
+    ]
+    if len({row["dial"] for row in points}) < 2:
+        return None
+    methods = list(dict.fromkeys(row["method"] for row in points))
+    x = alt.X("dial:Q").title("dial (tail | head)").axis(grid=False, tickCount=8)
+    hints = (("method", "method"), ("dial", "dial"), ("ndcg", "NDCG@10"), ("balance", "Balance@10"))
+    base = enc.chart_of(points).encode(
+        x=x,
+        y=alt.Y("y:Q").title("NDCG@10, %").scale(zero=False),
+        color=enc.colour(looks, methods, enc.legend_of(methods, "stroke")),
+        opacity=enc.highlighted(1.0, 0.08),
+        tooltip=enc.tooltips(*hints),
+    )
+    line = base.mark_line(strokeWidth=2).encode(strokeDash=enc.dash(looks, methods))
+    here = enc.chart_of([{"at": 0}]).transform_calculate(dial="dial").mark_rule(strokeDash=[2, 4]).encode(x=x)
+    return enc.sized([here, line.add_params(enc.CHOSEN, enc.DIAL), base.mark_point(filled=True, size=26)], 320)
 
 
 def cohort_bars(given: Sequence[TableRow], looks: Mapping[str, Look]) -> alt.LayerChart:
@@ -102,32 +100,6 @@ def cohort_bars(given: Sequence[TableRow], looks: Mapping[str, Look]) -> alt.Lay
     whiskers = base.mark_rule(strokeWidth=1.2).encode(x="low:Q", x2="high:Q")
     names = base.mark_text(align="left", dx=6).encode(x="high:Q", text="label:N")
     return enc.sized([bars.add_params(enc.CHOSEN, enc.DIAL), whiskers, names], 52 * len(methods))
-
-
-def _point(row: TableRow) -> dict[str, Any]:
-    return {
-        "method": row["method"],
-        "dial": row["dial"],
-        "x": 100 * row["balance@10"],
-        "y": 100 * row["ndcg@10"],
-        "ndcg": percent(row["ndcg@10"]),
-        "hr": percent(row["hr@10"]),
-        "balance": percent(row["balance@10"], 1),
-        **{cohort: percent(row[f"{cohort}_hr@10"]) for cohort in COHORTS},
-    }
-
-
-def _band(reach: Reach) -> list[dict[str, Any]]:
-    """Where the curve runs: from its lowest Balance to its highest."""
-    if is_baseline(reach.method) or len(reach.betas) < 2 or np.isnan(reach.balance_G).all():
-        return []
-    low, high = interval(reach.resampled())
-    inside = (np.nanmin(reach.balance_G) <= FLOORS) & (np.nanmax(reach.balance_G) >= FLOORS)
-    floors, lows, highs = (100 * ends[inside][::_THIN] for ends in (FLOORS, low, high))
-    return [
-        {"method": reach.method, "x": floor, "low": down, "high": up}
-        for floor, down, up in zip(floors.tolist(), lows.tolist(), highs.tolist(), strict=True)
-    ]
 
 
 def _bar(row: TableRow, cohort: str) -> dict[str, Any]:

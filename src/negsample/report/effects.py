@@ -9,13 +9,13 @@ from negsample.analysis.measures import KEYS, known
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.tables import TableRow
 from negsample.report.claims import p_text
-from negsample.report.formats import SPACE, percent, signed
+from negsample.report.formats import percent, signed
 from negsample.report.significance_charts import FIGURES, KINDS
 from negsample.report.table import ShownTable
 
 _HEADINGS = (
     *("Method", "Difference, points", "95 % interval", "Relative, %", "95 % interval, %"),
-    *("p of a difference", "p of equivalence", "Verdict"),
+    *("p of a difference", "p of equivalence", "Detectable, points", "Verdict"),
 )
 
 
@@ -42,16 +42,15 @@ def _line(method: str, each: Difference, level: float) -> tuple[str, ...]:
     if low is not None and high is not None:
         ends = [f"{signed(low / by, digits)} to {signed(high / by, digits)}" for by, digits in ((1.0, 2), (level, 1))]
         shown = (shown[0], ends[0], relative, ends[1])
-    return (method, *shown, *(_p(p) for p in (each.p_holm, each.p_equivalent_holm)), verdict(each))
+    seen = "" if each.detectable is None else f"{100 * each.detectable:.2g}"
+    return (method, *shown, *(_p(p) for p in (each.p_holm, each.p_equivalent_holm)), seen, verdict(each))
 
 
 def verdict(each: Difference) -> str:
-    """In words, with why it is not tested, or what would have been found."""
+    """In words, with why it is not tested."""
     if each.kind == "untested":
         return f"not tested: {each.untested}"
     text = KINDS[each.kind][0]
-    if each.kind == "undecided" and each.detectable is not None:
-        return f"{text}; detectable from{SPACE}{100 * each.detectable:.2g}{SPACE}points"
     return f"{text}, within the margin" if each.equivalent and each.significant else text
 
 

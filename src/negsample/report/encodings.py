@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,17 +12,22 @@ from negsample.report.palette import Look
 
 DIAL = alt.param(name="dial", value=0)
 """The setting of the dial that a chart shows; the page's slider sets it."""
-GROUND = "#fefefe"
-"""The colour of what lies under a chart, for gaps between marks."""
 MANY = 12
 """Of more methods than this a chart shows names and bands where they are highlighted, since all would cover it."""
 CHOSEN = alt.param(name="chosen", value=[])
 """The methods that are highlighted: one choice for the whole page, which sets it in every chart."""
 
 
+_SHOWN = alt.VariableParameter(name="shown", value=[])  # the methods that a chart shows, none: all
+
+
 def chart_of(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
-    """A chart of ``rows``."""
-    return alt.Chart(alt.InlineData(values=list(rows)))
+    """A chart of ``rows``; of those that are of a method (and an ``other``), the ones that are shown."""
+    chart = alt.Chart(alt.InlineData(values=list(rows)))
+    for field in ("method", "other"):
+        if rows and field in rows[0]:
+            chart = chart.transform_filter(f"!length(shown) || indexof(shown, datum.{field}) >= 0")
+    return chart
 
 
 def at_the_dial(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
@@ -68,10 +74,10 @@ def shape(looks: Mapping[str, Look], methods: Sequence[str], legend: bool = True
     return alt.Shape("method:N", scale=scale, legend=legend_of(methods) if legend else None)
 
 
-def dash(looks: Mapping[str, Look], methods: Sequence[str], symbol: str | None = "stroke") -> alt.StrokeDash:
-    """The dash of each method's line; ``symbol``: what stands for it in the legend, None: a mark of the chart."""
+def dash(looks: Mapping[str, Look], methods: Sequence[str], legend: bool = True) -> alt.StrokeDash:
+    """The dash of each method's line."""
     scale = alt.Scale(domain=list(methods), range=[list(looks[method].dash) or [1, 0] for method in methods])
-    return alt.StrokeDash("method:N", scale=scale, legend=legend_of(methods, symbol))
+    return alt.StrokeDash("method:N", scale=scale, legend=legend_of(methods, "stroke") if legend else None)
 
 
 def legend_of(methods: Sequence[str], symbol: str | None = None) -> alt.Legend:
@@ -81,7 +87,9 @@ def legend_of(methods: Sequence[str], symbol: str | None = None) -> alt.Legend:
     """
     widest = 34 + 6.6 * max(len(method) for method in methods)
     kind = alt.Undefined if symbol is None else symbol
-    return alt.Legend(orient="bottom", title=None, columns=columns(widest), symbolOpacity=1, offset=14, symbolType=kind)
+    values = alt.ExprRef(f"length(shown) ? shown : {json.dumps(list(methods), allow_nan=False)}")
+    entries: Any = {"columns": columns(widest), "values": values, "symbolOpacity": 1, "symbolLimit": 100}
+    return alt.Legend(orient="bottom", title=None, offset=14, symbolType=kind, **entries)
 
 
 def columns(widest: float) -> alt.ExprRef:
@@ -93,7 +101,8 @@ def columns(widest: float) -> alt.ExprRef:
 def sized(layers: Sequence[alt.Chart], height: float) -> alt.LayerChart:
     """``layers`` over one another, as wide as the page lets them be."""
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    return alt.LayerChart(layer=list(layers)).properties(width="container", height=height, autosize=fit)
+    chart = alt.LayerChart(layer=list(layers), params=[_SHOWN])
+    return chart.properties(width="container", height=height, autosize=fit)
 
 
 def whisker(value: float, sd: float | None, top: float = 1.0) -> tuple[float, float]:

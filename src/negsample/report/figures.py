@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,10 +18,11 @@ from negsample.analysis.popularity import hits_by_popularity
 from negsample.analysis.study import Study
 from negsample.analysis.trainings import costs_of, oversampling_of
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
-from negsample.report.dial_charts import cohort_bars, frontier_chart, popularity_hits
-from negsample.report.drawing import drawn
+from negsample.report.dial_charts import by_dial, cohort_bars, popularity_hits
+from negsample.report.drawing import compiled, drawn, pixels
 from negsample.report.fold_charts import age_chart, window_chart
-from negsample.report.palette import PAPER, looks
+from negsample.report.frontier_chart import frontier_chart
+from negsample.report.palette import LIGHT, PAPER, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_chart
 from negsample.report.significance_charts import critical_difference, matrix
 from negsample.report.validation_charts import response_chart, responses, training_curves
@@ -41,28 +42,39 @@ class Figure(NamedTuple):
     place: Place
 
 
-def dataset_figures(found: Analysis, dataset: str) -> list[Figure]:
-    """The figures of one dataset, what its methods reach first; one that has nothing to show is left out."""
+def dataset_figures(found: Analysis, dataset: str, only: str | None = None) -> list[Figure]:
+    """The figures of one dataset, what its methods reach first; one that has nothing to show is left out. ``only``: the
+    one of that kind alone."""
+    suffix = suffixes(list(found.study.manifests))[dataset]
+    with debug_mode(False):  # the renderer refuses what is no chart; to check each part here doubles the time
+        makers = _makers(found, dataset)
+        charts = {name: make() for name, make in makers.items() if only in (None, name)}
+        return [_figure(name, chart, dataset, f"--{suffix}") for name, chart in charts.items() if chart is not None]
+
+
+def _makers(found: Analysis, dataset: str) -> dict[str, Callable[[], alt.LayerChart | None]]:
+    """Of each kind of figure, what draws it."""
     study, look = found.study, looks(found.study.about["methods"])
     one, manifest, tunings = found.datasets[dataset], study.manifests[dataset], study.tunings_of(dataset)
-    costs, suffix = costs_of(study, dataset), suffixes(list(study.manifests))[dataset]
-    with debug_mode(False):  # the renderer refuses what is no chart; to check each part here doubles the time
-        charts: dict[str, alt.LayerChart | None] = {
-            "frontier": frontier_chart(one.reaches, one.dialled, look),
-            "cohort-bars": cohort_bars(one.dialled, look),
-            "significance": matrix(one.rows, one.tests),
-            "critical-difference": critical_difference(one.rows, one.verdict.advice, one.tests, look),
-            "by-window": window_chart(one.folds, look),
-            "by-time": age_chart(ndcg_by_time(study, dataset), look),
-            "popularity-hits": popularity_hits(hits_by_popularity(study, dataset), look),
-            "training-curves": training_curves(study.runs_of(dataset), look),
-            "popularity-curve": popularity_chart(manifest),
-            **{f"tuning-{name.replace('_', '-')}": response_chart(tunings, name, look) for name in responses(tunings)},
-            "training-time": time_chart(costs, look),
-            "peak-memory": memory_chart(costs, look),
-            "oversampling": oversampling_chart(oversampling_of(study, dataset), look),
-        }
-        return [_figure(name, chart, dataset, f"--{suffix}") for name, chart in charts.items() if chart is not None]
+    return {
+        "frontier": lambda: frontier_chart(one.reaches, one.standings, one.dialled, look),
+        "cohort-bars": lambda: cohort_bars(one.dialled, look),
+        "popularity-hits": lambda: popularity_hits(hits_by_popularity(study, dataset), look),
+        "by-dial": lambda: by_dial(one.dialled, look),
+        "significance": lambda: matrix(one.rows, one.tests),
+        "critical-difference": lambda: critical_difference(one.rows, one.verdict.advice, one.tests, look),
+        "by-window": lambda: window_chart(one.folds, look),
+        "by-time": lambda: age_chart(ndcg_by_time(study, dataset), look),
+        "training-curves": lambda: training_curves(study.runs_of(dataset), look),
+        "popularity-curve": lambda: popularity_chart(manifest),
+        **{
+            f"tuning-{name.replace('_', '-')}": partial(response_chart, tunings, name, look)
+            for name in responses(tunings)
+        },
+        "training-time": lambda: time_chart(costs_of(study, dataset), look),
+        "peak-memory": lambda: memory_chart(costs_of(study, dataset), look),
+        "oversampling": lambda: oversampling_chart(oversampling_of(study, dataset), look),
+    }
 
 
 def joint_figures(study: Study) -> list[Figure]:
@@ -87,13 +99,44 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(Path(__file__).with_name("figures.toml").read_text("utf-8"))
 
 
-def write_figures(figures: Sequence[Figure], folder: Path, width: int = 640) -> list[Figure]:
-    """Each as an SVG in ``folder``, on white, ``width`` pixels wide. Returns those that could not be drawn."""
+def write_figures(figures: Sequence[Figure], folder: Path, width: int = 640, *, png: bool = True) -> list[str]:
+    """Each as SVG in ``folder``, and as ``png`` of twice the pixels, on white, ``width`` pixels wide. Returns the names
+    of the files that could not be drawn."""
     svgs = drawn([figure.spec | {"width": width} for figure in figures], PAPER)
-    for figure, svg in zip(figures, svgs, strict=True):
-        if svg is not None:
-            (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8", newline="")
-    return [figure for figure, svg in zip(figures, svgs, strict=True) if svg is None]
+    files = {
+        f"{figure.name}.svg": None if svg is None else svg.encode() for figure, svg in zip(figures, svgs, strict=True)
+    }
+    if png:
+        known = {name: svg for name, svg in zip(files, svgs, strict=True) if svg is not None}
+        files |= {f"{figure.name}.png": None for figure in figures}
+        files |= {f"{name[:-4]}.png": each for name, each in zip(known, pixels(list(known.values())), strict=True)}
+    for name, content in files.items():
+        if content is not None:
+            (folder / name).write_bytes(content)
+    return [name for name, content in files.items() if content is None]
+
+
+def page_charts(figures: Sequence[Figure]) -> dict[str, dict[str, Any]]:
+    """What the page draws each with, by name: its Vega, in the colours of a light ground, and where its values stand.
+
+    ``values``: the data of the first marks that answer to the pointer, and their columns with their titles. A figure
+    that cannot be drawn is left out.
+    """
+    found = compiled([figure.spec for figure in figures], LIGHT)
+    return {
+        figure.name: {
+            "vega": {key: value for key, value in vega.items() if key != "$schema"},
+            "values": _values(figure.spec),
+        }
+        for figure, vega in zip(figures, found, strict=True)
+        if vega is not None
+    }
+
+
+def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
+    told = next(layer for layer in spec["layer"] if layer.get("encoding", {}).get("tooltip"))
+    columns = [[each["field"], each["title"]] for each in told["encoding"]["tooltip"]]
+    return {"data": told.get("data", spec.get("data"))["name"], "columns": columns}
 
 
 def suffixes(datasets: list[str]) -> dict[str, str]:

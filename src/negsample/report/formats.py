@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,6 +66,11 @@ def when(value: Any) -> str:
 def listed(parts: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def named(names: Sequence[str], most: int = 6) -> str:
+    """``a, b and c``; of more than ``most``, how many: ``27 methods``."""
+    return listed(list(names)) if len(names) <= most else f"{len(names)} methods"
 
 
 def value_text(value: Any) -> str:

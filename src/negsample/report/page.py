@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -18,17 +19,19 @@ from negsample.analysis.study import Study
 from negsample.analysis.tables import frontier_table, table_with_failures, write_table
 from negsample.data.description import no_future
 from negsample.errors import guarded
+from negsample.files.folders import finite
 from negsample.files.together import rewriting
+from negsample.methods import family_of
 from negsample.models.baselines import is_baseline
 from negsample.report import baselines, facts, refits, tables, words
 from negsample.report.effects import effect_tables
-from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, suffixes, write_figures
-from negsample.report.formats import listed, when
+from negsample.report.figures import Figure, Place, dataset_figures, joint_figures, page_charts, suffixes, write_figures
+from negsample.report.formats import listed, named, when
 from negsample.report.latex import latex_tables
-from negsample.report.palette import DARK, LIGHT, PAPER, looks
-from negsample.report.rendering import environment
+from negsample.report.palette import TURNED, looks
+from negsample.report.rendering import environment, packed
 from negsample.report.served import served_table, served_words
-from negsample.report.table import dialled_table, figures_table, main_columns, other_columns
+from negsample.report.table import dialled_table, figures_table, main_columns, other_columns, ranked
 from negsample.report.vega import vega
 from negsample.report.verdict import KEPT, shown_verdict
 
@@ -59,8 +62,8 @@ def write_report(
     *,
     supplement: Supplementing | None = None,
 ) -> Path:
-    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``;
-    ``folds.csv`` of a study with folds.
+    """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``
+    and ``*.png``; ``folds.csv`` of a study with folds.
 
     They take the place of earlier ones all at once, and are listed in the study's checksums.
 
@@ -92,7 +95,7 @@ def write_report(
         for name, table in files.items():
             write_table(table, scratch / name)
         (scratch / "figures").mkdir()
-        undrawn = [f"{each.name}.svg" for each in write_figures(figures, scratch / "figures")]
+        undrawn = write_figures(figures, scratch / "figures")
         latex = "\n".join(section["saved"]["tex"]["text"] for section in sections)
         (scratch / "table.tex").write_text(latex, encoding="utf-8", newline="")
         page = _page(study, sections, figures=figures, together=together, supplement=added, undrawn=undrawn)
@@ -109,6 +112,10 @@ def _page(study: Study, sections: Sequence[Mapping[str, Any]], figures: Sequence
     """The page's text. ``sections``: see :func:`_section`; ``more``: what the template takes as it is."""
     finished = {method for dataset in study.datasets() for method in study.methods_of(dataset)}
     look = looks(study.about["methods"])
+    charts = page_charts(figures)
+    families: dict[str, list[str]] = {}
+    for name in (each for each in study.about["methods"] if each in finished):
+        families.setdefault(family_of(name), []).append(name)
     template = environment(_HERE).get_template("page.html.jinja")
     return template.render(
         title=f"Negative sampling on {listed(study.datasets())}",
@@ -119,16 +126,19 @@ def _page(study: Study, sections: Sequence[Mapping[str, Any]], figures: Sequence
         facts=facts.study_facts(study),
         dial_words=words.dial_words(study),
         settings=tables.settings_table(study, [row for section in sections for row in section["rows"]]),
+        families=families,
+        rankings=[[row["method"] for row in ranked(section["rows"])] for section in sections],
         colours={name: look[name].colour for name in study.about["methods"] if name in finished},
         saved={section["id"]: section["saved"] for section in sections},
         dialled={section["id"]: section["dialled"] for section in sections},
         KEPT=KEPT,
-        charts={figure.name: figure.spec for figure in figures},
-        configs={"light": LIGHT, "dark": DARK, "paper": PAPER},
+        charted=set(charts),
+        charts=packed(json.dumps(finite(charts), allow_nan=False)),
+        turned=TURNED,
         margin=MARGIN,
         style=Markup((_HERE / "page.css").read_text("utf-8")),
         script=Markup("\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)),
-        vega=Markup(vega()),
+        vega=packed(vega()),
         **more,
     )
 
@@ -145,6 +155,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
     name = f"table--{suffixes(list(study.manifests))[dataset]}"
     csv = analysis.table.filter(pl.col("dataset") == dataset).write_csv()
     known = {*study.methods_of(dataset), *(method for method, _, _ in failed)}
+    absent = [name for name in study.about["methods"] if name not in known]
     trained = [row["method"] for row in found.rows if not is_baseline(row["method"])]
     events = measured(study, dataset)
     return {
@@ -176,7 +187,7 @@ def _section(analysis: Analysis, found: DatasetAnalysis) -> dict[str, Any]:
         },
         "tested": any(each.p is not None for each in found.tests.found),
         "failed": failed,
-        "absent": [name for name in study.about["methods"] if name not in known],
+        "absent": named(absent) if absent else "",
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tables.tuning_table(tunings),
         "budget": tables.budget_words(study, tunings, trained) if tunings else "",

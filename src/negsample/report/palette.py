@@ -74,7 +74,16 @@ def config(ink: str, muted: str, grid: str) -> dict[str, Any]:
     }
 
 
-LIGHT = config(ink="#1f2328", muted="#5c6370", grid="#e6e8eb")
+INK, MUTED, GRID, GROUND = "#1f2328", "#5c6370", "#e6e8eb", "#fefefe"
+"""Of a light ground; ``GROUND`` is for gaps between marks."""
+LIGHT = config(INK, MUTED, GRID)
 DARK = config(ink="#e6e8eb", muted="#a2a9b4", grid="#30353d")
 PAPER = LIGHT | {"background": "#ffffff", "font": "Arial, Helvetica, sans-serif"}
 """For the figures on disk: a white ground, and a font whose widths are the same wherever it is opened."""
+GROUNDS = ("#ffffff", "#15181c")  # light and dark
+TURNED = {
+    "light": {},
+    "dark": {INK: "#e6e8eb", MUTED: "#a2a9b4", GRID: "#30353d", GROUND: GROUNDS[1]},
+    "paper": {FONT: PAPER["font"]},
+}
+"""What stands in a chart in place of what is for a light ground, by ground."""

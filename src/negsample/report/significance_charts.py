@@ -17,7 +17,8 @@ from negsample.models.baselines import is_baseline
 from negsample.report import encodings as enc
 from negsample.report.claims import p_text
 from negsample.report.formats import signed
-from negsample.report.palette import Look
+from negsample.report.palette import GROUND, Look
+from negsample.report.table import ranked
 
 FIGURES = {"NDCG@10": ACCURACY, "tail HR@10": TAIL, "Balance@10": BALANCE}
 KINDS = {  # in words, with colour and strength of the shade
@@ -25,7 +26,7 @@ KINDS = {  # in words, with colour and strength of the shade
     "worse": ("significantly lower", "#d55e00", 0.5),
     "equivalent": ("practically equivalent", "#009e73", 0.4),
     "undecided": ("undecided", "#858585", 0.16),
-    "untested": ("not tested", enc.GROUND, 0.0),
+    "untested": ("not tested", GROUND, 0.0),
 }
 _ROW, _BAR, _AIR = 21, 10, 12  # pixels: of a label, of a bar, and between them
 _CELL = 36  # pixels that a number needs; in a narrower cell stands its sign
@@ -37,7 +38,7 @@ def matrix(rows: Sequence[TableRow], tests: Comparisons) -> alt.LayerChart | Non
     A parameter says of which figure: one of FIGURES. The highest NDCG@10 stands first. None with fewer than two methods
     or where nothing was compared.
     """
-    order = [row["method"] for row in sorted(rows, key=lambda row: -(row[ACCURACY] or 0.0))]
+    order = [row["method"] for row in ranked(rows)]
     cells = [
         _cell(figure, a, b, each)
         for figure, name in FIGURES.items()
@@ -67,7 +68,7 @@ def matrix(rows: Sequence[TableRow], tests: Comparisons) -> alt.LayerChart | Non
         )
     )
     legend = alt.Legend(orient="bottom", title=None, symbolType="square", columns=enc.columns(150), symbolOpacity=0.6)
-    boxes = base.mark_rect(stroke=enc.GROUND, strokeWidth=1).encode(
+    boxes = base.mark_rect(stroke=GROUND, strokeWidth=1).encode(
         color=alt.Color("verdict:N", scale=alt.Scale(domain=words, range=colours), legend=legend),
         fillOpacity=alt.FillOpacity("shade:Q", scale=None, legend=None),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from negsample.analysis.measures import BALANCE, COHORTS, K, cut_off_of, is_total, known
+from negsample.analysis.measures import ACCURACY, BALANCE, COHORTS, K, cut_off_of, is_total, known
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.tables import TableRow
 from negsample.evaluation.metrics import MetricKind
@@ -158,6 +158,11 @@ def dialled_table(rows: Sequence[TableRow], columns: list[FigureColumn]) -> dict
             line.method: [[cell.value, cell.text, cell.sd, int(cell.best)] for cell in line.cells] for line in lines
         }
     return found
+
+
+def ranked(rows: Sequence[TableRow]) -> list[TableRow]:
+    """The highest NDCG@10 first."""
+    return sorted(rows, key=lambda row: -known(row, ACCURACY))
 
 
 def _cell(row: TableRow, column: FigureColumn, best: str | None, close: bool) -> TableCell:

@@ -12,7 +12,7 @@ from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow
 from negsample.models.baselines import is_baseline
 from negsample.report.claims import p_text
-from negsample.report.formats import commas, listed, memory, pairs, percent, seconds, share, value_text
+from negsample.report.formats import commas, listed, memory, named, pairs, percent, seconds, share, value_text
 from negsample.report.table import ShownTable
 from negsample.runs.tunings import TuningSummary
 
@@ -108,12 +108,12 @@ def budget_words(study: Study, tunings: Sequence[TuningSummary], methods: Sequen
     same = len(budgets) == 1
     text = f"Budget of each method: {budgets[0]}." if same else f"Budgets differ: between {listed(budgets)}."
     short = [f"{each.method} ({len(each.trials)})" for each in tunings if len(each.trials) < each.planned]
-    text += f" Not finished: {listed(short)}." if short else ""
+    text += f" Not finished: {named(short)}." if short else ""
     never = [method for method in methods if method not in {each.method for each in tunings}]
     if study.published_settings:
         text += " The runs have the published settings, and not these."
     elif never:
-        text += f" Not tuned: {listed(never)}."
+        text += f" Not tuned: {named(never)}."
     return f"{text} Chosen by the best HR@10 on validation; test events were not used."
 
 
