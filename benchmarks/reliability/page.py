@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.common import RESULTS
 
 PAGE = RESULTS.parents[1] / "docs" / "reliability.md"
-PARTS = ("logs", "generated", "settings", "corruptions", "kills")
+PARTS = ("logs", "generated", "settings", "corruptions", "kills", "studies")
 """Modules of this package, in the order of the page."""
 
 _TOP = """\

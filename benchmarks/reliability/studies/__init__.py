@@ -8,39 +8,50 @@ from __future__ import annotations
 import shutil
 import traceback
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 WHAT = (
-    "generated studies, of usual kinds and of each degenerate one (the table below): every sentence, table and chart of"
-    " the report and every row of `significance.csv` compared with what an independent checker computes from the runs"
+    "generated studies, of usual kinds and of each degenerate one (the table below): every sentence and table of the"
+    " report, what the terminal shows of the verdict, every row of `significance.csv`, and the charts of every fifth"
+    " study, compared with what an independent checker computes from the runs"
 )
 COUNT = 500
 TEST = "tests/report/test_every_sentence.py::test_every_sentence_is_true"
 TRUE, FALSE, CRASHED = "every sentence true", "silent: a sentence that is false or unknown", "traceback"
 
 
+_CHARTED = 5  # charts take half of the time of a report
+
+
 def measure(count: int, seed: int) -> dict[str, dict[str, int]]:
-    """By kind: how many came to which outcome. The files of charts are not drawn."""
+    """By kind: how many came to which outcome."""
     from benchmarks.reliability.studies.kinds import KINDS  # imports torch; the checker needs none
 
     found: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
-    with TemporaryDirectory() as scratch, patch("negsample.report.page.write_figures", return_value=[]):
+    with TemporaryDirectory() as scratch:
         for number in range(count):
-            kind = list(KINDS)[number % len(KINDS)]
-            found[kind][outcome(kind, seed + number // len(KINDS), Path(scratch) / "study")] += 1
+            kind, charts = list(KINDS)[number % len(KINDS)], number % _CHARTED == 0
+            found[kind][outcome(kind, seed + number // len(KINDS), Path(scratch) / "study", charts=charts)] += 1
     return {kind: dict(outcomes) for kind, outcomes in found.items() if outcomes}
 
 
-def outcome(kind: str, seed: int, folder: Path) -> str:
-    """What comes of one study, in the new ``folder``, which is removed; what is false is printed."""
+def outcome(kind: str, seed: int, folder: Path, *, charts: bool = True) -> str:
+    """What comes of one study, in the new ``folder``, which is removed; what is false is printed.
+
+    ``charts``: they are on the page; as files they are never drawn.
+    """
     from benchmarks.reliability.studies.checker.check import faults
-    from benchmarks.reliability.studies.writing import made
+    from benchmarks.reliability.studies.writing import made, on_terminal
 
     try:
-        page = made(kind, seed, folder)
-        wrong = faults(folder)
+        with ExitStack() as without:
+            for name in ("write_figures",) if charts else ("write_figures", "dataset_figures", "joint_figures"):
+                without.enter_context(patch(f"negsample.report.page.{name}", return_value=[]))
+            page = made(kind, seed, folder)
+        wrong = faults(folder, on_terminal(folder))
     except Exception:
         print(f"{kind} {seed}:", flush=True)
         traceback.print_exc()

@@ -34,9 +34,15 @@ def _methods(
 
 def _usual(rng: Random) -> Plan:
     users, seeds = int(rng.choice([50, 100, 200])), int(rng.choice([2, 3, 3, 4]))
-    methods = _methods(rng, int(rng.integers(2, 6)), int(rng.integers(1, 4)))
-    cut_offs = ((10,), (5, 10))[rng.integers(0, 2)]
-    return Plan(methods, seeds=seeds, users=users, events=3 * users, cut_offs=cut_offs)
+    methods = _methods(rng, int(rng.integers(2, 5)), int(rng.integers(1, 4)))
+    betas = ((-0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (-1.0, -0.5, 0.0, 0.5, 1.0))[rng.integers(0, 3)]
+    cut_offs = ((10,), (10,), (5, 10))[rng.integers(0, 3)]
+    return Plan(methods, seeds=seeds, users=users, events=5 * users // 2, betas=betas, cut_offs=cut_offs)
+
+
+def _many(rng: Random) -> Plan:
+    methods = _methods(rng, int(rng.choice([9, 14, 27], p=[0.5, 0.3, 0.2])), 3)
+    return Plan(methods, seeds=2, users=60, events=150, betas=(-0.5, 0.0, 0.5), cut_offs=(10,))
 
 
 def _like(rng: Random, test: Callable[[Strength], Strength], **more: int) -> dict[str, Strength]:
@@ -111,9 +117,7 @@ KINDS: Mapping[str, Callable[[Random], Plan]] = {
     "dial-balance": lambda rng: _usual(rng)._replace(dial=f"balance:{rng.choice([0.5, 0.8, 0.99])}"),
     "dial-number": lambda rng: _usual(rng)._replace(dial="-0.5"),
     "no-dial": lambda rng: _usual(rng)._replace(betas=(0.0,)),
-    "many-methods": lambda rng: Plan(
-        _methods(rng, 27, 3), seeds=2, users=60, events=150, betas=(-0.5, 0.0, 0.5), cut_offs=(10,)
-    ),
+    "many-methods": _many,
     "one-method": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 1, int(rng.integers(1, 4)))),
     "two-methods": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 2, 1), seeds=int(rng.integers(2, 5))),
     "one-run": lambda rng: _usual(rng)._replace(seeds=1),

@@ -14,6 +14,8 @@ from benchmarks.reliability.studies import facts
 from benchmarks.reliability.studies.kinds import plan_of
 from benchmarks.reliability.studies.plan import Plan
 from benchmarks.reliability.studies.world import World, ranks, world
+from negsample.analysis.reading import read_study
+from negsample.analysis.verdict import verdict_of
 from negsample.data.names import fold_name
 from negsample.files.checksums import LIST, write_list
 from negsample.files.folders import write_arrays, write_json
@@ -21,6 +23,7 @@ from negsample.files.together import rewriting
 from negsample.methods import negative_settings
 from negsample.models.baselines import is_baseline
 from negsample.report.page import write_report
+from negsample.report.verdict import verdict_lines
 from negsample.runs.failed import Failed, write_failed
 from negsample.runs.folder import LOG, REFIT_LOG, Grid, run_fingerprint
 from negsample.runs.job import Job
@@ -43,6 +46,12 @@ def made(kind: str, seed: int, folder: Path, on_line: Callable[[str], None] = la
     """The ``seed``-th study of a ``kind`` with its report; returns the page."""
     write_study(plan_of(kind, seed), folder, np.random.default_rng(seed))
     return write_report(folder, on_line)
+
+
+def on_terminal(folder: Path) -> dict[str, list[str]]:
+    """By log, what a terminal shows of the verdict on it."""
+    study = read_study(folder)
+    return {log: verdict_lines(study, verdict_of(study, log)) for log in study.datasets()}
 
 
 def write_study(plan: Plan, folder: Path, rng: np.random.Generator) -> None:

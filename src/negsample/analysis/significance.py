@@ -82,7 +82,9 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
         of_measure = pairs[KEYS[measure]]
         if {a["method"], b["method"]} <= runs.keys() and at(a) != at(b) and (at(b), at(a)) not in of_measure:
             of_measure[at(a), at(b)] = None
-    entries = list(dict.fromkeys(entry for some in pairs.values() for pair in some for entry in pair))
+    if not any(pairs.values()):
+        return Comparisons()
+    entries = list(dict.fromkeys([*own.values(), *(each for some in pairs.values() for pair in some for each in pair)]))
     sums = sums_by_user(study, dataset, folds, entries)
     found = []
     for family, keys in FAMILIES.items():

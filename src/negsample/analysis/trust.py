@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from negsample.analysis.advice import Advice
-from negsample.analysis.folds import has_folds, measured
+from negsample.analysis.folds import measured
 from negsample.analysis.measures import ACCURACY
 from negsample.analysis.significance import LEAST_USERS, Comparisons
 from negsample.analysis.study import Study
@@ -22,7 +23,7 @@ ENOUGH_HITS = 100
 """Hits of a run on test from which on their number is no reason for doubt."""
 FINE = 0.2
 """The smallest detectable difference, as a share of the NDCG@10 of what is taken, up to which it is none."""
-_TRIALS, _REPEATS, _FOLDS = 20, 3, 3
+_TRIALS, _REPEATS = 20, 3
 _ORDER: tuple[Light, ...] = ("red", "amber", "green")
 
 
@@ -69,7 +70,7 @@ def trust_in(study: Study, dataset: str, advice: Advice, tests: Comparisons, by_
             *_finished(study, dataset),
             *_trained(study, dataset),
             *_users(study, dataset, advice),
-            *_on_test(advice, tests, by_user),
+            *_on_test(advice, tests, by_user, _more_windows(study, dataset)),
             *_dial(study, dataset, advice),
             *_windows(study, dataset),
         ]
@@ -78,10 +79,21 @@ def trust_in(study: Study, dataset: str, advice: Advice, tests: Comparisons, by_
 
 def effective_users(study: Study, dataset: str) -> float:
     """``n^2 / sum n_u^2`` over the measured test events: so many users with as many events each would say as much."""
-    folds = study.events[dataset]
-    users = np.concatenate([each.get("person_E", each["user_E"]) for each in folds])
-    counts = np.unique(users, return_counts=True)[1].astype(np.float64)
+    counts = _events_by_user(study, dataset).astype(np.float64)
     return float(counts.sum() ** 2 / (counts**2).sum()) if len(counts) else 0.0
+
+
+def _events_by_user(study: Study, dataset: str) -> NDArray[np.int64]:
+    """How many measured test events each user has, over all folds."""
+    users = np.concatenate([each.get("person_E", each["user_E"]) for each in study.events[dataset]])
+    return np.unique(users, return_counts=True)[1]
+
+
+def _more_windows(study: Study, dataset: str) -> Mapping[str, str] | None:
+    """Options that test on more events; None without a split in time."""
+    if study.manifests[dataset].get("not_in_time") is not None:
+        return None
+    return {"--folds": str(len(study.folds[dataset]) + 2)}
 
 
 def _fatal(study: Study, dataset: str, advice: Advice) -> list[Reason]:
@@ -136,14 +148,13 @@ def _users(study: Study, dataset: str, advice: Advice) -> list[Reason]:
     chosen = advice.accuracy.chosen
     hits = 0.0 if chosen is None or chosen["hr@10"] is None else float(chosen["hr@10"]) * events
     light: Light = "red" if users < LEAST_USERS else "amber" if users < ENOUGH_USERS else "green"
-    there = sum(len(np.unique(each["user_E"])) for each in study.events[dataset])
-    facts = {"effective": users, "users": there, "events": events}
-    more = None if has_folds(study, dataset) else {"--folds": str(_FOLDS)}
+    facts = {"effective": users, "users": len(_events_by_user(study, dataset)), "events": events}
+    more = _more_windows(study, dataset)
     of_hits: Light = "red" if hits < ENOUGH_HITS / 10 else "amber" if hits < ENOUGH_HITS else "green"
     return [Reason(light, "users", facts, more), Reason(of_hits, "hits", {"hits": hits}, more)]
 
 
-def _on_test(advice: Advice, tests: Comparisons, by_user: str | None) -> list[Reason]:
+def _on_test(advice: Advice, tests: Comparisons, by_user: str | None, more: Mapping[str, str] | None) -> list[Reason]:
     """Whether the test agrees, what it could have seen, and whether it matters how users are weighed."""
     chosen, found = advice.accuracy.chosen, []
     assert chosen is not None
@@ -151,7 +162,7 @@ def _on_test(advice: Advice, tests: Comparisons, by_user: str | None) -> list[Re
     against = {row["method"]: tests.between(ACCURACY, chosen, row) for row in rivals}
     worse = [name for name, each in against.items() if each and each.significant and (each.difference or 0) < 0]
     if worse:
-        found.append(Reason("red", "contradicted", {"chosen": chosen, "by": worse}, {"--folds": str(_FOLDS)}))
+        found.append(Reason("red", "contradicted", {"chosen": chosen, "by": worse}, more))
     seen = [each.detectable for each in against.values() if each is not None and each.detectable is not None]
     if seen and chosen[ACCURACY]:
         share = max(seen) / chosen[ACCURACY]
@@ -180,7 +191,7 @@ def _windows(study: Study, dataset: str) -> list[Reason]:
     manifest, folds = study.manifests[dataset], study.folds[dataset]
     if manifest.get("not_in_time") is not None:
         return [Reason("amber", "not in time", {})]
-    count, more = len(folds), {"--folds": str(_FOLDS)}
+    count, more = len(folds), _more_windows(study, dataset)
     found = [Reason("green" if count > 1 else "amber", "windows", {"windows": count}, more)]
     aged = [run for run in study.runs_of(dataset) if run.metrics.get("age_days") is not None]
     old = [run for run in aged if not run.metrics["refit"]]

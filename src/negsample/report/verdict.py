@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from negsample.analysis.advice import ACCEPTABLE, DEFAULT, Purpose
 from negsample.analysis.measures import ACCURACY, BALANCE, TAIL
-from negsample.analysis.significance import Difference
+from negsample.analysis.significance import POWER, Difference
 from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow
 from negsample.analysis.trust import Reason, Trust
@@ -144,6 +144,8 @@ def why_words(purpose: Purpose) -> str:
         told = f"Highest {name} on validation; nothing was tested there"
     elif not purpose.equals:
         told = f"Highest {name} on validation; no other is within a tenth of it and not significantly lower"
+        if purpose.untested:
+            told = told.replace("no other", "no other that was tested") + f" ({purpose.untested} not tested)"
     else:
         first = "It has" if chosen is highest else f"{called(highest)} has"
         count = f"{len(purpose.equals)} {'other is' if len(purpose.equals) == 1 else 'others are'}"
@@ -203,11 +205,12 @@ def _by_user(facts: Mapping[str, Any]) -> str:
 
 
 def _detectable(facts: Mapping[str, Any]) -> str:
+    found = f"would have been found with a probability of {percent(POWER, 0)}"
     if facts["share"] >= 1:
-        return "No difference in NDCG@10 that is smaller than all of it would have been seen."
+        return f"Only a difference larger than the whole NDCG@10 of what is taken for accuracy {found}."
     return (
-        f"Differences in NDCG@10 from {100 * facts['detectable']:.2f}{SPACE}points on would have been seen:"
-        f" {percent(facts['share'], 0)} of what is taken for accuracy."
+        f"A difference in NDCG@10 of {100 * facts['detectable']:.2f}{SPACE}points or more,"
+        f" {percent(facts['share'], 0)} of what is taken for accuracy, {found}."
     )
 
 

@@ -49,14 +49,16 @@ class Setting(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """For a purpose: the one that is highest on validation, those that do not differ from it, how many others were not
-    tested; of all these the one to take; the best baseline; the others that validation chose among."""
+    """For a purpose, on validation: the highest; ``equals``: those within a tenth of it that do not differ from it;
+    ``untested``: the others that were not tested; ``near``: all within a tenth; the one to take, the best baseline, and
+    all that it is chosen among."""
 
     measure: str
     chosen: Setting
     highest: Setting
     equals: list[str]
-    untested: int
+    untested: list[str]
+    near: list[str]
     rule: Setting | None
     able: list[Setting]
 
@@ -119,31 +121,35 @@ class Advised:
     def _taken(self, measure: str, able: Sequence[Setting], by_user: bool = False) -> Taken | None:
         if not able:
             return None
-        highest, equals, untested = self._alike(measure, able, by_user)
+        highest, equals, untested, near = self._alike(measure, able, by_user)
         rule = next((each for each in able if each.method in BASELINES), None)
         alike = [highest, *(each for each in able if each.method in equals)]
         rules = [each for each in alike if each.method in BASELINES]
         cheapest = min(each.seconds for each in alike)
         chosen = rules[0] if rules else next(each for each in alike if each.seconds <= 1.5 * cheapest)
-        return Taken(measure, chosen, highest, equals, untested, rule, list(able))
+        return Taken(measure, chosen, highest, equals, untested, near, rule, list(able))
 
-    def _alike(self, measure: str, able: Sequence[Setting], by_user: bool) -> tuple[Setting, list[str], int]:
+    def _alike(
+        self, measure: str, able: Sequence[Setting], by_user: bool
+    ) -> tuple[Setting, list[str], list[str], list[str]]:
         place, (family, key) = self.place, FAMILY[measure]
         users = Users(place.raw, place.log, "valid", by_user)
         whole = [each for each in able if place.raw.whole(place.log, each.method)]
         if not users.measured or not whole:
-            return able[0], [], len(able) - 1
-        highest = whole[0]
+            return able[0], [], [each.method for each in able[1:]], []
 
         def entry(each: Setting) -> tuple[str, tuple[float, ...]]:
             return each.method, (each.beta,) * len(place.runs(each.method))
 
-        if by_user:
-            highest = max(whole, key=lambda each: float(users.moved(entry(each), *key).figure_S.mean()))
+        figures = {each.method: float(users.moved(entry(each), *key).figure_S.mean()) for each in whole}
+        highest = max(whole, key=lambda each: figures[each.method]) if by_user else whole[0]
         others = [each for each in whole if each is not highest]
         if not others:
-            return highest, [], 0
+            return highest, [], [], []
         found = tested(users, family, key, [(entry(highest), entry(each)) for each in others])
         adjusted = holm([np.nan if why else test.p for test, why in found])
-        equals = [each.method for each, p in zip(others, adjusted, strict=True) if not np.isnan(p) and p >= 0.05]
-        return highest, equals, sum(np.isnan(p) for p in adjusted)
+        near = [each for each in others if figures[each.method] >= 0.9 * figures[highest.method]]
+        p_of = {each.method: p for each, p in zip(others, adjusted, strict=True)}
+        equals = [each.method for each in near if not np.isnan(p_of[each.method]) and p_of[each.method] >= 0.05]
+        untested = [method for method, p in p_of.items() if np.isnan(p)]
+        return highest, equals, untested, [each.method for each in near]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.reliability.studies.checker import trusted
 from benchmarks.reliability.studies.checker.advised import FAMILY, Advised, Setting, Taken
@@ -20,6 +20,11 @@ TITLES = {
     "Most even over head, mid and tail": "balance@10",
 }
 NAMES = {"ndcg@10": "NDCG@10", "tail_hr@10": "tail HR@10", "balance@10": "Balance"}
+ABLE = {
+    "ndcg@10": "has a hit",
+    "tail_hr@10": "keeps 90 % of the best NDCG@10 and hits tail items",
+    "balance@10": "keeps 90 % of the best NDCG@10 and hits more than one cohort",
+}
 _SHOWN = {"NDCG@10": "ndcg@10", "HR@10": "hr@10", "Tail HR@10": "tail_hr@10", "Balance": "balance@10"}
 
 
@@ -27,11 +32,11 @@ def check(element: Element, place: Place) -> Faults:
     """A verdict: its cards, and its light."""
     advised = place.advised
     (trust,) = [each for each in element.every("div") if "trust" in each.classes]
-    yield from trusted.check(trust, place, advised)
+    yield from trusted.check(element, trust, place, advised)
     found = [each for each in element.every("article") if "card" in each.classes]
     red = "red" in trust.classes
     if place.told is not None:
-        yield from expect("said at the top", place.told, next(trust.every("h3")).text().rpartition(" (")[0])
+        yield from expect("said at the top", place.told, next(element.every("h3")).text().rpartition(" (")[0])
     measures = [] if red else list(advised.purposes)
     titles = [next(each.every("h3")).text() for each in found]
     yield from expect("cards", titles, [title for title, measure in TITLES.items() if measure in measures])
@@ -40,7 +45,7 @@ def check(element: Element, place: Place) -> Faults:
             yield from (f"{title}: {fault}" for fault in _card(card, taken, place, advised))
     yield from _next(trust, place)
     for each in element.every("p"):
-        if not ({"taken"} & set(each.classes)):
+        if not ({"taken", "good"} & set(each.classes)):
             yield from place.read(each.text())
 
 
@@ -59,6 +64,20 @@ def line(element: Element, places: Mapping[str, Place]) -> Faults:
     true = None if red or first is None else first.chosen.called
     yield from expect(f"{place.log}: taken", at["taken"], true)
     place.told = at["said"]
+
+
+def on_terminal(lines: Sequence[str], verdict: Element) -> Faults:
+    """Whether a terminal shows what the page does."""
+    shown = []
+    for card in (each for each in verdict.every("article") if "card" in each.classes):
+        (taken,) = [each.text() for each in card.every("p") if "taken" in each.classes]
+        words = " ".join(each.text() for each in card.every("li"))
+        shown.append(f"{next(card.every('h3')).text()}: {taken}. {words}")
+    shown.append(next(verdict.every("h3")).text().rpartition(" (")[0])
+    shown += [each.text() for box in verdict.every("ul") if "reasons" in box.classes for each in box.every("li")]
+    shown += [f"Run next: {each.text()}" for each in verdict.every("pre")]
+    plain = [" ".join(line.replace("`", "").split()) for line in lines]
+    yield from expect("on the terminal", plain, shown)
 
 
 def _card(card: Element, taken: Taken, place: Place, advised: Advised) -> Faults:
@@ -94,8 +113,11 @@ def _gain(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Fa
     signed = -1 if at["way"] == "less" else 1
     if not shows(at["points"], abs(points), 100) or points * signed <= 0:
         yield f"the difference is {100 * points} points"
-    if at["share"] and not shows(at["share"].replace("+", ""), points / (over.test[measure] or float("nan")), 100):
-        yield f"the share is {points / (over.test[measure] or float('nan'))}"
+    share = points / (over.test[measure] or float("nan"))
+    if (at["share"] and not shows(at["share"].replace("+", ""), share, 100)) or (
+        at["times"] and not shows(at["times"], 1 + share)
+    ):
+        yield f"the share is {share}"
     yield from _tested(at["tested"], measure, taken.chosen, over, place)
 
 
@@ -137,7 +159,7 @@ def _words_of(words: str, found: Compared | None) -> Faults:
         why = "not compared" if found is None else found.untested
         yield from expect("tested", words, f"not tested ({why})")
         return
-    at = re.fullmatch(r"(significant|not significant) \(p (?:below (\S+)|(\S+))\)", words)
+    at = re.fullmatch(r"(significant|not significant) \(p (?:below (0\.001)|(\S+))\)", words)
     if at is None:
         yield f"tested with p {found.p}"
         return
@@ -154,25 +176,24 @@ def _effort(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> 
 
 
 def _why(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
-    others, equals, untested = len(taken.able) - 1, len(taken.equals), taken.untested
-    words, name = at[0], NAMES[taken.measure]
-    if "No other method" in words:
-        yield from expect("others", others, 0)
+    others, words, name = len(taken.able) - 1, at[0], NAMES[taken.measure]
+    if at["able"]:
+        yield from expect("others", (others, at["able"]), (0, ABLE[taken.measure]))
     elif "nothing was tested" in words:
-        yield from expect("tested", (untested, at["name"]), (others, name))
+        yield from expect("tested", (len(taken.untested), at["name"]), (others, name))
         yield from expect("highest", taken.chosen.method, taken.highest.method)
-    elif "significantly above" in words:
-        true = (others - untested, others, name, 0)
-        yield from expect("above", (int(at["above"]), int(at["others"]), at["name"], equals), true)
-        yield from expect("highest", taken.chosen.method, taken.highest.method)
+    elif "no other is" in words:
+        yield from expect("highest", (at["name"], taken.chosen.method), (name, taken.highest.method))
+        near = [each for each in taken.near if each in taken.equals or each in taken.untested]
+        yield from expect("within a tenth, and not known to be lower", near, [])
+    elif "that was tested" in words:
+        yield from expect("highest", (at["name"], taken.chosen.method), (name, taken.highest.method))
+        yield from expect("tested, near and not lower", (taken.equals, bool(taken.untested)), ([], True))
+        yield from expect("not tested", int(at["untested"]), len(taken.untested))
     else:
         own = taken.chosen.method == taken.highest.method
         yield from expect("highest", at["who"], "It has" if own else f"{taken.highest.called} has")
-        many = at["alike"]
-        shown = 1 if many == "the other" else int(many.split()[0])
-        yield from expect("alike", shown, equals)
-        if many != "the other":
-            yield from expect("others", int(many.split()[-1]), others)
+        yield from expect("alike", (at["of"], int(at["alike"])), (name, len(taken.equals)))
         rule = taken.chosen.method in BASELINES
         yield from expect("simplest", at["kind"], "a rule" if rule else "the best of the cheapest to train")
 
@@ -181,9 +202,8 @@ def _next(trust: Element, place: Place) -> Faults:
     """The command to run next: the study's own, with what mends the first of the worst reasons."""
     for each in trust.every("pre"):
         own, words = shlex.split(place.raw.about["command"]), shlex.split(each.text())
-        changed = [word for word in words if word not in own]
         yield from expect("command", words[:3], own[:3])
-        if not changed:
+        if words == own:
             lights = [one.text() for one in trust.every("li")]
             if not any("missing" in one or "failed" in one or "nothing to compare" in one for one in lights):
                 yield f"the command is the study's own: {each.text()}"
@@ -199,22 +219,26 @@ _NAME = r"(?P<name>NDCG@10|tail HR@10|Balance)"
 Line = Callable[["re.Match[str]", Taken, Place, Advised], Faults]
 LINES: Mapping[str, tuple[str, Line]] = {
     "gain": (
-        rf"(?P<points>\S+) points (?P<way>more|less) {_NAME} than {_THAN}(?: \((?P<share>[-+]\d+) %\))?:"
-        rf" (?P<tested>.+?)\.",
+        rf"(?P<points>\S+) points (?P<way>more|less) {_NAME} than {_THAN}(?: \((?:(?P<share>[-+]\d+) %|(?P<times>\S+)"
+        r" times)\))?: (?P<tested>.+?)\.",
         _gain,
     ),
     "same": (rf"As much {_NAME} as {_THAN}: (?P<tested>.+?)\.", _same),
     "undefined": (rf"{_NAME} cannot be compared with that of {_THAN}: it is undefined\.", _undefined),
-    "effort": (r"(?:A rule: nothing is trained \((?P<rule>.+)\)|Training took (?P<took>.+) a run)\.", _effort),
+    "effort": (
+        r"(?:A rule: nothing is trained \((?P<rule>.+)\)|Training took (?P<took>.+) a run)\.",
+        _effort,
+    ),
     "why": (
-        r"(?:No other method was able on validation|Highest (?P<name>NDCG@10|tail HR@10|Balance) on"
-        r" validation(?:; nothing"
-        r" was tested there|, and significantly above (?P<above>\d+) of (?P<others>\d+) others)|(?P<who>.+?"
-        r" has) the highest"
-        r" (?:NDCG@10|tail HR@10|Balance) on validation, from which (?P<alike>the other|\d+ of the other \d+)"
-        r" do(?:es)? not"
-        r" differ significantly; this one is the simplest of them, (?P<kind>a rule|the best of the cheapest to"
-        r" train))\.",
+        rf"(?:On validation no other method (?P<able>.+)|Highest {_NAME} on validation; (?:nothing was tested"
+        rf" there|no other"
+        r" is within a tenth of it and not significantly lower|no other that was tested is within a"
+        r" tenth of it"
+        r" and not significantly lower \((?P<untested>\d+) not tested\))|(?P<who>.+? has) the highest"
+        r" (?P<of>NDCG@10|tail"
+        r" HR@10|Balance) on validation; (?P<alike>\d+) other(?: is|s are) within a tenth of it and not"
+        r" significantly lower"
+        r"\. This one is the simplest of them, (?P<kind>a rule|the best of the cheapest to train))\.",
         _why,
     ),
 }

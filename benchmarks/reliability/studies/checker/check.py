@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.reliability.studies.checker import cards, charts, effects, facts, figure_tables
@@ -24,21 +24,33 @@ _TABLES: Mapping[str, Callable[[Table, Place], Faults]] = {
 }
 
 
-def faults(folder: Path) -> list[str]:
-    """What the page of the study in ``folder`` says that is not so, and what it says that nobody can check."""
+def faults(folder: Path, terminal: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """What the page of the study in ``folder`` says that is not so, and what it says that nobody can check.
+
+    ``terminal``: by log, the lines that a terminal shows of its verdict.
+    """
     raw, page = Raw(folder), read_page(folder / "report.html")
-    if not raw.shown:
-        return ["no run has finished"]
-    places = {f"dataset-{at}": Place(raw, log) for at, log in enumerate(raw.shown, 1)}
-    found = wrong_figures(raw)
-    for each in places.values():
-        found += each.compared.faults
-    found += list(_walk(page, places["dataset-1"], places))
-    found += [f"{each.log}: {fault}" for each in places.values() for fault in charts.check(page, each)]
+    places = places_of(raw)
+    found = [*wrong_figures(raw), *(fault for each in places.values() for fault in each.compared.faults)]
+    found += said_wrongly(page, places)
+    verdicts = [each for each in page.every("div") if "verdict" in each.classes]
+    for log, lines in (terminal or {}).items():
+        found += cards.on_terminal(lines, verdicts[raw.shown.index(log)])
     return found
 
 
-def _walk(element: Element, place: Place, places: dict[str, Place]) -> Faults:
+def places_of(raw: Raw) -> dict[str, Place]:
+    """By the id of a section of the page, the log that it is of."""
+    return {f"dataset-{at}": Place(raw, log) for at, log in enumerate(raw.shown, 1)}
+
+
+def said_wrongly(page: Element, places: Mapping[str, Place]) -> list[str]:
+    """The same of the sentences, tables and charts of a page."""
+    found = list(_walk(page, places["dataset-1"], places))
+    return found + [f"{each.log}: {fault}" for each in places.values() for fault in charts.check(page, each)]
+
+
+def _walk(element: Element, place: Place, places: Mapping[str, Place]) -> Faults:
     for each in element.inside:
         if isinstance(each, str):
             if each.strip():

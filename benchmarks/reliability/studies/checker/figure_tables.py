@@ -46,7 +46,7 @@ def column(group: str, heading: str) -> str | None:
         return f"{name}@{k}" if name else None
     if group == "Balance, %":
         return {"by training": "balance@10", "as of the cut": "cut_balance@10"}.get(heading)
-    if metric not in _LABELS:
+    if metric not in _LABELS or at not in ("10", "10 as of the cut"):
         return None
     if at == "10 as of the cut":
         return f"cut_{heading}_{_LABELS[metric]}@10"

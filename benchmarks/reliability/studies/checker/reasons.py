@@ -132,7 +132,9 @@ def _hits(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faul
 def _detectable(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
     seen = [each.detectable for each in against(place, advised).values() if each.detectable is not None]
     share = max(seen) / (advised.purposes["ndcg@10"].chosen.test["ndcg@10"] or np.nan)
-    if not shows(at[1], max(seen), 100) or not shows(at[2], share, 100):
+    if at[1] is None:
+        yield from expect("smaller than all of it", share >= 1, True)
+    elif not shows(at[1], max(seen), 100) or not shows(at[2], share, 100):
         yield f"detectable {max(seen)}, {share}"
     yield from expect("light", light, "green" if share <= 0.2 else "amber")
 
@@ -199,7 +201,7 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
     ),
     "tuned": (
         r"(?:All (?P<n>\d+) trained methods were tuned|The method was tuned); (?:no setting is at an end of what was"
-        r" searched|settings at an end of what was searched: (?P<ends>.+))\.",
+        r" searched|settings at an end of what was searched: (?P<ends>.+?))\.",
         _tuned,
     ),
     "users": (
@@ -209,7 +211,10 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
     ),
     "hits": (rf"{_N} hits a run of what is taken for accuracy\.", _hits),
     "detectable": (
-        r"Differences in NDCG@10 from (\S+) points on would have been seen: (\S+) % of what is taken for accuracy\.",
+        r"(?:A difference in NDCG@10 of (\S+) points or more, (\S+) % of what is taken for accuracy,|Only a"
+        r" difference"
+        r" larger than the whole NDCG@10 of what is taken for accuracy) would have been found with a"
+        r" probability of 80 %\.",
         _detectable,
     ),
     "contradicted": (r"On test (.+) has a significantly lower NDCG@10 than (.+)\.", _contradicted),
@@ -217,7 +222,7 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
         r"With equal weight for each user, (\S+) would be taken for accuracy (?:too|and not (\S+))\.",
         _by_user,
     ),
-    "dial": (r"At the end of the dial, so that more of it could be better: (.+)\.", _dial),
+    "dial": (r"At the end of the dial, so that more of it could be better: (.+?)\.", _dial),
     "dial not reached": (r"Runs that no dial brings to the Balance that was asked for: (\d+)\.", _unreached),
     "not in time": (r"The split is not in time, so nothing can be said of the future\.", _just("amber")),
     "windows": (r"Tested on (?:one window of time; others may differ|(?P<n>\d+) windows of time)\.", _windows),

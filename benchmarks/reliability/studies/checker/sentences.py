@@ -206,7 +206,7 @@ SENTENCES: Mapping[str, Callable[[Place, re.Match[str]], Faults]] = {
     r" \((?P<of>\S+)\)\. These runs are kept, at dial 0: ask for less, or for --dial auto\.": _unreached,
     r"(?:† No significant difference from the best of its column: Holm-adjusted p of 0\.05 or more in its"
     r" family\. Coverage"
-    r" and training time are not tested, nor baselines against each other, nor what the limits above name\.|No"
+    r" and training time are not tested, nor baselines against each other, nor what the limits below name\.|No"
     r" difference"
     r" was tested for significance here\.)": _marks,
     r"Models were trained (?P<ages>.+) \(median over the test events since the last event they were trained"

@@ -23,7 +23,8 @@ def shows(text: str, value: float | None, factor: float = 1.0) -> bool:
 def shows_digits(text: str, value: float, digits: int = 2) -> bool:
     """Whether ``text`` is ``value`` with so many significant digits."""
     either = {float(f"{each:.{digits}g}") for each in (value * (1 - 1e-9), value * (1 + 1e-9))}
-    return float(text.replace(",", "")) in either
+    found = _NUMBER.fullmatch(text)
+    return found is not None and float(text.replace(",", "")) in either
 
 
 def shows_seconds(text: str, value: float) -> bool:

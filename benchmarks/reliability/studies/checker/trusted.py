@@ -20,16 +20,19 @@ SAID = {
 }
 
 
-def check(element: Element, place: Place, advised: Advised) -> Faults:
-    """The light, its sentence, and every reason."""
+def check(verdict: Element, element: Element, place: Place, advised: Advised) -> Faults:
+    """The light, its sentence, and every reason; those that are good stand in one paragraph."""
     reasons = []
     for each in element.every("li"):
         light, _, words = each.text().partition(": ")
         reasons.append((light, words))
+    for each in (each for each in element.every("p") if "good" in each.classes):
+        light, _, words = each.text().partition(": ")
+        reasons += [(light, said) for said in _parted(words)]
     lights = [light for light, _ in reasons]
     yield from expect("order of the reasons", lights, sorted(lights, key=ORDER.index))
     worst = lights[0] if lights else "green"
-    (heading,) = element.every("h3")
+    heading = next(verdict.every("h3"))
     yield from expect("light", heading.text(), f"{SAID[worst]} ({worst})")
     yield from expect("light in colour", worst in element.classes, True)
     said: set[str] = set()
@@ -41,6 +44,15 @@ def check(element: Element, place: Place, advised: Advised) -> Faults:
             said.add(name)
             yield from (f"'{words}': {fault}" for fault in of(place, advised, at, light))
     yield from expect("reasons", sorted(said), sorted(_due(place, advised)))
+
+
+def _parted(words: str) -> Iterator[str]:
+    """The sentences of a paragraph: each the longest reason that fits."""
+    while words:
+        found = [at.end() for pattern, _ in REASONS.values() if (at := re.match(rf"(?:{pattern})(?=\s|$)", words))]
+        end = max(found, default=len(words))
+        yield words[:end]
+        words = words[end:].strip()
 
 
 def _due(place: Place, advised: Advised) -> Iterator[str]:
