@@ -82,7 +82,6 @@ def cohort_bars(given: Sequence[TableRow], looks: Mapping[str, Look]) -> alt.Lay
     rows = [_bar(row, cohort) for row in given for cohort in COHORTS if row[f"{cohort}_hr@10"] is not None]
     methods = list(dict.fromkeys(row["method"] for row in given))
     high = max((row["high"] for row in rows), default=0.0) or 1.0
-    room_for_names = alt.ExprRef(f"{high} * width / max(60, width - 70)")
     y = alt.Y("method:N", sort=methods).title(None).scale(paddingInner=0.25).axis(grid=False, labelFontSize=12)
     base = enc.at_the_dial(rows).encode(
         y=y,
@@ -90,7 +89,7 @@ def cohort_bars(given: Sequence[TableRow], looks: Mapping[str, Look]) -> alt.Lay
         opacity=enc.highlighted(1.0, 0.15),
         tooltip=enc.tooltips(("method", "method"), ("cohort", "cohort"), ("text", "HR@10")),
     )
-    x = alt.X("hr:Q").title("HR@10, %").scale(domainMin=0, domainMax=room_for_names, nice=False).axis(tickCount=6)
+    x = alt.X("hr:Q").title("HR@10, %").scale(domainMin=0, domainMax=1.3 * high, nice=False).axis(tickCount=6)
     shades = alt.Scale(domain=list(_SHADE), range=list(_SHADE.values()))
     bars = base.mark_bar(cornerRadiusEnd=1).encode(
         x=x,
