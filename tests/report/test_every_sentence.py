@@ -30,6 +30,7 @@ DEGENERATE = {  # with the seed of a small one
 }
 
 
+@pytest.mark.usefixtures("every_replicate")
 @pytest.mark.parametrize("kind", DEGENERATE)
 def test_every_sentence_is_true(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]):
     charts = kind in ("one-run", "no-hits", "no-tail-events")
@@ -37,6 +38,7 @@ def test_every_sentence_is_true(tmp_path: Path, kind: str, capsys: pytest.Captur
     assert found == studies.TRUE, capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("every_replicate")
 def test_a_changed_number_is_noticed(tmp_path: Path):
     """Each of some numbers of a page, one after another, is another one: the checker says so each time."""
     with patch("negsample.report.page.write_figures", return_value=[]):

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from benchmarks.reliability.studies.checker import effects
-from benchmarks.reliability.studies.checker.page import Element, data_of
+from benchmarks.reliability.studies.checker.page import Element, charts_of
 from benchmarks.reliability.studies.checker.place import Faults, Place
 from benchmarks.reliability.studies.checker.raw import BASELINES, COHORTS, same
 from benchmarks.reliability.studies.checker.shown import expect, shows
@@ -18,7 +18,7 @@ Rows = list[dict[str, Any]]
 
 def check(page: Element, place: Place) -> Faults:
     """The charts of a log."""
-    specs = data_of(page, "charts")
+    specs = charts_of(page)
     drawn = {each["id"] for each in page.every("div") if "chart" in each.classes}
     yield from expect("charts with a place on the page", sorted(specs), sorted(drawn))
     suffix = f"--{re.sub(r'[^A-Za-z0-9._-]+', '-', place.log)}"
@@ -29,15 +29,10 @@ def check(page: Element, place: Place) -> Faults:
 
 
 def _layers(spec: Mapping[str, Any]) -> Iterable[Rows]:
-    """The rows of each layer of a chart."""
-    own = spec.get("data", {})
-    rows = own.get("values") if isinstance(own, dict) else None
-    if rows is None and isinstance(own, dict) and "name" in own:
-        rows = spec.get("datasets", {}).get(own["name"])
-    if rows:
-        yield list(rows)
-    for layer in spec.get("layer", []):
-        yield from _layers({"datasets": spec.get("datasets", {}), **layer})
+    """The rows that a chart is made from."""
+    for data in spec.get("data", []):
+        if data.get("values"):
+            yield list(data["values"])
 
 
 def _with(layers: list[Rows], *names: str) -> Rows:
@@ -54,7 +49,7 @@ def _frontier(layers: list[Rows], place: Place) -> Faults:
             at = [place.mean(method, name, beta) for name in ("balance@10", "ndcg@10")]
             if None not in at:
                 expected[method, None if method in BASELINES else beta] = at
-    found = {(row["method"], row["dial"]): [row["x"], row["y"]] for row in rows}
+    found = {(row["method"], None if row["dial"] is None else float(row["dial"])): [row["x"], row["y"]] for row in rows}
     yield from expect("settings that are drawn", sorted(map(str, found)), sorted(map(str, expected)))
     for key, (x, y) in found.items():
         true = expected.get(key)

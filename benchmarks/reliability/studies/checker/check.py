@@ -62,7 +62,7 @@ def _walk(element: Element, place: Place, places: Mapping[str, Place]) -> Faults
         elif each.tag == "nav":
             yield from (fault for line in each.every("p") for fault in cards.line(line, places))
         elif each.tag == "summary" and re.fullmatch(effects.LABEL, each.text()):
-            continue  # its table has the same label
+            yield from _about(place, effects.label(each.text(), place))
         elif each.tag in _TEXTS:
             yield from _about(place, read(each.text(), place))
         elif each.tag == "dl":

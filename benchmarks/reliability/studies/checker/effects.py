@@ -18,14 +18,9 @@ KEYS = {"NDCG@10": ("ndcg@10", "all"), "tail HR@10": ("hr@10", "tail"), "Balance
 
 def check(table: Table, place: Place) -> Faults:
     """Each line against the test of that pair."""
-    at = re.fullmatch(LABEL, table.label)
-    assert at is not None, table.label
-    key, best = KEYS[at["figure"]], at["best"]
-    figure = key[0] if key[1] == "all" else f"{key[1]}_{key[0]}"
-    of = {name: place.mean(name, figure) for name in place.methods}
-    level = max(value for value in of.values() if value is not None)
-    if of[best] != level or not shows(at["level"], level, 100):
-        yield f"the highest is {max(of, key=lambda name: of[name] or -1.0)} with {level}"
+    key, best, of = _labelled(table.label, place)
+    yield from label(table.label, place)
+    level = of[best] or 0.0
     named = [line[0].text for line in table.lines]
     tested = [
         name for name, value in of.items() if value and name != best and place.compared.of_table(*key, name, best)
@@ -38,6 +33,24 @@ def check(table: Table, place: Place) -> Faults:
         found = place.compared.of_table(*key, line[0].text, best)
         if found is not None:
             yield from (f"{line[0].text}: {fault}" for fault in _line(texts, found, level))
+
+
+def label(text: str, place: Place) -> Faults:
+    """Whether the method that a label names has the highest figure, and which."""
+    _, best, of = _labelled(text, place)
+    level = max(value for value in of.values() if value is not None)
+    shown = re.fullmatch(LABEL, text)
+    if of.get(best) != level or shown is None or not shows(shown["level"], level, 100):
+        yield f"the highest is {max(of, key=lambda name: of[name] or -1.0)} with {level}"
+
+
+def _labelled(text: str, place: Place) -> tuple[tuple[str, str], str, dict[str, float | None]]:
+    """The measure and scope of a label, the method that it names, and the figure of each method."""
+    at = re.fullmatch(LABEL, text)
+    assert at is not None, text
+    key = KEYS[at["figure"]]
+    figure = key[0] if key[1] == "all" else f"{key[1]}_{key[0]}"
+    return key, at["best"], {name: place.mean(name, figure) for name in place.methods}
 
 
 def _line(texts: dict[str, str], found: Compared, level: float) -> Faults:
@@ -58,12 +71,13 @@ def _line(texts: dict[str, str], found: Compared, level: float) -> Faults:
     for heading, p in (("p of a difference", found.p), ("p of equivalence", found.p_equivalent)):
         yield from _p(heading, texts.get(heading, ""), p)
     verdict = found.kind if found.kind != "not tested" else f"not tested: {found.untested}"
-    shown, _, detectable = texts["Verdict"].partition("; detectable from ")
     if found.equivalent and found.significant:
         verdict += ", within the margin"
-    yield from expect("verdict", shown, verdict)
-    yield from expect("says what is detectable", bool(detectable), found.kind == "undecided")
-    if detectable and not shows_digits(detectable.removesuffix(" points"), 100 * (found.detectable or 0.0)):
+    yield from expect("verdict", texts["Verdict"], verdict)
+    detectable = texts.get("Detectable, points", "")
+    if found.detectable is None or not detectable:
+        yield from expect("detectable", detectable, "" if found.detectable is None else str(found.detectable))
+    elif not shows_digits(detectable, 100 * found.detectable):
         yield f"detectable '{detectable}', by the runs {found.detectable}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -101,7 +103,9 @@ def read_page(path: Path) -> Element:
     return reader.open[0]
 
 
-def data_of(page: Element, name: str) -> Any:
-    """What a script of data holds."""
-    found = next(each for each in page.every("script") if each["id"] == name)
-    return json.loads("".join(each for each in found.inside if isinstance(each, str)))
+def charts_of(page: Element) -> dict[str, Any]:
+    """The charts of a page, as Vega draws them, by the id of their place."""
+    found = next(each for each in page.every("script") if each["id"] == "charts")
+    packed = "".join(each for each in found.inside if isinstance(each, str))
+    charts = json.loads(gzip.decompress(base64.b64decode(packed)))
+    return {name: each["vega"] for name, each in charts.items()}

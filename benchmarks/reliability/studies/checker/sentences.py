@@ -49,9 +49,11 @@ def _missing(place: Place, at: re.Match[str]) -> Faults:
 def _absent(place: Place, at: re.Match[str]) -> Faults:
     failed = {each["method"] for each in place.raw.failed if each["dataset"] in place.raw.logs[place.log]}
     known = {*place.methods, *failed}
-    yield from expect(
-        "absent", at["names"].split(", "), [name for name in place.raw.about["methods"] if name not in known]
-    )
+    yield from expect("absent", at["names"], _named([name for name in place.raw.about["methods"] if name not in known]))
+
+
+def _named(names: list[str]) -> str:
+    return listed(names) if len(names) <= 6 else f"{len(names)} methods"
 
 
 def _dial(place: Place, at: re.Match[str]) -> Faults:
@@ -128,12 +130,12 @@ def _budget(place: Place, at: re.Match[str]) -> Faults:
     said = [f"{trials} trials of at most {epochs} epochs" for trials, epochs in budgets]
     text = f"Budget of each method: {said[0]}." if len(said) == 1 else f"Budgets differ: between {listed(said)}."
     short = [f"{each['method']} ({len(each['trials'])})" for each in found if len(each["trials"]) < each["planned"]]
-    text += f" Not finished: {listed(short)}." if short else ""
+    text += f" Not finished: {_named(short)}." if short else ""
     never = [name for name in place.trained if name not in {each["method"] for each in found}]
     if place.raw.about["preset"] != "default":
         text += " The runs have the published settings, and not these."
     elif never:
-        text += f" Not tuned: {listed(never)}."
+        text += f" Not tuned: {_named(never)}."
     yield from expect("budget", at[0], text)
 
 
