@@ -34,19 +34,19 @@ def test_why_a_method_is_taken():
     def said(alike):
         return why_words(advise(ROWS, ROWS, {"ndcg@10": alike}).accuracy)
 
-    highest = "Highest NDCG@10 on validation; no other is within a tenth of it and not significantly lower."
+    highest = "Highest NDCG@10 on validation; none of the others is near: within a tenth, and not significantly lower."
     assert said(Alike("mixed", (), 0)) == highest
     assert said(Alike("mixed", (), 1)) == (
-        "Highest NDCG@10 on validation; no other that was tested is within a tenth of it and not significantly lower"
-        " (1 not tested)."
+        "Highest NDCG@10 on validation; none of the others that were tested is near: within a tenth, and not"
+        " significantly lower (1 not tested)."
     )
     assert said(Alike("mixed", (), 2)) == "Highest NDCG@10 on validation; nothing was tested there."
     assert said(Alike("mixed", ("random",), 0)) == (
-        "It has the highest NDCG@10 on validation; 1 other is within a tenth of it and not significantly lower. This"
+        "It has the highest NDCG@10 on validation; 1 other is near: within a tenth, and not significantly lower. This"
         " one is the simplest of them, the best of the cheapest to train."
     )
     assert said(Alike("mixed", ("random", "PopRec"), 0)) == (
-        "`mixed` has the highest NDCG@10 on validation; 2 others are within a tenth of it and not significantly lower."
+        "`mixed` has the highest NDCG@10 on validation; 2 others are near: within a tenth, and not significantly lower."
         " This one is the simplest of them, a rule."
     )
     alone = advise(ROWS[:1], ROWS[:1]).accuracy
@@ -56,8 +56,8 @@ def test_why_a_method_is_taken():
 @pytest.mark.parametrize(
     ("what", "facts", "words"),
     [
-        ("repeats", {"repeats": 1}, "A method has one run: nothing is known of other seeds."),
-        ("repeats", {"repeats": 3}, "3 runs of each method or more."),
+        ("repeats", {"repeats": 1}, "A trained method has one run: nothing is known of other seeds."),
+        ("repeats", {"repeats": 3}, "Every trained method has 3 runs or more."),
         (
             "cut off",
             {"late": 16, "runs": 18, "last": 3, "epochs": 15, "stops": False},
@@ -68,18 +68,22 @@ def test_why_a_method_is_taken():
             {"late": 16, "runs": 18, "last": 5, "epochs": 100, "stops": True},
             "Training was cut off: in 16 of 18 runs validation was still improving at the limit of 100 epochs.",
         ),
-        ("hits", {"hits": 29.4}, "29 hits a run of what is taken for accuracy."),
+        (
+            "hits",
+            {"hits": 29.4, "events": 1200, "chosen": ROWS[0]},
+            "`mixed` hits 29 of 1,200 test events, in the mean of its runs.",
+        ),
         ("windows", {"windows": 1}, "Tested on one window of time; others may differ."),
         (
             "by user",
             {"by_user": "mixed", "by_event": "random"},
-            "With equal weight for each user, `mixed` would be taken for accuracy and not `random`.",
+            "If every user counted alike, `mixed` would be taken for accuracy, not `random`.",
         ),
         (
             "detectable",
-            {"detectable": 0.004, "share": 0.2},
-            "A difference in NDCG@10 of 0.40 points or more, 20 % of what is taken for accuracy, would have been found"
-            " with a probability of 80 %.",
+            {"detectable": 0.004, "share": 0.2, "chosen": ROWS[0]},
+            "Differences in NDCG@10 below 0.40 points are easily missed (larger ones are found with a probability of"
+            " 80 % or more); `mixed` has 2.00 %.",
         ),
     ],
 )

@@ -70,7 +70,7 @@ class Advice(NamedTuple):
 
     ``trained``: the same as ``accuracy``, of trained methods alone; ``below``: those that are nowhere above the best
     baseline on validation, whatever their dial. ``default``: the row on test of `random`, the field's default, as it
-    is trained; None where the study has none.
+    is trained; None where the study has none; ``default_keeps``: whether it has enough NDCG@10 for the tail or Balance.
     """
 
     accuracy: Purpose
@@ -78,6 +78,7 @@ class Advice(NamedTuple):
     balance: Purpose
     trained: Purpose
     default: TableRow | None = None
+    default_keeps: bool = False
     below: tuple[str, ...] = ()
 
     @property
@@ -108,16 +109,13 @@ def offers_of(valid: Sequence[TableRow]) -> tuple[Offer, Offer, Offer]:
         some = [[row for row in rows if able(row)] for rows in undominated]
         return Offer(measure, sorted((_preferred(rows, wish) for rows in some if rows), key=wish, reverse=True))
 
-    def keeps(row: TableRow) -> bool:
-        return known(row, ACCURACY) >= ACCEPTABLE * best and best > 0
-
     def wish(measure: str, then: str) -> _Wish:
         return lambda row: (known(row, measure), known(row, then))
 
     return (
         offer(ACCURACY, wish(ACCURACY, BALANCE), lambda row: known(row, ACCURACY) > 0),
-        offer(TAIL, wish(TAIL, ACCURACY), lambda row: keeps(row) and known(row, TAIL) > 0),
-        offer(BALANCE, wish(BALANCE, ACCURACY), lambda row: keeps(row) and known(row, BALANCE) > _LEAST),
+        offer(TAIL, wish(TAIL, ACCURACY), lambda row: _keeps(row, best) and known(row, TAIL) > 0),
+        offer(BALANCE, wish(BALANCE, ACCURACY), lambda row: _keeps(row, best) and known(row, BALANCE) > _LEAST),
     )
 
 
@@ -143,6 +141,7 @@ def advise(valid: Sequence[TableRow], test: Sequence[TableRow], alike: Mapping[s
         return Purpose(offer.measure, chosen, highest, found.equals, found.untested, rule, tuple(able))
 
     accuracy, tail, balance = offers_of(valid)
+    most = max((known(row, ACCURACY) for row in valid), default=-1.0)
     trained = Offer(ACCURACY, [row for row in accuracy.rows if not is_baseline(row["method"])])
     rules = [known(row, ACCURACY) for row in valid if is_baseline(row["method"])]
     best: dict[str, float] = {}
@@ -155,6 +154,7 @@ def advise(valid: Sequence[TableRow], test: Sequence[TableRow], alike: Mapping[s
         purpose(BALANCE, balance),
         purpose(TRAINED, trained),
         default=default[0] if default else None,
+        default_keeps=any(_keeps(row, most) for row in valid if row["method"] == DEFAULT and row["dial"] == 0),
         below=tuple(method for method, own in best.items() if rules and max(rules) >= own),
     )
 
@@ -176,6 +176,11 @@ def simplest(rows: Sequence[TableRow]) -> TableRow:
 
 
 _Wish = Callable[[TableRow], tuple[float, ...]]
+
+
+def _keeps(row: TableRow, best: float) -> bool:
+    """Whether it has enough of the best NDCG@10."""
+    return known(row, ACCURACY) >= ACCEPTABLE * best and best > 0
 
 
 def _preferred(rows: Sequence[TableRow], wish: _Wish) -> TableRow:

@@ -151,7 +151,10 @@ def _users(study: Study, dataset: str, advice: Advice) -> list[Reason]:
     facts = {"effective": users, "users": len(_events_by_user(study, dataset)), "events": events}
     more = _more_windows(study, dataset)
     of_hits: Light = "red" if hits < ENOUGH_HITS / 10 else "amber" if hits < ENOUGH_HITS else "green"
-    return [Reason(light, "users", facts, more), Reason(of_hits, "hits", {"hits": hits}, more)]
+    return [
+        Reason(light, "users", facts, more),
+        Reason(of_hits, "hits", {"hits": hits, "events": events, "chosen": chosen}, more if hits else None),
+    ]
 
 
 def _on_test(advice: Advice, tests: Comparisons, by_user: str | None, more: Mapping[str, str] | None) -> list[Reason]:
@@ -167,7 +170,7 @@ def _on_test(advice: Advice, tests: Comparisons, by_user: str | None, more: Mapp
     if seen and chosen[ACCURACY]:
         share = max(seen) / chosen[ACCURACY]
         facts = {"detectable": max(seen), "share": share}
-        found.append(Reason("green" if share <= FINE else "amber", "detectable", facts))
+        found.append(Reason("green" if share <= FINE else "amber", "detectable", facts | {"chosen": chosen}))
     if by_user is not None:
         light: Light = "green" if by_user == chosen["method"] else "amber"
         found.append(Reason(light, "by user", {"by_event": chosen["method"], "by_user": by_user}))

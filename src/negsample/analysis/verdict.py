@@ -27,12 +27,13 @@ class Gain(NamedTuple):
 
 class Card(NamedTuple):
     """What to take for one purpose: ``over_default`` and ``over_rule``, by its measure, against `random` and the best
-    baseline for this purpose; ``cost``: in NDCG@10 against what is taken for accuracy. None where it is that itself, or
-    there is none."""
+    baseline for this purpose; ``default_keeps``: whether the default keeps enough NDCG@10 to be taken; ``cost``: in
+    NDCG@10 against what is taken for accuracy. A gain is None where it is that itself, or there is none."""
 
     purpose: Purpose
     row: TableRow
     over_default: Gain | None
+    default_keeps: bool
     over_rule: Gain | None
     cost: Gain | None
 
@@ -84,7 +85,7 @@ def _card(purpose: Purpose, advice: Advice, tests: Comparisons) -> Card:
     row, accurate = purpose.chosen, advice.accuracy.chosen
     assert row is not None
     over_default, over_rule = (_gain(purpose.measure, row, other, tests) for other in (advice.default, purpose.rule))
-    return Card(purpose, row, over_default, over_rule, _gain(ACCURACY, row, accurate, tests))
+    return Card(purpose, row, over_default, advice.default_keeps, over_rule, _gain(ACCURACY, row, accurate, tests))
 
 
 def _gain(measure: str, of: TableRow, over: TableRow | None, tests: Comparisons) -> Gain | None:

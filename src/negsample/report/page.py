@@ -33,7 +33,7 @@ from negsample.report.rendering import environment, packed
 from negsample.report.served import served_table, served_words
 from negsample.report.table import dialled_table, figures_table, main_columns, other_columns, ranked
 from negsample.report.vega import vega
-from negsample.report.verdict import KEPT, shown_verdict
+from negsample.report.verdict import DIAL, KEPT, shown_verdict
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "dialled.js", "saving.js", "sorting.js")
@@ -132,6 +132,7 @@ def _page(study: Study, sections: Sequence[Mapping[str, Any]], figures: Sequence
         saved={section["id"]: section["saved"] for section in sections},
         dialled={section["id"]: section["dialled"] for section in sections},
         KEPT=KEPT,
+        DIAL=DIAL,
         charted=set(charts),
         charts=packed(json.dumps(finite(charts), allow_nan=False)),
         turned=TURNED,

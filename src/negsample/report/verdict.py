@@ -31,7 +31,8 @@ LIGHTS = {
     "amber": "This study can guide a choice; the points below could change it.",
     "red": "This study cannot tell which method to take.",
 }
-KEPT = f"For tail items and evenness, only what keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10 on validation."
+KEPT = f"What is taken for tail items and evenness keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10 on validation."
+DIAL = "The dial is how much popularity is added to scores after training; below 0 it is taken away."
 _KEEPS = f"keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10"
 _ABLE = {
     ACCURACY: "has a hit",
@@ -86,8 +87,10 @@ def _shown(card: Card) -> ShownCard:
     row, names = card.row, (ACCURACY, "hr@10", TAIL, BALANCE)
     labels = ("NDCG@10", "HR@10", "Tail HR@10", "Balance")
     figures = tuple((label, figure(row, name)) for label, name in zip(labels, names, strict=True))
+    accurate = card.purpose.measure == ACCURACY or card.default_keeps
+    too_low = "" if accurate else f", which does not keep {percent(ACCEPTABLE, 0)} of the best NDCG@10"
     gains = (
-        (card.over_default, f"than `{DEFAULT}`, the usual default"),
+        (card.over_default, f"than `{DEFAULT}`, the usual default{too_low}"),
         (card.over_rule, f"than {called(card.over_rule.over)}, the best simple rule here" if card.over_rule else ""),
         (card.cost, f"than {called(card.cost.over)}, the most accurate" if card.cost else ""),
     )
@@ -143,13 +146,13 @@ def why_words(purpose: Purpose) -> str:
     if purpose.untested == others:
         told = f"Highest {name} on validation; nothing was tested there"
     elif not purpose.equals:
-        told = f"Highest {name} on validation; no other is within a tenth of it and not significantly lower"
-        if purpose.untested:
-            told = told.replace("no other", "no other that was tested") + f" ({purpose.untested} not tested)"
+        some = f"none of the others{' that were tested' if purpose.untested else ''}"
+        told = f"Highest {name} on validation; {some} is near: within a tenth, and not significantly lower"
+        told += f" ({purpose.untested} not tested)" if purpose.untested else ""
     else:
         first = "It has" if chosen is highest else f"{called(highest)} has"
         count = f"{len(purpose.equals)} {'other is' if len(purpose.equals) == 1 else 'others are'}"
-        told = f"{first} the highest {name} on validation; {count} within a tenth of it and not significantly lower"
+        told = f"{first} the highest {name} on validation; {count} near: within a tenth, and not significantly lower"
         kind = "a rule" if is_baseline(chosen["method"]) else "the best of the cheapest to train"
         told += f". This one is the simplest of them, {kind}"
     return f"{told}."
@@ -163,12 +166,10 @@ def reason_words(reason: Reason) -> str:
 def _repeats(facts: Mapping[str, Any]) -> str:
     count = facts["repeats"]
     if count == 0:
-        return "A method has no seed that finished every window."
-    return (
-        "A method has one run: nothing is known of other seeds."
-        if count == 1
-        else f"{count} runs of each method or more."
-    )
+        return "A trained method has no seed that finished every window."
+    if count == 1:
+        return "A trained method has one run: nothing is known of other seeds."
+    return f"Every trained method has {count} runs or more."
 
 
 def _cut_off(facts: Mapping[str, Any]) -> str:
@@ -183,34 +184,29 @@ def _tuned(facts: Mapping[str, Any]) -> str:
     text = f"All {facts['methods']} trained methods were tuned" if facts["methods"] > 1 else "The method was tuned"
     ends = [f"`{method}` ({', '.join(names)})" for method, names in facts["at_end"].items()]
     if not ends:
-        return f"{text}; no setting is at an end of what was searched."
+        return f"{text}; none of what was chosen is at an end of the range that was searched."
     who = listed(ends) if len(ends) <= _NAMED else f"{len(ends)} methods"
-    return f"{text}; settings at an end of what was searched: {who}."
+    return f"{text}; chosen at an end of the range that was searched: {who}."
 
 
 def _users(facts: Mapping[str, Any]) -> str:
     return (
-        f"{commas(facts['events'])} test events of {commas(facts['users'])} users: as unevenly as they are spread, they"
-        f" count as {commas(facts['effective'])} equal users."
+        f"{commas(facts['events'])} test events of {commas(facts['users'])} users; as some have many, they tell as much"
+        f" as {commas(facts['effective'])} users with equally many."
     )
 
 
 def _by_user(facts: Mapping[str, Any]) -> str:
     if facts["by_user"] == facts["by_event"]:
-        return f"With equal weight for each user, `{facts['by_user']}` would be taken for accuracy too."
-    return (
-        f"With equal weight for each user, `{facts['by_user']}` would be taken for accuracy and not"
-        f" `{facts['by_event']}`."
-    )
+        return f"If every user counted alike, `{facts['by_user']}` would be taken for accuracy too."
+    return f"If every user counted alike, `{facts['by_user']}` would be taken for accuracy, not `{facts['by_event']}`."
 
 
 def _detectable(facts: Mapping[str, Any]) -> str:
-    found = f"would have been found with a probability of {percent(POWER, 0)}"
-    if facts["share"] >= 1:
-        return f"Only a difference larger than the whole NDCG@10 of what is taken for accuracy {found}."
     return (
-        f"A difference in NDCG@10 of {100 * facts['detectable']:.2f}{SPACE}points or more,"
-        f" {percent(facts['share'], 0)} of what is taken for accuracy, {found}."
+        f"Differences in NDCG@10 below {100 * facts['detectable']:.2f}{SPACE}points are easily missed"
+        f" (larger ones are found with a probability of {percent(POWER, 0)} or more); {called(facts['chosen'])} has"
+        f" {figure(facts['chosen'], ACCURACY)}."
     )
 
 
@@ -226,16 +222,21 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "unfinished": lambda facts: f"{facts['missing']} of {facts['listed']} runs are missing.",
     "failed": lambda facts: f"Runs that failed: {facts['failed']}.",
     "repeats": _repeats,
-    "converged": lambda facts: "Training converged: at most half of the runs were cut off.",
+    "converged": lambda facts: (
+        "Training converged: in at least half of the runs validation stopped improving before the end."
+    ),
     "cut off": _cut_off,
     "published settings": lambda facts: "The settings are those that the paper published.",
     "untuned": lambda facts: (
-        f"{facts['untuned']} of {facts['methods']} trained methods were not tuned on this log: tuning can change their"
-        " order."
+        f"Trained methods that were not tuned on this log: {facts['untuned']} of {facts['methods']}; tuning can change"
+        " their order."
     ),
     "tuned": _tuned,
     "users": _users,
-    "hits": lambda facts: f"{commas(facts['hits'])} hits a run of what is taken for accuracy.",
+    "hits": lambda facts: (
+        f"{called(facts['chosen'])} hits {commas(facts['hits'])} of {commas(facts['events'])} test events, in the mean"
+        " of its runs."
+    ),
     "detectable": _detectable,
     "contradicted": lambda facts: (
         f"On test {called(facts['chosen'])} has a significantly lower NDCG@10 than"
@@ -243,12 +244,15 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "by user": _by_user,
     "dial": lambda facts: (
-        "At the end of the dial, so that more of it could be better:"
+        "Taken at an end of the dial's range, beyond which could be better:"
         f" {listed([called(row) for row in facts['at_end']])}."
     ),
     "dial not reached": lambda facts: f"Runs that no dial brings to the Balance that was asked for: {facts['runs']}.",
     "not in time": lambda facts: "The split is not in time, so nothing can be said of the future.",
     "windows": _windows,
-    "age": lambda facts: f"The models are up to {facts['days']:.3g} days old at test.",
+    "age": lambda facts: (
+        f"Half of the test events are {facts['days']:.3g} days or more after the last event that a model was trained"
+        " on."
+    ),
 }
 """The sentence of each reason of :mod:`negsample.analysis.trust`."""

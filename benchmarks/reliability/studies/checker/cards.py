@@ -138,6 +138,12 @@ def _undefined(at: re.Match[str], taken: Taken, place: Place, advised: Advised) 
 def _over(than: str, taken: Taken, advised: Advised) -> Setting | None:
     """What a difference is to."""
     name, _, what = than.partition(", ")
+    what, low, _ = what.partition(", which does not keep")
+    best = max(each.on_valid("ndcg@10") for some in advised.settings.values() for each in some)
+    default = advised.default
+    may_lack = default is not None and what == "the usual default" and taken.measure != "ndcg@10"
+    if bool(low) != (may_lack and default is not None and default.on_valid("ndcg@10") < 0.9 * best):
+        return None
     accurate = advised.purposes["ndcg@10"].chosen if "ndcg@10" in advised.purposes else None
     known = {
         "the usual default": advised.default,
@@ -182,11 +188,11 @@ def _why(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Fau
     elif "nothing was tested" in words:
         yield from expect("tested", (len(taken.untested), at["name"]), (others, name))
         yield from expect("highest", taken.chosen.method, taken.highest.method)
-    elif "no other is" in words:
+    elif "none of the others is" in words:
         yield from expect("highest", (at["name"], taken.chosen.method), (name, taken.highest.method))
         near = [each for each in taken.near if each in taken.equals or each in taken.untested]
         yield from expect("within a tenth, and not known to be lower", near, [])
-    elif "that was tested" in words:
+    elif "that were tested" in words:
         yield from expect("highest", (at["name"], taken.chosen.method), (name, taken.highest.method))
         yield from expect("tested, near and not lower", (taken.equals, bool(taken.untested)), ([], True))
         yield from expect("not tested", int(at["untested"]), len(taken.untested))
@@ -214,7 +220,10 @@ def _next(trust: Element, place: Place) -> Faults:
                 yield f"--epochs {epochs}"
 
 
-_THAN = r"(?P<than>\S+(?: at dial \S+)?, (?:the usual default|the best simple rule here|the most accurate))"
+_THAN = (
+    r"(?P<than>\S+(?: at dial \S+)?, (?:the usual default(?:, which does not keep 90 % of the best NDCG@10)?"
+    r"|the best simple rule here|the most accurate))"
+)
 _NAME = r"(?P<name>NDCG@10|tail HR@10|Balance)"
 Line = Callable[["re.Match[str]", Taken, Place, Advised], Faults]
 LINES: Mapping[str, tuple[str, Line]] = {
@@ -231,12 +240,10 @@ LINES: Mapping[str, tuple[str, Line]] = {
     ),
     "why": (
         rf"(?:On validation no other method (?P<able>.+)|Highest {_NAME} on validation; (?:nothing was tested"
-        rf" there|no other"
-        r" is within a tenth of it and not significantly lower|no other that was tested is within a"
-        r" tenth of it"
-        r" and not significantly lower \((?P<untested>\d+) not tested\))|(?P<who>.+? has) the highest"
+        rf" there|none of the others(?: that were tested)? is near: within a tenth, and not significantly lower"
+        r"(?: \((?P<untested>\d+) not tested\))?)|(?P<who>.+? has) the highest"
         r" (?P<of>NDCG@10|tail"
-        r" HR@10|Balance) on validation; (?P<alike>\d+) other(?: is|s are) within a tenth of it and not"
+        r" HR@10|Balance) on validation; (?P<alike>\d+) other(?: is|s are) near: within a tenth, and not"
         r" significantly lower"
         r"\. This one is the simplest of them, (?P<kind>a rule|the best of the cheapest to train))\.",
         _why,

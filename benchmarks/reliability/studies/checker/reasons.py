@@ -61,7 +61,7 @@ def _failed(place: Place, advised: Advised, at: re.Match[str], light: str) -> Fa
 
 def _repeats(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
     fewest = min(len(place.raw.whole(place.log, name)) for name in place.trained)
-    shown = 1 if at[0].startswith("A method has one") else 0 if at[0].startswith("A method has no") else int(at["n"])
+    shown = 1 if "has one run" in at[0] else 0 if "has no seed" in at[0] else int(at["n"])
     yield from expect("repeats", (shown, light), (fewest, "red" if fewest < 2 else "amber" if fewest < 3 else "green"))
 
 
@@ -124,17 +124,17 @@ def _users(place: Place, advised: Advised, at: re.Match[str], light: str) -> Fau
 def _hits(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
     chosen = advised.purposes["ndcg@10"].chosen
     hits = (chosen.test["hr@10"] or 0.0) * place.test["events"]
-    if abs(_number(at[1]) - hits) > 0.5 + 1e-6:
+    if abs(_number(at[2]) - hits) > 0.5 + 1e-6:
         yield f"hits {hits}"
+    yield from expect("events", (at["who"], _number(at[3])), (chosen.called, place.test["events"]))
     yield from expect("light", light, "red" if hits < 10 else "amber" if hits < 100 else "green")
 
 
 def _detectable(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
     seen = [each.detectable for each in against(place, advised).values() if each.detectable is not None]
-    share = max(seen) / (advised.purposes["ndcg@10"].chosen.test["ndcg@10"] or np.nan)
-    if at[1] is None:
-        yield from expect("smaller than all of it", share >= 1, True)
-    elif not shows(at[1], max(seen), 100) or not shows(at[2], share, 100):
+    chosen = advised.purposes["ndcg@10"].chosen
+    share = max(seen) / (chosen.test["ndcg@10"] or np.nan)
+    if not shows(at[1], max(seen), 100) or at[2] != chosen.called or not shows(at[3], chosen.test["ndcg@10"], 100):
         yield f"detectable {max(seen)}, {share}"
     yield from expect("light", light, "green" if share <= 0.2 else "amber")
 
@@ -182,12 +182,14 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
     "unfinished": (r"(\d+) of (\d+) runs are missing\.", _unfinished),
     "failed": (r"Runs that failed: (\d+)\.", _failed),
     "repeats": (
-        r"(?:A method has one run: nothing is known of other seeds|A method has no seed that finished every"
-        r" window|(?P<n>\d+)"
-        r" runs of each method or more)\.",
+        r"(?:A trained method has one run: nothing is known of other seeds|A trained method has no seed that finished"
+        r" every window|Every trained method has (?P<n>\d+) runs or more)\.",
         _repeats,
     ),
-    "converged": (r"Training converged: at most half of the runs were cut off\.", _converged),
+    "converged": (
+        r"Training converged: in at least half of the runs validation stopped improving before the end\.",
+        _converged,
+    ),
     "cut off": (
         r"Training was cut off: in (?P<late>\d+) of (?P<runs>\d+) runs (?:the best epoch on validation is"
         r" (?P<last>the last|"
@@ -196,36 +198,34 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
     ),
     "published": (r"The settings are those that the paper published\.", _just("green")),
     "untuned": (
-        r"(\d+) of (\d+) trained methods were not tuned on this log: tuning can change their order\.",
+        r"Trained methods that were not tuned on this log: (\d+) of (\d+); tuning can change their order\.",
         _untuned,
     ),
     "tuned": (
-        r"(?:All (?P<n>\d+) trained methods were tuned|The method was tuned); (?:no setting is at an end of what was"
-        r" searched|settings at an end of what was searched: (?P<ends>.+?))\.",
+        r"(?:All (?P<n>\d+) trained methods were tuned|The method was tuned); (?:none of what was chosen is at an end"
+        r" of the range that was searched|chosen at an end of the range that was searched: (?P<ends>.+?))\.",
         _tuned,
     ),
     "users": (
-        r"(?P<events>[\d,]+) test events of (?P<users>[\d,]+) users: as unevenly as they are spread, they count as"
-        r" (?P<equal>[\d,]+) equal users\.",
+        r"(?P<events>[\d,]+) test events of (?P<users>[\d,]+) users; as some have many, they tell as much as"
+        r" (?P<equal>[\d,]+) users with equally many\.",
         _users,
     ),
-    "hits": (rf"{_N} hits a run of what is taken for accuracy\.", _hits),
+    "hits": (rf"(?P<who>.+) hits {_N} of {_N} test events, in the mean of its runs\.", _hits),
     "detectable": (
-        r"(?:A difference in NDCG@10 of (\S+) points or more, (\S+) % of what is taken for accuracy,|Only a"
-        r" difference"
-        r" larger than the whole NDCG@10 of what is taken for accuracy) would have been found with a"
-        r" probability of 80 %\.",
+        r"Differences in NDCG@10 below (\S+) points are easily missed \(larger ones are found with a probability of"
+        r" 80 % or more\); (.+) has (\S+) %\.",
         _detectable,
     ),
     "contradicted": (r"On test (.+) has a significantly lower NDCG@10 than (.+)\.", _contradicted),
     "by user": (
-        r"With equal weight for each user, (\S+) would be taken for accuracy (?:too|and not (\S+))\.",
+        r"If every user counted alike, (\S+) would be taken for accuracy(?: too|, not (\S+))\.",
         _by_user,
     ),
-    "dial": (r"At the end of the dial, so that more of it could be better: (.+?)\.", _dial),
+    "dial": (r"Taken at an end of the dial's range, beyond which could be better: (.+?)\.", _dial),
     "dial not reached": (r"Runs that no dial brings to the Balance that was asked for: (\d+)\.", _unreached),
     "not in time": (r"The split is not in time, so nothing can be said of the future\.", _just("amber")),
     "windows": (r"Tested on (?:one window of time; others may differ|(?P<n>\d+) windows of time)\.", _windows),
-    "age": (r"The models are up to (\S+) days old at test\.", _age),
+    "age": (r"Half of the test events are (\S+) days or more after the last event that a model was trained on\.", _age),
 }
 """By its name: the words of a reason, and what checks them with its light."""
