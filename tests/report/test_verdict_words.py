@@ -81,6 +81,11 @@ def test_why_a_method_is_taken():
         ),
         (
             "detectable",
+            {"detectable": 0.03, "share": 1.5, "chosen": ROWS[0]},
+            "Even a difference as large as the NDCG@10 of `mixed` (2.00 %) is easily missed.",
+        ),
+        (
+            "detectable",
             {"detectable": 0.004, "share": 0.2, "chosen": ROWS[0]},
             "Differences in NDCG@10 below 0.40 points are easily missed (larger ones are found with a probability of"
             " 80 % or more); `mixed` has 2.00 %.",

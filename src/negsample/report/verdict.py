@@ -203,6 +203,9 @@ def _by_user(facts: Mapping[str, Any]) -> str:
 
 
 def _detectable(facts: Mapping[str, Any]) -> str:
+    if facts["share"] >= 1:
+        whole = f"{called(facts['chosen'])} ({figure(facts['chosen'], ACCURACY)})"
+        return f"Even a difference as large as the NDCG@10 of {whole} is easily missed."
     return (
         f"Differences in NDCG@10 below {100 * facts['detectable']:.2f}{SPACE}points are easily missed"
         f" (larger ones are found with a probability of {percent(POWER, 0)} or more); {called(facts['chosen'])} has"

@@ -134,7 +134,10 @@ def _detectable(place: Place, advised: Advised, at: re.Match[str], light: str) -
     seen = [each.detectable for each in against(place, advised).values() if each.detectable is not None]
     chosen = advised.purposes["ndcg@10"].chosen
     share = max(seen) / (chosen.test["ndcg@10"] or np.nan)
-    if not shows(at[1], max(seen), 100) or at[2] != chosen.called or not shows(at[3], chosen.test["ndcg@10"], 100):
+    yield from expect("who", at["who"] or at["of"], chosen.called)
+    yield from expect("smaller than all of it", at["of"] is not None, share >= 1)
+    right = shows(at["has"] or at["all"], chosen.test["ndcg@10"], 100)
+    if not right or (at["seen"] and not shows(at["seen"], max(seen), 100)):
         yield f"detectable {max(seen)}, {share}"
     yield from expect("light", light, "green" if share <= 0.2 else "amber")
 
@@ -211,10 +214,11 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
         r" (?P<equal>[\d,]+) users with equally many\.",
         _users,
     ),
-    "hits": (rf"(?P<who>.+) hits {_N} of {_N} test events, in the mean of its runs\.", _hits),
+    "hits": (rf"(?P<who>\S+(?: at dial \S+)?) hits {_N} of {_N} test events, in the mean of its runs\.", _hits),
     "detectable": (
-        r"Differences in NDCG@10 below (\S+) points are easily missed \(larger ones are found with a probability of"
-        r" 80 % or more\); (.+) has (\S+) %\.",
+        r"(?:Differences in NDCG@10 below (?P<seen>\S+) points are easily missed \(larger ones are found with a"
+        r" probability of 80 % or more\); (?P<who>\S+(?: at dial \S+)?) has (?P<has>\S+) %|Even a difference as large as the NDCG@10 of"
+        r" (?P<of>\S+(?: at dial \S+)?) \((?P<all>\S+) %\) is easily missed)\.",
         _detectable,
     ),
     "contradicted": (r"On test (.+) has a significantly lower NDCG@10 than (.+)\.", _contradicted),
