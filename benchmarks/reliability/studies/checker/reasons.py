@@ -177,7 +177,7 @@ def _age(place: Place, advised: Advised, at: re.Match[str], light: str) -> Fault
     yield from expect("age", (at[1], light), (f"{days:.3g}", "amber" if old else "green"))
 
 
-_N = r"([\d,]+)"
+_N, _WHO = r"([\d,]+)", r"\S+(?: at dial \S+)?"
 REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], Faults]]] = {
     "no test events": (r"There are no test events, so nothing was measured\.", _just("red")),
     "nothing trained": (r"No trained method has finished, so there is nothing to compare yet\.", _just("red")),
@@ -214,11 +214,11 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
         r" (?P<equal>[\d,]+) users with equally many\.",
         _users,
     ),
-    "hits": (rf"(?P<who>\S+(?: at dial \S+)?) hits {_N} of {_N} test events, in the mean of its runs\.", _hits),
+    "hits": (rf"(?P<who>{_WHO}) hits {_N} of {_N} test events, in the mean of its runs\.", _hits),
     "detectable": (
-        r"(?:Differences in NDCG@10 below (?P<seen>\S+) points are easily missed \(larger ones are found with a"
-        r" probability of 80 % or more\); (?P<who>\S+(?: at dial \S+)?) has (?P<has>\S+) %|Even a difference as large as the NDCG@10 of"
-        r" (?P<of>\S+(?: at dial \S+)?) \((?P<all>\S+) %\) is easily missed)\.",
+        rf"(?:Differences in NDCG@10 below (?P<seen>\S+) points are easily missed \(larger ones are found with a"
+        rf" probability of 80 % or more\); (?P<who>{_WHO}) has (?P<has>\S+) %|Even a difference as large as the NDCG@10"
+        rf" of (?P<of>{_WHO}) \((?P<all>\S+) %\) is easily missed)\.",
         _detectable,
     ),
     "contradicted": (r"On test (.+) has a significantly lower NDCG@10 than (.+)\.", _contradicted),
