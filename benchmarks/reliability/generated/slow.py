@@ -91,6 +91,8 @@ def unframed(content: bytes) -> bytes:
         raise NoLogError
     size, at, out = int.from_bytes(content[5:9], "little"), 9, b""
     while True:
+        if at + 3 > len(content):
+            raise NoLogError
         head = int.from_bytes(content[at : at + 3], "little")
         out += content[at + 3 : at + 3 + (head >> 3)]
         at += 3 + (head >> 3)
