@@ -5,7 +5,7 @@ import pytest
 from benchmarks.reliability.generated import FAULTS, KINDS, SOUND, case, measure, tried
 from benchmarks.reliability.generated.forms import read_iso, read_number
 from benchmarks.reliability.generated.outcomes import ADVISED, CORRECTED, REFUSED, RIGHT, outcome
-from benchmarks.reliability.generated.slow import framed, unframed
+from benchmarks.reliability.generated.slow import NoLogError, framed, unframed
 
 TRIES_FIRST = True
 BASE = 1_396_310_400
@@ -59,3 +59,5 @@ def test_the_slow_reader_reads_iso_and_frames():
     assert read_iso("2014-04-01T02:00:00+02:00") == read_iso("2014-04-01 00:00 UTC") == BASE * 10**6
     assert read_iso("20140401") is read_iso("2014-13-01") is None
     assert unframed(framed(b"x" * 70_000)) == b"x" * 70_000
+    with pytest.raises(NoLogError):  # and not for ever: the file ends before its last block
+        unframed(framed(b"x" * 70_000)[:65_545])
