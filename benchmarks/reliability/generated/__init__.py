@@ -6,6 +6,8 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,6 +43,7 @@ SOUND: dict[str, Maker] = {
 FAULTS: dict[str, Maker] = {**ROW_FAULTS, **TEXT_FAULTS, **FILE_FAULTS}
 KINDS = {**SOUND, **FAULTS}
 COUNT = 20_000
+_MANY = 1000  # logs from which on processes pay
 WHAT = (
     f"generated logs: {len(SOUND)} formats; any ids, times, delimiters, quotes, columns, compressions and options; "
     f"half of them with one of {len(FAULTS)} faults; against a reader made of the standard library, and what a message "
@@ -58,13 +61,25 @@ def case(kind: str, seed: object) -> Case:
 
 
 def measure(count: int, seed: int) -> dict[str, dict[str, int]]:
-    """By kind: how many came to which outcome."""
+    """By kind: how many came to which outcome. Many are shared among the cores."""
     found: dict[str, Counter[str]] = {name: Counter() for name in KINDS}
-    for number in range(count):
-        names = list(FAULTS if number % 2 else SOUND)
-        kind = names[number // 2 % len(names)]
-        found[kind][tried(kind, f"{seed} {number}")] += 1
-    return {name: dict(outcomes) for name, outcomes in found.items() if outcomes}
+    numbers = [(number, seed) for number in range(count)]
+    if count < _MANY:
+        outcomes = [_numbered(each) for each in numbers]
+    else:
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            outcomes = list(pool.map(_numbered, numbers, chunksize=_MANY // 10))
+    for kind, outcome_ in outcomes:
+        found[kind][outcome_] += 1
+    return {name: dict(each) for name, each in found.items() if each}
+
+
+def _numbered(asked: tuple[int, int]) -> tuple[str, str]:
+    """The kind of the log of this number and seed, and what comes of it."""
+    number, seed = asked
+    names = list(FAULTS if number % 2 else SOUND)
+    kind = names[number // 2 % len(names)]
+    return kind, tried(kind, f"{seed} {number}")
 
 
 def tried(kind: str, seed: object) -> str:
