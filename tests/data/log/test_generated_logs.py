@@ -61,3 +61,9 @@ def test_the_slow_reader_reads_iso_and_frames():
     assert unframed(framed(b"x" * 70_000)) == b"x" * 70_000
     with pytest.raises(NoLogError):  # and not for ever: the file ends before its last block
         unframed(framed(b"x" * 70_000)[:65_545])
+
+
+@pytest.mark.parametrize(("kind", "number"), [("no ids at all", 7285), ("Excel", 11_654)])
+def test_what_was_once_read_wrong(kind, number):
+    """A field of JSON that is null in all objects; NaN among the numbers of a sheet."""
+    assert tried(kind, f"0 {number}") in (RIGHT, REFUSED)

@@ -261,3 +261,10 @@ def test_what_is_not_read_in_a_folder_is_told(tmp_path):
 def test_a_row_without_a_time_is_not_put_in_test(rule, times):
     with pytest.raises(InputError, match=r"1 of 100 rows have no time, the first in row 99 \((nan|inf|NaT)\)"):
         split_by_time(times, rule=rule)
+
+
+def test_a_field_that_is_null_in_all_of_json_is_still_the_column(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(f'{{"user": {n}, "item": null, "song": "s{n}", "time": {10**9 + n}}}\n' for n in range(9)))
+    with pytest.raises(InputError, match="item"):
+        read_log(log)

@@ -69,15 +69,16 @@ def _list(name: str) -> pl.Expr:
 
 
 def _fields(sample: list[dict[str, Any]]) -> tuple[list[str], list[str], str | None]:
-    """The fields with plain values, in their order; those with lists of them; and the one that holds a list of objects,
-    if there is one."""
+    """The fields with plain values or none, in their order; those with lists of them; and the one that holds a list of
+    objects, if there is one."""
     kinds: dict[str, Any] = {}
     for record in sample:
         for name, value in record.items():
-            if value not in (None, []) and not set(name) & set("'\\"):
-                kinds.setdefault(name, value)
+            if name not in kinds or (kinds[name] in (None, []) and value is not None):
+                kinds[name] = value
+    kinds = {name: value for name, value in kinds.items() if not set(name) & set("'\\")}
     flat = [name for name, value in kinds.items() if not isinstance(value, list | Mapping)]
-    lists = [name for name, value in kinds.items() if isinstance(value, list)]
+    lists = [name for name, value in kinds.items() if isinstance(value, list) and value]
     plain = [name for name in lists if not any(isinstance(each, list | Mapping) for each in kinds[name])]
     nested = [name for name in lists if isinstance(kinds[name][0], Mapping)]
     return flat, plain, nested[0] if len(nested) == 1 else None
@@ -104,7 +105,7 @@ def _of_sessions(path: Path, lines: pl.LazyFrame, sample: list[dict[str, Any]], 
         events = record.get(nested)
         for each in events if isinstance(events, list) else ():
             if isinstance(each, Mapping):
-                inner |= {name: value for name, value in each.items() if value is not None and name not in inner}
+                inner |= {name: value for name, value in each.items() if inner.get(name) is None}
     names = [
         name for name, value in inner.items() if not isinstance(value, list | Mapping) and not set(name) & set("'\\")
     ]

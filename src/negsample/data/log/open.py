@@ -57,7 +57,7 @@ def _open_sheet(part: Part) -> Table:
         raise InputError(f"{path} cannot be read ({reason}); check the file and the name of the sheet") from None
     name, *others = [name for name, sheet in sheets.items() if len(sheet)] or [*sheets]
     numbers = typed[name].select(pl.selectors.numeric().cast(pl.Float64))
-    large = [each for each in numbers if len(each) == len(sheets[name]) and (each.abs() > 2**53).any()]
+    large = [each for each in numbers if len(each) == len(sheets[name]) and (each.fill_nan(None).abs() > 2**53).any()]
     sheet = sheets[name].with_columns(large).filter(~pl.all_horizontal(pl.all().is_null()))
     table = table_of(path, sheet.lazy().with_row_index(ROW))
     return table._replace(notes=[f"Read from sheet '{name}'; not read: {', '.join(others)}."] if others else [])
