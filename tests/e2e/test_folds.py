@@ -40,7 +40,7 @@ def test_compare_with_folds(negsample: Any, log: Path, small_refitted: tuple[str
         "What the refit gave",
     ):
         assert words in page
-    assert {path.name for path in (folder / "figures").glob("by-*")} == {
+    assert {path.name for path in (folder / "figures").glob("by-[tw]*.svg")} == {
         f"by-window--{log.stem}.svg",
         f"by-time--{log.stem}.svg",
     }
