@@ -88,6 +88,10 @@ def test_names_of_methods_and_datasets_are_completed(line, found):
 def test_a_shell_is_told_how_to_complete():
     assert "--install-completion" in helped("-h")
     assert "--show-completion" in helped("-h")
+    asked = {"_NEGSAMPLE_COMPLETE": "source_bash"}
+    script = CliRunner().invoke(app, [], prog_name="negsample", env=asked).stdout
+    assert "complete_bash" in script
+    assert "complete -o default -F" in script
 
 
 def test_every_method_is_completed():

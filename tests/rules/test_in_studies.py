@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -117,11 +116,6 @@ def test_the_best_baseline_is_that_of_validation(study):
     advice = advice_of(study, "small")
     valid = {run.config["method"]: run.metrics["valid"]["ndcg@10"] for run in study.runs}
     assert advice.baseline["method"] == max(BASELINES, key=lambda name: valid[name])
-    best = max(valid[name] for name in BASELINES)
-    reached = np.mean(
-        [[figures["ndcg@10"] for figures in study.figures(run, "valid").values()] for run in study.trained()], 0
-    )
-    assert advice.below == (("random",) if max(reached) <= best else ())
 
 
 def test_test_figures_have_no_say_in_which_is_best(study):
@@ -131,7 +125,7 @@ def test_test_figures_have_no_say_in_which_is_best(study):
             figures["ndcg@10"] = 1 - figures["ndcg@10"]
     after = advice_of(study, "small")
     assert after.baseline["method"] == before.baseline["method"]
-    assert after.below == before.below
+    assert after.accuracy.advised == before.accuracy.advised
 
 
 def test_ease_is_left_out_of_large_catalogues(monkeypatch, data):

@@ -68,9 +68,9 @@ class Advice(NamedTuple):
     and less of one of them, is dominated and never chosen. Of the method that is highest there and those that are
     alike, the simplest is chosen: a baseline, else the highest of the cheapest to train.
 
-    ``trained``: the same as ``accuracy``, of trained methods alone; ``below``: those that are nowhere above the best
-    baseline on validation, whatever their dial. ``default``: the row on test of `random`, the field's default, as it
-    is trained; None where the study has none; ``default_keeps``: whether it has enough NDCG@10 for the tail or Balance.
+    ``trained``: the same as ``accuracy``, of trained methods alone. ``default``: the row on test of `random`, the
+    field's default, as it is trained; None where the study has none; ``default_keeps``: whether it has enough NDCG@10
+    for the tail or Balance.
     """
 
     accuracy: Purpose
@@ -79,7 +79,6 @@ class Advice(NamedTuple):
     trained: Purpose
     default: TableRow | None = None
     default_keeps: bool = False
-    below: tuple[str, ...] = ()
 
     @property
     def purposes(self) -> tuple[Purpose, Purpose, Purpose]:
@@ -90,11 +89,6 @@ class Advice(NamedTuple):
     def baseline(self) -> TableRow | None:
         """The row on test of the baseline that has the highest NDCG@10 on validation."""
         return self.accuracy.rule
-
-    @property
-    def baseline_leads(self) -> bool:
-        """Whether no trained method is above the best baseline on validation."""
-        return bool(self.trained.able) and len(self.below) == len(self.trained.able)
 
 
 def offers_of(valid: Sequence[TableRow]) -> tuple[Offer, Offer, Offer]:
@@ -143,10 +137,6 @@ def advise(valid: Sequence[TableRow], test: Sequence[TableRow], alike: Mapping[s
     accuracy, tail, balance = offers_of(valid)
     most = max((known(row, ACCURACY) for row in valid), default=-1.0)
     trained = Offer(ACCURACY, [row for row in accuracy.rows if not is_baseline(row["method"])])
-    rules = [known(row, ACCURACY) for row in valid if is_baseline(row["method"])]
-    best: dict[str, float] = {}
-    for row in (row for row in valid if not is_baseline(row["method"])):
-        best[row["method"]] = max(best.get(row["method"], -1.0), known(row, ACCURACY))
     default = [row for row in test if row["method"] == DEFAULT and row["dial"] == 0]
     return Advice(
         purpose(ACCURACY, accuracy),
@@ -155,7 +145,6 @@ def advise(valid: Sequence[TableRow], test: Sequence[TableRow], alike: Mapping[s
         purpose(TRAINED, trained),
         default=default[0] if default else None,
         default_keeps=any(_keeps(row, most) for row in valid if row["method"] == DEFAULT and row["dial"] == 0),
-        below=tuple(method for method, own in best.items() if rules and max(rules) >= own),
     )
 
 
