@@ -138,7 +138,7 @@ def compare(
         found = study.close(on_each_line, supplement)
     if outcomes.failures:
         failed = [outcomes.failures[job.name] for job in every if job.name in outcomes.failures]
-        raise FailedError([each.line for each in failed], found and found.report_path)
+        raise FailedError([each.line for each in failed], found.report_path if found else None)
     assert found is not None, "what did not fail is finished"
     return found
 

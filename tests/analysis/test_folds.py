@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def test_what_a_method_has_in_more_runs_of_one_fold_weighs_no_more(made: tuple[S
     """As while a study is not finished: the mean is over folds, not over runs; what a seed lacks is left out of sd."""
     study, folds, _ = made
     gone = next(run for run in study.runs_of("log", "random") if run.config["dataset"] == folds[1].name)
-    fewer = study._replace(runs=[run for run in study.runs if run is not gone])
+    fewer = replace(study, runs=[run for run in study.runs if run is not gone])
     row = fewer.table().row(by_predicate=pl.col("method") == "random", named=True)
     of_folds = [[run["hr@10"] for run in _files(study, fold, "random")] for fold in folds]
     del of_folds[1][gone.config["seed"]]

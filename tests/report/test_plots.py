@@ -8,7 +8,6 @@ import pytest
 from make_study import METHODS, make_study
 
 from negsample import InputError
-from negsample.analysis.analyse import analyse
 from negsample.analysis.reading import read_study
 from negsample.report.drawing import drawn
 from negsample.report.figures import dataset_figures
@@ -33,7 +32,7 @@ def test_each_is_drawn_light_and_dark(plot: Plots) -> None:
 
 
 def test_the_specification_is_that_of_the_report(plot: Plots) -> None:
-    (figure,) = (each for each in dataset_figures(analyse(plot._study), "a") if each.name == "significance--a")
+    (figure,) = (each for each in dataset_figures(plot._study.analysis, "a") if each.name == "significance--a")
     chart = plot.significance("a").to_dict()
     assert chart["datasets"] == figure.spec["datasets"]
     assert chart["layer"] == figure.spec["layer"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -107,7 +108,7 @@ def test_a_choice_at_an_end_of_what_was_tried_is_a_limit_of_the_report(study):
         run._replace(metrics=run.metrics | {"chosen": chosen if run.config["method"] == "EASE" else {}})
         for run in study.runs
     ]
-    assert end_words(study._replace(runs=runs), "small") == [
+    assert end_words(replace(study, runs=runs), "small") == [
         "`EASE` chose lambda 100,000 on validation, the largest that was tried: a larger one could be better."
     ]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from negsample.runs.folder import Grid, Run
 from negsample.runs.tunings import TuningSummary
 
 if TYPE_CHECKING:
+    from negsample.analysis.analyse import Analysis
     from negsample.analysis.verdict import Verdict
     from negsample.report.plots import Plots
 
@@ -23,7 +26,8 @@ POPULAR = "PopRec"
 """The baseline that is measured and never trained; the last method of every study."""
 
 
-class Study(NamedTuple):
+@dataclass(frozen=True, repr=False, eq=False)
+class Study:
     """A study and its finished runs.
 
     A log that was tested on several windows (folds) is one dataset here: what is asked of it is over all its folds.
@@ -119,9 +123,14 @@ class Study(NamedTuple):
 
     def significance(self) -> pl.DataFrame:
         """One row a comparison of two methods, with its p; as ``significance.csv``."""
-        from negsample.analysis.analyse import analyse
+        return self.analysis.significance()
 
-        return analyse(self).significance()
+    @cached_property
+    def analysis(self) -> Analysis:
+        """All that is computed of it, once: what the report, the terminal and the charts show."""
+        from negsample.analysis.analyse import analyse  # it is made of studies
+
+        return analyse(self)
 
     def verdict(self, dataset: str | None = None) -> Verdict:
         """What to take for accuracy, tail items and evenness on ``dataset``, and how far to trust it.
@@ -131,12 +140,10 @@ class Study(NamedTuple):
         Raises:
             InputError: no dataset with a finished run is called so, or there are several and none is named.
         """
-        from negsample.analysis.verdict import verdict_of
-
         names = self.datasets()
         if dataset is None and len(names) != 1:
             raise InputError(f"the study has {len(names)} datasets with a finished run; name one: {', '.join(names)}")
-        return verdict_of(self, check_word("dataset", names[0] if dataset is None else dataset, names))
+        return self.analysis.datasets[check_word("dataset", names[0] if dataset is None else dataset, names)].verdict
 
     @property
     def plot(self) -> Plots:

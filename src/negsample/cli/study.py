@@ -169,7 +169,6 @@ def _print_forecast(
 
 def print_study_and_path(study: Study) -> None:
     """The figures of a study, and where its report is."""
-    from negsample.analysis.verdict import verdict_of
     from negsample.cli.terminal import print_study
     from negsample.report.baselines import choices_words
     from negsample.report.verdict import shown_verdict, verdict_lines
@@ -178,7 +177,7 @@ def print_study_and_path(study: Study) -> None:
     for dataset in study.datasets():
         if words := choices_words(study, dataset):
             out.plain((f"{dataset}: " if len(study.datasets()) > 1 else "") + words)
-    verdicts = {dataset: verdict_of(study, dataset) for dataset in study.datasets()}
+    verdicts = {dataset: found.verdict for dataset, found in study.analysis.datasets.items()}
     for verdict in verdicts.values():
         for line in verdict_lines(study, verdict):
             out.plain(line)

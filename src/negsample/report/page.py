@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 import polars as pl
 from markupsafe import Markup
 
-from negsample.analysis.analyse import Analysis, DatasetAnalysis, analyse
+from negsample.analysis.analyse import Analysis, DatasetAnalysis
 from negsample.analysis.equivalence import MARGIN
 from negsample.analysis.folds import folds_table, measured
 from negsample.analysis.measures import kinds_of, measures_of
@@ -79,7 +79,7 @@ def write_report(
         InputError: there is no study, or it is damaged.
     """
     study = study if isinstance(study, Study) else read_study(Path(study))
-    found = analyse(study)
+    found = study.analysis
     added = supplement(found) if supplement else Supplement()
     sections = [_section(found, each) for each in found.datasets.values()]
     together = joint_figures(study)

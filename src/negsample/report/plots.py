@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import altair as alt
 
-from negsample.analysis.analyse import Analysis, analyse
 from negsample.analysis.study import Study
 from negsample.errors import InputError, guarded
 from negsample.report.figures import dataset_figures
@@ -97,13 +95,9 @@ class Plots:
     def __repr__(self) -> str:
         return f"<charts of {self._study!r}: {', '.join(f'{name}()' for name in dir(self))}>"
 
-    @cached_property
-    def _found(self) -> Analysis:
-        return analyse(self._study)
-
     def _chart(self, name: str, dataset: str | None, dark: bool) -> alt.LayerChart:
         of = self._dataset(dataset)
-        figure = next(iter(dataset_figures(self._found, of, only=name)), None)
+        figure = next(iter(dataset_figures(self._study.analysis, of, only=name)), None)
         if figure is None:
             raise InputError(f"the study has nothing of {of} for the chart {name}; study.plot lists the others")
         spec = figure.spec | {"width": 640, "config": (DARK if dark else LIGHT) | {"background": GROUNDS[dark]}}
@@ -121,5 +115,5 @@ class Plots:
         return given
 
     def _dials(self, dataset: str) -> list[Any]:
-        dials = {row["dial"] for row in self._found.datasets[dataset].dialled if row["dial"] is not None}
+        dials = {row["dial"] for row in self._study.analysis.datasets[dataset].dialled if row["dial"] is not None}
         return sorted(dials, key=lambda beta: (beta != 0, beta))
