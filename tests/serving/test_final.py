@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -101,8 +102,8 @@ def test_another_log_is_read_as_the_one_of_the_dataset_that_is_asked_for(study, 
     found = read_study(study)
     odd = {"user": "who", "item": "sku", "time": "seen"}
     other = found.manifests["log"] | {"name": "other", "settings": found.manifests["log"]["settings"] | odd}
-    both = found._replace(
-        manifests=found.manifests | {"other": other}, folds=found.folds | {"other": found.folds["log"]}
+    both = replace(
+        found, manifests=found.manifests | {"other": other}, folds=found.folds | {"other": found.folds["log"]}
     )
     log.rename(odd).write_csv(tmp_path / "odd.csv")
     assert other_log(both, str(tmp_path / "odd.csv"), "other").users == log["user"].n_unique()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from negsample.cli.console import notes, out, result
-from negsample.cli.options import Column, Plugins, Weight, moment_of, shown_moment
+from negsample.cli.options import Column, Plugins, Weight
 from negsample.cli.tables import counted, show_facts
 from negsample.errors import InputError
+from negsample.serving.when import microseconds, shown_moment
 
 if TYPE_CHECKING:
     from negsample.serving.refresh import Joined
@@ -71,7 +72,7 @@ def final_command(
             raise InputError(f"{name} is for {'a STUDY' if folder is None else '--from MODEL'}; leave it out")
     about: dict[str, Any] = {"model": model}
     if folder is not None:
-        about |= _from_study(folder, model, method, dataset, seeds or 1, moment_of("--until", until), data)
+        about |= _from_study(folder, model, method, dataset, seeds or 1, until, data)
     elif earlier is not None:
         from negsample.data.log.read import read_log
         from negsample.serving.refresh import train_on
@@ -88,7 +89,7 @@ def final_command(
 
 
 def _from_study(
-    folder: Path, model: Path, method: str | None, dataset: str | None, seeds: int, until: int | None, data: str | None
+    folder: Path, model: Path, method: str | None, dataset: str | None, seeds: int, until: str | None, data: str | None
 ) -> dict[str, Any]:
     """Make it; what is told of it."""
     from negsample.data.description import no_future
@@ -100,8 +101,9 @@ def _from_study(
 
     check_place(model, new=True)
     source = opened(folder)
+    moment = None if until is None else microseconds("--until", until)
     loaded = None if data is None else other_log(source, data, dataset)
-    plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=until, data=loaded)
+    plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=moment, data=loaded)
     about = plan.known.manifest
     last = shown_moment(plan.until - 1)
     notes.plain(f"{plan.method} on {about.name}: {counted(about.events, 'event')}, the last at {last} UTC")

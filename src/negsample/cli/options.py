@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
@@ -251,23 +250,6 @@ def settings_of(
     of_run, of_methods = split_settings(given)
     negative_settings(POPREC, of_methods)  # a value that no method can have is refused now
     return Given(run_settings(**{**common, **of_run}), of_methods, [*of_run, *of_methods])
-
-
-def moment_of(option: str, text: str | None) -> int | None:
-    """Microseconds since 1970 of ``now`` or of ISO text, UTC where no zone is given; anything else is an InputError."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.now(UTC) if text == "now" else datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{option} takes now or a time, as 2011-11-30 or 2011-11-30T12:00, got '{text}'") from None
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def shown_moment(time: int) -> str:
-    """Microseconds since 1970 as text, UTC."""
-    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time):%Y-%m-%d %H:%M:%S}"
 
 
 def whole_numbers(option: str, text: str | None) -> list[int]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from negsample.cli.console import notes, out, result, say
-from negsample.cli.options import Column, Plugins, RunLog, moment_of, shown_moment
+from negsample.cli.options import Column, Plugins, RunLog
 from negsample.cli.tables import counted, show_table, table_of
 from negsample.errors import InputError
+from negsample.serving.when import microseconds, shown_moment
 
 if TYPE_CHECKING:
     from negsample.serving.recommender import Recommender
@@ -55,7 +56,7 @@ def recommend_command(
     recommender = _loaded(folder, data)
     ask = recommender.ask(
         k=k,
-        time=moment_of("--as-of", as_of),
+        time=None if as_of is None else microseconds("--as-of", as_of),
         dial=dial,
         exclude_seen=exclude_seen,
         exclude=() if exclude is None else _ids_in(exclude, recommender),
@@ -101,7 +102,7 @@ def explain_command(
     from negsample.serving.explain import explained, person_of
 
     recommender = _loaded(folder, data)
-    ask = recommender.ask(k=k, time=moment_of("--as-of", as_of), dial=dial)
+    ask = recommender.ask(k=k, time=None if as_of is None else microseconds("--as-of", as_of), dial=dial)
     people = recommender.histories(histories, ask.time)
     for note in people.notes:
         notes.plain(note)

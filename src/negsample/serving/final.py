@@ -28,6 +28,7 @@ from negsample.serving.load import load_model
 from negsample.serving.model import Member, about_of, list_model, write_model
 from negsample.serving.plan import Plan, epochs_of, opened, plan_final
 from negsample.serving.recommender import Recommender
+from negsample.serving.when import Time
 from negsample.training.state import Epoch
 
 
@@ -65,7 +66,7 @@ def final(
     dataset: str | None = None,
     method: str | None = None,
     seeds: int = 1,
-    until: int | None = None,
+    until: Time | None = None,
     data: Dataset | None = None,
 ) -> Recommender:
     """Train a method of a study on all events, write the MODEL folder ``out``, and load it.
@@ -76,7 +77,8 @@ def final(
         dataset: which of the study's datasets. (default: the only one)
         method: (default: the one with the most NDCG@10 on validation; ``Terms`` where that is above all)
         seeds: so many models, whose scores are averaged.
-        until: only events before it count, microseconds since 1970. (default: all)
+        until: only events before it count: a ``datetime``, ISO text, ``"now"`` or microseconds since 1970, UTC where
+            no zone is given. (default: all)
         data: the prepared log. (default: where it was then, or in the study)
 
     Example:

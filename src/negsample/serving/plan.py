@@ -19,6 +19,7 @@ from negsample.methods import METHODS
 from negsample.models.baselines import is_baseline
 from negsample.runs.folder import Run, is_run, read_run
 from negsample.runs.kept import dataset_of
+from negsample.serving.when import Time, microseconds
 
 TERMS_ALONE = "Terms"
 """The baseline that can be taken home: weights without a model."""
@@ -56,7 +57,7 @@ def plan_final(
     dataset: str | None = None,
     method: str | None = None,
     seeds: int = 1,
-    until: int | None = None,
+    until: Time | None = None,
     data: Dataset | None = None,
 ) -> Plan:
     """What to take home from a study, or a run.
@@ -67,7 +68,7 @@ def plan_final(
         method: (default: the one with the most NDCG@10 on validation; ``Terms`` where that is above all)
         seeds: so many models, whose scores are averaged: each is trained as a run of the study was, with its seed,
             epochs and terms.
-        until: only events before it count, microseconds. (default: all)
+        until: only events before it count; see :func:`negsample.serving.when.microseconds`. (default: all)
         data: the prepared log. (default: where it was then, or in the study)
 
     Raises:
@@ -92,14 +93,15 @@ def plan_final(
     data = data or dataset_of(runs[0])
     if not data.has_times:
         raise InputError(f"{data.name} has no times, and a MODEL answers as of a time; prepare a log with times")
-    known, about, dial = known_until(data, until), data.manifest, runs[0].metrics["dial"]
+    before = None if until is None else microseconds("until", until)
+    known, about, dial = known_until(data, before), data.manifest, runs[0].metrics["dial"]
     tested = [run.metrics["test"] for run in every if run.metrics["dial"] == dial]
     trained_on = about.train_events + (about.valid_events if runs[0].metrics["refit"] else 0)
     return Plan(
         runs,
         known,
         data,
-        int(known.times.max()) + 1 if until is None else min(until, int(data.known.by_time_times[-1]) + 1),
+        int(known.times.max()) + 1 if before is None else min(before, int(data.known.by_time_times[-1]) + 1),
         dial,
         sum(map(_seconds, runs)) * len(known.items) / trained_on,
         {name: _mean([each.get(name) for each in tested]) for name in PROMISED},

@@ -17,10 +17,10 @@ from negsample.errors import InputError, guarded, whole
 from negsample.evaluation.evaluate import QUERIES_AT_ONCE
 from negsample.models import Backbone
 from negsample.scoring.dial import LARGEST, log_shares
-from negsample.scoring.serving import LATEST
 from negsample.serving.histories import Histories, read_histories
 from negsample.serving.model import About
 from negsample.serving.ranker import Ask, Ranker
+from negsample.serving.when import Time, microseconds
 
 MOST = 10_000
 """Items that may be asked for at once."""
@@ -83,7 +83,7 @@ class Recommender:
         histories: Any = None,
         *,
         k: int = 10,
-        time: int | None = None,
+        time: Time | None = None,
         dial: float | None = None,
         exclude_seen: bool = False,
         exclude: Sequence[Any] = (),
@@ -98,8 +98,9 @@ class Recommender:
             histories: a file or frame of events, or items by person: see
                 :func:`negsample.serving.histories.read_histories`. (default: all users that it knows)
             k: from 1 to 10,000; fewer are given where fewer are left.
-            time: microseconds since 1970, as of which popularity, recency and the like are; events at or after it do
-                not count. (default: just after the last event, of those that it knows and of the histories)
+            time: as of when popularity, recency and the like are: a ``datetime``, ISO text, ``"now"`` or microseconds
+                since 1970, UTC where no zone is given. Events at or after it do not count. (default:
+                just after the last event, of those that it knows and of the histories)
             dial: towards the head above 0, towards the tail below. (default: the model's own, ``about.dial``)
             exclude_seen: leave out what the person had.
             exclude: item ids that nobody gets; one that the model does not know is no error.
@@ -132,7 +133,7 @@ class Recommender:
         self,
         *,
         k: int = 10,
-        time: int | None = None,
+        time: Time | None = None,
         dial: float | None = None,
         exclude_seen: bool = False,
         exclude: Sequence[Any] = (),
@@ -149,7 +150,7 @@ class Recommender:
         left_out = self._left_out(exclude, only)
         if left_out.all():
             raise InputError("nothing is left to recommend: only and exclude leave no item that the model knows")
-        time = self.about.until if time is None else whole("time", time, 0, LATEST)
+        time = self.about.until if time is None else microseconds("time", time)
         if time <= (first := int(self.data.known.by_time_times[0])):
             moment = np.datetime64(first, "us").astype("datetime64[s]")
             raise InputError(f"nothing is known before the time that was asked for; the first event is at {moment}")
