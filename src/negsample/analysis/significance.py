@@ -23,7 +23,7 @@ from negsample.analysis.equivalence import MARGIN, tost
 from negsample.analysis.measures import ACCURACY, FAMILIES, KEYS, Key
 from negsample.analysis.per_user import Entry, Sums, events_of, mean_sample, sums_by_user, users_of
 from negsample.analysis.study import Study
-from negsample.analysis.t_test import TTest, holm, seed_ratio, t_quantile, t_tests
+from negsample.analysis.t_test import Sample, TTest, holm, seed_ratio, t_quantile, t_tests
 from negsample.analysis.tables import TableRow
 from negsample.models.baselines import is_baseline
 
@@ -93,7 +93,7 @@ def differences(study: Study, dataset: str, advice: Advice) -> Comparisons:
             means = [float(mean_sample(sums, entry, *key).figures_S.mean()) for entry in own.values()]
             highest = max((mean for mean in means if not np.isnan(mean)), default=np.nan)
             some += _tested(sums, dataset, family, key, list(pairs[key]), MARGIN * highest)
-        found += _corrected(some)
+        found += corrected(some)
     return Comparisons(found, dict(own.values()))
 
 
@@ -109,7 +109,7 @@ def compared(
     folds: Sequence[Sums], dataset: str, family: str, keys: Sequence[Key], pairs: Sequence[Pair]
 ) -> list[Difference]:
     """The comparisons of ``pairs`` by ``keys`` of one family, corrected together; without equivalence."""
-    return _corrected([each for key in keys for each in _tested(folds, dataset, family, key, pairs, np.nan)])
+    return corrected([each for key in keys for each in _tested(folds, dataset, family, key, pairs, np.nan)])
 
 
 def _tested(
@@ -122,14 +122,23 @@ def _tested(
     found = []
     for (a, b), each in zip(pairs, tests, strict=True):
         runs = min((len(folds[0].gains[entry]) for entry in (a, b) if not is_baseline(entry[0])), default=1)
-        difference = None if np.isnan(each.difference) else each.difference
-        untested = _why(users, runs, each)
-        error, freedom, p = (None, None, None) if untested else each[1:]
-        named = (a[0], dial_text(*a), b[0], dial_text(*b))
-        known = (difference, error, freedom, None, None, p, None, None)
-        within = (None, None) if untested or np.isnan(margin) else (margin, tost(each, margin))
-        found.append(Difference(dataset, family, *key, *named, *known, users, runs, untested, *within))
+        found.append(as_difference((dataset, family, *key), (a, b), each, users, runs, margin))
     return found
+
+
+def as_difference(
+    of: tuple[str, str, str, str], pair: Pair, test: TTest, users: int, runs: int, margin: float
+) -> Difference:
+    """A test as a comparison, not yet corrected. ``of``: dataset, family, measure and scope; ``margin``: NaN where
+    equivalence is not asked for."""
+    (a, _), (b, _) = pair
+    difference = None if np.isnan(test.difference) else test.difference
+    untested = _why(users, runs, test)
+    error, freedom, p = (None, None, None) if untested else test[1:]
+    within = (None, None) if untested or np.isnan(margin) else (margin, tost(test, margin))
+    known = (difference, error, freedom, None, None, p, None, None)
+    named = (a, dial_text(*pair[0]), b, dial_text(*pair[1]))
+    return Difference(*of, *named, *known, users, runs, untested, *within)
 
 
 def tested(
@@ -139,8 +148,14 @@ def tested(
 
     ``folds``: what they gained in each, the same groups of users in all; one where there are no folds.
     """
-    samples = {each: [mean_sample(folds, entry, *each) for entry in entries] for each in FAMILIES[family]}
-    least = [float(np.mean([seed_ratio(samples[each][number]) for each in samples])) for number in range(len(entries))]
+    return tests_of(
+        {each: [mean_sample(folds, entry, *each) for entry in entries] for each in FAMILIES[family]}, key, pairs
+    )
+
+
+def tests_of(samples: Mapping[Key, Sequence[Sample]], key: Key, pairs: Sequence[tuple[int, int]]) -> list[TTest]:
+    """The tests of ``pairs`` of the samples of ``key``; ``samples``: by all keys of its family."""
+    least = [float(np.mean([seed_ratio(each) for each in some])) for some in zip(*samples.values(), strict=True)]
     return t_tests(samples[key], pairs, least)
 
 
@@ -155,7 +170,7 @@ def _why(users: int, runs: int, each: TTest) -> str:
     return "no variance" if np.isnan(each.p) else ""
 
 
-def _corrected(found: Sequence[Difference]) -> list[Difference]:
+def corrected(found: Sequence[Difference]) -> list[Difference]:
     """A whole family: with adjusted p of both tests, interval, and the smallest detectable difference."""
     freedom, error, p = np.array([(each.freedom, each.error, each.p) for each in found], np.float64).reshape(-1, 3).T
     first_step = LEVEL / max(int((~np.isnan(p)).sum()), 1)

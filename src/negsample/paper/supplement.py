@@ -15,7 +15,7 @@ from negsample.paper.beside import OTHER_POOL, SPREADS, Beside, beside_table2, b
 from negsample.paper.findings import findings
 from negsample.report.claims import claims_table
 from negsample.report.formats import listed
-from negsample.report.page import Supplement
+from negsample.report.paging import Supplement
 from negsample.report.rendering import environment
 
 _MARKS = {"above": "▲", "below": "▼"}

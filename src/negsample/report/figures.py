@@ -15,19 +15,18 @@ from altair.utils.schemapi import debug_mode
 from negsample.analysis.analyse import Analysis
 from negsample.analysis.folds import ndcg_by_time
 from negsample.analysis.popularity import hits_by_popularity
-from negsample.analysis.study import Study
 from negsample.analysis.trainings import costs_of, oversampling_of
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.dial_charts import by_dial, cohort_bars, popularity_hits
 from negsample.report.drawing import compiled, drawn, pixels
 from negsample.report.fold_charts import age_chart, window_chart
 from negsample.report.frontier_chart import frontier_chart
-from negsample.report.palette import LIGHT, PAPER, looks
+from negsample.report.palette import LIGHT, PAPER, Look, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_chart
 from negsample.report.significance_charts import critical_difference, matrix
 from negsample.report.validation_charts import response_chart, responses, training_curves
 
-Place = Literal["dial", "tests", "folds", "more", "tuning", "cost", "together"]
+Place = Literal["dial", "tests", "folds", "more", "tuning", "cost", "together", "joint"]
 
 
 class Figure(NamedTuple):
@@ -42,19 +41,26 @@ class Figure(NamedTuple):
     place: Place
 
 
-def dataset_figures(found: Analysis, dataset: str, only: str | None = None) -> list[Figure]:
+def dataset_figures(
+    found: Analysis,
+    dataset: str,
+    only: str | None = None,
+    *,
+    suffix: str | None = None,
+    look: Mapping[str, Look] | None = None,
+) -> list[Figure]:
     """The figures of one dataset, what its methods reach first; one that has nothing to show is left out. ``only``: the
-    one of that kind alone."""
-    suffix = suffixes(list(found.study.manifests))[dataset]
+    one of that kind alone. ``suffix``, ``look``: of the names and methods, where the page has other studies too."""
+    suffix = suffix or suffixes(list(found.study.manifests))[dataset]
     with debug_mode(False):  # the renderer refuses what is no chart; to check each part here doubles the time
-        makers = _makers(found, dataset)
+        makers = _makers(found, dataset, look or looks(found.study.about["methods"]))
         charts = {name: make() for name, make in makers.items() if only in (None, name)}
-        return [_figure(name, chart, dataset, f"--{suffix}") for name, chart in charts.items() if chart is not None]
+        return [figure_of(name, chart, dataset, f"--{suffix}") for name, chart in charts.items() if chart is not None]
 
 
-def _makers(found: Analysis, dataset: str) -> dict[str, Callable[[], alt.LayerChart | None]]:
+def _makers(found: Analysis, dataset: str, look: Mapping[str, Look]) -> dict[str, Callable[[], alt.LayerChart | None]]:
     """Of each kind of figure, what draws it."""
-    study, look = found.study, looks(found.study.about["methods"])
+    study = found.study
     one, manifest, tunings = found.datasets[dataset], study.manifests[dataset], study.tunings_of(dataset)
     return {
         "frontier": lambda: frontier_chart(one.reaches, one.standings, one.dialled, look),
@@ -77,13 +83,14 @@ def _makers(found: Analysis, dataset: str) -> dict[str, Callable[[], alt.LayerCh
     }
 
 
-def joint_figures(study: Study) -> list[Figure]:
-    """What sets the datasets beside one another; nothing where there is one."""
-    chart = popularity_beside({dataset: study.manifests[dataset] for dataset in study.datasets()})
-    return [] if chart is None else [_figure("popularity-beside", chart, "all datasets")]
+def joint_figures(manifests: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+    """What sets the datasets beside one another; nothing where there is one. ``manifests``: by the name of each."""
+    chart = popularity_beside(manifests)
+    return [] if chart is None else [figure_of("popularity-beside", chart, "all datasets")]
 
 
-def _figure(name: str, chart: alt.LayerChart, of: str, suffix: str = "") -> Figure:
+def figure_of(name: str, chart: alt.LayerChart, of: str, suffix: str = "") -> Figure:
+    """A chart with the texts of its kind; ``of``: what it is of, in words."""
     kind, _, setting = name.partition("-") if name.startswith("tuning-") else (name, "", "")
     texts = _texts()[kind]
     title = texts["title"].format(name=setting.replace("-", " "))

@@ -10,7 +10,7 @@ import altair as alt
 from negsample.analysis.advice import Advice
 from negsample.analysis.difference import Difference
 from negsample.analysis.groups import fully_tested, joined
-from negsample.analysis.measures import ACCURACY, BALANCE, KEYS, TAIL
+from negsample.analysis.measures import ACCURACY, BALANCE, KEYS, TAIL, Key
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.tables import TableRow
 from negsample.models.baselines import is_baseline
@@ -101,13 +101,20 @@ def critical_difference(
     rules = [] if advice.baseline is None else [advice.baseline["method"]]
     reached = {row["method"]: row[ACCURACY] for row in rows if row[ACCURACY] is not None}
     names = [name for name in reached if not is_baseline(name) or name in rules]
-    left = sorted(fully_tested(tests, KEYS[ACCURACY], names), key=lambda name: reached[name])
+    return on_a_line({name: reached[name] for name in names}, tests, KEYS[ACCURACY], looks, "NDCG@10, %")
+
+
+def on_a_line(
+    reached: Mapping[str, float], tests: Comparisons, key: Key, looks: Mapping[str, Look], title: str
+) -> alt.LayerChart | None:
+    """The same of any figure that methods have ``reached``; ``title``: of the line, in %."""
+    left = sorted(fully_tested(tests, key, list(reached)), key=lambda name: reached[name])
     if len(left) < 2:
         return None
-    groups = joined(tests, KEYS[ACCURACY], left)
+    groups = joined(tests, key, left)
     deep = _AIR + _BAR * len(groups)
     half = len(left) // 2
-    marks = []
+    marks: list[dict[str, Any]] = []
     for number, name in enumerate(left):
         level = deep + _ROW * (number + 1 if number < half else len(left) - number)
         words = {"label": f"{name} {100 * reached[name]:.2f}", "text": f"{100 * reached[name]:.2f}", "top": 0}
@@ -125,12 +132,12 @@ def critical_difference(
     ends = [mark["x"] for mark in marks]
     x_scale = alt.Scale(domain=enc.domain(ends, ends, 0.2), nice=False, zero=False)
     axis = alt.Axis(orient="top", grid=False, domain=True, tickCount=6)
-    x, low = (alt.X(f"{name}:Q").title("NDCG@10, %").scale(x_scale).axis(axis) for name in ("x", "low"))
+    x, low = (alt.X(f"{name}:Q").title(title).scale(x_scale).axis(axis) for name in ("x", "low"))
     y, top = (
         alt.Y(f"{name}:Q").scale(domain=(0, height), reverse=True, nice=False).axis(None) for name in ("level", "top")
     )
     opacity, tint = enc.highlighted(1.0, 0.12), enc.colour(looks, left, legend=None)
-    hints = enc.tooltips(("method", "method"), ("text", "NDCG@10, %"))
+    hints = enc.tooltips(("method", "method"), ("text", title))
     base = enc.chart_of(marks).encode(y=y, color=tint, opacity=opacity, tooltip=hints)
     left_half, right_half = (enc.chart_of(some) for some in (marks[:half], marks[half:]))
     drops = base.mark_rule(strokeWidth=1.5).encode(x=x, y=top, y2="level:Q")

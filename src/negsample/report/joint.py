@@ -1,0 +1,65 @@
+"""What stands first on a page of several studies or logs: the logs together, and what changed between two studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import altair as alt
+import polars as pl
+
+from negsample.analysis.analyse import DatasetAnalysis
+from negsample.analysis.effects_by_log import effects_by_log
+from negsample.analysis.over_logs import over_logs, over_logs_significance, over_logs_table
+from negsample.analysis.two_studies import Change, changes_table
+from negsample.report import joint_charts
+from negsample.report.figures import Figure, figure_of
+from negsample.report.joint_tables import change_tables, over_logs_tables, taken_table
+from negsample.report.joint_words import change_words, over_logs_words
+from negsample.report.palette import Look
+from negsample.report.table import ShownTable
+
+
+class Joint(NamedTuple):
+    """A part of the page: ``title``, sentences, charts, tables; ``files``: tables beside the page, by file name."""
+
+    title: str
+    lines: Sequence[str]
+    figures: Sequence[Figure]
+    tables: Sequence[ShownTable]
+    files: Mapping[str, pl.DataFrame]
+
+
+def joint_of_logs(found: Mapping[str, DatasetAnalysis], looks: Mapping[str, Look]) -> list[Joint]:
+    """Which method is best over the logs; nothing where there is one. ``found``: by the name of each log."""
+    if len(found) < 2:
+        return []
+    each = over_logs(found)
+    accuracy = each[0]
+    charts = {
+        "over-logs": joint_charts.over_logs_line(accuracy, looks),
+        "effects-by-log": joint_charts.effects_by_log(effects_by_log(found, accuracy), looks),
+    }
+    files = {"over_logs.csv": over_logs_table(each), "over_logs_significance.csv": over_logs_significance(each)}
+    tables = [*over_logs_tables(each), taken_table(found)]
+    return [Joint("Over the logs", over_logs_words(accuracy), _figures(charts, "all logs"), tables, files)]
+
+
+def joint_of_changes(changes: Sequence[Change], looks: Mapping[str, Look]) -> list[Joint]:
+    """What changed from one study to another, a part a pair; the file is of all pairs and stands with the first."""
+    parts = []
+    for number, one in enumerate(changes, 1):
+        title = f"{one.before.label} and {one.after.label} on {one.after.found.dataset}"
+        name = "changes" if len(changes) == 1 else f"changes--{number}"
+        figures = _figures({name: joint_charts.changes(one, looks)}, title)
+        files = {"changes.csv": changes_table(changes)} if number == 1 else {}
+        parts.append(Joint(title, change_words(one), figures, change_tables(one), files))
+    return parts
+
+
+def _figures(charts: Mapping[str, alt.LayerChart | None], of: str) -> list[Figure]:
+    found = {name: chart for name, chart in charts.items() if chart is not None}
+    return [
+        figure_of(name.partition("--")[0], chart, of, "".join(name.partition("--")[1:]))
+        for name, chart in found.items()
+    ]
