@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import csv
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,16 +157,24 @@ def nothing(chance: random.Random) -> Case:
 def other_quotes(chance: random.Random) -> Case:
     """Quotes as no CSV has them: with backslashes, or misplaced."""
     made = _plain(chance, [text.any_text, text.any_without_header], _utf8)
-    lines = _lines_of(made)
+    lines, known = _lines_of(made), _lines_of(made)
+    assert made.recipe is not None
+    mark = made.recipe.delimiter
+    header = next(csv.reader([lines[0].removeprefix("\ufeff"), *lines[1:]], delimiter=mark))
+    places = [place if isinstance(place, int) else header.index(place) for place in made.recipe.columns.values()]
     for _ in range(chance.choice([1, 2, len(lines)])):
         at = chance.randrange(1, len(lines))
-        mark = made.recipe.delimiter if made.recipe else ","
         fields = lines[at].rstrip("\r\n").split(mark)
         place = chance.randrange(len(fields))
         odd = ['"open', '"', 'in"side', '"x" y', r'"a \"b\" c"', r'"a\""', "'a'"]
         fields[place] = chance.choice(odd)
         lines[at] = mark.join(fields) + "\n"
-    return _with_lines(made, lines)
+    for at, (before, after) in enumerate(zip(known, lines, strict=True)):
+        old, new = (next(csv.reader([line], delimiter=mark)) for line in (before, after))
+        if not max(places) < len(old) == len(new) or [*map(old.__getitem__, places)] != [*map(new.__getitem__, places)]:
+            known[at] = after
+    in_columns_that_count = _with_lines(made, known).slow()
+    return replace(_with_lines(made, lines), also=in_columns_that_count)
 
 
 def other_delimiter(chance: random.Random) -> Case:

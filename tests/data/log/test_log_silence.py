@@ -218,6 +218,30 @@ def test_two_stray_quotes_swallow_no_rows(tmp_path):
     assert "row 11 (line 12)" in refusal(put(tmp_path, "log.csv", commas, "user,item,time,title\n"))
 
 
+@pytest.mark.parametrize("title", ['5" tube, 6" pipe', 'the "best, of" all', '"a" b",c', 'x"y"z" 7, 8"'])
+def test_a_quote_that_may_hold_a_delimiter_moves_no_field(tmp_path, title):
+    """Read field by field such a row has one more, and what stands behind moves by one."""
+    head, usual = "title,user,item,time\n", [f"plain,{u},{i},{t}\n" for u, i, t in EVENTS]
+    odd = [line.replace("plain", title) if n == 20 else line for n, line in enumerate(usual)]
+    assert "line 22" in refusal(put(tmp_path, "log.csv", odd, head))
+    tabs = [line.replace(",", "\t").replace("plain", title.replace(", ", "\t")) for line in usual]
+    assert events(put(tmp_path, "log.tsv", tabs, "title\tmore\tuser\titem\ttime\n")) == EVENTS
+
+
+@pytest.mark.parametrize("title", ['a "best" film', '"the ""best"", of"', 'x"y"', '""', '"a, b"'])
+def test_a_quote_that_holds_no_delimiter_is_text(tmp_path, title):
+    lines = [f"{title if n % 7 == 0 else 'plain'},{u},{i},{t}\n" for n, (u, i, t) in enumerate(EVENTS)]
+    assert events(put(tmp_path, "log.csv", lines, "title,user,item,time\n")) == EVENTS
+
+
+def test_a_mark_of_the_byte_order_before_a_quote_is_no_field(tmp_path):
+    note = ["one", '"two\nlines"']
+    rows = [f'"a, {u}",{i},{t},{note[n == 30]}\n' for n, (u, i, t) in enumerate(EVENTS)]
+    numbered = {"user": "1", "item": "2", "time": "3", "no_header": True}
+    path = put(tmp_path, "log.csv", rows, header="\ufeff")
+    assert events(path, **numbered) == [(f"a, {u}", i, t) for u, i, t in EVENTS]
+
+
 def test_text_over_several_lines_is_text(tmp_path):
     note = '"Great, 5 stars.\n1, 2, 3\n\nBought in 2014, and again, 2015"'
     lines = [f"{u},{i},{t},{note if n % 7 == 0 else 'ok'}\n" for n, (u, i, t) in enumerate(EVENTS)]

@@ -19,7 +19,7 @@ import polars as pl
 
 from negsample.data.log.columns import is_data
 from negsample.data.log.layouts import Known, known_layout, sequences_in
-from negsample.data.log.quotes import is_numeric, proper, records, refuse_swallowed
+from negsample.data.log.quotes import doubtful, is_numeric, records, refuse_swallowed
 from negsample.errors import InputError
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes", "::": "::", " ": "spaces"}
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 
     ``file``: what is read; ``path``: as a person knows it. ``rows`` counts as Polars does: blank lines (``blank`` of
     them) are empty rows. ``unpaired`` is the first line with an open quote: a field goes over several lines there, or a
-    quote is misplaced. ``doubtful``: whether a quoted field holds a quote that is not doubled. ``header``: the first
+    quote is misplaced. ``doubtful``: whether a quote may be read in two ways. ``header``: the first
     line names the columns; without one they are numbered from 1, or named as the ``known`` layout has them. ``quoted``:
     quotes mark fields, else they are text. ``head``: its first line; ``sample``: the fields of its first lines.
     """
@@ -209,21 +209,21 @@ def _count(layout: Layout) -> Layout:
     facts = lines.select(
         rows=pl.len(),
         blank=blank.sum(),
-        doubtful=pl.lit(False) if plain else (quoted & ~line.str.contains(proper(delimiter))).any(),
+        doubtful=pl.lit(False) if plain else doubtful(line, delimiter).any(),
         unpaired=(pl.lit(None) if plain else number.filter(bare.str.contains('"', literal=True)).first() + 1),
         as_text=~literally.any(),
         again=number.filter(again).first(),
         ragged=number.filter(ragged).first(),
         fields=fields.filter(ragged).first(),
     )
-    rows, blanks, doubtful, unpaired, as_text, header_row, row, found = facts.collect(engine="streaming").row(0)
+    rows, blanks, doubted, unpaired, as_text, header_row, row, found = facts.collect(engine="streaming").row(0)
     if header_row is not None:
         raise InputError(
             f"{layout.path}, row {header_row} (line {header_row + 1}) is the header again; leave such lines out "
             f"between rows, or add --no-header if the first line is a row"
         )
-    layout = layout._replace(rows=rows, blank=blanks, unpaired=unpaired, doubtful=doubtful, quoted=not plain)
-    if doubtful and as_text and delimiter == "\t":
+    layout = layout._replace(rows=rows, blank=blanks, unpaired=unpaired, doubtful=doubted, quoted=not plain)
+    if doubted and as_text and delimiter == "\t":
         return layout._replace(quoted=False)
     if unpaired is not None:
         rows, blanks = _count_slowly(layout)

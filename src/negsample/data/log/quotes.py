@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,29 +20,35 @@ QUOTES = "a field that holds a quote must be in quotes, with that quote doubled"
 _NUMERIC = re.compile(r"\s*[+-]?\d[\d\s.:TZ+-]*$")
 
 
-def proper(delimiter: str) -> str:
-    """A pattern of lines of which each field is in quotes, those in it doubled, or does not begin with one."""
+def doubtful(line: pl.Expr, delimiter: str) -> pl.Expr:
+    """Whether it is a line with a field that begins with a quote and is not in quotes, those in it doubled; or with a
+    field that does not begin with one, and has one that is open at its end."""
     mark = re.escape(delimiter)
     field = rf'(?:[^"{mark}][^{mark}]*|"(?:[^"]|"")*"|)'
-    return rf"^\x{{feff}}?{field}(?:{mark}{field})*\r?$"
+    is_open = rf'[^"{mark}](?:[^"{mark}]|"[^"{mark}]*")*"[^"{mark}]*'
+    proper = line.str.contains(rf"^\x{{feff}}?{field}(?:{mark}{field})*\r?$")
+    return line.str.contains('"', literal=True) & (
+        ~proper | line.str.contains(rf"^\x{{feff}}?(?:{field}{mark})*{is_open}{mark}")
+    )
 
 
 def check_quotes(layout: Layout, names: Sequence[str]) -> None:
-    """Refuses a file of which a field in one of these columns is in quotes, and holds a quote that is not doubled."""
+    """Refuses a file of which a field in one of these columns is in quotes, and holds a quote that is not doubled; and
+    one with a field that is not in quotes, but holds a delimiter between two of them: it may be two fields."""
     if not layout.doubtful or not layout.quoted or layout.unpaired:
         return
     places = [layout.columns.index(name) for name in names if name in layout.columns]
     lines = pl.scan_lines(layout.file, row_index_name="number", glob=False)
-    odd = ~pl.col("line").str.contains(proper(layout.delimiter)) & pl.col("line").str.contains('"', literal=True)
-    for number, line in lines.filter(odd).collect(engine="streaming").iter_rows():
+    for number, line in lines.filter(doubtful(pl.col("line"), layout.delimiter)).collect(engine="streaming").iter_rows():
         masked = re.sub('"[^"]*"', lambda quoted: "x" * len(quoted[0]), line)
         ends = [at for at, mark in enumerate(masked) if mark == layout.delimiter]
         fields = [line[a:b].strip("\r") for a, b in zip([0, *(at + 1 for at in ends)], [*ends, len(line)], strict=True)]
-        for place in places:
-            if fields[place].startswith('"') and not re.fullmatch('"(?:[^"]|"")*"', fields[place]):
+        for place, field in enumerate(fields):
+            quoted, whole = field.startswith('"'), re.fullmatch('"(?:[^"]|"")*"', field)
+            if (quoted and not whole and place in places) or (not quoted and layout.delimiter in field):
                 raise InputError(
                     f"{layout.path}, row {number + 1 - layout.first} (line {number + 1}): column "
-                    f"'{layout.columns[place]}' is {shown(fields[place])}; {QUOTES}"
+                    f"'{layout.columns[place]}' is {shown(field)}; {QUOTES}"
                 )
 
 
@@ -73,7 +80,8 @@ def records(layout: Layout) -> Iterator[tuple[int, list[str]]]:
     batches = pl.scan_lines(layout.file, glob=False).collect_batches()
     # A carriage return inside a line is white space to Polars, and an error to csv.
     lines = (f"{line}\n".replace("\r", " ") for batch in batches for line in batch["line"])
-    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+    first = (next(lines, "").removeprefix("\ufeff"),)
+    reader = csv.reader(chain(first, lines), delimiter=layout.delimiter, strict=True)
     start = 1
     try:
         for fields in reader:
