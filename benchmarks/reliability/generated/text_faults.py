@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import csv
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace

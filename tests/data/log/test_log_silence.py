@@ -218,7 +218,7 @@ def test_two_stray_quotes_swallow_no_rows(tmp_path):
     assert "row 11 (line 12)" in refusal(put(tmp_path, "log.csv", commas, "user,item,time,title\n"))
 
 
-@pytest.mark.parametrize("title", ['5" tube, 6" pipe', 'the "best, of" all', '"a" b",c', 'x"y"z" 7, 8"'])
+@pytest.mark.parametrize("title", ['5" tube, 6" pipe', 'the "best, of" all', '"a" b", c', 'x"y"z" 7, 8"'])
 def test_a_quote_that_may_hold_a_delimiter_moves_no_field(tmp_path, title):
     """Read field by field such a row has one more, and what stands behind moves by one."""
     head, usual = "title,user,item,time\n", [f"plain,{u},{i},{t}\n" for u, i, t in EVENTS]

@@ -39,7 +39,8 @@ def check_quotes(layout: Layout, names: Sequence[str]) -> None:
         return
     places = [layout.columns.index(name) for name in names if name in layout.columns]
     lines = pl.scan_lines(layout.file, row_index_name="number", glob=False)
-    for number, line in lines.filter(doubtful(pl.col("line"), layout.delimiter)).collect(engine="streaming").iter_rows():
+    odd = lines.filter(doubtful(pl.col("line"), layout.delimiter)).collect(engine="streaming")
+    for number, line in odd.iter_rows():
         masked = re.sub('"[^"]*"', lambda quoted: "x" * len(quoted[0]), line)
         ends = [at for at, mark in enumerate(masked) if mark == layout.delimiter]
         fields = [line[a:b].strip("\r") for a, b in zip([0, *(at + 1 for at in ends)], [*ends, len(line)], strict=True)]
