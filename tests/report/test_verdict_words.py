@@ -57,6 +57,7 @@ def test_why_a_method_is_taken():
     ("what", "facts", "words"),
     [
         ("repeats", {"repeats": 1}, "A trained method has one run: nothing is known of other seeds."),
+        ("repeats", {"repeats": 2}, "A trained method has two runs only: little is known of other seeds."),
         ("repeats", {"repeats": 3}, "Every trained method has 3 runs or more."),
         (
             "cut off",

@@ -169,6 +169,8 @@ def _repeats(facts: Mapping[str, Any]) -> str:
         return "A trained method has no seed that finished every window."
     if count == 1:
         return "A trained method has one run: nothing is known of other seeds."
+    if count == 2:
+        return "A trained method has two runs only: little is known of other seeds."
     return f"Every trained method has {count} runs or more."
 
 

@@ -61,7 +61,8 @@ def _failed(place: Place, advised: Advised, at: re.Match[str], light: str) -> Fa
 
 def _repeats(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
     fewest = min(len(place.raw.whole(place.log, name)) for name in place.trained)
-    shown = 1 if "has one run" in at[0] else 0 if "has no seed" in at[0] else int(at["n"])
+    few = {"has no seed": 0, "has one run": 1, "has two runs": 2}
+    shown = next((count for words, count in few.items() if words in at[0]), None) or int(at["n"] or 0)
     yield from expect("repeats", (shown, light), (fewest, "red" if fewest < 2 else "amber" if fewest < 3 else "green"))
 
 
@@ -185,8 +186,8 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
     "unfinished": (r"(\d+) of (\d+) runs are missing\.", _unfinished),
     "failed": (r"Runs that failed: (\d+)\.", _failed),
     "repeats": (
-        r"(?:A trained method has one run: nothing is known of other seeds|A trained method has no seed that finished"
-        r" every window|Every trained method has (?P<n>\d+) runs or more)\.",
+        r"(?:A trained method has one run: nothing is known of other seeds|A trained method has two runs only: little"
+        r" is known of other seeds|A trained method has no seed that finished every window|Every trained method has (?P<n>\d+) runs or more)\.",
         _repeats,
     ),
     "converged": (
