@@ -234,8 +234,9 @@ def test_a_quote_that_holds_no_delimiter_is_text(tmp_path, title):
     assert events(put(tmp_path, "log.csv", lines, "title,user,item,time\n")) == EVENTS
 
 
-def test_a_mark_of_the_byte_order_before_a_quote_is_no_field(tmp_path):
-    note = ["one", '"two\nlines"']
+@pytest.mark.parametrize("over_lines", [True, False])
+def test_a_mark_of_the_byte_order_before_a_quote_is_no_field(tmp_path, over_lines):
+    note = ["one", '"two\nlines"' if over_lines else '"two"']
     rows = [f'"a, {u}",{i},{t},{note[n == 30]}\n' for n, (u, i, t) in enumerate(EVENTS)]
     numbered = {"user": "1", "item": "2", "time": "3", "no_header": True}
     path = put(tmp_path, "log.csv", rows, header="\ufeff")

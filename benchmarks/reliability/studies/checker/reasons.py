@@ -187,7 +187,8 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
     "failed": (r"Runs that failed: (\d+)\.", _failed),
     "repeats": (
         r"(?:A trained method has one run: nothing is known of other seeds|A trained method has two runs only: little"
-        r" is known of other seeds|A trained method has no seed that finished every window|Every trained method has (?P<n>\d+) runs or more)\.",
+        r" is known of other seeds|A trained method has no seed that finished every window|"
+        r"Every trained method has (?P<n>\d+) runs or more)\.",
         _repeats,
     ),
     "converged": (

@@ -25,7 +25,7 @@ def doubtful(line: pl.Expr, delimiter: str) -> pl.Expr:
     field that does not begin with one, and has one that is open at its end."""
     mark = re.escape(delimiter)
     field = rf'(?:[^"{mark}][^{mark}]*|"(?:[^"]|"")*"|)'
-    is_open = rf'[^"{mark}](?:[^"{mark}]|"[^"{mark}]*")*"[^"{mark}]*'
+    is_open = rf'[^"{mark}\x{{feff}}](?:[^"{mark}]|"[^"{mark}]*")*"[^"{mark}]*'
     proper = line.str.contains(rf"^\x{{feff}}?{field}(?:{mark}{field})*\r?$")
     return line.str.contains('"', literal=True) & (
         ~proper | line.str.contains(rf"^\x{{feff}}?(?:{field}{mark})*{is_open}{mark}")
@@ -40,7 +40,8 @@ def check_quotes(layout: Layout, names: Sequence[str]) -> None:
     places = [layout.columns.index(name) for name in names if name in layout.columns]
     lines = pl.scan_lines(layout.file, row_index_name="number", glob=False)
     odd = lines.filter(doubtful(pl.col("line"), layout.delimiter)).collect(engine="streaming")
-    for number, line in odd.iter_rows():
+    for number, whole_line in odd.iter_rows():
+        line = whole_line.removeprefix("\ufeff")
         masked = re.sub('"[^"]*"', lambda quoted: "x" * len(quoted[0]), line)
         ends = [at for at, mark in enumerate(masked) if mark == layout.delimiter]
         fields = [line[a:b].strip("\r") for a, b in zip([0, *(at + 1 for at in ends)], [*ends, len(line)], strict=True)]
