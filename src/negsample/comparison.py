@@ -58,6 +58,7 @@ def compare(
     replace: bool = False,
     untuned: Mapping[tuple[str, str], str] | None = None,
     supplement: Supplementing | None = None,
+    users: bool = True,
 ) -> Study:
     """Compare methods on the same data: do the runs that ``out`` has not finished yet, and write the report.
 
@@ -98,6 +99,7 @@ def compare(
         replace: delete a study of other settings that is in ``out``, which is refused otherwise.
         untuned: methods whose tuning found nothing, by dataset and method, and why: their jobs are failed ones.
         supplement: what else the report shows, see :func:`negsample.report.page.write_report`.
+        users: whether the report shows for whom methods differ most, with the log's ids; see there.
 
     Example:
         >>> compare("log.csv", "study", ["random", "mixed-log-q"], repeats=2).table()  # doctest: +SKIP
@@ -135,7 +137,7 @@ def compare(
             if job.name in hopeless:
                 outcomes.fail(job, failed_for(job, "untuned", hopeless[job.name]))
         run_tasks(tasks, outcomes.on_message, on_each_line, at_once=at_a_time(every, at_once, together), on=on)
-        found = study.close(on_each_line, supplement)
+        found = study.close(on_each_line, supplement, users)
     if outcomes.failures:
         failed = [outcomes.failures[job.name] for job in every if job.name in outcomes.failures]
         raise FailedError([each.line for each in failed], found.report_path if found else None)
@@ -210,7 +212,7 @@ class _Folder(NamedTuple):
                 "links to it: on another machine its runs need --data LOG."
             )
 
-    def close(self, on_line: Callable[[str], None], supplement: Supplementing | None) -> Study | None:
+    def close(self, on_line: Callable[[str], None], supplement: Supplementing | None, users: bool) -> Study | None:
         """Write the report; None where no run is finished. A study is written anew only if another process added to
         it: the last one lists all."""
         with alone(self.out / "study"):
@@ -221,7 +223,7 @@ class _Folder(NamedTuple):
             if not any(is_run(self.out / "runs" / name) for name in about.runs):
                 return None
             study = read_study(self.out)
-            write_report(study, on_line, supplement=supplement)
+            write_report(study, on_line, supplement=supplement, users=users)
         return study
 
     def _remeasure(self, about: StudyFile) -> None:

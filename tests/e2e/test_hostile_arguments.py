@@ -147,6 +147,14 @@ def test_what_is_wrong_of_a_plot_is_named(name, tmp_path_factory):
             assert right or isinstance(error, InputError), (given, error)
 
 
+def test_what_is_wrong_of_users_is_named(tmp_path_factory):
+    study = negsample.read_study(make_study(tmp_path_factory.mktemp("users") / "s", ["a"], MADE[:2], repeats=1))
+    right = {"method": MADE[0], "other": MADE[1], "dataset": "a", "dials": [0, 0], "most": 2}
+    for key in right:
+        for value in HOSTILE:
+            assert isinstance(refusal(study.users, right | {key: value}), InputError), (key, value)
+
+
 def refusal(function, arguments):
     """The error for people; any other goes on."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from numpy.typing import NDArray
 
-from negsample.errors import InputError, check_word
+from negsample.errors import InputError, check_word, guarded
 from negsample.models.baselines import is_baseline
 from negsample.runs.failed import Failed
 from negsample.runs.folder import Grid, Run
@@ -140,10 +141,52 @@ class Study:
         Raises:
             InputError: no dataset with a finished run is called so, or there are several and none is named.
         """
+        return self.analysis.datasets[self._named(dataset)].verdict
+
+    def _named(self, dataset: str | None) -> str:
         names = self.datasets()
         if dataset is None and len(names) != 1:
             raise InputError(f"the study has {len(names)} datasets with a finished run; name one: {', '.join(names)}")
-        return self.analysis.datasets[check_word("dataset", names[0] if dataset is None else dataset, names)].verdict
+        return check_word("dataset", names[0] if dataset is None else dataset, names)
+
+    @guarded
+    def users(
+        self,
+        method: str,
+        other: str,
+        dataset: str | None = None,
+        *,
+        dials: Sequence[float] | None = None,
+        most: int = 4,
+    ) -> pl.DataFrame:
+        """The users whom two methods serve most differently: the ``most`` with the most more NDCG@10 each way.
+
+        Of each method the first finished run answers, on the last test window, by its saved model. The ids are those of
+        the log.
+
+        Args:
+            method: with a finished run, as ``other``.
+            other: the method beside it.
+            dataset: one of the study's. (default: its only one)
+            dials: the settings of the dial of both. (default: those of the runs, as in the table)
+            most: users each way.
+
+        Returns:
+            A row a user, first those with more by ``method``: ``user``; ``events``, measured on test; ``ndcg`` and
+            ``other_ndcg``, summed up over them. And of the moment at which the two differ most: ``known``, how many
+            events of the user are; ``history``, the last 10 of them, the latest first; ``targets``, the test events,
+            with ``rank`` and ``other_rank`` in the study, from 1, ties in the middle; ``top`` and ``other_top``, the
+            first 10 items. Of an item its cohort in train stands beside.
+
+        Example:
+            >>> study.users("mixed-log-q", "random")  # doctest: +SKIP
+
+        Raises:
+            InputError: a name is unknown, or the dataset or a model is not at hand.
+        """
+        from negsample.analysis.users import users_frame  # which takes a study
+
+        return users_frame(self, self._named(dataset), (method, other), dials, most)
 
     @property
     def plot(self) -> Plots:

@@ -87,6 +87,13 @@ Changes = Annotated[
         help="Any setting of training or of the methods, for example max_length=100; repeatable.",
     ),
 ]
+Users = Annotated[
+    bool,
+    typer.Option(
+        "--users/--no-users",
+        help="Show in the report for whom methods differ most, with the log's ids of users and items.",
+    ),
+]
 Cutoffs = Annotated[
     str | None,
     typer.Option("--k", metavar="K,K,...", help="Cut-offs of the metrics, such as 5,10,50; 10 is always added."),

@@ -25,6 +25,7 @@ from negsample.cli.options import (
     Preset,
     Refit,
     Seed,
+    Users,
     settings_of,
     whole_numbers,
 )
@@ -83,6 +84,7 @@ def compare_command(
     changes: Changes = None,
     cutoffs: Cutoffs = None,
     plugins: Plugins = None,
+    users: Users = True,
     preparing: PrepareSettings,
 ) -> None:
     """Compare methods on the same data. The baselines are always added."""
@@ -132,6 +134,7 @@ def compare_command(
         {"command": command_line(), "preset": preset, "folds": folds},
         [*remarks(chosen, {data.log: data.split for data in tuned_on}, asked), *not_used_again, *left_out],
         dial=dial,
+        users=users,
     )
     if tune_trials is not None:
         tunings = plan_tunings(
@@ -197,6 +200,7 @@ def report_command(
         bool,
         typer.Option("--paper", help="Also test the paper's findings on this data (always done for a reproduction)."),
     ] = False,
+    users: Users = True,
     plugins: Plugins = None,
 ) -> None:
     """Write the report of a study again, from its folder."""
@@ -206,5 +210,5 @@ def report_command(
     from negsample.report.page import write_report
 
     study = read_study(folder)
-    write_report(study, say, supplement=paper_supplement if paper or reproduced(study) else None)
+    write_report(study, say, supplement=paper_supplement if paper or reproduced(study) else None, users=users)
     print_study_and_path(study)

@@ -31,6 +31,7 @@ class StudyRequest(NamedTuple):
 
     ``planned``: the runs of its table and those beside it, given what a tuning found (None: nothing). ``note``: kept in
     study.json. ``remarks``: said before it begins. ``tuned_runs``: whether what ``tunings`` find is for the runs.
+    ``users``: whether the report shows some.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class StudyRequest(NamedTuple):
     dial: str = "none"
     supplement: Supplementing | None = None
     forecast_only: bool = False
+    users: bool = True
 
 
 def carry_out(request: StudyRequest, doing: Doing) -> None:
@@ -96,6 +98,7 @@ def carry_out(request: StudyRequest, doing: Doing) -> None:
                 replace=doing.replace,
                 untuned=untuned if request.tuned_runs else {},
                 supplement=request.supplement,
+                users=request.users,
             )
         except FailedError as failed:
             if failed.page is None:

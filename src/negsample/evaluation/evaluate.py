@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from negsample.evaluation.figures import summarise
 from negsample.evaluation.fit_terms import fit_terms
 from negsample.evaluation.groups import Groups, groups_of
 from negsample.evaluation.queries import Part, Queries, queries
-from negsample.evaluation.ranks import rank
+from negsample.evaluation.ranks import Ranking, rank
 from negsample.evaluation.with_terms import TermsOf, rank_with_terms
 from negsample.models.baselines import Terms
 from negsample.models.build import check_items, set_terms, terms_of
@@ -95,21 +95,11 @@ def evaluate_by_dial(
     asked = queries(data, part, history=how.history, max_length=model.max_length)
     if isinstance(model, Terms) and model.terms is None:
         set_terms(model, fit_terms(model, data, settings, device=device or torch.device("cpu"), shares=[0])[0])
-    weights = terms_of(model)
-    terms = None if weights is None else TermsOf(weights, data, part, asked, how.history == "frozen")
-    rankings = []
+    terms = terms_as_of(model, data, part, asked, settings)
+    rankings, k = [], max(how.k) if with_top else 0
     for first in range(0, len(asked.windows), QUERIES_AT_ONCE):
         last = min(first + QUERIES_AT_ONCE, len(asked.windows))
-        some = asked.take(np.arange(first, last))
-        states = encode(model, data.items, some.windows, device=device or torch.device("cpu"))
-        how_ranked: dict[str, Any] = {
-            "top_k": max(how.k) if with_top else 0,
-            "seen": some.seen(data) if how.filter_seen else None,
-        }
-        if terms is None:
-            rankings.append(rank(states, model.table, some.query_E, some.targets_E, dials, **how_ranked))
-        else:
-            rankings.append(rank_with_terms(terms, (first, last), states, model.table, some, dials, **how_ranked))
+        rankings.append(rank_some(model, data, asked, (first, last), terms, dials, settings, top_k=k, device=device))
     groups = groups_of(data, part, asked) if with_groups else None
     found = []
     for at_one in zip(*rankings, strict=True):
@@ -118,6 +108,37 @@ def evaluate_by_dial(
         top_QK = np.concatenate(tops) if tops else None
         found.append(_evaluation(data, asked, ranks_E, top_QK, how.k, groups))
     return found
+
+
+def terms_as_of(model: Model, data: Dataset, part: Part, asked: Queries, settings: RunSettings) -> TermsOf | None:
+    """What the terms of ``model`` add for all the queries of ``part``; None where it has none."""
+    weights = terms_of(model)
+    return None if weights is None else TermsOf(weights, data, part, asked, settings.evaluation.history == "frozen")
+
+
+def rank_some(
+    model: Model,
+    data: Dataset,
+    asked: Queries,
+    which: tuple[int, int],
+    terms: TermsOf | None,
+    dials: Dials,
+    settings: RunSettings,
+    *,
+    top_k: int,
+    device: torch.device | None,
+) -> list[Ranking]:
+    """The ranking of the queries from the first to before the last of ``which``, at each setting of the dial.
+
+    ``asked``: all queries of a part, which ``terms`` are of; ``top_k``, as of
+    :func:`~negsample.evaluation.ranks.rank`.
+    """
+    some = asked.take(np.arange(*which))
+    states = encode(model, data.items, some.windows, device=device or torch.device("cpu"))
+    seen = some.seen(data) if settings.evaluation.filter_seen else None
+    if terms is None:
+        return rank(states, model.table, some.query_E, some.targets_E, dials, top_k=top_k, seen=seen)
+    return rank_with_terms(terms, which, states, model.table, some, dials, top_k=top_k, seen=seen)
 
 
 def _evaluation(

@@ -14,7 +14,9 @@ from negsample.analysis.measures import kinds_of, measures_of
 from negsample.analysis.reading import is_of_study, read_study
 from negsample.analysis.study import Study
 from negsample.analysis.tables import frontier_table, table_with_failures, write_table
+from negsample.analysis.user_cases import UsersFile
 from negsample.data.description import no_future
+from negsample.data.prepare.facts import WITH_MUCH
 from negsample.errors import guarded
 from negsample.files.together import rewriting
 from negsample.models.baselines import is_baseline
@@ -27,6 +29,7 @@ from negsample.report.paging import ShownPage, Supplement, about, page_text
 from negsample.report.palette import Look, looks
 from negsample.report.served import served_table, served_words
 from negsample.report.table import dialled_table, figures_table, main_columns, other_columns
+from negsample.report.users import FILE, users_file, users_section
 from negsample.report.verdict import shown_verdict
 
 Supplementing = Callable[[Analysis], Supplement]
@@ -39,9 +42,10 @@ def write_report(
     on_line: Callable[[str], None] = lambda line: None,
     *,
     supplement: Supplementing | None = None,
+    users: bool = True,
 ) -> Path:
     """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``
-    and ``*.png``; ``folds.csv`` of a study with folds.
+    and ``*.png``; ``folds.csv`` of a study with folds; ``users.json``.
 
     They take the place of earlier ones all at once, and are listed in the study's checksums.
 
@@ -49,6 +53,8 @@ def write_report(
         study: a study, or its folder.
         on_line: called with a line for each figure that could not be drawn.
         supplement: makes what else the report shows, as :func:`negsample.paper.supplement.paper_supplement` does.
+        users: also for whom methods differ most, with the log's ids, which ``users.json`` has then. Else the page
+            names no user, and an earlier ``users.json`` is deleted.
 
     Returns:
         The page.
@@ -60,8 +66,10 @@ def write_report(
     found = study.analysis
     added = supplement(found) if supplement else Supplement()
     look = looks(study.about["methods"])
+    kept, lacking = users_file(found) if users else (UsersFile(), set[str]())
     sections = [
-        section_of(found, each, put) for each, put in zip(found.datasets.values(), puts(study, look), strict=True)
+        section_of(found, each, put, users=users) | users_section(kept, lacking, each.dataset)
+        for each, put in zip(found.datasets.values(), puts(study, look), strict=True)
     ]
     beside = joint_figures({dataset: study.manifests[dataset] for dataset in study.datasets()})
     shown = ShownPage(
@@ -77,12 +85,16 @@ def write_report(
     with rewriting(study.folder, "study", keep=is_of_study) as scratch:
         for name, table in files.items():
             write_table(table, scratch / name)
+        if kept.datasets:
+            (scratch / FILE).write_text(kept.model_dump_json(), encoding="utf-8", newline="")
         latex = "\n".join(section["saved"]["tex"]["text"] for section in sections)
         (scratch / "table.tex").write_text(latex, encoding="utf-8", newline="")
         (scratch / "figures").mkdir()
         undrawn = write_figures(shown.figures, scratch / "figures")
         page = page_text(shown, look, undrawn, added)
         (scratch / "report.html").write_text(page, encoding="utf-8", newline="")
+    if not kept.datasets:
+        (study.folder / FILE).unlink(missing_ok=True)
     for name in undrawn:  # that of an earlier report is of other figures
         (study.folder / "figures" / name).unlink(missing_ok=True)
         on_line(
@@ -107,8 +119,9 @@ def puts(study: Study, look: Mapping[str, Look]) -> list[Put]:
     return [Put(name, f"dataset-{at}", ending[name], look) for at, name in enumerate(study.datasets(), 1)]
 
 
-def section_of(analysis: Analysis, found: DatasetAnalysis, put: Put) -> dict[str, Any]:
-    """What the page has of one dataset. ``saved``: its table as files that the page saves."""
+def section_of(analysis: Analysis, found: DatasetAnalysis, put: Put, *, users: bool = True) -> dict[str, Any]:
+    """What the page has of one dataset, but for single users; ``users``: notes that name some. ``saved``: its table as
+    files that the page saves."""
     study, dataset = analysis.study, found.dataset
     tunings, failed = study.tunings_of(dataset), tables.failure_lines(study, dataset)
     run = study.runs_of(dataset)[0]
@@ -163,6 +176,7 @@ def section_of(analysis: Analysis, found: DatasetAnalysis, put: Put) -> dict[str
         "standing": tables.standing_table(found.standings),
         "facts": facts.dataset_facts(study.manifests[dataset], run.config["settings"]["history"]),
         "cohorts": tables.cohort_table(study.manifests[dataset]),
-        "notes": study.manifests[dataset]["notes"],
+        "notes": [note for note in study.manifests[dataset]["notes"] if users or not note.startswith(WITH_MUCH)],
+        **users_section(UsersFile(), set(), dataset),
         "windows": words.windows(study.folds[dataset], found.folds),
     }

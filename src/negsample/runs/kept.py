@@ -50,7 +50,7 @@ def dataset_of(run: Run) -> Dataset:
     Raises:
         InputError: it is in neither place, or is damaged.
     """
-    was = Path(run.config["dataset_folder"])
+    was = Path(run.config.get("dataset_folder", ""))
     kept = run.folder.resolve().parent.parent / KEPT / run.config["dataset"]
     for place in (was, kept):
         if _holds(place, run.config["dataset_fingerprint"]):

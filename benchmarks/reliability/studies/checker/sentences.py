@@ -184,6 +184,14 @@ def _cut(place: Place, at: re.Match[str]) -> Faults:
     yield from expect("all", sum(shown), place.test["events"])
 
 
+def _no_users(place: Place, at: re.Match[str]) -> Faults:
+    """Nobody is shown where there is something to compare, and a model or the log is lacking."""
+    lacking = [run.method for run in place.runs() if not (run.folder / "model.safetensors").exists()]
+    kept = place.raw.folder / "data" / place.raw.logs[place.log][-1]
+    if not lacking and kept.exists():
+        yield "all models and the log are there"
+
+
 def _nothing(place: Place, at: re.Match[str]) -> Faults:
     yield from expect("test events", place.test["events"], 0)
 
@@ -231,6 +239,8 @@ SENTENCES: Mapping[str, Callable[[Place, re.Match[str]], Faults]] = {
     r"As of the cut: cohorts by all events before the test part, validation included, where those of the other"
     r" tables are"
     rf" by training alone\. Test events: (?P<head>{_N}) head, (?P<mid>{_N}) mid, (?P<tail>{_N}) tail\.": _cut,
+    r"Nobody is shown: the dataset or the models of this study are not at hand or cannot be read\. With them,"
+    r" negsample report STUDY shows for whom the methods differ most\.": _no_users,
     r"There are no test events, so nothing was measured\.": _nothing,
 }
 """By the pattern of a sentence, what checks it."""

@@ -18,6 +18,8 @@ from negsample.errors import InputError
 from negsample.settings import BY_SHARES, History
 
 HISTORIES: tuple[str, ...] = get_args(History)
+WITH_MUCH = "Users with much of"
+"""How a note begins that names users."""
 _MANY_USERS, _LARGE = 20, 0.05  # of so many users none should have such a share of the events
 Counts = NDArray[np.signedinteger[Any]]
 
@@ -116,11 +118,11 @@ def notes_on_events(duplicates: int, arrays: Arrays, user_ids: pl.Series) -> lis
         )
     if large := _large(np.diff(offsets), user_ids):
         notes.append(
-            f"Users with much of all events: {large}; if an id stands for users who are not known, or for a machine, "
+            f"{WITH_MUCH} all events: {large}; if an id stands for users who are not known, or for a machine, "
             f"leave its rows out (--where)."
         )
     if large := _large(offsets[1:] - valid_ends, user_ids):
-        notes.append(f"Users with much of the test events, and of every figure over events: {large}.")
+        notes.append(f"{WITH_MUCH} the test events, and of every figure over events: {large}.")
     return notes
 
 
