@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -73,6 +74,35 @@ class Broken:
 
     def run(self, report):
         raise self.error
+
+
+class Inherits(NamedTuple):
+    """It reports a variable of its environment, and which signals do not reach it or its server."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return "inherits"
+
+    def run(self, report: Callable[[Any], None]) -> bool:
+        report((os.environ.get("SAID"), signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+        return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker is spawned")
+def test_workers_of_one_server_have_the_environment_of_now_and_no_interrupts(tmp_path, monkeypatch):
+    def heard():
+        messages = []
+        in_processes([Inherits(tmp_path)], 2, lambda number, message: messages.append(message), print)
+        return messages
+
+    assert heard() == [(None, True), None]
+    monkeypatch.setenv("SAID", "now")
+    assert heard() == [("now", True), None]
+    monkeypatch.delenv("SAID")
+    assert heard() == [(None, True), None]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 class Stubborn(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ import torch
 
 from negsample.errors import InputError
 from negsample.execution.tasks import Lost, OnMessage, Task, last_message, run_with
-from negsample.execution.worker import begin, to_message
+from negsample.execution.worker import started, to_message
 from negsample.runs.machine import cores
 
 _BEGUN = "begun"
@@ -41,7 +40,8 @@ def in_processes(tasks: Sequence[Task], at_once: int, on_message: OnMessage, on_
     Raises:
         InputError: a worker could not start; or see :func:`~negsample.execution.tasks.run_with`.
     """
-    workers = _Processes(to_message((_work, tasks, threads_of(at_once))))
+    modules = sorted({type(task).__module__ for task in tasks})
+    workers = _Processes(to_message((_work, tasks, threads_of(at_once))), modules)
     try:
         run_with(workers, tasks, at_once, on_message, on_line)
     finally:
@@ -51,13 +51,13 @@ def in_processes(tasks: Sequence[Task], at_once: int, on_message: OnMessage, on_
 class _Processes:
     """Worker processes, started when there is work for one more; one that has done its task waits for the next."""
 
-    def __init__(self, work: bytes) -> None:
-        self._work = work
+    def __init__(self, work: bytes, modules: Sequence[str]) -> None:
+        self._work, self._modules = work, modules
         self._busy: dict[Connection, _Worker] = {}
         self._idle: list[_Worker] = []
 
     def start(self, number: int) -> None:
-        worker = self._idle.pop() if self._idle else _Worker(self._work)
+        worker = self._idle.pop() if self._idle else _Worker(self._work, self._modules)
         self._busy[worker.line] = worker
         worker.number = number
         with suppress(OSError):  # a dead process is seen when it is listened to
@@ -91,12 +91,8 @@ class _Processes:
 class _Worker:
     """A process of this machine, the line to it, and the number of the task that it has."""
 
-    def __init__(self, work: bytes) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.line, theirs = context.Pipe()
-        self.process = context.Process(target=begin, args=(theirs, work), daemon=True)
-        self.process.start()
-        theirs.close()  # so that its end is seen
+    def __init__(self, work: bytes, modules: Sequence[str]) -> None:
+        self.process, self.line = started(work, modules)
         self.number, self.begun = -1, False
 
     def lost(self) -> Lost:
