@@ -13,7 +13,7 @@ from make_study import list_anew, make_study
 
 from negsample.analysis.reading import read_study
 from negsample.analysis.trust import effective_users
-from negsample.analysis.verdict import Verdict, verdict_of
+from negsample.analysis.verdict import Verdict
 from negsample.errors import InputError
 
 METHODS = ("random", "mixed", "popularity", "PopRec")
@@ -25,7 +25,7 @@ def made(folder: Path, **more: Any) -> Path:
 
 def verdict(folder: Path) -> Verdict:
     list_anew(folder)
-    return verdict_of(read_study(folder), "beauty")
+    return read_study(folder).verdict("beauty")
 
 
 def lights(found: Verdict) -> dict[str, str]:
@@ -153,7 +153,7 @@ def test_missing_runs_are_red_and_failed_ones_are_said(tmp_path: Path) -> None:
 
 def test_a_study_gives_its_verdict_by_name(tmp_path: Path) -> None:
     study = read_study(made(tmp_path))
-    assert study.verdict().cards == study.verdict("beauty").cards == verdict_of(study, "beauty").cards
+    assert study.verdict().cards == study.verdict("beauty").cards
     with pytest.raises(InputError, match="beauty"):
         study.verdict("beaut")
     two = read_study(make_study(tmp_path / "two", methods=METHODS, repeats=1))

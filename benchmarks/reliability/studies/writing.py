@@ -15,7 +15,6 @@ from benchmarks.reliability.studies.kinds import plan_of
 from benchmarks.reliability.studies.plan import Plan
 from benchmarks.reliability.studies.world import World, ranks, world
 from negsample.analysis.reading import read_study
-from negsample.analysis.verdict import verdict_of
 from negsample.data.names import fold_name
 from negsample.files.checksums import LIST, write_list
 from negsample.files.folders import write_arrays, write_json
@@ -51,7 +50,7 @@ def made(kind: str, seed: int, folder: Path, on_line: Callable[[str], None] = la
 def on_terminal(folder: Path) -> dict[str, list[str]]:
     """By log, what a terminal shows of the verdict on it."""
     study = read_study(folder)
-    return {log: verdict_lines(study, verdict_of(study, log)) for log in study.datasets()}
+    return {log: verdict_lines(study, study.verdict(log)) for log in study.datasets()}
 
 
 def write_study(plan: Plan, folder: Path, rng: np.random.Generator) -> None:

@@ -51,7 +51,8 @@ def analyse(study: Study) -> Analysis:
     for dataset in study.datasets():
         rows: list[TableRow] = [*table.filter(pl.col("dataset") == dataset).iter_rows(named=True)]
         found = reaches(study, dataset)
-        dialled, verdict = dialled_rows(study, dataset), verdict_of(study, dataset)
+        dialled = dialled_rows(study, dataset)
+        verdict = verdict_of(study, dataset, dialled)
         folds = windows.filter(pl.col("dataset") == dataset).rows(named=True) if has_folds(study, dataset) else []
         datasets[dataset] = DatasetAnalysis(dataset, rows, dialled, found, standings(found), verdict, folds)
     return Analysis(study, table, datasets)

@@ -56,22 +56,22 @@ class Verdict(NamedTuple):
 
 def advice_of(study: Study, dataset: str) -> Advice:
     """Which methods of ``dataset`` to take."""
-    return _advised(study, dataset)[0]
+    return _advised(study, dataset, dialled_rows(study, dataset))[0]
 
 
-def verdict_of(study: Study, dataset: str) -> Verdict:
-    """The verdict on ``dataset``; the same study gives the same one."""
-    advice, offers = _advised(study, dataset)
+def verdict_of(study: Study, dataset: str, dialled: Sequence[TableRow]) -> Verdict:
+    """The verdict on ``dataset``, whose rows on test are ``dialled``; the same study gives the same one."""
+    advice, offers = _advised(study, dataset, dialled)
     tests = differences(study, dataset, advice)
     by_user = _taken(offers[0], alike_on_validation(study, dataset, offers[:1], by_user=True))
     cards = tuple(_card(purpose, advice, tests) for purpose in advice.purposes if purpose.chosen is not None)
     return Verdict(dataset, cards, trust_in(study, dataset, advice, tests, by_user), advice, tests)
 
 
-def _advised(study: Study, dataset: str) -> tuple[Advice, Sequence[Offer]]:
+def _advised(study: Study, dataset: str, dialled: Sequence[TableRow]) -> tuple[Advice, Sequence[Offer]]:
     valid = dialled_rows(study, dataset, "valid")
     offers = offers_of(valid)
-    return advise(valid, dialled_rows(study, dataset), alike_on_validation(study, dataset, offers)), offers
+    return advise(valid, dialled, alike_on_validation(study, dataset, offers)), offers
 
 
 def _taken(offer: Offer, alike: Mapping[str, Alike]) -> str | None:

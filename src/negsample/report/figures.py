@@ -85,8 +85,9 @@ def _makers(found: Analysis, dataset: str, look: Mapping[str, Look]) -> dict[str
 
 def joint_figures(manifests: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
     """What sets the datasets beside one another; nothing where there is one. ``manifests``: by the name of each."""
-    chart = popularity_beside(manifests)
-    return [] if chart is None else [figure_of("popularity-beside", chart, "all datasets")]
+    with debug_mode(False):  # as above
+        chart = popularity_beside(manifests)
+        return [] if chart is None else [figure_of("popularity-beside", chart, "all datasets")]
 
 
 def figure_of(name: str, chart: alt.LayerChart, of: str, suffix: str = "") -> Figure:
@@ -97,6 +98,7 @@ def figure_of(name: str, chart: alt.LayerChart, of: str, suffix: str = "") -> Fi
     described = chart.properties(description=f"{title}, {of}. {texts['caption']}")
     spec: dict[str, Any] = described.to_dict(validate=False)  # the renderer refuses what is no chart
     plain = {key: value for key, value in spec.items() if key not in ("config", "$schema")}
+    plain["datasets"] = {name: list(rows) for name, rows in spec["datasets"].items()}
     place: Any = texts["place"]
     return Figure(f"{name}{suffix}", title, texts["caption"], plain, place)
 

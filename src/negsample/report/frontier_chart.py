@@ -74,17 +74,15 @@ def frontier_chart(
     return enc.sized(layers, _HEIGHT)
 
 
-def _faint(strong: str, faint: float = _FAINT) -> Any:
+def _faint(strong: str, faint: float = _FAINT) -> alt.OpacityValue:
     """Opacity of what is dominated, and not ``strong``, unless it is highlighted."""
-    found = alt.when("indexof(chosen, datum.method) >= 0").then(alt.value(1.0)).when("length(chosen)")
-    return found.then(alt.value(_OUT)).when(strong).then(alt.value(1.0)).otherwise(alt.value(faint))
+    return enc.opacity(faint, (enc.PICKED, 1.0), ("length(chosen)", _OUT), (strong, 1.0))
 
 
 def _bands(rows: Sequence[Mapping[str, Any]], x: alt.X, tint: alt.Color) -> alt.Chart:
-    shade = alt.when("indexof(chosen, datum.method) >= 0").then(alt.value(0.12))
-    shade = shade.when("length(chosen) || !datum.ahead").then(alt.value(0.0))
+    shade = enc.opacity(0.08, (enc.PICKED, 0.12), ("length(chosen) || !datum.ahead", 0.0))
     chart: alt.Chart = enc.chart_of(rows).mark_area()
-    return chart.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=shade.otherwise(alt.value(0.08)))
+    return chart.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=tint, opacity=shade)
 
 
 def _names(strong: Sequence[Mapping[str, Any]], placing: Placing) -> list[Label]:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from negsample.data.popularity import MPU
 from negsample.files.folders import finite
 
 
+@cache  # it keeps the templates that it has compiled
 def environment(folder: Path) -> Environment:
     """For the templates in ``folder`` and those of the report; the filter ``named`` shows what stands in backticks as a
     name."""

@@ -52,7 +52,7 @@ def matrix(rows: Sequence[TableRow], tests: Comparisons) -> alt.LayerChart | Non
     measure = alt.param(
         name="measure", value=next(iter(FIGURES)), bind=alt.binding_select(options=list(FIGURES), name="Figure ")
     )
-    pale = "!length(chosen) || indexof(chosen, datum.method) >= 0 || indexof(chosen, datum.other) >= 0"
+    clear = f"!length(chosen) || {enc.PICKED} || indexof(chosen, datum.other) >= 0"
     hints = enc.tooltips(
         *(("method", "row"), ("other", "column"), ("text", "row less column, points"), ("range", "95 % interval")),
         *(("verdict", "verdict"), ("p", "adjusted"), ("margin", "margin, points")),
@@ -63,7 +63,7 @@ def matrix(rows: Sequence[TableRow], tests: Comparisons) -> alt.LayerChart | Non
         .encode(
             x=alt.X("other:N", sort=order).title("less the method in the column").axis(orient="top", labelAngle=-45),
             y=alt.Y("method:N", sort=order).title(None).axis(grid=False, labelFontSize=12),
-            opacity=alt.when(pale).then(alt.value(1.0)).otherwise(alt.value(0.15)),
+            opacity=enc.opacity(0.15, (clear, 1.0)),
             tooltip=hints,
         )
     )
