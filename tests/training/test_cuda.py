@@ -29,9 +29,8 @@ CHANGES = {
     "cache_size": 30,
     "kept_hardest": 5,
 }
-WAITING = {"in-batch", "mixed", "adaptive-mixed", "adaptive-in-batch", "own-cohort", "cross-batch", "xir", "full-ce"}
-WAITING |= {"recent", "recent-mixed-log-q"}
-"""Draws without replacement, within a cohort, as of a time, with a memory, or in chunks: they ask the GPU something."""
+WAITING = {"recent", "xir"}
+"""As in tests/training/test_fake_gpu.py."""
 
 
 @pytest.fixture(scope="module")

@@ -175,7 +175,7 @@ def _uploaded(of: Packed | Predicted | Batch, device: torch.device) -> dict[str,
 
 def upload(values: Tensor, device: torch.device) -> Tensor:
     """``values`` on ``device``; to a GPU by way of pinned memory, so that the CPU need not wait for the copy."""
-    if device.type != "cuda" or values.device.type != "cpu":
+    if device.type == "cpu" or values.device.type != "cpu":
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
 

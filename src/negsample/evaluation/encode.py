@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.packed import Packed, pack
+from negsample.batches.packed import Packed, pack, upload
 from negsample.batches.windows import Ints, Windows, longest_first
 from negsample.data.known import checked_events
 from negsample.errors import InputError, guarded, some
@@ -48,8 +48,8 @@ def encode(model: Model, items: NDArray[np.int32], windows: Windows, *, device: 
         chosen = longest_first(windows.take(order[start : start + ENCODE_BLOCK]))
         packed = pack(items, chosen, model.max_length).to(device)
         states = model(model.table.lookup(packed.items_T)[0], packed)
-        parts.append(states[torch.from_numpy(packed.offsets[1:] - 1).to(device)])
-    back = torch.from_numpy(np.argsort(order)).to(device)
+        parts.append(states.index_select(0, upload(torch.from_numpy(packed.offsets[1:] - 1), device)))
+    back = upload(torch.from_numpy(np.argsort(order)), device)
     return torch.cat(parts).index_select(0, back)
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.batches.packed import upload
 from negsample.batches.windows import Ints
 from negsample.errors import InputError
 from negsample.evaluation.running_top_k import RunningTopK
@@ -18,8 +19,14 @@ from negsample.evaluation.sorted_ranks import SORTED_FROM, comparisons_of, count
 from negsample.scoring.dial import NO_DIAL, Dials
 
 QUERY_BLOCK = 128  # queries scored at once
+ON_A_GPU = 4096  # the same there
 ITEM_BLOCK = 16384  # against how many items: 8 MB of scores, which stay in a processor's last cache
 _COUNTABLE = 2**24  # ones that a sum in float32 counts
+
+
+def queries_at_once(device: torch.device) -> int:
+    """How many queries are scored at once where nothing else is asked for."""
+    return QUERY_BLOCK if device.type == "cpu" else ON_A_GPU
 
 
 class Added(Protocol):
@@ -83,7 +90,7 @@ def rank(
     top_k: int = 0,
     seen: Seen | None = None,
     added: Added | None = None,
-    query_block: int = QUERY_BLOCK,
+    query_block: int | None = None,
     item_block: int = ITEM_BLOCK,
 ) -> list[Ranking]:
     """Rank of every event's target among all V items, ``#(score > s) + (#(score == s) - 1) / 2``, at each of
@@ -103,7 +110,7 @@ def rank(
         top_k: also give the ids of this many highest scores a query, in the same pass.
         seen: what each query leaves out of the ranking; such a target has no rank among the others: it is infinite.
         added: what is added to the scores of some items of each query.
-        query_block: queries scored at once, and events compared at once.
+        query_block: queries scored at once, and events compared at once. (default: 128, on a GPU 4,096)
         item_block: items scored at once.
 
     Raises:
@@ -111,15 +118,16 @@ def rank(
     """
     queries, v, device = len(states_QD), table.items, states_QD.device
     width = -(-v // -(-v // min(item_block, _COUNTABLE)))
-    query_block = max(min(query_block, queries), 1)
-    _check(states_QD)
-    bounds = _bounds(states_QD, table, query_E, targets_E, dials, added, max(item_block // 8, 1))
+    query_block = max(min(query_block or queries_at_once(device), queries), 1)
+    finite = _Finite(device)
+    finite.check(states_QD)
+    bounds = _bounds(finite, states_QD, table, query_E, targets_E, dials, added, max(item_block // 8, 1))
     sorts = device.type == "cpu" and states_QD.dtype in (torch.float32, torch.float64)
     query_Q, event_E, comparisons = comparisons_of(query_E, queries, query_block, SORTED_FROM if sorts else None)
-    asking_Q, event_t = torch.from_numpy(query_Q).to(device), torch.from_numpy(event_E).to(device)
+    asking_Q, event_t = (upload(torch.from_numpy(each), device) for each in (query_Q, event_E))
     by_dial = [
         _Dial(
-            dials.log_p_V.to(device).mul(beta).to(states_QD.dtype) if beta else None,
+            upload(dials.log_p_V, device).mul(beta).to(states_QD.dtype) if beta else None,
             low_E[event_t].unsqueeze(1),
             high_E[event_t].unsqueeze(1),
             torch.zeros(len(query_E), dtype=torch.float64, device=device),
@@ -135,14 +143,14 @@ def rank(
             states = states_QD.index_select(0, asking_Q[first : first + query_block])
             scores = torch.mm(states, block.T, out=matrix(cells, len(states), len(block)))
             if first == 0:
-                _check(scores[0])  # an item that is not finite gives any state a score that is not
+                finite.check(scores[0])  # an item that is not finite gives any state a score that is not
             if added is not None:
                 rows, items, values = added.among(query_Q[first : first + query_block], start, start + len(block))
-                at = torch.from_numpy(rows * len(block) + items - start).to(device)
-                scores.view(-1).index_add_(0, at, torch.from_numpy(values).to(scores))
+                at = upload(torch.from_numpy(rows * len(block) + items - start), device)
+                scores.view(-1).index_add_(0, at, upload(torch.from_numpy(values).to(scores.dtype), device))
             if seen is not None:
                 for rows_N, items_N in seen.among(query_Q[first : first + query_block], start, start + len(block)):
-                    at = torch.from_numpy(rows_N * len(block) + items_N - start).to(device)
+                    at = upload(torch.from_numpy(rows_N * len(block) + items_N - start), device)
                     scores.view(-1).index_fill_(0, at, -math.inf)
             for dial in by_dial:
                 dialled = scores
@@ -152,6 +160,7 @@ def rank(
                 count(dialled, of_block, dial.low_E1, dial.high_E1, dial.twice_E, flags)
                 if top_k:
                     dial.top.add(dialled, first, start)
+    finite.sure()
     left_out_E = None if seen is None else seen.holds(query_E, targets_E)
     return [_ranking(dial, query_Q, event_E, left_out_E, top_k) for dial in by_dial]
 
@@ -169,12 +178,32 @@ def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.b
     return Ranking(ranks_E, top_QK)
 
 
-def _check(numbers: Tensor) -> None:
-    if not bool(torch.isfinite(numbers).all()):
-        raise NotFiniteError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
+class _Finite:
+    """Whether numbers are finite. A GPU is asked once, at the end: the CPU has to wait for the answer."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._so_far = torch.ones((), dtype=torch.bool, device=device)
+
+    def check(self, numbers: Tensor) -> None:
+        """These are looked at too."""
+        found = torch.isfinite(numbers).all()
+        if found.device.type == "cpu":
+            self._refuse(found)
+        else:
+            self._so_far &= found
+
+    def sure(self) -> None:
+        """Refuses them, if one of all is not."""
+        self._refuse(self._so_far)
+
+    @staticmethod
+    def _refuse(are_finite: Tensor) -> None:
+        if not bool(are_finite):
+            raise NotFiniteError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
 
 
 def _bounds(
+    finite: _Finite,
     states: Tensor,
     table: RankedItems,
     query_E: Ints,
@@ -194,21 +223,21 @@ def _bounds(
     kind = torch.finfo(states.dtype)
     for start in range(0, len(query_E), chunk):
         part = slice(start, start + chunk)
-        query, targets = (torch.from_numpy(each[part]).to(states.device) for each in (query_E, targets_E))
+        query, targets = (upload(torch.from_numpy(each[part]), states.device) for each in (query_E, targets_E))
         asking, vectors = states.index_select(0, query).double(), table.lookup(targets)[0].double()
         own = (asking * vectors).sum(1)
         margin = torch.linalg.vector_norm(asking, dim=1) * torch.linalg.vector_norm(vectors, dim=1)
         margin = (margin * (1 + math.sqrt(states.shape[1]) / 2) * kind.eps).clamp_(min=kind.tiny)
         if added is not None:
-            more = torch.from_numpy(added.of(query_E[part], targets_E[part])).to(own)
+            more = upload(torch.from_numpy(added.of(query_E[part], targets_E[part])).to(own.dtype), own.device)
             margin = torch.where(more == 0, margin, margin + 2 * kind.eps * (own.abs() + more.abs()))
             own = own + more
         for (low_E, high_E), beta in zip(found, dials.betas, strict=True):
             middle, room = own, margin
             if beta:
-                shift = beta * dials.log_p_V.to(states.device).index_select(0, targets)
+                shift = beta * upload(dials.log_p_V, states.device).index_select(0, targets)
                 middle, room = own + shift, margin + 2 * kind.eps * (own.abs() + shift.abs())
             low_E[part], high_E[part] = middle - room, middle + room
     for bound_E in (each for pair in found for each in pair):
-        _check(bound_E)
+        finite.check(bound_E)
     return found

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negsample.batches.packed import upload
 from negsample.batches.windows import Ints
 
 _FEW = 8  # rows are few when they are not an eighth of a block
@@ -86,7 +87,7 @@ def count(
             asked = scores[rows]
         else:
             spare = matrix(flags[flag.numel() :], len(twice), width)
-            asked = torch.index_select(scores, 0, rows.to(scores.device), out=spare)
+            asked = torch.index_select(scores, 0, upload(rows, scores.device), out=spare)
         twice += torch.ge(asked, high, out=flag).sum(1)
         twice += torch.gt(asked, low, out=flag).sum(1)
 

@@ -65,6 +65,9 @@ class Cohort:
         if len(self._distributions) == 1:
             return Negatives(draw_allowed(self._distributions[0], batch, self.k, self.per, rng=rng))
         of_target = self._of_targets(batch)
+        if batch.device.type != "cpu":  # to ask which rows are of a cohort is to wait for it: all are drawn
+            drawn = [draw_allowed(each, batch, self.k, self.per, rng=rng) for each in self._distributions]
+            return Negatives(torch.stack(drawn)[of_target, torch.arange(len(of_target), device=batch.device)])
         ids = torch.empty(len(of_target), self.k, dtype=torch.int64, device=batch.device)
         for cohort, distribution in enumerate(self._distributions):
             rows = torch.nonzero(of_target == cohort).flatten()

@@ -92,7 +92,9 @@ class Categorical:
 
     def _follow(self, device: torch.device) -> None:
         if self._until.device != device:
-            self._until, self._guide = self._until.to(device), None
+            self._until = self._until.to(device)
+            if self._guide is not None:
+                self._guide.follow(device)
 
 
 class _Guide:
@@ -110,6 +112,10 @@ class _Guide:
         starts = torch.arange((total >> self._shift) + 2, device=until.device) << self._shift
         self._starts = torch.searchsorted(until, starts, right=True, out_int32=True).clamp_(max=len(until) - 1)
         self._halvings = int((self._starts[1:] - self._starts[:-1]).max()).bit_length()
+
+    def follow(self, device: torch.device) -> None:
+        self._until, self._starts = self._until.to(device), self._starts.to(device)
+        self._ids = None if self._ids is None else self._ids.to(device)
 
     def locate(self, points: Tensor) -> Tensor:
         stretch = points >> self._shift

@@ -15,6 +15,7 @@ from negsample.samplers.exclusion import excluded, log_prob, rows_of
 from negsample.samplers.own_items import TargetLaw, own_among, own_targets
 
 MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
+KEYS = 1 << 27  # random keys that a GPU holds at once, 1 GB
 
 
 class InBatch:
@@ -77,10 +78,14 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     """(K,), (B, K) or (T, K) positions, uniform without replacement over those allowed; -1 where none is left.
 
     Uniform draws with replacement, of which repeats and forbidden ones are passed over, are draws without
-    replacement. Rows for which a fixed number of draws was not enough are drawn by sorting T random keys.
+    replacement. Rows for which a fixed number of draws was not enough are drawn by sorting T random keys. A GPU sorts
+    for all rows, so that the CPU need not wait for which of them it is; unless these are too many numbers.
     """
     t = len(batch.targets_T)
     rows = {"batch": 1, "sequence": batch.sequences, "position": t}[per]
+    if batch.device.type != "cpu" and rows * t <= KEYS:
+        chosen = _by_sorting(batch, torch.arange(rows, device=batch.device), k, per, rng)
+        return chosen[0] if per == "batch" else chosen
     tries = min(2 * k + 16, 4 * t)
     tried = torch.randint(t, (rows, tries), generator=rng, device=batch.device)
     good = _first_of_its_kind(tried, t) & ~_forbidden(tried, batch, per)

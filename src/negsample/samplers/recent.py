@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import Batch
+from negsample.batches.packed import Batch, upload
 from negsample.data.known import KAPPA, Floats, Ints, Known
 from negsample.errors import InputError
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
@@ -127,11 +127,12 @@ class Recent:
             )
         if per == "batch" or (per, self.per) == ("sequence", "position"):
             raise ValueError(f"draws per {self.per} as of a time have no probability per {per}")
-        cuts_T = torch.searchsorted(self._times.to(batch.device), batch.times_T, right=True).sub_(1).clamp_(min=0)
+        self._times = self._times.to(batch.device)
+        cuts_T = torch.searchsorted(self._times, batch.times_T, right=True).sub_(1).clamp_(min=0)
         if self.per == "position":
             return taken(cuts_T, rows)
-        first_B = torch.from_numpy(batch.target_offsets[:-1]).to(batch.device)
-        return cuts_T[first_B][rows_of(batch, per, rows)]
+        first_B = upload(torch.from_numpy(batch.target_offsets[:-1]), batch.device)
+        return cuts_T.index_select(0, first_B)[rows_of(batch, per, rows)]
 
     def _stretch(self, cuts: Tensor) -> tuple[Tensor, Tensor]:
         """Where the line of each cut begins, and how long it is."""
@@ -149,7 +150,7 @@ class Recent:
     @cached_property
     def _line(self) -> Categorical:
         """Item ``i`` as of cut ``c`` is the id ``c (V + 1) + i`` of it: one line for all cuts."""
-        times = self._times.numpy()
+        times = self._times.cpu().numpy()
         assert self._known is not None
         weights = torch.empty(len(times), self._width, dtype=torch.int64)
         for cut, shares in enumerate(shares_as_of(self._known, times, self._half_life)):

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from negsample.batches.packed import upload
 from negsample.batches.windows import Ints
-from negsample.evaluation.ranks import ITEM_BLOCK, QUERY_BLOCK, Added
+from negsample.evaluation.ranks import ITEM_BLOCK, Added, queries_at_once
 from negsample.evaluation.running_top_k import RunningTopK
 from negsample.evaluation.seen import Seen
 
@@ -56,26 +57,26 @@ def top_k(
     """The ``k`` best of each query by ``<state, item>``, its shift and what is ``added`` for some items; none that is
     ``seen``, or has ``-inf``. What is held is a block of scores, and the answer."""
     if shifts is not None:
-        shifts = shifts._replace(values_AV=shifts.values_AV.to(states_QD))
+        shifts = shifts._replace(values_AV=upload(shifts.values_AV.to(states_QD.dtype), states_QD.device))
     more = (shifts, added, seen)
-    queries, v = len(states_QD), items.items
+    queries, v, at_once = len(states_QD), items.items, queries_at_once(states_QD.device)
     sought = min(k + 1, v)  # one more says whether the last one has equals
     top = RunningTopK(queries, sought, states_QD)
     for start in range(1, v + 1, ITEM_BLOCK):
         block = items.block(start, min(start + ITEM_BLOCK, v + 1)).to(states_QD.dtype)
-        for first in range(0, queries, QUERY_BLOCK):
-            here = np.arange(first, min(first + QUERY_BLOCK, queries))
-            top.add(_scores(states_QD[first : first + QUERY_BLOCK], block, here, start, *more), first, start)
+        for first in range(0, queries, at_once):
+            here = np.arange(first, min(first + at_once, queries))
+            top.add(_scores(states_QD[first : first + at_once], block, here, start, *more), first, start)
     scores, ids = top.values_QK, top.ids_QK
     order = torch.argsort(ids, dim=1)
     order = order.gather(1, torch.argsort(scores.gather(1, order), dim=1, descending=True, stable=True))
-    scores, ids = scores.gather(1, order), ids.gather(1, order)
+    scores, ids = (each.gather(1, order).cpu() for each in (scores, ids))
     if sought > k:
         equal = (scores[:, k - 1] == scores[:, k]) & (scores[:, k] > -math.inf)
         for query in equal.nonzero().flatten().tolist():
-            ids[query, :k] = _lowest_of_equal(states_QD[query : query + 1], items, k, query, *more)
+            ids[query, :k] = _lowest_of_equal(states_QD[query : query + 1], items, k, query, *more).cpu()
     scores, ids = scores[:, :k], ids[:, :k].masked_fill(scores[:, :k] == -math.inf, 0)
-    return Top(ids.cpu().numpy(), scores.cpu().numpy())
+    return Top(ids.numpy(), scores.numpy())
 
 
 def _scores(
@@ -90,14 +91,17 @@ def _scores(
     scores, stop = states @ block.T, start + len(block)
     if shifts is not None:
         values = shifts.values_AV[:, start:stop]
-        scores += values if len(values) == 1 else values[shifts.of_Q[queries]]
+        if len(values) > 1:
+            values = values.index_select(0, upload(torch.from_numpy(shifts.of_Q[queries]), scores.device))
+        scores += values
     if added is not None:
         rows, ids, values_N = added.among(queries, start, stop)
-        at = torch.from_numpy(rows * len(block) + ids - start).to(scores.device)
-        scores.view(-1).index_add_(0, at, torch.from_numpy(values_N).to(scores))
+        at = upload(torch.from_numpy(rows * len(block) + ids - start), scores.device)
+        scores.view(-1).index_add_(0, at, upload(torch.from_numpy(values_N).to(scores.dtype), scores.device))
     if seen is not None:
         for rows, ids in seen.among(queries, start, stop):
-            scores.view(-1)[torch.from_numpy(rows * len(block) + ids - start).to(scores.device)] = -math.inf
+            at = upload(torch.from_numpy(rows * len(block) + ids - start), scores.device)
+            scores.view(-1).index_fill_(0, at, -math.inf)
     return scores
 
 

@@ -1,0 +1,162 @@
+"""Steps, an evaluation and top lists on a GPU that is not there, in a process of its own: where each waits for it.
+
+Tensors have shapes and a device, and no values (`FakeTensorMode`), so what would read one is an error, and so is what
+mixes devices. PyTorch for CPUs has no part of CUDA, so the device is one that Python registers.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+from negsample import run_settings
+from negsample.batches.epochs import batches_of
+from negsample.batches.windows import Windows
+from negsample.data.load import load_dataset
+from negsample.evaluation.encode import encode
+from negsample.evaluation.evaluate import evaluate_by_dial
+from negsample.evaluation.seen import Seen
+from negsample.methods import build_method, catalogue_of, negative_settings
+from negsample.optim import optimizer_for
+from negsample.random import generator
+from negsample.runs.job import Job, build_model
+from negsample.scoring.dial import Dials, log_shares
+from negsample.serving.top_k import Shifts, top_k
+from negsample.training.step import step
+
+_setup_privateuseone_for_python_backend("gpu")
+torch.gpu.get_amp_supported_dtype = lambda: [torch.bfloat16]
+CPU, GPU = torch.device("cpu"), torch.device("gpu", 0)
+SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=12)
+CHANGES = {"random_negatives": 12, "in_batch_negatives": 6, "bank_size": 20, "warm_up": 0, "cache_size": 30}
+CHANGES |= {"kept_hardest": 5}
+
+
+class WaitingError(Exception):
+    """A copy between devices, for which the CPU waits."""
+
+
+class NoCopies(TorchDispatchMode):
+    """Refuses copies between devices, but for those to the GPU that the CPU does not wait for."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        given = next((each.device for each in args if isinstance(each, Tensor)), None)
+        sent = given == CPU and (kwargs or {}).get("non_blocking", False)
+        if isinstance(found, Tensor) and given is not None and found.device.type != given.type and not sent:
+            raise WaitingError(f"{func}: from {given} to {found.device}")
+        return found
+
+
+@contextmanager
+def fake_gpu() -> Iterator[None]:
+    """Tensors are fake, and what is real may be moved to the fake device."""
+    without_device = patch.object(FakeTensorMode, "avoid_device_init", property(lambda mode: True))
+    pinned = patch.object(Tensor, "pin_memory", lambda values: values)
+    with without_device, pinned, FakeTensorMode(allow_non_fake_inputs=True):
+        yield
+
+
+def moved(model: nn.Module) -> None:
+    """The parameters and buffers of ``model`` on the fake device."""
+    for module in model.modules():
+        for name, each in module._parameters.items():
+            module._parameters[name] = None if each is None else nn.Parameter(each.detach().to(GPU))
+        for name, buffer in module._buffers.items():
+            module._buffers[name] = None if buffer is None else buffer.to(GPU)
+
+
+def waits(function: Callable[[], object]) -> dict[str, str] | None:
+    """Where it waits for the GPU or mixes devices: the last line of negsample, and why; None where it does not."""
+    try:
+        with NoCopies():
+            function()
+    except Exception as error:
+        return told(error)
+    return None
+
+
+def told(error: Exception) -> dict[str, str]:
+    """The last line of negsample that ``error`` came through, and what it says."""
+    lines = [each for each in traceback.extract_tb(error.__traceback__) if "/negsample/" in each.filename]
+    return {
+        "line": (lines[-1].line or "") if lines else "",
+        "file": Path(lines[-1].filename).name if lines else "",
+        "why": f"{type(error).__name__}: {error}".splitlines()[0],
+    }
+
+
+def of_step(data: Any, method: str, table: str) -> dict[str, str] | None:
+    """Of a second step of ``method``: what lasts from the first one on is there."""
+    settings = SETTINGS.replaced(table=table)
+    job = Job(data, method, 0, settings, negative_settings(method, CHANGES))
+    model = build_model(job, CPU)
+    built = build_method(method, catalogue_of(data, settings.model.max_length, CPU), job.negatives)
+    batch = next(batches_of(data, settings, built.exclude, rng=generator(0, "order")))
+    rngs = {f"{name}_rng": generator(0, name) for name in ("negatives", "dropout")}
+    step(model, built, batch, optimizer_for(model, settings), **rngs)
+    with fake_gpu():
+        moved(model)
+        optimizer, there = optimizer_for(model, settings), batch.to(GPU)
+        try:  # copies of what lasts are allowed in it
+            step(model, built, there, optimizer, **rngs)
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            return told(error)
+        return waits(lambda: step(model, built, there, optimizer, **rngs))
+
+
+def of_evaluation(data: Any, table: str) -> dict[str, str] | None:
+    """Of an evaluation with top lists, at three settings of the dial, without what users had."""
+    dials = Dials(log_shares(data.train_counts), (-0.5, 0.0, 0.5))
+    settings = SETTINGS.replaced(table=table, filter_seen=True)
+    model = build_model(Job(data, "random", 0, settings, negative_settings("random", {})), CPU)
+    with fake_gpu():
+        moved(model)
+        return waits(lambda: evaluate_by_dial(model, data, "test", settings, dials, device=GPU))
+
+
+def of_top_lists(data: Any, table: str) -> dict[str, str] | None:
+    """Of the top lists of twenty people, with something added for every item and items left out."""
+    model = build_model(Job(data, "random", 0, SETTINGS.replaced(table=table), negative_settings("random", {})), CPU)
+    people, items = 20, data.catalogue_size
+    windows = Windows(np.arange(people), data.offsets[:people], data.offsets[:people] + 3)
+    rows = np.arange(people)
+    seen = Seen.of_pairs(rows, 1 + rows % items, queries=people, items=items)
+    shifts = Shifts(torch.zeros(2, items + 1), rows % 2)
+
+    def asked() -> None:
+        states = encode(model, data.items, windows, device=GPU)
+        top_k(states, model.table, 10, shifts=shifts, seen=seen)
+
+    with fake_gpu():
+        moved(model)
+        return waits(asked)
+
+
+def main() -> None:
+    """Print, as JSON, what each asked for waits for: ``METHOD TABLE``, ``evaluation TABLE``, ``recommend TABLE``."""
+    log, asked = sys.argv[1], sys.argv[2:]
+    data = load_dataset(log)
+    others = {"evaluation": of_evaluation, "recommend": of_top_lists}
+    found = {}
+    for each in asked:
+        what, table = each.split()
+        found[each] = others[what](data, table) if what in others else of_step(data, what, table)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Without a GPU: steps, an evaluation and top lists of a fake one mix no devices, and wait for it where it is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from negsample.methods import METHODS, PAPER_SIX
+
+HERE = Path(__file__).parent
+CLEAN = [*PAPER_SIX, "mixed-log-q"]
+WAITING = {
+    "recent": "pairs_R, of_N = torch.unique(sequences_N * self._cuts + cuts_N, return_inverse=True)",
+    "xir": "self._items, self._counts = torch.unique(ids, return_counts=True)",
+}
+"""Of the other methods those that wait, and the line that does."""
+ANSWERS = {
+    "evaluation": "if not bool(are_finite):",
+    "recommend": "scores, ids = (each.gather(1, order).cpu() for each in (scores, ids))",
+}
+"""The first line that waits: at the end, where the answer is."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What each waits for, from a process of its own: the fake device stays for as long as a process lives."""
+    log = tmp_path_factory.mktemp("log") / "log.csv"
+    draws = np.random.default_rng(0)
+    rows = [f"{draws.integers(70)},{draws.integers(40)},{1_500_000_000 + 1000 * n}\n" for n in range(1400)]
+    log.write_text("user,item,time\n" + "".join(rows))
+    asked = [f"{what} {table}" for what in (*METHODS, *ANSWERS) for table in ("dense", "rows")]
+    env = {**os.environ, "NEGSAMPLE_CACHE": str(log.parent), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, HERE / "fake_gpu.py", log, *asked], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+@pytest.mark.parametrize("method", CLEAN)
+def test_a_step_waits_for_nothing(method, table, found):
+    assert found[f"{method} {table}"] is None
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+def test_the_other_methods_wait_where_it_is_said(table, found):
+    waiting = {method: found[f"{method} {table}"] for method in METHODS if method not in CLEAN}
+    assert {method: each["line"] for method, each in waiting.items() if each} == WAITING
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+@pytest.mark.parametrize("what", list(ANSWERS))
+def test_measuring_and_recommending_wait_for_the_answer_alone(what, table, found):
+    assert found[f"{what} {table}"]["line"] == ANSWERS[what]
