@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 METHOD_CHARTS = (
     *("frontier", "cohort-bars", "popularity-hits", "training-curves"),
     *("tuning-learning-rate", "tuning-random-negatives", "tuning-batch-size"),
-    *("training-time", "peak-memory", "oversampling"),
+    *("search", "training-time", "peak-memory", "oversampling"),
 )
 HOSTILE = 'x"]<img src=x onerror=alert(1)>&\\_'
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from negsample.analysis.study import Study
 from negsample.errors import InputError
 from negsample.report import write_report
 from negsample.report.palette import looks
+from negsample.report.searches import importance_words, search_chart, searches_table
 from negsample.report.tables import budget_words, tuning_table
 from negsample.report.validation_charts import response_chart, responses
 
@@ -218,3 +220,52 @@ def test_a_tuned_method_without_a_finished_run_is_named_and_cannot_be_chosen(fol
     assert '<th scope="row">random</th>' in page
     assert 'data-method="in-batch"' in page
     assert 'data-method="random" aria' not in page
+
+
+def test_the_course_of_each_search_is_drawn(folder: Path) -> None:
+    study = read_study(folder)
+    chart = search_chart(study.tunings_of("beauty"), looks(study.about["methods"]))
+    assert chart is not None
+    (drawn,) = chart.to_dict()["datasets"].values()
+    for search in study.tunings_of("beauty"):
+        rows = [row for row in drawn if row["method"] == search.method]
+        complete = {each.number: each for each in search.of_state("complete")}
+        for row in rows:
+            some = [each for number, each in complete.items() if number < row["trials"]]
+            assert row["y"] == 100 * max(some, key=lambda each: each.rank).ndcg
+        assert rows[-1]["trials"] == len(search.trials)
+        assert rows[-1]["y"] == 100 * complete[search.best.number].ndcg
+
+
+def test_a_search_without_a_second_trial_is_not_drawn(folder: Path) -> None:
+    study = read_study(folder)
+    some = study.tunings_of("beauty")
+    one = [each.model_copy(update={"trials": each.trials[:1]}) for each in some]
+    none = [each.model_copy(update={"trials": each.of_state("pruned"), "best": None}) for each in some]
+    assert search_chart(one, looks(study.about["methods"])) is None
+    assert search_chart(none, looks(study.about["methods"])) is None
+    assert search_chart([], {}) is None
+    assert [line[1] for line in searches_table(none).lines] == ["none is complete"] * len(some)
+
+
+def test_importance_is_a_column_a_setting_where_there_are_trials_enough(folder: Path) -> None:
+    some = read_study(folder).tunings_of("beauty")
+    few = searches_table(some).without_empty()
+    assert [line[-1] for line in few.lines] == ["13 of the 20 trials that are needed"] * len(some)
+    assert importance_words(searches_table(some)) == ""
+    twice = [
+        each.model_copy(
+            update={
+                "trials": [
+                    t.model_copy(update={"number": t.number + 14 * more}) for more in (0, 1) for t in each.trials
+                ]
+            }
+        )
+        for each in some[:1]
+    ]
+    table = searches_table([*twice, *some[1:]])
+    shares = [text for heading, text in zip(table.headings, table.lines[0], strict=True) if "Importance" in heading]
+    assert len(shares) == 3
+    assert all(re.fullmatch(r"\d+ %|by chance", text) for text in shares)
+    assert shares[0].endswith("%"), "the learning rate decides in these trials"
+    assert importance_words(table).startswith("Importance:")

@@ -23,10 +23,11 @@ from negsample.report.fold_charts import age_chart, window_chart
 from negsample.report.frontier_chart import frontier_chart
 from negsample.report.palette import LIGHT, PAPER, Look, looks
 from negsample.report.popularity_charts import popularity_beside, popularity_chart
+from negsample.report.searches import search_chart
 from negsample.report.significance_charts import critical_difference, matrix
 from negsample.report.validation_charts import response_chart, responses, training_curves
 
-Place = Literal["dial", "tests", "folds", "more", "tuning", "cost", "together", "joint"]
+Place = Literal["dial", "tests", "folds", "more", "tuning", "search", "cost", "together", "joint"]
 
 
 class Figure(NamedTuple):
@@ -77,6 +78,7 @@ def _makers(found: Analysis, dataset: str, look: Mapping[str, Look]) -> dict[str
             f"tuning-{name.replace('_', '-')}": partial(response_chart, tunings, name, look)
             for name in responses(tunings)
         },
+        "search": lambda: search_chart(tunings, look),
         "training-time": lambda: time_chart(costs_of(study, dataset), look),
         "peak-memory": lambda: memory_chart(costs_of(study, dataset), look),
         "oversampling": lambda: oversampling_chart(oversampling_of(study, dataset), look),

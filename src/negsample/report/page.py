@@ -27,6 +27,7 @@ from negsample.report.formats import listed, named
 from negsample.report.latex import latex_tables
 from negsample.report.paging import ShownPage, Supplement, about, page_text
 from negsample.report.palette import Look, looks
+from negsample.report.searches import importance_words, searches_table
 from negsample.report.served import served_table, served_words
 from negsample.report.table import dialled_table, figures_table, main_columns, other_columns
 from negsample.report.users import FILE, users_file, users_section
@@ -134,6 +135,7 @@ def section_of(analysis: Analysis, found: DatasetAnalysis, put: Put, *, users: b
     csv = analysis.table.filter(pl.col("dataset") == dataset).write_csv()
     known = {*study.methods_of(dataset), *(method for method, _, _ in failed)}
     absent = [name for name in study.about["methods"] if name not in known]
+    searches = searches_table(tunings)
     trained = [row["method"] for row in found.rows if not is_baseline(row["method"])]
     events = measured(study, dataset)
     return {
@@ -170,6 +172,8 @@ def section_of(analysis: Analysis, found: DatasetAnalysis, put: Put, *, users: b
         "absent": named(absent) if absent else "",
         **{place: [figure for figure in figures if figure.place == place] for place in get_args(Place)},
         "tuned": tables.tuning_table(tunings),
+        "searches": searches,
+        "importance": importance_words(searches),
         "budget": tables.budget_words(study, tunings, trained) if tunings else "",
         "dialled": dialled_table(found.dialled, main_columns(measures, kinds)),
         "betas": sorted({row["dial"] for row in found.dialled if row["dial"] is not None}),

@@ -75,6 +75,11 @@ class Plots:
         return self._chart("by-time", dataset, dark)
 
     @guarded
+    def search(self, dataset: str | None = None, *, dark: bool = False) -> alt.LayerChart:
+        """Validation NDCG@10 of what would be taken after so many trials, of a study that was tuned."""
+        return self._chart("search", dataset, dark)
+
+    @guarded
     def items(self, dataset: str | None = None, *, dark: bool = False) -> alt.LayerChart:
         """How popular the items of the dataset are, by cohort."""
         return self._chart("popularity-curve", dataset, dark)

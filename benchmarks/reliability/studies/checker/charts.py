@@ -152,11 +152,28 @@ def _groups(layers: list[Rows], place: Place) -> Faults:
         yield from expect(f"{a} and {b} tested", found is not None and found.p is not None, True)
 
 
+def _search(layers: list[Rows], place: Place) -> Faults:
+    """What would be taken after so many trials: the complete one with the highest HR@10."""
+    searches = {
+        each["method"]: each["trials"] for each in place.raw.tunings if each["dataset"] in place.raw.logs[place.log]
+    }
+    rows = _with(layers, "method", "trials", "y")
+    yield from expect("methods that are drawn", sorted({row["method"] for row in rows}), sorted(searches))
+    for row in rows:
+        tried = [each for each in searches[row["method"]][: row["trials"]] if each["state"] == "complete"]
+        best = max(tried, key=lambda each: (each["value"], each["ndcg"]))
+        if not same(row["y"], 100 * best["ndcg"]):
+            yield f"{row['method']} after {row['trials']} trials: {row['y']}, by its trials {best['ndcg']}"
+    for name, trials in searches.items():
+        yield from expect(f"{name}: ends at", max(row["trials"] for row in rows if row["method"] == name), len(trials))
+
+
 CHARTS: Mapping[str, Callable[[list[Rows], Place], Faults]] = {
     "frontier": _frontier,
     "cohort-bars": _bars,
     "training-curves": _curves,
     "by-window": _windows,
+    "search": _search,
     "training-time": _times,
     "peak-memory": _memory,
     "significance": _pairs,

@@ -140,6 +140,35 @@ def tunings(table: Table, place: Place) -> Faults:
             yield from expect(f"{method}: searched {name}", values, few)
 
 
+def searches(table: Table, place: Place) -> Faults:
+    """Since when a search has found nothing better; the median and the best trial; importance where it is enough."""
+    found = {each["method"]: each for each in place.raw.tunings if each["dataset"] in place.raw.logs[place.log]}
+    yield from expect("searches", sorted(lines_of(table)), sorted(found))
+    for method, line in lines_of(table).items():
+        trials = found[method]["trials"]
+        complete = [each for each in trials if each["state"] == "complete"]
+        best = max(complete, key=lambda each: (each["value"], each["ndcg"]))
+        yield from expect(f"{method}: since", line["Best since trial"], f"{trials.index(best) + 1} of {len(trials)}")
+        values = sorted(each["value"] for each in complete)
+        middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+        for heading, true in (("HR@10, median complete trial", middle), ("HR@10, best trial", values[-1])):
+            if not shows(line[heading], true, 100):
+                yield f"{method}: {heading} '{line[heading]}', by its trials {true}"
+        shares = [text for name, text in line.items() if name.startswith("Importance") and text]
+        tried = [each for each in trials if each["state"] != "failed"]
+        varied = sum(len({each["params"][name] for each in tried}) > 1 for name in tried[0]["params"])
+        enough = len(tried) >= 20 and varied > 1 and len({each["value"] for each in tried}) > 1
+        yield from expect(f"{method}: importance of", len(shares), varied if enough else 0)
+        told = [int(text.removesuffix(" %")) for text in shares if text != "by chance"]
+        if sum(told) > 100 + len(told) / 2 or (
+            shares and len(told) == len(shares) and abs(sum(told) - 100) > len(told)
+        ):
+            yield f"{method}: importances of {shares}"
+        if len(tried) < 20:
+            why = f"{len(tried)} of the 20 trials that are needed"
+            yield from expect(f"{method}: no importance", line["No importance"], why)
+
+
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
@@ -196,6 +225,7 @@ SMALL: Mapping[str, Callable[[Table, Place], Faults]] = {
     "What the refit gave, on test": refits,
     "What the terms fitted after training gave, NDCG@10": terms,
     "How each method was tuned": tunings,
+    "What the searches brought": searches,
     "Settings of each method": settings,
     "Popularity cohorts": cohorts,
 }
