@@ -8,8 +8,9 @@ from made import LEVEL, SIGNIFICANT, comparisons, popular, row
 from negsample.analysis.advice import Alike, advise
 from negsample.analysis.trust import Reason
 from negsample.analysis.verdict import Gain
+from negsample.report.cards import gain_words, why_words
 from negsample.report.next_command import next_command
-from negsample.report.verdict import gain_words, reason_words, why_words
+from negsample.report.reasons import reason_words
 
 ROWS = [row("mixed", 0.020), row("random", 0.016, 0.001, 0.5), popular()]
 

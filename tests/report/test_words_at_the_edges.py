@@ -15,10 +15,11 @@ from negsample.analysis.reading import read_study
 from negsample.analysis.significance import Comparisons, Difference
 from negsample.analysis.study import Study
 from negsample.paper.findings import Finding, findings
+from negsample.report.cards import TITLES
 from negsample.report.claims import claims_table
 from negsample.report.table import figures_table, main_columns
 from negsample.report.tables import families_table
-from negsample.report.verdict import LIGHTS, TITLES, verdict_lines
+from negsample.report.verdict import LIGHTS, verdict_lines
 from negsample.report.words import limits
 
 pytestmark = pytest.mark.usefixtures("no_drawing")

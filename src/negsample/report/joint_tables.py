@@ -11,12 +11,12 @@ from negsample.analysis.difference import Difference
 from negsample.analysis.measures import BALANCE
 from negsample.analysis.over_logs import OverLogs
 from negsample.analysis.two_studies import Change
+from negsample.report.cards import TITLES
 from negsample.report.claims import called, p_text
 from negsample.report.effects import verdict
 from negsample.report.formats import listed, named, signed, value_text
 from negsample.report.significance_charts import FIGURES
 from negsample.report.table import ShownTable
-from negsample.report.verdict import TITLES
 
 _FIGURES = {measure: figure for figure, measure in FIGURES.items()}
 
