@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from negsample import compare
+from negsample import compare, open_dataset
 from negsample.analysis.folds import folds_table, measured, ndcg_by_time
 from negsample.analysis.per_user import events_of, mean_sample, sums_by_user
 from negsample.analysis.reading import read_study
@@ -255,3 +255,33 @@ def test_folds_are_of_logs_and_of_every_log(
     jobs = plan([folds[0], world(users=30, items=20)], ["random"], repeats=1, seed=0, settings=run_settings(epochs=1))
     with pytest.raises(InputError, match=r"same number of folds of every log, got log\.fold-1-of-3 \(3 folds\)"):
         compare(jobs, tmp_path / "study")
+
+
+def test_accuracy_by_age_needs_no_folds(tmp_path: Path, no_report: None) -> None:
+    """Of a study of one window: the mean of the events in each stretch of time, from the saved ranks and the log."""
+    settings = SMALL | {"history": "rolling"}
+    prepare = PrepareSettings(valid_fraction=0.1, test_fraction=0.3)
+    study = compare(_log(), tmp_path / "study", "random", repeats=2, settings=settings, prepare=prepare)  # type: ignore[arg-type]
+    (name,), rows = study.datasets(), ndcg_by_time(study, study.datasets()[0])
+    data = open_dataset(study.folder / "data" / name)
+    ends, begins = np.asarray(data.offsets[1:]), np.asarray(data.valid_ends)
+    known = np.flatnonzero((ends > begins) & (begins > np.asarray(data.offsets[:-1])))
+    times = np.concatenate([data.times[begins[user] : ends[user]] for user in known])
+    start = datetime.fromisoformat(study.manifests[name]["test_start"]).replace(tzinfo=UTC).timestamp()
+    days = (times / 1e6 - start) / 86400
+    for method in study.methods_of(name):
+        own = [row for row in rows if row["method"] == method]
+        assert len(own) > 1
+        assert sum(row["events"] for row in own) == len(days)
+        assert sum(row["days"] * row["events"] for row in own) == pytest.approx(days.sum())
+        assert [row["days"] for row in own] == sorted(row["days"] for row in own)
+        figure = statistics.fmean(run.metrics["test"]["ndcg@10"] for run in study.runs_of(name, method))
+        assert sum(row["events"] * row["ndcg"] for row in own) / len(days) == pytest.approx(figure)
+    assert age_chart(rows, looks(study.about["methods"])) is not None
+    assert study.plot.age().to_dict()["description"].startswith("Accuracy by age of the model")
+
+
+def test_where_parts_do_not_follow_in_time_nothing_has_an_age(tmp_path: Path, no_report: None) -> None:
+    prepare = PrepareSettings(split="leave-one-out")
+    study = compare(_log(), tmp_path / "study", "random", repeats=1, settings=SMALL, prepare=prepare)  # type: ignore[arg-type]
+    assert ndcg_by_time(study, study.datasets()[0]) == []

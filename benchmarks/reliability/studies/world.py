@@ -51,7 +51,7 @@ class World(NamedTuple):
             ranks_E, of.target_E, self.counts, self.cohort_of, self.top_QK, cutoffs=cut_offs, groups=of.groups
         )
 
-    def events(self, fold: bool) -> dict[str, NDArray[Any]]:
+    def events(self, fold: bool, in_time: bool) -> dict[str, NDArray[Any]]:
         """As :func:`negsample.studies.files.measured_events` writes them."""
         found: dict[str, NDArray[Any]] = {
             "user_E": self.test.user_E.astype(np.int32),
@@ -60,8 +60,8 @@ class World(NamedTuple):
             "valid_user_E": self.valid.user_E.astype(np.int32),
             "valid_cohort_E": self.valid.cohort_E,
         }
-        of_fold = {"person_E": self.test.person_E, "time_E": self.test.time_E, "valid_person_E": self.valid.person_E}
-        return found | (of_fold if fold else {})
+        of_fold = {"person_E": self.test.person_E, "valid_person_E": self.valid.person_E}
+        return found | ({"time_E": self.test.time_E} if in_time else {}) | (of_fold if fold else {})
 
 
 def world(plan: Plan, name: str, number: int, rng: np.random.Generator) -> World:

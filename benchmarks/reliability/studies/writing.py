@@ -96,7 +96,7 @@ def write_study(plan: Plan, folder: Path, rng: np.random.Generator) -> None:
             for number, name in enumerate(names, 1):
                 fold = {"log": log, "number": number, "folds": plan.folds} if plan.folds else None
                 write_json(scratch / "datasets" / f"{name}.json", facts.manifest(plan, worlds[name], fold))
-                write_arrays(scratch / "datasets" / f"{name}.npz", worlds[name].events(bool(fold)))
+                write_arrays(scratch / "datasets" / f"{name}.npz", worlds[name].events(bool(fold), plan.in_time))
         write_json(scratch / "study.json", about.model_dump(mode="json"))
 
 

@@ -51,10 +51,10 @@ def ndcg_by_time(study: Study, dataset: str) -> list[dict[str, Any]]:
     """NDCG@10 and HR@10 by the time since the test window began, for each method: means over the events of all folds.
 
     About as many events in each bin, the same for all methods; ``days``: their mean. Of seeds that have finished every
-    fold. Empty without folds.
+    fold. Empty where the split is not in time, and of a study without folds that was made before it kept times.
     """
     folds = study.events[dataset]
-    if not has_folds(study, dataset):
+    if not all("time_E" in each and len(each["time_E"]) for each in folds):
         return []
     starts = [_moment(fold["test_start"]) for fold in study.folds[dataset]]
     days_E = np.concatenate([(each["time_E"] - start) / _DAY for each, start in zip(folds, starts, strict=True)])
@@ -104,7 +104,7 @@ def _over(gains: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 def _age_days(run: Run, fold: Mapping[str, Any], events: Mapping[str, NDArray[Any]]) -> float | None:
     trained: float | None = run.metrics["age_days"]
     knows_train = run.config["method"] == POPULAR
-    if trained is not None or "time_E" not in events:
+    if trained is not None or not len(events.get("time_E", ())):
         return trained
     if not knows_train and run.config["settings"].get("history") != "frozen":
         return None

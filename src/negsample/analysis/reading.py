@@ -21,6 +21,7 @@ from negsample.runs.study_file import StudyFile
 from negsample.runs.tunings import TuningSummary
 
 _EVENTS = ("user_E", "cohort_E", "percentile_E", "valid_user_E", "valid_cohort_E")
+_MAYBE = ("time_E",)  # also without folds, where the split is in time; not of earlier studies
 _OF_FOLDS = ("person_E", "time_E", "valid_person_E")
 
 
@@ -141,7 +142,7 @@ def _of_study(
         if manifest["name"] in found:
             raise listed.damaged(path, f"it is a second manifest of '{manifest['name']}'")
         names = [*_EVENTS, *(_OF_FOLDS if manifest["fold"] else ())]
-        found[manifest["name"]] = manifest, arrays_of(listed, events, names)
+        found[manifest["name"]] = manifest, arrays_of(listed, events, names, maybe=_MAYBE)
     for name in about["datasets"]:
         if name not in found:
             raise listed.damaged("study.json", f"it lists the dataset '{name}', which has no manifest")

@@ -91,11 +91,12 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         yield scratch
 
 
-def arrays_of(listed: Checksums, file: str, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The arrays ``names`` of an ``.npz``; one that is damaged or lacks one is a ``DamagedError``."""
+def arrays_of(listed: Checksums, file: str, names: Iterable[str], maybe: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
+    """The arrays ``names`` of an ``.npz``, and those of ``maybe`` that it has; one that is damaged or lacks one of the
+    first is a ``DamagedError``."""
     content = listed.read(file)
     try:
         with np.load(BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            return {name: stored[name] for name in (*names, *(each for each in maybe if each in stored))}
     except Exception as error:  # zipfile, zlib and numpy each have errors of their own
         raise listed.damaged(file, error) from None

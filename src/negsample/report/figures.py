@@ -13,8 +13,9 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from negsample.analysis.analyse import Analysis
-from negsample.analysis.folds import ndcg_by_time
+from negsample.analysis.folds import has_folds, ndcg_by_time
 from negsample.analysis.popularity import hits_by_popularity
+from negsample.analysis.study import Study
 from negsample.analysis.trainings import costs_of, oversampling_of
 from negsample.report.cost_charts import memory_chart, oversampling_chart, time_chart
 from negsample.report.dial_charts import by_dial, cohort_bars, popularity_hits
@@ -71,7 +72,7 @@ def _makers(found: Analysis, dataset: str, look: Mapping[str, Look]) -> dict[str
         "significance": lambda: matrix(one.rows, one.tests),
         "critical-difference": lambda: critical_difference(one.rows, one.verdict.advice, one.tests, look),
         "by-window": lambda: window_chart(one.folds, look),
-        "by-time": lambda: age_chart(ndcg_by_time(study, dataset), look),
+        age_name(study, dataset): lambda: age_chart(ndcg_by_time(study, dataset), look),
         "training-curves": lambda: training_curves(study.runs_of(dataset), look),
         "popularity-curve": lambda: popularity_chart(manifest),
         **{
@@ -83,6 +84,11 @@ def _makers(found: Analysis, dataset: str, look: Mapping[str, Look]) -> dict[str
         "peak-memory": lambda: memory_chart(costs_of(study, dataset), look),
         "oversampling": lambda: oversampling_chart(oversampling_of(study, dataset), look),
     }
+
+
+def age_name(study: Study, dataset: str) -> str:
+    """What the figure of accuracy by age is called: over folds it says so."""
+    return "by-time" if has_folds(study, dataset) else "by-age"
 
 
 def joint_figures(manifests: Mapping[str, Mapping[str, Any]]) -> list[Figure]:

@@ -8,7 +8,7 @@ import altair as alt
 
 from negsample.analysis.study import Study
 from negsample.errors import InputError, guarded
-from negsample.report.figures import dataset_figures
+from negsample.report.figures import age_name, dataset_figures
 from negsample.report.palette import DARK, GROUNDS, LIGHT
 
 
@@ -71,8 +71,8 @@ class Plots:
 
     @guarded
     def age(self, dataset: str | None = None, *, dark: bool = False) -> alt.LayerChart:
-        """NDCG@10 by the time since a test window began, of a study with ``folds``."""
-        return self._chart("by-time", dataset, dark)
+        """NDCG@10 by the time since the test part began; over all windows of a study with ``folds``."""
+        return self._chart(age_name(self._study, self._dataset(dataset)), dataset, dark)
 
     @guarded
     def search(self, dataset: str | None = None, *, dark: bool = False) -> alt.LayerChart:

@@ -103,8 +103,9 @@ def measured_events(data: Dataset) -> dict[str, NDArray[Any]]:
 
     Returns:
         ``user_E``: a number a user, ascending; ``cohort_E``; ``percentile_E``: share of the train events
-        that are of items less popular than this one. Of a fold also ``person_E``: what tells the user apart in all
-        folds, a number made of the log's id; ``time_E``: microseconds since 1970. Of validation ``valid_user_E``,
+        that are of items less popular than this one; where the split is in time, ``time_E``: microseconds since 1970.
+        Of a fold also ``person_E``: what tells the user apart in all folds, a number made of the log's id. Of
+        validation ``valid_user_E``,
         ``valid_cohort_E``, and of a fold ``valid_person_E``.
     """
     asked, seen = (queries(data, part, history="frozen", max_length=1) for part in ("test", "valid"))
@@ -115,12 +116,12 @@ def measured_events(data: Dataset) -> dict[str, NDArray[Any]]:
         "valid_user_E": seen.query_E.astype(np.int32),
         "valid_cohort_E": np.asarray(data.cohorts)[seen.targets_E],
     }
+    if data.in_time:
+        users, begin = asked.windows.users, asked.known_until
+        found["time_E"] = np.asarray(data.times[spans(begin, np.asarray(data.offsets[1:])[users] - begin)])
     if data.manifest.fold is None:
         return found
-    users, begin = asked.windows.users, asked.known_until
-    events = spans(begin, np.asarray(data.offsets[1:])[users] - begin)
-    found |= {"person_E": _persons(data, asked), "time_E": np.asarray(data.times[events])}
-    return found | {"valid_person_E": _persons(data, seen)}
+    return found | {"person_E": _persons(data, asked), "valid_person_E": _persons(data, seen)}
 
 
 def _persons(data: Dataset, asked: Queries) -> NDArray[np.uint64]:

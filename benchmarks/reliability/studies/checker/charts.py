@@ -101,6 +101,20 @@ def _windows(layers: list[Rows], place: Place) -> Faults:
             yield f"{row['method']} in window {row['fold']}: {row['y']}, by the runs {values}"
 
 
+def _ages(layers: list[Rows], place: Place) -> Faults:
+    """Points over time, the same for all methods, whose mean by events is that of the table."""
+    rows = _with(layers, "method", "days", "y", "events")
+    yield from expect("methods that are drawn", sorted({row["method"] for row in rows}), sorted(place.methods))
+    for name in place.methods:
+        own = [row for row in rows if row["method"] == name]
+        days, events = [row["days"] for row in own], [row["events"] for row in own]
+        yield from expect(f"{name}: events", sum(events), place.test["events"])
+        yield from expect(f"{name}: in the order of time", days, sorted(days))
+        mean = sum(row["y"] * row["events"] for row in own) / max(sum(events), 1)
+        if not same(mean, 100 * (place.mean(name, "ndcg@10") or 0.0)):
+            yield f"{name}: {mean} over all points, by the runs {place.mean(name, 'ndcg@10')}"
+
+
 def _times(layers: list[Rows], place: Place) -> Faults:
     """Seconds to the end and to the chosen epoch; of trained methods alone."""
     rows = _with(layers, "method", "total", "best")
@@ -173,6 +187,7 @@ CHARTS: Mapping[str, Callable[[list[Rows], Place], Faults]] = {
     "cohort-bars": _bars,
     "training-curves": _curves,
     "by-window": _windows,
+    "by-age": _ages,
     "search": _search,
     "training-time": _times,
     "peak-memory": _memory,
