@@ -63,6 +63,7 @@ from .models.build import register_backbone as register_backbone
 from .optim import optimizer_for as optimizer_for
 from .plugins import load_plugins as load_plugins
 from .random import generator as generator
+from .report import write_joint_report as write_joint_report
 from .report import write_report as write_report
 from .runs.job import Job as Job
 from .runs.load import LoadedRun as LoadedRun

@@ -13,7 +13,7 @@ from negsample.report.drawing import drawn
 from negsample.report.figures import dataset_figures
 from negsample.report.plots import Plots
 
-FOLDED = {"windows", "age"}  # of studies with folds alone
+OTHERS = {"windows", "age", "over_logs", "effects_by_log", "changes"}  # of folds, of several logs, of two studies
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def plot(tmp_path_factory: pytest.TempPathFactory) -> Plots:
 
 
 def test_each_is_drawn_light_and_dark(plot: Plots) -> None:
-    names = sorted(set(dir(plot)) - FOLDED)
+    names = sorted(set(dir(plot)) - OTHERS)
     assert {"frontier", "significance", "critical_difference", "cohorts", "dial", "validation"} <= set(names)
     charts = [getattr(plot, name)("a", dark=dark).to_dict() for name in names for dark in (False, True)]
     assert [each and each[:4] for each in drawn(charts, {})] == ["<svg"] * 2 * len(names)

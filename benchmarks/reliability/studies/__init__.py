@@ -23,35 +23,39 @@ TEST = "tests/report/test_every_sentence.py::test_every_sentence_is_true"
 TRUE, FALSE, CRASHED = "every sentence true", "silent: a sentence that is false or unknown", "traceback"
 
 
+_DRAWING = ("page.write_figures", "several.write_figures")
+_CHARTING = ("page.dataset_figures", "page.joint_figures", "several.joint_figures", "joint.figures_of")
 _CHARTED = 5  # charts take half of the time of a report
 
 
 def measure(count: int, seed: int) -> dict[str, dict[str, int]]:
     """By kind: how many came to which outcome."""
     from benchmarks.reliability.studies.kinds import KINDS  # imports torch; the checker needs none
+    from benchmarks.reliability.studies.pairs import PAIRS
 
-    found: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+    kinds = [*KINDS, *PAIRS]
+    found: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     with TemporaryDirectory() as scratch:
         for number in range(count):
-            kind, charts = list(KINDS)[number % len(KINDS)], number % _CHARTED == 0
-            found[kind][outcome(kind, seed + number // len(KINDS), Path(scratch) / "study", charts=charts)] += 1
+            kind, charts = kinds[number % len(kinds)], number % _CHARTED == 0
+            found[kind][outcome(kind, seed + number // len(kinds), Path(scratch) / "study", charts=charts)] += 1
     return {kind: dict(outcomes) for kind, outcomes in found.items() if outcomes}
 
 
 def outcome(kind: str, seed: int, folder: Path, *, charts: bool = True) -> str:
-    """What comes of one study, in the new ``folder``, which is removed; what is false is printed.
+    """What comes of one study, or of several, in the new ``folder``, which is removed; what is false is printed.
 
     ``charts``: they are on the page; as files they are never drawn.
     """
-    from benchmarks.reliability.studies.checker.check import faults
+    from benchmarks.reliability.studies.checker.check import faults, joint_faults
     from benchmarks.reliability.studies.writing import made, on_terminal
 
     try:
         with ExitStack() as without:
-            for name in ("write_figures",) if charts else ("write_figures", "dataset_figures", "joint_figures"):
-                without.enter_context(patch(f"negsample.report.page.{name}", return_value=[]))
+            for name in _DRAWING if charts else (*_DRAWING, *_CHARTING):
+                without.enter_context(patch(f"negsample.report.{name}", return_value=[]))
             page = made(kind, seed, folder)
-        wrong = faults(folder, on_terminal(folder))
+        wrong = joint_faults(folder) if (folder / "page").exists() else faults(folder, on_terminal(folder))
     except Exception:
         print(f"{kind} {seed}:", flush=True)
         traceback.print_exc()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reliability.studies.plan import Plan
+from benchmarks.reliability.studies.plan import Plan, fingerprint
 from benchmarks.reliability.studies.world import World
 from negsample.data.manifest import FORMAT, CohortFacts, Fold, Manifest
 from negsample.data.popularity import COHORTS, popularity_order
@@ -51,7 +51,7 @@ def manifest(plan: Plan, of: World, fold: Mapping[str, Any] | None) -> dict[str,
     facts = Manifest(
         format=FORMAT,
         name=of.name,
-        fingerprint="0123456789ab",
+        fingerprint=fingerprint(of.name),
         source=f"{of.name}.csv",
         settings=PrepareSettings() if timed else PrepareSettings(split="leave-one-out"),
         notes=["1,234 rows without a user were left out"],
@@ -186,7 +186,7 @@ def tuning(plan: Plan, dataset: str, method: str, rng: np.random.Generator) -> T
     return TuningSummary(
         format=1,
         dataset=dataset,
-        dataset_fingerprint="0123456789ab",
+        dataset_fingerprint=fingerprint(dataset),
         method=method,
         objective="hr@10",
         epochs=epochs,

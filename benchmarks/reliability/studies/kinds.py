@@ -14,10 +14,10 @@ _USUAL = ("random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mix
 _RULES = ("RecentPop", "Repeat", "ItemKNN", "PopRec")
 
 
-def _methods(
+def methods(
     rng: Random, trained: int = 4, rules: int = 2, level: float = 0.12, rule: float = 0.06, spread: float = 0.35
 ) -> dict[str, Strength]:
-    """So many methods and baselines, whose hit rates are about ``level`` and ``rule``; PopRec last."""
+    """So many trained methods and baselines, whose hit rates are about ``level`` and ``rule``; PopRec last."""
     names = [*_USUAL, *(each for each in METHODS if each not in _USUAL)][:trained]
     found = {}
     for name in [*names, *_RULES[len(_RULES) - rules :]]:
@@ -34,19 +34,19 @@ def _methods(
 
 def _usual(rng: Random) -> Plan:
     users, seeds = int(rng.choice([50, 100, 200])), int(rng.choice([2, 3, 3, 4]))
-    methods = _methods(rng, int(rng.integers(2, 5)), int(rng.integers(1, 4)))
+    strengths = methods(rng, int(rng.integers(2, 5)), int(rng.integers(1, 4)))
     betas = ((-0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (-1.0, -0.5, 0.0, 0.5, 1.0))[rng.integers(0, 3)]
     cut_offs = ((10,), (10,), (5, 10))[rng.integers(0, 3)]
-    return Plan(methods, seeds=seeds, users=users, events=5 * users // 2, betas=betas, cut_offs=cut_offs)
+    return Plan(strengths, seeds=seeds, users=users, events=5 * users // 2, betas=betas, cut_offs=cut_offs)
 
 
 def _many(rng: Random) -> Plan:
-    methods = _methods(rng, int(rng.choice([9, 14, 27], p=[0.5, 0.3, 0.2])), 3)
-    return Plan(methods, seeds=2, users=60, events=150, betas=(-0.5, 0.0, 0.5), cut_offs=(10,))
+    strengths = methods(rng, int(rng.choice([9, 14, 27], p=[0.5, 0.3, 0.2])), 3)
+    return Plan(strengths, seeds=2, users=60, events=150, betas=(-0.5, 0.0, 0.5), cut_offs=(10,))
 
 
 def _like(rng: Random, test: Callable[[Strength], Strength], **more: int) -> dict[str, Strength]:
-    return {name: test(of) if name not in _RULES else of for name, of in _methods(rng, **more).items()}
+    return {name: test(of) if name not in _RULES else of for name, of in methods(rng, **more).items()}
 
 
 def _equal(rng: Random) -> Plan:
@@ -61,7 +61,7 @@ def _ties(rng: Random) -> Plan:
 
 
 def _reversed(rng: Random) -> Plan:
-    made = _methods(rng, 3, 2, spread=0.2)
+    made = methods(rng, 3, 2, spread=0.2)
     first, second = list(made)[:2]
     low, high = (0.1, 0.06, 0.03), (0.35, 0.25, 0.15)
     turned = {first: Strength(low, high, first, 0.02), second: Strength(high, low, second, 0.02)}
@@ -118,14 +118,14 @@ KINDS: Mapping[str, Callable[[Random], Plan]] = {
     "dial-number": lambda rng: _usual(rng)._replace(dial="-0.5"),
     "no-dial": lambda rng: _usual(rng)._replace(betas=(0.0,)),
     "many-methods": _many,
-    "one-method": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 1, int(rng.integers(1, 4)))),
-    "two-methods": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 2, 1), seeds=int(rng.integers(2, 5))),
+    "one-method": lambda rng: _usual(rng)._replace(strengths=methods(rng, 1, int(rng.integers(1, 4)))),
+    "two-methods": lambda rng: _usual(rng)._replace(strengths=methods(rng, 2, 1), seeds=int(rng.integers(2, 5))),
     "one-run": lambda rng: _usual(rng)._replace(seeds=1),
     "two-runs": lambda rng: _usual(rng)._replace(seeds=2),
-    "only-baselines": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 0, int(rng.integers(1, 5)))),
-    "no-baseline": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 3, 0)),
-    "below-poprec": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 4, 2, level=0.03, rule=0.2)),
-    "some-below": lambda rng: _usual(rng)._replace(strengths=_methods(rng, 5, 2, level=0.1, rule=0.1)),
+    "only-baselines": lambda rng: _usual(rng)._replace(strengths=methods(rng, 0, int(rng.integers(1, 5)))),
+    "no-baseline": lambda rng: _usual(rng)._replace(strengths=methods(rng, 3, 0)),
+    "below-poprec": lambda rng: _usual(rng)._replace(strengths=methods(rng, 4, 2, level=0.03, rule=0.2)),
+    "some-below": lambda rng: _usual(rng)._replace(strengths=methods(rng, 5, 2, level=0.1, rule=0.1)),
     "equal": _equal,
     "ties": _ties,
     "reversed": _reversed,
@@ -135,7 +135,7 @@ KINDS: Mapping[str, Callable[[Random], Plan]] = {
     "no-test-events": lambda rng: _usual(rng)._replace(events=0),
     "few-users": lambda rng: _usual(rng)._replace(users=int(rng.integers(2, 40)), events=60),
     "heavy-user": lambda rng: _usual(rng)._replace(heavy=0.7),
-    "many-users": lambda rng: _usual(rng)._replace(users=1500, events=4000, strengths=_methods(rng, 3, 1)),
+    "many-users": lambda rng: _usual(rng)._replace(users=1500, events=4000, strengths=methods(rng, 3, 1)),
     "noisy-seeds": lambda rng: _usual(rng)._replace(
         strengths=_like(rng, lambda of: of._replace(seed_sd=0.5)), seeds=int(rng.integers(2, 6))
     ),
@@ -143,9 +143,7 @@ KINDS: Mapping[str, Callable[[Random], Plan]] = {
     "missing": _some_missing,
     "left-out": lambda rng: _usual(rng)._replace(left_out=0.3, more={"filter_seen": True}),
     "not-in-time": lambda rng: _usual(rng)._replace(in_time=False),
-    "chosen": lambda rng: _usual(rng)._replace(
-        strengths=_methods(rng, 3, 3), chosen=str(rng.choice(["inside", "end"]))
-    ),
+    "chosen": lambda rng: _usual(rng)._replace(strengths=methods(rng, 3, 3), chosen=str(rng.choice(["inside", "end"]))),
     "oversampling": lambda rng: _usual(rng)._replace(factors=(1, 4), early_stop=0),
 }
 """A plan of each kind, from chance."""

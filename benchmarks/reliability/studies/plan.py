@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -62,3 +63,8 @@ class Plan(NamedTuple):
         """The settings of all runs, flat, where they differ from the defaults."""
         own = {"epochs": self.epochs, "early_stop": self.early_stop, "refit": self.refit, "fit_terms": self.fitted}
         return {**ADVISED, **own, "k": list(self.cut_offs), **self.more}
+
+
+def fingerprint(dataset: str) -> str:
+    """Of the events of a generated dataset, by its name."""
+    return f"{zlib.crc32(dataset.encode()):012x}"

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.reliability.studies import facts
-from benchmarks.reliability.studies.kinds import plan_of
-from benchmarks.reliability.studies.plan import Plan
+from benchmarks.reliability.studies.kinds import KINDS, plan_of
+from benchmarks.reliability.studies.pairs import pair_of
+from benchmarks.reliability.studies.plan import Plan, fingerprint
 from benchmarks.reliability.studies.world import World, ranks, world
 from negsample.analysis.reading import read_study
 from negsample.data.names import fold_name
@@ -22,6 +23,7 @@ from negsample.files.together import rewriting
 from negsample.methods import negative_settings
 from negsample.models.baselines import is_baseline
 from negsample.report.page import write_report
+from negsample.report.several import write_joint_report
 from negsample.report.verdict import verdict_lines
 from negsample.runs.failed import Failed, write_failed
 from negsample.runs.folder import LOG, REFIT_LOG, Grid, run_fingerprint
@@ -42,9 +44,15 @@ class _Data(NamedTuple):
 
 
 def made(kind: str, seed: int, folder: Path, on_line: Callable[[str], None] = lambda line: None) -> Path:
-    """The ``seed``-th study of a ``kind`` with its report; returns the page."""
-    write_study(plan_of(kind, seed), folder, np.random.default_rng(seed))
-    return write_report(folder, on_line)
+    """The ``seed``-th study of a ``kind`` with its report, or the studies of a kind of pairs; returns the page."""
+    if kind in KINDS:
+        write_study(plan_of(kind, seed), folder, np.random.default_rng(seed))
+        return write_report(folder, on_line)
+    parts = pair_of(kind, seed)
+    for name, part in parts.items():
+        write_study(part.plan, folder / name, np.random.default_rng([seed, part.events]))
+        write_report(folder / name, on_line)
+    return write_joint_report([folder / name for name in parts], folder / "page", on_line)
 
 
 def on_terminal(folder: Path) -> dict[str, list[str]]:
@@ -101,7 +109,7 @@ def write_study(plan: Plan, folder: Path, rng: np.random.Generator) -> None:
 
 
 def _jobs(plan: Plan, name: str) -> list[Job]:
-    data: Any = _Data(name, "0123456789ab", plan.items, plan.in_time)
+    data: Any = _Data(name, fingerprint(name), plan.items, plan.in_time)
     settings, found = run_settings(**plan.settings), []
     for method in plan.strengths:
         negatives = {} if is_baseline(method) else negative_settings(method, {})

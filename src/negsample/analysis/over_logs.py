@@ -33,6 +33,8 @@ TOGETHER = "all logs"
 """What stands in place of a log where all of them are meant."""
 BEST_RULE = "the best rule of each log"
 """What stands in place of a method where it is another one on each log."""
+TIED = 1e-9
+"""Shares and figures that are nearer than this are the same but for rounding."""
 _UNTESTED = (None, None, None, None, None, None, None)
 _Logs = Mapping[str, DatasetAnalysis]
 
@@ -91,16 +93,16 @@ def over_logs(found: _Logs) -> list[OverLogs]:
 
 
 def _over(found: _Logs, measure: str) -> OverLogs:
-    rows = [{row["method"]: _rounded(row[measure]) for row in each.rows} for each in found.values()]
+    rows = [{row["method"]: row[measure] for row in each.rows} for each in found.values()]
     methods = list(dict.fromkeys(name for each in rows for name in each))
     figures = {name: tuple(each.get(name) for each in rows) for name in methods}
     highest_L = tuple(max((value for value in each.values() if value is not None), default=0.0) for each in rows)
     counts = [at for at, highest in enumerate(highest_L) if highest]
     common = [name for name in methods if len(counts) > 1 and all(figures[name][at] is not None for at in counts)]
     shares = {name: _at(counts, [_of(figures[name][at]) / highest_L[at] for at in counts], rows) for name in common}
-    ranks_LM = [rankdata([-_of(figures[name][at]) for name in common]) if common else [] for at in counts]
+    ranks_LM = [rankdata([-_rounded(_of(figures[name][at])) for name in common]) if common else [] for at in counts]
     ranks = {name: _at(counts, [float(each[number]) for each in ranks_LM], rows) for number, name in enumerate(common)}
-    order = sorted(common, key=lambda name: -np.mean([each for each in shares[name] if each is not None]))
+    order = sorted(common, key=lambda name: -_rounded(float(np.mean([_of(shares[name][at]) for at in counts]))))
     logs = tuple(found)
     weighed = [(logs[at], found[logs[at]].tests, 1 / (len(counts) * highest_L[at])) for at in counts]
     pairs = [together(measure, weighed, a, [b] * len(counts)) for a, b in combinations(common, 2)]
@@ -118,9 +120,9 @@ def _over(found: _Logs, measure: str) -> OverLogs:
     )
 
 
-def _rounded(figure: float | None) -> float | None:
+def _rounded(value: float) -> float:
     """What is equal but for the last bits is equal."""
-    return None if figure is None else round(figure, 12)
+    return round(value / TIED) * TIED
 
 
 def _of(figure: float | None) -> float:
@@ -168,7 +170,8 @@ def together(
 
 def _sign_test(a: Sequence[float | None], b: Sequence[float | None], counts: Sequence[int]) -> float:
     """The two-sided p of one being higher on so many logs; logs where both have as much are left out."""
-    higher = [_of(a[at]) > _of(b[at]) for at in counts if a[at] != b[at]]
+    pairs = [(_rounded(_of(a[at])), _rounded(_of(b[at]))) for at in counts]
+    higher = [one > other for one, other in pairs if one != other]
     return float(binomtest(sum(higher), len(higher)).pvalue) if higher else 1.0
 
 

@@ -122,18 +122,18 @@ def _tested(
     found = []
     for (a, b), each in zip(pairs, tests, strict=True):
         runs = min((len(folds[0].gains[entry]) for entry in (a, b) if not is_baseline(entry[0])), default=1)
-        found.append(as_difference((dataset, family, *key), (a, b), each, users, runs, margin))
+        why = why_untested(users, runs, each)
+        found.append(as_difference((dataset, family, *key), (a, b), each, users, runs, margin, why))
     return found
 
 
 def as_difference(
-    of: tuple[str, str, str, str], pair: Pair, test: TTest, users: int, runs: int, margin: float
+    of: tuple[str, str, str, str], pair: Pair, test: TTest, users: int, runs: int, margin: float, untested: str
 ) -> Difference:
     """A test as a comparison, not yet corrected. ``of``: dataset, family, measure and scope; ``margin``: NaN where
-    equivalence is not asked for."""
+    equivalence is not asked for; ``untested``: as of :func:`why_untested`."""
     (a, _), (b, _) = pair
     difference = None if np.isnan(test.difference) else test.difference
-    untested = _why(users, runs, test)
     error, freedom, p = (None, None, None) if untested else test[1:]
     within = (None, None) if untested or np.isnan(margin) else (margin, tost(test, margin))
     known = (difference, error, freedom, None, None, p, None, None)
@@ -159,7 +159,7 @@ def tests_of(samples: Mapping[Key, Sequence[Sample]], key: Key, pairs: Sequence[
     return t_tests(samples[key], pairs, least)
 
 
-def _why(users: int, runs: int, each: TTest) -> str:
+def why_untested(users: int, runs: int, each: TTest) -> str:
     """Why a comparison is not tested; empty where it is."""
     if np.isnan(each.difference):
         return "undefined in a run"

@@ -126,6 +126,25 @@ class Study:
         """One row a comparison of two methods, with its p; as ``significance.csv``."""
         return self.analysis.significance()
 
+    def over_logs(self) -> pl.DataFrame:
+        """One row a (measure, log, method) with its rank and its share of the log's highest figure, and one a method
+        with the means over the logs (``all logs``); as ``over_logs.csv``. No means where there is one log."""
+        from negsample.analysis.over_logs import over_logs, over_logs_table
+
+        return over_logs_table(over_logs(self.analysis.datasets))
+
+    def changes(self, before: Study) -> pl.DataFrame:
+        """What changed since another study of the same log: one row a (dataset, measure, method), with the difference,
+        this one less ``before``; as ``changes.csv``. Nothing is tested where their test events are not the same.
+
+        Raises:
+            InputError: the two have no log in common, or are the same study.
+        """
+        from negsample.analysis.several import changes_between
+        from negsample.analysis.two_studies import changes_table
+
+        return changes_table(changes_between(before, self))
+
     @cached_property
     def analysis(self) -> Analysis:
         """All that is computed of it, once: what the report, the terminal and the charts show."""

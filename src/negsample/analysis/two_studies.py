@@ -19,7 +19,7 @@ from negsample.analysis.difference import Difference
 from negsample.analysis.equivalence import MARGIN
 from negsample.analysis.measures import FAMILIES, KEYS
 from negsample.analysis.per_user import Entry, Sums, events_of, mean_sample, sums_by_user, users_of
-from negsample.analysis.significance import as_difference, corrected, significance_table, tests_of
+from negsample.analysis.significance import as_difference, corrected, significance_table, tests_of, why_untested
 from negsample.analysis.study import Study
 from negsample.analysis.tables import TableRow
 from negsample.models.baselines import is_baseline
@@ -109,10 +109,11 @@ def _tested(measure: str, before: Side, after: Side, methods: Sequence[str]) -> 
     margin = MARGIN * max((mean for mean in means if not np.isnan(mean)), default=np.nan)
     of = (after.found.dataset, f"{measure}, {after.label} less {before.label}", *key)
     users = users_of(sums[0][0], *key)
-    tested = [
-        as_difference(of, (new, old), test, users, _runs(sums, (old, new)), margin)
-        for old, new, test in zip(*entries, found, strict=True)
-    ]
+    tested = []
+    for old, new, test in zip(*entries, found, strict=True):
+        runs = _runs(sums, (old, new))
+        why = why_untested(users, 2 if is_baseline(new[0]) else runs, test)  # a rule has no seeds to repeat
+        tested.append(as_difference(of, (new, old), test, users, runs, margin, why))
     return {each.a: each for each in corrected(tested)}
 
 

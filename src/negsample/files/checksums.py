@@ -26,6 +26,7 @@ WAYS_OUT = {
     "study/datasets": "the same `negsample compare` makes it again",
     "study/study.json": "delete it and {list}: the same `negsample compare` makes it again, and keeps the runs",
     "study/checksums.json": "delete it and study.json: the same `negsample compare` makes it again, and keeps the runs",
+    "report": "delete {folder}: `negsample report` of the same studies makes it again",
     "tuning": "delete {list} and {files}: the same command searches anew",
     "model": "delete {folder}: `negsample final` makes it again",
     "export": "delete {folder} and export again",

@@ -41,8 +41,9 @@ def joint_of_logs(found: Mapping[str, DatasetAnalysis], looks: Mapping[str, Look
         "effects-by-log": joint_charts.effects_by_log(effects_by_log(found, accuracy), looks),
     }
     files = {"over_logs.csv": over_logs_table(each), "over_logs_significance.csv": over_logs_significance(each)}
-    tables = [*over_logs_tables(each), taken_table(found)]
-    return [Joint("Over the logs", over_logs_words(accuracy), _figures(charts, "all logs"), tables, files)]
+    first, *others = over_logs_tables(each)
+    tables = [first, taken_table(found), *others]
+    return [Joint("Over the logs", over_logs_words(accuracy), figures_of(charts, "all logs"), tables, files)]
 
 
 def joint_of_changes(changes: Sequence[Change], looks: Mapping[str, Look]) -> list[Joint]:
@@ -51,13 +52,14 @@ def joint_of_changes(changes: Sequence[Change], looks: Mapping[str, Look]) -> li
     for number, one in enumerate(changes, 1):
         title = f"{one.before.label} and {one.after.label} on {one.after.found.dataset}"
         name = "changes" if len(changes) == 1 else f"changes--{number}"
-        figures = _figures({name: joint_charts.changes(one, looks)}, title)
+        figures = figures_of({name: joint_charts.changes(one, looks)}, title)
         files = {"changes.csv": changes_table(changes)} if number == 1 else {}
         parts.append(Joint(title, change_words(one), figures, change_tables(one), files))
     return parts
 
 
-def _figures(charts: Mapping[str, alt.LayerChart | None], of: str) -> list[Figure]:
+def figures_of(charts: Mapping[str, alt.LayerChart | None], of: str) -> list[Figure]:
+    """The charts with their texts, where they have something to show."""
     found = {name: chart for name, chart in charts.items() if chart is not None}
     return [
         figure_of(name.partition("--")[0], chart, of, "".join(name.partition("--")[1:]))

@@ -13,7 +13,7 @@ from negsample.analysis.over_logs import TOGETHER, OverLogs
 from negsample.analysis.two_studies import Change
 from negsample.report import encodings as enc
 from negsample.report.formats import signed
-from negsample.report.palette import Look
+from negsample.report.palette import MUTED, Look
 from negsample.report.significance_charts import FIGURES, KINDS, on_a_line
 
 _SHAPES = ("circle", "square", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left")
@@ -110,8 +110,15 @@ def _dots(
     if shapes is not None:
         logs, many = list(shapes), len(shapes)
         offset = alt.YOffset("log:N", sort=logs, scale=alt.Scale(domain=logs))
-        legend = alt.Legend(orient="bottom", title=None, offset=14, columns=enc.columns(34 + 6.6 * max(map(len, logs))))
+        room = enc.columns(34 + 6.6 * max(map(len, logs)))
+        grey: dict[str, Any] = {"symbolFillColor": MUTED, "symbolStrokeColor": MUTED}
+        legend = alt.Legend(orient="bottom", title=None, offset=14, columns=room, **grey)
         scale = alt.Scale(domain=logs, range=list(shapes.values()))
-        lines = lines.encode(yOffset=offset)
-        dots = dots.encode(yOffset=offset, shape=alt.Shape("log:N", scale=scale, legend=legend))
+        of_all = alt.when(f"datum.log === '{TOGETHER}'")
+        lines = lines.encode(yOffset=offset, strokeWidth=of_all.then(alt.value(3)).otherwise(alt.value(1.2)))
+        dots = dots.encode(
+            yOffset=offset,
+            size=of_all.then(alt.value(110)).otherwise(alt.value(50)),
+            shape=alt.Shape("log:N", scale=scale, legend=legend),
+        )
     return enc.sized([zero, lines.add_params(enc.CHOSEN, choice), dots], (_ROW * many + _AIR) * len(methods))

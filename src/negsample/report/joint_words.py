@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from negsample.analysis.difference import LEVEL, Difference
 from negsample.analysis.measures import ACCURACY
-from negsample.analysis.over_logs import OverLogs
+from negsample.analysis.over_logs import TIED, OverLogs
 from negsample.analysis.two_studies import Change
 from negsample.report.formats import SPACE, listed, percent
 
@@ -34,7 +34,7 @@ def _are(count: int) -> str:
 def _highest(one: OverLogs) -> str:
     first, *rest = one.methods
     top = one.mean_share(first)
-    leaders = [first, *(name for name in rest if top - one.mean_share(name) < 1e-12)]
+    leaders = [first, *(name for name in rest if top - one.mean_share(name) < TIED)]
     share = f"{percent(top, 1)} of each log's highest, in the mean"
     if len(leaders) > 1:
         return f"{_who(leaders)} have the highest NDCG@10 over these {len(one.counted)} logs, as much each: {share}."

@@ -24,6 +24,7 @@ from negsample.report import baselines, facts, refits, tables, words
 from negsample.report.effects import effect_tables
 from negsample.report.figures import Place, dataset_figures, joint_figures, suffixes, write_figures
 from negsample.report.formats import listed, named
+from negsample.report.joint import joint_of_logs
 from negsample.report.latex import latex_tables
 from negsample.report.paging import ShownPage, Supplement, about, page_text
 from negsample.report.palette import Look, looks
@@ -46,7 +47,8 @@ def write_report(
     users: bool = True,
 ) -> Path:
     """Writes ``report.html``, ``table.csv``, ``table.tex``, ``frontier.csv``, ``significance.csv``, ``figures/*.svg``
-    and ``*.png``; ``folds.csv`` of a study with folds; ``users.json``.
+    and ``*.png``; ``folds.csv`` of a study with folds, ``over_logs.csv`` and ``over_logs_significance.csv`` of one with
+    several datasets; ``users.json``.
 
     They take the place of earlier ones all at once, and are listed in the study's checksums.
 
@@ -72,15 +74,17 @@ def write_report(
         section_of(found, each, put, users=users) | users_section(kept, lacking, each.dataset)
         for each, put in zip(found.datasets.values(), puts(study, look), strict=True)
     ]
+    joint = joint_of_logs(found.datasets, look)
     beside = joint_figures({dataset: study.manifests[dataset] for dataset in study.datasets()})
     shown = ShownPage(
-        f"Negative sampling on {listed(study.datasets())}", [about(study, sections)], sections, [], beside
+        f"Negative sampling on {listed(study.datasets())}", [about(study, sections)], sections, joint, beside
     )
     files = {
         "table.csv": table_with_failures(study, found.table),
         "frontier.csv": frontier_table(study),
         "significance.csv": found.significance(),
         **({"folds.csv": folds_table(study)} if study.about["folds"] else {}),
+        **{name: table for part in joint for name, table in part.files.items()},
         **added.files,
     }
     with rewriting(study.folder, "study", keep=is_of_study) as scratch:

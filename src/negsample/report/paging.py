@@ -42,13 +42,15 @@ class Supplement(NamedTuple):
 
 class ShownPage(NamedTuple):
     """What a page has. ``studies``: of each what :func:`about` makes of it; ``sections``: of each dataset what
-    :func:`section_of` does; ``joint``: what stands before them, ``beside``: the figures that stand after them."""
+    :func:`negsample.report.page.section_of` does; ``joint``: what stands before them; ``beside``: the figures that
+    stand after them; ``again``: the command that writes it again."""
 
     title: str
     studies: Sequence[Mapping[str, Any]]
     sections: Sequence[Mapping[str, Any]]
     joint: Sequence[Joint] = ()
     beside: Sequence[Figure] = ()
+    again: str = "negsample report STUDY"
 
     @property
     def figures(self) -> list[Figure]:

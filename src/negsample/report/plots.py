@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
+from negsample.analysis.several import changes_between
 from negsample.analysis.study import Study
 from negsample.errors import InputError, guarded
-from negsample.report.figures import age_name, dataset_figures
-from negsample.report.palette import DARK, GROUNDS, LIGHT
+from negsample.report.figures import Figure, age_name, dataset_figures
+from negsample.report.joint import joint_of_changes, joint_of_logs
+from negsample.report.palette import DARK, GROUNDS, LIGHT, looks
 
 
 class Plots:
@@ -94,6 +97,28 @@ class Plots:
         """The largest memory of a run of each method."""
         return self._chart("peak-memory", dataset, dark)
 
+    @guarded
+    def over_logs(self, *, dark: bool = False) -> alt.LayerChart:
+        """The methods on the line of their mean share of each log's highest NDCG@10, of a study of several datasets;
+        bars join those without a significant difference."""
+        return self._joint("over-logs", dark)
+
+    @guarded
+    def effects_by_log(self, *, dark: bool = False) -> alt.LayerChart:
+        """NDCG@10 of each method against `random` or the best rule, log by log, of a study of several datasets."""
+        return self._joint("effects-by-log", dark)
+
+    @guarded
+    def changes(self, before: Study, dataset: str | None = None, *, dark: bool = False) -> alt.LayerChart:
+        """The difference of each method from the study ``before`` of the same log to this one."""
+        of = self._dataset(dataset)
+        found = next((one for one in changes_between(before, self._study) if one.after.found.dataset == of), None)
+        parts = [] if found is None else joint_of_changes([found], looks(list(found.after.study.about["methods"])))
+        figure = next((figure for part in parts for figure in part.figures), None)
+        if figure is None:
+            raise InputError(f"nothing of {of} was tested between the two studies; study.changes(before) says why")
+        return _drawn(figure, dark)
+
     def __dir__(self) -> list[str]:
         return [name for name in vars(type(self)) if not name.startswith("_")]
 
@@ -105,11 +130,15 @@ class Plots:
         figure = next(iter(dataset_figures(self._study.analysis, of, only=name)), None)
         if figure is None:
             raise InputError(f"the study has nothing of {of} for the chart {name}; study.plot lists the others")
-        spec = figure.spec | {"width": 640, "config": (DARK if dark else LIGHT) | {"background": GROUNDS[dark]}}
-        for param in spec["params"]:
-            if param["name"] == "dial":
-                param["bind"] = {"input": "select", "options": self._dials(of), "name": "Dial "}
-        return alt.LayerChart.from_dict(spec)
+        return _drawn(figure, dark, self._dials(of))
+
+    def _joint(self, name: str, dark: bool) -> alt.LayerChart:
+        found = self._study.analysis.datasets
+        parts = joint_of_logs(found, looks(self._study.about["methods"]))
+        figure = next((figure for part in parts for figure in part.figures if figure.name == name), None)
+        if figure is None:
+            raise InputError(f"the study has nothing for the chart {name}: it compares methods over two logs or more")
+        return _drawn(figure, dark)
 
     def _dataset(self, given: str | None) -> str:
         names = self._study.datasets()
@@ -122,3 +151,12 @@ class Plots:
     def _dials(self, dataset: str) -> list[Any]:
         dials = {row["dial"] for row in self._study.analysis.datasets[dataset].dialled if row["dial"] is not None}
         return sorted(dials, key=lambda beta: (beta != 0, beta))
+
+
+def _drawn(figure: Figure, dark: bool, dials: Sequence[Any] = ()) -> alt.LayerChart:
+    """The chart of a figure; one that follows the dial gets a control with ``dials``."""
+    spec = figure.spec | {"width": 640, "config": (DARK if dark else LIGHT) | {"background": GROUNDS[dark]}}
+    for param in spec["params"]:
+        if param["name"] == "dial":
+            param["bind"] = {"input": "select", "options": dials, "name": "Dial "}
+    return alt.LayerChart.from_dict(spec)

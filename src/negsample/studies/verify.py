@@ -1,4 +1,4 @@
-"""Whether every file of a dataset, a run, a study, a tuning, a model or an export is as it was written."""
+"""Whether every file of what has a list (a dataset, a run, a study, a model and more) is as it was written."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from negsample.files.together import is_current, settled
 _KINDS = {
     MANIFEST: "dataset",
     "study.json": "study",
+    "studies.json": "report",
     "config.json": "run",
     "model.json": "model",
     "state.pt": "training",

@@ -53,7 +53,7 @@ def line(element: Element, places: Mapping[str, Place]) -> Faults:
     """Of several logs, what stands at the top of one."""
     (link,) = element.every("a")
     place = places[link["href"].removeprefix("#")]
-    yield from expect("log", link.text(), place.log)
+    yield from expect("log", link.text(), place.called)
     words = element.text(without=("a",))
     at = re.fullmatch(r"(?:(?P<title>[A-Z][\w ]+): (?P<taken>.+?)\. )?(?P<said>This study .+)", words)
     if at is None or at["said"] not in trusted.SAID.values():

@@ -21,28 +21,28 @@ def check(page: Element, place: Place) -> Faults:
     specs = charts_of(page)
     drawn = {each["id"] for each in page.every("div") if "chart" in each.classes}
     yield from expect("charts with a place on the page", sorted(specs), sorted(drawn))
-    suffix = f"--{re.sub(r'[^A-Za-z0-9._-]+', '-', place.log)}"
+    suffix = f"--{re.sub(r'[^A-Za-z0-9._-]+', '-', place.called)}"
     for name, spec in specs.items():
         of = CHARTS.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
         if of is not None:
-            yield from (f"{name}: {fault}" for fault in of(list(_layers(spec)), place))
+            yield from (f"{name}: {fault}" for fault in of(list(layers_of(spec)), place))
 
 
-def _layers(spec: Mapping[str, Any]) -> Iterable[Rows]:
+def layers_of(spec: Mapping[str, Any]) -> Iterable[Rows]:
     """The rows that a chart is made from."""
     for data in spec.get("data", []):
         if data.get("values"):
             yield list(data["values"])
 
 
-def _with(layers: list[Rows], *names: str) -> Rows:
+def rows_with(layers: list[Rows], *names: str) -> Rows:
     """The rows of the first layer that have these fields."""
     return next((rows for rows in layers if set(names) <= set(rows[0])), [])
 
 
 def _frontier(layers: list[Rows], place: Place) -> Faults:
     """A point each setting of each method with a defined Balance."""
-    rows = _with(layers, "method", "dial", "x", "y")
+    rows = rows_with(layers, "method", "dial", "x", "y")
     expected = {}
     for method in place.methods:
         for beta in place.raw.betas(place.log, method):
@@ -59,14 +59,14 @@ def _frontier(layers: list[Rows], place: Place) -> Faults:
 
 def _bars(layers: list[Rows], place: Place) -> Faults:
     """A bar each cohort with events, with one standard deviation."""
-    for row in _with(layers, "method", "cohort", "hr"):
+    for row in rows_with(layers, "method", "cohort", "hr"):
         beta = 0.0 if row["dial"] is None else row["dial"]
         values = place.raw.values(place.log, row["method"], f"{row['cohort']}_hr@10", beta)
         mean, sd = place.raw.mean_sd(place.log, row["method"], values)
         low, high = max(0.0, (mean or 0) - (sd or 0)), min(1.0, (mean or 0) + (sd or 0))
         if not all(same(row[name], 100 * true) for name, true in (("hr", mean or 0.0), ("low", low), ("high", high))):
             yield f"{row['method']}, {row['cohort']} at {beta}: {row}, by the runs {mean} and {sd}"
-    drawn = {row["cohort"] for row in _with(layers, "method", "cohort", "hr")}
+    drawn = {row["cohort"] for row in rows_with(layers, "method", "cohort", "hr")}
     there = {each for each in COHORTS if place.test[f"{each}_events"]}
     yield from expect("cohorts that are drawn", sorted(drawn), sorted(there))
 
@@ -79,7 +79,7 @@ def _curves(layers: list[Rows], place: Place) -> Faults:
         for line in run.log:
             if line["valid"]["hr@10"] is not None:
                 values.setdefault((run.method, line["epoch"]), []).append(line["valid"]["hr@10"])
-    rows = _with(layers, "method", "epoch", "hr")
+    rows = rows_with(layers, "method", "epoch", "hr")
     shown = {(row["method"], row["epoch"]): row["hr"] for row in rows}
     yield from expect("epochs that are drawn", sorted(shown), sorted(values))
     for key, some in values.items():
@@ -94,7 +94,7 @@ def _curves(layers: list[Rows], place: Place) -> Faults:
 
 def _windows(layers: list[Rows], place: Place) -> Faults:
     """NDCG@10 of each window."""
-    for row in _with(layers, "method", "fold", "y"):
+    for row in rows_with(layers, "method", "fold", "y"):
         name = place.raw.logs[place.log][row["fold"] - 1]
         values = [run.metrics["test"]["ndcg@10"] for run in place.runs(row["method"]) if run.fold == name]
         if not same(row["y"], 100 * sum(values) / len(values)):
@@ -103,7 +103,7 @@ def _windows(layers: list[Rows], place: Place) -> Faults:
 
 def _ages(layers: list[Rows], place: Place) -> Faults:
     """Points over time, the same for all methods, whose mean by events is that of the table."""
-    rows = _with(layers, "method", "days", "y", "events")
+    rows = rows_with(layers, "method", "days", "y", "events")
     yield from expect("methods that are drawn", sorted({row["method"] for row in rows}), sorted(place.methods))
     for name in place.methods:
         own = [row for row in rows if row["method"] == name]
@@ -117,7 +117,7 @@ def _ages(layers: list[Rows], place: Place) -> Faults:
 
 def _times(layers: list[Rows], place: Place) -> Faults:
     """Seconds to the end and to the chosen epoch; of trained methods alone."""
-    rows = _with(layers, "method", "total", "best")
+    rows = rows_with(layers, "method", "total", "best")
     yield from expect("methods", [row["method"] for row in rows], place.trained)
     for row in rows:
         runs = place.runs(row["method"])
@@ -129,7 +129,7 @@ def _times(layers: list[Rows], place: Place) -> Faults:
 
 def _memory(layers: list[Rows], place: Place) -> Faults:
     """The largest peak of the runs of a method."""
-    for row in _with(layers, "method", "peak"):
+    for row in rows_with(layers, "method", "peak"):
         peak = max(run.metrics["peak_memory_bytes"] for run in place.runs(row["method"]))
         if not same(row["peak"], peak / 2**20):
             yield f"{row['method']}: {row['peak']} MiB, by the runs {peak}"
@@ -137,7 +137,7 @@ def _memory(layers: list[Rows], place: Place) -> Faults:
 
 def _pairs(layers: list[Rows], place: Place) -> Faults:
     """Every pair of methods: its difference, its verdict, its p."""
-    for row in _with(layers, "figure", "method", "other", "verdict"):
+    for row in rows_with(layers, "figure", "method", "other", "verdict"):
         found = place.compared.of_table(*effects.KEYS[row["figure"]], row["method"], row["other"])
         if found is None:
             yield f"{row['method']} less {row['other']} was not compared"
@@ -151,7 +151,7 @@ def _pairs(layers: list[Rows], place: Place) -> Faults:
 
 def _groups(layers: list[Rows], place: Place) -> Faults:
     """Methods at their NDCG@10; two are on a bar in common where their test is not significant, and else not."""
-    marks = {row["method"]: row["x"] for row in _with(layers, "method", "x", "label")}
+    marks = {row["method"]: row["x"] for row in rows_with(layers, "method", "x", "label")}
     for name, x in marks.items():
         if not same(x, 100 * (place.mean(name, "ndcg@10") or 0.0)):
             yield f"{name} at {x}"
@@ -171,7 +171,7 @@ def _search(layers: list[Rows], place: Place) -> Faults:
     searches = {
         each["method"]: each["trials"] for each in place.raw.tunings if each["dataset"] in place.raw.logs[place.log]
     }
-    rows = _with(layers, "method", "trials", "y")
+    rows = rows_with(layers, "method", "trials", "y")
     yield from expect("methods that are drawn", sorted({row["method"] for row in rows}), sorted(searches))
     for row in rows:
         tried = [each for each in searches[row["method"]][: row["trials"]] if each["state"] == "complete"]

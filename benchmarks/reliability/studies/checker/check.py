@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.reliability.studies.checker import cards, charts, effects, facts, figure_tables
+from benchmarks.reliability.studies.checker import cards, charts, effects, facts, figure_tables, joint
 from benchmarks.reliability.studies.checker.page import Element, Table, read_page
 from benchmarks.reliability.studies.checker.place import Faults, Place
 from benchmarks.reliability.studies.checker.raw import Raw, wrong_figures
@@ -44,17 +44,33 @@ def places_of(raw: Raw) -> dict[str, Place]:
     return {f"dataset-{at}": Place(raw, log) for at, log in enumerate(raw.shown, 1)}
 
 
+def joint_faults(folder: Path) -> list[str]:
+    """The same of the page of several studies, which are in folders of their own beside it."""
+    page, places = read_page(folder / "page" / "report.html"), joint.places_of(folder)
+    found = [
+        fault for raw in {id(each.raw): each.raw for each in places.values()}.values() for fault in wrong_figures(raw)
+    ]
+    found += [fault for each in places.values() for fault in each.compared.faults]
+    return found + said_wrongly(page, places)
+
+
 def said_wrongly(page: Element, places: Mapping[str, Place]) -> list[str]:
     """The same of the sentences, tables and charts of a page."""
     found = list(_walk(page, places["dataset-1"], places))
-    return found + [f"{each.log}: {fault}" for each in places.values() for fault in charts.check(page, each)]
+    found += [f"{each.called}: {fault}" for each in places.values() for fault in charts.check(page, each)]
+    return found + [f"together: {fault}" for fault in joint.check(page, list(places.values()))]
 
 
 def _walk(element: Element, place: Place, places: Mapping[str, Place]) -> Faults:
+    of_study = {each.label: each for each in reversed(list(places.values())) if each.label}
     for each in element.inside:
+        if isinstance(each, Element) and each.tag in ("p", "h3") and "joint" not in element.classes:
+            place = of_study.get(each.text().partition(": ")[0], place)  # what follows is of that study
         if isinstance(each, str):
             if each.strip():
                 yield f"text outside of a paragraph: '{each.strip()[:200]}'"
+        elif each.tag == "section" and "joint" in each.classes:
+            continue  # see joint.check
         elif each.tag in _SILENT or "chips" in each.classes or "saves" in each.classes or "dial" in each.classes:
             continue
         elif "verdict" in each.classes:
@@ -64,7 +80,7 @@ def _walk(element: Element, place: Place, places: Mapping[str, Place]) -> Faults
         elif each.tag == "summary" and re.fullmatch(effects.LABEL, each.text()):
             yield from _about(place, effects.label(each.text(), place))
         elif each.tag in _TEXTS:
-            yield from _about(place, read(each.text(), place))
+            yield from _about(place, read(_unlabelled(each.text(), place), place))
         elif each.tag == "dl":
             yield from _about(place, _facts(each, place))
         elif each.tag == "div" and any(one.tag == "table" for one in each.inside if isinstance(one, Element)):
@@ -74,8 +90,13 @@ def _walk(element: Element, place: Place, places: Mapping[str, Place]) -> Faults
             yield from _walk(each, inner, places)
 
 
+def _unlabelled(text: str, place: Place) -> str:
+    """Without the name of the study that it is of."""
+    return "" if text == place.label else text.removeprefix(f"{place.label}: ") if place.label else text
+
+
 def _about(place: Place, given: Faults) -> Faults:
-    yield from (f"{place.log}: {fault}" for fault in given)
+    yield from (f"{place.called}: {fault}" for fault in given)
 
 
 def _table(element: Element, place: Place) -> Faults:

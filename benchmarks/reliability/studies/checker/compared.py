@@ -33,6 +33,15 @@ class Compared(NamedTuple):
     high: float | None = None
     margin: float | None = None
     p_equivalent: float | None = None
+    error: float | None = None
+    freedom: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The words of a table, with why it is not tested."""
+        if self.kind == "not tested":
+            return f"not tested: {self.untested}"
+        return f"{self.kind}, within the margin" if self.equivalent and self.significant else self.kind
 
     @property
     def equivalent(self) -> bool:
@@ -149,6 +158,7 @@ class Comparisons:
         self._stated(row, known)
         key = (row["family"], row["measure"], row["scope"], row["a"], row["dial_a"], row["b"], row["dial_b"])
         found = Compared(*key, difference, known["p_holm"], known["detectable"], why, known["low"], known["high"])
+        found = found._replace(error=known["error"], freedom=known["freedom"])
         verdict = f"not tested: {why}" if why else ("" if found.significant else "not ") + "significant"
         verdict += ", borderline" if found.borderline else ""
         for name, value in (("untested", why), ("verdict", verdict)):

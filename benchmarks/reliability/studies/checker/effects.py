@@ -69,11 +69,8 @@ def _line(texts: dict[str, str], found: Compared, level: float) -> Faults:
         elif not all(shows(end, value, 100) for end, value in zip(ends, true, strict=True)):
             yield f"{heading}: '{texts.get(heading)}', by the runs {true}"
     for heading, p in (("p of a difference", found.p), ("p of equivalence", found.p_equivalent)):
-        yield from _p(heading, texts.get(heading, ""), p)
-    verdict = found.kind if found.kind != "not tested" else f"not tested: {found.untested}"
-    if found.equivalent and found.significant:
-        verdict += ", within the margin"
-    yield from expect("verdict", texts["Verdict"], verdict)
+        yield from shows_p(heading, texts.get(heading, ""), p)
+    yield from expect("verdict", texts["Verdict"], found.verdict)
     detectable = texts.get("Detectable, points", "")
     if found.detectable is None or not detectable:
         yield from expect("detectable", detectable, "" if found.detectable is None else str(found.detectable))
@@ -81,7 +78,8 @@ def _line(texts: dict[str, str], found: Compared, level: float) -> Faults:
         yield f"detectable '{detectable}', by the runs {found.detectable}"
 
 
-def _p(heading: str, text: str, p: float | None) -> Faults:
+def shows_p(heading: str, text: str, p: float | None) -> Faults:
+    """Whether a cell shows an adjusted p, or is empty where there is none."""
     if p is None or not text:
         yield from expect(heading, text, "" if p is None else str(p))
     elif text.startswith("below "):

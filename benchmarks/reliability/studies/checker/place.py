@@ -10,15 +10,20 @@ from benchmarks.reliability.studies.checker.advised import Advised
 from benchmarks.reliability.studies.checker.compared import Comparisons
 from benchmarks.reliability.studies.checker.page import Table
 from benchmarks.reliability.studies.checker.raw import BASELINES, Raw, RawRun
+from benchmarks.reliability.studies.checker.shown import listed
 
 Faults = Iterator[str]
 
 
 class Place:
-    """A log's section of the page; of what stands outside all of them, the first log's."""
+    """A log's section of the page; of what stands outside all of them, the first log's.
 
-    def __init__(self, raw: Raw, log: str) -> None:
+    ``called``: the log on the page; ``label``: its study, empty where there is one; ``title``: the names in the title.
+    """
+
+    def __init__(self, raw: Raw, log: str, called: str = "", label: str = "", title: str = "") -> None:
         self.raw, self.log = raw, log
+        self.called, self.label, self.title = called or log, label, title or listed(raw.shown)
         self.tables: dict[str, Table] = {}
         self.told: str | None = None
 

@@ -27,7 +27,7 @@ def read(text: str, place: Place) -> Faults:
         length, at, check = max(
             ((each.end(), each, check) for each, check in found), default=(0, None, None), key=lambda one: one[0]
         )
-        own = (*_always(), *place.notes, place.log)
+        own = (*_always(), *place.notes, place.called)
         fixed = max((len(each) for each in own if f"{rest} ".startswith(f"{each} ")), default=0)
         if fixed > length:
             length = fixed

@@ -18,7 +18,7 @@ def when(value: str) -> str:
 
 
 def _title(place: Place, at: re.Match[str]) -> Faults:
-    yield from expect("datasets", at["logs"], listed(place.raw.shown))
+    yield from expect("datasets", at["logs"], place.title)
 
 
 def _top(place: Place, at: re.Match[str]) -> Faults:

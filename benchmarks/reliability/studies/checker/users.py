@@ -24,8 +24,8 @@ class Moved(NamedTuple):
 
     @property
     def rule(self) -> bool:
-        """Whether it is a baseline, which has no seeds."""
-        return self.method in BASELINES
+        """Whether it is a baseline, which has no seeds; the name of its study may stand before it."""
+        return self.method.rpartition(" ")[2] in BASELINES
 
 
 class Users:
