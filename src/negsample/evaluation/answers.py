@@ -56,8 +56,9 @@ def answers(
         terms = terms_as_of(model, data, part, asked, settings)
         stretches = [each for each in np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1) if len(each)]
         spans = [(int(each[0]), int(each[-1]) + 1) for each in stretches]
-        how = {"top_k": k, "device": device}
-        rankings = [rank_some(model, data, asked, each, terms, dial, settings, **how)[0] for each in spans]  # type: ignore[arg-type]
+        rankings = [
+            rank_some(model, data, asked, each, terms, dial, settings, top_k=k, device=device)[0] for each in spans
+        ]
     tops = [each.top_QK for each in rankings if each.top_QK is not None]
     ranks_E = np.concatenate([each.ranks_E for each in rankings])
     return Answers(some, events_E, ranks_E, np.concatenate(tops))

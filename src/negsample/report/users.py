@@ -24,9 +24,9 @@ _ESCAPED = 200  # characters of an id that are looked at from either end
 
 
 class ShownUser(NamedTuple):
-    """``told``: his figures in words. ``targets``: items in a list, and ``others``: how many are in neither. ``rows``:
-    place, an event of the history, an item of each list; each with its id, a cohort, what stands beside it, and whether
-    it is a test item."""
+    """``told``: their figures in words. ``targets``: their test items in a list, ``others``: how many are in neither.
+    ``rows``: place, an event of the history, an item of each list; each with its id, a cohort, what stands beside it,
+    and whether it is a test item."""
 
     user: str
     told: str
