@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,28 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from negsample import run_settings
 from negsample.batches.epochs import batches_of
 from negsample.batches.windows import Windows
+from negsample.data.dataset import Dataset
 from negsample.data.load import load_dataset
 from negsample.evaluation.encode import encode
 from negsample.evaluation.evaluate import evaluate_by_dial
 from negsample.evaluation.seen import Seen
 from negsample.methods import build_method, catalogue_of, negative_settings
+from negsample.models.build import terms_of
 from negsample.optim import optimizer_for
 from negsample.random import generator
 from negsample.runs.job import Job, build_model
 from negsample.scoring.dial import Dials, log_shares
 from negsample.serving.top_k import Shifts, top_k
+from negsample.training.inputs import step_options
+from negsample.training.knowledge import knowledge_for
 from negsample.training.step import step
 
 _setup_privateuseone_for_python_backend("gpu")
@@ -99,26 +104,43 @@ def told(error: Exception) -> dict[str, str]:
     }
 
 
-def of_step(data: Any, method: str, table: str) -> dict[str, str] | None:
+def of_step(data: Dataset, method: str, changes: Mapping[str, Any]) -> dict[str, str] | None:
     """Of a second step of ``method``: what lasts from the first one on is there."""
-    settings = SETTINGS.replaced(table=table)
+    settings = SETTINGS.replaced(**changes)
     job = Job(data, method, 0, settings, negative_settings(method, CHANGES))
     model = build_model(job, CPU)
     built = build_method(method, catalogue_of(data, settings.model.max_length, CPU), job.negatives)
     batch = next(batches_of(data, settings, built.exclude, rng=generator(0, "order")))
+    knowledge = knowledge_for(model, built, data, settings, CPU)
+    terms = None if knowledge is None else knowledge.of(batch)
     rngs = {f"{name}_rng": generator(0, name) for name in ("negatives", "dropout")}
-    step(model, built, batch, optimizer_for(model, settings), **rngs)
+    options = step_options(settings)
+    step(
+        model,
+        built,
+        batch,
+        optimizer_for(model, settings, rounding_rng=generator(0, "rounding")),
+        terms=terms,
+        options=options,
+        **rngs,
+    )
     with fake_gpu():
         moved(model)
-        optimizer, there = optimizer_for(model, settings), batch.to(GPU)
+        optimizer, there = optimizer_for(model, settings, rounding_rng=generator(0, "rounding")), batch.to(GPU)
+        if terms is not None:
+            terms = tree_map_only(Tensor, lambda each: each.detach().to(GPU), terms)._replace(weights=terms_of(model))
+
+        def again() -> None:
+            step(model, built, there, optimizer, terms=terms, options=options, **rngs)
+
         try:  # copies of what lasts are allowed in it
-            step(model, built, there, optimizer, **rngs)
-        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            again()
+        except Exception as error:
             return told(error)
-        return waits(lambda: step(model, built, there, optimizer, **rngs))
+        return waits(again)
 
 
-def of_evaluation(data: Any, table: str) -> dict[str, str] | None:
+def of_evaluation(data: Dataset, table: str) -> dict[str, str] | None:
     """Of an evaluation with top lists, at three settings of the dial, without what users had."""
     dials = Dials(log_shares(data.train_counts), (-0.5, 0.0, 0.5))
     settings = SETTINGS.replaced(table=table, filter_seen=True)
@@ -128,7 +150,7 @@ def of_evaluation(data: Any, table: str) -> dict[str, str] | None:
         return waits(lambda: evaluate_by_dial(model, data, "test", settings, dials, device=GPU))
 
 
-def of_top_lists(data: Any, table: str) -> dict[str, str] | None:
+def of_top_lists(data: Dataset, table: str) -> dict[str, str] | None:
     """Of the top lists of twenty people, with something added for every item and items left out."""
     model = build_model(Job(data, "random", 0, SETTINGS.replaced(table=table), negative_settings("random", {})), CPU)
     people, items = 20, data.catalogue_size
@@ -146,15 +168,17 @@ def of_top_lists(data: Any, table: str) -> dict[str, str] | None:
         return waits(asked)
 
 
+OTHERS = {"evaluation": of_evaluation, "recommend": of_top_lists}
+
+
 def main() -> None:
-    """Print, as JSON, what each asked for waits for: ``METHOD TABLE``, ``evaluation TABLE``, ``recommend TABLE``."""
-    log, asked = sys.argv[1], sys.argv[2:]
+    """Print, as JSON, what each asked for, as JSON ``[WHAT, SETTINGS]``, waits for."""
+    log, asked = sys.argv[1], map(json.loads, sys.argv[2:])
     data = load_dataset(log)
-    others = {"evaluation": of_evaluation, "recommend": of_top_lists}
-    found = {}
-    for each in asked:
-        what, table = each.split()
-        found[each] = others[what](data, table) if what in others else of_step(data, what, table)
+    found = [
+        OTHERS[what](data, changes["table"]) if what in OTHERS else of_step(data, what, changes)
+        for what, changes in asked
+    ]
     print(json.dumps(found))
 
 

@@ -30,11 +30,17 @@ class TermKnowledge:
             self._lately = lately_of_train(data, weights.laid)
             self._features_NF = self._lately.features_NF.to(device)
 
-    def of(self, batch: Batch) -> StepTerms:
-        """What is known about the targets of ``batch``, of this dataset."""
+    def of(self, batch: Batch, there: Batch | None = None) -> StepTerms:
+        """What is known about the targets of ``batch``, of this dataset.
+
+        Args:
+            batch: a GPU has to be waited for, if it is there.
+            there: the same batch where the step is computed. (default: ``batch`` itself)
+        """
+        there = there or batch
         if batch.as_of_T is None:
             raise InputError("terms and exact own_items need the time of each target, which this batch does not have")
-        device, lately = batch.device, self._lately
+        device, lately = there.device, self._lately
         sequence_T = np.repeat(np.arange(batch.sequences), np.diff(batch.target_offsets))
         group_T, at_G = _runs(sequence_T, as_of_T := batch.as_of_T.cpu().numpy())
         sequence_G, time_G = sequence_T[at_G], as_of_T[at_G]
@@ -48,17 +54,11 @@ class TermKnowledge:
             own = own_items(
                 self._data, Grouped(users_B, targets_T, *sequences, group_T, pair_G, time_G, cut_U[cut_Q]), device
             )
-        placed = (group_T, pair_G, sequence_Q, cut_U, cut_Q)
-        return StepTerms(
-            self.weights,
-            None if lately is None else self._features_NF,
-            self._data.catalogue_size + 1,
-            self.exact,
-            self.of,
-            own,
-            batch.targets_T,
-            *(upload(torch.from_numpy(each), device) for each in placed),
-        )
+        numbers = (group_T, pair_G, sequence_Q, cut_U, cut_Q)
+        placed = [upload(torch.from_numpy(each), device) for each in numbers]
+        features_NF = None if lately is None else self._features_NF
+        about = (self.weights, features_NF, self._data.catalogue_size + 1, self.exact, self.of, own, there.targets_T)
+        return StepTerms._make((*about, *placed, cut_U.tolist()))
 
 
 def _runs(*values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

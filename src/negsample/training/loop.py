@@ -159,15 +159,15 @@ def _epoch(
     exclude, parts = training.method.exclude, (training.model, training.method)
     rngs = (training.negatives_rng, training.dropout_rng)
 
-    def of_batch(batch: Batch) -> StepTerms | None:
-        return None if knowledge is None else knowledge.of(batch)
+    def known(batch: Batch, there: Batch) -> StepTerms | None:
+        return None if knowledge is None else knowledge.of(batch, there)
 
     if factor is not None and epoch > factor:
         picks = torch.randint(len(replay), (len(replay) // factor,), generator=training.order_rng).tolist()
         again = batches_again(data, settings, exclude, (replay[pick].ends_B for pick in picks))
         for batch, pick in zip(_ready(again, device), picks, strict=True):
             there = batch.to(device)
-            yield StepInputs(*parts, there, replay[pick].drawn(), *rngs, options, of_batch(there))
+            yield StepInputs(*parts, there, replay[pick].drawn(), *rngs, options, known(batch, there))
         return
     first = len(replay)
     for batch in _ready(batches_of(data, settings, exclude, rng=training.order_rng), device):
@@ -175,7 +175,7 @@ def _epoch(
         negatives = propose(training.method, there, rng=training.negatives_rng)
         if factor is not None:
             replay.append(Replay.of(batch, negatives))
-        yield StepInputs(*parts, there, negatives, *rngs, options, of_batch(there))
+        yield StepInputs(*parts, there, negatives, *rngs, options, known(batch, there))
     if factor is not None:
         replay[first:] = laid_together(replay[first:])
 

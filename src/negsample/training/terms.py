@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -34,6 +34,7 @@ class StepTerms(NamedTuple):
         sequence_Q: of each pair.
         cut_U: the cuts of the batch.
         cut_Q: which of them is the latest at or before the times of each pair.
+        cuts: those of ``cut_U`` as numbers, which a GPU need not be asked for.
     """
 
     weights: TermWeights | None
@@ -48,6 +49,7 @@ class StepTerms(NamedTuple):
     sequence_Q: Tensor
     cut_U: Tensor
     cut_Q: Tensor
+    cuts: Sequence[int]
 
     @property
     def exact_items(self) -> Tensor:
@@ -69,7 +71,7 @@ class StepTerms(NamedTuple):
             return None
         features = self.features_NF.view(-1, self.width, self.features_NF.shape[1])
         of_cuts_UV: Tensor = _OfCuts.apply(  # type: ignore[no-untyped-call]
-            self.weights.of_features(), features, self.cut_U.tolist()
+            self.weights.of_features(), features, self.cuts
         )
         return of_cuts_UV.index_select(1, ids)
 
