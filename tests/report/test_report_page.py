@@ -55,7 +55,7 @@ class Elements(HTMLParser):
 def test_what_is_written(report: Path) -> None:
     folder = report.parent
     names = {f"{chart}--{dataset}" for chart in CHARTS for dataset in ("online-retail", "beauty")}
-    names |= {"popularity-beside"}
+    names |= {"popularity-beside", "over-logs", "effects-by-log"}
     assert {path.name for path in (folder / "figures").iterdir()} == {f"{n}.{k}" for n in names for k in ("svg", "png")}
     assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in (folder / "figures").glob("*.png"))
     assert len(pl.read_csv(folder / "table.csv")) == 14
@@ -85,7 +85,7 @@ def test_every_method_every_section(report: Path) -> None:
     assert sorted(order, key=page.index) == list(order)
     assert "The study again:" not in page  # nobody noted a command
     by_dataset = {f"{c}--{d}" for c in CHARTS for d in ("online-retail", "beauty")}
-    assert set(specs(page)) == by_dataset | {"popularity-beside"}
+    assert set(specs(page)) == by_dataset | {"popularity-beside", "over-logs", "effects-by-log"}
 
 
 def specs(page: str) -> dict[str, object]:
@@ -101,7 +101,7 @@ def test_names_from_outside_are_escaped(hostile: Path) -> None:
     assert HOSTILE not in page
     assert "<img" not in page[: page.index('id="charts"')]
     assert html.escape(f"column {HOSTILE}", quote=False).split("'")[0] in page
-    assert len(specs(page)) == 17
+    assert len(specs(page)) == 18
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
     assert len(scripts) == 8
 
