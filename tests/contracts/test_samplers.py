@@ -636,6 +636,22 @@ def test_draws_follow_the_law(name, policy, batch_of, rng):
             assert (error < 5 * torch.sqrt(q * (1 - q) / counts.sum()) + 1e-6).all()
 
 
+ON_A_GPU = [name for name in SAMPLERS if "own cohort" in name or ("in-batch" in name and "in-batch all" not in name)]
+"""Those that draw otherwise there, so that it is not waited for."""
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"), [(name, policy) for name in ON_A_GPU for policy in POLICIES_OF[per_of(name)]]
+)
+def test_draws_as_a_gpu_makes_them_follow_the_law_and_leave_the_same_out(
+    name, policy, batch, batch_of, rng, monkeypatch
+):
+    for module in ("cohort", "in_batch"):
+        monkeypatch.setattr(f"negsample.samplers.{module}.may_ask", lambda device: False)
+    test_draws_follow_the_law(name, policy, batch_of, rng)
+    test_nobody_gets_what_is_left_out_and_zero_only_where_nothing_is_left(name, policy, batch, rng)
+
+
 def test_every_batch_of_an_epoch_is_drawn_for(rng):
     offsets = np.cumsum([0, *map(len, HISTORIES)])
     times = np.concatenate([DAY * np.arange(len(history)) for history in HISTORIES])

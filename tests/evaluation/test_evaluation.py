@@ -141,9 +141,11 @@ def test_two_equal_items_tie_wherever_they_stand(item_block):
     assert (found[:, 0] == expected).mean() > 0.9
 
 
+@pytest.mark.parametrize("asking", [True, False], ids=["", "as on a GPU"])
 @pytest.mark.parametrize(("query_block", "item_block"), BLOCKS)
 @pytest.mark.parametrize("top_k", [1, 5, 23, 40])
-def test_top_ids_are_those_of_the_highest_scores(small_world, query_block, item_block, top_k):
+def test_top_ids_are_those_of_the_highest_scores(small_world, query_block, item_block, top_k, asking, monkeypatch):
+    monkeypatch.setattr("negsample.evaluation.running_top_k.may_ask", lambda device: asking)
     states, rows, query, targets = small_world
     found = ranked(states, rows, query, targets, top_k=top_k, query_block=query_block, item_block=item_block)
     assert found.top_QK is not None

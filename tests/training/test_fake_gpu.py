@@ -27,10 +27,9 @@ VARIANTS = (
     {"weight_half_life": 3},
     {"table_optimizer": "adagrad", "table": "rows"},
     {"table_dtype": "bfloat16", "table": "rows"},
-    {"terms": ["popularity", "recency"]},
+    {"terms": ["popularity", "recency", "repeats"]},
+    {"terms": ["repeats"], "own_items": "sampled"},
 )
-TERMS_OF_REPEATS = {"terms": ["popularity", "recency", "repeats"]}
-WAITS_FOR_REPEATS = "target_H, column_H = torch.nonzero(places_TK < none, as_tuple=True)"
 ANSWERS = {
     "evaluation": "if not bool(are_finite):",
     "recommend": "scores, ids = (each.gather(1, order).cpu() for each in (scores, ids))",
@@ -42,7 +41,7 @@ def asked():
     """All that is asked of the fake GPU: a method or an answer, and settings."""
     tables = [{"table": table} for table in ("dense", "rows")]
     every = [(what, table) for what in (*METHODS, *ANSWERS) for table in tables]
-    return [*every, *((method, each) for method in VARIED for each in (*VARIANTS, TERMS_OF_REPEATS))]
+    return [*every, *((method, each) for method in VARIED for each in VARIANTS)]
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +70,6 @@ def test_a_step_waits_for_nothing(method, table, waits):
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_a_step_with_other_settings_waits_for_nothing(method, changes, waits):
     assert waits(method, changes) is None
-
-
-@pytest.mark.parametrize("method", VARIED)
-def test_a_step_with_repeats_trained_along_waits_for_which_they_are(method, waits):
-    assert waits(method, TERMS_OF_REPEATS)["line"] == WAITS_FOR_REPEATS
 
 
 @pytest.mark.parametrize("table", ["dense", "rows"])

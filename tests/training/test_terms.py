@@ -189,11 +189,13 @@ def test_every_item_drawn_once_with_own_ones_exact_is_full_cross_entropy(data, m
     assert loss(given).item() == pytest.approx(slow_ce(data, known, given).item(), rel=2e-6)
 
 
+@pytest.mark.parametrize("asking", [True, False], ids=["", "as on a GPU"])
 @pytest.mark.parametrize(
     "method", ["random", "in-batch", "adaptive-mixed", "mixed-log-q", "popularity", "bpr", "gsasrec", "cross-batch"]
 )
-def test_scores_of_sampled_negatives(data, method):
+def test_scores_of_sampled_negatives(data, method, asking, monkeypatch):
     """Each score that a method sees is the state's product and what is known at the target's time."""
+    monkeypatch.setattr("negsample.training.terms.may_ask", lambda device: asking)
     settings, model = made(data, terms=f"{ALL},{OWN}", targets="moments", own_items="sampled")
     known, given = a_step(data, settings, model, method)
     ids = given.negatives.ids

@@ -173,6 +173,11 @@ def _uploaded(of: Packed | Predicted | Batch, device: torch.device) -> dict[str,
     return {name: upload(each, device) for name, each in vars(of).items() if isinstance(each, Tensor)}
 
 
+def may_ask(device: torch.device) -> bool:
+    """Whether values there may decide what is computed next. A GPU would have to be waited for: it does all of it."""
+    return device.type == "cpu"
+
+
 def upload(values: Tensor, device: torch.device) -> Tensor:
     """``values`` on ``device``; to a GPU by way of pinned memory, so that the CPU need not wait for the copy."""
     if device.type == "cpu" or values.device.type != "cpu":

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negsample.batches.packed import may_ask
+
 _STRIP = 16  # columns whose maximum stands for them, at most
 _ENOUGH = 4  # columns a strip below which no time is saved
 _STRIPS = 6  # strips for each score sought, at least
@@ -35,7 +37,7 @@ class RunningTopK:
             values[:, :width] = scores.gather(1, columns)
             ids[:, :width] = columns.add_(item)
             return
-        if scores.device.type != "cpu":  # to ask which rows gain anything is to wait for it
+        if not may_ask(scores.device):  # which rows gain anything
             both = torch.cat([values, scores], 1)
             values[:], at = torch.topk(both, k)
             found = torch.cat([ids, torch.arange(item, item + width, device=ids.device).expand(rows, -1)], 1)
@@ -63,7 +65,7 @@ def top_columns(scores: Tensor, k: int) -> Tensor:
     On a CPU they lie in the k strips with the highest maxima, and maxima are cheap: so strips are searched first, by
     strips of theirs, and then what is in those found. ``torch.topk`` takes 2 to 3 times as long there.
     """
-    if scores.device.type != "cpu":
+    if not may_ask(scores.device):
         return torch.topk(scores, k, sorted=False).indices
     width = scores.shape[1]
     length = min(width // (_STRIPS * k), _STRIP)

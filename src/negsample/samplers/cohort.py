@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import Batch
+from negsample.batches.packed import Batch, may_ask
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Categorical, scaled
 from negsample.samplers.exclusion import draw_allowed, log_prob, taken
@@ -65,7 +65,7 @@ class Cohort:
         if len(self._distributions) == 1:
             return Negatives(draw_allowed(self._distributions[0], batch, self.k, self.per, rng=rng))
         of_target = self._of_targets(batch)
-        if batch.device.type != "cpu":  # to ask which rows are of a cohort is to wait for it: all are drawn
+        if not may_ask(batch.device):  # which rows are of a cohort
             drawn = [draw_allowed(each, batch, self.k, self.per, rng=rng) for each in self._distributions]
             return Negatives(torch.stack(drawn)[of_target, torch.arange(len(of_target), device=batch.device)])
         ids = torch.empty(len(of_target), self.k, dtype=torch.int64, device=batch.device)

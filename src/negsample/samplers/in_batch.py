@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import NOBODY, Batch
+from negsample.batches.packed import NOBODY, Batch, may_ask
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Empirical
 from negsample.samplers.exclusion import excluded, log_prob, rows_of
@@ -83,7 +83,7 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     """
     t = len(batch.targets_T)
     rows = {"batch": 1, "sequence": batch.sequences, "position": t}[per]
-    if batch.device.type != "cpu" and rows * t <= KEYS:
+    if not may_ask(batch.device) and rows * t <= KEYS:
         chosen = _by_sorting(batch, torch.arange(rows, device=batch.device), k, per, rng)
         return chosen[0] if per == "batch" else chosen
     tries = min(2 * k + 16, 4 * t)

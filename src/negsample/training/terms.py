@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from negsample.batches.packed import Batch
+from negsample.batches.packed import Batch, may_ask
 from negsample.miners import Chain, Miner, Temperature
 from negsample.models.terms import OWN_KINDS, TermWeights
 from negsample.training.own import OwnItems
@@ -122,9 +122,15 @@ class StepTerms(NamedTuple):
         places_TK = self._of_ids(self.own, torch.arange(none + 1, device=ids.device), ids, sequences)
         if ids.dim() == 1 or len(ids) == sequences:
             places_TK = places_TK.index_select(0, self._sequences)
+        table, bins = F.pad(weights.own_table(), (1, 0)), self.own.bin_C
+        if not may_ask(ids.device):  # which they are
+            at_TK = self.own.cell_G.index_select(0, self.group_T)[:, None] + places_TK
+            at_TK = torch.where(places_TK < none, at_TK, len(bins))
+            bins_TK = F.pad(bins, (0, 1)).index_select(0, at_TK.flatten())  # 0, which adds nothing, for all others
+            return table.index_select(0, bins_TK).view(places_TK.shape)
         target_H, column_H = torch.nonzero(places_TK < none, as_tuple=True)
         at_H = self.own.cell_G[self.group_T[target_H]] + places_TK[target_H, column_H]
-        added_H = F.pad(weights.own_table(), (1, 0)).index_select(0, self.own.bin_C[at_H])
+        added_H = table.index_select(0, bins[at_H])
         return torch.zeros(places_TK.shape, device=ids.device).index_put((target_H, column_H), added_H)
 
     def _of_ids(self, own: OwnItems, values_M1: Tensor, ids: Tensor, sequences: int) -> Tensor:
