@@ -21,13 +21,22 @@ from negsample.report.table import ShownTable
 
 
 class Joint(NamedTuple):
-    """A part of the page: ``title``, sentences, charts, tables; ``files``: tables beside the page, by file name."""
+    """A part of the page: ``title``, sentences, charts, tables, and a ``note`` on how to read those; ``files``: tables
+    beside the page, by file name."""
 
     title: str
     lines: Sequence[str]
     figures: Sequence[Figure]
     tables: Sequence[ShownTable]
     files: Mapping[str, pl.DataFrame]
+    note: str = ""
+
+
+_LOGS_NOTE = (
+    "Share: of the highest figure of all methods on the log. Ranks are among the methods that were measured on every"
+    " log that counts. Intervals are of each difference alone; p is Holm-adjusted over all pairs of methods."
+)
+_CHANGES_NOTE = "Intervals are of each difference alone; p is Holm-adjusted over the methods in both studies."
 
 
 def joint_of_logs(found: Mapping[str, DatasetAnalysis], looks: Mapping[str, Look]) -> list[Joint]:
@@ -43,7 +52,9 @@ def joint_of_logs(found: Mapping[str, DatasetAnalysis], looks: Mapping[str, Look
     files = {"over_logs.csv": over_logs_table(each), "over_logs_significance.csv": over_logs_significance(each)}
     first, *others = over_logs_tables(each)
     tables = [first, taken_table(found), *others]
-    return [Joint("Over the logs", over_logs_words(accuracy), figures_of(charts, "all logs"), tables, files)]
+    return [
+        Joint("Over the logs", over_logs_words(accuracy), figures_of(charts, "all logs"), tables, files, _LOGS_NOTE)
+    ]
 
 
 def joint_of_changes(changes: Sequence[Change], looks: Mapping[str, Look]) -> list[Joint]:
@@ -54,7 +65,16 @@ def joint_of_changes(changes: Sequence[Change], looks: Mapping[str, Look]) -> li
         name = "changes" if len(changes) == 1 else f"changes--{number}"
         figures = figures_of({name: joint_charts.changes(one, looks)}, title)
         files = {"changes.csv": changes_table(changes)} if number == 1 else {}
-        parts.append(Joint(title, change_words(one), figures, change_tables(one), files))
+        parts.append(
+            Joint(
+                title,
+                change_words(one),
+                figures,
+                change_tables(one),
+                files,
+                _CHANGES_NOTE if any(one.tests.values()) else "",
+            )
+        )
     return parts
 
 

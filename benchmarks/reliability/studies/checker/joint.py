@@ -77,12 +77,15 @@ def check(page: Element, places: Sequence[Place]) -> Faults:
 
 def _captions(element: Element, place: Place) -> Faults:
     """What says nothing of figures."""
-    for each in element.every("h4", "figcaption"):
+    notes = [each for each in element.every("p") if "quiet" in each.classes]
+    for each in [*element.every("h4", "figcaption"), *notes]:
         yield from place.read(each.text())
 
 
 def _lines(element: Element) -> list[str]:
-    return [each.text() for each in element.inside if isinstance(each, Element) and each.tag == "p"]
+    return [
+        each.text() for each in element.inside if isinstance(each, Element) and each.tag == "p" and not each.classes
+    ]
 
 
 def _tables(element: Element) -> dict[str, Table]:
