@@ -103,7 +103,7 @@ def _what_differs(one: Change) -> str:
         if len(names) <= _NAMED
         else f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
     )
-    return f"They record different values of {many}."
+    return f"They differ in {many}."
 
 
 def _in_one(one: Change) -> list[str]:

@@ -258,7 +258,7 @@ def _pair_lines(pair: Pair, tests: Mapping[str, Compared]) -> list[str]:
         first = f"{head}, NDCG@10 on test is {listed(said)}."
     names = list(dict.fromkeys(name for name, _, _ in pair.records))
     some = f"{', '.join(names[:6])} and {len(names) - 6} more" if len(names) > 6 else listed(names) if names else ""
-    differ = f"They record different values of {some}."
+    differ = f"They differ in {some}."
     if not names:
         differ = "All that both record is the same: data, settings, seeds, versions and machine."
     sides = ((pair.before, pair.after), (pair.after, pair.before))
