@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from negsample.data.log.read import Log
 from negsample.data.manifest import Manifest
 from negsample.data.prepare.pipeline import prepare
 from negsample.models.baselines import own_baselines
+from negsample.report.drawing import drawn, pixels
 from negsample.settings import PrepareSettings
 
 torch.set_num_threads(1)
@@ -220,20 +222,38 @@ def no_report() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def no_drawing(no_pictures: None) -> Iterator[None]:
-    """Reports without charts: the tests of a module that looks at other things."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("negsample.report.figures.compiled", lambda specs, config: [{}] * len(specs))
-        yield
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session", autouse=True)
 def no_pictures() -> Iterator[None]:
-    """Reports whose SVG and PNG files are empty; the page has its charts."""
+    """Reports whose SVG and PNG files are empty, since to draw them takes most of a report's time; the page has its
+    charts.
+
+    ``pictures`` takes it back.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("negsample.report.figures.drawn", lambda specs, config: ["<svg></svg>"] * len(specs))
         patch.setattr("negsample.report.figures.pixels", lambda svgs: [b""] * len(svgs))
+        yield
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Callable[[], AbstractContextManager[None]]:
+    """``with pictures():`` reports have their SVG and PNG files, as they have for everybody."""
+
+    @contextmanager
+    def with_pictures() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("negsample.report.figures.drawn", drawn)
+            patch.setattr("negsample.report.figures.pixels", pixels)
+            yield
+
+    return with_pictures
+
+
+@pytest.fixture(scope="module")
+def no_drawing() -> Iterator[None]:
+    """Reports without charts: the tests of a module that looks at other things."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.report.figures.compiled", lambda specs, config: [{}] * len(specs))
         yield
 
 

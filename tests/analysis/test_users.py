@@ -18,6 +18,8 @@ from negsample.evaluation.metrics import ndcg
 from negsample.evaluation.queries import queries
 from negsample.runs.folder import read_ranks
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 SMALL = {"epochs": 1, "dim": 8, "blocks": 1, "max_length": 6, "batch_size": 16, "eval_every": 1}
 KINDS: dict[str, dict[str, Any]] = {
     "refitted, with terms": {},

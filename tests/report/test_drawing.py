@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,16 @@ def test_a_renderer_that_hangs_is_given_up(
     assert len(starts) == 2
 
 
-def test_the_report_is_written_without_the_picture_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_is_written_without_the_picture_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: Callable[[], AbstractContextManager[None]]
+) -> None:
     monkeypatch.setattr(drawing, "_TRIES", 1)  # the name is in every chart
     folder = make_study(tmp_path / "study", datasets=["beauty"], methods=("random\x01", "PopRec"), repeats=1)
     (folder / "figures").mkdir()
     (folder / "figures" / "frontier--beauty.svg").write_text("of an earlier report")
     told: list[str] = []
-    page = write_report(folder, told.append)
+    with pictures():
+        page = write_report(folder, told.append)
     assert any(line.startswith("figures/frontier--beauty.svg could not be drawn") for line in told)
     assert "Not drawn as a file: frontier--beauty.svg" in page.read_text("utf-8")
     assert not (folder / "figures" / "frontier--beauty.svg").exists()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     OpenPage = Callable[..., Page]
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
 
 METHODS = ("random", "mixed", "adaptive", "PopRec")
 CONTRASTS = """(() => {

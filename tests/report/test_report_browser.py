@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     OpenPage = Callable[..., Page]
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
 
 METHOD_CHARTS = (
     *("frontier", "cohort-bars", "popularity-hits", "training-curves"),

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,11 @@ HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=al
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(make_study(tmp_path_factory.mktemp("report") / "study"))
+def report(
+    tmp_path_factory: pytest.TempPathFactory, pictures: Callable[[], AbstractContextManager[None]]
+) -> Path:
+    with pictures():
+        return write_report(make_study(tmp_path_factory.mktemp("report") / "study"))
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +62,7 @@ def test_what_is_written(report: Path) -> None:
     names |= {"popularity-beside", "over-logs", "effects-by-log"}
     assert {path.name for path in (folder / "figures").iterdir()} == {f"{n}.{k}" for n in names for k in ("svg", "png")}
     assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in (folder / "figures").glob("*.png"))
+    assert all("<path" in path.read_text() for path in (folder / "figures").glob("*.svg"))
     assert len(pl.read_csv(folder / "table.csv")) == 14
     assert not list(folder.rglob(".*"))
 
@@ -127,9 +132,7 @@ def test_unfinished_studies_say_so(tmp_path: Path) -> None:
     assert "No run has finished yet of mixed." in page
 
 
-def test_the_report_again_from_the_folder_alone(report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("negsample.report.figures.drawn", lambda specs, config: ["<svg></svg>"] * len(specs))
-    monkeypatch.setattr("negsample.report.figures.pixels", lambda svgs: [b""] * len(svgs))
+def test_the_report_again_from_the_folder_alone(report: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
     shutil.copytree(report.parent, copy)
     for path in (copy / "table.csv", copy / "frontier.csv", copy / "report.html"):
