@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from by_hand import with_events
+from kinds import KINDS
 
-from negsample import METHODS, InputError, SASRec, build_method, catalogue_of, fit, negative_settings, run_settings
+from negsample import InputError, SASRec, build_method, catalogue_of, fit, negative_settings, run_settings
 from negsample.batches.epochs import batches_again, batches_of, epoch_batches, target_counts
 from negsample.batches.packed import Predicted, training_batch
 from negsample.batches.windows import TrainEvents, training_windows
@@ -158,7 +159,7 @@ def timed(data):
     return with_events(data, data.items, times.astype(np.int64) * 10**6)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", KINDS)
 def test_every_method_takes_targets_that_do_not_follow_the_inputs(method, baskets, rng):
     """Given by rows, but named one by one, they give the same weights bit for bit; by moments a step changes them."""
 

@@ -31,9 +31,7 @@ HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=al
 
 
 @pytest.fixture(scope="session")
-def report(
-    tmp_path_factory: pytest.TempPathFactory, pictures: Callable[[], AbstractContextManager[None]]
-) -> Path:
+def report(tmp_path_factory: pytest.TempPathFactory, pictures: Callable[[], AbstractContextManager[None]]) -> Path:
     with pictures():
         return write_report(make_study(tmp_path_factory.mktemp("report") / "study"))
 

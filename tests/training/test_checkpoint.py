@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from kinds import KINDS
 from safetensors.torch import load_file
 
 from negsample import InputError, run_settings
@@ -13,7 +14,7 @@ from negsample.data.dataset import Dataset
 from negsample.execution.attempts import run_job, run_jobs
 from negsample.files.checksums import LIST
 from negsample.files.claims import claimed, place_of
-from negsample.methods import METHODS, negative_settings
+from negsample.methods import negative_settings
 from negsample.runs.job import Job
 from negsample.scoring.dial import NONE
 from negsample.training import checkpoint
@@ -115,7 +116,7 @@ def assert_same(one, other):
 
 
 CASES = [
-    *[(method, {}) for method in METHODS],
+    *[(method, {}) for method in KINDS],
     ("random", {"table": "rows"}),
     ("random", {"table": "rows", "table_optimizer": "adagrad", "table_dtype": "bfloat16"}),
     ("cross-batch", {"table": "rows"}),

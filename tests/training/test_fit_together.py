@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from kinds import KINDS
 from safetensors.torch import load_file
 
 from negsample import InputError, compare, plan, run_settings
-from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
+from negsample.methods import build_method, catalogue_of, negative_settings
 from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
 from negsample.studies.study import groups
@@ -69,7 +70,7 @@ def check_alike(data, method, settings, seeds):
         assert all(ours[name] == pytest.approx(theirs[name], abs=0.03) for name in ("hr@10", "ndcg@10"))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KINDS)
 def test_seeds_together_give_what_each_gives_alone(method, data):
     check_alike(data, method, SETTINGS, (3, 9))
 
