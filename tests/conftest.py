@@ -46,11 +46,13 @@ QUICK = (  # files and folders of ``-m quick``: something of every package, in a
 
 
 LONG = (  # files that take longest, which are begun first: no core waits for one of them at the end
-    *("e2e/test_kills.py", "training/test_loop.py", "e2e/test_tracking.py", "e2e/test_commands.py"),
-    *("outside/test_steps.py", "outside/test_partition.py", "contracts/test_samplers.py", "e2e/test_plugins.py"),
-    *("benchmarks/test_reliability.py", "e2e/test_interruptions.py", "contracts/test_no_leak.py"),
-    *("report/test_report_browser.py", "contracts/test_partition.py", "execution/test_ray.py"),
-    *("execution/test_failures.py", "execution/test_processes.py", "rules/test_real_logs.py", "serving/test_export.py"),
+    *("tutorials/test_tutorials.py", "e2e/test_kills.py", "serving/test_export.py", "execution/test_ray.py"),
+    *("e2e/test_tracking.py", "e2e/test_commands.py", "contracts/test_no_leak.py", "report/test_report_page.py"),
+    *("training/test_loop.py", "report/test_every_sentence.py", "analysis/test_users.py", "e2e/test_interruptions.py"),
+    *("evaluation/test_evaluation.py", "serving/test_service.py", "training/test_checkpoint.py"),
+    *("training/test_fit_together.py", "data/prepare/test_prepare_in_blocks.py", "execution/test_processes.py"),
+    *("execution/test_failures.py", "studies/test_tuning.py", "report/test_report_browser.py", "e2e/test_plugins.py"),
+    *("report/test_plots.py", "report/test_drawing.py", "contracts/test_samplers.py", "benchmarks/test_reliability.py"),
 )
 
 

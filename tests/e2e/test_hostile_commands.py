@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 
 import pytest
+from typer.main import get_command
 
 from negsample.cli import app
 from negsample.cli.console import exit_code
 
+COMMAND = cache(get_command)  # made once, and not for each value
 HUGE = ["-1", "0.5", "1e20", str(2**64), "nan", "", "x"]
 WHOLE = [*HUGE, "0"]
 SEED = HUGE
@@ -120,6 +123,7 @@ def nothing_begins(monkeypatch, tmp_path):
 
     monkeypatch.setenv("NEGSAMPLE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("typer.main.get_command", COMMAND)
     for name in ("execution.attempts.run_job", "comparison.compare", "studies.tuning.tune_all"):
         monkeypatch.setattr(f"negsample.{name}", begun)
 

@@ -453,7 +453,7 @@ def process(model, tmp_path):
     started.wait()
 
 
-def test_a_process_serves_reloads_refuses_and_ends(process, model, recommender, tmp_path):
+def test_a_process_serves_reloads_refuses_and_ends(process, recommender, monkeypatch, capfd):
     def ask(*given, **named):
         return Running.ask(process, *given, **named)
 
@@ -468,14 +468,10 @@ def test_a_process_serves_reloads_refuses_and_ends(process, model, recommender, 
     assert same(ask(request.raw.split(b"\r\n\r\n", 1)[1])[1], request.answer)[0]
     events.write_bytes(whole)
     until(lambda: process.log.read_text().count("\nLoaded ") == 2)
-    said = subprocess.run(
-        [sys.executable, "-m", "negsample", "serve", str(process.folder), "--port", str(process.port)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert said.returncode == 2
-    assert said.stderr.startswith(f"Loading {process.folder}\nerror: cannot listen on 127.0.0.1:{process.port}: ")
+    monkeypatch.setattr(sys, "argv", ["negsample", "serve", str(process.folder), "--port", str(process.port)])
+    assert exit_code(command) == 2
+    refused = f"Loading {process.folder}\nerror: cannot listen on 127.0.0.1:{process.port}: "
+    assert capfd.readouterr().err.startswith(refused)
     with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
         head, body = request.raw.split(b"\r\n\r\n", 1)
         connection.sendall(head + b"\r\n\r\n" + body[:5])
