@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from negsample.training.checkpoint import Checkpoint
@@ -96,12 +97,17 @@ def serve() -> None:
     """Until there is nothing more to read."""
     import torch
 
+    from negsample.report import rendering
+    from negsample.report.rendering import environment
     from negsample.report.vega import vega
 
     for name in _COMMANDS:
         import_module(f"negsample.{name}")
     torch.set_num_threads(1)
     vega()  # it takes seconds, and is always the same
+    made = environment(folder := Path(rendering.__file__).parent)
+    for path in folder.glob("*.jinja"):
+        made.get_template(path.name)  # it is compiled once
     gc.freeze()  # a fork's garbage collector would copy all of it
     while line := os.read(0, 65536):  # not through a buffer, which a fork would share
         asked = json.loads(line)

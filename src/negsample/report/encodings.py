@@ -107,8 +107,7 @@ def columns(widest: float) -> alt.ExprRef:
 def sized(layers: Sequence[alt.Chart], height: float) -> alt.LayerChart:
     """``layers`` over one another, as wide as the page lets them be."""
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    chart = alt.LayerChart(layer=list(layers), params=[_SHOWN])
-    return chart.properties(width="container", height=height, autosize=fit)
+    return alt.LayerChart(layer=list(layers), params=[_SHOWN], width="container", height=height, autosize=fit)
 
 
 def whisker(value: float, sd: float | None, top: float = 1.0) -> tuple[float, float]:

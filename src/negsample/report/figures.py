@@ -103,8 +103,8 @@ def figure_of(name: str, chart: alt.LayerChart, of: str, suffix: str = "") -> Fi
     kind, _, setting = name.partition("-") if name.startswith("tuning-") else (name, "", "")
     texts = _texts()[kind]
     title = texts["title"].format(name=setting.replace("-", " "))
-    described = chart.properties(description=f"{title}, {of}. {texts['caption']}")
-    spec: dict[str, Any] = described.to_dict(validate=False)  # the renderer refuses what is no chart
+    chart.description = f"{title}, {of}. {texts['caption']}"  # without a copy of the chart
+    spec: dict[str, Any] = chart.to_dict(validate=False)  # the renderer refuses what is no chart
     plain = {key: value for key, value in spec.items() if key not in ("config", "$schema")}
     plain["datasets"] = {name: list(rows) for name, rows in spec["datasets"].items()}
     place: Any = texts["place"]
