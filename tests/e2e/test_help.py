@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.metadata import version
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import negsample
 from negsample.cli import app, complete
 from negsample.methods import METHODS
 from negsample.models.baselines import BASELINES
+
+
+COMMAND = cache(get_command)  # made once, and not each time that help is asked for
+
+
+@pytest.fixture(autouse=True)
+def one_command(monkeypatch):
+    monkeypatch.setattr("typer.testing._get_command", COMMAND)
 
 
 def test_commands_stand_in_panels_with_what_a_new_user_needs_first():
