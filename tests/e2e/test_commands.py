@@ -261,15 +261,15 @@ def test_what_is_ahead_is_said_before_it_is_done(run, compared, negsample):
     assert "In all" not in done(negsample(*command))  # nothing is
 
 
-def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(negsample):
-    lines = done(negsample("methods", COLUMNS="50")).splitlines()
+def test_methods_names_them_all_and_the_baseline_in_a_narrow_terminal(installed):
+    lines = done(installed("methods", COLUMNS="50")).splitlines()
     assert max(map(len, lines)) <= 50
     firsts = [line.split()[0] for line in lines if line[0] != " "]
     begin = firsts.index("random")
     named = [*METHODS, *BASELINES]
     assert firsts[begin : begin + len(named)] == named
     assert len(lines) < 5 * len(named)
-    assert "Petrov & Macdonald" in done(negsample("methods", COLUMNS="140"))
+    assert "Petrov & Macdonald" in done(installed("methods", COLUMNS="140"))
 
 
 def test_methods_tells_all_of_one(negsample):
