@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -315,6 +316,24 @@ def test_the_work_goes_on_when_nobody_reads(program, surroundings, log, tmp_path
         assert process.stderr.read() == ""
         assert process.wait() == 0
     assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+WITHOUT_TORCH = """
+import sys
+from negsample.cli import app
+from negsample.cli.console import exit_code
+for given in (["inspect", sys.argv[1]], ["prepare", sys.argv[1], "--out", sys.argv[2]], ["data", "list"]):
+    sys.argv[1:], kept = given, sys.argv[1:]
+    assert not exit_code(app), given
+    sys.argv[1:] = kept
+print("torch" in sys.modules)
+"""
+
+
+def test_commands_that_train_nothing_do_not_wait_for_torch(surroundings, log, tmp_path):
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(log), str(tmp_path / "out")]
+    said = done(subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False))
+    assert said.splitlines()[-1] == "False"
 
 
 def test_a_terminal_without_the_letters_is_no_reason_to_stop(installed, events, tmp_path):

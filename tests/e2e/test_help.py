@@ -15,7 +15,6 @@ from negsample.cli import app, complete
 from negsample.methods import METHODS
 from negsample.models.baselines import BASELINES
 
-
 COMMAND = cache(get_command)  # made once, and not each time that help is asked for
 
 

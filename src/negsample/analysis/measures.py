@@ -12,6 +12,8 @@ from negsample.runs.folder import Run
 
 K = 10
 """The cut-off at which methods are compared and dials are chosen."""
+ALONE = "ndcg_without_terms"
+"""The column of a table: NDCG@10 without the terms that were fitted after training, at dial 0; null where none were."""
 ACCURACY, TAIL, BALANCE = "ndcg@10", "tail_hr@10", "balance@10"
 SCOPES = ("all", *COHORTS)
 Key = tuple[str, str]

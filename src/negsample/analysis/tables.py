@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from negsample.analysis.measures import COHORTS, measures_of
+from negsample.analysis.measures import ALONE, COHORTS, measures_of
 from negsample.analysis.study import Study
 from negsample.errors import InputError
 from negsample.files.atomic import replacing
@@ -30,8 +30,6 @@ _MEANS = ("mrr@10", "warm_hr@10", "warm_ndcg@10", "arp@10")
 _NEEDED = (*SPREAD, "coverage@10", *_MEANS)
 _OF_RUN = ("train_seconds", "steps_per_second")
 _OF_RUN_LAST = ("best_epoch", "dial", "age_days", "peak_memory_bytes")
-ALONE = "ndcg_without_terms"
-"""NDCG@10 of a model without the terms that were fitted after training, at dial 0; null where none were."""
 _KEYS = {"dataset": pl.String, "method": pl.String}
 
 

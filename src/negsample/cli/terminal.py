@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from negsample.analysis.measures import kinds_of
-from negsample.analysis.tables import ALONE
+from negsample.analysis.measures import ALONE, kinds_of
 from negsample.cli.console import Output
 from negsample.cli.tables import counted, show_facts, show_table, table_of
 from negsample.data.dataset import Dataset

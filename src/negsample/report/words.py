@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from negsample.analysis.analyse import DatasetAnalysis
-from negsample.analysis.measures import BALANCE, TAIL
+from negsample.analysis.measures import ALONE, BALANCE, TAIL
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.study import POPULAR, Study
-from negsample.analysis.tables import ALONE
 from negsample.models.baselines import is_baseline
 from negsample.report.formats import listed, percent, when
 from negsample.rules.ease import LARGEST
