@@ -180,7 +180,7 @@ def may_ask(device: torch.device) -> bool:
 
 def upload(values: Tensor, device: torch.device) -> Tensor:
     """``values`` on ``device``; to a GPU by way of pinned memory, so that the CPU need not wait for the copy."""
-    if device.type == "cpu" or values.device.type != "cpu":
+    if device.type in ("cpu", "meta") or values.device.type != "cpu":  # meta: shapes alone
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
 
