@@ -40,7 +40,8 @@ SCREENS = (
     Screen("many-methods-1400", "many-methods", 1),
     Screen("many-methods-390", "many-methods", 1, _PHONE),
     Screen("no-hits-1400", "no-hits", 1),
-    Screen("several-logs-1400", "datasets", 1),
+    Screen("several-logs-1400", "two-logs", 1),
+    Screen("two-studies-1400", "two-studies", 1),
 )
 
 
