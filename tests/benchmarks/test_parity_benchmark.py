@@ -70,14 +70,15 @@ def test_what_is_not_run_now_stays():
     assert [tuple(row.values()) for row in found] == [("in-batch", 4), ("mixed", 1), ("random", 3)]
 
 
-def test_pages_have_the_tables_of_the_result(tmp_path, monkeypatch):
+def test_pages_have_the_tables_of_the_result(tmp_path, monkeypatch, pictures):
     found = json.loads((RESULTS / "parity.json").read_text("utf-8"))
     assert (RESULTS / "parity.md").read_text("utf-8") == "\n".join(lines(found)) + "\n"
     text = PAPER.read_text("utf-8")
     for table in (runs_table(found), ingredients_table(found)):
         assert "\n".join(table) in text
     monkeypatch.setattr("benchmarks.parity_page.IMAGES", tmp_path)
-    assert "in-batch" in picture(found["runs"]).read_text("utf-8")
+    with pictures():
+        assert "in-batch" in picture(found["runs"]).read_text("utf-8")
 
 
 def test_in_batch_by_epoch_is_measured_at_the_best_validation_epoch(folder):

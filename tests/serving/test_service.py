@@ -474,8 +474,8 @@ def test_a_process_serves_reloads_refuses_and_ends(process, recommender, monkeyp
     assert capfd.readouterr().err.startswith(refused)
     with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
         head, body = request.raw.split(b"\r\n\r\n", 1)
-        connection.sendall(head + b"\r\n\r\n" + body[:5])
-        time.sleep(0.3)
+        connection.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n" + body[:5])
+        assert connection.recv(1024).startswith(b"HTTP/1.1 100 ")  # it waits for the rest
         process.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         connection.sendall(body[5:])
