@@ -162,11 +162,11 @@ def test_the_slider_moves_the_dial_of_its_dataset_for_all_methods(report: Path, 
         return {name: page.locator(f'[id="{name}"]').inner_html() for name in specs(report.read_text())}
 
     before = drawn()
-    assert dials() == ["β = 0, as trained"] * 2
+    assert dials() == ["dial 0, as trained"] * 2
     page.locator(".dial input").first.fill("0")
     page.wait_for_timeout(400)
     after = drawn()
-    assert dials() == ["β = −1, towards the tail", "β = 0, as trained"]
+    assert dials() == ["dial −1, towards the tail", "dial 0, as trained"]
     for chart in CHARTS:
         moved = before[f"{chart}--online-retail"] != after[f"{chart}--online-retail"]
         assert moved == (chart in CHARTS[:4]), chart

@@ -24,6 +24,7 @@ def gain(p: float | None, *, of: int = 0, over: int = 1, measure: str = "ndcg@10
 
 def test_gains_are_said_with_their_test():
     assert gain(SIGNIFICANT) == "0.40 points more NDCG@10 than `x` (+25 %): significant (p 0.001)."
+    assert gain(1.0, of=1, over=0).endswith("not significant (p above 0.99).")
     assert gain(LEVEL, of=1, over=0) == "0.40 points less NDCG@10 than `x` (-20 %): not significant (p 0.5)."
     assert gain(None) == "0.40 points more NDCG@10 than `x` (+25 %): not tested (one run of a method)."
     assert gain(LEVEL, measure="balance@10") == "10.00 points more Balance than `x`: not significant (p 0.5)."
@@ -35,20 +36,22 @@ def test_why_a_method_is_taken():
     def said(alike):
         return why_words(advise(ROWS, ROWS, {"ndcg@10": alike}).accuracy)
 
-    highest = "Highest NDCG@10 on validation; none of the others is near: within a tenth, and not significantly lower."
+    highest = (
+        "Highest NDCG@10 on validation; none of the others is within a tenth of it without being significantly lower."
+    )
     assert said(Alike("mixed", (), 0)) == highest
     assert said(Alike("mixed", (), 1)) == (
-        "Highest NDCG@10 on validation; none of the others that were tested is near: within a tenth, and not"
-        " significantly lower (1 not tested)."
+        "Highest NDCG@10 on validation; none of the others that were tested is within a tenth of it without"
+        " being significantly lower (1 not tested)."
     )
     assert said(Alike("mixed", (), 2)) == "Highest NDCG@10 on validation; nothing was tested there."
     assert said(Alike("mixed", ("random",), 0)) == (
-        "It has the highest NDCG@10 on validation; 1 other is near: within a tenth, and not significantly lower. This"
-        " one is the simplest of them, the best of the cheapest to train."
+        "It has the highest NDCG@10 on validation; near it, within a tenth and not significantly lower: `random`. This"
+        " one is the simplest of them, the best of those that train fastest."
     )
     assert said(Alike("mixed", ("random", "PopRec"), 0)) == (
-        "`mixed` has the highest NDCG@10 on validation; 2 others are near: within a tenth, and not significantly lower."
-        " This one is the simplest of them, a rule."
+        "`mixed` has the highest NDCG@10 on validation; near it, within a tenth and not significantly lower: `random`"
+        " and `PopRec`. This one is the simplest of them, a rule."
     )
     alone = advise(ROWS[:1], ROWS[:1]).accuracy
     assert why_words(alone) == "On validation no other method has a hit."
@@ -57,6 +60,12 @@ def test_why_a_method_is_taken():
 @pytest.mark.parametrize(
     ("what", "facts", "words"),
     [
+        (
+            "nothing hit",
+            {"methods": 1},
+            "The trained method hits no test event, at any setting of the dial: something may be wrong with the ids,"
+            " the split or the training.",
+        ),
         ("repeats", {"repeats": 1}, "A trained method has one run: nothing is known of other seeds."),
         ("repeats", {"repeats": 2}, "A trained method has two runs only: little is known of other seeds."),
         ("repeats", {"repeats": 3}, "Every trained method has 3 runs or more."),

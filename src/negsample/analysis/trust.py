@@ -145,13 +145,18 @@ def _trained(study: Study, dataset: str) -> list[Reason]:
 
 def _users(study: Study, dataset: str, advice: Advice) -> list[Reason]:
     users, events = effective_users(study, dataset), int(measured(study, dataset)["events"])
+    found = list[Reason]()
     chosen = advice.accuracy.chosen
     hits = 0.0 if chosen is None or chosen["hr@10"] is None else float(chosen["hr@10"]) * events
     light: Light = "red" if users < LEAST_USERS else "amber" if users < ENOUGH_USERS else "green"
     facts = {"effective": users, "users": len(_events_by_user(study, dataset)), "events": events}
+    trained = [run for run in study.runs_of(dataset) if not is_baseline(run.config["method"])]
+    if not any(figures["hr@10"] for run in trained for figures in study.figures(run, "test").values()):
+        found.append(Reason("red", "nothing hit", {"methods": len({run.config["method"] for run in trained})}))
     more = _more_windows(study, dataset)
     of_hits: Light = "red" if hits < ENOUGH_HITS / 10 else "amber" if hits < ENOUGH_HITS else "green"
     return [
+        *found,
         Reason(light, "users", facts, more),
         Reason(of_hits, "hits", {"hits": hits, "events": events, "chosen": chosen}, more if hits else None),
     ]

@@ -11,7 +11,7 @@ from negsample.analysis.tables import TableRow
 from negsample.analysis.verdict import Card, Gain
 from negsample.models.baselines import is_baseline
 from negsample.report.claims import called, p_text
-from negsample.report.formats import SPACE, percent, seconds
+from negsample.report.formats import SPACE, listed, percent, seconds
 
 TITLES = {
     ACCURACY: "Most accurate overall",
@@ -24,6 +24,8 @@ _ABLE = {
     TAIL: f"{_KEEPS} and hits tail items",
     BALANCE: f"{_KEEPS} and hits more than one cohort",
 }
+_NAMED = 3  # methods that are near; more are counted
+_SURE = 0.995
 _MEASURE_NAMES = {ACCURACY: "NDCG@10", TAIL: "tail HR@10", BALANCE: "Balance"}
 
 
@@ -43,12 +45,15 @@ def shown_card(card: Card) -> ShownCard:
     figures = tuple((label, figure(row, name)) for label, name in zip(labels, names, strict=True))
     accurate = card.purpose.measure == ACCURACY or card.default_keeps
     too_low = "" if accurate else f", which does not keep {percent(ACCEPTABLE, 0)} of the best NDCG@10"
+    as_trained = " at dial 0" if row["method"] == DEFAULT else ""
     gains = (
-        (card.over_default, f"than `{DEFAULT}`, the usual default{too_low}"),
+        (card.over_default, f"than `{DEFAULT}`{as_trained}, the usual default{too_low}"),
         (card.over_rule, f"than {called(card.over_rule.over)}, the best simple rule here" if card.over_rule else ""),
         (card.cost, f"than {called(card.cost.over)}, the most accurate" if card.cost else ""),
     )
     told = dict.fromkeys(gain_words(gain, than) for gain, than in gains if gain is not None)
+    if card.purpose.measure == TAIL and row[TAIL] == 0:
+        told = {"On test it hits no tail item.": None, **told}
     return ShownCard(TITLES[card.purpose.measure], called(row), figures, (*told, _effort(row), why_words(card.purpose)))
 
 
@@ -81,7 +86,8 @@ def _tested(test: Difference | None) -> str:
         return f"not tested ({'not compared' if test is None else test.untested})"
     if test.significant:
         return f"significant ({p_text(test.p_holm)})"
-    return f"not significant ({p_text(test.p_holm)})"
+    chance = p_text(test.p_holm) if test.p_holm < _SURE else f"p above{SPACE}0.99"
+    return f"not significant ({chance})"
 
 
 def _effort(row: TableRow) -> str:
@@ -101,12 +107,13 @@ def why_words(purpose: Purpose) -> str:
         told = f"Highest {name} on validation; nothing was tested there"
     elif not purpose.equals:
         some = f"none of the others{' that were tested' if purpose.untested else ''}"
-        told = f"Highest {name} on validation; {some} is near: within a tenth, and not significantly lower"
+        told = f"Highest {name} on validation; {some} is within a tenth of it without being significantly lower"
         told += f" ({purpose.untested} not tested)" if purpose.untested else ""
     else:
         first = "It has" if chosen is highest else f"{called(highest)} has"
-        count = f"{len(purpose.equals)} {'other is' if len(purpose.equals) == 1 else 'others are'}"
-        told = f"{first} the highest {name} on validation; {count} near: within a tenth, and not significantly lower"
-        kind = "a rule" if is_baseline(chosen["method"]) else "the best of the cheapest to train"
+        near = [f"`{each}`" for each in purpose.equals]
+        names = listed(near) if len(near) <= _NAMED else f"{len(near)} others"
+        told = f"{first} the highest {name} on validation; near it, within a tenth and not significantly lower: {names}"
+        kind = "a rule" if is_baseline(chosen["method"]) else "the best of those that train fastest"
         told += f". This one is the simplest of them, {kind}"
     return f"{told}."

@@ -31,7 +31,7 @@ const page = (() => {
     const beta = dial.betas[dial.slider.value];
     const sign = beta > 0 ? "+" : beta < 0 ? "\u2212" : "";
     const words = beta > 0 ? "towards the head" : beta < 0 ? "towards the tail" : "as trained";
-    dial.output.textContent = `\u03b2 = ${sign}${Math.abs(beta)}, ${words}`;
+    dial.output.textContent = `dial ${sign}${Math.abs(beta)}, ${words}`;
     dial.slider.setAttribute("aria-valuetext", dial.output.textContent);
   }
 

@@ -94,6 +94,10 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         " their order."
     ),
     "tuned": _tuned,
+    "nothing hit": lambda facts: (
+        f"{'The trained method hits' if facts['methods'] == 1 else 'The trained methods hit'} no test event, at any"
+        " setting of the dial: something may be wrong with the ids, the split or the training."
+    ),
     "users": _users,
     "hits": lambda facts: (
         f"{called(facts['chosen'])} hits {commas(facts['hits'])} of {commas(facts['events'])} test events, in the mean"

@@ -15,7 +15,7 @@ from negsample.report.reasons import reason_words
 
 LIGHTS = {
     "green": "This study can be trusted with a choice.",
-    "amber": "This study can guide a choice; the points below could change it.",
+    "amber": "This study gives hints and no proof; the points marked below could change the choice.",
     "red": "This study cannot tell which method to take.",
 }
 KEPT = f"What is taken for tail items and evenness keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10 on validation."

@@ -12,7 +12,7 @@ from benchmarks.reliability.studies.checker.compared import Compared
 from benchmarks.reliability.studies.checker.page import Element
 from benchmarks.reliability.studies.checker.place import Faults, Place
 from benchmarks.reliability.studies.checker.raw import BASELINES
-from benchmarks.reliability.studies.checker.shown import expect, shows, shows_digits, shows_seconds
+from benchmarks.reliability.studies.checker.shown import expect, listed, shows, shows_digits, shows_seconds
 
 TITLES = {
     "Most accurate overall": "ndcg@10",
@@ -101,6 +101,8 @@ def _card(card: Element, taken: Taken, place: Place, advised: Advised) -> Faults
         said.add(of[0])
         yield from (f"'{words}': {fault}" for fault in of[2](of[1], taken, place, advised))
     yield from expect("effort and why are said", {"effort", "why"} <= said, True)
+    none = taken.measure == "tail_hr@10" and taken.chosen.test["tail_hr@10"] == 0
+    yield from expect("no tail item is said", "no tail" in said, none)
 
 
 def _gain(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
@@ -138,6 +140,10 @@ def _undefined(at: re.Match[str], taken: Taken, place: Place, advised: Advised) 
 def _over(than: str, taken: Taken, advised: Advised) -> Setting | None:
     """What a difference is to."""
     name, _, what = than.partition(", ")
+    if what.startswith("the usual default") and taken.chosen.method == "random":
+        if not name.endswith(" at dial 0"):
+            return None
+        name = name.removesuffix(" at dial 0")
     what, low, _ = what.partition(", which does not keep")
     best = max(each.on_valid("ndcg@10") for some in advised.settings.values() for each in some)
     default = advised.default
@@ -165,13 +171,18 @@ def _words_of(words: str, found: Compared | None) -> Faults:
         why = "not compared" if found is None else found.untested
         yield from expect("tested", words, f"not tested ({why})")
         return
-    at = re.fullmatch(r"(significant|not significant) \(p (?:below (0\.001)|(\S+))\)", words)
+    at = re.fullmatch(r"(significant|not significant) \(p (?:below (0\.001)|above (0\.99)|(\S+))\)", words)
     if at is None:
         yield f"tested with p {found.p}"
         return
     yield from expect("significant", at[1] == "significant", found.significant)
-    if (at[2] and not found.p < float(at[2])) or (at[3] and not shows_digits(at[3], found.p)):
+    wrong = (at[2] and not found.p < 0.001) or (at[3] and not found.p >= 0.995)
+    if wrong or (at[4] and not shows_digits(at[4], found.p)):
         yield f"p is {found.p}"
+
+
+def _no_tail(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
+    yield from expect("no tail item", (taken.measure, taken.chosen.test["tail_hr@10"]), ("tail_hr@10", 0))
 
 
 def _effort(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
@@ -199,9 +210,10 @@ def _why(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Fau
     else:
         own = taken.chosen.method == taken.highest.method
         yield from expect("highest", at["who"], "It has" if own else f"{taken.highest.called} has")
-        yield from expect("alike", (at["of"], int(at["alike"])), (name, len(taken.equals)))
+        alike = listed(taken.equals) if len(taken.equals) <= 3 else f"{len(taken.equals)} others"
+        yield from expect("alike", (at["of"], at["alike"]), (name, alike))
         rule = taken.chosen.method in BASELINES
-        yield from expect("simplest", at["kind"], "a rule" if rule else "the best of the cheapest to train")
+        yield from expect("simplest", at["kind"], "a rule" if rule else "the best of those that train fastest")
 
 
 def _next(trust: Element, place: Place) -> Faults:
@@ -234,18 +246,18 @@ LINES: Mapping[str, tuple[str, Line]] = {
     ),
     "same": (rf"As much {_NAME} as {_THAN}: (?P<tested>.+?)\.", _same),
     "undefined": (rf"{_NAME} cannot be compared with that of {_THAN}: it is undefined\.", _undefined),
+    "no tail": (r"On test it hits no tail item\.", _no_tail),
     "effort": (
         r"(?:A rule: nothing is trained \((?P<rule>.+)\)|Training took (?P<took>.+) a run)\.",
         _effort,
     ),
     "why": (
         rf"(?:On validation no other method (?P<able>.+)|Highest {_NAME} on validation; (?:nothing was tested"
-        rf" there|none of the others(?: that were tested)? is near: within a tenth, and not significantly lower"
+        rf" there|none of the others(?: that were tested)? is within a tenth of it without being significantly lower"
         r"(?: \((?P<untested>\d+) not tested\))?)|(?P<who>.+? has) the highest"
         r" (?P<of>NDCG@10|tail"
-        r" HR@10|Balance) on validation; (?P<alike>\d+) other(?: is|s are) near: within a tenth, and not"
-        r" significantly lower"
-        r"\. This one is the simplest of them, (?P<kind>a rule|the best of the cheapest to train))\.",
+        r" HR@10|Balance) on validation; near it, within a tenth and not significantly lower: (?P<alike>.+?)"
+        r"\. This one is the simplest of them, (?P<kind>a rule|the best of those that train fastest))\.",
         _why,
     ),
 }

@@ -59,6 +59,10 @@ def _failed(place: Place, advised: Advised, at: re.Match[str], light: str) -> Fa
     yield from expect("failed", (int(at[1]), light), (many, "amber"))
 
 
+def _nothing_hit(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
+    yield from expect("methods", ("methods hit" in at[0], light), (len(place.trained) > 1, "red"))
+
+
 def _repeats(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
     fewest = min(len(place.raw.whole(place.log, name)) for name in place.trained)
     few = {"has no seed": 0, "has one run": 1, "has two runs": 2}
@@ -210,6 +214,11 @@ REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], 
         r"(?:All (?P<n>\d+) trained methods were tuned|The method was tuned); (?:none of what was chosen is at an end"
         r" of the range that was searched|chosen at an end of the range that was searched: (?P<ends>.+?))\.",
         _tuned,
+    ),
+    "nothing hit": (
+        r"The trained method(?: hits|s hit) no test event, at any setting of the dial: something may be wrong with the"
+        r" ids, the split or the training\.",
+        _nothing_hit,
     ),
     "users": (
         r"(?P<events>[\d,]+) test events of (?P<users>[\d,]+) users; as some have many, they tell as much as"

@@ -15,7 +15,7 @@ from benchmarks.reliability.studies.checker.shown import expect
 ORDER = ("red", "amber", "green")
 SAID = {
     "green": "This study can be trusted with a choice.",
-    "amber": "This study can guide a choice; the points below could change it.",
+    "amber": "This study gives hints and no proof; the points marked below could change the choice.",
     "red": "This study cannot tell which method to take.",
 }
 
@@ -78,6 +78,8 @@ def _due(place: Place, advised: Advised) -> Iterator[str]:
     tuned = {each["method"] for each in raw.tunings if each["dataset"] in raw.logs[place.log]}
     yield "published" if raw.about["preset"] != "default" else "untuned" if set(place.trained) - tuned else "tuned"
     yield from ("users", "hits")
+    if all(figures["hr@10"] == 0 for run in runs for figures in run.grid["test"]):
+        yield "nothing hit"
     tests = against(place, advised)
     if any(each.significant and (each.difference or 0) < 0 for each in tests.values()):
         yield "contradicted"
