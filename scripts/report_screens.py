@@ -13,7 +13,7 @@ from benchmarks.reliability.studies.writing import made
 
 TO = Path(__file__).parent.parent / "docs/images/report"
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
-_COLOURS = 64
+_COLOURS = 128
 _SETTLED = 2500  # milliseconds until all charts are drawn
 
 
@@ -63,7 +63,7 @@ def main() -> None:
             file = TO / f"{each.file}.png"
             page.screenshot(path=file)
             page.close()
-            Image.open(file).quantize(_COLOURS).save(file, optimize=True)
+            Image.open(file).convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE).save(file, optimize=True)
             print(file)
 
 
