@@ -86,7 +86,7 @@ def _tested(test: Difference | None) -> str:
         return f"not tested ({'not compared' if test is None else test.untested})"
     if test.significant:
         return f"significant ({p_text(test.p_holm)})"
-    chance = p_text(test.p_holm) if test.p_holm < _SURE else f"p above{SPACE}0.99"
+    chance = p_text(test.p_holm) if test.p_holm < _SURE else f"p{SPACE}above{SPACE}0.99"
     return f"not significant ({chance})"
 
 
