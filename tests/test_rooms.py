@@ -111,7 +111,7 @@ LAYERS = (
     {"data"},
     {"files", "random"},
     {"settings"},
-    {"plugins"},
+    {"plugins", "parallel"},
     {"errors"},
 )
 """From the top down: a package imports from the layers below its own."""

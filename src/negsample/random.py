@@ -16,8 +16,12 @@ Purpose = Literal["init", "order", "negatives", "dropout", "rounding"]
 
 
 @guarded
-def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
+def generator(
+    seed: int, purpose: Purpose, device: torch.device | str = "cpu", *, stream: tuple[int, ...] = ()
+) -> torch.Generator:
     """A generator for one purpose of a run: the same seed gives two methods the same start and the same order.
+
+    ``stream``: numbers of one of several for the purpose, such as a process and an epoch.
 
     Raises:
         InputError: there is no such purpose.
@@ -26,7 +30,7 @@ def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -
 
     whole("seed", seed, 0, 2**31 - 1)
     check_word("purpose", purpose, get_args(Purpose))
-    digest = hashlib.sha256(f"{purpose}/{seed}".encode()).digest()
+    digest = hashlib.sha256("/".join(map(str, (purpose, seed, *stream))).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
 
 

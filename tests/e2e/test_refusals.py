@@ -72,7 +72,10 @@ def test_a_command_line(negsample, tmp_path, arguments, words):
             ["--method", "random", "--set", "backbone=gru4rec", "--set", "heads=2"],
             ["setting heads is for backbone sasrec", "gru4rec"],
         ),
-        (["--method", "random", "--set", "table_dtype=bfloat16"], ["table_dtype=bfloat16 is for table=rows"]),
+        (
+            ["--method", "random", "--set", "table_dtype=bfloat16"],
+            ["table_dtype=bfloat16 is for table=rows or"],
+        ),
         (["--method", "cohort", "--set", "cohort_shares=[1,2]"], ["three numbers", "[1, 2]"]),
         (["--method", "random", "--epochs", "0"], ["epochs=0", "greater than or equal to 1"]),
         (["--method", "random", "--min-item-events", "1000000"], ["no event", "min_item_events", "lower"]),

@@ -203,7 +203,7 @@ def test_nothing_is_kept_without_a_factor(data, monkeypatch):
     ("name", "value"), [("table_optimizer", "adagrad"), ("table_learning_rate", 0.1), ("table_dtype", "bfloat16")]
 )
 def test_what_is_for_rows_alone_is_refused_elsewhere(table, name, value):
-    with pytest.raises(InputError, match=f"{name}={value} is for table=rows; set that too, or leave it out"):
+    with pytest.raises(InputError, match=f"{name}={value} is for table=rows or sharded; set that too, or leave it out"):
         run_settings(**{"table": table, name: value})
     run_settings(**{"table": "rows", name: value})
 

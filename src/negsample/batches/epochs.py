@@ -21,6 +21,7 @@ from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.data.moments import MOMENTS, Cuts, TrainWindow, counting_cuts, horizon_width
 from negsample.errors import InputError
+from negsample.parallel.processes import Processes
 from negsample.settings import RunSettings
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ def epoch_batches(
     cuts: Cuts | None = None,
     train_window: TrainWindow | None = None,
     half_life: float | None = None,
+    processes: Processes | None = None,
     rng: torch.Generator,
 ) -> Iterator[Batch]:
     """One pass over the training windows (one of each trained user, or all) in random order, ``batch_size`` a batch.
@@ -83,6 +85,7 @@ def epoch_batches(
     (once at least): an epoch of the reference, where ``n`` counts the users that are not trained on as one window each.
     ``half_life``: days after which a target counts half; see
     :class:`~negsample.batches.target_weights.TargetWeights`, which weigh targets too where the events have weights.
+    ``processes``: batches are divided over them, and these are the shares of one; each has the same ``rng``.
 
     Raises:
         InputError: no event is a target in ``train_window``, or by ``cuts``.
@@ -104,7 +107,18 @@ def epoch_batches(
         steps = steps_an_epoch(len(windows), idle, batch_size, with_replacement)
         taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
     for some in taken:
-        yield of_epoch(training_batch(data, windows.take(some.numpy()), exclude=exclude, **rule._asdict()))
+        own, counts = share_of(some, processes)
+        batch = training_batch(data, windows.take(own.numpy()), exclude=exclude, **rule._asdict())
+        yield of_epoch(batch if counts else replace(batch, counts=False))
+
+
+def share_of(windows_B: Tensor, processes: Processes | None) -> tuple[Tensor, bool]:
+    """Which of a batch's windows this one of ``processes`` takes, and whether they count: where there are fewer windows
+    than processes, the first one stands in for some, so that all of them do the same work."""
+    if processes is None:
+        return windows_B, True
+    own = windows_B[processes.rank :: processes.size]
+    return (own, True) if len(own) else (windows_B[:1], False)
 
 
 def steps_an_epoch(windows: int, idle: int, batch_size: int, with_replacement: bool) -> int:
@@ -154,7 +168,14 @@ def batches_again(data: Dataset, settings: RunSettings, exclude: Exclude, ends: 
         yield of_epoch(training_batch(data, windows, exclude=exclude, **rule._asdict()))
 
 
-def batches_of(data: Dataset, settings: RunSettings, exclude: Exclude, *, rng: torch.Generator) -> Iterator[Batch]:
+def batches_of(
+    data: Dataset,
+    settings: RunSettings,
+    exclude: Exclude,
+    *,
+    rng: torch.Generator,
+    processes: Processes | None = None,
+) -> Iterator[Batch]:
     """:func:`epoch_batches` of a dataset, as ``settings`` say."""
     return epoch_batches(
         data,
@@ -162,6 +183,7 @@ def batches_of(data: Dataset, settings: RunSettings, exclude: Exclude, *, rng: t
         exclude=exclude,
         with_replacement=settings.training.with_replacement,
         half_life=settings.training.weight_half_life,
+        processes=processes,
         rng=rng,
         **_rule(data, settings, rng)._asdict(),
     )

@@ -66,6 +66,14 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """What in-batch negatives are drawn from: targets, and whose each is."""
+
+    targets_N: Tensor
+    users_N: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
     """A training batch: packed inputs, T targets, and what each user already has.
 
@@ -80,6 +88,9 @@ class Batch:
     from, the same but with a horizon; None where that is not known. ``weights_T``: how much each target counts in the
     loss, 1 in the mean over an epoch (of :func:`training_batch` the weights of the events); None: all the same.
     ``target_counts``: (V + 1,) how often each id is a target in the batch's epoch, where epochs differ in that.
+    ``of_all``: the pool of the batch of all processes, of which this is the share of one; None: it is no share.
+    ``counts``: False for a share that stands in where there are fewer sequences than processes: nothing is learned
+    from it.
     """
 
     inputs: Packed
@@ -95,6 +106,8 @@ class Batch:
     weights_T: Tensor | None = None
     target_counts: Ints | None = None
     as_of_T: Tensor | None = None
+    of_all: Pool | None = None
+    counts: bool = True
 
     def __post_init__(self) -> None:
         """Refuses a policy that is none, which nothing would be left out by."""
@@ -123,6 +136,11 @@ class Batch:
     def position_users(self) -> Tensor:
         """(T,) whose each target is."""
         return self.users_B.index_select(0, self.target_rows)
+
+    @property
+    def pool(self) -> Pool:
+        """All targets of the batch, those of other processes included; a sampler draws from these."""
+        return self.of_all or Pool(self.targets_T, self.position_users)
 
     @property
     def device(self) -> torch.device:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Annotated
@@ -19,6 +18,7 @@ from negsample.cli.paper import reproduce_command
 from negsample.cli.runs import evaluate_command, prepare_command, train_command, verify_command
 from negsample.cli.serving import explain_command, export_command, recommend_command, serve_command
 from negsample.cli.studies import compare_command, report_command, tune_command
+from negsample.parallel.launch import check_alone, leave
 
 app = typer.Typer(
     name="negsample",
@@ -65,13 +65,15 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version_asked: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand != "train":
+        check_alone(str(context.invoked_subcommand))
 
 
 def main() -> None:
     """Run the command line; exit 0 done, 2 the input or a setting is wrong, 3 runs failed, 130 interrupted."""
-    sys.exit(exit_code(app))
+    leave(exit_code(app))

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from negsample.data.names import printable
 from negsample.errors import FailedError, InputError
+from negsample.parallel.launch import launched_rank, launched_size
 from negsample.runs.shortage import WAYS_OUT, is_shortage
 
 
@@ -46,6 +47,11 @@ def result(document: Mapping[str, Any]) -> None:
     """Print what a command gives as one JSON object on stdout, where ``--json`` asks for it."""
     if not _documents.quiet:
         _documents.plain(json.dumps(document, indent=2, allow_nan=False, default=str))
+
+
+def be_silent() -> None:
+    """Print nothing from now on but errors: of several processes one speaks."""
+    out.quiet = notes.quiet = _documents.quiet = True
 
 
 def speaking(command: Callable[..., None]) -> Callable[..., None]:
@@ -123,6 +129,6 @@ def _refuse(message: str) -> int:
 
 def say(message: str) -> None:
     """One line on stderr, whatever stands in the names that the message quotes."""
-    line = printable(message)
+    line = printable(message if launched_size() == 1 else f"process {launched_rank()}: {message}")
     with suppress(OSError):  # nobody listens
         print(line, file=sys.stderr, flush=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,9 +25,15 @@ from negsample.cli.options import (
     Seed,
     settings_of,
 )
+from negsample.cli.sharing import shared
 from negsample.cli.tables import counted
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
+
+if TYPE_CHECKING:
+    from negsample.parallel.processes import Processes
+    from negsample.runs.job import Job
+    from negsample.scoring.dial import Choice
 
 
 def prepare_command(
@@ -78,20 +85,12 @@ def train_command(
     *,
     preparing: PrepareSettings,
 ) -> None:
-    """Train one model with one method, and evaluate it."""
-    from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
+    """Train one model with one method, and evaluate it; with table=sharded in the processes that torchrun starts."""
     from negsample.data.description import no_future
     from negsample.data.load import load_dataset
-    from negsample.execution.attempts import run_job
-    from negsample.files.folders import check_place
     from negsample.methods import POPREC, method_names
     from negsample.paper.presets import PRESETS, remarks, whose
-    from negsample.runs.folder import is_run, read_run
-    from negsample.runs.remeasure import set_dial
     from negsample.scoring.dial import parse_choice
-    from negsample.studies.earlier import differs
-    from negsample.studies.forecast import check_fits, forecast
-    from negsample.studies.progress import progress_of
     from negsample.studies.study import plan
 
     chosen_preset = PRESETS[preset]
@@ -102,32 +101,69 @@ def train_command(
     if len(names) > 1:
         raise InputError(f"train takes one method, got {', '.join(names)}; to compare them use `negsample compare`")
     split = None if "split" in preparing.model_fields_set else chosen_preset.split
-    data = load_dataset(dataset, preparing, split=split)
-    methods = chosen_preset.methods(names)
-    overrides = chosen_preset.overrides({data.name: whose(data.name).published}, [*methods, POPREC], given)
-    jobs = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)
-    job = next(each for each in jobs if each.method == methods[0])  # beside the baselines of every study
-    for remark in [*remarks(chosen_preset, {data.name: data.split}, names), *no_future(data.manifest.not_in_time)[1:]]:
-        notes.plain(remark)
-    if is_run(folder):
-        if not job.made(read_run(folder).config):
-            other = differs(read_run(folder).config, job.config())
-            raise InputError(f"{folder} holds a run of other settings ({other}); choose another --out, or delete it")
+    load = partial(load_dataset, dataset, preparing, split=split)
+    with shared(settings.model.table) as processes:
+        data = load() if processes is None else processes.first_alone(load)
+        methods = chosen_preset.methods(names)
+        overrides = chosen_preset.overrides({data.name: whose(data.name).published}, [*methods, POPREC], given)
+        jobs = plan([data], methods, repeats=1, seed=seed, settings=settings, changes=negatives, tuned=overrides)
+        job = next(each for each in jobs if each.method == methods[0])  # beside the baselines of every study
+        for remark in [
+            *remarks(chosen_preset, {data.name: data.split}, names),
+            *no_future(data.manifest.not_in_time)[1:],
+        ]:
+            notes.plain(remark)
+        _train(job, folder, choice, processes)
+
+
+def _train(job: Job, folder: Path, choice: Choice, processes: Processes | None) -> None:
+    """The run in ``folder``, made if it is not there, and its dial chosen."""
+    from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
+    from negsample.execution.attempts import run_job
+    from negsample.parallel.processes import each_by_first
+    from negsample.runs.folder import read_run
+    from negsample.runs.remeasure import set_dial
+    from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.progress import progress_of
+
+    if each_by_first(processes, lambda: _is_made(job, folder)):
         notes.plain(f"{folder} is finished already")
     else:
-        check_place(folder, new=True)
-        check_fits([[job]])
-        print_dataset(notes, data, job.settings)
-        print_forecast(notes, forecast([[job]]))
+        check_fits([[job]], memory=processes is None)  # each of several has a part
+        print_dataset(notes, job.data, job.settings)
+        if processes is None:
+            print_forecast(notes, forecast([[job]]))
+        else:
+            notes.plain(f"{processes.size} processes, each with {1 / processes.size:.1%} of the item table.")
         with progress_of(notes, [job]) as progress:
             run_job(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
-    chosen = set_dial(folder, choice, data, settings=job.config()["settings"])
+    dial = {"settings": job.config()["settings"]}
+    chosen = each_by_first(processes, lambda: set_dial(folder, choice, job.data, **dial))
     metrics = read_run(folder).metrics
     print_metrics(out, job.method, metrics)
     out.plain(f"Run: {folder}")
     result({"run": folder, "method": job.method, "metrics": metrics})
     if chosen.unreached:
         raise InputError(f"{chosen.unreached}. {folder} is kept, at dial 0")
+
+
+def _is_made(job: Job, folder: Path) -> bool:
+    """Whether ``folder`` has the run of ``job``; if not, it is free.
+
+    Raises:
+        InputError: there is something else.
+    """
+    from negsample.files.folders import check_place
+    from negsample.runs.folder import is_run, read_run
+    from negsample.studies.earlier import differs
+
+    if not is_run(folder):
+        check_place(folder, new=True)
+        return False
+    if not job.made(read_run(folder).config):
+        other = differs(read_run(folder).config, job.config())
+        raise InputError(f"{folder} holds a run of other settings ({other}); choose another --out, or delete it")
+    return True
 
 
 def evaluate_command(

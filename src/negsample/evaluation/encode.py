@@ -14,9 +14,11 @@ from negsample.batches.packed import Packed, pack, upload
 from negsample.batches.windows import Ints, Windows, longest_first
 from negsample.data.known import checked_events
 from negsample.errors import InputError, guarded, some
+from negsample.evaluation.divided import divided
 from negsample.evaluation.ranks import RankedItems
 from negsample.models import Backbone
 from negsample.models.build import terms_of
+from negsample.parallel.processes import Processes
 
 ENCODE_BLOCK = 256  # histories encoded at once; more at once take longer each
 
@@ -41,16 +43,35 @@ class Model(Protocol):
 
 @torch.no_grad()
 def encode(model: Model, items: NDArray[np.int32], windows: Windows, *, device: torch.device) -> Tensor:
-    """(Q, D) state after the last item of each window."""
+    """(Q, D) state after the last item of each window.
+
+    Where the table is divided over processes each encodes some of the blocks, and has all states.
+    """
     order = np.argsort(windows.starts - windows.stops, kind="stable")
+    blocks = [order[start : start + ENCODE_BLOCK] for start in range(0, len(order), ENCODE_BLOCK)]
+    parted = divided(model.table)
+    own = blocks if parted is None else blocks[parted.shards.processes.rank :: parted.shards.processes.size]
     parts = []
-    for start in range(0, len(order), ENCODE_BLOCK):
-        chosen = longest_first(windows.take(order[start : start + ENCODE_BLOCK]))
+    for block in own:
+        chosen = longest_first(windows.take(block))
         packed = pack(items, chosen, model.max_length).to(device)
         states = model(model.table.lookup(packed.items_T)[0], packed)
         parts.append(states.index_select(0, upload(torch.from_numpy(packed.offsets[1:] - 1), device)))
+    if parted is not None:
+        parts, order = _of_all(parts, blocks, model, parted.shards.processes, device)
     back = upload(torch.from_numpy(np.argsort(order)), device)
     return torch.cat(parts).index_select(0, back)
+
+
+def _of_all(
+    parts: list[Tensor], blocks: list[Ints], model: Model, processes: Processes, device: torch.device
+) -> tuple[list[Tensor], Ints]:
+    """The states that all ``processes`` have, and the windows that they are of."""
+    if len(parts) < -(-len(blocks) // processes.size):  # the others look up for one block more
+        nothing = model.table.lookup(torch.empty(0, dtype=torch.int64, device=device))[0]
+        parts = parts or [nothing]
+    of = [np.concatenate([*blocks[rank :: processes.size], blocks[0][:0]]) for rank in range(processes.size)]
+    return [processes.joined(torch.cat(parts))], np.concatenate(of)
 
 
 @guarded

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from negsample.batches.packed import upload
 from negsample.batches.windows import Ints
-from negsample.errors import InputError
+from negsample.evaluation.divided import divided
+from negsample.evaluation.finite import Finite
 from negsample.evaluation.running_top_k import RunningTopK
 from negsample.evaluation.seen import Seen
 from negsample.evaluation.sorted_ranks import SORTED_FROM, comparisons_of, count, matrix
@@ -37,10 +38,6 @@ class Added(Protocol):
 
     def among(self, queries: Ints, start: int, stop: int) -> tuple[Ints, Ints, NDArray[np.floating[Any]]]:
         """Positions in ``queries``, items of ``start .. stop - 1``, and what is added there."""
-
-
-class NotFiniteError(InputError):
-    """What is to be ranked is no number."""
 
 
 class RankedItems(Protocol):
@@ -101,6 +98,9 @@ def rank(
     arguments is at most ``item_block (6 query_block + 3 D)`` numbers of the states' type and ``O(E + Q K)``; with
     a dial one block of scores more, and ``O(E + Q K)`` for each setting.
 
+    Of a table that is divided over processes each compares with the items that it has: all processes call this alike,
+    and each has the ranks, which are sums of what was counted, and the highest of all their highest scores.
+
     Args:
         states_QD: one state a query.
         table: the items; its blocks are taken to the states' type.
@@ -118,8 +118,11 @@ def rank(
     """
     queries, v, device = len(states_QD), table.items, states_QD.device
     width = -(-v // -(-v // min(item_block, _COUNTABLE)))
+    parted, first_item, stop_item, block_of = divided(table), 1, v + 1, table.block
+    if parted is not None:
+        first_item, stop_item, block_of = max(parted.shards.start, 1), parted.shards.stop, parted.block_here
     query_block = max(min(query_block or queries_at_once(device), queries), 1)
-    finite = _Finite(device)
+    finite = Finite(device, None if parted is None else parted.shards.processes)
     finite.check(states_QD)
     bounds = _bounds(finite, states_QD, table, query_E, targets_E, dials, added, max(item_block // 8, 1))
     sorts = device.type == "cpu" and states_QD.dtype in (torch.float32, torch.float64)
@@ -137,8 +140,8 @@ def rank(
     ]
     cells, flags = states_QD.new_empty(2, query_block * width)
     shifted = states_QD.new_empty(query_block * width if any(dials.betas) else 0)
-    for start in range(1, v + 1, width):
-        block = table.block(start, min(start + width, v + 1)).to(states_QD.dtype)
+    for start in range(first_item, stop_item, width):
+        block = block_of(start, min(start + width, stop_item)).to(states_QD.dtype)
         for first, of_block in zip(range(0, queries, query_block), comparisons, strict=True):
             states = states_QD.index_select(0, asking_Q[first : first + query_block])
             scores = torch.mm(states, block.T, out=matrix(cells, len(states), len(block)))
@@ -160,6 +163,10 @@ def rank(
                 count(dialled, of_block, dial.low_E1, dial.high_E1, dial.twice_E, flags)
                 if top_k:
                     dial.top.add(dialled, first, start)
+    if parted is not None:
+        for dial in by_dial:
+            dial.twice_E.copy_(parted.shards.processes.sum(dial.twice_E))
+            dial.top.merge(parted.shards.processes)
     finite.sure()
     left_out_E = None if seen is None else seen.holds(query_E, targets_E)
     return [_ranking(dial, query_Q, event_E, left_out_E, top_k) for dial in by_dial]
@@ -178,32 +185,8 @@ def _ranking(dial: _Dial, query_Q: Ints, event_E: Ints, left_out_E: NDArray[np.b
     return Ranking(ranks_E, top_QK)
 
 
-class _Finite:
-    """Whether numbers are finite. A GPU is asked once, at the end: the CPU has to wait for the answer."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._so_far = torch.ones((), dtype=torch.bool, device=device)
-
-    def check(self, numbers: Tensor) -> None:
-        """These are looked at too."""
-        found = torch.isfinite(numbers).all()
-        if found.device.type == "cpu":
-            self._refuse(found)
-        else:
-            self._so_far &= found
-
-    def sure(self) -> None:
-        """Refuses them, if one of all is not."""
-        self._refuse(self._so_far)
-
-    @staticmethod
-    def _refuse(are_finite: Tensor) -> None:
-        if not bool(are_finite):
-            raise NotFiniteError("the model's numbers are not finite: training diverged; take a smaller learning_rate")
-
-
 def _bounds(
-    finite: _Finite,
+    finite: Finite,
     states: Tensor,
     table: RankedItems,
     query_E: Ints,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import may_ask
+from negsample.parallel.processes import Processes
 
 _STRIP = 16  # columns whose maximum stands for them, at most
 _ENOUGH = 4  # columns a strip below which no time is saved
@@ -52,6 +53,17 @@ class RunningTopK:
         at = top_columns(joined, k)
         values[above] = joined.gather(1, at)
         ids[above] = torch.cat([ids_before, columns.add_(item)], 1).gather(1, at)
+
+    def merge(self, processes: Processes) -> None:
+        """Take in the highest scores that all ``processes`` have of these queries, for other items each."""
+        k = self.values_QK.shape[1]
+        if not k:
+            return
+        values, ids = (
+            processes.joined(each.unsqueeze(0)).transpose(0, 1).flatten(1) for each in (self.values_QK, self.ids_QK)
+        )
+        at = top_columns(values, k)
+        self.values_QK, self.ids_QK = values.gather(1, at), ids.gather(1, at)
 
     def ordered(self) -> tuple[Tensor, Tensor]:
         """``values_QK`` and ``ids_QK``, best first."""

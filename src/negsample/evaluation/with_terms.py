@@ -13,10 +13,12 @@ from negsample.batches.windows import Ints
 from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.data.own import OwnItems, own_before
+from negsample.evaluation.divided import divided
 from negsample.evaluation.queries import Part, Queries
 from negsample.evaluation.ranks import RankedItems, Ranking, rank
 from negsample.evaluation.seen import Seen
 from negsample.models.terms import TermWeights
+from negsample.parallel.shards import Shards
 from negsample.rules.nearest import Nearest, NearestOf
 from negsample.rules.rule import Asked, Floats, cut_time
 from negsample.scoring.dial import Dials
@@ -87,8 +89,22 @@ class TableWithTerm:
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of a stretch of ids."""
-        found = self._table.block(start, stop)
-        return torch.cat([found, self._term_V[start:stop].to(found).unsqueeze(1)], 1)
+        return self._with_term(self._table.block(start, stop), start, stop)
+
+    @property
+    def shards(self) -> Shards | None:
+        """Those of the table."""
+        parted = divided(self._table)
+        return None if parted is None else parted.shards
+
+    def block_here(self, start: int, stop: int) -> Tensor:
+        """Rows of a stretch of ids that are all here."""
+        parted = divided(self._table)
+        assert parted is not None
+        return self._with_term(parted.block_here(start, stop), start, stop)
+
+    def _with_term(self, rows_ND: Tensor, start: int, stop: int) -> Tensor:
+        return torch.cat([rows_ND, self._term_V[start:stop].to(rows_ND).unsqueeze(1)], 1)
 
 
 class AtOneTime(NamedTuple):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from negsample.errors import FailedError, InputError
-from negsample.files.claims import claimed, clear, empty
+from negsample.files.claims import claimed, clear, empty, place_of
 from negsample.files.folders import check_place
+from negsample.parallel.processes import current
 from negsample.runs.failed import Failed
 from negsample.runs.folder import is_run, read_run
 from negsample.runs.job import Job
@@ -30,7 +31,8 @@ def run_job(
     """Train and measure ``job``, and choose its dial; ``folder`` appears whole when it is done, or not at all.
 
     Until then there is a hidden folder beside it, from which the same job is carried on when it was stopped.
-    When another process has finished the same job there meanwhile, its run stays.
+    When another process has finished the same job there meanwhile, its run stays. Processes that train together
+    (:mod:`negsample.parallel`) all call this.
 
     Raises:
         InputError: the folder cannot be written (raised before any work), another process does this job, or its
@@ -38,6 +40,10 @@ def run_job(
         FailedError: the training diverged, or memory ran out.
         RuntimeError: it failed in another way; with its traceback.
     """
+    processes = current()
+    if processes is not None and not processes.is_first:  # the first one has claimed the folder for all
+        make_runs([job], [folder], [place_of(folder)], dial, lambda _, epoch: watch(epoch))
+        return
     failures: list[Failed] = []
     if not run_jobs(
         [job], [folder], dial=dial, watch=lambda _, epoch: watch(epoch), failing=lambda _, why: failures.append(why)

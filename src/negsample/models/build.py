@@ -14,6 +14,8 @@ from negsample.models.gru4rec import GRU4Rec
 from negsample.models.item_table import ItemTable
 from negsample.models.sasrec import SASRec
 from negsample.models.terms import NoStates, TermWeights
+from negsample.parallel.processes import current
+from negsample.parallel.shards import Shards
 from negsample.settings import (
     BACKBONES,
     GRU4RecSettings,
@@ -52,12 +54,14 @@ class Backbone(Protocol):
 
 
 def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator, device: torch.device) -> Backbone:
-    """The untrained model of these settings for so many items, on ``device``.
+    """The untrained model of these settings for so many items, on ``device``. A sharded table is divided over the
+    processes that train together (:func:`negsample.parallel.processes.together`); where there are none it is by rows.
 
     Raises:
         InputError: a backbone of a plugin cannot be built.
     """
-    by_rows = (settings.table or default_table(items)) == "rows"
+    kind = settings.table or default_table(items)
+    by_rows, processes = kind != "dense", current() if kind == "sharded" else None
     table = ItemTable(
         items,
         settings.dim,
@@ -65,6 +69,7 @@ def build_backbone(settings: ModelSettings, items: int, *, rng: torch.Generator,
         by_rows=by_rows,
         dtype=torch.bfloat16 if by_rows and settings.table_dtype == "bfloat16" else torch.float32,
         init=settings.init if isinstance(settings, SASRecSettings) else "normal",
+        shards=None if processes is None else Shards(items + 1, processes),
     )
     model: Any = _around(table, settings, items, rng)
     if settings.terms:
@@ -140,8 +145,10 @@ def check_table(table: ItemTable, settings: RunSettings) -> None:
         ValueError: as it says.
     """
     if settings.model.table is not None:
-        _agree("table", "rows" if table.by_rows else "dense", settings.model.table)
-    if table.by_rows and settings.model.table == "rows":
+        found = "dense" if not table.by_rows else "sharded" if table.shards else "rows"
+        alone = found == "rows" and settings.model.table == "sharded"  # of a single process, which has all rows
+        _agree("table", "sharded" if alone else found, settings.model.table)
+    if table.by_rows and settings.model.table in ("rows", "sharded"):
         dtype = "bfloat16" if table.weight.dtype == torch.bfloat16 else "float32"
         _agree("table_dtype", dtype, settings.model.table_dtype)
 

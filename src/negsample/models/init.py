@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal, TypeVar, get_args
 
 import torch
@@ -15,7 +16,8 @@ Init = Literal["normal", "glorot"]
 """N(0, 0.02) for every matrix, or Glorot uniform, U(-b, b) with b = sqrt(6 / (rows + columns))."""
 
 _SD = 0.02
-_BLOCK = 1 << 16  # rows filled at once where they are not float32
+_BLOCK = 1 << 16  # rows filled at once where they are not float32, or are part of a larger matrix
+_SIXTEEN = 16
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
@@ -39,16 +41,47 @@ def fill(matrix: Tensor, init: Init, *, rng: torch.Generator) -> Tensor:
     Raises:
         InputError: ``init`` is neither.
     """
+    draw = _drawing(init, sum(matrix.shape), rng)
+    if matrix.dtype == torch.float32:
+        return draw(matrix)
+    for block in torch.split(matrix, _BLOCK):
+        block.copy_(draw(torch.empty(block.shape)))
+    return matrix
+
+
+def filled_part(rows_ND: Tensor, start: int, rows: int, init: Init, *, rng: torch.Generator) -> Tensor:
+    """The same for the part of a matrix of so many ``rows`` that begins with row ``start``: the values that are there
+    when all of it is filled, of which a block is held at a time.
+
+    Raises:
+        InputError: ``init`` is neither.
+    """
+    draw, stop = _drawing(init, rows + rows_ND.shape[1], rng), start + len(rows_ND)
+    for first, last in _blocks(rows, alike=rows_ND.dtype == torch.float32):
+        block = draw(torch.empty(last - first, rows_ND.shape[1]))
+        low, high = max(first, start), min(last, stop)
+        if low < high:
+            rows_ND[low - start : high - start] = block[low - first : high - first]
+    return rows_ND
+
+
+def _drawing(init: Init, sizes: int, rng: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """What fills values of a matrix whose rows and columns are so many together."""
     check_word("init", init, get_args(Init))
-    bound = math.sqrt(6 / sum(matrix.shape))
+    bound = math.sqrt(6 / sizes)
 
     def draw(values: Tensor) -> Tensor:
         if init == "normal":
             return values.normal_(0, _SD, generator=rng)
         return values.uniform_(-bound, bound, generator=rng)
 
-    if matrix.dtype == torch.float32:
-        return draw(matrix)
-    for block in torch.split(matrix, _BLOCK):
-        block.copy_(draw(torch.empty(block.shape)))
-    return matrix
+    return draw
+
+
+def _blocks(rows: int, *, alike: bool) -> list[tuple[int, int]]:
+    """Blocks of rows. ``alike``: with the numbers that a draw of all at once has, since PyTorch draws sixteen at a time
+    and the last sixteen again: no block but the last ends within sixteen, and the last has as many."""
+    starts = list(range(0, rows, _BLOCK))
+    if alike and len(starts) > 1 and rows - starts[-1] < _SIXTEEN:
+        starts.pop()
+    return list(pairwise([*starts, rows]))

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from negsample.models import pages
-from negsample.models.init import Init, fill
+from negsample.models.init import Init, fill, filled_part
+from negsample.parallel.shards import Shards
 
 
 class Rows(NamedTuple):
@@ -55,8 +56,10 @@ class ItemTable(nn.Module):
         by_rows: which kind it is.
         dtype: of the storage, float32, or bfloat16 by rows. What is computed with is float32 in either case.
         init: what the initial values are.
+        shards: which rows are here, of a sharded one; the initial values are those of a whole one.
 
     Attributes:
+        weight: (V + 1, D), or the rows that are here.
         optimizer: what updates rows (:class:`~negsample.optim.RowAdam`); None: they are only read, or dense.
     """
 
@@ -71,23 +74,29 @@ class ItemTable(nn.Module):
         by_rows: bool = False,
         dtype: torch.dtype = torch.float32,
         init: Init = "normal",
+        shards: Shards | None = None,
     ) -> None:
         super().__init__()
         if dtype != torch.float32 and not (by_rows and dtype == torch.bfloat16):
             raise ValueError(f"a table's dtype must be float32 or bfloat16, got {dtype}; bfloat16 is for one by rows")
-        weight = fill(pages.empty((items + 1, dim), dtype), init, rng=rng)
-        weight[0] = 0
+        if shards is None:
+            weight = fill(pages.empty((items + 1, dim), dtype), init, rng=rng)
+        else:
+            here = pages.empty((shards.stop - shards.start, dim), dtype)
+            weight = filled_part(here, shards.start, items + 1, init, rng=rng)
+        if shards is None or shards.start == 0:
+            weight[0] = 0
         if by_rows:
             self.register_buffer("weight", weight)
         else:
             self.weight = nn.Parameter(weight)
-        self.by_rows = by_rows
+        self.by_rows, self.shards, self._items = by_rows, shards, items
         self.optimizer: RowOptimizer | None = None
 
     @property
     def items(self) -> int:
         """V."""
-        return len(self.weight) - 1
+        return self._items
 
     def lookup(self, *ids: Tensor) -> list[Tensor]:
         """The rows of each tensor of ids, (..., D), float32, through which a gradient finds its way back.
@@ -105,15 +114,32 @@ class ItemTable(nn.Module):
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows of items ``start .. stop - 1``, without gradient, float32, or float64 where the table is."""
-        return self.weight.detach()[start:stop].to(torch.promote_types(self.weight.dtype, torch.float32))
+        weight = self.weight.detach()
+        rows = weight[start:stop] if self.shards is None else self.shards.block(start, stop, weight)
+        return rows.to(torch.promote_types(self.weight.dtype, torch.float32))
+
+    def block_here(self, start: int, stop: int) -> Tensor:
+        """The same of a sharded table, of items whose rows are all here."""
+        assert self.shards is not None
+        rows = self.weight.detach()[start - self.shards.start : stop - self.shards.start]
+        return rows.to(torch.promote_types(self.weight.dtype, torch.float32))
 
     def _joined(self, ids: Sequence[Tensor]) -> Rows:
         """The rows of all ids, one after another."""
         flat = torch.cat([each.reshape(-1) for each in ids])
+        if self.shards is not None:
+            distinct, positions = distinct_ids(flat)
+            return Rows(self.shards.fetch(distinct, self._here), positions)
         if self.optimizer is None or not torch.is_grad_enabled():
             return Rows(self.weight, flat)
         distinct, positions = distinct_ids(flat)
         return Rows(self.optimizer.fetch(distinct), positions)
+
+    def _here(self, places_N: Tensor) -> Tensor:
+        """(N, D) rows of the part that is here, as leaves of the gradient where one is wanted."""
+        if self.optimizer is not None and torch.is_grad_enabled():
+            return self.optimizer.fetch(places_N)
+        return self.weight.index_select(0, places_N).float()
 
 
 def apart(values: Tensor, ids: Sequence[Tensor]) -> list[Tensor]:
@@ -132,8 +158,10 @@ def table_for(
     """
     if given is None:
         return ItemTable(items, dim, rng=rng, init=init)
-    if given.weight.shape != (items + 1, dim):
-        raise ValueError(f"the table must be ({items + 1}, {dim}), items + 1 by dim, got {tuple(given.weight.shape)}")
+    if (given.items + 1, given.weight.shape[1]) != (items + 1, dim):
+        raise ValueError(
+            f"the table must be ({items + 1}, {dim}), items + 1 by dim, got {(given.items + 1, given.weight.shape[1])}"
+        )
     return given
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from negsample.files.claims import scratch_in
 from negsample.files.folders import write_json
 from negsample.models import Backbone
 from negsample.models.baselines import is_baseline
+from negsample.parallel.processes import current, each_by_first
 from negsample.rules import Rule, is_rule
 from negsample.runs.age import age_in_days
 from negsample.runs.folder import LOG, REFIT_LOG, ChosenByRule, Refit, is_run, read_run, run_fingerprint
@@ -47,7 +49,8 @@ def make_runs(
     models = [build_model(job, device) for job in jobs]
     untrained = is_baseline(jobs[0].method)
     fitted = [Fitted([], 0)] * len(jobs) if untrained else train_models(jobs, models, places, watch)
-    scratches = [scratch_in(place) for place in places]
+    processes = current()  # of which the first writes
+    scratches = [each_by_first(processes, partial(scratch_in, place)) for place in places]
     refits: list[Fitted] | list[None] = [None] * len(jobs)
     if jobs[0].refits:
         for model, scratch in zip(models, scratches, strict=True):
@@ -57,11 +60,15 @@ def make_runs(
     for job, model, result, refit, scratch in zip(jobs, models, fitted, refits, scratches, strict=True):
         _write(job, model, result, refit, scratch, dial, device)
     for job, folder, scratch in zip(jobs, folders, scratches, strict=True):  # at once: they are carried on together
-        try:
-            scratch.rename(folder)
-        except OSError:
-            if not is_run(folder) or not job.made(read_run(folder).config):
-                raise
+        each_by_first(processes, partial(_publish, job, folder, scratch))
+
+
+def _publish(job: Job, folder: Path, scratch: Path) -> None:
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if not is_run(folder) or not job.made(read_run(folder).config):
+            raise
 
 
 def _refit(
@@ -87,24 +94,33 @@ def _write(
     dial: Choice,
     device: torch.device,
 ) -> None:
+    processes = current()
     versions = {name: version(name) for name in ("negsample", "torch", "numpy")}
-    config = job.config() | {
-        "dataset_folder": str(job.data.folder.resolve()),
-        "prepare": job.data.manifest.settings.model_dump(mode="json", exclude_defaults=True),
-        "versions": versions | {"python": platform.python_version()},
-        "device": str(device),
-        "machine": machine(),
-    }
-    write_json(scratch / "config.json", config)
+    config = (
+        job.config()
+        | {
+            "dataset_folder": str(job.data.folder.resolve()),
+            "prepare": job.data.manifest.settings.model_dump(mode="json", exclude_defaults=True),
+            "versions": versions | {"python": platform.python_version()},
+            "device": str(device),
+            "machine": machine(),
+        }
+        | ({} if processes is None else {"processes": processes.size})
+    )
     logs = {LOG: fitted.log} | ({REFIT_LOG: refit.log} if refit else {})
-    for name, log in logs.items():
-        lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in log]
-        (scratch / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     chosen = choose(model, job.data, job.settings) if is_rule(model) else None
     save_weights(model, scratch / MODEL)
-    if not is_baseline(job.method):
-        _write_items(job.refitted() if refit else job, scratch, device)
-    write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
+
+    def write() -> None:
+        write_json(scratch / "config.json", config)
+        for name, log in logs.items():
+            lines = [json.dumps(epoch.entry(), allow_nan=False) for epoch in log]
+            (scratch / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        if not is_baseline(job.method):
+            _write_items(job.refitted() if refit else job, scratch, device)
+        write_list(scratch / LIST, "run", run_fingerprint(config), [path.name for path in scratch.iterdir()])
+
+    each_by_first(processes, write)
     measured = measure(job, model, dial, device, scratch)
     last = [log[-1] for log in logs.values() if log]
     steps, seconds = sum(each.steps for each in last), sum((each.seconds for each in last), 0.0)
@@ -117,7 +133,7 @@ def _write(
         "refit": Refit(epochs=refit.best_epoch, seconds=refit.log[-1].seconds).model_dump() if refit else {},
         "chosen": _chosen_by(model, chosen) if is_rule(model) and chosen and chosen.tried else {},
     }
-    write_measured(scratch, measured, dial, training)
+    each_by_first(processes, lambda: write_measured(scratch, measured, dial, training))
 
 
 def _write_items(trained: Job, scratch: Path, device: torch.device) -> None:

@@ -16,6 +16,7 @@ from negsample.runs.job import Job
 from negsample.settings import canonical_json
 from negsample.training.checkpoint import Checkpoint
 from negsample.training.loop import fit_together
+from negsample.training.sharded_files import ShardedCheckpoint
 from negsample.training.state import Epoch, Fitted, TrainingState
 
 
@@ -45,7 +46,11 @@ def train_models(
         )
         for job, model, place, epochs in zip(jobs, models, places, refits, strict=True)
     ]
-    checkpoint = Checkpoint(places[0], checkpoint_identity(jobs, device, refit))
+    shards, identity = models[0].table.shards, checkpoint_identity(jobs, device, refit)
+    if shards is None:
+        return fit_together(trainings, first.data, first.settings, Checkpoint(places[0], identity))
+    whole = Checkpoint(places[0], f"sharded {identity}")  # one process without the others has other files
+    checkpoint = ShardedCheckpoint(whole, places[0], shards)
     return fit_together(trainings, first.data, first.settings, checkpoint)
 
 

@@ -21,6 +21,8 @@ KEYS = 1 << 27  # random keys that a GPU holds at once, 1 GB
 class InBatch:
     """Targets of the batch, so in proportion to their occurrence in it, without the excluded ones.
 
+    Of a batch that several processes share, targets are those of all of them (:attr:`Batch.pool`).
+
     **An in-batch negative is a target of another user's sequence.** A batch is made of whole sequences, so a user's
     own targets are far more likely in it than their share of all targets. They are never that user's negatives,
     whatever the policy; the same item may still come from another user. With a number ``k``: K positions drawn without
@@ -59,19 +61,20 @@ class InBatch:
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
         """Ids, with their owners where they are shared."""
         if self.k == "all":
-            return Negatives(batch.targets_T, owner=batch.position_users)
+            return Negatives(batch.pool.targets_N, owner=batch.pool.users_N)
         positions = _without_replacement(batch, self.k, self.per, rng)
         there, at = positions >= 0, positions.clamp(min=0)
-        ids = torch.where(there, batch.targets_T[at], 0)
-        owner = torch.where(there, batch.position_users[at], NOBODY) if self.per == "batch" else None
+        ids = torch.where(there, batch.pool.targets_N[at], 0)
+        owner = torch.where(there, batch.pool.users_N[at], NOBODY) if self.per == "batch" else None
         return Negatives(ids, owner=owner)
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
         if self._law is not None:
             return log_prob(self._law.of(batch), ids, batch, per, rows=rows, own=own_targets(batch))
-        own = own_among(batch.targets_T, batch.position_users, batch)
-        return log_prob(Empirical(batch.targets_T), ids, batch, per, rows=rows, own=own)
+        pool = batch.pool
+        own = own_among(pool.targets_N, pool.users_N, batch)
+        return log_prob(Empirical(pool.targets_N), ids, batch, per, rows=rows, own=own)
 
 
 def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -> Tensor:
@@ -81,8 +84,8 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     replacement. Rows for which a fixed number of draws was not enough are drawn by sorting T random keys. A GPU sorts
     for all rows, so that the CPU need not wait for which of them it is; unless these are too many numbers.
     """
-    t = len(batch.targets_T)
-    rows = {"batch": 1, "sequence": batch.sequences, "position": t}[per]
+    t = len(batch.pool.targets_N)
+    rows = {"batch": 1, "sequence": batch.sequences, "position": len(batch.targets_T)}[per]
     if not may_ask(batch.device) and rows * t <= KEYS:
         chosen = _by_sorting(batch, torch.arange(rows, device=batch.device), k, per, rng)
         return chosen[0] if per == "batch" else chosen
@@ -101,11 +104,11 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
 
 def _forbidden(positions_NM: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
     """Whether the target of a position may not be drawn for each row: it is excluded there, or the user's own."""
-    left_out = excluded(batch.targets_T[positions_NM], batch, per, rows)
+    left_out = excluded(batch.pool.targets_N[positions_NM], batch, per, rows)
     if per == "batch":
         return left_out
     users_N1 = batch.users_B[rows_of(batch, per, rows)].unsqueeze(1)
-    return left_out | (batch.position_users[positions_NM] == users_N1)
+    return left_out | (batch.pool.users_N[positions_NM] == users_N1)
 
 
 def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
@@ -122,7 +125,7 @@ def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
 
 
 def _by_sorting(batch: Batch, rows: Tensor, k: int, per: Per, rng: torch.Generator) -> Tensor:
-    t = len(batch.targets_T)
+    t = len(batch.pool.targets_N)
     keys = torch.rand(len(rows), t, generator=rng, dtype=torch.float64, device=batch.device)
     everywhere = torch.arange(t, device=batch.device).expand(len(rows), -1)
     keys.masked_fill_(_forbidden(everywhere, batch, per, rows), math.inf)

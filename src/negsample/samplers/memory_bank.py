@@ -65,8 +65,9 @@ class MemoryBank:
         kept = self._kept.to(batch.device)
         self._drawn = kept if self._batches >= self.warm_up else kept[:, :0]
         self._batches += 1
-        order = torch.randperm(len(batch.targets_T), generator=rng, device=batch.device)[: self.size]
-        into = torch.stack([batch.targets_T, batch.position_users.clamp(min=NOBODY)])[:, order]
+        pool = batch.pool
+        order = torch.randperm(len(pool.targets_N), generator=rng, device=batch.device)[: self.size]
+        into = torch.stack([pool.targets_N, pool.users_N.clamp(min=NOBODY)])[:, order]
         self._kept = torch.cat([kept, into], 1)[:, -self.size :]
         ids, owner = self._drawn
         return Negatives(ids, owner=owner, frozen=len(ids))

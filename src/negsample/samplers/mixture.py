@@ -65,7 +65,7 @@ class Mixture:
         """(1,) or (N, 1) draws of a part that are there for each row."""
         if per == "batch" or self._there is None:
             size = self.parts[number].k
-            return torch.full((1,), len(batch.targets_T) if size == "all" else size, device=batch.device)
+            return torch.full((1,), len(batch.pool.targets_N) if size == "all" else size, device=batch.device)
         there = self._there[number]
         if there.dim() == 1:
             return there

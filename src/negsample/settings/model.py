@@ -24,9 +24,10 @@ class ModelSettings(Settings):
     dim: int = Field(50, ge=1, description="D: width of the embeddings")
     max_length: int = Field(50, ge=1, description="L: number of items that a history is cut to; the latest are kept")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of activations set to 0 in training")
-    table: Literal["dense", "rows"] | None = Field(
+    table: Literal["dense", "rows", "sharded"] | None = Field(
         None,
-        description="a step updates all item embeddings (dense), or those in use (rows); "
+        description="a step updates all item embeddings (dense), or those in use (rows), which are divided over the "
+        "processes that torchrun starts (sharded, for train); "
         f"None: rows from {ROWS_FROM:,} items on",
     )
     table_dtype: Literal["float32", "bfloat16"] = Field(

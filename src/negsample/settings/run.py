@@ -75,7 +75,7 @@ class RunSettings(NamedTuple):
         """The same with other settings of the model."""
         return self._replace(model=self.model.model_copy(update=changes))
 
-    def table(self, items: int) -> Literal["dense", "rows"]:
+    def table(self, items: int) -> Literal["dense", "rows", "sharded"]:
         """The table that is taken for a catalogue of so many items."""
         return self.model.table or default_table(items)
 
@@ -147,5 +147,5 @@ def _check_together(settings: RunSettings, fields: dict[str, FieldInfo]) -> None
         "table_dtype": model.table_dtype,
     }
     for name, value in of_rows.items():
-        if model.table != "rows" and value != fields[name].default:
-            raise InputError(f"setting {name}={value} is for table=rows; set that too, or leave it out")
+        if model.table not in ("rows", "sharded") and value != fields[name].default:
+            raise InputError(f"setting {name}={value} is for table=rows or sharded; set that too, or leave it out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +13,15 @@ from typing import Any
 import torch
 
 from negsample.files.checksums import sum_of
+from negsample.parallel.shards import Shards
 from negsample.training.checkpoint import damaged, save, write_whole
+from negsample.training.sharded_files import TABLE, read_rows, write_rows
 
 SELECTED_BY = "hr@10"
 """The validation figure by which an epoch, and a tuning's trial, is chosen."""
 
 _OF_EQUALS = "ndcg@10"
+_ROWS = ".rows"
 
 
 def validation_score(valid: Mapping[str, float]) -> tuple[float, float]:
@@ -34,11 +38,13 @@ class BestWeights:
     Args:
         scratch: the folder of the nameless file in which they lie; None: the system's for temporary files.
         keep: the folder where they lie under a name instead, for a training that may be resumed.
+        shards: of a table that is divided over processes: its rows lie in a folder beside the file, and the first
+            process writes the rest. Without ``keep`` each process has a file of its own.
     """
 
-    def __init__(self, scratch: Path | None, keep: Path | None) -> None:
+    def __init__(self, scratch: Path | None, keep: Path | None, shards: Shards | None = None) -> None:
         self.epoch, self._score, self._sum = 0, (-math.inf, -math.inf), ""
-        self._scratch, self._keep = scratch, keep
+        self._scratch, self._keep, self._shards = scratch, keep, shards
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -60,7 +66,13 @@ class BestWeights:
         """Set ``weights`` aside: they are those of ``epoch``."""
         self.epoch = epoch
         if self._keep is not None:
-            write_whole(weights, self._path(self._keep))
+            path = self._path(self._keep)
+            if self._shards is None:
+                write_whole(weights, path)
+            else:
+                rest = {name: each for name, each in weights.items() if name != TABLE}
+                write_rows(path.with_suffix(_ROWS), {TABLE: weights[TABLE].cpu()}, self._shards)
+                self._shards.processes.by_first(lambda: write_whole(rest, path))
             self._sum = sum_of(self._path(self._keep)).sha256
         else:
             self._file.seek(0)
@@ -77,9 +89,13 @@ class BestWeights:
             return dict(torch.load(self._file, map_location=device, weights_only=True))
         path = self._checked(self._keep)
         try:
-            return dict(torch.load(path, map_location=device, weights_only=True))
+            weights = dict(torch.load(path, map_location=device, weights_only=True))
         except Exception as error:  # torch and its unpickler each have errors of their own
             raise damaged(path, error) from None
+        if self._shards is not None:
+            rows = read_rows(path.with_suffix(_ROWS), self._shards)
+            weights |= {name: each.to(device) for name, each in rows.items()}
+        return weights
 
     def state(self) -> list[Any]:
         """All but the weights."""
@@ -98,10 +114,11 @@ class BestWeights:
 
     def forget_earlier(self) -> None:
         """Delete the weights of epochs that were the best for a while: no state needs them any more."""
-        if self._keep is not None:
+        first = self._shards is None or self._shards.processes.is_first
+        if self._keep is not None and first:
             for path in self._keep.glob("best-*"):
-                if path != self._path(self._keep):
-                    path.unlink()
+                if path.stem != self._path(self._keep).stem:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _path(self, folder: Path) -> Path:
         return folder / f"best-{self.epoch}.pt"

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +19,16 @@ from negsample.files.together import rewriting
 State = dict[str, Any]
 _FILE = "state.pt"
 _SHARE = 20  # a state is saved again when this many times as long has passed as saving the last one took
+
+
+class Saving(Protocol):
+    """Where the state of a training is saved while it lasts."""
+
+    def load(self) -> State | None:
+        """The state that was saved last, of this very training, or None."""
+
+    def after_epoch(self, state: Callable[[], State], *, always: bool = False) -> bool:
+        """Save ``state()`` if it is time to, or ``always``; returns whether it was."""
 
 
 class Checkpoint:
@@ -56,14 +66,22 @@ class Checkpoint:
 
     def after_epoch(self, state: Callable[[], State], *, always: bool = False) -> bool:
         """Save ``state()`` if it is time to, or ``always``; returns whether it was."""
+        due = self.is_due(always=always)
+        if due:
+            self.save(state)
+        return due
+
+    def is_due(self, *, always: bool = False) -> bool:
+        """Whether it is time to."""
+        return always or time.monotonic() >= self._next
+
+    def save(self, state: Callable[[], State]) -> None:
+        """Save ``state()``."""
         began = time.monotonic()
-        if began < self._next and not always:
-            return False
         with rewriting(self._path.parent, "training", keep=lambda name: False) as scratch:
             write_whole(state() | {"identity": self._identity}, scratch / _FILE)
         ended = time.monotonic()
         self._next = ended + _SHARE * (ended - began)
-        return True
 
 
 def save(state: Any, file: IO[bytes]) -> None:

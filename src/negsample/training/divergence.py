@@ -9,7 +9,7 @@ from torch import Tensor
 
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
-from negsample.evaluation.ranks import NotFiniteError
+from negsample.evaluation.finite import NotFiniteError
 from negsample.settings import RunSettings
 from negsample.training.state import TrainingState
 

@@ -19,10 +19,11 @@ from negsample.models import Backbone, Together
 from negsample.models.build import check_items, check_model, terms_of
 from negsample.optim import ModelOptimizer, optimizer_of, release
 from negsample.settings import RunSettings
-from negsample.training.checkpoint import Checkpoint, State
+from negsample.training.checkpoint import Saving, State
 from negsample.training.divergence import EpochLosses
 from negsample.training.inputs import StepInputs, StepOptions, propose, step_options
 from negsample.training.knowledge import TermKnowledge, knowledge_for
+from negsample.training.processes import check_shared, pooled
 from negsample.training.replay import Replay, laid_together
 from negsample.training.state import Epoch, Fitted, TrainingState
 from negsample.training.step import step_of
@@ -57,7 +58,10 @@ def fit(
 
 
 def fit_together(
-    trainings: Sequence[TrainingState], data: Dataset, settings: RunSettings, checkpoint: Checkpoint | None = None
+    trainings: Sequence[TrainingState],
+    data: Dataset,
+    settings: RunSettings,
+    checkpoint: Saving | None = None,
 ) -> list[Fitted]:
     """:func:`fit` for each of ``trainings``, all at once as one batched model (:class:`negsample.models.Together`).
 
@@ -72,6 +76,7 @@ def fit_together(
     for training in trainings:
         check_items(training.model.table.items, data.catalogue_size, data.name)
         check_model(training.model, settings)
+    check_shared([each.model for each in trainings], [each.method for each in trainings], settings)
     with ExitStack() as files:
         for training in trainings:
             files.enter_context(training.best.opened())
@@ -84,7 +89,10 @@ def fit_together(
 
 
 def _fit(
-    trainings: Sequence[TrainingState], data: Dataset, settings: RunSettings, checkpoint: Checkpoint | None
+    trainings: Sequence[TrainingState],
+    data: Dataset,
+    settings: RunSettings,
+    checkpoint: Saving | None,
 ) -> None:
     """Epochs until all trainings are over. What the optimizer holds is let go of before the best weights are read."""
     models = [training.model for training in trainings]
@@ -101,6 +109,8 @@ def _fit(
     while not all(over := [training.is_over(settings) for training in trainings]):
         began, epoch = time.perf_counter(), last.epoch + 1
         losses = EpochLosses(trainings, epoch, over)
+        for training in trainings:
+            training.begin(epoch)
         batches = (
             _epoch(training, data, settings, epoch, options, known)
             for training, known in zip(trainings, knowledge, strict=True)
@@ -131,7 +141,7 @@ def _state(trainings: Sequence[TrainingState], optimizer: ModelOptimizer) -> Sta
     return {"trainings": [training.state() for training in trainings], "optimizer": optimizer.state_dict()}
 
 
-def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, checkpoint: Checkpoint | None) -> Epoch:
+def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, checkpoint: Saving | None) -> Epoch:
     """The last epoch that is done already; all is as it was after it."""
     state = None if checkpoint is None else checkpoint.load()
     if state is None:
@@ -157,7 +167,7 @@ def _epoch(
     """
     factor, device, replay = settings.training.oversampling_factor, training.device, training.replay
     exclude, parts = training.method.exclude, (training.model, training.method)
-    rngs = (training.negatives_rng, training.dropout_rng)
+    rngs = (training.miner_rng, training.dropout_rng)
 
     def known(batch: Batch, there: Batch) -> StepTerms | None:
         return None if knowledge is None else knowledge.of(batch, there)
@@ -170,9 +180,10 @@ def _epoch(
             yield StepInputs(*parts, there, replay[pick].drawn(), *rngs, options, known(batch, there))
         return
     first = len(replay)
-    for batch in _ready(batches_of(data, settings, exclude, rng=training.order_rng), device):
-        there = batch.to(device)
-        negatives = propose(training.method, there, rng=training.negatives_rng)
+    shares = batches_of(data, settings, exclude, rng=training.order_rng, processes=training.processes)
+    for batch in _ready(shares, device):
+        there = pooled(batch.to(device), training.processes)
+        negatives = propose(training.method, there, rng=training.draws_rng)
         if factor is not None:
             replay.append(Replay.of(batch, negatives))
         yield StepInputs(*parts, there, negatives, *rngs, options, known(batch, there))

@@ -12,14 +12,15 @@ import torch
 
 from negsample.data.dataset import Dataset
 from negsample.evaluation.evaluate import evaluate
-from negsample.evaluation.ranks import NotFiniteError
+from negsample.evaluation.finite import NotFiniteError
 from negsample.files.folders import finite
 from negsample.methods import Method
 from negsample.models import Backbone
-from negsample.random import generator
+from negsample.random import Purpose, generator
 from negsample.settings import RunSettings
 from negsample.training.best import BestWeights
 from negsample.training.checkpoint import State
+from negsample.training.processes import check_same, processes_of
 from negsample.training.replay import Replay
 
 
@@ -84,14 +85,33 @@ class TrainingState:
         self.dropout_rng = generator(seed, "dropout", self.device)
         self.rounding_rng = generator(seed, "rounding", self.device)
         self._generators = (self.order_rng, self.negatives_rng, self.dropout_rng, self.rounding_rng)
+        self.processes = processes_of(model)
+        # Of what one process alone draws. Negatives that the whole batch shares are drawn alike in all of them.
+        self.miner_rng = self.negatives_rng if self.processes is None else torch.Generator(self.device)
+        shared = self.processes is None or method.sampler.per == "batch"
+        self.draws_rng = self.negatives_rng if shared else self.miner_rng
         self.replay: list[Replay] = []
         self.log: list[Epoch] = []
-        self.best = BestWeights(scratch, keep)
+        self.best = BestWeights(scratch, keep, model.table.shards)
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.table.weight.device
+
+    def begin(self, epoch: int) -> None:
+        """Of several processes each begins an epoch with random numbers of its own, whatever it did before: a training
+        can be resumed by another number of them."""
+        if self.processes is not None:
+            check_same(self.model, [self.order_rng, self.negatives_rng], self.processes)
+            own: dict[Purpose, torch.Generator] = {
+                "negatives": self.miner_rng,
+                "dropout": self.dropout_rng,
+                "rounding": self.rounding_rng,
+            }
+            for purpose, rng in own.items():
+                new = generator(self.seed, purpose, self.device, stream=(epoch, *self.processes))
+                rng.set_state(new.get_state())
 
     def epochs(self, settings: RunSettings) -> int:
         """How many it has at most."""
@@ -119,7 +139,10 @@ class TrainingState:
         """
         if self.refit is not None:
             weights = self.model.state_dict()
-            if not all(bool(each.isfinite().all()) for each in weights.values()):
+            finite = all(bool(each.isfinite().all()) for each in weights.values())
+            if self.processes is not None:
+                finite = not bool(self.processes.sum(torch.tensor(float(not finite), device=self.device)))
+            if not finite:
                 raise NotFiniteError("the weights are not finite")
             self.best.take(epoch, weights)
             return None

@@ -24,6 +24,7 @@ from negsample.optim import Optimizer
 from negsample.samplers import Negatives
 from negsample.training.inputs import StepInputs, StepOptions, propose
 from negsample.training.own_scores import logsumexp_without_own
+from negsample.training.processes import Loss, processes_of, sum_gradients
 from negsample.training.score import score
 from negsample.training.terms import StepTerms, temperature_of
 from negsample.training.vectors import Vectors, cuts, look_up
@@ -78,11 +79,9 @@ def step_of(inputs: Sequence[StepInputs], optimizer: Optimizer, together: Togeth
     with torch.autocast(inputs[0].batch.device.type, number_type, enabled=number_type is not None):
         states, paddings = _encoded(inputs, vectors, together)
     each_model = zip(inputs, vectors, states, paddings, strict=True)
-    loss_S = torch.stack(
-        [loss_of(given, own, given.batch.of_targets(states).float(), D) for given, own, states, D in each_model]
-    )
-    _update(loss_S.sum(), optimizer)
-    return loss_S.detach()
+    found = [_loss(given, own, given.batch.of_targets(states).float(), D) for given, own, states, D in each_model]
+    _update([each.model for each in inputs], found, optimizer)
+    return torch.stack([each.whole for each in found])
 
 
 def _encoded(
@@ -98,17 +97,35 @@ def _encoded(
 
 
 def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None = None) -> Tensor:
-    """The loss of a model's states. ``padding_D``: the state of a position without an item, where padding counts."""
+    """The loss of a model's states, or what of it is this process's. ``padding_D``: the state of a position without an
+    item, where padding counts."""
+    return _loss(given, vectors, states_TD, padding_D).own
+
+
+def _loss(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None) -> Loss:
+    processes = processes_of(given.model)
+    if processes is not None:
+        return Loss.of(_sums(given, vectors, states_TD, padding_D), given.batch, processes)
+    if vectors.parts is None and given.options.padded_to is None:
+        scored = mined(given, vectors, states_TD)
+        loss = _weighted_loss(given)(scored.pos_T, scored.neg_TK)
+    else:
+        loss = of_parts(_sums(given, vectors, states_TD, padding_D))
+    return Loss(loss, loss.detach())
+
+
+def _sums(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None) -> Tensor:
+    """(2, n) of which :func:`~negsample.losses.of_parts` makes the loss."""
     if vectors.parts is not None:
-        return _loss_in_parts(given, vectors, states_TD)
+        return _sums_in_parts(given, vectors, states_TD)
     scored = mined(given, vectors, states_TD)
+    sums_2N: Tensor = _weighted_loss(given)(scored.pos_T, scored.neg_TK, parts=True)
     if given.options.padded_to is None:
-        return _weighted_loss(given)(scored.pos_T, scored.neg_TK)
+        return sums_2N
     assert padding_D is not None, "look_up() refuses models without such a state"
     held = _frozen_at_end(vectors.negatives, given.negatives.frozen)
     padding = _padding_scores(given, held, padding_D, given.options.padded_to)
-    of_padding = given.method.loss(padding.pos_T, padding.neg_TK, parts=True)  # each counts 1
-    return of_parts(_weighted_loss(given)(scored.pos_T, scored.neg_TK, parts=True) + of_padding)
+    return sums_2N + given.method.loss(padding.pos_T, padding.neg_TK, parts=True)  # each counts 1
 
 
 def _weighted_loss(given: StepInputs) -> Callable[..., Tensor]:
@@ -172,8 +189,8 @@ def _frozen_at_end(vectors: Tensor | Rows, frozen: int) -> Tensor | Rows:
     return torch.cat([learning, held.detach()], -2)
 
 
-def _loss_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Tensor:
-    """The same loss; vectors of negatives and scores are there for one part at a time, and again for the gradient."""
+def _sums_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Tensor:
+    """The same; vectors of negatives and scores are there for one part at a time, and again for the gradient."""
     assert vectors.parts is not None
     start = given.miner_rng.clone_state()
     sums = [
@@ -181,7 +198,7 @@ def _loss_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Te
         for part in cuts(given.batch, vectors.parts)
     ]
     torch.empty(1, device=states_TD.device).random_(generator=given.miner_rng)  # the next step draws other numbers
-    return of_parts(torch.stack(sums).sum(0))
+    return torch.stack(sums).sum(0)
 
 
 def _sums_of_part(
@@ -192,9 +209,13 @@ def _sums_of_part(
     return _weighted_loss(own)(scored.pos_T, scored.neg_TK, parts=True)
 
 
-def _update(loss: Tensor, optimizer: Optimizer) -> None:
-    if loss.device.type == "cpu" and not bool(torch.isfinite(loss)):
+def _update(models: Sequence[Backbone], losses: Sequence[Loss], optimizer: Optimizer) -> None:
+    whole, processes = sum(each.whole for each in losses), processes_of(models[0])
+    assert isinstance(whole, Tensor)
+    if whole.device.type == "cpu" and not bool(torch.isfinite(whole)):
         return  # the weights stay as they were, and show what was wrong first; a GPU would have to be waited for
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.stack([each.own for each in losses]).sum().backward()  # type: ignore[no-untyped-call]
+    if processes is not None:
+        sum_gradients(models[0].parameters(), processes)
     optimizer.step()

@@ -118,7 +118,7 @@ class _Folded(nn.Module):
 
     def __init__(self, table: ItemTable, items: int) -> None:
         super().__init__()
-        self.table, self.items = table, items
+        self.table, self.items, self.shards = table, items, None
 
     @property
     def weight(self) -> Tensor:

@@ -1,0 +1,1 @@
+"""Several processes of one training: who they are, what they exchange, and which rows of a table each one holds."""

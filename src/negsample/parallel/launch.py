@@ -1,0 +1,53 @@
+"""How this process was started: by ``torchrun``, as one of several, or alone."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from typing import NoReturn
+
+from negsample.errors import InputError
+
+
+def launched() -> bool:
+    """Whether ``torchrun`` started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def launched_size() -> int:
+    """How many processes ``torchrun`` started; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if launched() else 1
+
+
+def launched_rank() -> int:
+    """The number of this process among those that ``torchrun`` started; 0 without it."""
+    return int(os.environ["RANK"]) if launched() else 0
+
+
+def check_alone(command: str) -> None:
+    """Refuses work that one process does, where ``torchrun`` started several.
+
+    Raises:
+        InputError: as it says.
+    """
+    if launched_size() > 1:
+        raise InputError(
+            f"torchrun started {launched_size()} processes, and {command} is the work of one; several share "
+            "`train ... --set table=sharded` alone. Start it without torchrun"
+        )
+
+
+def leave(code: int | None) -> NoReturn:
+    """End this process with exit ``code``; None is 0.
+
+    One that ``torchrun`` started ends at once when its work and exit functions are done: threads of gloo may still let
+    go of tensors, and would crash a Python that is taking itself apart ("terminate called without an active
+    exception").
+    """
+    if launched():
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code or 0)
+    sys.exit(code)

@@ -1,0 +1,146 @@
+"""Runs that several processes make: their files, a process that is lost, and another number of them after that."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from launching import GLOO, run
+from safetensors.torch import load_file
+
+from negsample.evaluation.evaluate import evaluate
+from negsample.files.claims import place_of
+from negsample.runs.load import load_run
+from negsample.studies.verify import verify
+
+pytestmark = GLOO
+EPOCHS = 3
+GIVEN = (f"epochs={EPOCHS}",)
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return world(name="runs")
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A run that two processes made without a break."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    run(2, "runs", data.folder, folder, 0, *GIVEN)
+    return folder
+
+
+def losses_of(folder):
+    lines = [line for name in ("log", "refit") for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def same(folder, other):
+    """Whether two runs have the same weights, losses and ranks, bit for bit."""
+    for name in ("model.safetensors", "model_before_refit.safetensors"):
+        ours, theirs = load_file(folder / name), load_file(other / name)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
+    assert losses_of(folder) == losses_of(other)
+    assert np.array_equal(np.load(folder / "ranks.npz")["test"], np.load(other / "ranks.npz")["test"])
+
+
+def test_a_run_is_read_as_any_other(whole):
+    assert not [sentence for found in verify(whole) for sentence in found.damaged]
+    loaded = load_run(whole)
+    assert loaded.run.config["processes"] == 2
+    assert loaded.model.table.weight.shape == (61, 16)
+    again = evaluate(loaded.model, loaded.job.data, "test", loaded.job.settings)
+    assert np.array_equal(again.ranks_E, np.load(whole / "ranks.npz")["test"])
+    assert again.figures["coverage@10"] == loaded.run.metrics["test"]["coverage@10"]
+    assert not place_of(whole).exists()
+
+
+@pytest.fixture(scope="module")
+def broken(data, tmp_path_factory):
+    """What two processes left of the same run, the second of which was killed after its second epoch."""
+    folder = tmp_path_factory.mktemp("broken") / "run"
+    first, killed = run(2, "runs", data.folder, folder, 2, *GIVEN, fails=True)
+    assert killed.code == -9
+    assert first.code == 2
+    assert "another process of this training has ended" in first.said
+    assert "goes on from the last checkpoint" in first.said
+    assert not folder.exists()
+    return folder
+
+
+@pytest.fixture
+def left(broken, tmp_path):
+    """A copy of it, to go on from."""
+    shutil.copytree(place_of(broken), place_of(tmp_path / "run"))
+    return tmp_path / "run"
+
+
+def test_a_run_goes_on_where_a_process_was_lost(data, whole, left):
+    began, _ = run(2, "runs", data.folder, left, 0, *GIVEN)
+    assert began.said.index("epoch 1 refit None") < began.said.index("epoch 2 refit None")  # told again
+    same(left, whole)
+
+
+def test_so_does_one_whose_processes_draw_apart(data, tmp_path):
+    given = (*GIVEN, "method=random", "dropout=0.2")
+    run(2, "runs", data.folder, tmp_path / "whole", 0, *given)
+    run(2, "runs", data.folder, tmp_path / "run", 2, *given, fails=True)
+    run(2, "runs", data.folder, tmp_path / "run", 0, *given)
+    same(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_another_number_of_processes_goes_on(size, data, whole, left):
+    run(size, "runs", data.folder, left, 0, *GIVEN)
+    # All that is drawn is shared by the batch, so sums are in another order, and nothing else differs.
+    assert losses_of(left) == pytest.approx(losses_of(whole), rel=1e-4)
+    assert losses_of(left)[0] == losses_of(whole)[0]  # of an epoch before the break
+
+
+def test_a_damaged_checkpoint_is_refused(data, left):
+    (rows,) = [path for path in place_of(left).glob("rows-*") if path.is_dir()]
+    part = next(rows.glob("*_0.distcp"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    for ended in run(2, "runs", data.folder, left, 0, *GIVEN, fails=True):
+        assert ended.code == 2
+        assert f"{part} is damaged" in ended.said
+
+
+def command(size, *words):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "-m", "negsample", *words]
+    return subprocess.run(torchrun, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_command_under_torchrun(data, tmp_path):
+    words = ("train", str(data.folder), "--method", "mixed", "--epochs", "2", "--set", "dim=8", "--out")
+    done = command(2, *words, str(tmp_path / "run"), "--set", "table=sharded")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("2 processes, each with 50.0% of the item table") == 1
+    assert done.stdout.count(f"Run: {tmp_path / 'run'}") == 1
+    assert load_run(tmp_path / "run").run.config["settings"]["table"] == "sharded"
+    again = command(1, *words, str(tmp_path / "run"), "--set", "table=sharded")
+    assert "is finished already" in again.stdout
+    refused = command(2, *words, str(tmp_path / "other"))
+    assert refused.returncode != 0
+    assert "torchrun started 2 processes, and train without --set table=sharded is the work of one" in refused.stderr
+    refused = command(2, "evaluate", str(tmp_path / "run"))
+    assert "torchrun started 2 processes, and evaluate is the work of one" in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_one_process_needs_no_torchrun(data, tmp_path):
+    words = ["train", str(data.folder), "--method", "random", "--epochs", "1", "--set", "dim=8", "--no-refit"]
+    alone = [sys.executable, "-m", "negsample", *words, "--set", "table=sharded", "--out", str(tmp_path / "run")]
+    done = subprocess.run(alone, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert load_run(tmp_path / "run").run.config["processes"] == 1
+    shutil.rmtree(tmp_path / "run")

@@ -1,0 +1,134 @@
+"""What a process of the tests does; ``launching.run`` starts several of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from negsample.data.dataset import open_dataset
+from negsample.errors import InputError
+from negsample.evaluation.evaluate import evaluate_by_dial
+from negsample.execution.attempts import run_job
+from negsample.methods import build_method, catalogue_of, negative_settings
+from negsample.parallel.launch import leave
+from negsample.parallel.processes import Processes, together
+from negsample.runs.job import Job, build_model
+from negsample.scoring.dial import dials
+from negsample.settings import run_settings
+from negsample.training.loop import fit
+
+CPU = torch.device("cpu")
+COMMON = {
+    "epochs": 3,
+    "batch_size": 32,
+    "learning_rate": 5e-3,
+    "max_length": 12,
+    "dim": 16,
+    "blocks": 1,
+    "dropout": 0.0,
+}
+CHANGES = {"random_negatives": 20, "in_batch_negatives": 20, "kept_hardest": 5, "bank_size": 60, "warm_up": 1}
+BETAS = (0.0, 0.5, -1.0)
+
+
+def job_of(folder: str, method: str, **changes: object) -> Job:
+    """The job of a test, over the dataset in ``folder``."""
+    settings = run_settings(**COMMON | changes)
+    return Job(open_dataset(Path(folder)), method, 0, settings, negative_settings(method, CHANGES))
+
+
+def whole_table(model) -> torch.Tensor:
+    """(V + 1, D), in every process."""
+    return model.table.block(0, model.table.items + 1)
+
+
+def measured(model, job: Job) -> dict[str, object]:
+    """Ranks at several settings of the dial, and figures with the top of each query."""
+    grid = dials(job.catalogue(CPU).target_weights, BETAS)
+    found = evaluate_by_dial(model, job.data, "test", job.settings, grid, device=CPU)
+    return {
+        "ranks": [torch.from_numpy(each.ranks_E) for each in found],
+        "coverage": [float(each.figures["coverage@10"]) for each in found],
+    }
+
+
+def fits(processes: Processes, data: str, out: str, *methods: str) -> None:
+    """Train by each of ``methods``, and measure."""
+    for method in methods:
+        name, _, more = method.partition(":")
+        changes = dict(each.split("=") for each in more.split(",") if each)
+        job = job_of(data, name, table="sharded", **changes)
+        model = build_model(job, CPU)
+        begin = whole_table(model).clone()
+        built = build_method(name, catalogue_of(job.data, job.settings.model.max_length), job.negatives)
+        fitted = fit(model, job.data, built, job.settings, seed=0)
+        found = {
+            "begin": begin,
+            "table": whole_table(model),
+            "dense": {key: each for key, each in model.state_dict().items() if key != "table.weight"},
+            "losses": [each.loss for each in fitted.log],
+            "best": fitted.best_epoch,
+        } | measured(model, job)
+        torch.save(found, Path(out) / f"{method}-{processes.rank}.pt")
+
+
+def runs(processes: Processes, data: str, folder: str, dies_after: str, *given: str) -> None:
+    """A run, refit and all, saved after every epoch; the last process is killed after an epoch, if it is not 0."""
+    torch.set_num_threads(1)
+    import negsample.training.checkpoint as checkpoint
+
+    checkpoint._SHARE = 0
+    changes = dict(each.split("=") for each in given)
+    job = job_of(data, changes.pop("method", "mixed-log-q"), table="sharded", refit=True, **changes)
+
+    def watch(epoch) -> None:
+        print(f"epoch {epoch.epoch} refit {epoch.refit}", flush=True)
+        if epoch.epoch == int(dies_after) and processes.rank == processes.size - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    run_job(job, Path(folder), watch=watch)
+
+
+def refuses(processes: Processes, data: str) -> None:
+    """What several processes cannot share."""
+    alone = run_settings(backbone="terms", table="sharded", epochs=1)
+    jobs = [
+        job_of(data, "xir", table="sharded"),
+        job_of(data, "random", table="sharded", oversampling_factor=1),
+        Job(open_dataset(Path(data)), "random", 0, alone, {}),
+    ]
+    for job in jobs:
+        built = build_method(job.method, catalogue_of(job.data, job.settings.model.max_length), job.negatives)
+        try:
+            fit(build_model(job, CPU), job.data, built, job.settings, seed=0)
+        except InputError as error:
+            print(f"refused: {error}")
+
+
+def differs(processes: Processes, data: str) -> None:
+    """A process whose dense weights are others than those of the rest."""
+    job = job_of(data, "random", table="sharded")
+    model = build_model(job, CPU)
+    if processes.rank == 1:
+        next(iter(model.parameters())).data[0] += 1
+    built = build_method("random", catalogue_of(job.data, job.settings.model.max_length), job.negatives)
+    fit(model, job.data, built, job.settings, seed=0)
+
+
+CASES: dict[str, Callable[..., None]] = {"fits": fits, "runs": runs, "refuses": refuses, "differs": differs}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    try:
+        with together() as processes:
+            CASES[sys.argv[1]](processes, *sys.argv[2:])
+    except InputError as error:
+        print(f"error: {error}", flush=True)
+        leave(2)
+    leave(0)
