@@ -39,6 +39,7 @@ QUICK = (  # files and folders of ``-m quick``: something of every package, in a
     *("evaluation/test_balance.py", "evaluation/test_summary.py", "evaluation/test_recommended.py"),
     *("evaluation/test_own_metrics.py", "evaluation/test_ranking.py", "files/test_checksums.py"),
     *("models/test_sasrec.py", "models/test_gru4rec.py", "models/test_item_table.py", "optim/test_rows.py"),
+    "parallel/test_shards.py",
     *("methods/test_spaces.py", "samplers/test_distribution.py", "samplers/test_mixture.py", "samplers/test_cohort.py"),
     *("training/test_score.py", "training/test_padding.py", "studies/test_study_mishaps.py"),
     *("paper/test_findings.py", "paper/test_presets.py", "report/test_words_at_the_edges.py"),
@@ -46,6 +47,7 @@ QUICK = (  # files and folders of ``-m quick``: something of every package, in a
 
 
 LONG = (  # files that take longest, which are begun first: no core waits for one of them at the end
+    *("parallel/test_sharded_runs.py", "parallel/test_sharded_training.py"),
     *("tutorials/test_tutorials.py", "e2e/test_kills.py", "serving/test_export.py", "execution/test_ray.py"),
     *("e2e/test_tracking.py", "e2e/test_commands.py", "contracts/test_no_leak.py", "report/test_report_page.py"),
     *("training/test_loop.py", "report/test_every_sentence.py", "analysis/test_users.py", "e2e/test_interruptions.py"),
