@@ -276,6 +276,7 @@ def test_hostile_methods_are_highlighted_too(open_page: OpenPage, tmp_path: Path
 
 def test_the_values_of_a_chart_are_a_table(page: Page, report: Path) -> None:
     page.click("details[data-values='training-time--beauty'] summary")
+    page.wait_for_selector("[data-values='training-time--beauty'] td")  # it is made when it is opened
     cells = page.evaluate(
         "[...document.querySelectorAll('[data-values=\"training-time--beauty\"] tr')].map(r =>"
         " [...r.cells].map(c => c.textContent))"
