@@ -31,12 +31,17 @@ def save_weights(model: Backbone, path: Path) -> None:
     """The weights of ``model`` as the file ``path``.
 
     Where the table is divided over processes, the first one writes all of it, as it comes from the others."""
-    shards = getattr(model.table, "shards", None)
+    shards = _shards_of(model)
     if shards is not None:
         _save_divided(model.state_dict(), path, shards)
         return
     save_file(model.state_dict(), path)
     path.chmod(0o644)  # as the other files; safetensors has 0600
+
+
+def _shards_of(model: Backbone) -> Shards | None:
+    """Which rows of its table are here; None: all, or it is a rule and has none."""
+    return getattr(getattr(model, "table", None), "shards", None)
 
 
 def _save_divided(weights: Mapping[str, Tensor], path: Path, shards: Shards) -> None:
@@ -74,7 +79,7 @@ def load_weights(model: Backbone, folder: Path, name: str = MODEL, *, kind: str 
 
 def _read(model: Backbone, path: Path) -> dict[str, Tensor]:
     """The weights in the file; of a table that is divided over processes the rows that are here."""
-    shards = getattr(model.table, "shards", None)
+    shards = _shards_of(model)
     if shards is None:
         return load_file(path)
     with safe_open(path, framework="pt") as file:
