@@ -13,7 +13,7 @@ PEERS := .venv-rectools .venv-recbole
 .PHONY: compare install test lint docs dist bench clean
 
 compare: install
-	$(BIN)/negsample compare online-retail --repeats 2 --set learning_rate=0.003 --jobs 2 --out $(OUT)
+	$(BIN)/negsample compare online-retail --repeats 3 --set learning_rate=0.003 --jobs 2 --out $(OUT)
 
 install: $(VENV)/.installed
 

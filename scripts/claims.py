@@ -100,8 +100,8 @@ def _logged(pattern: str) -> Callable[[], tuple[str, ...]]:
 
 README: Sequence[Claim] = (
     Measured(
-        "`make compare` needs about {} minutes of two cores, estimated from its parts.",
-        _logged(r"two seeds about 1,200 s of CPU, (\d+) minutes of two cores"),
+        "`make compare` takes {} minutes of two cores.",
+        _logged(r"three seeds takes (\d+) minutes on two free cores"),
     ),
     Measured("all of this took {} min {} s, from the log", _logged(r"first answer 7 s: \*\*(\d+) min (\d+) s\*\*")),
     Stated("on the earliest 90 % of events. The next 5 % are validation"),
