@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,10 +185,16 @@ def test_all_is_reached_by_keys(page: Page) -> None:
 
 
 def test_hover_shows_values(page: Page, report: Path) -> None:
+    from playwright.sync_api import TimeoutError as TooLateError
+
     at = "#training-time--beauty .role-mark path"
     n = page.evaluate(f"[...document.querySelectorAll('{at}')].findIndex(e => e.ariaLabel?.includes('method: mixed'))")
-    page.locator(at).nth(n).hover()
-    page.wait_for_function("document.querySelector('#vg-tooltip-element.visible')")
+    for _ in range(20):  # a chart above that is drawn meanwhile moves this one from under the pointer
+        page.locator(at).nth(n).hover()
+        with suppress(TooLateError):
+            page.wait_for_function("document.querySelector('#vg-tooltip-element.visible')", timeout=1500)
+            break
+        page.mouse.move(0, 0)
     text = page.evaluate("document.querySelector('#vg-tooltip-element').textContent")
     seconds = pl.read_csv(report.parent / "table.csv").filter(dataset="beauty", method="mixed")["train_seconds"].item()
     assert "mixed" in text
