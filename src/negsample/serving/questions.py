@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from negsample.files.checksums import first_fault
 from negsample.scoring.dial import LARGEST
+from negsample.serving.when import since_1970
 
 HISTORY = 10_000
 """Items of a history, at most."""
@@ -31,8 +32,7 @@ def _moment(value: object) -> int:
         found = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError(_TIME_RULE) from None
-    zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return since_1970(found)
 
 
 def _moment_or_now(value: object) -> int:

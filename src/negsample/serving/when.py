@@ -29,11 +29,16 @@ def microseconds(name: str, given: Time) -> int:
         except ValueError:
             raise InputError(f"{name} takes now or a time, as 2011-11-30 or 2011-11-30T12:00, got '{given}'") from None
     if isinstance(given, datetime):
-        zoned = given if given.tzinfo else given.replace(tzinfo=UTC)
-        if zoned < _FIRST:
+        if (since := since_1970(given)) < 0:
             raise InputError(f"{name} must not be before 1970, got {given}")
-        given = (zoned - _FIRST) // timedelta(microseconds=1)
+        given = since
     return whole(name, given, 0, LATEST)
+
+
+def since_1970(moment: datetime) -> int:
+    """Microseconds, UTC where ``moment`` has no zone; below 0 before 1970."""
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (zoned - _FIRST) // timedelta(microseconds=1)
 
 
 def shown_moment(time: int) -> str:
