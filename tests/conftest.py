@@ -16,7 +16,8 @@ import torch
 from by_hand import known_of
 
 from negsample.analysis.resampling import REPLICATES
-from negsample.batches.packed import Batch, training_batch
+from negsample.batches.from_windows import training_batch
+from negsample.batches.packed import Batch
 from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.dataset import Dataset
 from negsample.data.log.read import Log

@@ -11,7 +11,7 @@ import torch
 
 from negsample import InputError, catalogue_of, run_settings
 from negsample.batches.epochs import batches_again, batches_of, epoch_batches
-from negsample.batches.packed import training_batch
+from negsample.batches.from_windows import training_batch
 from negsample.batches.target_weights import TargetWeights
 from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.description import describe, seen_in_training

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from negsample.batches.epochs import epoch_batches
-from negsample.batches.packed import pack, training_batch
+from negsample.batches.from_windows import pack, training_batch
 from negsample.batches.windows import TrainEvents, Windows, longest_first, training_windows
 from negsample.data.blocks import spans
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.batches.packed import training_batch
+from negsample.batches.from_windows import training_batch
 from negsample.batches.padded import padded_batch
 from negsample.batches.windows import TrainEvents, training_windows
 from negsample.samplers import InBatch, Mixture, Popularity, Uniform

@@ -15,7 +15,8 @@ from kinds import KINDS
 
 from negsample import InputError, SASRec, build_method, catalogue_of, fit, negative_settings, run_settings
 from negsample.batches.epochs import batches_again, batches_of, epoch_batches, target_counts
-from negsample.batches.packed import Predicted, training_batch
+from negsample.batches.from_windows import training_batch
+from negsample.batches.packed import Predicted
 from negsample.batches.windows import TrainEvents, training_windows
 from negsample.data.description import seen_in_training
 from negsample.data.moments import MOMENTS, Cuts, TrainWindow

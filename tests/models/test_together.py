@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from negsample.batches.packed import pack
+from negsample.batches.from_windows import pack
 from negsample.batches.windows import Windows
 from negsample.models import SASRec, Together
 from negsample.models.dropout import dropout_by_piece

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import Batch, Exclude, training_batch
+from negsample.batches.from_windows import training_batch
+from negsample.batches.packed import Batch, Exclude
 from negsample.batches.target_weights import TargetWeights
 from negsample.batches.windows import Events, Ints, Which, targets_of, training_windows, windows_to
 from negsample.data import blocks
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class TargetRule(NamedTuple):
-    """What decides which events are targets; see :func:`~negsample.batches.packed.training_batch`."""
+    """What decides which events are targets; see :func:`~negsample.batches.from_windows.training_batch`."""
 
     max_length: int
     which: Which = "last"

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.packed import Packed, pack, upload
+from negsample.batches.device import upload
+from negsample.batches.from_windows import pack
+from negsample.batches.packed import Packed
 from negsample.batches.windows import Ints, Windows, longest_first
 from negsample.data.known import checked_events
 from negsample.errors import InputError, guarded, some

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.packed import upload
+from negsample.batches.device import upload
 from negsample.batches.windows import Ints
 from negsample.evaluation.divided import divided
 from negsample.evaluation.finite import Finite

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import may_ask
+from negsample.batches.device import may_ask
 from negsample.parallel.processes import Processes
 
 _STRIP = 16  # columns whose maximum stands for them, at most

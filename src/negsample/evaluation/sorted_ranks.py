@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import upload
+from negsample.batches.device import upload
 from negsample.batches.windows import Ints
 
 _FEW = 8  # rows are few when they are not an eighth of a block

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import Packed, upload
+from negsample.batches.device import upload
+from negsample.batches.packed import Packed
 from negsample.batches.windows import Ints
 from negsample.data.blocks import spans
 

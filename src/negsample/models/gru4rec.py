@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from negsample.batches.packed import Packed, upload
+from negsample.batches.device import upload
+from negsample.batches.packed import Packed
 from negsample.models.dropout import dropout
 from negsample.models.init import empty_layer
 from negsample.models.item_table import ItemTable, table_for

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from negsample.batches.packed import Packed, upload
+from negsample.batches.device import upload
+from negsample.batches.packed import Packed
 from negsample.models.attention import Bins, bins_of, lay
 from negsample.models.build import Backbone
 from negsample.models.dropout import Piece, dropout_by_piece

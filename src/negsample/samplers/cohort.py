@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import Batch, may_ask
+from negsample.batches.device import may_ask
+from negsample.batches.packed import Batch
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Categorical, scaled
 from negsample.samplers.exclusion import draw_allowed, log_prob, taken

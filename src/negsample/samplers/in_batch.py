@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import NOBODY, Batch, may_ask
+from negsample.batches.device import may_ask
+from negsample.batches.packed import NOBODY, Batch
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Empirical
 from negsample.samplers.exclusion import excluded, log_prob, rows_of

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsample.batches.packed import Batch, upload
+from negsample.batches.device import upload
+from negsample.batches.packed import Batch
 from negsample.data.known import KAPPA, Floats, Ints, Known
 from negsample.errors import InputError
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q

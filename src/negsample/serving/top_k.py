@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.packed import upload
+from negsample.batches.device import upload
 from negsample.batches.windows import Ints
 from negsample.evaluation.ranks import ITEM_BLOCK, Added, queries_at_once
 from negsample.evaluation.running_top_k import RunningTopK

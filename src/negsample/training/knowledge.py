@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from negsample.batches.packed import Batch, upload
+from negsample.batches.device import upload
+from negsample.batches.packed import Batch
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.losses import corrected_log_q, sampled_softmax

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.packed import upload
+from negsample.batches.device import upload
 from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
 from negsample.models.terms import COUNTS, LENGTHS, SINCE

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from negsample.batches.packed import upload
+from negsample.batches.device import upload
 from negsample.data.blocks import spans
 from negsample.models.item_table import Rows
 

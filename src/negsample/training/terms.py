@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from negsample.batches.packed import Batch, may_ask
+from negsample.batches.device import may_ask
+from negsample.batches.packed import Batch
 from negsample.miners import Chain, Miner, Temperature
 from negsample.models.terms import OWN_KINDS, TermWeights
 from negsample.training.own import OwnItems
