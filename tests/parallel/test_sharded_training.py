@@ -1,4 +1,4 @@
-"""Two processes with half a batch each against one with the whole batch, in everything that a training gives."""
+"""Processes with a part of a batch each against one with the whole batch, in everything that a training gives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from negsample.training.inputs import propose, step_options
 from negsample.training.step import step
 
 pytestmark = GLOO
-SIZE = 2
 METHODS = ("random", "in-batch", "mixed", "adaptive-mixed", "mixed-log-q", "in-batch-log-q", "cross-batch", "full-ce")
 VARIANTS = (
     "random:table_optimizer=adagrad,table_learning_rate=0.05",
@@ -30,6 +29,8 @@ VARIANTS = (
     "mixed-log-q:batch_size=27",
     "mixed:batch_size=239",  # the last batch is of one user: the second process has no share
 )
+OF_FOUR = ("random", "in-batch", "mixed", "adaptive-mixed", "mixed-log-q")
+ALL = [*((2, each) for each in (*METHODS, *VARIANTS)), *((4, each) for each in OF_FOUR)]
 
 
 @pytest.fixture(scope="module")
@@ -39,28 +40,32 @@ def data(world):
 
 @pytest.fixture(scope="module")
 def found(data, tmp_path_factory):
-    """What two processes gave, by method: of the first, and of the second."""
+    """What so many processes gave by a method: what the first had, and what the others had."""
     out = tmp_path_factory.mktemp("fits")
-    run(SIZE, "fits", data.folder, out, *METHODS, *VARIANTS)
-    return {each: [torch.load(out / f"{each}-{rank}.pt") for rank in range(SIZE)] for each in (*METHODS, *VARIANTS)}
+    for size, names in ((2, (*METHODS, *VARIANTS)), (4, OF_FOUR)):
+        (out / str(size)).mkdir()
+        run(size, "fits", data.folder, out / str(size), *names)
+    return {
+        (size, name): [torch.load(out / str(size) / f"{name}-{rank}.pt") for rank in range(size)] for size, name in ALL
+    }
 
 
-def one_process(data, name, **changes):
+def one_process(data, name, processes, **changes):
     """The same by :func:`~negsample.training.step.step` on whole batches, over a table of rows. Negatives are drawn as
-    the two processes draw them: for each share by its own stream, or for the whole batch by the common one."""
+    so many processes draw them: for each share by its own stream, or for the whole batch by the common one."""
     job = job_of(data.folder, name, table="rows", **changes)
     model = build_model(job, CPU)
     begin = model.table.weight.clone()
     optimizer, settings = optimizer_for(model, job.settings), job.settings
     method = build_method(name, catalogue_of(data, settings.model.max_length), job.negatives)
-    orders = [generator(0, "order") for _ in range(1 + SIZE)]
+    orders = [generator(0, "order") for _ in range(1 + processes)]
     common, dropout, losses = generator(0, "negatives"), generator(0, "dropout"), []
     for epoch in range(1, settings.training.epochs + 1):
-        own = [generator(0, "negatives", stream=(epoch, rank, SIZE)) for rank in range(SIZE)]
+        own = [generator(0, "negatives", stream=(epoch, rank, processes)) for rank in range(processes)]
         epochs = [batches_of(data, settings, method.exclude, rng=orders[0])]
         epochs += [
-            batches_of(data, settings, method.exclude, rng=orders[1 + rank], processes=Processes(rank, SIZE))
-            for rank in range(SIZE)
+            batches_of(data, settings, method.exclude, rng=orders[1 + rank], processes=Processes(rank, processes))
+            for rank in range(processes)
         ]
         of_epoch = []
         for batch, *shares in zip(*epochs, strict=True):
@@ -91,19 +96,20 @@ def one_process(data, name, **changes):
     return model, begin, losses
 
 
-@pytest.mark.parametrize("name", [*METHODS, *VARIANTS])
-def test_two_processes_learn_what_one_learns(name, data, found):
+@pytest.mark.parametrize(("size", "name"), ALL)
+def test_several_processes_learn_what_one_learns(size, name, data, found):
     method, _, more = name.partition(":")
     changes = dict(each.split("=") for each in more.split(",") if each)
-    model, begin, losses = one_process(data, method, **changes)
-    first, second = found[name]
+    model, begin, losses = one_process(data, method, size, **changes)
+    first, *others = found[size, name]
     assert torch.equal(first["begin"], begin)
     assert first["losses"] == pytest.approx(losses, rel=1e-4)
     assert losses[-1] < losses[0]
-    assert torch.equal(first["table"], second["table"])
-    assert first["losses"] == second["losses"]
-    for key, value in first["dense"].items():
-        assert torch.equal(value, second["dense"][key]), key
+    for other in others:
+        assert torch.equal(first["table"], other["table"])
+        assert first["losses"] == other["losses"]
+        for key, value in first["dense"].items():
+            assert torch.equal(value, other["dense"][key]), key
     if first["best"] == 3:  # else the weights are of an earlier epoch
         off = (first["table"] - model.table.weight).abs()
         # Rounding decides the sign of a first step where a gradient is nearly nothing; all but a few agree closely.
@@ -111,24 +117,25 @@ def test_two_processes_learn_what_one_learns(name, data, found):
     assert not first["table"][0].any()
 
 
-def test_some_of_them_are_compared_at_the_end(found):
-    assert sum(each[0]["best"] == 3 for each in found.values()) >= 5
+@pytest.mark.parametrize("size", [2, 4])
+def test_some_of_them_are_compared_at_the_end(size, found):
+    assert sum(each[0]["best"] == 3 for (of, _), each in found.items() if of == size) >= 3
 
 
-@pytest.mark.parametrize("name", ["random", "mixed-log-q"])
-def test_ranks_over_shards_are_those_of_one_process(name, data, found):
+@pytest.mark.parametrize(("size", "name"), [(2, "random"), (2, "mixed-log-q"), *((4, each) for each in OF_FOUR)])
+def test_ranks_over_shards_are_those_of_one_process(size, name, data, found):
     job = job_of(data.folder, name, table="rows")
-    model = build_model(job, CPU)
-    for first_or_second in found[name]:
-        model.load_state_dict(first_or_second["dense"] | {"table.weight": first_or_second["table"]})
-        alone = measured(model, job)
-        for here, there in zip(alone["ranks"], first_or_second["ranks"], strict=True):
+    model, alone = build_model(job, CPU), None
+    for each in found[size, name]:  # all have the same weights
+        model.load_state_dict(each["dense"] | {"table.weight": each["table"]})
+        alone = alone or measured(model, job)
+        for here, there in zip(alone["ranks"], each["ranks"], strict=True):
             assert np.array_equal(here, there)
-        assert alone["coverage"] == first_or_second["coverage"]
+        assert alone["coverage"] == each["coverage"]
 
 
 def test_methods_and_settings_that_cannot_be_shared_are_refused(data):
-    for ended in run(SIZE, "refuses", data.folder):
+    for ended in run(2, "refuses", data.folder):
         first, second, third = ended.said.splitlines()
         assert "selects from a batch as a whole" in first
         assert "oversampling_factor" in second
@@ -136,6 +143,6 @@ def test_methods_and_settings_that_cannot_be_shared_are_refused(data):
 
 
 def test_processes_that_drift_apart_are_stopped(data):
-    for ended in run(SIZE, "differs", data.folder, fails=True):
+    for ended in run(2, "differs", data.folder, fails=True):
         assert ended.code == 2
         assert "dense weights or random states differ between the 2 processes" in ended.said
