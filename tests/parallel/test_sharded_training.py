@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 import torch
 from launching import GLOO, run
-from worker import CPU, job_of, measured
+from wire import LINUX
+from worker import CPU, SENDING, job_of, measured, sending_job
 
 from negsample.batches.epochs import batches_of
 from negsample.batches.packed import Pool
 from negsample.methods import build_method, catalogue_of
 from negsample.optim import optimizer_for
+from negsample.parallel.arithmetic import sent_in_a_step, share_of_table
 from negsample.parallel.processes import Processes
 from negsample.random import generator
 from negsample.runs.job import build_model
+from negsample.studies.forecast.divided import divided_forecast
+from negsample.studies.forecast.needs import needs_of, table_bytes
 from negsample.training.inputs import propose, step_options
 from negsample.training.step import step
 
@@ -39,15 +43,29 @@ def data(world):
 
 
 @pytest.fixture(scope="module")
-def found(data, tmp_path_factory):
-    """What so many processes gave by a method: what the first had, and what the others had."""
+def wide(world):
+    """Of many items, so that what is sent of them is most of what is sent."""
+    return world(name="wide", users=400, items=3000)
+
+
+@pytest.fixture(scope="module")
+def out(data, wide, tmp_path_factory):
+    """What so many processes left, each in the folder of their number."""
     out = tmp_path_factory.mktemp("fits")
     for size, names in ((2, (*METHODS, *VARIANTS)), (4, OF_FOUR)):
         (out / str(size)).mkdir()
-        run(size, "fits", data.folder, out / str(size), *names)
-    return {
-        (size, name): [torch.load(out / str(size) / f"{name}-{rank}.pt") for rank in range(size)] for size, name in ALL
-    }
+        run(size, "learns", data.folder, wide.folder, out / str(size), *names)
+    return out
+
+
+def of_all(out, size, name):
+    return [torch.load(out / str(size) / f"{name}-{rank}.pt") for rank in range(size)]
+
+
+@pytest.fixture(scope="module")
+def found(out):
+    """What so many processes gave by a method: what the first had, and what the others had."""
+    return {(size, name): of_all(out, size, name) for size, name in ALL}
 
 
 def one_process(data, name, processes, **changes):
@@ -132,6 +150,36 @@ def test_ranks_over_shards_are_those_of_one_process(size, name, data, found):
         for here, there in zip(alone["ranks"], each["ranks"], strict=True):
             assert np.array_equal(here, there)
         assert alone["coverage"] == each["coverage"]
+
+
+@LINUX
+@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("name", SENDING)
+def test_they_send_what_arithmetic_says(size, name, out, wide):
+    each, job = of_all(out, size, f"sent-{name}"), sending_job(wide.folder, name)
+    for number in range(1, 6):  # the first one connects them
+        said = sent_in_a_step(
+            rows=np.mean([own["asked"][number] for own in each]),
+            dim=job.settings.model.dim,
+            targets=each[0]["targets"][number],
+            dense=each[0]["dense"],
+            processes=size,
+        )
+        assert np.mean([own["sent"][number] for own in each]) == pytest.approx(said.total, rel=0.06)
+        assert max(own["sent"][number] for own in each) < 1.15 * said.total
+    ahead = divided_forecast(job, size)
+    assert ahead.rows == pytest.approx(np.mean(each[0]["asked"]), rel=0.05)
+    assert ahead.sent.total == pytest.approx(np.mean([own["sent"][1:] for own in each]), rel=0.08)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_they_hold_what_arithmetic_says(size, out, wide):
+    first, *others = (each["held"] for each in of_all(out, size, "sent-mixed"))
+    job, rows = sending_job(wide.folder, "mixed"), wide.catalogue_size + 1
+    assert first == round(table_bytes(job.settings, rows - 1) * share_of_table(rows, size))
+    assert first + sum(others) == table_bytes(job.settings, rows - 1)
+    assert needs_of(job, processes=size).table == first
+    assert needs_of(job, processes=size).step < needs_of(job).step
 
 
 def test_methods_and_settings_that_cannot_be_shared_are_refused(data):

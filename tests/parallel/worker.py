@@ -6,21 +6,29 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import torch
+from wire import bytes_sent
 
+from negsample.batches.epochs import batches_of
 from negsample.data.dataset import open_dataset
 from negsample.errors import InputError
 from negsample.evaluation.evaluate import evaluate_by_dial
 from negsample.execution.attempts import run_job
 from negsample.methods import build_method, catalogue_of, negative_settings
+from negsample.optim import optimizer_for
 from negsample.parallel.launch import leave
 from negsample.parallel.processes import Processes, together
 from negsample.runs.job import Job, build_model
 from negsample.scoring.dial import dials
 from negsample.settings import run_settings
+from negsample.training.inputs import StepInputs, propose, step_options
 from negsample.training.loop import fit
+from negsample.training.processes import pooled
+from negsample.training.state import TrainingState
+from negsample.training.step import step_of
 
 CPU = torch.device("cpu")
 COMMON = {
@@ -34,12 +42,18 @@ COMMON = {
 }
 CHANGES = {"random_negatives": 20, "in_batch_negatives": 20, "kept_hardest": 5, "bank_size": 60, "warm_up": 1}
 BETAS = (0.0, 0.5, -1.0)
+SENDING = ("random", "in-batch", "mixed", "full-ce")
 
 
 def job_of(folder: str, method: str, **changes: object) -> Job:
     """The job of a test, over the dataset in ``folder``."""
     settings = run_settings(**COMMON | changes)
     return Job(open_dataset(Path(folder)), method, 0, settings, negative_settings(method, CHANGES))
+
+
+def sending_job(folder: str, method: str) -> Job:
+    """The job whose bytes are counted."""
+    return job_of(folder, method, table="sharded", batch_size=64, dim=48)
 
 
 def whole_table(model) -> torch.Tensor:
@@ -75,6 +89,41 @@ def fits(processes: Processes, data: str, out: str, *methods: str) -> None:
             "best": fitted.best_epoch,
         } | measured(model, job)
         torch.save(found, Path(out) / f"{method}-{processes.rank}.pt")
+
+
+def learns(processes: Processes, data: str, wide: str, out: str, *methods: str) -> None:
+    """What they learn, and what they send: in one start."""
+    fits(processes, data, out, *methods)
+    sends(processes, wide, out, *SENDING)
+
+
+def sends(processes: Processes, data: str, out: str, *methods: str) -> None:
+    """Some steps by each of ``methods``: bytes that the process sent in each by Linux's count, the items that it looked
+    up, and the targets of all; and bytes that it holds of the table."""
+    for name in methods:
+        job = sending_job(data, name)
+        model, settings = build_model(job, CPU), job.settings
+        method = build_method(name, catalogue_of(job.data, settings.model.max_length), job.negatives)
+        training, optimizer = TrainingState(model, method, seed=0), optimizer_for(model, settings)
+        training.begin(1)
+        asked = []
+        fetch = model.table.shards.fetch
+        model.table.shards.fetch = lambda ids, here, of=fetch, to=asked: (to.append(len(ids)), of(ids, here))[1]
+        batches = batches_of(job.data, settings, method.exclude, rng=training.order_rng, processes=processes)
+        rngs, steps = (training.miner_rng, training.dropout_rng), []
+        for batch in islice(batches, 6):
+            processes.wait()
+            before = bytes_sent()
+            there = pooled(batch, processes)
+            negatives = propose(method, there, rng=training.draws_rng)
+            step_of([StepInputs(model, method, there, negatives, *rngs, step_options(settings))], optimizer)
+            processes.wait()
+            steps.append((bytes_sent() - before, len(there.of_all.targets_N)))
+        dense = sum(each.numel() for each in model.parameters())
+        found = {"asked": asked, "sent": [each for each, _ in steps], "targets": [each for _, each in steps]}
+        kept = [each for each in optimizer.tables[0].state_dict().values() if isinstance(each, torch.Tensor)]
+        held = sum(each.nbytes for each in (model.table.weight, *kept) if len(each) == len(model.table.weight))
+        torch.save(found | {"dense": dense, "held": held}, Path(out) / f"sent-{name}-{processes.rank}.pt")
 
 
 def runs(processes: Processes, data: str, folder: str, dies_after: str, *given: str) -> None:
@@ -120,7 +169,7 @@ def differs(processes: Processes, data: str) -> None:
     fit(model, job.data, built, job.settings, seed=0)
 
 
-CASES: dict[str, Callable[..., None]] = {"fits": fits, "runs": runs, "refuses": refuses, "differs": differs}
+CASES: dict[str, Callable[..., None]] = {each.__name__: each for each in (learns, runs, refuses, differs)}
 
 
 if __name__ == "__main__":

@@ -118,23 +118,26 @@ def train_command(
 
 def _train(job: Job, folder: Path, choice: Choice, processes: Processes | None) -> None:
     """The run in ``folder``, made if it is not there, and its dial chosen."""
-    from negsample.cli.terminal import print_dataset, print_forecast, print_metrics
+    from negsample.cli.terminal import print_dataset, print_divided, print_forecast, print_metrics
     from negsample.execution.attempts import run_job
     from negsample.parallel.processes import each_by_first
     from negsample.runs.folder import read_run
     from negsample.runs.remeasure import set_dial
     from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.forecast.divided import check_divided_fits, divided_forecast
     from negsample.studies.progress import progress_of
 
     if each_by_first(processes, lambda: _is_made(job, folder)):
         notes.plain(f"{folder} is finished already")
     else:
         check_fits([[job]], memory=processes is None)  # each of several has a part
+        if processes is not None:
+            processes.all_or_none(partial(check_divided_fits, job, processes.size))
         print_dataset(notes, job.data, job.settings)
         if processes is None:
             print_forecast(notes, forecast([[job]]))
         else:
-            notes.plain(f"{processes.size} processes, each with {1 / processes.size:.1%} of the item table.")
+            print_divided(notes, processes.size, processes.by_first(partial(divided_forecast, job, processes.size)))
         with progress_of(notes, [job]) as progress:
             run_job(job, folder, dial=choice, watch=lambda epoch: progress.watch(job, epoch))
     dial = {"settings": job.config()["settings"]}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from negsample.analysis.study import Study
     from negsample.settings import RunSettings
     from negsample.studies.forecast import Forecast
+    from negsample.studies.forecast.divided import Divided
     from negsample.studies.forecast.trial import Pace
     from negsample.studies.tuning_task import Tuning
 
@@ -49,6 +50,17 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
         cohorts.add_row(*row)
     show_table(out, cohorts)
     out.print(f"  {MPU}", style="dim", highlight=False)
+
+
+def print_divided(out: Output, processes: int, ahead: Divided) -> None:
+    """What each of so many processes will hold and send."""
+    from negsample.studies.forecast import in_bytes
+
+    out.plain(
+        f"{processes} processes, each with {1 / processes:.1%} of the item table and about {in_bytes(ahead.memory)}. "
+        f"In a step each looks up about {ahead.rows:,.0f} items and sends about {ahead.sent.total / 1e6:,.2f} MB; "
+        f"{ahead.steps:,} steps an epoch."
+    )
 
 
 def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: bool = False) -> None:

@@ -113,6 +113,28 @@ class Processes(NamedTuple):
         self.by_first(lambda: own.append(work()))
         return own[0] if own else work()
 
+    def all_or_none(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives in each; where one is refused it, all are.
+
+        Raises:
+            InputError: ``work`` raises one, in one of them; in every process.
+        """
+        own: list[T] = []
+        failed: InputError | None = None
+        try:
+            own.append(work())
+        except InputError as error:
+            failed = error
+        every: list[Any] = [None] * self.size
+        with _together():
+            dist.all_gather_object(every, None if failed is None else str(failed))
+        if failed is not None:
+            raise failed
+        for said in every:
+            if said is not None:
+                raise InputError(said)
+        return own[0]
+
     def wait(self) -> None:
         """Until all are here."""
         with _together():

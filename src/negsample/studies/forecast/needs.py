@@ -18,6 +18,7 @@ from negsample.methods import Catalogue, build_method
 from negsample.miners.base import Needs as MinerNeeds
 from negsample.models.baselines import is_baseline
 from negsample.models.terms import AFTER
+from negsample.parallel.arithmetic import share_of_table
 from negsample.rules.item_knn import PAIRS
 from negsample.rules.nearest import KEPT, NEAREST
 from negsample.runs.job import Job
@@ -64,9 +65,10 @@ class Needs(NamedTuple):
         return max(self._fields, key=lambda name: int(getattr(self, name)))
 
 
-def needs_of(job: Job, together: int = 1) -> Needs:
+def needs_of(job: Job, together: int = 1, processes: int = 1) -> Needs:
     """What ``job`` will need, or so many jobs that differ in their seeds alone. A baseline trains nothing; EASE has
-    a square matrix.
+    a square matrix. ``processes``: over so many the table and the batches are divided, and this is what the largest of
+    them needs.
 
     Raises:
         InputError: settings of the method do not go together.
@@ -74,13 +76,14 @@ def needs_of(job: Job, together: int = 1) -> Needs:
     if is_baseline(job.method):
         square = job.data.catalogue_size**2 if job.method == "EASE" else 0
         return Needs(0, 0, 0, 0, fit_bytes(job), _FLOAT * square)
-    sizes = positions_of(job)
-    drawn = drawn_by(job, sizes.likely)
+    whole = positions_of(job)
+    drawn, sizes = drawn_by(job, whole.likely), whole.share(processes)
     model, d, blocks = job.settings.model, job.settings.model.dim, job.settings.flat().get("blocks", 0)
+    items = job.data.catalogue_size
     table, rest, step, kept = (
         together * each
         for each in (
-            table_bytes(job.settings, job.data.catalogue_size),
+            math.ceil(table_bytes(job.settings, items) * share_of_table(items + 1, processes)),
             4 * _FLOAT * d * (model.max_length + blocks * (5 * d + 9) + 2),
             step_bytes(job, sizes, drawn),
             _kept_bytes(job.settings, sizes, drawn),
@@ -98,6 +101,11 @@ class Positions(NamedTuple):
     longest: int
     sequences: int
     steps: int
+
+    def share(self, processes: int) -> Positions:
+        """Those of one of so many processes, over which batches are divided; where it has most."""
+        likely, typical, sequences = (-(-each // processes) for each in (self.likely, self.typical, self.sequences))
+        return self._replace(likely=likely, typical=typical, sequences=sequences)
 
 
 def positions_of(job: Job) -> Positions:
