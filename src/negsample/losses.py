@@ -9,12 +9,16 @@ those of all parts are added up, and :func:`of_parts` makes the loss of them.
 
 ``weights_T``: how much each position counts, 1 in the mean: what it adds to a sum, with its target and its negatives,
 is multiplied by it, and what a sum is divided by stays the same. None: each counts 1.
+
+``targets_S``: how many positions each of S models has, that stand one model after another; the loss is (S,) then, and
+what ``parts`` gives (2, n, S). None: all are of one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from inspect import signature
 from typing import Literal
 
 import torch
@@ -33,6 +37,7 @@ def bce(
     negatives: Reduction = "mean",
     parts: bool = False,
     weights_T: Tensor | None = None,
+    targets_S: Tensor | None = None,
 ) -> Tensor:
     """Binary cross-entropy as in SASRec (Kang & McAuley, ICDM'18), for any number of negatives.
 
@@ -40,8 +45,9 @@ def bce(
     none is present. With ``sum``, each negative has the weight one, as in the text of gSASRec (Petrov & Macdonald,
     RecSys'23): ``mean_T (softplus(-s_pos) + sum_k softplus(s_k))``. Another word is a ``ValueError``.
     """
-    positives = weighted(F.softplus(-pos_T), weights_T)
-    return from_terms([(positives, len(pos_T)), _as_negatives(neg_TK, negatives, weights_T)], parts)
+    positives = weighted(F.softplus(-pos_T), weights_T, targets_S)
+    terms = [(positives, _positions(pos_T, targets_S)), _as_negatives(neg_TK, negatives, weights_T, targets_S)]
+    return from_terms(terms, parts)
 
 
 def gbce(
@@ -53,6 +59,7 @@ def gbce(
     negatives: Reduction = "mean",
     parts: bool = False,
     weights_T: Tensor | None = None,
+    targets_S: Tensor | None = None,
 ) -> Tensor:
     """Generalised BCE of gSASRec (Petrov & Macdonald, RecSys'23): BCE with ``sigma(s_pos) ** beta`` as probability.
 
@@ -67,13 +74,15 @@ def gbce(
         negatives: as for :func:`bce`.
         parts: give sums and their divisors, see the module.
         weights_T: how much each target counts; None: 1.
+        targets_S: of several models, see the module.
 
     Raises:
         ValueError: ``items``, ``t`` or ``negatives`` breaks its rule.
     """
     beta = gbce_beta(neg_TK.shape[1], items, t)
-    positives = beta * weighted(F.softplus(-pos_T), weights_T)
-    return from_terms([(positives, len(pos_T)), _as_negatives(neg_TK, negatives, weights_T)], parts)
+    positives = beta * weighted(F.softplus(-pos_T), weights_T, targets_S)
+    terms = [(positives, _positions(pos_T, targets_S)), _as_negatives(neg_TK, negatives, weights_T, targets_S)]
+    return from_terms(terms, parts)
 
 
 def gbce_beta(m: int, items: int, t: float) -> float:
@@ -91,13 +100,27 @@ def gbce_beta(m: int, items: int, t: float) -> float:
     return 1 - t * (1 - min(m / (items - 1), 1))
 
 
-def bpr(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False, weights_T: Tensor | None = None) -> Tensor:
+def bpr(
+    pos_T: Tensor,
+    neg_TK: Tensor,
+    *,
+    parts: bool = False,
+    weights_T: Tensor | None = None,
+    targets_S: Tensor | None = None,
+) -> Tensor:
     """BPR (Rendle et al., UAI'09): mean over the present negatives of ``-log sigma(s_pos - s_neg)``, 0 if none."""
-    return from_terms([(weighted(F.softplus(neg_TK - pos_T[:, None]), weights_T), _present(neg_TK))], parts)
+    losses_TK = F.softplus(neg_TK - pos_T[:, None])
+    return from_terms([(weighted(losses_TK, weights_T, targets_S), _present(neg_TK, targets_S))], parts)
 
 
 def bpr_max(
-    pos_T: Tensor, neg_TK: Tensor, *, reg: float = 1.0, parts: bool = False, weights_T: Tensor | None = None
+    pos_T: Tensor,
+    neg_TK: Tensor,
+    *,
+    reg: float = 1.0,
+    parts: bool = False,
+    weights_T: Tensor | None = None,
+    targets_S: Tensor | None = None,
 ) -> Tensor:
     """BPR-max (Hidasi & Karatzoglou, CIKM'18), with ``w = softmax`` over the position's present negatives.
 
@@ -109,11 +132,17 @@ def bpr_max(
     squares_TK = neg_TK.masked_fill(absent_TK, 0).square()
     penalty_T = (log_w_TK.exp() * squares_TK).sum(1)
     each_T = reg * penalty_T - log_beaten_T.masked_fill(absent_TK.all(1), 0)
-    return from_terms([(weighted(each_T, weights_T), len(pos_T))], parts)
+    return from_terms([(weighted(each_T, weights_T, targets_S), _positions(pos_T, targets_S))], parts)
 
 
 def sampled_softmax(
-    pos_T: Tensor, neg_TK: Tensor, *, temperature: float = 1.0, parts: bool = False, weights_T: Tensor | None = None
+    pos_T: Tensor,
+    neg_TK: Tensor,
+    *,
+    temperature: float = 1.0,
+    parts: bool = False,
+    weights_T: Tensor | None = None,
+    targets_S: Tensor | None = None,
 ) -> Tensor:
     """Sampled softmax, the cross-entropy of the target among itself and its negatives (Jean et al., ACL'15).
 
@@ -126,12 +155,18 @@ def sampled_softmax(
     if not temperature > 0:
         raise ValueError(f"temperature must be > 0, got {temperature}; 1 leaves the scores as they are")
     scaled_TK = neg_TK if temperature == 1 else neg_TK / temperature
-    return from_terms(
-        [(weighted(F.softplus(_logsumexp(scaled_TK) - pos_T / temperature), weights_T), len(pos_T))], parts
-    )
+    losses_T = F.softplus(_logsumexp(scaled_TK) - pos_T / temperature)
+    return from_terms([(weighted(losses_T, weights_T, targets_S), _positions(pos_T, targets_S))], parts)
 
 
-def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False, weights_T: Tensor | None = None) -> Tensor:
+def corrected_log_q(
+    pos_T: Tensor,
+    neg_TK: Tensor,
+    *,
+    parts: bool = False,
+    weights_T: Tensor | None = None,
+    targets_S: Tensor | None = None,
+) -> Tensor:
     """Corrected log-q (Khrylchenko et al., RecSys'25), for scores already corrected: ``s'_j = s_j - log(m q'_j)``.
 
     ``mean_T sg(1 - P) (-s_pos + log sum_j exp(s'_j))``, ``P = exp(s_pos) / (exp(s_pos) + sum_j exp(s'_j))``,
@@ -139,7 +174,8 @@ def corrected_log_q(pos_T: Tensor, neg_TK: Tensor, *, parts: bool = False, weigh
     changes besides is ``q'``. Of the negatives only their logsumexp counts; a position without one adds 0.
     """
     margin_T = _logsumexp(neg_TK) - pos_T
-    return from_terms([(weighted(torch.sigmoid(margin_T).detach() * margin_T, weights_T), len(pos_T))], parts)
+    losses_T = torch.sigmoid(margin_T).detach() * margin_T
+    return from_terms([(weighted(losses_T, weights_T, targets_S), _positions(pos_T, targets_S))], parts)
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -152,9 +188,15 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
+def takes(loss: Callable[..., Tensor], name: str) -> bool:
+    """Whether ``loss`` has an argument of this ``name``."""
+    taken = signature(loss).parameters.values()
+    return any(each.name == name or each.kind == each.VAR_KEYWORD for each in taken)
+
+
 def of_parts(sums_2N: Tensor) -> Tensor:
-    """The loss, from the (2, n) sums of a batch's parts added up."""
-    return (sums_2N[0] / sums_2N[1].clamp(min=1)).sum()
+    """The loss, from the (2, n) sums of a batch's parts added up; (S,) from (2, n, S) of S models."""
+    return (sums_2N[0] / sums_2N[1].clamp(min=1)).sum(0)
 
 
 def from_terms(terms: list[Term], parts: bool) -> Tensor:
@@ -167,22 +209,35 @@ def from_terms(terms: list[Term], parts: bool) -> Tensor:
     return torch.stack([torch.stack(totals), torch.stack(divisors)])
 
 
-def weighted(losses: Tensor, weights_T: Tensor | None) -> Tensor:
-    """The sum of (T,) or (T, K) ``losses``, each times the weight of its position; None: each counts 1."""
-    if weights_T is None:
-        return losses.sum()
-    return (losses * (weights_T if losses.dim() == 1 else weights_T.unsqueeze(1))).sum()
+def weighted(losses: Tensor, weights_T: Tensor | None, targets_S: Tensor | None = None) -> Tensor:
+    """The sum of (T,) or (T, K) ``losses``, each times the weight of its position; None: each counts 1. With
+    ``targets_S`` (S,) sums."""
+    if weights_T is not None:
+        losses = losses * (weights_T if losses.dim() == 1 else weights_T.unsqueeze(1))
+    return _sum(losses, targets_S)
 
 
-def _as_negatives(neg_TK: Tensor, negatives: str, weights_T: Tensor | None) -> Term:
+def _sum(values: Tensor, targets_S: Tensor | None) -> Tensor:
+    if targets_S is None:
+        return values.sum()
+    values_T = values if values.dim() == 1 else values.sum(1)
+    return torch.segment_reduce(values_T, "sum", lengths=targets_S, unsafe=True)
+
+
+def _as_negatives(neg_TK: Tensor, negatives: str, weights_T: Tensor | None, targets_S: Tensor | None) -> Term:
     if negatives not in ("mean", "sum"):
         raise ValueError(f"negatives must be 'mean' or 'sum', got {negatives!r}; 'sum' weighs each one as a target")
-    total = weighted(F.softplus(neg_TK), weights_T)
-    return total, _present(neg_TK) if negatives == "mean" else len(neg_TK)
+    total = weighted(F.softplus(neg_TK), weights_T, targets_S)
+    return total, _present(neg_TK, targets_S) if negatives == "mean" else _positions(neg_TK, targets_S)
 
 
-def _present(neg_TK: Tensor) -> Tensor:
-    return (neg_TK > -math.inf).sum()
+def _positions(scores: Tensor, targets_S: Tensor | None) -> Tensor | int:
+    return len(scores) if targets_S is None else targets_S
+
+
+def _present(neg_TK: Tensor, targets_S: Tensor | None) -> Tensor:
+    there_TK = neg_TK > -math.inf
+    return there_TK.sum() if targets_S is None else _sum(there_TK.sum(1, dtype=neg_TK.dtype), targets_S)
 
 
 def _logsumexp(neg_TK: Tensor) -> Tensor:

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from negsample.batches.from_windows import pack
+from negsample.batches.joined import joined_inputs
+from negsample.batches.streams import Streams
 from negsample.batches.windows import Windows
 from negsample.models import SASRec, Together
-from negsample.models.dropout import dropout_by_piece
+from negsample.models.item_table import ItemTable
 
 V, D, L = 40, 12, 60
 BATCHES = {
@@ -48,7 +50,9 @@ def test_together_is_each_alone(lengths, heads, dropout, rng):
     packed = [packed_of(each, rng, seed) for seed, each in enumerate(lengths)]
     together = Together(models)
     chances = [rng(seed) for seed in range(len(models))]
-    states = together([m.table.lookup(p.items_T)[0] for m, p in zip(models, packed, strict=True)], packed, chances)
+    vectors = [m.table.lookup(p.items_T)[0] for m, p in zip(models, packed, strict=True)]
+    of_all = together(torch.cat(vectors), joined_inputs(packed, V + 1), Streams(tuple(chances)))
+    states = torch.split(of_all, [len(each) for each in vectors])
     weigh = [torch.randn(each.shape, generator=rng(7)) for each in states]
     sum((each * weight).sum() for each, weight in zip(states, weigh, strict=True)).backward()
     stacks = dict(together._stacks)
@@ -85,10 +89,13 @@ def test_models_of_another_shape_are_refused(rng):
             Together([model_of(rng, 0), model_of(rng, 1, **other)])
 
 
-def test_what_lies_in_no_piece_is_dropped(rng):
-    values = torch.ones(4, 3)
-    dropped = dropout_by_piece(values, 0.5, [rng(0), rng(1)], [(slice(0, 2),), (slice(3, 4), slice(2))])
-    assert set(dropped.unique().tolist()) <= {0.0, 2.0}
-    assert not dropped[2].any()
-    assert not dropped[3, 2]
-    assert dropout_by_piece(values, 0.0, [], []) is values
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_one_table_has_the_rows_of_all(by_rows, rng):
+    tables = [ItemTable(V, D, rng=rng(seed), by_rows=by_rows) for seed in range(3)]
+    before = [table.weight.detach().clone() for table in tables]
+    stack = ItemTable.stacked(tables)
+    assert (stack.items + 1, stack.by_rows) == (3 * (V + 1), by_rows)
+    assert torch.equal(stack.weight, torch.cat(before))
+    with torch.no_grad():
+        stack.weight += 1
+    assert all(torch.equal(table.weight, values + 1) for table, values in zip(tables, before, strict=True))

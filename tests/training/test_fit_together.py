@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 import torch
 from kinds import KINDS
 from safetensors.torch import load_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from negsample import InputError, compare, plan, run_settings
-from negsample.methods import build_method, catalogue_of, negative_settings
+from negsample.batches.epochs import batches_of
+from negsample.batches.streams import Streams
+from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
+from negsample.models import Together
+from negsample.optim import optimizer_of
 from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
 from negsample.studies.study import groups
@@ -16,8 +23,11 @@ from negsample.training import checkpoint
 from negsample.training import loop as train
 from negsample.training.best import BestWeights
 from negsample.training.checkpoint import Checkpoint
+from negsample.training.inputs import StepInputs, StepOptions, propose
+from negsample.training.joint import joint_batches, joint_steps, may_join
 from negsample.training.loop import fit, fit_together
 from negsample.training.state import TrainingState
+from negsample.training.step import step_of
 
 CPU = torch.device("cpu")
 SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=12, dropout=0.2, learning_rate=5e-3)
@@ -44,23 +54,23 @@ def data(world):
     return world(users=70, items=40, name="small")
 
 
-def trainings_of(data, method, settings, seeds, told=None):
+def trainings_of(data, method, settings, seeds, told=None, changes=CHANGES):
     made = []
     for seed in seeds:
-        job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
+        job = Job(data, method, seed, settings, negative_settings(method, changes))
         built = build_method(method, catalogue_of(data, settings.model.max_length), job.negatives)
         watch = (lambda epoch: None) if told is None else (lambda epoch, seed=seed: told.append((seed, epoch.epoch)))
         made.append(TrainingState(build_model(job, CPU), built, seed=seed, watch=watch))
     return made
 
 
-def check_alike(data, method, settings, seeds):
-    told = []
-    together = trainings_of(data, method, settings, seeds, told)
+def check_alike(data, method, settings, seeds, changes=MappingProxyType({})):
+    told, changes = [], CHANGES | changes
+    together = trainings_of(data, method, settings, seeds, told, changes)
     fitted = fit_together(together, data, settings)
     assert told == [(seed, epoch) for epoch in range(1, settings.training.epochs + 1) for seed in seeds]
     for training, mine in zip(together, fitted, strict=True):
-        (alone,) = trainings_of(data, method, settings, [training.seed])
+        (alone,) = trainings_of(data, method, settings, [training.seed], changes=changes)
         expected = fit(alone.model, data, alone.method, settings, seed=training.seed)
         assert [epoch.loss for epoch in mine.log] == pytest.approx([epoch.loss for epoch in expected.log], rel=1e-4)
         for name, value in alone.model.state_dict().items():
@@ -78,6 +88,81 @@ def test_seeds_together_give_what_each_gives_alone(method, data):
 @pytest.mark.parametrize("changes", OTHERWISE.values(), ids=OTHERWISE)
 def test_whatever_the_settings(changes, data):
     check_alike(data, "random", SETTINGS.replaced(**changes), (3, 4, 9))
+
+
+JOINT = {
+    "rows": {"table": "rows"},
+    "moments": {"targets": "moments", "windows": "all"},
+    "younger targets weigh more": {"weight_half_life": 3.0},
+    "scores in parts": {"score_memory": 1, "batch_size": 60, "random_negatives": 900},
+    "nothing excluded": {"exclude": "none"},
+    "the target excluded": {"exclude": "target"},
+    "draws for each position": {"draws_per": "position"},
+    "small batches, more draws than targets": {"batch_size": 3, "max_length": 5, "in_batch_negatives": 14},
+}
+
+
+@pytest.mark.parametrize("changes", JOINT.values(), ids=JOINT)
+@pytest.mark.parametrize("method", ["random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed"])
+def test_one_batch_of_all_seeds_gives_what_each_gives_alone(method, changes, data, monkeypatch):
+    steps = []
+    real = train.joint_steps
+    monkeypatch.setattr(train, "joint_steps", lambda *given: steps.append(1) or real(*given))
+    of_method = {name: value for name, value in changes.items() if name in METHODS[method].defaults}
+    others = {name: value for name, value in changes.items() if name in SETTINGS.flat()}
+    check_alike(data, method, SETTINGS.replaced(**others), (3, 9, 4), changes=of_method)
+    assert steps
+
+
+def test_what_draws_or_learns_by_the_batch_is_done_seed_by_seed(data):
+    for method, changes in (
+        ("mixed-log-q", {}),
+        ("xir", {}),
+        ("random", {"padding": "count"}),
+        ("random", {"oversampling_factor": 1}),
+        ("random", {"targets": "horizon"}),
+    ):
+        settings = SETTINGS.replaced(**changes)
+        (training,) = trainings_of(data, method, settings, [0])
+        assert not may_join(training.method, settings)
+
+
+@pytest.mark.parametrize("table", ["dense", "rows"])
+@pytest.mark.parametrize("method", ["random", "popularity", "adaptive"])
+def test_twenty_seeds_take_few_kernels_more_than_one(method, table, data):
+    settings = SETTINGS.replaced(table=table)
+    one, twenty = (kernels_of_a_step(data, method, settings, seeds) for seeds in (1, 20))
+    assert twenty <= 1.3 * one
+
+
+def kernels_of_a_step(data, method, settings, seeds):
+    """Operations that compute something in a second step, from drawing to update."""
+    trainings = trainings_of(data, method, settings, range(seeds))
+    first, models = trainings[0], [each.model for each in trainings]
+    together = Together(models, one_table=True) if seeds > 1 else None
+    streams = Streams(tuple(each.rounding_rng for each in trainings)) if together else first.rounding_rng
+    tables, parameters = (together.tables, together.parameters()) if together else ([models[0].table], None)
+    optimizer = optimizer_of(tables, parameters or models[0].parameters(), settings, [streams])
+    rngs = first.negatives_rng, first.dropout_rng
+
+    def alone():
+        for batch in batches_of(data, settings, first.method.exclude, rng=first.order_rng):
+            yield StepInputs(first.model, first.method, batch, propose(first.method, batch, rng=rngs[0]), *rngs)
+
+    batches = iter(list(joint_batches(trainings, data, settings)))
+    steps = joint_steps(trainings, together, batches, StepOptions()) if together else alone()
+    step_of([next(steps)], optimizer, together)
+    counted = []
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if not func.is_view and "empty" not in func.__name__:
+                counted.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    with Counting(), torch.autograd.set_multithreading_enabled(False):
+        step_of([next(steps)], optimizer, together)
+    return len(counted)
 
 
 def sizes_of(data, settings, seeds, folder):

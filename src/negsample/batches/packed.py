@@ -26,12 +26,18 @@ class Packed:
 
     ``items_T``: what stands at each position; ``positions_T``: its position among L, the last one being L - 1;
     ``rows_T``: its sequence; ``offsets``: where each sequence starts, B + 1 of them.
+
+    Those of several models stand one after another (:func:`~negsample.batches.joined.joined`): ``split`` says which
+    sequence is the first of each, and how many there are, ``tables_B`` where the rows of its model's item table begin
+    among those of all, of which ``items_T`` are some. None: they are of one.
     """
 
     items_T: Tensor
     positions_T: Tensor
     rows_T: Tensor
     offsets: Ints
+    split: Ints | None = None
+    tables_B: Tensor | None = None
 
     @property
     def sequences(self) -> int:
@@ -50,6 +56,18 @@ class Packed:
     def to(self, device: torch.device) -> Packed:
         """The same sequences on ``device``."""
         return replace(self, **_uploaded(self, device))
+
+    def part(self, first: int, last: int) -> Packed:
+        """Sequences ``first .. last - 1`` alone."""
+        here = self.span(first, last)
+        return Packed(
+            self.items_T[here],
+            self.positions_T[here],
+            self.rows_T[here] - first,
+            self.offsets[first : last + 1] - here.start,
+            None if self.split is None else self.split.clip(first, last) - first,
+            None if self.tables_B is None else self.tables_B[first:last],
+        )
 
 
 @dataclass(frozen=True)
@@ -141,6 +159,17 @@ class Batch:
         return self.of_all or Pool(self.targets_T, self.position_users)
 
     @property
+    def users_by_model(self) -> list[Tensor]:
+        """Of each of S models, whose its sequences are."""
+        split = self.inputs.split
+        return [self.users_B] if split is None else list(torch.split(self.users_B, (split[1:] - split[:-1]).tolist()))
+
+    def split_of(self, per: str) -> Ints | None:
+        """(S + 1,) as ``inputs.split``, of the rows of each ``sequence`` or ``position``."""
+        split = self.inputs.split
+        return split if split is None or per == "sequence" else self.target_offsets[split]
+
+    @property
     def device(self) -> torch.device:
         """Where the tensors live."""
         return self.targets_T.device
@@ -156,9 +185,7 @@ class Batch:
 
     def part(self, first: int, last: int) -> Batch:
         """Sequences ``first .. last - 1`` alone."""
-        whole, here, targets = self.inputs, self.inputs.span(first, last), self.span(first, last)
-        offsets = whole.offsets[first : last + 1] - here.start
-        inputs = Packed(whole.items_T[here], whole.positions_T[here], whole.rows_T[here] - first, offsets)
+        targets = self.span(first, last)
         bounds = torch.tensor([first, last], device=self.device) * (self.catalogue_size + 1)
 
         def of_some(keys: Tensor) -> Tensor:
@@ -167,7 +194,7 @@ class Batch:
 
         return replace(
             self,
-            inputs=inputs,
+            inputs=self.inputs.part(first, last),
             targets_T=self.targets_T[targets],
             users_B=self.users_B[first:last],
             ends_B=self.ends_B[first:last],
@@ -178,7 +205,7 @@ class Batch:
             as_of_T=None if self.as_of_T is None else self.as_of_T[targets],
             predicted=self.predicted
             and Predicted(
-                self.predicted.states_T[targets] - here.start,
+                self.predicted.states_T[targets] - int(self.inputs.offsets[first]),
                 self.predicted.rows_T[targets] - first,
                 self.predicted.offsets[first : last + 1] - targets.start,
             ),

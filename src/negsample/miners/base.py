@@ -62,6 +62,8 @@ class Miner(Protocol):
     """From the scores of all negatives to those that the loss is computed with.
 
     ``needs``: which fields of :class:`Scored` must be there; ``whole``: the batch at once and once only, not in parts.
+    One whose ``of_several`` is true draws nothing and sees each position by itself, so that positions may be those of
+    several models.
     """
 
     @property
@@ -72,10 +74,16 @@ class Miner(Protocol):
         """The scores for the loss."""
 
 
+def selects_for_several(miner: Miner) -> bool:
+    """Whether ``miner`` takes the scores of several models."""
+    return bool(getattr(miner, "of_several", False))
+
+
 class KeepAll:
     """Every negative."""
 
     needs = NOTHING
+    of_several = True
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:
         """The same scores."""
@@ -90,6 +98,7 @@ class Chain:
             raise ValueError("at least one miner is needed; KeepAll() keeps all")
         self.steps = steps
         self.needs: Needs = frozenset().union(*(step.needs for step in steps))
+        self.of_several = all(map(selects_for_several, steps))
         self.adds = sum(getattr(step, "adds", 0) for step in steps)  # scores a position that are made of the proposed
 
     def __call__(self, scored: Scored, *, rng: torch.Generator) -> Scored:

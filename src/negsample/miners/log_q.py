@@ -16,6 +16,7 @@ class Temperature:
     """Every score divided by ``temperature``, the target's too; before :class:`LogQ`, whose correction is not."""
 
     needs = NOTHING
+    of_several = True
 
     def __init__(self, temperature: float) -> None:
         if not (math.isfinite(temperature) and temperature > 0):
@@ -45,6 +46,8 @@ class LogQ:
         without_masked: ``q' = q / (1 - Q)``, Q the probability of all that is masked when it is scored, and m the
             negatives that are not (Khrylchenko et al., RecSys'25). What the draw left out already is no part of Q.
     """
+
+    of_several = True
 
     def __init__(self, strength: float = 1.0, *, positives: bool = False, without_masked: bool = False) -> None:
         if not 0 <= strength <= 1:

@@ -20,6 +20,7 @@ class Hardest:
     """
 
     needs = NOTHING
+    of_several = True
 
     def __init__(self, k: int, *, not_kept: Literal["omit", "zero"] = "omit") -> None:
         if k < 1:

@@ -93,6 +93,23 @@ class ItemTable(nn.Module):
         self.by_rows, self.shards, self._items = by_rows, shards, items
         self.optimizer: RowOptimizer | None = None
 
+    @classmethod
+    def stacked(cls, tables: Sequence[ItemTable]) -> ItemTable:
+        """One table with the rows of all ``tables``, one after another, which become parts of it; all of one kind."""
+        stack = cls.__new__(cls)
+        nn.Module.__init__(stack)
+        rows, dim = tables[0].weight.shape
+        weight = pages.empty((len(tables) * rows, dim), tables[0].weight.dtype, device=tables[0].weight.device)
+        for part, table in zip(torch.split(weight, rows), tables, strict=True):
+            part.copy_(table.weight.detach())
+            table.weight.data = part
+        stack.by_rows, stack.shards, stack._items, stack.optimizer = tables[0].by_rows, None, len(weight) - 1, None
+        if stack.by_rows:
+            stack.register_buffer("weight", weight)
+        else:
+            stack.weight = nn.Parameter(weight)
+        return stack
+
     @property
     def items(self) -> int:
         """V."""

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 from negsample.batches.device import upload
 from negsample.batches.packed import Packed
-from negsample.models.attention import Bins, bins_of, lay
+from negsample.batches.streams import Streams
+from negsample.batches.windows import Ints
+from negsample.models.attention import Bins, Laid, bins_of, lay
 from negsample.models.build import Backbone
-from negsample.models.dropout import Piece, dropout_by_piece
-from negsample.models.sasrec import NORM_EPS, Block, SASRec, run_blocks
+from negsample.models.dropout import JointFactors
+from negsample.models.item_table import ItemTable
+from negsample.models.sasrec import NORM_EPS, Block, Drop, SASRec, run_blocks
 
 
 class Together:
     """S models of :class:`SASRec` that see S batches at once, each its own, and give what each would give alone.
 
     A small model leaves a GPU idle between its many short kernels; here there are as many kernels for all as for one.
-    Parameters but for the item tables are moved into stacks, (S, ...), of which those of each model become views: what
-    updates the stacks updates the models, and each can be measured, saved and loaded as before. Each model's random
-    numbers come from a generator of its own, in the order in which it would draw them alone: results differ by
-    rounding only.
+    Parameters are moved into stacks, (S, ...), of which those of each model become views: what updates the stacks
+    updates the models, and each can be measured, saved and loaded as before. Each model's random numbers come from a
+    generator of its own, in the order in which it would draw them alone: results differ by rounding only.
 
     Args:
         models: of one shape, on one device.
+        one_table: their item tables become one as well (:attr:`table`), which a batch of all of them is looked up in.
+
+    Attributes:
+        table: with the rows of all models, one model after another; None without ``one_table``.
 
     Raises:
         ValueError: they are no SASRec, or not of one shape.
     """
 
-    def __init__(self, models: Sequence[Backbone]) -> None:
+    def __init__(self, models: Sequence[Backbone], *, one_table: bool = False) -> None:
         self.models = [model for model in models if isinstance(model, SASRec)]
         if len(self.models) < len(models):
             raise ValueError("only models of SASRec can be trained together")
@@ -48,46 +54,68 @@ class Together:
             if len(found := {getattr(model, name) for model in models}) > 1:
                 raise ValueError(f"models that are computed together must have one {name}, got {sorted(found)}")
         self.heads, self.dropout = first.heads, first.dropout
+        self.table = ItemTable.stacked([model.table for model in models]) if one_table else None
         self._stacks = {name: _stack([dict(_dense(model))[name] for model in models]) for name, _ in _dense(first)}
         self._blocks = [self._block(number) for number in range(len(first.blocks))]
         self._norm = _Norms(self._stacks["norm.weight"], self._stacks["norm.bias"])
 
+    @property
+    def tables(self) -> list[ItemTable]:
+        """What rows are looked up in: the one table, or that of each model."""
+        return [model.table for model in self.models] if self.table is None else [self.table]
+
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The stacks, and of each model the table, where it is a parameter."""
+        """The stacks, and the tables, where they are parameters."""
         yield from self._stacks.values()
-        for model in self.models:
-            yield from model.table.parameters()
+        for table in self.tables:
+            yield from table.parameters()
 
     @property
     def padding_states(self) -> list[Tensor]:
         """(D,) of each model, see :attr:`negsample.models.SASRec.padding_state`."""
         return list(self._stacks["norm.bias"].unbind())
 
-    def __call__(
-        self, vectors: Sequence[Tensor], packed: Sequence[Packed], rngs: Sequence[torch.Generator]
-    ) -> list[Tensor]:
-        """(T_s, D) states of each model, from the rows of its table, (T_s, D), of the items of its batch."""
-        counts = [len(each) for each in vectors]
-        longest = max(counts)
+    def __call__(self, vectors_TD: Tensor, packed: Packed, rng: Streams) -> Tensor:
+        """(T, D) states of all models' positions, from the rows of the items there; ``packed`` is of S models."""
+        assert packed.split is not None
+        models, device, dim = len(self.models), packed.device, vectors_TD.shape[1]
+        firsts = packed.offsets[packed.split]
+        counts = np.diff(firsts)
+        longest = int(counts.max())
+        model_T = np.repeat(np.arange(models), counts)
+        place_T = np.arange(firsts[-1]) - firsts[model_T] + model_T * longest  # of (S, longest) rows
+        laid = _Laid.of(packed, place_T, longest)
+        there_T, bins = upload(torch.from_numpy(place_T), device), laid.bins_on(device, vectors_TD.dtype)
+        drop, drop_weights = self._drops(rng, counts.tolist(), longest, laid, device)
         positions_SLD = self._stacks["positions"]
-        positions_ST = pad_sequence(
-            [each.positions_T + s * positions_SLD.shape[1] for s, each in enumerate(packed)], True
-        )
-        vectors_ND = pad_sequence(list(vectors), True).flatten(0, 1)
-        states_ND = vectors_ND * math.sqrt(vectors_ND.shape[1])
-        states_ND = states_ND + positions_SLD.flatten(0, 1).index_select(0, positions_ST.flatten())
-        rows = [(slice(s * longest, s * longest + count),) for s, count in enumerate(counts)]
-        bins, weights = lay_together(packed, longest, self.heads, states_ND.dtype)
-        states_ND = run_blocks(
-            states_ND,
-            self._blocks,
-            self._norm,
-            bins,
-            partial(dropout_by_piece, share=self.dropout, rngs=rngs, pieces=rows),
-            partial(dropout_by_piece, share=self.dropout, rngs=rngs, pieces=weights),
-        )
-        each = torch.split(states_ND, longest)
-        return [states[:count] for states, count in zip(each, counts, strict=True)]
+        lengths = np.diff(packed.offsets)
+        before_end_T = np.repeat(packed.offsets[1:], lengths) - np.arange(firsts[-1])  # 1 for a sequence's last one
+        at_T = upload(torch.from_numpy((model_T + 1) * positions_SLD.shape[1] - before_end_T), device)
+        states_TD = vectors_TD * math.sqrt(dim) + positions_SLD.flatten(0, 1).index_select(0, at_T)
+        states_ND = states_TD.new_zeros(models * longest, dim).index_copy(0, there_T, states_TD)
+        states_ND = run_blocks(states_ND, self._blocks, self._norm, bins, drop, drop_weights)
+        return states_ND.index_select(0, there_T)
+
+    def _drops(
+        self, rng: Streams, counts: list[int], longest: int, laid: _Laid, device: torch.device
+    ) -> tuple[Drop, Drop]:
+        """Dropout of (S * longest, D) rows and of attention's weights, of a step whose models have these many rows."""
+        if self.dropout == 0:
+            return _kept, _kept
+        dim = self._stacks["norm.bias"].shape[1]
+        rows, weights = [count * dim for count in counts], laid.weights(self.heads)
+        sizes = [rows, *(each for _ in self._blocks for each in (weights, rows, rows))]
+        factors = JointFactors(self.dropout, rng.rngs, sizes, device)
+        zeros = torch.zeros((longest - min(counts)) * dim, device=device)
+
+        def drop(values_ND: Tensor) -> Tensor:
+            padded = [each for own in factors.next() for each in (own, zeros[: longest * dim - len(own)])]
+            return values_ND * torch.cat(padded).view(values_ND.shape).to(values_ND.dtype)
+
+        def drop_weights(values: Tensor) -> Tensor:
+            return values * laid.spread(factors.next(), self.heads, values)
+
+        return drop, drop_weights
 
     def _block(self, number: int) -> Block:
         def layer(name: str) -> nn.Module:
@@ -97,31 +125,61 @@ class Together:
         return Block(self.heads, layer)
 
 
-def lay_together(packed: Sequence[Packed], longest: int, heads: int, dtype: torch.dtype) -> tuple[Bins, list[Piece]]:
-    """Bins for S packed batches, of which each has ``longest`` rows, and where in attention's weights each has its own.
+class _Laid(NamedTuple):
+    """Where the positions of S models lie in bins: each model's in bins of its own as it would alone (``own``), but as
+    wide as the widest; rows without a position in bins at the end, each a sequence of one."""
 
-    Each batch lies in bins of its own as it would alone, but as wide as the widest. Rows past its positions are
-    sequences of one, in bins at the end; they lie in no piece.
-    """
-    laid = [lay(each.offsets) for each in packed]
-    width = max(each.width for each in laid)
-    spare = [longest - len(each.positions_T) for each in laid]
-    pieces: list[Piece] = []
-    bins = 0
-    for each in laid:
-        pieces.append((slice(bins * heads, (bins + each.bins) * heads), slice(each.width), slice(each.width)))
-        bins += each.bins
-    rest = np.split(bins * width + np.arange(sum(spare)), np.cumsum(spare)[:-1])
-    positions, owners, first, sequences = [], [], 0, 0
-    device = packed[0].device
-    for each, batch, own in zip(laid, packed, rest, strict=True):
-        positions += [(first + each.positions_T // each.width) * width + each.positions_T % each.width, own]
-        owners += [batch.rows_T + sequences, torch.arange(len(own), device=device) + sequences + batch.sequences]
-        first, sequences = first + each.bins, sequences + batch.sequences + len(own)
-    bins += -(-sum(spare) // width)
-    return bins_of(
-        upload(torch.from_numpy(np.concatenate(positions)), device), torch.cat(owners), bins, width, dtype
-    ), pieces
+    own: list[Laid]
+    places: Ints
+    owners: Ints
+    bins: int
+    width: int
+
+    @classmethod
+    def of(cls, packed: Packed, place_T: Ints, longest: int) -> _Laid:
+        """``place_T``: of each position among S x ``longest`` rows."""
+        split, offsets = packed.split, packed.offsets
+        assert split is not None
+        own = [lay(offsets[first : last + 1]) for first, last in pairwise(split.tolist())]
+        width = max(each.width for each in own)
+        rows = (len(split) - 1) * longest
+        places, owners = np.empty(rows, np.int64), np.empty(rows, np.int64)
+        first, parts = 0, []
+        for each in own:
+            parts.append((first + each.positions_T // each.width) * width + each.positions_T % each.width)
+            first += each.bins
+        spare = np.ones(rows, bool)
+        spare[place_T] = False
+        extra = int(spare.sum())
+        places[place_T], places[spare] = np.concatenate(parts), first * width + np.arange(extra)
+        owners[place_T] = np.repeat(np.arange(packed.sequences), np.diff(offsets))
+        owners[spare] = packed.sequences + np.arange(extra)
+        return cls(own, places, owners, first + -(-extra // width), width)
+
+    def bins_on(self, device: torch.device, dtype: torch.dtype) -> Bins:
+        """For attention of all rows."""
+        places, owners = (upload(torch.from_numpy(each), device) for each in (self.places, self.owners))
+        return bins_of(places, owners, self.bins, self.width, dtype)
+
+    def weights(self, heads: int) -> list[int]:
+        """How many weights attention has in each model's own bins."""
+        return [heads * each.bins * each.width**2 for each in self.own]
+
+    def spread(self, factors: Sequence[Tensor], heads: int, like: Tensor) -> Tensor:
+        """(bins * heads, W, W) as ``like``, of the factors of each model's own bins; 0 elsewhere."""
+        if all(each.width == self.width for each in self.own):
+            rest = like.new_zeros(like.numel() - sum(map(len, factors)), dtype=factors[0].dtype)
+            return torch.cat([*factors, rest]).view(like.shape).to(like.dtype)
+        spread, first = like.new_zeros(like.shape), 0
+        for each, part in zip(self.own, factors, strict=True):
+            last = first + heads * each.bins
+            spread[first:last, : each.width, : each.width] = part.view(-1, each.width, each.width)
+            first = last
+        return spread
+
+
+def _kept(values: Tensor) -> Tensor:
+    return values
 
 
 def _dense(model: SASRec) -> list[tuple[str, nn.Parameter]]:
@@ -145,7 +203,25 @@ class _Linears(nn.Module):
 
     def forward(self, states_ND: Tensor) -> Tensor:
         states_SND = states_ND.view(len(self.weight), -1, states_ND.shape[1])
-        return torch.baddbmm(self.bias.unsqueeze(1), states_SND, self.weight.transpose(1, 2)).flatten(0, 1)
+        found: Tensor = _Products.apply(states_SND, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return found.flatten(0, 1)
+
+
+class _Products(torch.autograd.Function):
+    """(S, N, D) products with weights, whose gradient comes as the weights lie in memory: PyTorch's own would be copied
+    for that."""
+
+    @staticmethod
+    def forward(ctx: Any, states_SND: Tensor, weight_SDD: Tensor, bias_SD: Tensor) -> Tensor:
+        ctx.save_for_backward(states_SND, weight_SDD)
+        return torch.baddbmm(bias_SD.unsqueeze(1), states_SND, weight_SDD.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, gradient_SND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        states, weight = (each.to(gradient_SND.dtype) for each in ctx.saved_tensors)
+        of_weight, of_bias = torch.bmm(gradient_SND.transpose(1, 2), states), gradient_SND.sum(1)
+        given, kept = (each.dtype for each in ctx.saved_tensors)  # wider than the gradient, in a narrow encoder
+        return torch.bmm(gradient_SND, weight).to(given), of_weight.to(kept), of_bias.to(kept)
 
 
 class _Norms(nn.Module):
@@ -156,7 +232,21 @@ class _Norms(nn.Module):
         self.weight, self.bias = weight_SD, bias_SD
 
     def forward(self, states_ND: Tensor) -> Tensor:
-        states_SND = F.layer_norm(states_ND, states_ND.shape[1:], eps=NORM_EPS).view(
-            len(self.weight), -1, states_ND.shape[1]
-        )
-        return torch.addcmul(self.bias.unsqueeze(1), states_SND, self.weight.unsqueeze(1)).flatten(0, 1)
+        normal_ND = F.layer_norm(states_ND, states_ND.shape[1:], eps=NORM_EPS)
+        normal_SND = normal_ND.view(len(self.weight), -1, states_ND.shape[1])
+        found: Tensor = _Scaled.apply(normal_SND, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return found.flatten(0, 1)
+
+
+class _Scaled(torch.autograd.Function):
+    """(S, N, D) values times weights, and biases, with half as many kernels in the gradient as ``torch.addcmul``."""
+
+    @staticmethod
+    def forward(ctx: Any, values_SND: Tensor, weight_SD: Tensor, bias_SD: Tensor) -> Tensor:
+        ctx.save_for_backward(values_SND, weight_SD)
+        return torch.addcmul(bias_SD.unsqueeze(1), values_SND, weight_SD.unsqueeze(1))
+
+    @staticmethod
+    def backward(ctx: Any, gradient_SND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        values_SND, weight_SD = ctx.saved_tensors
+        return gradient_SND * weight_SD.unsqueeze(1), (gradient_SND * values_SND).sum(1), gradient_SND.sum(1)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from negsample.batches.streams import Chance
 from negsample.models import Backbone
 from negsample.models.build import check_table, terms_of
 from negsample.models.item_table import ItemTable
@@ -89,7 +90,7 @@ def optimizer_of(
     tables: Sequence[ItemTable],
     parameters: Iterable[nn.Parameter],
     settings: RunSettings,
-    rounding_rngs: Sequence[torch.Generator | None],
+    rounding_rngs: Sequence[Chance | None],
     terms: TermWeights | None = None,
 ) -> ModelOptimizer:
     """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them.

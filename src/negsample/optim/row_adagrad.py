@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negsample.batches.streams import Chance
 from negsample.models.item_table import ItemTable
 from negsample.optim.dense import EPS
 from negsample.optim.rows import Lookups, RowWriter
@@ -25,7 +26,7 @@ class RowAdagrad:
         rng: as for :class:`~negsample.optim.RowAdam`.
     """
 
-    def __init__(self, table: ItemTable, *, lr: float, rng: torch.Generator | None = None) -> None:
+    def __init__(self, table: ItemTable, *, lr: float, rng: Chance | None = None) -> None:
         self.table, self.lr = table, lr
         self._write = RowWriter(table.weight, rng)
         self._sums = torch.zeros(len(table.weight), device=table.weight.device)

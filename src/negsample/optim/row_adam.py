@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negsample.batches.streams import Chance
 from negsample.models import pages
 from negsample.models.item_table import ItemTable
 from negsample.optim.dense import BETAS, EPS, adam_step
@@ -42,7 +43,7 @@ class RowAdam:
         ValueError: a bfloat16 table comes without ``rng``.
     """
 
-    def __init__(self, table: ItemTable, *, lr: float, rng: torch.Generator | None = None) -> None:
+    def __init__(self, table: ItemTable, *, lr: float, rng: Chance | None = None) -> None:
         self.table, self.lr = table, lr
         self._write = RowWriter(table.weight, rng)
         device = table.weight.device

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from negsample.batches.device import may_ask
+from negsample.batches.streams import Chance, parts
 from negsample.models.item_table import distinct_ids
 
 Current = Callable[[Tensor], tuple[Tensor, tuple[Tensor, ...]]]
@@ -77,9 +80,13 @@ class Lookups:
 
 
 class RowWriter:
-    """Writes float32 rows into ``weight``, float32 or bfloat16; into the latter with stochastic rounding by ``rng``."""
+    """Writes float32 rows into ``weight``, float32 or bfloat16; into the latter with stochastic rounding by ``rng``.
 
-    def __init__(self, weight: Tensor, rng: torch.Generator | None) -> None:
+    A table of several models has equally many rows of each, and a generator for each. On a GPU, which would have to be
+    asked which rows are whose, the first is all models'.
+    """
+
+    def __init__(self, weight: Tensor, rng: Chance | None) -> None:
         if weight.dtype == torch.bfloat16 and rng is None:
             raise ValueError("a bfloat16 table is rounded stochastically; hand a generator as rng")
         self._weight, self._rng = weight, rng
@@ -89,9 +96,19 @@ class RowWriter:
         if self._weight.dtype == torch.bfloat16:
             # It is the upper half of float32: add random bits to the lower half, and cut it off.
             bits = rows_ND.view(torch.int32)
-            random_bits = torch.empty_like(bits).random_(1 << 16, generator=self._rng)
+            random_bits = torch.empty_like(bits)
+            for rng, part in self._parts(ids_N, random_bits):
+                part.random_(1 << 16, generator=rng)
             rows_ND = ((bits + random_bits) & -(1 << 16)).view(torch.float32).bfloat16()
         write_rows(self._weight, ids_N, rows_ND)
+
+    def _parts(self, ids_N: Tensor, values_ND: Tensor) -> Iterable[tuple[torch.Generator, Tensor]]:
+        assert self._rng is not None
+        if isinstance(self._rng, torch.Generator) or not may_ask(ids_N.device):
+            return [(self._rng if isinstance(self._rng, torch.Generator) else self._rng.rngs[0], values_ND)]
+        models = len(self._rng.rngs)
+        ends = np.arange(models + 1) * (len(self._weight) // models)
+        return parts(self._rng, values_ND, np.searchsorted(ids_N.numpy(), ends).tolist())
 
 
 def write_rows(table_VD: Tensor, ids_N: Tensor, rows_ND: Tensor) -> None:

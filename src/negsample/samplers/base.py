@@ -41,7 +41,11 @@ class Negatives(NamedTuple):
 
 
 class Sampler(Protocol):
-    """Draws negatives from the batch and the data alone, never from scores."""
+    """Draws negatives from the batch and the data alone, never from scores.
+
+    One whose ``of_several`` is true draws for a batch of several models too, with a generator of each: all models' rows
+    at once, each as its model's alone.
+    """
 
     @property
     def k(self) -> int | Literal["all"]:
@@ -83,6 +87,11 @@ def draw_with_log_q(self: Sampler, batch: Batch, *, rng: torch.Generator) -> Neg
         log_q_BK = log_q_BK.repeat(batch.sequences, 1)
     log_q_BK[:, : len(owner)].masked_fill_(own_mask(owner, batch), -math.inf)
     return drawn._replace(log_q=log_q_BK)
+
+
+def draws_of_several(sampler: Sampler) -> bool:
+    """Whether ``sampler`` draws for a batch of several models."""
+    return bool(getattr(sampler, "of_several", False))
 
 
 def own_mask(owner_N: Tensor, batch: Batch) -> Tensor:

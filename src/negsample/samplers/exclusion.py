@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from negsample.batches.packed import Batch
+from negsample.batches.streams import uniform
 from negsample.samplers.base import Per
 from negsample.samplers.distribution import Distribution, Weights
 from negsample.samplers.own_items import OwnItems
@@ -117,20 +118,20 @@ def draw_allowed(
 ) -> Tensor:
     """Independent draws from ``distribution`` given that they are not left out; 0 where nothing is left.
 
-    ``rows``: for these rows of draws alone, sequences or positions by ``per``.
+    ``rows``: for these rows of draws alone, sequences or positions by ``per``; of one model.
     """
     of_row = rows_of(batch, per, rows)
-    if per != "batch" and batch.exclude == "history":
-        return _draw_without_history(distribution, batch, k, of_row, rng)
     shape = [k] if per == "batch" else [len(of_row), k]
-    uniform = torch.rand(shape, generator=rng, dtype=torch.float64, device=batch.device)
+    points_in = uniform(rng, shape, batch.device, batch.split_of(per))
+    if per != "batch" and batch.exclude == "history":
+        return _draw_without_history(distribution, batch, of_row, points_in)
     if per == "position" and batch.exclude == "target":
         target = taken(batch.targets_T, rows).unsqueeze(1)
         left = distribution.total - distribution.weight(target)
-        points = torch.minimum((uniform * left).long(), left - 1)
+        points = torch.minimum((points_in * left).long(), left - 1)
         points = points + torch.where(points >= distribution.before(target), distribution.weight(target), 0)
         return torch.where(left > 0, distribution.locate(points.clamp_(0, distribution.total - 1)), 0)
-    return distribution.locate((uniform * distribution.total).long().clamp_(max=distribution.total - 1))
+    return distribution.locate((points_in * distribution.total).long().clamp_(max=distribution.total - 1))
 
 
 def taken(values: Tensor, rows: Tensor | None) -> Tensor:
@@ -138,31 +139,29 @@ def taken(values: Tensor, rows: Tensor | None) -> Tensor:
     return values if rows is None else values[rows]
 
 
-def _draw_without_history(
-    distribution: Distribution, batch: Batch, k: int, of_row: Tensor, rng: torch.Generator
-) -> Tensor:
+def _draw_without_history(distribution: Distribution, batch: Batch, of_row: Tensor, uniform_NK: Tensor) -> Tensor:
     """``of_row``: the sequence of each row of draws, ascending."""
     rows, items = split_keys(batch)
     most = max(1, _LARGEST_KEY // (distribution.total + 1))
     if batch.sequences <= most:
-        return _draw_rows(distribution, rows, items, batch.sequences, of_row, k, rng)
+        return _draw_rows(distribution, rows, items, batch.sequences, of_row, uniform_NK)
     drawn = []
     for start in range(0, batch.sequences, most):
         stop = min(start + most, batch.sequences)
         keys = (rows >= start) & (rows < stop)
         mine = (of_row >= start) & (of_row < stop)
         part = rows[keys] - start, items[keys], stop - start, of_row[mine] - start
-        drawn.append(_draw_rows(distribution, *part, k, rng))
+        drawn.append(_draw_rows(distribution, *part, uniform_NK[mine]))
     return torch.cat(drawn)
 
 
 def _draw_rows(
-    distribution: Distribution, rows: Tensor, items: Tensor, number: int, of_row: Tensor, k: int, rng: torch.Generator
+    distribution: Distribution, rows: Tensor, items: Tensor, number: int, of_row: Tensor, uniform_NK: Tensor
 ) -> Tensor:
     """Draws for the sequences ``0 .. number - 1``, of which ``rows[i]`` has ``items[i]``; both ascending."""
     totals = torch.full((number,), distribution.total, device=rows.device)
     stretches = rows, distribution.before(items), distribution.weight(items)
-    points, left = points_outside(*stretches, totals, distribution.total, of_row, k, rng=rng)
+    points, left = points_outside(*stretches, totals, distribution.total, of_row, uniform_NK)
     return torch.where(left > 0, distribution.locate(points.clamp_(0, distribution.total - 1)), 0)
 
 
@@ -173,9 +172,7 @@ def points_outside(
     totals: Tensor,
     most: int,
     of_row: Tensor,
-    k: int,
-    *,
-    rng: torch.Generator,
+    uniform_NK: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Points drawn evenly from lines of integers ``0 .. total - 1``, outside of the stretches that are cut from them.
 
@@ -186,7 +183,7 @@ def points_outside(
         totals: (R,) length of each line, at most ``most``.
         most: so long that ``R (most + 1)`` is no number above 2^63.
         of_row: (N,) the line of each row of draws.
-        k: K, points of each.
+        uniform_NK: where each of its points is to be on what is left of its line, in [0, 1).
 
     Returns:
         (N, K) points, anything where nothing is left, and (N, 1) what is left of each row's line.
@@ -200,8 +197,7 @@ def points_outside(
     of_row = of_row.unsqueeze(1)
     cut_before_row = cut_until[first[of_row]]
     left = totals[of_row] - (cut_until[first[of_row + 1]] - cut_before_row)
-    uniform = torch.rand(len(of_row), k, generator=rng, dtype=torch.float64, device=rows.device)
-    points = torch.minimum((uniform * left).long(), left - 1)
+    points = torch.minimum((uniform_NK * left).long(), left - 1)
     passed = torch.searchsorted(keys, of_row * (most + 1) + points, right=True)
     return points + cut_until[passed] - cut_before_row, left
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from negsample.batches.device import may_ask
+from negsample.batches.device import may_ask, upload
 from negsample.batches.packed import NOBODY, Batch
+from negsample.batches.streams import drawn_apart
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
 from negsample.samplers.distribution import Empirical
-from negsample.samplers.exclusion import excluded, log_prob, rows_of
+from negsample.samplers.exclusion import excluded, log_prob, rows_of, taken
 from negsample.samplers.own_items import TargetLaw, own_among, own_targets
 
 MARKS = 1 << 22  # numbers held at once to find repeats, 32 MB
@@ -57,6 +61,11 @@ class InBatch:
         check_draws(1 if k == "all" else k, self.per)
         self._law = None if counts is None else TargetLaw(counts)
 
+    @property
+    def of_several(self) -> bool:
+        """See :class:`~negsample.samplers.base.Sampler`; ``log_q`` only where it is that over all batches."""
+        return self.per != "batch" and self._law is not None
+
     sample = draw_with_log_q
 
     def draw(self, batch: Batch, *, rng: torch.Generator) -> Negatives:
@@ -85,22 +94,65 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     replacement. Rows for which a fixed number of draws was not enough are drawn by sorting T random keys. A GPU sorts
     for all rows, so that the CPU need not wait for which of them it is; unless these are too many numbers.
     """
-    t = len(batch.pool.targets_N)
-    rows = {"batch": 1, "sequence": batch.sequences, "position": len(batch.targets_T)}[per]
+    pools = _Pools.of(batch, per)
+    t, rows = max(pools.sizes), pools.rows[-1]
     if not may_ask(batch.device) and rows * t <= KEYS:
-        chosen = _by_sorting(batch, torch.arange(rows, device=batch.device), k, per, rng)
+        chosen = _by_sorting(batch, pools, torch.arange(rows, device=batch.device), k, per, rng)
         return chosen[0] if per == "batch" else chosen
-    tries = min(2 * k + 16, 4 * t)
-    tried = torch.randint(t, (rows, tries), generator=rng, device=batch.device)
-    good = _first_of_its_kind(tried, t) & ~_forbidden(tried, batch, per)
+    tries = [min(2 * k + 16, 4 * size) for size in pools.sizes]
+
+    def draw(model: int, own: torch.Generator) -> Tensor:
+        size = pools.sizes[model]
+        drawn = torch.randint(size, (pools.of_model(model), tries[model]), generator=own, device=batch.device)
+        further = drawn[:, :1].expand(-1, max(tries) - tries[model])  # repeats of a draw, which are passed over
+        return torch.cat([drawn, further], 1) if further.shape[1] else drawn
+
+    tried = torch.cat(drawn_apart(rng, draw))
+    good = _first_of_its_kind(tried, t)
+    tried = pools.among_all(tried)
+    good &= ~_forbidden(tried, batch, per)
     rank = torch.cumsum(good, 1) - 1  # of each good draw among the good ones of its row
     chosen = torch.full((rows, k + 1), -1, dtype=torch.int64, device=batch.device)
     chosen.scatter_(1, torch.where(good & (rank < k), rank, k), tried)
     chosen = chosen[:, :k]
     short = torch.nonzero(rank[:, -1] + 1 < k).flatten()
     if len(short):
-        chosen[short] = _by_sorting(batch, short, k, per, rng)
+        chosen[short] = _by_sorting(batch, pools, short, k, per, rng)
     return chosen[0] if per == "batch" else chosen
+
+
+class _Pools(NamedTuple):
+    """Rows of draws ``rows[s] .. rows[s + 1] - 1`` are model s's, and draw from ``sizes[s]`` targets of the pool from
+    ``firsts[s]`` on."""
+
+    rows: list[int]
+    sizes: list[int]
+    firsts: list[int]
+
+    @classmethod
+    def of(cls, batch: Batch, per: Per) -> _Pools:
+        split, targets = batch.split_of(per), batch.split_of("position")
+        if split is None or targets is None:
+            rows = {"batch": 1, "sequence": batch.sequences, "position": len(batch.targets_T)}[per]
+            return cls([0, rows], [len(batch.pool.targets_N)], [0])
+        return cls(split.tolist(), np.diff(targets).tolist(), targets[:-1].tolist())
+
+    def of_model(self, model: int) -> int:
+        """How many rows are its."""
+        return self.rows[model + 1] - self.rows[model]
+
+    def laid(self, until: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of rows of which model s has those from ``until[s]`` on: each one's targets, and where its first number is
+        when each has as many, row after row."""
+        sizes = np.repeat(self.sizes, np.diff(until))
+        return sizes, np.cumsum(sizes) - sizes
+
+    def among_all(self, positions_NM: Tensor, rows_N: Tensor | None = None) -> Tensor:
+        """Positions among each row's own targets as positions in the pool; ``rows_N``: of these rows."""
+        if len(self.firsts) == 1:
+            return positions_NM
+        firsts = upload(torch.from_numpy(np.repeat(self.firsts, np.diff(self.rows))), positions_NM.device)
+        return positions_NM + taken(firsts, rows_N).unsqueeze(1)
 
 
 def _forbidden(positions_NM: Tensor, batch: Batch, per: Per, rows: Tensor | None = None) -> Tensor:
@@ -125,12 +177,27 @@ def _first_of_its_kind(values_NM: Tensor, below: int) -> Tensor:
     return torch.cat(parts)
 
 
-def _by_sorting(batch: Batch, rows: Tensor, k: int, per: Per, rng: torch.Generator) -> Tensor:
-    t = len(batch.pool.targets_N)
-    keys = torch.rand(len(rows), t, generator=rng, dtype=torch.float64, device=batch.device)
-    everywhere = torch.arange(t, device=batch.device).expand(len(rows), -1)
-    keys.masked_fill_(_forbidden(everywhere, batch, per, rows), math.inf)
+def _by_sorting(batch: Batch, pools: _Pools, rows: Tensor, k: int, per: Per, rng: torch.Generator) -> Tensor:
+    """``rows``: ascending."""
+    t = max(pools.sizes)
+    until = pools.rows if len(rows) == pools.rows[-1] else np.searchsorted(rows.numpy(), pools.rows).tolist()
+
+    def draw(model: int, own: torch.Generator) -> Tensor:
+        numbers = (until[model + 1] - until[model]) * pools.sizes[model]
+        return torch.rand(numbers, generator=own, dtype=torch.float64, device=batch.device)
+
+    drawn = drawn_apart(rng, draw)
+    everywhere = pools.among_all(torch.arange(t, device=batch.device).expand(len(rows), -1), rows)
+    if len(drawn) == 1:
+        keys = drawn[0].view(len(rows), t).masked_fill_(_forbidden(everywhere, batch, per, rows), math.inf)
+    else:
+        sizes, starts = (upload(torch.from_numpy(each), batch.device).unsqueeze(1) for each in pools.laid(until))
+        beyond = torch.arange(t, device=batch.device) >= sizes
+        keys = torch.cat(drawn)[(starts + everywhere - everywhere[:, :1]).masked_fill_(beyond, 0)]
+        there = everywhere.clamp(max=len(batch.pool.targets_N) - 1)
+        keys.masked_fill_(_forbidden(there, batch, per, rows) | beyond, math.inf)
     least = torch.topk(keys, min(k, t), dim=1, largest=False)
     chosen = torch.full((len(rows), k), -1, dtype=torch.int64, device=batch.device)
-    chosen[:, : min(k, t)] = torch.where(torch.isfinite(least.values), least.indices, -1)
+    places = everywhere.gather(1, least.indices) if len(pools.firsts) > 1 else least.indices
+    chosen[:, : min(k, t)] = torch.where(torch.isfinite(least.values), places, -1)
     return chosen

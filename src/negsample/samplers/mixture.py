@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from negsample.batches.packed import NOBODY, Batch
-from negsample.samplers.base import PER, Negatives, Per, Sampler, draw_with_log_q, own_mask
+from negsample.samplers.base import PER, Negatives, Per, Sampler, draw_with_log_q, draws_of_several, own_mask
 from negsample.samplers.exclusion import excluded, rows_of, taken
 from negsample.samplers.memory_bank import MemoryBank
 
@@ -42,6 +42,11 @@ class Mixture:
         """Draws of all parts together; ``"all"`` where one of them depends on the batch."""
         sizes = [part.k for part in self.parts]
         return "all" if "all" in sizes else sum(map(int, sizes))
+
+    @property
+    def of_several(self) -> bool:
+        """See :class:`~negsample.samplers.base.Sampler`."""
+        return all(draws_of_several(part) for part in self.parts)
 
     sample = draw_with_log_q
 

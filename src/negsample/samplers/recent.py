@@ -13,6 +13,7 @@ from torch import Tensor
 
 from negsample.batches.device import upload
 from negsample.batches.packed import Batch
+from negsample.batches.streams import uniform
 from negsample.data.known import KAPPA, Floats, Ints, Known
 from negsample.errors import InputError
 from negsample.samplers.base import Negatives, Per, check_draws, draw_with_log_q
@@ -87,7 +88,8 @@ class Recent:
         rows, line = self._rows(batch, self.per, None), self._line
         starts_R, totals_R = self._stretch(rows.cuts_R)
         out = rows.out_of, line.before(rows.out) - starts_R[rows.out_of], line.weight(rows.out)
-        points_NK, left_N1 = points_outside(*out, totals_R, _TOTAL, rows.of_N, self.k, rng=rng)
+        uniform_NK = uniform(rng, [len(rows.of_N), self.k], batch.device)
+        points_NK, left_N1 = points_outside(*out, totals_R, _TOTAL, rows.of_N, uniform_NK)
         at = (points_NK + starts_R[rows.of_N].unsqueeze(1)).clamp_(0, line.total - 1)
         ids = line.locate(at) - (rows.cuts_R[rows.of_N] * self._width).unsqueeze(1)
         return Negatives(torch.where(left_N1 > 0, ids, 0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 
 from negsample.batches.epochs import batches_again, batches_of, prefetched
 from negsample.batches.packed import Batch
+from negsample.batches.streams import Chance, Streams
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError, guarded
 from negsample.methods import Method
@@ -22,6 +23,7 @@ from negsample.settings import RunSettings
 from negsample.training.checkpoint import Saving, State
 from negsample.training.divergence import EpochLosses
 from negsample.training.inputs import StepInputs, StepOptions, propose, step_options
+from negsample.training.joint import joint_batches, joint_steps, may_join
 from negsample.training.knowledge import TermKnowledge, knowledge_for
 from negsample.training.processes import check_shared, pooled
 from negsample.training.replay import Replay, laid_together
@@ -96,28 +98,41 @@ def _fit(
 ) -> None:
     """Epochs until all trainings are over. What the optimizer holds is let go of before the best weights are read."""
     models = [training.model for training in trainings]
-    together = None if len(models) == 1 else Together(models)
-    parameters = models[0].parameters() if together is None else together.parameters()
-    rounding_rngs = [training.rounding_rng for training in trainings]
     terms = terms_of(models[0])
-    if together is not None and terms is not None:
+    if len(models) > 1 and terms is not None:
         raise InputError("terms: several seeds cannot be trained together with them; leave --together out")
-    optimizer = optimizer_of([model.table for model in models], parameters, settings, rounding_rngs, terms)
     knowledge = [knowledge_for(each.model, each.method, data, settings, each.device) for each in trainings]
-    options = step_options(settings, len(models))
+    joint = len(models) > 1 and not any(knowledge) and may_join(trainings[0].method, settings)
+    together = None if len(models) == 1 else Together(models, one_table=joint)
+    parameters = models[0].parameters() if together is None else together.parameters()
+    tables = [models[0].table] if together is None else together.tables
+    rounding_rngs: list[Chance] = [training.rounding_rng for training in trainings]
+    if joint:
+        rounding_rngs = [Streams(tuple(training.rounding_rng for training in trainings))]
+    optimizer = optimizer_of(tables, parameters, settings, rounding_rngs, terms)
+    options = step_options(settings, 1 if joint else len(models))
     last = _resume(trainings, optimizer, checkpoint)
     while not all(over := [training.is_over(settings) for training in trainings]):
         began, epoch = time.perf_counter(), last.epoch + 1
         losses = EpochLosses(trainings, epoch, over)
         for training in trainings:
             training.begin(epoch)
-        batches = (
-            _epoch(training, data, settings, epoch, options, known)
-            for training, known in zip(trainings, knowledge, strict=True)
-        )
-        for drawn in zip(*batches, strict=True):
-            loss_S = step_of(drawn, optimizer, together)
-            losses.add(loss_S, [each.batch.users_B for each in drawn])
+        steps_of: Iterable[Sequence[StepInputs]]
+        if together is not None and joint:
+            ready = _ready(joint_batches(trainings, data, settings), trainings[0].device)
+            steps_of = ([given] for given in joint_steps(trainings, together, ready, options))
+        else:
+            steps_of = zip(
+                *(
+                    _epoch(training, data, settings, epoch, options, known)
+                    for training, known in zip(trainings, knowledge, strict=True)
+                ),
+                strict=True,
+            )
+        for given in steps_of:
+            losses.add(
+                step_of(given, optimizer, together), [users for each in given for users in each.batch.users_by_model]
+            )
         means = losses.means()
         seconds, steps = last.seconds + (time.perf_counter() - began) / len(trainings), last.steps + len(losses)
         if any(training.is_due(epoch, settings) for training in trainings):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from inspect import signature
 from typing import NamedTuple
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from negsample.batches.packed import Batch, Pool
 from negsample.errors import InputError
-from negsample.losses import of_parts
+from negsample.losses import of_parts, takes
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.parallel.processes import Processes
@@ -95,8 +94,7 @@ def check_shared(models: Sequence[Backbone], methods: Sequence[Method], settings
             "this method selects from a batch as a whole, and with table=sharded each process sees its share; take "
             "another method, or table=rows in one process"
         )
-    taken = signature(method.loss).parameters.values()
-    if not any(each.name == "parts" or each.kind == each.VAR_KEYWORD for each in taken):
+    if not takes(method.loss, "parts"):
         raise InputError(
             "table=sharded is for losses with the argument parts, see negsample.losses, and this method's loss has "
             "none; give it one, or take table=rows in one process"

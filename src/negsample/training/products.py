@@ -70,22 +70,33 @@ def logsumexp_and_softmax(scores_TK: Tensor) -> tuple[Tensor, Tensor]:
 def per_sequence_products(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray) -> Tensor:
     """(T, K): one product for each bucket of sequences of like length."""
     lengths = np.diff(offsets)
-    if (np.diff(lengths) > 0).any():  # not longest first, as in a batch from outside
-        order = np.argsort(-lengths, kind="stable")
-        there = spans(offsets[:-1][order], lengths[order])
-        where, back = (upload(torch.from_numpy(each), states_TD.device) for each in (there, np.argsort(there)))
-        rows = upload(torch.from_numpy(order), states_TD.device)
-        sorted_offsets = np.concatenate([[0], np.cumsum(lengths[order])])
-        scores = per_sequence_products(
-            states_TD.index_select(0, where), vectors_BKD.index_select(0, rows), sorted_offsets
-        )
-        return scores.index_select(0, back)
+    if (np.diff(lengths) > 0).any():  # not longest first, as in a batch from outside or of several models
+        return _in_any_order(states_TD, vectors_BKD, offsets, lengths)
     buckets = length_buckets(lengths)
     # Split once: its backward joins the parts, where that of a slice would fill a whole tensor with zeros each time.
     states = torch.split(states_TD, [int(lengths[first:last].sum()) for first, last in buckets])
     vectors = torch.split(vectors_BKD, [last - first for first, last in buckets])
     parts = zip(states, vectors, buckets, strict=True)
     return torch.cat([_bucket(some, own, lengths[first:last]) for some, own, (first, last) in parts])
+
+
+def _in_any_order(states_TD: Tensor, vectors_BKD: Tensor, offsets: np.ndarray, lengths: np.ndarray) -> Tensor:
+    """All states go to their places in all buckets at once, each sequence as long as the first of its bucket."""
+    order = np.argsort(-lengths, kind="stable")
+    buckets = length_buckets(lengths[order])
+    longest_B = np.repeat(lengths[order][[first for first, _ in buckets]], [last - first for first, last in buckets])
+    starts = np.empty_like(offsets[:-1])
+    starts[order] = np.cumsum(longest_B) - longest_B
+    there, rows = (upload(torch.from_numpy(each), states_TD.device) for each in (spans(starts, lengths), order))
+    padded_ND = states_TD.new_zeros(int(longest_B.sum()), states_TD.shape[1]).index_copy(0, there, states_TD)
+    sizes = [last - first for first, last in buckets]
+    states = torch.split(padded_ND, [int(longest_B[first]) * (last - first) for first, last in buckets])
+    vectors = torch.split(vectors_BKD.index_select(0, rows), sizes)
+    parts = zip(states, vectors, strict=True)
+    scores = [
+        torch.bmm(some.view(len(own), -1, some.shape[1]), own.transpose(1, 2)).flatten(0, 1) for some, own in parts
+    ]
+    return torch.cat(scores).index_select(0, there)
 
 
 def length_buckets(lengths: np.ndarray) -> list[tuple[int, int]]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from inspect import signature
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from negsample.batches.device import upload
+from negsample.batches.joined import joined_inputs
 from negsample.batches.packed import Batch
+from negsample.batches.streams import Streams
 from negsample.errors import InputError
-from negsample.losses import of_parts
+from negsample.losses import of_parts, takes
 from negsample.methods import Method
 from negsample.miners import Scored
+from negsample.miners.base import selects_for_several
 from negsample.models import Backbone, SASRec, Together
 from negsample.models.build import check_items, terms_of
 from negsample.models.item_table import Rows, looked_up
@@ -72,28 +76,37 @@ def step(
 
 
 def step_of(inputs: Sequence[StepInputs], optimizer: Optimizer, together: Together | None = None) -> Tensor:
-    """One update of S models, each by its own ``inputs``, of more than one by ``together``. Returns (S,) losses,
-    detached."""
+    """One update of S models, of more than one by ``together``. Returns (S,) losses, detached.
+
+    ``inputs``: of each model; or, where ``together`` has one table, one for all, of a batch of all of them
+    (:func:`~negsample.batches.joined.joined`).
+    """
     vectors = [look_up(each) for each in inputs]
     number_type = inputs[0].options.autocast
     with torch.autocast(inputs[0].batch.device.type, number_type, enabled=number_type is not None):
         states, paddings = _encoded(inputs, vectors, together)
     each_model = zip(inputs, vectors, states, paddings, strict=True)
     found = [_loss(given, own, given.batch.of_targets(states).float(), D) for given, own, states, D in each_model]
-    _update([each.model for each in inputs], found, optimizer)
-    return torch.stack([each.whole for each in found])
+    whole_S = torch.cat([each.whole.reshape(-1) for each in found])
+    _update(inputs[0].model, [each.own for each in found], whole_S, optimizer)
+    return whole_S
 
 
 def _encoded(
     inputs: Sequence[StepInputs], vectors: Sequence[Vectors], together: Together | None
-) -> tuple[list[Tensor], Sequence[Tensor | None]]:
-    """The states of each model, and its state of a position without an item, where it has one."""
-    if together is not None:
-        inputs_TD, packed = [each.inputs_TD for each in vectors], [each.batch.inputs for each in inputs]
-        return together(inputs_TD, packed, [each.dropout_rng for each in inputs]), together.padding_states
-    (given,), (own,) = inputs, vectors
-    padding_D = given.model.padding_state if isinstance(given.model, SASRec) else None
-    return [given.model(own.inputs_TD, given.batch.inputs, given.dropout_rng)], [padding_D]
+) -> tuple[Sequence[Tensor], Sequence[Tensor | None]]:
+    """The states of each of ``inputs``, and its state of a position without an item, where it has one."""
+    if together is None:
+        (given,), (own,) = inputs, vectors
+        padding_D = given.model.padding_state if isinstance(given.model, SASRec) else None
+        return [given.model(own.inputs_TD, given.batch.inputs, given.dropout_rng)], [padding_D]
+    if together.table is not None:
+        (given,), (own,) = inputs, vectors
+        return [together(own.inputs_TD, given.batch.inputs, cast("Streams", given.dropout_rng))], [None]
+    packed = joined_inputs([each.batch.inputs for each in inputs], together.models[0].table.items + 1)
+    rngs = Streams(tuple(each.dropout_rng for each in inputs))
+    states_TD = together(torch.cat([each.inputs_TD for each in vectors]), packed, rngs)
+    return torch.split(states_TD, [len(each.inputs_TD) for each in vectors]), together.padding_states
 
 
 def loss_of(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None = None) -> Tensor:
@@ -108,10 +121,10 @@ def _loss(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Ten
         return Loss.of(_sums(given, vectors, states_TD, padding_D), given.batch, processes)
     if vectors.parts is None and given.options.padded_to is None:
         scored = mined(given, vectors, states_TD)
-        loss = _weighted_loss(given)(scored.pos_T, scored.neg_TK)
+        loss = _loss_for(given)(scored.pos_T, scored.neg_TK)
     else:
         loss = of_parts(_sums(given, vectors, states_TD, padding_D))
-    return Loss(loss, loss.detach())
+    return Loss(loss if loss.dim() == 0 else loss.sum(), loss.detach())
 
 
 def _sums(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Tensor | None) -> Tensor:
@@ -119,7 +132,7 @@ def _sums(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Ten
     if vectors.parts is not None:
         return _sums_in_parts(given, vectors, states_TD)
     scored = mined(given, vectors, states_TD)
-    sums_2N: Tensor = _weighted_loss(given)(scored.pos_T, scored.neg_TK, parts=True)
+    sums_2N: Tensor = _loss_for(given)(scored.pos_T, scored.neg_TK, parts=True)
     if given.options.padded_to is None:
         return sums_2N
     assert padding_D is not None, "look_up() refuses models without such a state"
@@ -128,22 +141,23 @@ def _sums(given: StepInputs, vectors: Vectors, states_TD: Tensor, padding_D: Ten
     return sums_2N + given.method.loss(padding.pos_T, padding.neg_TK, parts=True)  # each counts 1
 
 
-def _weighted_loss(given: StepInputs) -> Callable[..., Tensor]:
-    """The method's loss, with the weights of the batch's targets where they have some.
+def _loss_for(given: StepInputs) -> Callable[..., Tensor]:
+    """The method's loss, with the weights of the batch's targets where they have some, and apart for each of several
+    models.
 
     Raises:
-        InputError: they have, and the loss takes none.
+        InputError: targets have weights, and the loss takes none.
     """
-    loss, weights_T = given.method.loss, given.batch.weights_T
-    if weights_T is None:
-        return loss
-    takes = signature(loss).parameters.values()
-    if not any(each.name == "weights_T" or each.kind == each.VAR_KEYWORD for each in takes):
-        raise InputError(
-            "weights of targets (setting weight_half_life, or a log with --weight) are for losses with the argument "
-            "weights_T, and this method's loss has none; give it one, or leave the weights out"
-        )
-    return partial(loss, weights_T=weights_T)
+    batch, loss = given.batch, given.method.loss
+    if batch.weights_T is not None:
+        if not takes(loss, "weights_T"):
+            raise InputError(
+                "weights of targets (setting weight_half_life, or a log with --weight) are for losses with the "
+                "argument weights_T, and this method's loss has none; give it one, or leave the weights out"
+            )
+        loss = partial(loss, weights_T=batch.weights_T)
+    split = batch.split_of("position")
+    return loss if split is None else partial(loss, targets_S=upload(torch.from_numpy(np.diff(split)), batch.device))
 
 
 def mined(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Scored:
@@ -192,30 +206,40 @@ def _frozen_at_end(vectors: Tensor | Rows, frozen: int) -> Tensor | Rows:
 def _sums_in_parts(given: StepInputs, vectors: Vectors, states_TD: Tensor) -> Tensor:
     """The same; vectors of negatives and scores are there for one part at a time, and again for the gradient."""
     assert vectors.parts is not None
-    start = given.miner_rng.clone_state()
+    rng = None if selects_for_several(given.method.miner) else given.miner_rng  # it may draw
     sums = [
-        checkpoint(_sums_of_part, given, vectors, states_TD, start, part, use_reentrant=False, preserve_rng_state=False)
+        checkpoint(
+            _sums_of_part,
+            given,
+            vectors,
+            states_TD,
+            None if rng is None else rng.clone_state(),
+            part,
+            use_reentrant=False,
+            preserve_rng_state=False,
+        )
         for part in cuts(given.batch, vectors.parts)
     ]
-    torch.empty(1, device=states_TD.device).random_(generator=given.miner_rng)  # the next step draws other numbers
+    if rng is not None:
+        torch.empty(1, device=states_TD.device).random_(generator=rng)  # the next step draws other numbers
     return torch.stack(sums).sum(0)
 
 
 def _sums_of_part(
-    given: StepInputs, vectors: Vectors, states_TD: Tensor, start: torch.Generator, part: tuple[int, int]
+    given: StepInputs, vectors: Vectors, states_TD: Tensor, start: torch.Generator | None, part: tuple[int, int]
 ) -> Tensor:
-    own = given.part(*part)._replace(miner_rng=start.clone_state())
+    own = given.part(*part)
+    own = own if start is None else own._replace(miner_rng=start.clone_state())
     scored = mined(own, vectors.part(given, *part), states_TD[given.batch.span(*part)])
-    return _weighted_loss(own)(scored.pos_T, scored.neg_TK, parts=True)
+    return _loss_for(own)(scored.pos_T, scored.neg_TK, parts=True)
 
 
-def _update(models: Sequence[Backbone], losses: Sequence[Loss], optimizer: Optimizer) -> None:
-    whole, processes = sum(each.whole for each in losses), processes_of(models[0])
-    assert isinstance(whole, Tensor)
-    if whole.device.type == "cpu" and not bool(torch.isfinite(whole)):
+def _update(model: Backbone, losses: Sequence[Tensor], whole_S: Tensor, optimizer: Optimizer) -> None:
+    if whole_S.device.type == "cpu" and not bool(torch.isfinite(whole_S).all()):
         return  # the weights stay as they were, and show what was wrong first; a GPU would have to be waited for
     optimizer.zero_grad()
-    torch.stack([each.own for each in losses]).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(list(losses)).sum().backward()  # type: ignore[no-untyped-call]
+    processes = processes_of(model)
     if processes is not None:
-        sum_gradients(models[0].parameters(), processes)
+        sum_gradients(model.parameters(), processes)
     optimizer.step()

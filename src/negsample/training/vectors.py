@@ -53,7 +53,8 @@ def look_up(given: StepInputs) -> Vectors:
     """
     table, batch, ids = given.model.table, given.batch, given.negatives.ids
     own_M = batch.targets_T[:0] if given.terms is None else given.terms.exact_items
-    asked = (batch.inputs.items_T, batch.targets_T, ids, own_M)
+    asked = *_in_table(batch, ids), own_M
+    ids = asked[2]
     parts = _parts(given)
     if parts is not None:  # one row of each item; targets and negatives only say which
         distinct, positions = distinct_ids(torch.cat([each.reshape(-1) for each in asked]))
@@ -67,6 +68,16 @@ def look_up(given: StepInputs) -> Vectors:
         return Vectors(inputs_TD, targets_TD, of_each, own)
     inputs_TD, targets_TD, all_negatives, own = table.lookup(*asked)
     return Vectors(inputs_TD, targets_TD, all_negatives, own)
+
+
+def _in_table(batch: Batch, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs, targets and negatives as rows of the item table."""
+    tables_B = batch.inputs.tables_B
+    if tables_B is None:
+        return batch.inputs.items_T, batch.targets_T, ids
+    of_targets = tables_B.index_select(0, batch.target_rows)
+    of_negatives = of_targets if of_positions(ids, batch) else tables_B
+    return batch.inputs.items_T, batch.targets_T + of_targets, ids + of_negatives.unsqueeze(1)
 
 
 def _parts(given: StepInputs) -> int | None:
