@@ -25,6 +25,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from negsample import run_settings
 from negsample.batches.epochs import batches_of
+from negsample.batches.streams import Streams
 from negsample.batches.windows import Windows
 from negsample.data.dataset import Dataset
 from negsample.data.load import load_dataset
@@ -32,15 +33,18 @@ from negsample.evaluation.encode import encode
 from negsample.evaluation.evaluate import evaluate_by_dial
 from negsample.evaluation.seen import Seen
 from negsample.methods import build_method, catalogue_of, negative_settings
+from negsample.models import Together
 from negsample.models.build import terms_of
-from negsample.optim import optimizer_for
+from negsample.optim import optimizer_for, optimizer_of
 from negsample.random import generator
 from negsample.runs.job import Job, build_model
 from negsample.scoring.dial import Dials, log_shares
 from negsample.serving.top_k import Shifts, top_k
-from negsample.training.inputs import step_options
+from negsample.training.inputs import propose, step_options
+from negsample.training.joint import joint_batches, joint_steps, may_join
 from negsample.training.knowledge import knowledge_for
-from negsample.training.step import step
+from negsample.training.state import TrainingState
+from negsample.training.step import step, step_of
 
 _setup_privateuseone_for_python_backend("gpu")
 torch.gpu.get_amp_supported_dtype = lambda: [torch.bfloat16]
@@ -140,6 +144,32 @@ def of_step(data: Dataset, method: str, changes: Mapping[str, Any]) -> dict[str,
         return waits(again)
 
 
+def of_joint_step(data: Dataset, method: str, changes: Mapping[str, Any]) -> dict[str, str] | None:
+    """Of a second step of three seeds of ``method`` in one batch."""
+    settings = SETTINGS.replaced(**changes)
+    trainings = []
+    for seed in range(3):
+        job = Job(data, method, seed, settings, negative_settings(method, CHANGES))
+        built = build_method(method, catalogue_of(data, settings.model.max_length, CPU), job.negatives)
+        trainings.append(TrainingState(build_model(job, CPU), built, seed=seed))
+    assert may_join(trainings[0].method, settings)
+    batches = list(joint_batches(trainings, data, settings))
+    streams = Streams(tuple(training.negatives_rng for training in trainings))
+    propose(trainings[0].method, batches[0], rng=streams)  # what lasts of a distribution
+    with fake_gpu():
+        for training in trainings:
+            moved(training.model)
+        together = Together([training.model for training in trainings], one_table=True)
+        rounding = Streams(tuple(training.rounding_rng for training in trainings))
+        optimizer = optimizer_of(together.tables, together.parameters(), settings, [rounding])
+        steps = joint_steps(trainings, together, iter([batches[0]] * 2), step_options(settings))
+        try:
+            step_of([next(steps)], optimizer, together)
+        except Exception as error:
+            return told(error)
+        return waits(lambda: step_of([next(steps)], optimizer, together))
+
+
 def of_evaluation(data: Dataset, table: str) -> dict[str, str] | None:
     """Of an evaluation with top lists, at three settings of the dial, without what users had."""
     dials = Dials(log_shares(data.train_counts), (-0.5, 0.0, 0.5))
@@ -171,14 +201,19 @@ def of_top_lists(data: Dataset, table: str) -> dict[str, str] | None:
 OTHERS = {"evaluation": of_evaluation, "recommend": of_top_lists}
 
 
+def of(data: Dataset, what: str, changes: Mapping[str, Any]) -> dict[str, str] | None:
+    """Of a step of a method, ``together METHOD`` of several seeds of it, or one of the others."""
+    if what in OTHERS:
+        return OTHERS[what](data, changes["table"])
+    several = what.removeprefix("together ")
+    return of_step(data, what, changes) if several == what else of_joint_step(data, several, changes)
+
+
 def main() -> None:
     """Print, as JSON, what each asked for, as JSON ``[WHAT, SETTINGS]``, waits for."""
     log, asked = sys.argv[1], map(json.loads, sys.argv[2:])
     data = load_dataset(log)
-    found = [
-        OTHERS[what](data, changes["table"]) if what in OTHERS else of_step(data, what, changes)
-        for what, changes in asked
-    ]
+    found = [of(data, what, changes) for what, changes in asked]
     print(json.dumps(found))
 
 
