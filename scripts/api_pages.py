@@ -13,7 +13,7 @@ import griffe
 STUB = Path(__file__).parents[1] / "src" / "negsample" / "__init__.pyi"
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "studies": ("Studies and runs", ("comparison", "studies", "analysis", "report", "runs")),
-    "data": ("Logs and datasets", ("data",)),
+    "data": ("Logs and datasets", ("data", "execution")),
     "methods": ("Methods and losses", ("methods", "losses")),
     "samplers": ("Samplers", ("samplers",)),
     "miners": ("Miners", ("miners",)),

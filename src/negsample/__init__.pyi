@@ -12,7 +12,6 @@ from .data.inspection import inspect as inspect
 from .data.load import load_dataset as load_dataset
 from .data.load import load_folds as load_folds
 from .data.log.read import read_log as read_log
-from .data.prepare.pipeline import prepare as prepare
 from .data.split import split_by_time as split_by_time
 from .errors import FailedError as FailedError
 from .errors import InputError as InputError
@@ -28,6 +27,7 @@ from .evaluation.metrics import hit as hit
 from .evaluation.metrics import ndcg as ndcg
 from .evaluation.metrics import reciprocal_rank as reciprocal_rank
 from .evaluation.metrics import register_metric as register_metric
+from .execution.preparing import prepare as prepare
 from .losses import LOSSES as LOSSES
 from .losses import bce as bce
 from .losses import bpr as bpr

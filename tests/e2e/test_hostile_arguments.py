@@ -77,7 +77,8 @@ def good(world, tmp_path_factory):
         "load_dataset": {"dataset": data.folder, "settings": None, "split": None},
         "load_folds": {"dataset": text, "folds": 2, "settings": None, "split": None},
         "open_dataset": {"folder": data.folder},
-        "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"},
+        "prepare": {"log": negsample.read_log(text), "settings": PrepareSettings(), "folder": out / "prepared"}
+        | {"on": "local"},
         "inspect": {"log": text, "settings": None},
         "read_log": {"log": text, "user": "user", "item": "item", "time": "time", "weight": "qty"},
         "split_by_time": {"times": np.arange(60), "rule": "timestamp", "valid_fraction": 0.1, "test_fraction": 0.1},

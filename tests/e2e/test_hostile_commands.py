@@ -52,7 +52,7 @@ TUNE = ["tune", "{log}", "--method", "random", "--trials", "1", "--out", "{new}"
 METHODS = ["", ",", "nonsense", "random,nonsense", "é"]
 RIGHT = {
     "inspect": (["inspect", "{log}"], OF_READING),
-    "prepare": (["prepare", "{log}", "--out", "{new}"], OF_DATA),
+    "prepare": (["prepare", "{log}", "--out", "{new}"], OF_DATA | {"--on": ["", "x", "ray=", "ray=x"]}),
     "train": (
         TRAIN,
         OF_TRAINING | {"--method": [*METHODS, "all", "random,bpr"], "--dial": WORDS[:3], "--preset": WORDS},

@@ -217,7 +217,7 @@ def test_what_comes_of_a_task_comes_back(tmp_path, cluster, monkeypatch):
     def do(*names, on_message=lambda number, message: None, on_line=print, address=None):
         on_ray([odd_tasks.Odd(name, tmp_path) for name in names], address, 2, on_message, on_line)
 
-    monkeypatch.setattr("negsample.execution.ray._RETRIES", 1)  # each is a process that imports torch
+    monkeypatch.setattr("negsample.execution.ray.RETRIES", 1)  # each is a process that imports torch
     ray.init(cluster.address, log_to_driver=False, logging_level=logging.CRITICAL)
     try:
         said, lines = [], []

@@ -46,15 +46,22 @@ def prepare_command(
         ),
     ],
     folder: Annotated[Path, typer.Option("--out", help="New folder of the prepared dataset.")],
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="local|ray|ray=ADDRESS",
+            help="Where it is prepared: this machine (local), or a Ray cluster whose nodes see the LOG and --out, as "
+            "for compare. Each file of the LOG is read by one task.",
+        ),
+    ] = "local",
     *,
     preparing: PrepareSettings,
 ) -> None:
     """Prepare a log: split it by time, number users and items, write arrays."""
     from negsample.cli.terminal import print_dataset
     from negsample.data.bundled import BUNDLED
-    from negsample.data.log.read import read_log
-    from negsample.data.prepare.pipeline import prepare
     from negsample.data.sources.catalogue import SOURCES
+    from negsample.execution.preparing import prepare
 
     for log in logs:
         if log in {*BUNDLED, *SOURCES} and not Path(log).exists():
@@ -62,7 +69,7 @@ def prepare_command(
                 f"'{log}' is the name of a known dataset, which needs no preparing; "
                 f"use the name itself, for example: negsample compare {log} --out DIR"
             )
-    data = prepare(read_log(logs[0] if len(logs) == 1 else logs, **preparing.reading()), preparing, folder)
+    data = prepare(logs[0] if len(logs) == 1 else logs, preparing, folder, on=on)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")
     result({"folder": folder, **data.manifest.model_dump(mode="json")})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import reduce
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,50 @@ class Window(NamedTuple):
 
     cuts: Cuts
     end: int | None
+
+
+class Times(Protocol):
+    """The times of n rows, wherever they lie."""
+
+    def __len__(self) -> int:
+        """How many they are."""
+        ...
+
+    def span(self) -> tuple[int, int]:
+        """The lowest and the highest."""
+        ...
+
+    def counts(self, low: int, high: int, shift: int) -> NDArray[np.int64]:
+        """(2^16,) how many lie in each bin of ``2^shift`` from ``low`` on, up to ``high``."""
+        ...
+
+    def distinct(self) -> NDArray[np.int64]:
+        """Each once, ascending."""
+        ...
+
+
+class HeldTimes(NamedTuple):
+    """Those of an array, which may be mapped: a block is looked at a time."""
+
+    times: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def _blocks(self) -> Iterator[NDArray[np.int64]]:
+        return (self.times[block] for block in slices(len(self.times)))
+
+    def span(self) -> tuple[int, int]:
+        """See :class:`Times`."""
+        return span_of(self._blocks())
+
+    def counts(self, low: int, high: int, shift: int) -> NDArray[np.int64]:
+        """See :class:`Times`."""
+        return counts_of(self._blocks(), low, high, shift)
+
+    def distinct(self) -> NDArray[np.int64]:
+        """See :class:`Times`."""
+        return distinct_of(self._blocks())
 
 
 @guarded
@@ -72,7 +116,7 @@ def split_by_time(
     _check_times(times)
     if times.dtype != np.int64:
         times = np.unique(times, return_inverse=True)[1]  # in the same order as the times
-    cuts = find_cuts(times, rule, valid_fraction, test_fraction)
+    cuts = find_cuts(HeldTimes(times), rule, valid_fraction, test_fraction)
     return np.concatenate([part for _, part in parts_by_block(times, cuts)])
 
 
@@ -90,7 +134,7 @@ def _check_times(times: NDArray[Any]) -> None:
         )
 
 
-def find_cuts(times: NDArray[np.int64], rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:
+def find_cuts(times: Times, rule: Rule, valid_fraction: float, test_fraction: float) -> Cuts:
     """Where :func:`split_by_time` cuts, with the same arguments and errors; a block is in memory."""
     n = len(times)
     test_start = n - _share(test_fraction, n)
@@ -100,12 +144,12 @@ def find_cuts(times: NDArray[np.int64], rule: Rule, valid_fraction: float, test_
             f"too few events to split: {n} events leave none for train after {valid_fraction:g} of them for "
             f"validation and {test_fraction:g} for test (at least one each); {_WAY_OUT}"
         )
-    test_time, before_test = _nth(times, test_start)
+    test_time, before_test = nth(times, test_start)
     if rule == "paper":
-        valid_time, before_valid = _nth(times, valid_start)
+        valid_time, before_valid = nth(times, valid_start)
         return Cut(valid_time, valid_start - before_valid), Cut(test_time, test_start - before_test)
     valid_start = before_test - _share(valid_fraction, n)
-    valid_time, before_valid = _nth(times, valid_start) if valid_start > 0 else (test_time, 0)
+    valid_time, before_valid = nth(times, valid_start) if valid_start > 0 else (test_time, 0)
     if before_valid < 1:
         raise InputError(
             f"too many of the {n} events share their time: {_different(times)}, and no cut between two times leaves "
@@ -115,14 +159,14 @@ def find_cuts(times: NDArray[np.int64], rule: Rule, valid_fraction: float, test_
     return Cut(valid_time, 0), Cut(test_time, 0)
 
 
-def find_windows(times: NDArray[np.int64], valid_fraction: float, test_fraction: float, folds: int) -> list[Window]:
+def find_windows(times: Times, valid_fraction: float, test_fraction: float, folds: int) -> list[Window]:
     """Of each of ``folds``, the earliest first, where ``timestamp`` splits; test windows follow each other.
 
     The last fold is split as :func:`split_by_time` splits the whole log. The test window of the one before ends where
     that of the last begins, and so on; shares are of all rows, so that windows are about as large.
 
     Args:
-        times: (n,) rows in file order; a block is in memory.
+        times: of n rows.
         valid_fraction: share of the rows for the validation part of each fold.
         test_fraction: share of the rows for each test window.
         folds: how many.
@@ -134,9 +178,9 @@ def find_windows(times: NDArray[np.int64], valid_fraction: float, test_fraction:
     before_end, found = n, list[Window]()
     for _ in range(folds):
         start = before_end - _share(test_fraction, n)
-        test_time, before_test = _nth(times, start) if start > 0 else (0, 0)
+        test_time, before_test = nth(times, start) if start > 0 else (0, 0)
         valid_start = before_test - _share(valid_fraction, n)
-        valid_time, before_valid = _nth(times, valid_start) if valid_start > 0 else (0, 0)
+        valid_time, before_valid = nth(times, valid_start) if valid_start > 0 else (0, 0)
         if before_valid < 1:
             raise InputError(
                 f"too few events for {folds} folds: of {n} events {folds} windows of {test_fraction:g} for test, each "
@@ -162,16 +206,12 @@ def parts_by_block(times: NDArray[np.int64], cuts: Cuts) -> Iterator[tuple[slice
         yield block, part
 
 
-def _nth(times: NDArray[np.int64], position: int) -> tuple[int, int]:
+def nth(times: Times, position: int) -> tuple[int, int]:
     """The time at ``position`` in ascending order and how many are earlier: a radix sort, one pass for 16 bits."""
-    low, high, earlier = int(times.min()), int(times.max()), 0
+    (low, high), earlier = times.span(), 0
     while low < high:
         shift = max((high - low).bit_length() - _BITS, 0)
-        counts = np.zeros(1 << _BITS, np.int64)
-        for block in slices(len(times)):
-            inside = times[block][(times[block] >= low) & (times[block] <= high)]
-            above = inside.view(np.uint64) - np.uint64(low % 2**64)  # modulo 2^64, where Int64 would overflow
-            counts += np.bincount((above >> np.uint64(shift)).astype(np.int64), minlength=len(counts))
+        counts = times.counts(low, high, shift)
         ends = np.cumsum(counts)
         bin_ = int(np.searchsorted(ends, position - earlier, side="right"))
         earlier += int(ends[bin_] - counts[bin_])
@@ -179,11 +219,33 @@ def _nth(times: NDArray[np.int64], position: int) -> tuple[int, int]:
     return low, earlier
 
 
+def span_of(some: Iterable[NDArray[np.int64]]) -> tuple[int, int]:
+    """The lowest and the highest of arrays; of nothing what any other is below, and above."""
+    info = np.iinfo(np.int64)
+    spans = [(int(each.min()), int(each.max())) for each in some if len(each)] or [(info.max, info.min)]
+    return min(low for low, _ in spans), max(high for _, high in spans)
+
+
+def counts_of(some: Iterable[NDArray[np.int64]], low: int, high: int, shift: int) -> NDArray[np.int64]:
+    """See :meth:`Times.counts`."""
+    counts = np.zeros(1 << _BITS, np.int64)
+    for times in some:
+        inside = times[(times >= low) & (times <= high)]
+        above = inside.view(np.uint64) - np.uint64(low % 2**64)  # modulo 2^64, where Int64 would overflow
+        counts += np.bincount((above >> np.uint64(shift)).astype(np.int64), minlength=len(counts))
+    return counts
+
+
+def distinct_of(some: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """See :meth:`Times.distinct`."""
+    return reduce(np.union1d, some, np.zeros(0, np.int64))
+
+
 def _share(fraction: float, n: int) -> int:
     """``ceil(fraction * n)`` of the decimal number as written: 0.05 of 100 is 5, not 6."""
     return math.ceil(Fraction(str(fraction)) * n)
 
 
-def _different(times: NDArray[np.int64]) -> str:
-    distinct = len(reduce(np.union1d, (times[block] for block in slices(len(times))), times[:0]))
+def _different(times: Times) -> str:
+    distinct = len(times.distinct())
     return "all have the same one" if distinct == 1 else f"there are {distinct} different times"

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from negsample.errors import InputError
-from negsample.execution.processes import in_processes
 from negsample.execution.tasks import OnMessage, Task, ThisProcess, run_with
 
 
@@ -80,6 +79,8 @@ def run_tasks(
 
         on_ray(tasks, on.address, at_once, on_message, on_line)
     elif at_once > 1:
+        from negsample.execution.processes import in_processes  # it imports torch
+
         in_processes(tasks, at_once, on_message, on_line)
     else:
         run_with(ThisProcess(tasks, on_message), tasks, 1, on_message, on_line)

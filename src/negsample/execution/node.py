@@ -49,10 +49,10 @@ class Needed(NamedTuple):
         for mark in self.marks:
             if not mark.exists():
                 raise InputError(
-                    f"{node} does not see the same {mark.parent} as the machine that started it; put the study (--out) "
-                    "and the prepared datasets on a file system that all nodes share, under one path"
+                    f"{node} does not see the same {mark.parent} as the machine that started it; put --out and the "
+                    "data on a file system that all nodes share, under one path"
                 )
-        for package, theirs in versions().items():
+        for package, theirs in versions(*self.versions).items():
             if theirs != self.versions[package]:
                 raise InputError(
                     f"{node} has {package} {theirs}, the machine that started it {self.versions[package]}; numbers "
@@ -60,6 +60,6 @@ class Needed(NamedTuple):
                 )
 
 
-def versions() -> dict[str, str]:
-    """Those that numbers depend on."""
-    return {name: version(name) for name in ("negsample", "torch")}
+def versions(*packages: str) -> dict[str, str]:
+    """Those that numbers depend on; none named: those of a training."""
+    return {name: version(name) for name in packages or ("negsample", "torch")}

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import ray
 import torch
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
 from negsample.errors import InputError
+from negsample.execution.cluster import RETRIES, connected, has, nodes, why_lost
 from negsample.execution.node import Needed, marked, versions
 from negsample.execution.tasks import PATIENCE, Lost, OnMessage, Task, last_message, run_with
 from negsample.execution.worker import from_message, to_message
-
-_RETRIES = 3
 
 
 class Share(NamedTuple):
@@ -52,8 +49,8 @@ def on_ray(
         InputError: there is no such cluster, a node does not see the files or has other versions than this machine; or
             see :func:`~negsample.execution.tasks.run_with`.
     """
-    with _connected(address), marked(task.folder for task in tasks) as marks:
-        workers = _Cluster(tasks, Needed(marks, versions()), share_of(_nodes(), at_once), on_line)
+    with connected(address), marked(task.folder for task in tasks) as marks:
+        workers = _Cluster(tasks, Needed(marks, versions()), share_of(nodes(), at_once), on_line)
         try:
             run_with(workers, tasks, at_once, on_message, on_line)
         finally:
@@ -66,41 +63,11 @@ def share_of(nodes: Sequence[Mapping[str, Any]], at_once: int) -> Share:
     Raises:
         InputError: no node can.
     """
-    gpus = int(any(_has(node, Share(1, 1)) for node in nodes))
-    able = [int(node["Resources"]["CPU"]) for node in nodes if _has(node, Share(1, gpus))]
+    gpus = int(any(has(node, 1, 1) for node in nodes))
+    able = [int(node["Resources"]["CPU"]) for node in nodes if has(node, 1, gpus)]
     if not able:
         raise InputError("no node of the Ray cluster has a core for tasks; add one with `ray start --address`")
     return Share(max(1, min(able) // math.ceil(at_once / len(able))), gpus)
-
-
-def _nodes() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return found
-
-
-def _has(node: Mapping[str, Any], share: Share) -> bool:
-    there = node["Resources"]
-    return bool(node["Alive"] and there.get("CPU", 0) >= share.cores and there.get("GPU", 0) >= share.gpus)
-
-
-@contextmanager
-def _connected(address: str | None) -> Iterator[None]:
-    if ray.is_initialized():
-        there = ray.get_runtime_context().gcs_address
-        if address not in (None, "auto", there):
-            raise InputError(f"this process is connected to Ray at {there} already, and cannot go to {address}")
-        yield
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a person decides whether Ray reports on them
-    try:
-        try:
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, include_dashboard=False)
-        except (OSError, RuntimeError, ValueError, RayError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(f"cannot use Ray at {address or 'this machine'}: {reason}") from error
-        yield
-    finally:
-        ray.shutdown()
 
 
 class _Cluster:
@@ -129,7 +96,7 @@ class _Cluster:
     def messages(self) -> Iterator[tuple[int, bool, Any]]:
         """See :class:`~negsample.execution.tasks.Workers`."""
         ready, _ = ray.wait(list(self._streams), timeout=PATIENCE)
-        if not ready and not any(_has(node, self._share) for node in _nodes()):
+        if not ready and not any(has(node, *self._share) for node in nodes()):
             raise InputError(
                 f"no node of the Ray cluster is left with {self._share.cores} cores and {self._share.gpus} GPUs for a "
                 "task; what is finished is kept: the same command carries on"
@@ -150,17 +117,13 @@ class _Cluster:
             yield number, last, message
 
     def _again(self, number: int, error: RayError) -> Iterator[tuple[int, bool, Any]]:
-        reason = "its worker process died"
-        if isinstance(error, OutOfMemoryError):
-            reason = "its node was out of memory"
-        elif isinstance(error, NodeDiedError):
-            reason = "its node was lost"
+        reason = why_lost(error)
         self._lost[number] += 1
         times = self._lost[number]
-        if times > _RETRIES:
+        if times > RETRIES:
             yield number, True, Lost(f"process was stopped {times} times, the last time since {reason}")
         else:
-            again = f"it is tried again from its checkpoint ({times} of {_RETRIES})"
+            again = f"it is tried again from its checkpoint ({times} of {RETRIES})"
             self._on_line(f"{self._tasks[number].name} was stopped, since {reason}; {again}")
             self.start(number)
 

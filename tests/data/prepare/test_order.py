@@ -7,7 +7,7 @@ import pytest
 
 from negsample.data import blocks
 from negsample.data.prepare.events import DTYPES, EventColumns
-from negsample.data.prepare.order import sort_by, stable_order, write_sorted
+from negsample.data.prepare.order import make_of_users, sort_by, stable_order, write_sorted
 
 LARGEST = 2**63 - 1
 TIMES = {
@@ -30,7 +30,8 @@ def events(request):
     users, items = np.where(half, 2**31 - 2, chance.choice([0, 1, 5, 70_000, 2**31 - 1], (2, 300))).astype(np.uint32)
     parts = chance.integers(0, 3, 300).astype(np.int8)
     times = TIMES[request.param](chance, 300).astype(np.int64)
-    return EventColumns(users, items, times, parts, chance.integers(1, 2**31, 300).astype(np.int32))
+    weights, orders = chance.integers(1, 2**31, 300).astype(np.int32), chance.permutation(300)
+    return EventColumns(users, items, times, parts, weights, orders)
 
 
 @pytest.mark.parametrize("block", [1, 4, 9, 40, 299, 300, blocks.BLOCK])
@@ -84,7 +85,9 @@ def test_stable_order(size, span):
 def test_three_orders(monkeypatch, tmp_path, events, block):
     monkeypatch.setattr(blocks, "BLOCK", block)
     (tmp_path / "scratch").mkdir()
-    write_sorted(events.blocks(), 300, 300, tmp_path, tmp_path / "scratch", weighted=True)
+    make_of_users(tmp_path, 300, weighted=True)
+    scratch = tmp_path / "scratch"
+    write_sorted(events.blocks(), 300, 300, tmp_path, scratch, names=events.names, of_users=tmp_path)
     found = {path.stem: np.load(path).tolist() for path in tmp_path.glob("*.npy")}
     by_user, by_item, by_time = (
         events.take(np.lexsort(keys))
@@ -97,4 +100,5 @@ def test_three_orders(monkeypatch, tmp_path, events, block):
         "by_item_times": by_item.times.tolist(),
         "by_time_items": by_time.items.tolist(),
         "by_time_times": by_time.times.tolist(),
+        "by_time_orders": by_time.orders.tolist(),
     }

@@ -27,12 +27,7 @@ def open_json(path: Path, file: Path) -> Table:
     """The log in the JSON ``file``, shown as ``path``, as a table of text with its line numbers."""
     with readable(path), utf8(path, file):
         lines = pl.scan_lines(file, row_index_name=ROW, glob=False)
-        if (
-            lines.select(_LINE.filter(_text() != "").str.strip_chars("\ufeff \t\r").str.head(1).first())
-            .collect()
-            .item()
-            == "["
-        ):
+        if is_list(file):
             lines = _of_list(path, file)
         lines = lines.filter(_text() != "")
         bad = ~_LINE.str.contains(r"^[\ufeff\s]*\{") | _LINE.str.json_path_match("$").is_null()
@@ -51,6 +46,12 @@ def open_json(path: Path, file: Path) -> Table:
         return _of_sessions(path, lines, sample, flat, nested)
     columns = {name: _value(name) for name in flat} | {name: _list(name) for name in lists}
     return _table(path, lines.select(ROW, **columns), flat, lists)._replace(objects=lines)
+
+
+def is_list(file: Path) -> bool:
+    """Whether it holds one list of objects, and no object a line."""
+    lines = pl.scan_lines(file, glob=False).filter(_text() != "")
+    return lines.select(_text().str.head(1)).head(1).collect()["line"].to_list() == ["["]
 
 
 def _text() -> pl.Expr:

@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from negsample.data.log import json_lines
-from negsample.data.log.columns import USUAL_NAMES, plain
+from negsample.data.log.columns import USUAL_NAMES, columns_in, plain
 from negsample.data.log.delimited import frame_of, read_layout, utf8
 from negsample.data.log.files import ARROW, EXCEL, JSON, PARQUET, Part, readable
+from negsample.data.log.quotes import check_quotes
 from negsample.data.log.reading import Reading
 from negsample.data.log.table import ROW, Table, table_of
 from negsample.data.log.unpack import readable_part
@@ -24,6 +25,15 @@ def open_part(part: Part, reading: Reading) -> Table:
     table = _open(readable_part(part, reading.encoding), reading)
     keys = {name: value for name, value in part.keys if name not in table.columns}
     return table.with_columns(**keys) if keys else table
+
+
+def check_fields(table: Table, chosen: dict[str, str], lists: bool) -> None:
+    """Refuses text whose fields of the chosen columns a quote may have moved, and JSON with ``lists`` whose other
+    fields are no plain values."""
+    if table.layout is not None:
+        check_quotes(table.layout, [name for role in chosen.values() for name in columns_in(role, table.columns)])
+    if lists and table.objects is not None:
+        json_lines.check_plain(table, [name for name in chosen.values() if table.column(name).is_text])
 
 
 def _open(part: Part, reading: Reading) -> Table:

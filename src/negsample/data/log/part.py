@@ -64,11 +64,10 @@ def part_of(column: Column) -> pl.Expr:
     return column.text.str.to_lowercase().replace_strict(known, default=None, return_dtype=pl.Int8)
 
 
-def check_parts(scans: Sequence[Scan]) -> None:
+def check_parts(found: Scan) -> None:
     """Refuses a row of an event whose part is none."""
-    for each in scans:
-        unknown = each.table.frame.filter(each.event).filter(part_of(each.columns["part"]).is_null())
-        with readable(each.table.path, each.table.way_out):
-            rows = unknown.select(ROW).head(1).collect(engine="streaming")
-        if len(rows):
-            raise InputError(f"{each.at('part', rows.item())}; {_FORMS}")
+    unknown = found.table.frame.filter(found.event).filter(part_of(found.columns["part"]).is_null())
+    with readable(found.table.path, found.table.way_out):
+        rows = unknown.select(ROW).head(1).collect(engine="streaming")
+    if len(rows):
+        raise InputError(f"{found.at('part', rows.item())}; {_FORMS}")

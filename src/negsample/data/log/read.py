@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard, cast
 
 import polars as pl
 
+from negsample.data.each import Each, here
 from negsample.data.log import ids, times
 from negsample.data.log.checks import check_has_events, check_header, check_ids, columns_of, unit_of
-from negsample.data.log.columns import choose_columns, columns_in
+from negsample.data.log.columns import choose_columns
 from negsample.data.log.files import PARQUET, Part, log_name, other_files, parts_of, readable
-from negsample.data.log.json_lines import check_plain
 from negsample.data.log.lists import has_lists, with_a_row_each
 from negsample.data.log.notes import file_notes, row_notes, time_notes
-from negsample.data.log.open import open_part
+from negsample.data.log.open import check_fields, open_part
 from negsample.data.log.part import check_parts, part_of, with_part
-from negsample.data.log.quotes import check_quotes
 from negsample.data.log.reading import Reading
 from negsample.data.log.scan import ROLES, Scan, scan, total
 from negsample.data.log.separate_process import try_to_read
@@ -26,7 +26,6 @@ from negsample.data.log.table import Frame, Table, open_frame
 from negsample.data.log.time_forms import form_of
 from negsample.data.log.unpack import STANDARD_INPUT, brought, is_address
 from negsample.data.log.weight import check_weights, weight_column, weight_of
-from negsample.data.log.where import wanted
 from negsample.data.names import printable, safe_name
 from negsample.errors import InputError, guarded
 
@@ -40,6 +39,7 @@ class Log(NamedTuple):
     column ``time`` holds each event's place in its user's history, from 0. Where the log was read with the parts that
     it says, the frame has a column ``part`` too (Int8: 0 train, 1 validation, 2 test). ``weight``: the name of the
     column that says how much an event counts, where one was asked for; the frame then has it as ``weight`` (Int32).
+    ``frames``: the same rows file by file.
     """
 
     frame: pl.LazyFrame
@@ -48,6 +48,7 @@ class Log(NamedTuple):
     source: str = ""
     has_times: bool = True
     weight: str | None = None
+    frames: Sequence[pl.LazyFrame] = ()
 
 
 @guarded
@@ -163,17 +164,18 @@ def read_files(log: str | Path | Sequence[str | Path], reading: Reading) -> Log:
     return read_here(path, parts, reading)
 
 
-def read_here(path: Path, parts: Sequence[Part], reading: Reading) -> Log:
-    """:func:`read_files` in this process, which damage in a Parquet file may end."""
-    tables = [open_part(each, reading) for each in parts]
-    log = read_tables(tables, path, reading)
+def read_here(path: Path, parts: Sequence[Part], reading: Reading, each: Each = here) -> Log:
+    """:func:`read_files` in this process, which damage in a Parquet file may end; or where ``each`` opens a file, and
+    looks at all of it."""
+    tables = list(each(partial(open_part, reading=reading), parts))
+    log = read_tables(tables, path, reading, each)
     others = other_files(path) if path.is_dir() else []
     notes = [printable(note) for note in file_notes(tables, path, others)] + log.notes
     name = "log" if str(path) != path.name and is_address(str(path)) else log_name(path)
     return log._replace(name=safe_name(name), notes=notes, source=path.resolve().name)
 
 
-def read_tables(tables: list[Table], path: Path, reading: Reading) -> Log:
+def read_tables(tables: list[Table], path: Path, reading: Reading, each: Each = here) -> Log:
     """Rows and notes of ``tables``, once their columns are chosen."""
     optional = () if reading.needs_time and not reading.ordered else ("time",)
     first = tables[0]
@@ -184,49 +186,49 @@ def read_tables(tables: list[Table], path: Path, reading: Reading) -> Log:
     if reading.given:
         tables, chosen["part"], note = with_part(tables, reading.split_column, path)
         notes.append(note)
-    for each in tables:
-        if each.layout is not None:
-            check_quotes(each.layout, [name for role in chosen.values() for name in columns_in(role, each.columns)])
-    if has_lists(tables[0], chosen):
-        for each in tables:
-            if each.objects is not None:
-                check_plain(each, [name for name in chosen.values() if each.column(name).is_text])
-        tables = [with_a_row_each(each, chosen) for each in tables]
-    log = read_columns(tables, path, chosen, reading)
+    lists = has_lists(tables[0], chosen)
+    list(each(partial(check_fields, chosen=chosen, lists=lists), tables))
+    if lists:
+        tables = list(each(partial(with_a_row_each, chosen=chosen), tables))
+    log = read_columns(tables, path, chosen, reading, each)
     return log._replace(notes=[printable(note) for note in notes] + log.notes)
 
 
-def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], reading: Reading) -> Log:
+def read_columns(tables: list[Table], path: Path, chosen: dict[str, str], reading: Reading, each: Each = here) -> Log:
     """Rows and notes of ``tables``, once they are checked; times are null where no column is chosen for them, or the
     places in each user's history where rows are in order."""
     columns = [{"time": times.NONE} | columns_of(table, chosen, tables[0]) for table in tables]
     timed = "time" in chosen
+    has_times = timed or not reading.ordered
+    if not has_times and each is not here:
+        raise InputError(
+            f"{path} has no times, and the order of its rows is that of the whole log: leave out --on ray, and it is "
+            f"read in one process; or give it a column of times"
+        )
     with readable(path, tables[0].way_out):
-        form = form_of(tables, [each["time"] for each in columns], reading.time_format, path) if timed else None
+        form = form_of(tables, [of["time"] for of in columns], reading.time_format, path) if timed else None
     if timed:
         check_header(tables[0], chosen["time"], form, path, reading.ordered)
     reading = reading if timed else reading._replace(drop_untimed=False)
-    scans = [
-        scan(table, each, reading, form, wanted(table, reading.where))
-        for table, each in zip(tables, columns, strict=True)
-    ]
+    scans = list(each(partial(scan, reading=reading, form=form), list(zip(tables, columns, strict=True))))
     check_has_events(scans, path)
     unit = unit_of(scans) if timed else None
     check_ids(scans)
     if "part" in chosen:
-        check_parts(scans)
+        list(each(check_parts, scans))
     if "weight" in chosen:
-        check_weights(scans)
+        list(each(check_weights, scans))
     as_text = {role: not columns[0][role].dtype.is_numeric() or total(scans, f"{role}_too_large") > 0 for role in ROLES}
-    frame = pl.concat([_events(each, as_text, unit) for each in scans])
-    has_times = timed or not reading.ordered
+    frames = [_events(found, as_text, unit) for found in scans]
+    frame = pl.concat(frames)
     if not has_times:
         frame = frame.sort("part", maintain_order=True) if "part" in chosen else frame
         place = pl.int_range(pl.len(), dtype=pl.Int64).over("user")
         frame = frame.with_columns(time=place).collect(engine="streaming").lazy()
+        frames = [frame]
     notes = (time_notes(scans, unit, form) if timed else []) + row_notes(scans)
     weight = printable(chosen["weight"]) if "weight" in chosen else None
-    return Log(frame, path.name, list(map(printable, notes)), path.name, has_times, weight)
+    return Log(frame, path.name, list(map(printable, notes)), path.name, has_times, weight, frames)
 
 
 def _events(found: Scan, as_text: dict[str, bool], unit: str | None) -> pl.LazyFrame:

@@ -13,6 +13,7 @@ from negsample.data.log.quotes import QUOTES
 from negsample.data.log.reading import Reading
 from negsample.data.log.table import ROW, Column, Table
 from negsample.data.log.times import TimeForm
+from negsample.data.log.where import wanted as rows_wanted
 from negsample.errors import InputError, shown
 
 ROLES = ("user", "item")
@@ -55,13 +56,16 @@ def total(scans: Sequence[Scan], fact: str) -> int:
     return sum(each.facts[fact] for each in scans)
 
 
-def scan(
-    table: Table, columns: dict[str, Column], reading: Reading, form: TimeForm | None, wanted: pl.Expr | None
-) -> Scan:
+def scan(given: tuple[Table, dict[str, Column]], reading: Reading, form: TimeForm | None) -> Scan:
     """One streaming pass, which refuses a table that cannot be read.
 
-    ``wanted``: which rows are to be read; None: all.
+    Args:
+        given: a table, and its column of each role.
+        reading: which of its rows are to be read.
+        form: of its times.
     """
+    table, columns = given
+    wanted = rows_wanted(table, reading.where)
     missing = () if reading.keep_missing_ids else ("missing",)
     of_roles = {role: ids.rules(columns[role]) for role in ROLES}
     no_id = pl.any_horizontal([of_roles[role][name] for role in ROLES for name in ("empty", *missing)])

@@ -114,6 +114,11 @@ def readable_part(part: Part, encoding: str | None) -> Part:
     return part._replace(file=_plain(part, ending, encoding))
 
 
+def is_packed(part: Part) -> bool:
+    """Whether :func:`readable_part` unpacks it, where no encoding is named."""
+    return part.form in (TEXT, JSON) and _compression(part) in (".bz2", ".xz")
+
+
 def _compression(part: Part) -> str | None:
     with readable(part.path), part.file.open("rb") as file:
         start = file.read(8)

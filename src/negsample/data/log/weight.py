@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -45,16 +45,15 @@ def weight_of(column: Column) -> pl.Expr:
     return pl.when(whole.is_between(1, LARGEST)).then(whole).cast(pl.Int32)
 
 
-def check_weights(scans: Sequence[Scan]) -> None:
+def check_weights(found: Scan) -> None:
     """Refuses a row of an event whose weight is none."""
-    for each in scans:
-        column = each.columns["weight"]
-        wrong = each.table.frame.filter(each.event).filter(weight_of(column).is_null())
-        with readable(each.table.path, each.table.way_out):
-            rows = wrong.select(ROW).head(1).collect(engine="streaming")
-        if len(rows):
-            raise InputError(
-                f"{each.at('weight', rows.item())}; a weight is a whole number from 1 to {LARGEST:,}; leave other rows "
-                f'out (--where "{column.name} >= 1"), or write fractions as whole numbers of a smaller unit where the '
-                f"log is made"
-            )
+    column = found.columns["weight"]
+    wrong = found.table.frame.filter(found.event).filter(weight_of(column).is_null())
+    with readable(found.table.path, found.table.way_out):
+        rows = wrong.select(ROW).head(1).collect(engine="streaming")
+    if len(rows):
+        raise InputError(
+            f"{found.at('weight', rows.item())}; a weight is a whole number from 1 to {LARGEST:,}; leave other rows "
+            f'out (--where "{column.name} >= 1"), or write fractions as whole numbers of a smaller unit where the '
+            f"log is made"
+        )

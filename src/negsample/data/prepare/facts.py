@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
@@ -10,9 +13,11 @@ from numpy.typing import NDArray
 
 from negsample.data import blocks
 from negsample.data.arrays import Arrays
+from negsample.data.each import Each, total
 from negsample.data.log.times import iso
 from negsample.data.manifest import CohortFacts, Manifest
 from negsample.data.popularity import COHORTS, cohorts, median_percent, users_of_items
+from negsample.data.prepare.writing import Place
 from negsample.data.split import TEST, TRAIN, VALID
 from negsample.errors import InputError
 from negsample.settings import BY_SHARES, History
@@ -22,39 +27,79 @@ WITH_MUCH = "Users with much of"
 """How a note begins that names users."""
 _MANY_USERS, _LARGE = 20, 0.05  # of so many users none should have such a share of the events
 Counts = NDArray[np.signedinteger[Any]]
+Users = list[tuple[int, Any]]
 
 
-def count_events(arrays: Arrays, has_times: bool) -> dict[str, Any]:
-    """The counts of a :class:`~negsample.data.manifest.Manifest`, from the arrays of a dataset."""
-    times, offsets, counts = arrays["times"], arrays["offsets"], arrays["train_counts"]
-    ends = (offsets[:-1], arrays["train_ends"], arrays["valid_ends"], offsets[1:])
-    sizes_UP = np.diff(np.stack(ends, 1), axis=1)
+class Facts(NamedTuple):
+    """``counts``: those of a :class:`~negsample.data.manifest.Manifest`. ``with_much``: users who have much of all
+    events, with how many of them, by id. ``with_much_test``: the same of the test events."""
+
+    counts: dict[str, Any]
+    with_much: Users
+    with_much_test: Users
+
+
+def count_events(arrays: Arrays, places: Sequence[Place], folder: Path, has_times: bool, each: Each) -> Facts:
+    """What the events of a dataset come to, whose ``arrays`` are in ``folder``, the users' in ``places``."""
+    sums = total(each(partial(_sums_of, folder), places))
+    counts, events = arrays["train_counts"], len(arrays["times"])
+    by_time = np.load(folder / "by_time_times.npy", mmap_mode="r")
+    large = each(partial(_large, folder, (events, sums["users"]), (sums["test"], sums["tested_users"])), places)
+    return Facts(
+        {
+            "users": sums["users"],
+            "items": len(counts) - 1,
+            "events": events,
+            "train_events": sums["train"],
+            "valid_events": sums["valid"],
+            "test_events": sums["test"],
+            "trained_users": sums["trained_users"],
+            "cold_items": int((counts[1:] == 0).sum()),
+            "cold_valid_events": sums["cold_valid"],
+            "cold_test_events": sums["cold_test"],
+            "valid_events_without_history": sums["valid_alone"],
+            "test_events_without_history": sums["test_alone"],
+            "repeat_test_events": dict(zip(HISTORIES, sums["repeats"].tolist(), strict=True)),
+            "tie_share": sums["tied"] / events,
+            "duplicate_events": sums["duplicates"],
+            "first_time": iso(int(by_time[0])) if has_times else None,
+            "last_time": iso(int(by_time[-1])) if has_times else None,
+            "cohorts": _cohorts(counts, sums, sums["users_in_train"]),
+        },
+        *total(large),
+    )
+
+
+def _sums_of(folder: Path, place: Place) -> dict[str, Any]:
+    """What the events of a piece add to sums over all events."""
+    names = ("items", "times", "offsets", "train_ends", "valid_ends", "train_counts")
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    offsets, sizes_UP = _sizes(arrays, place)
     train, valid, test = sizes_UP.T
-    sums: dict[str, Any] = {}
+    sums: dict[str, Any] = {
+        "users": place.users,
+        "train": int(train.sum()),
+        "valid": int(valid.sum()),
+        "test": int(test.sum()),
+        "trained_users": int((train >= 2).sum()),
+        "users_in_train": int((train > 0).sum()),
+        "tested_users": int((test > 0).sum()),
+        "valid_alone": int(valid[train == 0].sum()),
+        "test_alone": int(test[train + valid == 0].sum()),
+    }
+    found = _sums(arrays["items"][:0], arrays["times"][:0], sizes_UP[:0], arrays["train_counts"])
     for first, last in blocks.user_blocks(offsets, blocks.BLOCK):
         items, moments = (arrays[name][offsets[first] : offsets[last]] for name in ("items", "times"))
-        for name, count in _sums(items, moments, sizes_UP[first:last], counts).items():
-            sums[name] = sums.get(name, 0) + count
-    return {
-        "users": len(train),
-        "items": len(counts) - 1,
-        "events": len(times),
-        "train_events": int(train.sum()),
-        "valid_events": int(valid.sum()),
-        "test_events": int(test.sum()),
-        "trained_users": int((train >= 2).sum()),
-        "cold_items": int((counts[1:] == 0).sum()),
-        "cold_valid_events": sums["cold_valid"],
-        "cold_test_events": sums["cold_test"],
-        "valid_events_without_history": int(valid[train == 0].sum()),
-        "test_events_without_history": int(test[train + valid == 0].sum()),
-        "repeat_test_events": dict(zip(HISTORIES, sums["repeats"].tolist(), strict=True)),
-        "tie_share": sums["tied"] / len(times),
-        "duplicate_events": sums["duplicates"],
-        "first_time": iso(int(times.min())) if has_times else None,
-        "last_time": iso(int(times.max())) if has_times else None,
-        "cohorts": _cohorts(counts, sums, int((train > 0).sum())),
-    }
+        found = total([found, _sums(items, moments, sizes_UP[first:last], arrays["train_counts"])])
+    return sums | found
+
+
+def _sizes(arrays: Mapping[str, Any], place: Place) -> tuple[Counts, Counts]:
+    """(users + 1,) where the events of the users of a piece begin, and (users, 3) how many of each part there are."""
+    users = slice(place.first_user, place.first_user + place.users)
+    offsets = arrays["offsets"][users.start : users.stop + 1]
+    ends = (offsets[:-1], arrays["train_ends"][users], arrays["valid_ends"][users], offsets[1:])
+    return offsets, np.diff(np.stack(ends, 1), axis=1)
 
 
 def _sums(items: Counts, moments: Counts, sizes_UP: Counts, counts: Counts) -> dict[str, Any]:
@@ -63,6 +108,7 @@ def _sums(items: Counts, moments: Counts, sizes_UP: Counts, counts: Counts) -> d
     part = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], np.int8), len(sizes_UP)), sizes_UP.ravel())
     same = (np.diff(moments) == 0) & (np.diff(users) == 0)
     ties = np.append(same, False) | np.append(False, same)
+    ties = ties[: len(users)]
     train, test = part == TRAIN, part == TEST
     cold = (counts == 0)[items]
     tied = pl.DataFrame([np.asarray(column[ties]) for column in (users, items, moments)])
@@ -106,35 +152,47 @@ def _cohorts(counts: Counts, sums: dict[str, Any], users: int) -> dict[str, Coho
     }
 
 
-def notes_on_events(duplicates: int, arrays: Arrays, user_ids: pl.Series) -> list[str]:
+def notes_on_events(facts: Facts) -> list[str]:
     """Notes on exact duplicates, and on users who have much of all events, or of those of the test part."""
-    offsets, valid_ends = np.asarray(arrays["offsets"]), np.asarray(arrays["valid_ends"])
-    notes, events = [], int(offsets[-1])
+    notes, duplicates, events = [], facts.counts["duplicate_events"], facts.counts["events"]
     if duplicates:
         share = f"{100 * duplicates / events:.2g}" if duplicates < events / 10 else f"{100 * duplicates / events:.0f}"
         notes.append(
             f"{duplicates:,} of {events:,} events ({share} %) are exact duplicates of another (user, item, time) and "
             f"count as events of their own; --drop-duplicates leaves them out."
         )
-    if large := _large(np.diff(offsets), user_ids):
+    if facts.with_much:
         notes.append(
-            f"{WITH_MUCH} all events: {large}; if an id stands for users who are not known, or for a machine, "
-            f"leave its rows out (--where)."
+            f"{WITH_MUCH} all events: {_told(facts.with_much, events)}; if an id stands for users who are not known, "
+            f"or for a machine, leave its rows out (--where)."
         )
-    if large := _large(offsets[1:] - valid_ends, user_ids):
-        notes.append(f"{WITH_MUCH} the test events, and of every figure over events: {large}.")
+    if facts.with_much_test:
+        told = _told(facts.with_much_test, facts.counts["test_events"])
+        notes.append(f"{WITH_MUCH} the test events, and of every figure over events: {told}.")
     return notes
 
 
-def _large(sizes: Counts, user_ids: pl.Series) -> str:
-    """Whose events are more than a twentieth of all, and more than twice the mean of those who have any, with their
-    shares, the largest first. Nobody in a log of fewer than ``_MANY_USERS``."""
-    events, users = int(sizes.sum()), int((sizes > 0).sum())
-    found = (
-        np.flatnonzero(sizes > max(_LARGE, 2 / users) * events) if len(sizes) >= _MANY_USERS and users else sizes[:0]
-    )
-    found = found[np.argsort(-sizes[found], kind="stable")]
-    return ", ".join(f"{user_ids[int(user)]!r} ({100 * sizes[user] / events:.0f} %)" for user in found)
+def _large(folder: Path, every: tuple[int, int], test: tuple[int, int], place: Place) -> tuple[Users, Users]:
+    """Of a piece whose events are more than a twentieth of ``every`` event, and more than twice the mean of those who
+    have any, with how many; and the same of ``test`` events. Nobody in a log of fewer than ``_MANY_USERS``.
+
+    ``every``, ``test``: how many events there are, and users who have any.
+    """
+    names = ("offsets", "train_ends", "valid_ends")
+    _, sizes_UP = _sizes({name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}, place)
+    found: list[Users] = []
+    for sizes, (events, users) in ((sizes_UP.sum(1), every), (sizes_UP[:, 2], test)):
+        least = max(_LARGE, 2 / users) * events if users and every[1] >= _MANY_USERS else events
+        large: list[int] = np.flatnonzero(sizes > least).tolist()
+        ids: Any = place.user_ids() if large else []
+        found.append([(int(sizes[user]), ids[user]) for user in large])
+    return found[0], found[1]
+
+
+def _told(users: Users, events: int) -> str:
+    """Users with their shares, the largest first."""
+    ordered = sorted(users, key=lambda user: -user[0])
+    return ", ".join(f"{user!r} ({100 * size / events:.0f} %)" for size, user in ordered)
 
 
 def check_useful(made: Manifest) -> None:

@@ -3,119 +3,143 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from negsample.data import blocks
 from negsample.data.blocks import tally
-from negsample.data.prepare.events import (
-    EventColumns,
-    append,
-    flat_files,
-    map_columns,
-    map_events,
-    names_of,
-    save_columns,
-)
+from negsample.data.each import Each, total
+from negsample.data.prepare.events import EventColumns, map_columns, save_columns
 from negsample.data.prepare.order import sort_by
+from negsample.data.prepare.pieces import Piece, events_of
 from negsample.errors import InputError
 from negsample.settings import PrepareSettings
 
 Mask = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
 def filtered(
-    events: EventColumns, sizes: tuple[int, int], settings: PrepareSettings, name: str, scratch: Path
-) -> tuple[EventColumns, list[str]]:
-    """What ``settings`` leave of ``events``, and a note on each step that leaves some out: exact duplicates, repeats,
+    pieces: Sequence[Piece], items: int, settings: PrepareSettings, name: str, each: Each
+) -> tuple[list[Piece], list[str]]:
+    """What ``settings`` leave of the events, and a note on each step that leaves some out: exact duplicates, repeats,
     users and items with few events (counted once), the k-core.
 
     Args:
-        events: in any order; of those at one time the first is kept.
-        sizes: how many codes of users and of items there are.
+        pieces: of the events; of those at one time the first is kept.
+        items: how many codes of items there are.
         settings: what is left out.
         name: of the log, for a message.
-        scratch: where the events that are left lie.
+        each: calls a function for each piece.
 
     Raises:
         InputError: no event is left.
     """
-    left, notes = len(events.times), list[str]()
+    left, notes = events_of(pieces), list[str]()
     if settings.drop_duplicates or settings.drop_repeats:
-        events, dropped = _without_repeats(events, sizes, settings, scratch)
-        for why, count in dropped.items():
+        done = list(each(partial(_without_repeats, settings), pieces))
+        pieces = [piece for piece, _ in done]
+        for why in done[0][1]:
+            count = sum(dropped[why] for _, dropped in done)
             notes += [f"{count:,} of {left:,} events left out: {why}."] if count else []
             left -= count
     least = settings.min_user_events, settings.min_item_events
-    counts = [tally(codes, size) for codes, size in zip(events[:2], sizes, strict=True)]
-    kept = [(count >= few) | (count == 0) for count, few in zip(counts, least, strict=True)]
-    events = _only(events, kept, scratch / "frequent")
-    if len(events.times) < left:
+    if max(least) > 1:
+        counts_V = total(each(partial(_items, items), pieces))
+        pieces = list(each(partial(_frequent, least[0], (counts_V >= least[1]) | (counts_V == 0)), pieces))
+    if events_of(pieces) < left:
         why = f"of users with fewer than {least[0]} events or items with fewer than {least[1]}"
         notes.append(
-            f"{left - len(events.times):,} of {left:,} events left out: {why}, both counted once over the whole log."
+            f"{left - events_of(pieces):,} of {left:,} events left out: {why}, both counted once over the whole log."
         )
-    if not len(events.times):
+    if not events_of(pieces):
         raise InputError(
             f"no event of {name} is left: none of its {left:,} events has a user with at least {least[0]} events "
             f"(min_user_events) and an item with at least {least[1]} (min_item_events); lower them"
         )
-    left = len(events.times)
-    events = _only(events, _core(events, sizes, settings.k_core), scratch / "core")
-    if len(events.times) < left:
+    left = events_of(pieces)
+    if settings.k_core > 1:
+        pieces = _core(pieces, items, settings.k_core, each)
+    if events_of(pieces) < left:
         notes.append(
-            f"{left - len(events.times):,} of {left:,} events left out: of users or items with fewer than "
+            f"{left - events_of(pieces):,} of {left:,} events left out: of users or items with fewer than "
             f"{settings.k_core} events, counted again until none was left."
         )
-    if not len(events.times):
+    if not events_of(pieces):
         raise InputError(
             f"no event of {name} is left: no set of users and items of its {left:,} events has at least "
             f"{settings.k_core} for each (k_core); lower it"
         )
-    return events, notes
+    return list(pieces), notes
 
 
-def _only(events: EventColumns, kept: list[Mask], place: Path) -> EventColumns:
-    """The events of users and items that are ``kept``, in the same order."""
-    kept_U, kept_V = kept
+def _items(items: int, piece: Piece) -> Ints:
+    """(items,) the events of each."""
+    return tally(piece.open().items, items)
+
+
+def _frequent(least: int, kept_V: Mask, piece: Piece) -> Piece:
+    """The events on items that are ``kept_V``, of users with at least so many."""
+    counts_U = tally(piece.open().users, piece.users)
+    return _only(piece, (counts_U >= least) | (counts_U == 0), kept_V, "frequent")
+
+
+def _only(piece: Piece, kept_U: Mask, kept_V: Mask, name: str) -> Piece:
+    """The events of users and items that are kept, in the same order."""
     if kept_U.all() and kept_V.all():
-        return events
-    with flat_files(place) as files:
-        for some in events.blocks():
-            append(files, some.take(kept_U[some.users] & kept_V[some.items]))
-    return map_events(place)
+        return piece
+    some = (each.take(kept_U[each.users] & kept_V[each.items]) for each in piece.open().blocks())
+    return piece.with_events(some, name)
 
 
-def _core(events: EventColumns, sizes: tuple[int, int], k: int) -> list[Mask]:
-    """The users and items of the largest set of events in which each has at least ``k``: those with fewer are left
-    out, and all counted anew, until none is."""
-    kept = [np.ones(size, bool) for size in sizes]
-    while k > 1:
-        counts = [np.zeros(size, np.int64) for size in sizes]
-        for some in events.blocks():
-            stay = kept[0][some.users] & kept[1][some.items]
-            for count, codes in zip(counts, some[:2], strict=True):
-                count += np.bincount(codes[stay], minlength=len(count))
-        before, kept = kept, [count >= k for count in counts]
-        if all((now == then).all() for now, then in zip(kept, before, strict=True)):
-            break
-    return kept
+def _core(pieces: Sequence[Piece], items: int, k: int, each: Each) -> list[Piece]:
+    """The largest set of events in which each user and item has at least ``k``: those with fewer are left out, and
+    all counted anew, until none is."""
+    kept_V, turn, changed = np.ones(items, bool), 0, True
+    while changed:
+        counts_V, changed = total(each(partial(_core_turn, k, kept_V, turn), pieces))
+        now_V = counts_V >= k
+        changed = bool(changed) or bool((now_V != kept_V).any())
+        kept_V, turn = now_V, turn + 1
+    return list(each(partial(_of_core, kept_V, turn), pieces))
 
 
-def _without_repeats(
-    events: EventColumns, sizes: tuple[int, int], settings: PrepareSettings, scratch: Path
-) -> tuple[EventColumns, Counter[str]]:
+def _core_turn(k: int, kept_V: Mask, turn: int, piece: Piece) -> tuple[Ints, int]:
+    """The events of each item that are left, and whether users were left out for what is left of theirs."""
+    kept_U = _core_users(piece, turn)
+    counts_U, counts_V = np.zeros(piece.users, np.int64), np.zeros(len(kept_V), np.int64)
+    for some in piece.open().blocks():
+        stay = kept_U[some.users] & kept_V[some.items]
+        for count, codes in zip((counts_U, counts_V), some[:2], strict=True):
+            count += np.bincount(codes[stay], minlength=len(count))
+    np.save(piece.place / f"core {turn + 1}.npy", counts_U >= k)
+    return counts_V, int(((counts_U >= k) != kept_U).any())
+
+
+def _core_users(piece: Piece, turn: int) -> Mask:
+    """(users,) who was kept after so many turns."""
+    if not turn:
+        return np.ones(piece.users, bool)
+    kept_U: Mask = np.load(piece.place / f"core {turn}.npy")
+    return kept_U
+
+
+def _of_core(kept_V: Mask, turn: int, piece: Piece) -> Piece:
+    return _only(piece, _core_users(piece, turn), kept_V, "core")
+
+
+def _without_repeats(settings: PrepareSettings, piece: Piece) -> tuple[Piece, Counter[str]]:
     """The events without those that the settings drop, in the order of time, and how many were dropped for what.
 
     Events are numbered in the order of time, looked at user by user, and what is left is put in that order again: so
     events at one time stay as they came.
     """
-    n, dropped = len(events.times), Counter[str]()
-    names = names_of(events.weights is not None)
-    in_time, of_user = ({name: scratch / f"{order} {name}" for name in names} for order in ("by time", "by user"))
+    events, scratch = piece.open(), piece.place
+    n, dropped = piece.events, Counter[str]()
+    in_time, of_user = ({x: scratch / f"{order} {x}" for x in events.names} for order in ("by time", "by user"))
     save_columns(sort_by("times", events.blocks(), n, scratch), n, in_time)
     times = map_columns(in_time).times
 
@@ -124,17 +148,15 @@ def _without_repeats(
             yield map_columns(in_time).take(block)._replace(times=np.arange(block.start, block.stop))
 
     save_columns(sort_by("users", numbered(), n, scratch), n, of_user)
-    offsets = np.append(0, np.cumsum(tally(events.users, sizes[0])))
+    offsets = np.append(0, np.cumsum(tally(events.users, piece.users)))
 
     def left() -> Iterator[EventColumns]:
         for first, last in blocks.user_blocks(offsets, blocks.BLOCK):
             some = map_columns(of_user).take(slice(offsets[first], offsets[last]))
             yield some.take(_first_of_repeats(some._replace(times=times[some.times]), settings, dropped))
 
-    with flat_files(scratch / "distinct") as files:
-        for some in sort_by("times", left(), n, scratch):
-            append(files, some._replace(times=times[some.times]))
-    return map_events(scratch / "distinct"), dropped
+    some = (each._replace(times=times[each.times]) for each in sort_by("times", left(), n, scratch))
+    return piece.with_events(some, "distinct"), dropped
 
 
 def _first_of_repeats(events: EventColumns, settings: PrepareSettings, dropped: Counter[str]) -> NDArray[np.int64]:

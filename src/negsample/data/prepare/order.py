@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -16,20 +16,40 @@ from negsample.data.prepare.events import (
     EventColumns,
     append,
     flat_files,
+    make_array,
     map_columns,
     map_events,
-    names_of,
     save_columns,
+    saved_as,
+    write_columns,
 )
 
 Column = NDArray[np.integer[Any]]
-Key = Literal["users", "items", "times", "parts"]
+Key = Literal["users", "items", "times", "parts", "orders"]
+
+
+OF_USERS = ("items", "times", "weights")
+"""The columns that a dataset has by user."""
+
+
+def make_of_users(folder: Path, n: int, weighted: bool) -> None:
+    """Files in ``folder`` for the events by user."""
+    for name in OF_USERS if weighted else OF_USERS[:2]:
+        make_array(folder / name, saved_as(name), n)
 
 
 def write_sorted(
-    events: Iterable[EventColumns], n: int, rows: int, folder: Path, scratch: Path, *, weighted: bool = False
+    events: Iterable[EventColumns],
+    n: int,
+    rows: int,
+    folder: Path,
+    scratch: Path,
+    *,
+    names: Iterable[str],
+    of_users: Path,
+    at: int = 0,
 ) -> None:
-    """A dataset's events in three orders: by user, then time; by item, then time; and by time.
+    """Events in three orders: by user, then time; by item, then time; and by time.
 
     All are sorted by time first, then, as sorting is stable, by user and by item alone. Ties stay as they come.
 
@@ -37,20 +57,21 @@ def write_sorted(
         events: users from 0 and items from 1, in any order, a block at a time.
         n: how many.
         rows: at least as many; up to a block of them are sorted in memory.
-        folder: for ``items``, ``times`` and ``weights`` by user, ``by_item_times``, ``by_time_items`` and
-            ``by_time_times``.
+        folder: for ``by_item_times``, ``by_time_items``, ``by_time_times`` and, of events that have them,
+            ``by_time_orders``.
         scratch: with room for 22 bytes an event, 30 with weights; a full disk is an ``OSError``.
-        weighted: they have weights.
+        names: the columns that they have.
+        of_users: for the events by user, which come into the files of :func:`make_of_users`.
+        at: from this place on.
     """
-    columns = {name: scratch / name for name in names_of(weighted)}
-    columns |= {"items": folder / "by_time_items", "times": folder / "by_time_times"}
+    columns = {name: scratch / name for name in names}
+    columns |= {name: folder / f"by_time_{name}" for name in names if name in ("items", "times", "orders")}
     save_columns(sort_by("times", events, rows, scratch), n, columns)
 
     def by_time() -> Iterator[EventColumns]:  # mapped anew, as what was read counts as memory while it is mapped
         return (map_columns(columns).take(block) for block in blocks.slices(n))
 
-    of_users = {name: folder / name for name in ("items", "times", *(["weights"] if weighted else []))}
-    save_columns(sort_by("users", by_time(), n, scratch), n, of_users)
+    write_columns(sort_by("users", by_time(), n, scratch), {x: of_users / x for x in OF_USERS if x in columns}, at)
     save_columns(sort_by("items", by_time(), n, scratch), n, {"times": folder / "by_item_times"})
 
 
@@ -78,6 +99,23 @@ def sort_by(key: Key, events: Iterable[EventColumns], rows: int, scratch: Path) 
         yield from _merged(Path(place) / "blocks", key, np.array(ends))
 
 
+def in_blocks(events: Iterable[EventColumns]) -> Iterator[EventColumns]:
+    """The same events in their order, but as many at a time as a block has, where they come in smaller pieces."""
+    held, size = list[EventColumns](), 0
+    for some in events:
+        if size + len(some.times) > blocks.BLOCK:
+            yield from _joined(held)
+            held, size = [], 0
+        held.append(some)
+        size += len(some.times)
+    yield from _joined(held)
+
+
+def _joined(held: Sequence[EventColumns]) -> Iterator[EventColumns]:
+    if held:
+        yield EventColumns(**{name: np.concatenate([getattr(some, name) for some in held]) for name in held[0].names})
+
+
 def stable_order(keys: Column) -> NDArray[np.int64]:
     """``np.argsort(keys, kind="stable")`` in a third of its time.
 
@@ -102,7 +140,7 @@ def _merged(folder: Path, key: Key, ends: NDArray[np.int64]) -> Iterator[EventCo
         to = _reach(keys, at, ends)
         if (to > at).any():
             parts = [slice(*bounds) for bounds in zip(at, to, strict=True)]
-            columns = {name: getattr(events, name) for name in names_of(events.weights is not None)}
+            columns = {name: getattr(events, name) for name in events.names}
             some = EventColumns(
                 **{name: np.concatenate([column[part] for part in parts]) for name, column in columns.items()}
             )

@@ -5,25 +5,28 @@ Memory holds one value for each user or item, and a block of events; the rest li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
-from negsample.data.arrays import Arrays, arrays_of, content_fingerprint
+from negsample.data import blocks
+from negsample.data.arrays import arrays_of, content_fingerprint
 from negsample.data.dataset import Dataset, ids_path, is_prepared, open_dataset
+from negsample.data.each import Each, here
+from negsample.data.log.apart import read_apart
+from negsample.data.log.files import Part
 from negsample.data.log.read import Log, read_log
+from negsample.data.log.reading import Reading
 from negsample.data.log.table import Frame
 from negsample.data.manifest import FORMAT, MANIFEST, Fold, Manifest
 from negsample.data.names import fold_name, printable, safe_name
-from negsample.data.prepare.events import EventColumns
+from negsample.data.prepare.exchange import pieces_of
 from negsample.data.prepare.facts import check_useful, count_events, notes_on_events
-from negsample.data.prepare.order import write_sorted
-from negsample.data.prepare.selection import Selection, select, select_folds
+from negsample.data.prepare.selection import Selection, check_times, select, select_folds, select_of
+from negsample.data.prepare.writing import write_arrays
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, write_list
 from negsample.files.folders import atomic_folder, write_json
@@ -47,17 +50,55 @@ def prepare(log: Log | str | Path | Frame, settings: PrepareSettings, folder: st
             measure on.
     """
     folder = Path(folder)
-    if folder.exists() and not is_prepared(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is no prepared dataset; choose another folder, or empty this one")
+    check_folder(folder)
     if not isinstance(log, Log):
         log = read_log(log, **settings.reading())
     _check_weight(log, settings)
 
     def write(made: Path) -> Manifest:
         with TemporaryDirectory(dir=made) as scratch:
-            return _write(select(log, settings, Path(scratch)), log, settings, made, Path(scratch))
+            return _write(select(log, settings, Path(scratch)), log, settings, made)
 
     return _kept(folder, write)
+
+
+def prepare_apart(
+    path: Path,
+    parts: Sequence[Part],
+    settings: PrepareSettings,
+    folder: Path,
+    each: Each,
+    most: int = blocks.BLOCK,
+) -> Dataset:
+    """:func:`prepare` of files, in pieces, by other processes that see the same files: the same bytes in ``folder``.
+
+    Args:
+        path: of the log.
+        parts: its files, of :func:`~negsample.data.log.apart.files_apart`.
+        settings: how it is read and prepared.
+        folder: as of :func:`prepare`; all processes see it, and what is beside it.
+        each: calls a function for each file, piece, or stretch of an array.
+        most: events that a process holds.
+
+    Raises:
+        InputError: as of :func:`prepare`.
+    """
+    check_folder(folder)
+    found = read_apart(path, parts, Reading(**settings.reading()), each)
+    check_times(found, settings)
+
+    def write(made: Path) -> Manifest:
+        with TemporaryDirectory(dir=made) as scratch:
+            pieces, item_ids = pieces_of(found, settings.split == "given", Path(scratch), each, most)
+            return _write(select_of(pieces, item_ids, found, settings, each), found, settings, made, None, each, most)
+
+    return _kept(folder, write)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a folder with something in it that is no prepared dataset."""
+    if folder.exists() and not is_prepared(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is no prepared dataset; choose another folder, or empty this one")
 
 
 def prepare_folds(log: Log, settings: PrepareSettings, folders: Sequence[Path]) -> list[Dataset]:
@@ -86,7 +127,7 @@ def prepare_folds(log: Log, settings: PrepareSettings, folders: Sequence[Path]) 
         with TemporaryDirectory(dir=place) as scratch:
             for number, chosen in enumerate(select_folds(log, settings, len(folders), Path(scratch)), 1):
                 fold = Fold(log=safe_name(log.name), number=number, folds=len(folders))
-                write = partial(_write, chosen, log, settings, scratch=Path(scratch) / "fold", fold=fold)
+                write = partial(_write, chosen, log, settings, fold=fold)
                 found.append(_kept(folders[number - 1], write))
     except OSError as error:
         raise _unwritable(place, error) from None
@@ -131,11 +172,19 @@ def _same_or_refused(folder: Path, made: Manifest) -> Dataset:
 
 
 def _write(
-    chosen: Selection, log: Log, settings: PrepareSettings, folder: Path, scratch: Path, fold: Fold | None = None
+    chosen: Selection,
+    log: Log,
+    settings: PrepareSettings,
+    folder: Path,
+    fold: Fold | None = None,
+    each: Each = here,
+    most: int = blocks.BLOCK,
 ) -> Manifest:
     """The dataset's files in ``folder``."""
-    arrays, user_ids, item_ids = _flatten(chosen, folder, scratch)
-    counts = count_events(arrays, log.has_times)
+    weighted = log.weight is not None
+    places, user_ids, item_ids = write_arrays(chosen, folder, weighted, each, most)
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays_of(weighted)}
+    facts = count_events(arrays, places, folder, log.has_times, each)
     loudest = [chosen.facts["not_in_time"]] if "not_in_time" in chosen.facts else []
     notes = [printable(note) for note in (*loudest, *log.notes, *chosen.notes)]
     manifest = Manifest(
@@ -144,8 +193,8 @@ def _write(
         fingerprint=content_fingerprint(arrays, user_ids, item_ids),
         source=printable(log.source or log.name),
         settings=settings,
-        notes=notes + notes_on_events(counts["duplicate_events"], arrays, user_ids),
-        **counts,
+        notes=notes + notes_on_events(facts),
+        **facts.counts,
         **chosen.facts,
         fold=fold,
         weight=log.weight,
@@ -161,47 +210,3 @@ def _write(
         {path.name for path in folder.iterdir() if path.is_file()} - {"lock"},
     )
     return manifest
-
-
-def _flatten(chosen: Selection, folder: Path, scratch: Path) -> tuple[Arrays, pl.Series, pl.Series]:
-    """The arrays of a :class:`~negsample.data.dataset.Dataset`, saved in ``folder`` and mapped, and the ids."""
-    parts_UP = np.zeros((len(chosen.user_ids), 3), np.int64)
-    items_kept = np.zeros(len(chosen.item_ids), np.int64)
-    for some in chosen.events.blocks():
-        stay = some.take(chosen.kept[some.items])
-        np.add.at(parts_UP.ravel(), 3 * stay.users.astype(np.int64) + stay.parts, 1)
-        np.add.at(items_kept, stay.items, 1)
-    users, items = _in_order(chosen.user_ids, parts_UP.sum(1) > 0), _in_order(chosen.item_ids, items_kept > 0)
-    parts_UP = parts_UP[users]
-    offsets = np.append(0, np.cumsum(parts_UP.sum(1)))
-    events = _numbered(chosen, users, items)
-    weighted = chosen.events.weights is not None
-    write_sorted(events, int(offsets[-1]), len(chosen.events.times), folder, scratch, weighted=weighted)
-    train_ends = offsets[:-1] + parts_UP[:, 0]
-    small = {
-        "offsets": offsets,
-        "train_ends": train_ends,
-        "valid_ends": train_ends + parts_UP[:, 1],
-        "train_counts": np.append(0, chosen.train_counts[items]),
-        "item_offsets": np.append([0, 0], np.cumsum(items_kept[items])),
-    }
-    for name, array in small.items():
-        np.save(folder / f"{name}.npy", array)
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays_of(weighted)}
-    return arrays, chosen.user_ids.gather(users), chosen.item_ids.gather(items)
-
-
-def _in_order(ids: pl.Series, used: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """The codes in use, by their ids: numbers by value, text by bytes."""
-    order: NDArray[np.uint32] = ids.arg_sort().to_numpy()
-    return order[used[order]]
-
-
-def _numbered(chosen: Selection, users: NDArray[np.uint32], items: NDArray[np.uint32]) -> Iterator[EventColumns]:
-    """The rows that are kept; for codes their positions in ``users`` and ``items``, from 0 and from 1."""
-    number_U, number_V = np.zeros(len(chosen.user_ids), np.uint32), np.zeros(len(chosen.item_ids), np.uint32)
-    number_U[users] = np.arange(len(users))
-    number_V[items] = np.arange(1, len(items) + 1)
-    for some in chosen.events.blocks():
-        stay = some.take(chosen.kept[some.items])
-        yield stay._replace(users=number_U[stay.users], items=number_V[stay.items])
