@@ -41,7 +41,7 @@ def asked():
     """All that is asked of the fake GPU: a method or an answer, and settings."""
     tables = [{"table": table} for table in ("dense", "rows")]
     every = [(what, table) for what in (*METHODS, *ANSWERS) for table in tables]
-    together = [(f"together {method}", table) for method in PAPER_SIX for table in tables]
+    together = [(f"together {method}", table) for method in CLEAN for table in tables]
     return [*every, *together, *((method, each) for method in VARIED for each in VARIANTS)]
 
 
@@ -68,7 +68,7 @@ def test_a_step_waits_for_nothing(method, table, waits):
 
 
 @pytest.mark.parametrize("table", ["dense", "rows"])
-@pytest.mark.parametrize("method", PAPER_SIX)
+@pytest.mark.parametrize("method", CLEAN)
 def test_a_step_of_several_seeds_waits_for_nothing(method, table, waits):
     assert waits(f"together {method}", {"table": table}) is None
 

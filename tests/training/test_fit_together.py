@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from negsample import InputError, compare, plan, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.batches.streams import Streams
-from negsample.methods import METHODS, build_method, catalogue_of, negative_settings
+from negsample.methods import METHODS, PAPER_SIX, build_method, catalogue_of, negative_settings
 from negsample.models import Together
 from negsample.optim import optimizer_of
 from negsample.runs.folder import read_run
@@ -103,7 +103,7 @@ JOINT = {
 
 
 @pytest.mark.parametrize("changes", JOINT.values(), ids=JOINT)
-@pytest.mark.parametrize("method", ["random", "popularity", "in-batch", "mixed", "adaptive", "adaptive-mixed"])
+@pytest.mark.parametrize("method", [*PAPER_SIX, "mixed-log-q", "sampled-softmax", "in-batch-log-q", "corrected-log-q"])
 def test_one_batch_of_all_seeds_gives_what_each_gives_alone(method, changes, data, monkeypatch):
     steps = []
     real = train.joint_steps
@@ -116,7 +116,7 @@ def test_one_batch_of_all_seeds_gives_what_each_gives_alone(method, changes, dat
 
 def test_what_draws_or_learns_by_the_batch_is_done_seed_by_seed(data):
     for method, changes in (
-        ("mixed-log-q", {}),
+        ("full-ce", {}),
         ("xir", {}),
         ("random", {"padding": "count"}),
         ("random", {"oversampling_factor": 1}),

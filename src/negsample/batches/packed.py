@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -165,9 +166,19 @@ class Batch:
         return [self.users_B] if split is None else list(torch.split(self.users_B, (split[1:] - split[:-1]).tolist()))
 
     def split_of(self, per: str) -> Ints | None:
-        """(S + 1,) as ``inputs.split``, of the rows of each ``sequence`` or ``position``."""
+        """(S + 1,) as ``inputs.split``, of rows for each ``batch``, ``sequence`` or ``position``."""
         split = self.inputs.split
-        return split if split is None or per == "sequence" else self.target_offsets[split]
+        if split is None or per == "sequence":
+            return split
+        return np.arange(len(split)) if per == "batch" else self.target_offsets[split]
+
+    def by_sequence(self, values: Tensor) -> Tensor:
+        """(B, K) of what all sequences of a model share, (S, K) or (S, 1, K); (K,) of one model as it is."""
+        if values.dim() == 1:
+            return values
+        assert self.inputs.tables_B is not None
+        models_B = torch.div(self.inputs.tables_B, self.catalogue_size + 1, rounding_mode="floor")
+        return values.reshape(len(values), values.shape[-1]).index_select(0, models_B)
 
     @property
     def device(self) -> torch.device:

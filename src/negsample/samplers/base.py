@@ -20,13 +20,15 @@ class Negatives(NamedTuple):
     """Item ids that a sampler drew, with what a correction and a mask must know of them.
 
     Attributes:
-        ids: (K,) shared by the batch, (B, K) per sequence or (T, K) per position, items ``1..V``; ``0``, padding, where
+        ids: (K,) shared by the batch, (S, 1, K) by the sequences of each of S models, (B, K) per sequence or (T, K) per
+            position, items ``1..V``; ``0``, padding, where
             there is no valid negative: its score is ``-inf``.
         log_q: log-probability that one draw of the sampler gives the id, after exclusion at the draw (for a mixture:
             the mixture's); ``-inf`` for padding. Its shape is that of ``ids``, but (B, K) for shared ids of which some
             are a sequence's own. None where only ids were asked for.
-        owner: (N,) for the first N of shared ids whose occurrence each is, as in ``batch.users_B``; ``NOBODY`` (-1): of
-            no known user. What is a user's own is never a negative for them. None: all ids are of nobody.
+        owner: (N,), or (S, N), for the first N of shared ids whose occurrence each is, as in ``batch.users_B``;
+            ``NOBODY`` (-1): of no known user. What is a user's own is never a negative for them. None: all ids are of
+            nobody.
         frozen: how many ids at the end take no gradient.
         pos_log_q_T, masked_T: for miners that need them, see :class:`~negsample.miners.base.Scored`; they come from
             :func:`negsample.training.inputs.propose`.
@@ -82,10 +84,10 @@ def draw_with_log_q(self: Sampler, batch: Batch, *, rng: torch.Generator) -> Neg
     ids, owner = drawn.ids, drawn.owner
     if owner is None:
         return drawn._replace(log_q=self.log_prob(ids, batch, per=self.per))
-    log_q_BK = self.log_prob(ids, replace(batch, exclude="none"), per="sequence")
+    log_q_BK = self.log_prob(batch.by_sequence(ids), replace(batch, exclude="none"), per="sequence")
     if log_q_BK.dim() == 1:
         log_q_BK = log_q_BK.repeat(batch.sequences, 1)
-    log_q_BK[:, : len(owner)].masked_fill_(own_mask(owner, batch), -math.inf)
+    log_q_BK[:, : owner.shape[-1]].masked_fill_(own_mask(owner, batch), -math.inf)
     return drawn._replace(log_q=log_q_BK)
 
 
@@ -96,7 +98,7 @@ def draws_of_several(sampler: Sampler) -> bool:
 
 def own_mask(owner_N: Tensor, batch: Batch) -> Tensor:
     """(B, N) whether a shared id is an occurrence of the sequence's own user."""
-    return owner_N == batch.users_B.unsqueeze(1)
+    return batch.by_sequence(owner_N) == batch.users_B.unsqueeze(1)
 
 
 def check_draws(k: int, per: Per) -> None:

@@ -121,8 +121,10 @@ def draw_allowed(
     ``rows``: for these rows of draws alone, sequences or positions by ``per``; of one model.
     """
     of_row = rows_of(batch, per, rows)
-    shape = [k] if per == "batch" else [len(of_row), k]
-    points_in = uniform(rng, shape, batch.device, batch.split_of(per))
+    split = batch.split_of(per)
+    shared = [] if split is None else [len(split) - 1, 1]
+    shape = [*shared, k] if per == "batch" else [len(of_row), k]
+    points_in = uniform(rng, shape, batch.device, split)
     if per != "batch" and batch.exclude == "history":
         return _draw_without_history(distribution, batch, of_row, points_in)
     if per == "position" and batch.exclude == "target":

@@ -64,7 +64,7 @@ class InBatch:
     @property
     def of_several(self) -> bool:
         """See :class:`~negsample.samplers.base.Sampler`; ``log_q`` only where it is that over all batches."""
-        return self.per != "batch" and self._law is not None
+        return self.k != "all" and self._law is not None
 
     sample = draw_with_log_q
 
@@ -75,8 +75,10 @@ class InBatch:
         positions = _without_replacement(batch, self.k, self.per, rng)
         there, at = positions >= 0, positions.clamp(min=0)
         ids = torch.where(there, batch.pool.targets_N[at], 0)
-        owner = torch.where(there, batch.pool.users_N[at], NOBODY) if self.per == "batch" else None
-        return Negatives(ids, owner=owner)
+        if self.per != "batch":
+            return Negatives(ids)
+        owner = torch.where(there, batch.pool.users_N[at], NOBODY)
+        return Negatives(ids if ids.dim() == 1 else ids.unsqueeze(1), owner=owner)
 
     def log_prob(self, ids: Tensor, batch: Batch, *, per: Per, rows: Tensor | None = None) -> Tensor:
         """See :class:`~negsample.samplers.base.Sampler`."""
@@ -88,7 +90,7 @@ class InBatch:
 
 
 def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -> Tensor:
-    """(K,), (B, K) or (T, K) positions, uniform without replacement over those allowed; -1 where none is left.
+    """(K,), (S, K), (B, K) or (T, K) positions, uniform without replacement over those allowed; -1 where none is left.
 
     Uniform draws with replacement, of which repeats and forbidden ones are passed over, are draws without
     replacement. Rows for which a fixed number of draws was not enough are drawn by sorting T random keys. A GPU sorts
@@ -98,7 +100,7 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     t, rows = max(pools.sizes), pools.rows[-1]
     if not may_ask(batch.device) and rows * t <= KEYS:
         chosen = _by_sorting(batch, pools, torch.arange(rows, device=batch.device), k, per, rng)
-        return chosen[0] if per == "batch" else chosen
+        return chosen[0] if per == "batch" and len(pools.sizes) == 1 else chosen
     tries = [min(2 * k + 16, 4 * size) for size in pools.sizes]
 
     def draw(model: int, own: torch.Generator) -> Tensor:
@@ -118,7 +120,7 @@ def _without_replacement(batch: Batch, k: int, per: Per, rng: torch.Generator) -
     short = torch.nonzero(rank[:, -1] + 1 < k).flatten()
     if len(short):
         chosen[short] = _by_sorting(batch, pools, short, k, per, rng)
-    return chosen[0] if per == "batch" else chosen
+    return chosen[0] if per == "batch" and len(pools.sizes) == 1 else chosen
 
 
 class _Pools(NamedTuple):

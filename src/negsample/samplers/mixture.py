@@ -84,24 +84,29 @@ def spread(drawn: Negatives, batch: Batch, of: Per, to: Per) -> Negatives:
     if of == to:
         return drawn
     rows = rows_of(batch, to)
-    finer = drawn.ids.expand(len(rows), -1) if of == "batch" else drawn.ids.index_select(0, rows)
+    if drawn.ids.dim() == 1:
+        finer = drawn.ids.expand(len(rows), -1)
+    else:
+        finer = (batch.by_sequence(drawn.ids) if of == "batch" else drawn.ids).index_select(0, rows)
     left_out = excluded(finer, batch, to)
     if drawn.owner is not None:
-        left_out[:, : len(drawn.owner)] |= own_mask(drawn.owner, batch)[rows]
+        left_out[:, : drawn.owner.shape[-1]] |= own_mask(drawn.owner, batch)[rows]
     return Negatives(finer.masked_fill(left_out, 0), frozen=drawn.frozen)
 
 
 def _there(drawn: Negatives, batch: Batch) -> Tensor:
     """(1,) or (N, 1) how many of the ids are there for each row."""
     present = (drawn.ids > 0).sum(-1, keepdim=True)
+    present = batch.by_sequence(present) if present.dim() == 3 else present
     return present if drawn.owner is None else present - own_mask(drawn.owner, batch).sum(1, keepdim=True)
 
 
 def _owners(drawn: list[Negatives]) -> Tensor | None:
-    """(N,) of the first ids of all parts, up to the last that is somebody's."""
+    """(N,), or (S, N), of the first ids of all parts, up to the last that is somebody's."""
     last = max((at for at, each in enumerate(drawn) if each.owner is not None), default=-1)
     owners = []
     for each in drawn[: last + 1]:
-        owner = torch.empty(0, dtype=torch.int64, device=each.ids.device) if each.owner is None else each.owner
-        owners.append(F.pad(owner, (0, each.ids.shape[-1] - len(owner)), value=NOBODY))
-    return torch.cat(owners) if owners else None
+        ids = each.ids if each.ids.dim() == 1 else each.ids.squeeze(1)
+        owner = ids[..., :0] if each.owner is None else each.owner
+        owners.append(F.pad(owner, (0, ids.shape[-1] - owner.shape[-1]), value=NOBODY))
+    return torch.cat(owners, -1) if owners else None

@@ -13,11 +13,6 @@ from negsample.samplers.distribution import Categorical, UniformDistribution, ch
 from negsample.samplers.exclusion import draw_allowed, log_prob
 
 
-def _of_several(self: Uniform | Popularity | LogUniform) -> bool:
-    """See :class:`~negsample.samplers.base.Sampler`."""
-    return self.per != "batch"
-
-
 def _draw(self: Uniform | Popularity | LogUniform, batch: Batch, *, rng: torch.Generator) -> Negatives:
     """Ids, without those excluded at the draw."""
     return Negatives(draw_allowed(self._distribution, batch, self.k, self.per, rng=rng))
@@ -43,7 +38,7 @@ class Uniform:
         self._distribution = UniformDistribution(items)
 
     draw, sample, log_prob = _draw, draw_with_log_q, _log_prob
-    of_several = property(_of_several)
+    of_several = True
 
 
 class Popularity:
@@ -70,7 +65,7 @@ class Popularity:
         self._distribution = Categorical(power_weights(counts, exponent))
 
     draw, sample, log_prob = _draw, draw_with_log_q, _log_prob
-    of_several = property(_of_several)
+    of_several = True
 
 
 class LogUniform:
@@ -96,7 +91,7 @@ class LogUniform:
         self._distribution = Categorical(scaled(shares))
 
     draw, sample, log_prob = _draw, draw_with_log_q, _log_prob
-    of_several = property(_of_several)
+    of_several = True
 
 
 class WholeCatalogue:

@@ -65,8 +65,8 @@ class StepInputs(NamedTuple):
         )
 
     def rows_of(self, values: Tensor, first: int, last: int) -> Tensor:
-        """What of ``values`` (K,), (B, K) or (T, K) is of these sequences."""
-        if values.dim() == 1:
+        """What of ``values`` (K,), (S, 1, K), (B, K) or (T, K) is of these sequences."""
+        if values.dim() != 2:
             return values
         sequences = len(values) == self.batch.sequences
         return values[first:last] if sequences else values[self.batch.span(first, last)]

@@ -25,7 +25,7 @@ from negsample.training.state import TrainingState
 def may_join(method: Method, settings: RunSettings) -> bool:
     """Whether steps of several models of ``method`` can be one step from drawing to update.
 
-    Negatives are drawn for each sequence or position and selected by score alone, and the loss is one of
+    The sampler and the miner say that they are for several (``of_several``), and the loss is one of
     :mod:`negsample.losses`, or has their argument ``targets_S``. Otherwise each model draws, selects and learns for
     itself between one encoder and one update.
     """

@@ -122,6 +122,17 @@ def _bucket(states_TD: Tensor, vectors_BKD: Tensor, lengths: np.ndarray) -> Tens
     return scores.index_select(0, positions)
 
 
+def per_model_products(states_TD: Tensor, vectors_SKD: Tensor, split: np.ndarray) -> Tensor:
+    """(T, K): one product for each of S models, whose states begin at ``split``."""
+    counts = np.diff(split)
+    longest = int(counts.max())
+    shifts = np.repeat(np.arange(len(counts)) * longest - split[:-1], counts)
+    places = upload(torch.from_numpy(np.arange(len(states_TD)) + shifts), states_TD.device)
+    padded = states_TD.new_zeros(len(counts) * longest, states_TD.shape[1]).index_copy(0, places, states_TD)
+    scores = torch.bmm(padded.view(len(counts), longest, -1), vectors_SKD.transpose(1, 2)).flatten(0, 1)
+    return scores.index_select(0, places)
+
+
 def per_position_products(states_TD: Tensor, vectors_TKD: Tensor, *, out: Tensor | None = None) -> Tensor:
     """(T, K); as row times matrix, eight times as fast on a CPU as matrix times column. ``out``: (T, 1, K)."""
     return torch.bmm(states_TD.unsqueeze(1), vectors_TKD.transpose(1, 2), out=out).squeeze(1)

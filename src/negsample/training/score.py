@@ -16,6 +16,7 @@ from negsample.training import products
 from negsample.training.products import (
     LOWEST,
     logsumexp_by_chunk,
+    per_model_products,
     per_position_products,
     per_sequence_products,
     products_of_rows,
@@ -83,13 +84,14 @@ def score_negatives(
     """(T, K) inner products with the negatives, and what ``terms`` add; ``-inf`` where one is absent, the user's own,
     or a collision.
 
-    ``ids`` (K,) and ``vectors`` (K, D), shared: one product; excluded and own ones are masked here. ``ids`` (B, K)
+    ``ids`` (K,) and ``vectors`` (K, D), shared: one product, or with (S, 1, K) and (S, 1, K, D) one for each model;
+    excluded and own ones are masked here. ``ids`` (B, K)
     and ``vectors`` (B, K, D), per sequence: one product for each bucket of sequences of like length. ``ids`` (T, K)
     and ``vectors`` (T, K, D), per position: as :class:`~negsample.models.item_table.Rows` they are never held as a
     whole. What the user has was left out when ids were drawn per sequence or position, and the target when they were
     drawn per position.
     """
-    ids = negatives.ids
+    ids, split = negatives.ids, batch.split_of("position")
     own = ids.dim() == 2 and len(ids) != batch.sequences
     added = 0.0 if terms is None else terms.of_negatives(ids, batch.sequences)
     if isinstance(vectors, Rows) and not own:
@@ -97,6 +99,11 @@ def score_negatives(
     if ids.dim() == 1:
         assert isinstance(vectors, Tensor)
         scores = added.addmm_(states_TD, vectors.T) if isinstance(added, Tensor) else states_TD @ vectors.T
+        return scores.masked_fill(_collides(ids, negatives.owner, batch), -math.inf)
+    if ids.dim() == 3:
+        assert isinstance(vectors, Tensor)
+        assert split is not None
+        scores = per_model_products(states_TD, vectors.squeeze(1), split)
         return scores.masked_fill(_collides(ids, negatives.owner, batch), -math.inf)
     if isinstance(vectors, Rows):
         scores = products_of_rows(states_TD, vectors)
@@ -159,19 +166,22 @@ def full_cross_entropy(states_TD: Tensor, items_VD: Tensor, targets_T: Tensor) -
 
 def _collides(ids_K: Tensor, owner_N: Tensor | None, batch: Batch) -> Tensor:
     """(T, K), or what is broadcast to it, whether a shared negative is absent or may not be one at that position."""
-    rows_T = batch.target_rows
-    collides = ids_K == 0
+    rows_T, ids = batch.target_rows, batch.by_sequence(ids_K)
+    collides = ids == 0
     if batch.exclude == "history":
-        had_BK = in_history(ids_K.expand(batch.sequences, -1), rows_of(batch, "sequence"), batch)
+        had_BK = in_history(ids.expand(batch.sequences, -1), rows_of(batch, "sequence"), batch)
         collides = (had_BK | collides).index_select(0, rows_T)
-    elif batch.exclude == "target":
-        collides = (ids_K == batch.targets_T.unsqueeze(1)) | collides
+    elif ids.dim() == 2:
+        collides = collides.index_select(0, rows_T)
+    if batch.exclude == "target":
+        ids = ids if ids.dim() == 1 else ids.index_select(0, rows_T)
+        collides = (ids == batch.targets_T.unsqueeze(1)) | collides
     if owner_N is None:
         return collides
     own_TN = own_mask(owner_N, batch).index_select(0, rows_T)
     if collides.dim() == 1:
         return F.pad(own_TN, (0, len(ids_K) - len(owner_N))) | collides
-    collides[:, : len(owner_N)] |= own_TN
+    collides[:, : owner_N.shape[-1]] |= own_TN
     return collides
 
 
@@ -179,4 +189,5 @@ def _per_position(values: Tensor, batch: Batch) -> Tensor:
     """(T, K) of values of any granularity; a view where they are shared."""
     if values.dim() == 1:
         return values.expand(len(batch.targets_T), -1)
+    values = batch.by_sequence(values) if values.dim() == 3 else values
     return values.index_select(0, batch.target_rows) if len(values) == batch.sequences else values

@@ -76,8 +76,11 @@ def _in_table(batch: Batch, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if tables_B is None:
         return batch.inputs.items_T, batch.targets_T, ids
     of_targets = tables_B.index_select(0, batch.target_rows)
-    of_negatives = of_targets if of_positions(ids, batch) else tables_B
-    return batch.inputs.items_T, batch.targets_T + of_targets, ids + of_negatives.unsqueeze(1)
+    if ids.dim() == 3:
+        tables = torch.arange(len(ids), device=ids.device).mul_(batch.catalogue_size + 1).view(-1, 1, 1)
+    else:
+        tables = (of_targets if of_positions(ids, batch) else tables_B).unsqueeze(1)
+    return batch.inputs.items_T, batch.targets_T + of_targets, ids + tables
 
 
 def _parts(given: StepInputs) -> int | None:
