@@ -68,14 +68,19 @@ def main() -> None:
     (RESULTS / f"{given.out}.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
 
 
-def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int, unseen: int = 1) -> dict[str, dict[str, float]]:
+def in_turn(
+    calls: Mapping[str, Callable[[], object]],
+    repeats: int,
+    unseen: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, dict[str, float]]:
     """Median milliseconds of each call, all in turn, after ``unseen`` that do not count; and ratios to the first."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + unseen):
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = clock()
             call()
-            taken[name].append(1000 * (time.perf_counter() - began))
+            taken[name].append(1000 * (clock() - began))
     medians = {name: statistics.median(each[unseen:]) for name, each in taken.items()}
     first = next(iter(medians.values()))
     return {name: {"ms": round(each, 2), "ratio": round(each / first, 3)} for name, each in medians.items()}

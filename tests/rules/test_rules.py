@@ -117,9 +117,10 @@ def users_who_have(data, part):
 
 
 @pytest.mark.parametrize(("part", "history"), CASES)
-@pytest.mark.parametrize("pairs", [0, 100, 10**8])
-def test_item_knn_by_its_formula(monkeypatch, data, part, history, pairs):
+@pytest.mark.parametrize(("pairs", "cached"), [(0, V), (100, V), (10**8, V), (10**8, 0)])
+def test_item_knn_by_its_formula(monkeypatch, data, part, history, pairs, cached):
     monkeypatch.setattr(item_knn, "PAIRS", pairs)
+    monkeypatch.setattr(item_knn, "CACHED", cached)
     monkeypatch.setattr(item_knn, "AT_ONCE", 40)
     _, asked = asked_of(data, part, history)
     having = users_who_have(data, part)

@@ -42,9 +42,11 @@ def batch_of(events, rng, cuts=None, exclude="none"):
 def test_all_items_as_of_each_time_are_what_is_known(events):
     known = known_of(events.items, events.times, V)
     times = np.unique(events.times)
-    for time, found in zip(times, shares_as_of(known, times, 2.0 * DAY), strict=True):
-        np.testing.assert_allclose(found[1:], known.shares(np.arange(1, V + 1), np.full(V, time), 2.0 * DAY))
-        assert found[0] == 0
+    half_lives = (2.0 * DAY, DAY / 2000, 1e300)  # of the second nothing is left of an event of the day before
+    for time, each in zip(times, shares_as_of(known, times, *half_lives), strict=True):
+        for half_life, found in zip(half_lives, each, strict=True):
+            np.testing.assert_allclose(found[1:], known.shares(np.arange(1, V + 1), np.full(V, time), half_life))
+            assert found[0] == 0
     assert found[V] > 0, "an item without an event can be drawn"
 
 

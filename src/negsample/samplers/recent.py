@@ -27,6 +27,8 @@ MEMORY = 1 << 30
 """Bytes that the weights of all cuts may take, 16 for an item and cut: Amazon Beauty (12,101 items) takes 74 MiB."""
 _BYTES = 16  # a running sum, and what finds it
 _TOTAL = 1 << 40  # of the weights of a cut
+NOTHING_LEFT = 1075
+"""Half-lives after which a float64 has nothing left of an event."""
 _DAY = 86_400 * 10**6  # microseconds
 
 
@@ -156,7 +158,7 @@ class Recent:
         times = self._times.cpu().numpy()
         assert self._known is not None
         weights = torch.empty(len(times), self._width, dtype=torch.int64)
-        for cut, shares in enumerate(shares_as_of(self._known, times, self._half_life)):
+        for cut, (shares,) in enumerate(shares_as_of(self._known, times, self._half_life)):
             weights[cut] = scaled(torch.from_numpy(shares), _TOTAL)
         return Categorical(weights.view(-1))
 
@@ -174,21 +176,25 @@ class _Rows(NamedTuple):
     out: Tensor
 
 
-def shares_as_of(known: Known, times: Ints, half_life: float) -> Iterator[Floats]:
-    """(V + 1,) the shares of all items as of each of ``times``, ascending; see :meth:`Known.shares`.
+def shares_as_of(known: Known, times: Ints, *half_lives: float) -> Iterator[list[Floats]]:
+    """Of each half-life (V + 1,) the shares of all items, as of each of ``times``, ascending; see :meth:`Known.shares`.
 
     All events are added up once, where ``known.shares`` would search for each item at each time.
     """
-    counts, seen = np.zeros((2, known.catalogue_size + 1))
+    counts, seen = np.zeros((len(half_lives), known.catalogue_size + 1)), np.zeros(known.catalogue_size + 1)
     start, before = 0, int(times[0])
     for time in times.tolist():
         stop = int(np.searchsorted(known.by_time_times, time, side="left"))
-        items, ages = known.by_time_items[start:stop], time - known.by_time_times[start:stop]
-        with np.errstate(over="ignore"):  # of an age in half-lives: the event counts nothing
-            counts *= np.exp2((before - time) / half_life)
-            counts += np.bincount(items, np.exp2(-ages / half_life), len(counts))
-        seen += np.bincount(items, minlength=len(seen))
+        for half_life, counts_V in zip(half_lives, counts, strict=True):
+            oldest = max(time - NOTHING_LEFT * half_life, -(2.0**62))
+            left = slice(max(start, int(np.searchsorted(known.by_time_times, int(oldest)))), stop)
+            items, ages = known.by_time_items[left], time - known.by_time_times[left]
+            with np.errstate(over="ignore"):  # of an age in half-lives: the event counts nothing
+                counts_V *= np.exp2((before - time) / half_life)
+                counts_V += np.bincount(items, np.exp2(-ages / half_life), len(counts_V))
+        seen += np.bincount(known.by_time_items[start:stop], minlength=len(seen))
         share = np.maximum(seen, 1)
         share[0] = 0
-        yield (counts + KAPPA * share / share.sum()) / (counts.sum() + KAPPA)
+        of_all_time = KAPPA * share / share.sum()
+        yield [(counts_V + of_all_time) / (counts_V.sum() + KAPPA) for counts_V in counts]
         start, before = stop, time

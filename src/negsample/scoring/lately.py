@@ -115,10 +115,10 @@ def recency(data: Dataset, times: Ints) -> Iterator[NDArray[np.float32]]:
     """(V + 1, 7) as of each of ``times``, ascending: log of V times the share of each item lately, by each half-life,
     and 1 for an item that nobody has had yet."""
     v, known = data.catalogue_size, data.known
-    by_half_life = zip(*(shares_as_of(known, times, half_life) for half_life in HALF_LIVES), strict=True)
-    for seen, lately in zip(_seen(known, times), by_half_life, strict=True):
+    for seen, lately in zip(_seen(known, times), shares_as_of(known, times, *HALF_LIVES), strict=True):
         found = np.zeros((v + 1, len(HALF_LIVES) + 1), np.float32)
-        found[1:, :-1] = np.log(v * np.stack(lately)[:, 1:]).T
+        for column, shares in enumerate(lately):
+            found[1:, column] = np.log(v * shares[1:])
         found[1:, -1] = seen[1:] == 0
         yield found
 

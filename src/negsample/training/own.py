@@ -75,11 +75,12 @@ class OwnItems(NamedTuple):
             keys = sequence_N[:, None] * width + ids
             at = torch.searchsorted(self.key_M1, keys)
             return torch.where(self.key_M1[at] == keys, values_M1[at], values_M1[-1])
-        column_V = ids.new_full((width,), len(ids))
-        column_V[ids] = torch.arange(len(ids), device=ids.device)  # one of them where an id is there twice
+        ascending_K = torch.sort(ids).values
+        place_M = torch.searchsorted(ascending_K, self.item_M).clamp_(max=len(ids) - 1)
+        column_M = torch.where(ascending_K[place_M] == self.item_M, place_M, len(ids))
         found = values_M1[-1].repeat(len(sequence_N), len(ids) + 1)
-        found[torch.div(self.key_M1[:-1], width, rounding_mode="floor"), column_V[self.item_M]] = values_M1[:-1]
-        return found.index_select(1, column_V[ids])
+        found[torch.div(self.key_M1[:-1], width, rounding_mode="floor"), column_M] = values_M1[:-1]
+        return found.index_select(1, torch.searchsorted(ascending_K, ids))  # the first of an id that is there twice
 
 
 class Grouped(NamedTuple):
