@@ -18,7 +18,8 @@ import polars as pl
 from benchmarks.prepare import watched
 from negsample import PrepareSettings, load_dataset, plan, prepare, read_log
 from negsample.settings import checked, run_settings, setting_fields
-from negsample.studies.forecast import forecast, in_bytes, in_time
+from negsample.studies.forecast import forecast
+from negsample.studies.forecast.words import in_bytes, in_time
 
 ITEMS, EVENTS_AN_ITEM, EVENTS_A_USER = 500_000, 3, 30
 SPLIT = {"valid_fraction": 0.001, "test_fraction": 0.001}  # of the synthetic log: ranks over so many items take long

@@ -55,7 +55,8 @@ LONG = (  # files that take longest, which are begun first: no core waits for on
     *("evaluation/test_evaluation.py", "serving/test_service.py", "training/test_checkpoint.py"),
     *("training/test_fit_together.py", "data/prepare/test_prepare_in_blocks.py", "execution/test_processes.py"),
     *("execution/test_failures.py", "studies/test_tuning.py", "report/test_report_browser.py", "e2e/test_plugins.py"),
-    *("report/test_plots.py", "report/test_drawing.py", "contracts/test_samplers.py", "benchmarks/test_reliability.py"),
+    *("report/test_plots.py", "report/test_drawing.py", "report/test_several.py", "contracts/test_samplers.py"),
+    "benchmarks/test_reliability.py",
 )
 
 

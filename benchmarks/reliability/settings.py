@@ -26,14 +26,14 @@ import polars as pl
 import torch
 
 from negsample import Dataset, PrepareSettings, evaluate, fit, plan, prepare, read_log
-from negsample.cli.options import settings_of
+from negsample.cli.given import settings_of
 from negsample.errors import FailedError
 from negsample.execution.attempts import run_job
 from negsample.methods import METHODS, POPREC, build_method, catalogue_of, known_settings, negative_settings
 from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
 from negsample.settings import is_run_setting, run_settings, setting_fields
-from negsample.studies.forecast import check_fits
+from negsample.studies.forecast.fits import check_fits
 from negsample.training.divergence import DivergedError
 
 WHAT = "settings of training and of all methods: usual values, extreme numbers, wrong types; by command and in Python"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +27,7 @@ from negsample.runs.study_file import StudyFile
 from negsample.scoring.dial import Choice, parse_choice
 from negsample.settings import ADVISED, AFTER_TRAINING, PrepareSettings, run_settings
 from negsample.studies.files import check_study_folder, read_about, write_study
-from negsample.studies.forecast import check_fits
+from negsample.studies.forecast.fits import check_fits
 from negsample.studies.study import at_a_time, folds_of, plan, unfinished
 
 _REPEATS = 3
@@ -108,8 +107,10 @@ def compare(
         FailedError: after all else is done and the report is written: runs failed.
         InputError: a name or a setting is unknown, or of another type; ``out`` holds a study of other settings or
             something else where a run belongs, or cannot be written; other models than SASRec are to be trained
-            together; or a run cannot be, see :func:`negsample.studies.forecast.check_fits`.
+            together; or a run cannot be, see :func:`negsample.studies.forecast.fits.check_fits`.
     """
+    from negsample.studies.progress import seen_by
+
     whole("at_once", at_once, 1, 10**6)
     whole("together", together, 1, 10**6)
     out, choice = Path(out), parse_choice(dial)
@@ -128,7 +129,7 @@ def compare(
     finished = [job for job in possible if job.name not in left]
     study.open(finished, left, replace)
     before(todo)
-    with _seen(every, progress and watch is None, watch, on_line) as (watching, on_each_line):
+    with seen_by(every, progress and watch is None, watch, on_line) as (watching, on_each_line):
         for job in finished:
             watching(job, None)
         study.keep_datasets(on_each_line)
@@ -237,20 +238,3 @@ class _Folder(NamedTuple):
                 settings = jobs[folder.name].config()["settings"] if folder.name in jobs else common
                 data = datasets.get(read_run(folder).config["dataset_fingerprint"])
                 set_dial(folder, self.choice, data, settings=settings)
-
-
-@contextmanager
-def _seen(
-    jobs: Sequence[Job], shown: bool, watch: Watch | None, on_line: Callable[[str], None]
-) -> Iterator[tuple[Watch, Callable[[str], None]]]:
-    """The functions that are called with epochs and messages: those of a live line, or the caller's own."""
-    from rich.console import Console
-
-    console = Console()
-    if not shown or not (console.is_terminal or console.is_jupyter):
-        yield watch or (lambda job, what: None), on_line
-        return
-    from negsample.studies.progress import progress_of
-
-    with progress_of(console, jobs) as progress:
-        yield progress.watch, progress.on_line

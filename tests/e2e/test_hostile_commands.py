@@ -98,7 +98,10 @@ RIGHT = {
         {"--out": ["{full}"], "--user": ["", "x"], "--weight": ["", "x"]},
     ),
     "export": (["export", "{full}", "--to", "onnx", "--out", "{new}"], {"--to": ["", "pickle"], "--k": WHOLE}),
-    "serve": (["serve", "{full}"], {"--port": ["x", "-1", "65536"], "--host": ["no.such.host.invalid"]}),
+    "serve": (
+        ["serve", "{full}"],
+        {"--port": ["x", "-1", "65536"], "--host": ["no.such.host.invalid"], "--data": WORDS},
+    ),
     "explain": (["explain", "{full}", "--user", "a"], {"--k": WHOLE, "--as-of": ["tomorrow"], "--dial": ["x"]}),
 }
 

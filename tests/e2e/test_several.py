@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 
 import pytest
 from several_studies import made
@@ -24,6 +26,17 @@ def test_two_studies_of_a_log(negsample, pair, tmp_path):
     assert {row["measure"] for row in found["changes"]} == {"ndcg@10", "tail_hr@10", "balance@10"}
     assert found["over_logs"] == []
     assert negsample("verify", tmp_path / "page").returncode == 0
+
+
+def test_one_study_of_several_logs_says_on_the_terminal_what_its_page_says_first(negsample, tmp_path):
+    study, _ = made(tmp_path, "logs-and-studies").studies
+    finished = negsample("report", study.folder, "--json")
+    assert finished.returncode == 0
+    said = " ".join(" ".join(json.loads(finished.stdout)["over_logs"]).split())
+    assert said.count(".") >= 2
+    page = unescape(re.sub("<[^>]*>", "", (study.folder / "report.html").read_text()))
+    assert said.replace("`", "") in " ".join(page.split())
+    assert f"Over the logs: {said}" in " ".join(negsample("report", study.folder).stdout.split())
 
 
 def test_what_cannot_be_is_refused(negsample, pair, tmp_path):

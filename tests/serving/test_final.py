@@ -12,11 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from negsample import InputError, load_model, read_study
+from negsample import InputError, PrepareSettings, compare, load_model, read_study
+from negsample.data.log.read import read_log
 from negsample.files.checksums import LIST, write_list
 from negsample.rules.rule import cut_time
 from negsample.serving.final import make_final
 from negsample.serving.plan import other_log, plan_final
+from negsample.serving.refresh import refresh
 from negsample.studies.verify import verify
 
 
@@ -81,6 +83,22 @@ def test_other_methods_can_be_taken(study, tmp_path, method):
     plan = plan_final(read_study(study), method=method)
     make_final(plan, tmp_path / "M")
     assert len(load_model(tmp_path / "M").recommend(k=3)) == 3 * load_model(tmp_path / "M").about.users
+
+
+def test_a_study_that_is_not_split_in_time_says_so_wherever_its_model_is_loaded(log, model, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.comparison.write_report", lambda *_, **__: None)
+        settings = {"epochs": 1, "dim": 4, "max_length": 5, "blocks": 1, "refit": False, "fit_terms": False}
+        last = PrepareSettings(split="leave-one-out")
+        found = compare(log, tmp_path / "S", ["random"], repeats=1, settings=settings, prepare=last, progress=False)
+    make_final(plan_final(found), tmp_path / "M")
+    why = "Each user's last event is test; other users' later events were trained on, so figures say nothing about the"
+    assert f". Of its study: {why} future." in repr(load_model(tmp_path / "M"))
+    later = pl.DataFrame({"user": ["u1"], "item": ["item 1"], "time": [log["time"].max() + 1]})
+    refresh(tmp_path / "M", read_log(later))
+    assert why in load_model(tmp_path / "M").summary
+    assert "future" not in load_model(model).summary
+    assert "not_in_time" not in json.loads((model / "model.json").read_text())
 
 
 def test_one_run_can_be_taken(study, tmp_path):

@@ -26,9 +26,10 @@ import uvicorn
 
 from benchmarks.serve_load import exchange
 from benchmarks.serve_requests import malformed, same, valid
-from negsample import InputError, load_model
+from negsample import InputError, load_model, read_study
 from negsample.cli import app as command
 from negsample.cli.console import exit_code
+from negsample.runs.kept import dataset_of
 from negsample.serving import batches, bodies, live, server, service
 from negsample.serving.batches import Batches, BusyError
 from negsample.serving.histories import Histories
@@ -398,13 +399,24 @@ def test_a_folder_that_changes_while_it_is_read_is_refused(model, tmp_path, monk
     folder = Path(shutil.copytree(model, tmp_path / "MODEL"))
     found = Live(folder, lambda line: None, lambda well: None)
 
-    def reading(of):
+    def reading(of, data):
         (folder / "model.json").touch()
-        return load_model(of)
+        return load_model(of, data)
 
     monkeypatch.setattr(live, "load_model", reading)
     assert not found.reload()
     assert "was changed while it was read" in found.refused
+
+
+def test_a_run_is_served_on_the_log_that_is_given_and_then_the_model_in_its_place(study, model, tmp_path):
+    run = read_study(study).runs_of("log", "random")[0]
+    folder, said = Path(shutil.copytree(run.folder, tmp_path / "R")), []
+    found = Live(folder, said.append, lambda well: None, dataset_of(run))
+    assert found.responder.recommender.about.method == "random"
+    shutil.rmtree(folder)
+    shutil.copytree(model, folder)
+    assert found.reload(), found.refused
+    assert found.responder.recommender.about.method == "mixed-log-q"
 
 
 @pytest.mark.parametrize(

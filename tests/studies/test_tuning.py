@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from negsample import FailedError, InputError, cli, run_settings
 from negsample.cli.commands import command_to_train
-from negsample.cli.options import settings_of
+from negsample.cli.given import settings_of
 from negsample.comparison import compare
 from negsample.methods import METHODS, negative_settings
 from negsample.methods.fields import OneOf, Real

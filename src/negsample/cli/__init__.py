@@ -15,9 +15,10 @@ from negsample.cli.help import HelpfulCommand, HelpfulGroup
 from negsample.cli.methods import methods_command
 from negsample.cli.options import with_bundles
 from negsample.cli.paper import reproduce_command
+from negsample.cli.report import report_command
 from negsample.cli.runs import evaluate_command, prepare_command, train_command, verify_command
 from negsample.cli.serving import explain_command, export_command, recommend_command, serve_command
-from negsample.cli.studies import compare_command, report_command, tune_command
+from negsample.cli.studies import compare_command, tune_command
 from negsample.parallel.launch import check_alone, leave
 
 app = typer.Typer(

@@ -96,7 +96,7 @@ def _from_study(
     from negsample.files.folders import check_place
     from negsample.serving.final import make_final
     from negsample.serving.plan import epochs_of, opened, other_log, plan_final
-    from negsample.studies.forecast import in_time
+    from negsample.studies.forecast.words import in_time
     from negsample.studies.progress import bar_of
 
     check_place(model, new=True)

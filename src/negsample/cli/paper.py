@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from negsample.cli.commands import command_line
-from negsample.cli.options import Changes, Doing, Epochs, OutStudy, Seed, settings_of, whole_numbers
+from negsample.cli.given import settings_of, whole_numbers
+from negsample.cli.options import Changes, Doing, Epochs, OutStudy, Seed
 from negsample.cli.study import StudyRequest, carry_out
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from negsample.cli.console import notes, out, result
+from negsample.cli.given import settings_of
 from negsample.cli.options import (
     Changes,
     Cutoffs,
@@ -23,7 +24,6 @@ from negsample.cli.options import (
     Refit,
     RunLog,
     Seed,
-    settings_of,
 )
 from negsample.cli.sharing import shared
 from negsample.cli.tables import counted
@@ -130,8 +130,9 @@ def _train(job: Job, folder: Path, choice: Choice, processes: Processes | None) 
     from negsample.parallel.processes import each_by_first
     from negsample.runs.folder import read_run
     from negsample.runs.remeasure import set_dial
-    from negsample.studies.forecast import check_fits, forecast
+    from negsample.studies.forecast import forecast
     from negsample.studies.forecast.divided import check_divided_fits, divided_forecast
+    from negsample.studies.forecast.fits import check_fits
     from negsample.studies.progress import progress_of
 
     if each_by_first(processes, lambda: _is_made(job, folder)):

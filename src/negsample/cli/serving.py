@@ -14,6 +14,7 @@ from negsample.errors import InputError
 from negsample.serving.when import microseconds, shown_moment
 
 if TYPE_CHECKING:
+    from negsample.data.dataset import Dataset
     from negsample.serving.recommender import Recommender
 
 ModelFolder = Annotated[
@@ -158,20 +159,26 @@ def export_command(
 
 def _loaded(folder: Path, data: str | None) -> Recommender:
     """A MODEL, or a run on its log ``data``."""
-    from negsample.data.load import load_as
-    from negsample.runs.folder import read_run
     from negsample.serving.load import load_model
 
+    return load_model(folder, _log_of_run(folder, data))
+
+
+def _log_of_run(folder: Path, data: str | None) -> Dataset | None:
+    """The log ``data``, prepared as that of the run in ``folder`` was; None where none is given."""
+    from negsample.data.load import load_as
+    from negsample.runs.folder import read_run
+
     if data is None:
-        return load_model(folder)
-    prepare = read_run(folder).config["prepare"] if (folder / "config.json").exists() else {}
-    return load_model(folder, load_as(data, prepare))
+        return None
+    return load_as(data, read_run(folder).config["prepare"] if (folder / "config.json").exists() else {})
 
 
 def serve_command(
     folder: ModelFolder,
     host: Annotated[str, typer.Option(help="Where to listen: an address or name of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8000,
+    data: RunLog = None,
     plugins: Plugins = None,
 ) -> None:
     """Answer requests over HTTP; another MODEL in the place of this one is loaded while it answers."""
@@ -180,4 +187,4 @@ def serve_command(
         from negsample.serving.server import serve
     except ModuleNotFoundError as error:
         raise InputError(f"negsample serve needs {error.name}; `pip install 'negsample[serve]'` has it") from None
-    serve(folder, host, port, say)
+    serve(folder, host, port, say, _log_of_run(folder, data))

@@ -119,7 +119,7 @@ def _forecast_searches(request: StudyRequest, doing: Doing, backend: Backend, pl
     """Say what the searches and then the runs will take, after what would refuse them later: tuning takes hours."""
     from negsample.methods import POPREC
     from negsample.studies.earlier import check_adds, read_earlier
-    from negsample.studies.forecast import check_fits
+    from negsample.studies.forecast.fits import check_fits
     from negsample.studies.study import unfinished
 
     jobs, every = planned[0], [*planned[0], *planned[1]]
@@ -172,8 +172,10 @@ def _print_forecast(
 
 def print_study_and_path(study: Study) -> None:
     """The figures of a study, and where its report is."""
+    from negsample.analysis.over_logs import over_logs
     from negsample.cli.terminal import print_study
     from negsample.report.baselines import choices_words
+    from negsample.report.joint_words import over_logs_words
     from negsample.report.verdict import shown_verdict, verdict_lines
 
     print_study(out, study)
@@ -184,12 +186,16 @@ def print_study_and_path(study: Study) -> None:
     for verdict in verdicts.values():
         for line in verdict_lines(study, verdict):
             out.plain(line)
+    found = study.analysis.datasets
+    joint = over_logs_words(over_logs(found)[0]) if len(found) > 1 else []
+    if joint:
+        out.plain(f"Over the logs: {' '.join(joint)}")
     out.plain(f"Report: {study.report_path}")
     failed = [each.line for each in study.failures]
     told = {dataset: shown_verdict(study, each)._asdict() for dataset, each in verdicts.items()}
     told = {dataset: each | {"cards": [card._asdict() for card in each["cards"]]} for dataset, each in told.items()}
     files = {"folder": study.folder, "report": study.report_path}
-    result({**files, "verdicts": told, "table": study.table().to_dicts(), "failed": failed})
+    result({**files, "verdicts": told, "over_logs": joint, "table": study.table().to_dicts(), "failed": failed})
 
 
 def tuned(
@@ -197,7 +203,7 @@ def tuned(
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Do what is left of ``tunings``, seen on the terminal; ``failed`` as of
     :func:`negsample.studies.tuning.tune_all`."""
-    from negsample.studies.forecast import check_fits
+    from negsample.studies.forecast.fits import check_fits
     from negsample.studies.progress import progress_of_searches
     from negsample.studies.tuning import tune_all
 

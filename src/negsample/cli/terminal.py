@@ -54,7 +54,7 @@ def print_dataset(out: Console, data: Dataset, settings: RunSettings | None = No
 
 def print_divided(out: Output, processes: int, ahead: Divided) -> None:
     """What each of so many processes will hold and send."""
-    from negsample.studies.forecast import in_bytes
+    from negsample.studies.forecast.words import in_bytes
 
     out.plain(
         f"{processes} processes, each with {1 / processes:.1%} of the item table and about {in_bytes(ahead.memory)}. "
@@ -67,7 +67,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
     """What the runs and trials that are left will take, and how the item table is kept; nothing, if there are none.
     ``here``: they will be done on this machine, with these threads. ``report``: one is written after them."""
     from negsample.report.formats import listed
-    from negsample.studies.forecast import in_bytes, in_time
+    from negsample.studies.forecast.words import in_bytes, in_time
 
     if not ahead.lines:
         return
@@ -125,7 +125,7 @@ def print_forecast(out: Output, ahead: Forecast, *, here: bool = True, report: b
 
 
 def _pace_shown(pace: Pace | None, of_epochs: list[str]) -> list[str]:
-    from negsample.studies.forecast import in_time
+    from negsample.studies.forecast.words import in_time
 
     if pace is None:
         return ["", "", *[""] * len(of_epochs)]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from negsample.data import blocks
 from negsample.data.arrays import map_arrays, map_known
 from negsample.data.blocks import spans
+from negsample.data.ids import read_ids
 from negsample.data.known import Ints, Known, checked_events, first_at
 from negsample.data.manifest import MANIFEST, Manifest
 from negsample.data.names import fold_name
@@ -191,28 +191,11 @@ class Dataset:
 
     def user_ids(self) -> pl.Series:
         """(U,) the log's id of each user."""
-        return self._ids("user", self.users)
+        return read_ids(self.folder, "user", self.users)
 
     def item_ids(self) -> pl.Series:
         """(V,) the log's id of each item; that of item ``i`` at ``i - 1``."""
-        return self._ids("item", self.catalogue_size)
-
-    def _ids(self, role: str, expected: int) -> pl.Series:
-        path = ids_path(self.folder, role)
-        listed = read_list(self.folder / LIST, "dataset")
-        content = listed.read(path.name)
-        try:
-            ids = pl.read_parquet(BytesIO(content))[role]
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise listed.damaged(path.name, error) from None
-        if len(ids) != expected:
-            raise listed.damaged(path.name, f"{len(ids)} ids, the dataset has {expected}")
-        return ids
-
-
-def ids_path(folder: Path, role: str) -> Path:
-    """Where the log's ids of ``role`` (user or item) lie."""
-    return folder / f"{role}_ids.parquet"
+        return read_ids(self.folder, "item", self.catalogue_size)
 
 
 def is_prepared(folder: Path) -> bool:

@@ -49,8 +49,9 @@ def make_final(plan: Plan, folder: Path, watch: Callable[[Job, Epoch], None] = l
         scratch = scratch_in(place)
         for file in weights:
             file.rename(scratch / file.name)
-        promise = {"dial": plan.dial, "recent_half_life": plan.half_life, "promise": plan.promise}
-        about = about_of(plan.runs, members, plan.known, plan.until, **promise)
+        study = {"promise": plan.promise, "not_in_time": plan.data.manifest.not_in_time}
+        answers = {"dial": plan.dial, "recent_half_life": plan.half_life}
+        about = about_of(plan.runs, members, plan.known, plan.until, **answers, **study)
         targets = job_of(plan.runs[0], plan.known).catalogue(default_device()).target_weights.cpu().numpy()
         write_model(scratch, about, plan.known, plan.data.item_ids(), plan.data.user_ids(), targets)
         list_model(scratch, plan.known)

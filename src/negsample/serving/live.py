@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.serving.load import load_model
+from negsample.serving.model import is_model
 from negsample.serving.respond import Responder
 
 SECONDS = 1.0
@@ -26,16 +28,18 @@ class Live:
         refused: why the MODEL that lies in the folder does not answer; '' where it does.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None], watch: Callable[[bool], None]) -> None:
+    def __init__(
+        self, folder: Path, say: Callable[[str], None], watch: Callable[[bool], None], data: Dataset | None = None
+    ) -> None:
         """Of ``folder``, loaded before this returns. ``say``: called with a line at each change; ``watch``: with
-        whether it was loaded.
+        whether it was loaded; ``data``: what a run was trained on, where a run lies there and not a MODEL.
 
         Raises:
             InputError: there is no MODEL, or it is damaged.
         """
-        self.folder, self._say, self._watch = folder, say, watch
+        self.folder, self._say, self._watch, self._data = folder, say, watch, data
         self._tried = self._last = _seen(folder)
-        self.responder, self.refused = Responder(load_model(folder)), ""
+        self.responder, self.refused = self._loaded(), ""
         self._lock, self._woken, self._ended = Lock(), Event(), False
         self._thread = Thread(target=self._look_on, name="model", daemon=True)
 
@@ -59,7 +63,7 @@ class Live:
         with self._lock:
             self._tried = _seen(self.folder)
             try:
-                responder = Responder(load_model(self.folder))
+                responder = self._loaded()
                 if _seen(self.folder) != self._tried:
                     raise InputError(f"{self.folder} was changed while it was read")
             except Exception as error:  # whatever is wrong with the new one, the old one answers
@@ -71,6 +75,9 @@ class Live:
             self._watch(not self.refused)
             gc.collect()  # what answered before
             return not self.refused
+
+    def _loaded(self) -> Responder:
+        return Responder(load_model(self.folder, None if is_model(self.folder) else self._data))
 
     def _look_on(self) -> None:
         while not self._ended:

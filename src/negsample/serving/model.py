@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from negsample.data.dataset import Dataset
 from negsample.data.manifest import Manifest
@@ -56,7 +56,8 @@ class About(BaseModel):
     ``members``: see :class:`Member`. ``dial``: the setting that it answers with where none is asked for. ``until``:
     microseconds since 1970; all that it knows was before. ``recent_half_life``: days, of the popularity lately that
     people without history are answered with; null: all time. ``promise``: the study's test figures of the method at
-    this dial, means over its runs. ``untrained``: items that came after the training. ``manifest``: of the log.
+    this dial, means over its runs. ``not_in_time``: why they say nothing about the future; null: they do.
+    ``untrained``: items that came after the training. ``manifest``: of the log.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -71,12 +72,18 @@ class About(BaseModel):
     until: int
     recent_half_life: float | None = Field(gt=0)
     promise: dict[str, float | None] = {}
+    not_in_time: str | None = None
     untrained: int = Field(0, ge=0)
     users: int = Field(ge=1)
     items: int = Field(ge=1)
     events: int = Field(ge=1)
     manifest: Manifest
     versions: dict[str, str]
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Of a study that is split in time it says nothing of another split, as in earlier versions, which read it."""
+        return {key: value for key, value in dump(self).items() if key != "not_in_time" or value is not None}
 
     @field_validator("format")
     @classmethod

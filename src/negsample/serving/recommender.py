@@ -62,12 +62,14 @@ class Recommender:
 
     @property
     def summary(self) -> str:
-        """Its method, how much it knows, and until when."""
+        """Its method, how much it knows, and until when; and why its study's figures say nothing about the future,
+        where they do not."""
         about = self.about
         of = f" x {len(self.models)}" if len(self.models) > 1 else ""
         return (
             f"{about.method}{of}, {about.items:,} items, {about.users:,} users, "
             f"events up to {np.datetime64(about.until - 1, 'us').astype('datetime64[s]')} UTC"
+            + ("" if about.not_in_time is None else f". Of its study: {about.not_in_time}")
         )
 
     @cached_property

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from negsample.data.dataset import Dataset
 from negsample.errors import InputError
 from negsample.serving.live import Live
 from negsample.serving.metrics import Metrics
@@ -30,7 +31,7 @@ ENDING_SECONDS = 30
 """For the requests that are not answered yet when it is to end."""
 
 
-def serve(folder: Path, host: str, port: int, say: Callable[[str], None]) -> None:
+def serve(folder: Path, host: str, port: int, say: Callable[[str], None], data: Dataset | None = None) -> None:
     """Serve the MODEL in ``folder`` until SIGTERM or SIGINT; what is asked by then is answered. SIGHUP loads it anew.
 
     Args:
@@ -38,6 +39,7 @@ def serve(folder: Path, host: str, port: int, say: Callable[[str], None]) -> Non
         host: an address or name of this machine.
         port: 0: one that is free.
         say: called with a line when it listens, and when another MODEL is loaded or refused.
+        data: of a run in the place of a MODEL, see :func:`negsample.serving.load.load_model`.
 
     Raises:
         InputError: there is no MODEL, it is damaged, or one cannot listen there.
@@ -49,7 +51,7 @@ def serve(folder: Path, host: str, port: int, say: Callable[[str], None]) -> Non
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with bound(host, port) as listening:
         metrics = Metrics()
-        live = Live(folder, say, metrics.loaded)
+        live = Live(folder, say, metrics.loaded, data)
         server = uvicorn.Server(settings_of(make_app(live, metrics)))
 
         def end(*_: object) -> None:  # until uvicorn has its own, and again when it has ended

@@ -76,8 +76,8 @@ def make_app(live: Live, metrics: Metrics) -> FastAPI:
     async def model() -> JSONResponse:
         """What the model is, and the figures that its study had at the same dial."""
         about = live.responder.recommender.about
-        more = {"dial": about.dial, "promise": about.promise, "untrained": about.untrained, "versions": about.versions}
-        return JSONResponse(_facts(live) | more)
+        told = {"dial": about.dial, "promise": about.promise, "not_in_time": about.not_in_time}
+        return JSONResponse(_facts(live) | told | {"untrained": about.untrained, "versions": about.versions})
 
     @app.get("/metrics")
     async def prometheus() -> Response:

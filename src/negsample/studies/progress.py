@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column
 
 from negsample.data.description import seen_in_training
+from negsample.execution.trainings import Watch
 from negsample.methods import METHODS
 from negsample.runs.failed import Failed
 from negsample.runs.job import Job, stops_early
@@ -36,6 +37,19 @@ def progress_of(out: Console, jobs: Sequence[Job], *, begun: bool = True) -> Ite
     finally:
         if bar.live.live.is_started:  # else nothing was shown, and an empty line would be all there is
             bar.live.stop()
+
+
+@contextmanager
+def seen_by(
+    jobs: Sequence[Job], shown: bool, watch: Watch | None, on_line: Callable[[str], None]
+) -> Iterator[tuple[Watch, Callable[[str], None]]]:
+    """The functions that are called with epochs and messages of ``jobs``: those of a live line, or the caller's own."""
+    out = Console()
+    if not shown or not (out.is_terminal or out.is_jupyter):
+        yield watch or (lambda job, what: None), on_line
+        return
+    with progress_of(out, jobs) as progress:
+        yield progress.watch, progress.on_line
 
 
 @contextmanager

@@ -18,19 +18,21 @@ from negsample.methods import METHODS, POPREC, catalogue_of, negative_settings
 from negsample.runs.job import Job
 from negsample.settings import run_settings
 from negsample.studies import forecast as room
-from negsample.studies.forecast import check_fits, forecast, in_bytes, in_time, rules, system
+from negsample.studies.forecast import fits, forecast, rules, system
+from negsample.studies.forecast.fits import check_fits
 from negsample.studies.forecast.needs import PROCESS, needs_of
 from negsample.studies.forecast.rules import seconds_of_rule
 from negsample.studies.forecast.system import Busy, watch_others
 from negsample.studies.forecast.trial import Pace, pace_of
+from negsample.studies.forecast.words import in_bytes, in_time
 from negsample.studies.study import groups
 
 
 @pytest.fixture
 def with_memory(monkeypatch):
     def have(size):
-        monkeypatch.setattr(room, "available_memory", lambda: size)
-        monkeypatch.setattr(room, "default_device", lambda: torch.device("cpu"))
+        monkeypatch.setattr(fits, "available_memory", lambda: size)
+        monkeypatch.setattr(fits, "default_device", lambda: torch.device("cpu"))
 
     return have
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from negsample.data import blocks
 from negsample.data.arrays import arrays_of, content_fingerprint
-from negsample.data.dataset import Dataset, ids_path, is_prepared, open_dataset
+from negsample.data.dataset import Dataset, is_prepared, open_dataset
 from negsample.data.each import Each, here
+from negsample.data.ids import ids_path
 from negsample.data.log.apart import read_apart
 from negsample.data.log.files import Part
 from negsample.data.log.read import Log, read_log

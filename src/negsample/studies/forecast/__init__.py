@@ -1,29 +1,22 @@
-"""What will a study need? A forecast before it begins; what cannot fit in memory is refused."""
+"""What will a study need? A forecast before it begins."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-
-from negsample.errors import InputError
 from negsample.execution.processes import threads_of
 from negsample.methods import Catalogue
 from negsample.models.baselines import is_baseline
 from negsample.runs.job import Job, default_device, stops_early
 from negsample.runs.machine import cores
 from negsample.settings import ROWS_FROM
-from negsample.studies.forecast.needs import PROCESS, Needs, drawn_by, needs_of, positions_of, table_bytes
+from negsample.studies.forecast.fits import Group
+from negsample.studies.forecast.needs import PROCESS, needs_of, table_bytes
 from negsample.studies.forecast.rules import seconds_of_rule, takes_long
 from negsample.studies.forecast.system import Busy, available_memory, watch_others
 from negsample.studies.forecast.trial import Pace, pace_of
-from negsample.training.score import MIB
-from negsample.training.vectors import check_whole
-
-Group = Sequence[Job]
-"""Jobs that are trained together; often one."""
+from negsample.studies.forecast.words import in_bytes
 
 Search = tuple[Job, int]
 """What a trial of a search is, and how many there are to do."""
@@ -68,69 +61,6 @@ class Forecast(NamedTuple):
     baselines: bool = False
     jobs: int = 1
     stops: bool = False
-
-
-def check_fits(groups: Sequence[Group], at_once: int = 1, *, memory: bool = True) -> None:
-    """Refuse, before any work, runs that cannot be: for lack of memory, or as their settings do not go together.
-
-    Takes the large parts (:func:`~negsample.studies.forecast.needs.needs_of`) of the largest groups, as many as are
-    done at a time, less this process where it does the work itself. On a GPU: its free memory for all but the process,
-    which stays with the CPU. (Where the system does not say what memory there is, nothing is refused for lack of it.)
-    ``memory``: False for work that other machines do.
-
-    Raises:
-        InputError: what is wrong; for memory what is largest, what there is, and what would help.
-    """
-    needs: dict[tuple[str, str, int], Needs] = {}
-    for size, group in {_size(group): group for group in groups}.items():
-        job, needs[size] = group[0], needs_of(group[0], len(group))
-        if not is_baseline(job.method):
-            sizes = positions_of(job)
-            drawn = drawn_by(job, sizes.likely)
-            check_whole(sizes.likely, drawn.k, drawn.needs, job.settings.machine.score_memory * MIB // len(group))
-    if not needs or not memory:
-        return
-    largest = sorted(groups, key=lambda group: needs[_size(group)].peak, reverse=True)[:at_once]
-    most, at_once = needs[_size(largest[0])], len(largest)
-    needed = sum(needs[_size(group)].peak for group in largest)
-    there: int | None
-    if default_device().type == "cuda":
-        there, where = torch.cuda.mem_get_info()[0], "of the GPU's memory "
-    else:
-        there, needed, where = available_memory(), needed + (at_once * PROCESS if at_once > 1 else 0), ""
-    if there is not None and needed > there:
-        raise InputError(_refusal(largest[0], most, at_once, f"{in_bytes(there)} {where}is available", needed))
-
-
-_PARTS = {
-    "square": "a number for every two items",
-    "table": "the item table with its optimizer state",
-    "rest": "the rest of the model",
-    "step": "a step",
-    "kept": "kept batches",
-    "terms": "what terms are made of",
-}
-
-
-def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) -> str:
-    job, part = group[0], needs.largest()
-    several = f" ({at_once} at once)" if at_once > 1 else ""
-    several = f" ({len(group)} runs together{several})" if len(group) > 1 else several
-    ways = ["fewer --jobs"] * (at_once > 1) + ["a lower --together"] * (len(group) > 1)
-    smallest = job.settings.training.table_optimizer == "adagrad" and job.settings.model.table_dtype == "bfloat16"
-    ways += {
-        "table": ["table=rows table_optimizer=adagrad table_dtype=bfloat16"] * (not smallest) + ["a smaller dim"],
-        "rest": ["a smaller dim", "fewer blocks"],
-        "step": ["a smaller batch_size, max_length or dim"]
-        + ["fewer negatives", "a lower score_memory"] * (job.method != "full-ce"),
-        "kept": ["a smaller oversampling_factor"],
-        "terms": ["--terms none", "no terms="],
-        "square": ["fewer items (--min-item-events)"],
-    }[part]
-    return (
-        f"not enough memory: {job.method} on {job.data.name} needs about {in_bytes(needed)}{several} and {there}; the "
-        f"largest part is {_PARTS[part]}: {in_bytes(getattr(needs, part))}; take {', or '.join(ways)}"
-    )
 
 
 def forecast(
@@ -229,10 +159,6 @@ def _key(job: Job) -> tuple[str, str]:
     return job.data.name, job.method
 
 
-def _size(group: Group) -> tuple[str, str, int]:
-    return (*_key(group[0]), len(group))
-
-
 def _table(job: Job) -> str:
     settings, items = job.settings, job.data.catalogue_size
     kind = settings.table(items)
@@ -241,17 +167,3 @@ def _table(job: Job) -> str:
         why = "as set"
     what = kind if kind == "dense" else f"rows by {settings.training.table_optimizer}, {settings.model.table_dtype}"
     return f"{job.data.name}: table {what} ({why}), {in_bytes(table_bytes(settings, items))}"
-
-
-def in_bytes(size: int) -> str:
-    """``size`` for a person: MB or GB of powers of ten."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
-
-
-def in_time(seconds: float) -> str:
-    """``seconds`` for a person, to about two digits."""
-    if seconds < 100:
-        return f"{math.ceil(seconds):.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 10 * 3600 else f"{seconds / 3600:,.0f} h"
