@@ -165,6 +165,13 @@ def kernels_of_a_step(data, method, settings, seeds):
     return len(counted)
 
 
+@pytest.mark.parametrize("method", ["random", "mixed-log-q", "full-ce"])
+@pytest.mark.parametrize("table", ["dense", "rows"])
+def test_with_terms_each_seed_has_weights_of_its_own(method, table, data):
+    settings = SETTINGS.replaced(terms=["popularity", "recency", "repeats"], targets="moments", table=table)
+    check_alike(data, method, settings, (3, 9))
+
+
 def sizes_of(data, settings, seeds, folder):
     """Bytes of what each saves of its best epoch, and of the state of all."""
     trainings = trainings_of(data, "xir", settings, seeds)

@@ -17,7 +17,7 @@ from negsample.batches.packed import Packed
 from negsample.batches.streams import Streams
 from negsample.batches.windows import Ints
 from negsample.models.attention import Bins, Laid, bins_of, lay
-from negsample.models.build import Backbone
+from negsample.models.build import Backbone, terms_of
 from negsample.models.dropout import JointFactors
 from negsample.models.item_table import ItemTable
 from negsample.models.sasrec import NORM_EPS, Block, Drop, SASRec, run_blocks
@@ -65,10 +65,11 @@ class Together:
         return [model.table for model in self.models] if self.table is None else [self.table]
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The stacks, and the tables, where they are parameters."""
+        """The stacks, the tables, where they are parameters, and each model's weights of terms."""
         yield from self._stacks.values()
-        for table in self.tables:
-            yield from table.parameters()
+        apart: list[nn.Module | None] = [*self.tables, *map(terms_of, self.models)]
+        for each in apart:
+            yield from () if each is None else each.parameters()
 
     @property
     def padding_states(self) -> list[Tensor]:
@@ -183,8 +184,8 @@ def _kept(values: Tensor) -> Tensor:
 
 
 def _dense(model: SASRec) -> list[tuple[str, nn.Parameter]]:
-    """All parameters but the item table."""
-    return [(name, each) for name, each in model.named_parameters() if not name.startswith("table.")]
+    """All parameters but the item table and weights of terms, which are a step's and not the encoder's."""
+    return [(name, each) for name, each in model.named_parameters() if not name.startswith(("table.", "terms."))]
 
 
 def _stack(parameters: list[nn.Parameter]) -> nn.Parameter:

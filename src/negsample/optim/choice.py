@@ -83,7 +83,7 @@ def optimizer_for(
     Raises:
         ValueError: ``settings`` are of another table.
     """
-    return optimizer_of([model.table], model.parameters(), settings, [rounding_rng], terms_of(model))
+    return optimizer_of([model.table], model.parameters(), settings, [rounding_rng], [terms_of(model)])
 
 
 def optimizer_of(
@@ -91,7 +91,7 @@ def optimizer_of(
     parameters: Iterable[nn.Parameter],
     settings: RunSettings,
     rounding_rngs: Sequence[Chance | None],
-    terms: TermWeights | None = None,
+    terms: Iterable[TermWeights | None] = (),
 ) -> ModelOptimizer:
     """The same for the ``tables`` of several models, with a generator each, and all that is a parameter of them.
 
@@ -107,7 +107,7 @@ def optimizer_of(
     of_tables = [
         row_wise(table, lr=lr, rng=rng) for table, rng in zip(tables, rounding_rngs, strict=True) if table.by_rows
     ]
-    weights = [] if terms is None else list(terms.parameters())
+    weights = [each for of_model in terms if of_model is not None for each in of_model.parameters()]
     return ModelOptimizer(of_tables, parameters, lr=settings.training.learning_rate, terms=weights)
 
 

@@ -14,7 +14,7 @@ from negsample.batches.epochs import batches_again, batches_of, prefetched
 from negsample.batches.packed import Batch
 from negsample.batches.streams import Chance, Streams
 from negsample.data.dataset import Dataset
-from negsample.errors import InputError, guarded
+from negsample.errors import guarded
 from negsample.methods import Method
 from negsample.models import Backbone, Together
 from negsample.models.build import check_items, check_model, terms_of
@@ -98,9 +98,6 @@ def _fit(
 ) -> None:
     """Epochs until all trainings are over. What the optimizer holds is let go of before the best weights are read."""
     models = [training.model for training in trainings]
-    terms = terms_of(models[0])
-    if len(models) > 1 and terms is not None:
-        raise InputError("terms: several seeds cannot be trained together with them; leave --together out")
     knowledge = [knowledge_for(each.model, each.method, data, settings, each.device) for each in trainings]
     joint = len(models) > 1 and not any(knowledge) and may_join(trainings[0].method, settings)
     together = None if len(models) == 1 else Together(models, one_table=joint)
@@ -109,7 +106,7 @@ def _fit(
     rounding_rngs: list[Chance] = [training.rounding_rng for training in trainings]
     if joint:
         rounding_rngs = [Streams(tuple(training.rounding_rng for training in trainings))]
-    optimizer = optimizer_of(tables, parameters, settings, rounding_rngs, terms)
+    optimizer = optimizer_of(tables, parameters, settings, rounding_rngs, [terms_of(model) for model in models])
     options = step_options(settings, 1 if joint else len(models))
     last = _resume(trainings, optimizer, checkpoint)
     while not all(over := [training.is_over(settings) for training in trainings]):
