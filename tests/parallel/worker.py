@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from wire import bytes_sent
 
 from negsample.batches.epochs import batches_of
 from negsample.data.dataset import open_dataset
-from negsample.errors import InputError
+from negsample.errors import FailedError, InputError
 from negsample.evaluation.evaluate import evaluate_by_dial
 from negsample.execution.attempts import run_job
 from negsample.methods import build_method, catalogue_of, negative_settings
@@ -143,6 +145,19 @@ def runs(processes: Processes, data: str, folder: str, dies_after: str, *given: 
     run_job(job, Path(folder), watch=watch)
 
 
+def within(processes: Processes, data: str, folder: str, megabytes: str, dies_after: str) -> None:
+    """:func:`runs` in so much memory more than the process has when its libraries are there."""
+    import_module("torch.distributed.checkpoint")
+    import_module("torch.distributed.tensor")
+    (used,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line)
+    resource.setrlimit(resource.RLIMIT_DATA, 2 * (1024 * int(used) + 10**6 * int(megabytes),))
+    given = ("method=in-batch", "dim=64", "batch_size=1024", "epochs=2", "fit_terms=no")
+    try:
+        runs(processes, data, folder, dies_after, *given)
+    except FailedError as error:
+        raise InputError(str(error)) from None
+
+
 def refuses(processes: Processes, data: str) -> None:
     """What several processes cannot share."""
     alone = run_settings(backbone="terms", table="sharded", epochs=1)
@@ -169,7 +184,7 @@ def differs(processes: Processes, data: str) -> None:
     fit(model, job.data, built, job.settings, seed=0)
 
 
-CASES: dict[str, Callable[..., None]] = {each.__name__: each for each in (learns, runs, refuses, differs)}
+CASES: dict[str, Callable[..., None]] = {each.__name__: each for each in (learns, runs, within, refuses, differs)}
 
 
 if __name__ == "__main__":

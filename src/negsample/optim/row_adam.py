@@ -18,7 +18,7 @@ from negsample.optim.rows import Lookups, RowWriter, write_rows
 _TINY = 1e-30  # added before a root is taken: that of 0 takes a processor five times as long
 _GONE = 1e-20  # what has decayed so far is 0: products of less would be denormal, which take many times as long
 _NEGLIGIBLE = 1e-9  # of what is deferred of a row, relative to a step
-_BLOCK = 1 << 16  # rows caught up at once
+_BLOCK = 1 << 14  # rows caught up at once: what is made of them stays in a cache
 
 
 class RowAdam:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from negsample.errors import InputError
 from negsample.parallel.processes import Processes
 
 BLOCK = 1 << 16
-"""Rows that are sent at once where a whole table is read."""
+"""Rows that are read or written at once where all of them are."""
 
 
 class Shards:
@@ -69,11 +69,6 @@ class Shards:
                 part = here.new_empty(last - first, *here.shape[1:])
             parts.append(self.processes.from_one(part, owner))
         return torch.cat(parts) if parts else here[:0]
-
-    def blocks(self, here: Tensor) -> Iterator[Tensor]:
-        """The whole table, block by block, in every process."""
-        for start in range(0, self.rows, BLOCK):
-            yield self.block(start, min(start + BLOCK, self.rows), here)
 
 
 class _Exchange(torch.autograd.Function):

@@ -53,8 +53,9 @@ def make_runs(
     scratches = [each_by_first(processes, partial(scratch_in, place)) for place in places]
     refits: list[Fitted] | list[None] = [None] * len(jobs)
     if jobs[0].refits:
-        for model, scratch in zip(models, scratches, strict=True):
-            save_weights(model, scratch / BEFORE_REFIT)
+        for number, scratch in enumerate(scratches):
+            save_weights(models[number], scratch / BEFORE_REFIT)
+        del models  # their memory is for those that come
         models = [build_model(job, device) for job in jobs]
         refits = _refit(jobs, models, places, watch, [each.best_epoch for each in fitted])
     for job, model, result, refit, scratch in zip(jobs, models, fitted, refits, scratches, strict=True):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 
-WAYS_OUT = "not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives"
+WAYS_OUT = (
+    "not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives, or divide the item "
+    "table over more processes (table=sharded)"
+)
 _WORDS = ("can't allocate memory", "out of memory")  # as PyTorch says it, of a CPU and of a GPU
 
 

@@ -78,8 +78,8 @@ class BestWeights:
             self._file.seek(0)
             save(weights, self._file)
 
-    def load(self, device: torch.device) -> dict[str, Any]:
-        """The weights of the best epoch.
+    def load(self, device: torch.device, now: Mapping[str, Any]) -> dict[str, Any]:
+        """The weights of the best epoch; rows that are divided over processes in place of those of ``now``.
 
         Raises:
             InputError: the file is damaged.
@@ -93,7 +93,7 @@ class BestWeights:
         except Exception as error:  # torch and its unpickler each have errors of their own
             raise damaged(path, error) from None
         if self._shards is not None:
-            rows = read_rows(path.with_suffix(_ROWS), self._shards)
+            rows = read_rows(path.with_suffix(_ROWS), self._shards, now)
             weights |= {name: each.to(device) for name, each in rows.items()}
         return weights
 

@@ -24,8 +24,9 @@ _SHARE = 20  # a state is saved again when this many times as long has passed as
 class Saving(Protocol):
     """Where the state of a training is saved while it lasts."""
 
-    def load(self) -> State | None:
-        """The state that was saved last, of this very training, or None."""
+    def load(self, now: Callable[[], State]) -> State | None:
+        """The state that was saved last, of this very training, or None. ``now``: the state as it is, whose tensors may
+        be overwritten."""
 
     def after_epoch(self, state: Callable[[], State], *, always: bool = False) -> bool:
         """Save ``state()`` if it is time to, or ``always``; returns whether it was."""
@@ -47,8 +48,8 @@ class Checkpoint:
         self._path, self._identity = folder / _FILE, identity
         self._next = 0.0
 
-    def load(self) -> State | None:
-        """The state that was saved last, of this very training, or None.
+    def load(self, now: Callable[[], State] | None = None) -> State | None:
+        """The state that was saved last, of this very training, or None. (``now`` is for those that read in place.)
 
         Raises:
             InputError: the file is damaged.

@@ -86,7 +86,7 @@ def fit_together(
         for training in trainings:
             release(training.model)
         for training in trainings:
-            training.model.load_state_dict(training.best.load(training.device))
+            training.model.load_state_dict(training.best.load(training.device, training.model.state_dict()))
     return [Fitted(training.log, training.best.epoch) for training in trainings]
 
 
@@ -155,7 +155,7 @@ def _state(trainings: Sequence[TrainingState], optimizer: ModelOptimizer) -> Sta
 
 def _resume(trainings: Sequence[TrainingState], optimizer: ModelOptimizer, checkpoint: Saving | None) -> Epoch:
     """The last epoch that is done already; all is as it was after it."""
-    state = None if checkpoint is None else checkpoint.load()
+    state = None if checkpoint is None else checkpoint.load(partial(_state, trainings, optimizer))
     if state is None:
         return Epoch(0, 0.0, 0.0, 0, None)
     optimizer.load_state_dict(state["optimizer"])

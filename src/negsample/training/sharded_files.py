@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,11 @@ def write_rows(folder: Path, rows: Mapping[str, Tensor], shards: Shards) -> None
     processes.by_first(lambda: write_list(folder / LIST, _KIND, "", [path.name for path in folder.iterdir()]))
 
 
-def read_rows(folder: Path, shards: Shards) -> dict[str, Tensor]:
+def read_rows(folder: Path, shards: Shards, into: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The parts that are here of what :func:`write_rows` wrote, as many processes or others; in the CPU's memory.
+
+    ``into``: tensors of these names which are read in place where they are in the CPU's memory, so that nothing is held
+    twice. One part of one tensor is held beside them, as large as it was written.
 
     Raises:
         InputError: a file is damaged.
@@ -55,12 +59,16 @@ def read_rows(folder: Path, shards: Shards) -> dict[str, Tensor]:
     shards.processes.by_first(check)
     known = FileSystemReader(folder).read_metadata().state_dict_metadata
     rows = {
-        name: torch.zeros(shards.stop - shards.start, *each.size[1:], dtype=each.properties.dtype)
+        name: into[name] if name in into and into[name].device.type == "cpu" else _room(shards, each)
         for name, each in known.items()
         if isinstance(each, TensorStorageMetadata)
     }
     load(_distributed(rows, shards), checkpoint_id=folder)
     return rows
+
+
+def _room(shards: Shards, stored: Any) -> Tensor:
+    return torch.empty(shards.stop - shards.start, *stored.size[1:], dtype=stored.properties.dtype)
 
 
 def _distributed(rows: Mapping[str, Tensor], shards: Shards) -> dict[str, Any]:
@@ -91,19 +99,22 @@ class ShardedCheckpoint:
         self._checkpoint, self._folder, self._shards = checkpoint, folder, shards
         self._rows_in = _NAMES[-1]  # where the rows of the state that was saved last are
 
-    def load(self) -> State | None:
-        """As of :class:`~negsample.training.checkpoint.Checkpoint`, with the rows that are here.
+    def load(self, now: Callable[[], State]) -> State | None:
+        """As of :class:`~negsample.training.checkpoint.Checkpoint`, with the rows that are here, in place of those of
+        ``now()``.
 
         Raises:
             InputError: a file is damaged, or one process sees others than the next.
         """
         processes = self._shards.processes
-        state = processes.first_alone(self._checkpoint.load)
+        state = processes.first_alone(partial(self._checkpoint.load, now))
         processes.same(f"the files that are seen in {self._folder}", "none" if state is None else state["rows_in"])
         if state is None:
             return None
         self._rows_in = state["rows_in"]
-        rows = read_rows(self._folder / self._rows_in, self._shards)
+        there = now()
+        held = there["optimizer"]["tables"][0] | {TABLE: there["trainings"][0]["model"][TABLE]}
+        rows = read_rows(self._folder / self._rows_in, self._shards, held)
         state["trainings"][0]["model"][TABLE] = rows.pop(TABLE)
         state["optimizer"]["tables"][0].update(rows)
         return state

@@ -23,6 +23,8 @@ from negsample.training.checkpoint import State
 from negsample.training.processes import check_same, processes_of
 from negsample.training.replay import Replay
 
+_AT_ONCE = 1 << 22  # numbers: whether they are finite takes as much memory again
+
 
 class Epoch(NamedTuple):
     """What an epoch gave; ``valid`` where it was validated, NaN where a figure is undefined; ``seconds`` and ``steps``
@@ -139,7 +141,8 @@ class TrainingState:
         """
         if self.refit is not None:
             weights = self.model.state_dict()
-            finite = all(bool(each.isfinite().all()) for each in weights.values())
+            parts = (part for each in weights.values() for part in torch.split(each.view(-1), _AT_ONCE))
+            finite = all(bool(part.isfinite().all()) for part in parts)
             if self.processes is not None:
                 finite = not bool(self.processes.sum(torch.tensor(float(not finite), device=self.device)))
             if not finite:

@@ -68,7 +68,8 @@ def _refusal(group: Group, needs: Needs, at_once: int, there: str, needed: int) 
     ways = ["fewer --jobs"] * (at_once > 1) + ["a lower --together"] * (len(group) > 1)
     smallest = job.settings.training.table_optimizer == "adagrad" and job.settings.model.table_dtype == "bfloat16"
     ways += {
-        "table": ["table=rows table_optimizer=adagrad table_dtype=bfloat16"] * (not smallest) + ["a smaller dim"],
+        "table": ["table=rows table_optimizer=adagrad table_dtype=bfloat16"] * (not smallest)
+        + ["a smaller dim", "several processes (table=sharded)"],
         "rest": ["a smaller dim", "fewer blocks"],
         "step": ["a smaller batch_size, max_length or dim"]
         + ["fewer negatives", "a lower score_memory"] * (job.method != "full-ce"),
