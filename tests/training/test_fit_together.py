@@ -102,9 +102,16 @@ JOINT = {
 }
 
 
-@pytest.mark.parametrize("changes", JOINT.values(), ids=JOINT)
-@pytest.mark.parametrize("method", [*PAPER_SIX, "mixed-log-q", "sampled-softmax", "in-batch-log-q", "corrected-log-q"])
-def test_one_batch_of_all_seeds_gives_what_each_gives_alone(method, changes, data, monkeypatch):
+JOINT_METHODS = [*PAPER_SIX, "sampled-softmax", "in-batch-log-q", "corrected-log-q"]
+EACH = [
+    *((method, "rows") for method in JOINT_METHODS),
+    *((each, how) for each in ("mixed", "mixed-log-q") for how in JOINT),
+]
+
+
+@pytest.mark.parametrize(("method", "how"), dict.fromkeys(EACH))
+def test_one_batch_of_all_seeds_gives_what_each_gives_alone(method, how, data, monkeypatch):
+    changes = JOINT[how]
     steps = []
     real = train.joint_steps
     monkeypatch.setattr(train, "joint_steps", lambda *given: steps.append(1) or real(*given))
@@ -165,8 +172,7 @@ def kernels_of_a_step(data, method, settings, seeds):
     return len(counted)
 
 
-@pytest.mark.parametrize("method", ["random", "mixed-log-q", "full-ce"])
-@pytest.mark.parametrize("table", ["dense", "rows"])
+@pytest.mark.parametrize(("method", "table"), [("random", "dense"), ("mixed-log-q", "rows"), ("full-ce", "dense")])
 def test_with_terms_each_seed_has_weights_of_its_own(method, table, data):
     settings = SETTINGS.replaced(terms=["popularity", "recency", "repeats"], targets="moments", table=table)
     check_alike(data, method, settings, (3, 9))
@@ -198,9 +204,9 @@ def test_the_best_weights_in_a_nameless_file_are_of_one_model(data, monkeypatch)
     sizes = []
     load = BestWeights.load
 
-    def loaded(best, device):
+    def loaded(best, *given):
         sizes.append(best._file.seek(0, 2))
-        return load(best, device)
+        return load(best, *given)
 
     monkeypatch.setattr(BestWeights, "load", loaded)
     settings = SETTINGS.replaced(dim=64)
