@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from launching import GLOO, run
@@ -16,6 +18,7 @@ from safetensors.torch import load_file
 from negsample.evaluation.evaluate import evaluate
 from negsample.files.claims import place_of
 from negsample.runs.load import load_run
+from negsample.serving.load import load_model
 from negsample.studies.verify import verify
 
 pytestmark = GLOO
@@ -69,7 +72,7 @@ def broken(data, tmp_path_factory):
     first, killed = run(2, "runs", data.folder, folder, 2, *GIVEN, fails=True)
     assert killed.code == -9
     assert first.code == 2
-    assert "another process of this training has ended" in first.said
+    assert "another process has ended" in first.said
     assert "goes on from the last checkpoint" in first.said
     assert not folder.exists()
     return folder
@@ -127,13 +130,24 @@ def test_the_command_under_torchrun(data, tmp_path):
     assert done.stdout.count("2 processes, each with 50.0% of the item table") == 1
     assert done.stdout.count(f"Run: {tmp_path / 'run'}") == 1
     assert load_run(tmp_path / "run").run.config["settings"]["table"] == "sharded"
+    model, answers = str(tmp_path / "MODEL"), tmp_path / "top.parquet"
+    final = command(2, "final", str(tmp_path / "run"), "--out", model)
+    assert final.stdout.count(f"Model: {model}") == 1, final.stderr
+    recommended = command(2, "recommend", model, "--out", str(answers), "--k", "7")
+    assert recommended.stdout.count(f": {answers}") == 1, recommended.stderr
+    assert pl.read_parquet(answers).equals(load_model(model).recommend(k=7))
     again = command(1, *words, str(tmp_path / "run"), "--set", "table=sharded")
     assert "is finished already" in again.stdout
-    refused = command(2, *words, str(tmp_path / "other"))
-    assert refused.returncode != 0
-    assert "torchrun started 2 processes, and train without --set table=sharded is the work of one" in refused.stderr
-    refused = command(2, "evaluate", str(tmp_path / "run"))
-    assert "torchrun started 2 processes, and evaluate is the work of one" in refused.stderr
+    for what, refused in (
+        ("train without --set table=sharded", (*words, str(tmp_path / "other"))),
+        ("evaluate", ("evaluate", str(tmp_path / "run"))),
+        ("final --from", ("final", "--from", model, "--out", str(tmp_path / "other"))),
+    ):
+        of_two = {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": "2", "RANK": "1"}
+        alone = [sys.executable, "-m", "negsample", *refused]
+        done = subprocess.run(alone, env=os.environ | of_two, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 2
+        assert f"process 1: error: torchrun started 2 processes, and {what} is the work of one" in done.stderr
     assert not (tmp_path / "other").exists()
 
 

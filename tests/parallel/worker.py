@@ -10,10 +10,13 @@ from collections.abc import Callable
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from wire import bytes_sent
 
+import negsample.serving.recommender as recommender_module
+import negsample.serving.top_k as top_k
 from negsample.batches.epochs import batches_of
 from negsample.data.dataset import open_dataset
 from negsample.errors import FailedError, InputError
@@ -23,8 +26,13 @@ from negsample.methods import build_method, catalogue_of, negative_settings
 from negsample.optim import optimizer_for
 from negsample.parallel.launch import leave
 from negsample.parallel.processes import Processes, together
+from negsample.runs.folder import read_run
 from negsample.runs.job import Job, build_model
 from negsample.scoring.dial import dials
+from negsample.serving.files import write_answers
+from negsample.serving.final import make_final
+from negsample.serving.load import load_model
+from negsample.serving.plan import plan_final
 from negsample.settings import run_settings
 from negsample.training.inputs import StepInputs, propose, step_options
 from negsample.training.loop import fit
@@ -44,6 +52,14 @@ COMMON = {
 }
 CHANGES = {"random_negatives": 20, "in_batch_negatives": 20, "kept_hardest": 5, "bank_size": 60, "warm_up": 1}
 BETAS = (0.0, 0.5, -1.0)
+ASKED: dict[str, dict[str, Any]] = {
+    "all": {},
+    "many": {"k": 45, "exclude_seen": True, "dial": -0.5},  # more than a process has
+    "every": {"k": 60, "dial": 2.0},
+    "some": {"k": 7, "only": list(range(3, 50)), "exclude": [4, 30, 31]},
+    "new": {"histories": {"a": [1, 2, 59], "none": [], "strange": ["x"], "long": list(range(1, 41))}, "k": 12},
+}
+"""What is asked of a recommender, by name."""
 SENDING = ("random", "in-batch", "mixed", "full-ce")
 
 
@@ -158,6 +174,27 @@ def within(processes: Processes, data: str, folder: str, megabytes: str, dies_af
         raise InputError(str(error)) from None
 
 
+def serves(processes: Processes, run: str, out: str, block: str, *more: str) -> None:
+    """Answers to all of ``ASKED``, by a MODEL that is made of a run if it is not there."""
+    model, top_k.ITEM_BLOCK = Path(out) / "MODEL", int(block)
+    if not model.exists():
+        make_final(plan_final(read_run(Path(run))), model)
+    recommender = load_model(model)
+    shards = recommender.models[0].table.shards
+    assert (shards.stop - shards.start) <= -(-shards.rows // processes.size)
+    for name, asked in ASKED.items():
+        found = recommender.recommend(**asked)
+        found.write_parquet(Path(out) / f"{name}-{processes.size}-{processes.rank}.parquet")
+    if "dies" not in more:
+        return
+    recommender_module.QUERIES_AT_ONCE = 50
+    if processes.rank:
+        answers = recommender.answers(recommender.users, recommender.ask())
+        next(answers)
+        os.kill(os.getpid(), signal.SIGKILL)
+    write_answers(recommender, recommender.users, recommender.ask(), Path(out) / "top.parquet", lambda done: None)
+
+
 def refuses(processes: Processes, data: str) -> None:
     """What several processes cannot share."""
     alone = run_settings(backbone="terms", table="sharded", epochs=1)
@@ -184,7 +221,9 @@ def differs(processes: Processes, data: str) -> None:
     fit(model, job.data, built, job.settings, seed=0)
 
 
-CASES: dict[str, Callable[..., None]] = {each.__name__: each for each in (learns, runs, within, refuses, differs)}
+CASES: dict[str, Callable[..., None]] = {
+    each.__name__: each for each in (learns, runs, within, serves, refuses, differs)
+}
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def _options(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    if context.invoked_subcommand != "train":
+    if context.invoked_subcommand not in ("train", "final", "recommend"):
         check_alone(str(context.invoked_subcommand))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +10,14 @@ import typer
 
 from negsample.cli.console import notes, out, result
 from negsample.cli.options import Column, Plugins, Weight
+from negsample.cli.sharing import divided
 from negsample.cli.tables import counted, show_facts
 from negsample.errors import InputError
+from negsample.parallel.launch import check_alone
 from negsample.serving.when import microseconds, shown_moment
 
 if TYPE_CHECKING:
+    from negsample.parallel.processes import Processes
     from negsample.serving.refresh import Joined
 
 NEW = typer.Option(
@@ -59,7 +63,9 @@ def final_command(
     weight: Weight = None,
     plugins: Plugins = None,
 ) -> None:
-    """Train a study's recommended method on all events: the model to take home. Or train one on."""
+    """Train a study's recommended method on all events: the model to take home. Or train one on.
+
+    Processes that torchrun starts train it together, with a part of the item table each."""
     from negsample.studies.progress import bar_of
 
     of_study = {"--method": method, "--dataset": dataset, "--seeds": seeds, "--until": until, "--data": data}
@@ -72,8 +78,10 @@ def final_command(
             raise InputError(f"{name} is for {'a STUDY' if folder is None else '--from MODEL'}; leave it out")
     about: dict[str, Any] = {"model": model}
     if folder is not None:
-        about |= _from_study(folder, model, method, dataset, seeds or 1, until, data)
+        with divided() as processes:
+            about |= _from_study(folder, model, method, dataset, seeds or 1, until, data, processes)
     elif earlier is not None:
+        check_alone("final --from")
         from negsample.data.log.read import read_log
         from negsample.serving.refresh import train_on
 
@@ -89,20 +97,29 @@ def final_command(
 
 
 def _from_study(
-    folder: Path, model: Path, method: str | None, dataset: str | None, seeds: int, until: str | None, data: str | None
+    folder: Path,
+    model: Path,
+    method: str | None,
+    dataset: str | None,
+    seeds: int,
+    until: str | None,
+    data: str | None,
+    processes: Processes | None,
 ) -> dict[str, Any]:
     """Make it; what is told of it."""
     from negsample.data.description import no_future
     from negsample.files.folders import check_place
+    from negsample.parallel.processes import each_by_first
     from negsample.serving.final import make_final
     from negsample.serving.plan import epochs_of, opened, other_log, plan_final
     from negsample.studies.forecast.words import in_time
     from negsample.studies.progress import bar_of
 
-    check_place(model, new=True)
+    each_by_first(processes, partial(check_place, model, new=True))
     source = opened(folder)
     moment = None if until is None else microseconds("--until", until)
-    loaded = None if data is None else other_log(source, data, dataset)
+    log_of = partial(other_log, source, data or "", dataset)
+    loaded = None if data is None else log_of() if processes is None else processes.first_alone(log_of)
     plan = plan_final(source, dataset=dataset, method=method, seeds=seeds, until=moment, data=loaded)
     about = plan.known.manifest
     last = shown_moment(plan.until - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from negsample.cli.console import notes, out, result, say
 from negsample.cli.options import Column, Plugins, RunLog
+from negsample.cli.sharing import divided
 from negsample.cli.tables import counted, show_table, table_of
 from negsample.errors import InputError
 from negsample.serving.when import microseconds, shown_moment
@@ -49,32 +51,35 @@ def recommend_command(
     data: RunLog = None,
     plugins: Plugins = None,
 ) -> None:
-    """Write the best items for each person."""
+    """Write the best items for each person; processes that torchrun starts have a part of the items each."""
     from negsample.serving.files import check_answers, write_answers
+    from negsample.serving.load import load_model
     from negsample.studies.progress import bar_of
 
     check_answers(to)
-    recommender = _loaded(folder, data)
-    ask = recommender.ask(
-        k=k,
-        time=None if as_of is None else microseconds("--as-of", as_of),
-        dial=dial,
-        exclude_seen=exclude_seen,
-        exclude=() if exclude is None else _ids_in(exclude, recommender),
-        only=None if only is None else _ids_in(only, recommender),
-    )
-    people = recommender.histories(histories, ask.time, user=user, item=item, time=time)
-    if as_of is None:
-        ask = ask.after(people)
-    elif late := int((people.times >= ask.time).sum()):
-        notes.plain(f"Not before --as-of, so without effect: {counted(late, 'event')}.")
-    for note in people.notes:
-        notes.plain(note)
-    with bar_of(notes, "recommending", len(people.keys)) as bar:
-        rows = write_answers(recommender, people, ask, to, lambda done: bar.update(to, done))
-    some = f"{counted(rows, 'row')} for {counted(len(people.keys), 'person', 'people')}"
-    out.plain(f"{some}, as of {shown_moment(ask.time)} UTC: {to}")
-    result({"file": to, "rows": rows, "people": len(people.keys), "as_of": shown_moment(ask.time)})
+    with divided() as processes:
+        log_of = partial(_log_of_run, folder, data)
+        recommender = load_model(folder, log_of() if processes is None else processes.first_alone(log_of))
+        ask = recommender.ask(
+            k=k,
+            time=None if as_of is None else microseconds("--as-of", as_of),
+            dial=dial,
+            exclude_seen=exclude_seen,
+            exclude=() if exclude is None else _ids_in(exclude, recommender),
+            only=None if only is None else _ids_in(only, recommender),
+        )
+        people = recommender.histories(histories, ask.time, user=user, item=item, time=time)
+        if as_of is None:
+            ask = ask.after(people)
+        elif late := int((people.times >= ask.time).sum()):
+            notes.plain(f"Not before --as-of, so without effect: {counted(late, 'event')}.")
+        for note in people.notes:
+            notes.plain(note)
+        with bar_of(notes, "recommending", len(people.keys)) as bar:
+            rows = write_answers(recommender, people, ask, to, lambda done: bar.update(to, done))
+        some = f"{counted(rows, 'row')} for {counted(len(people.keys), 'person', 'people')}"
+        out.plain(f"{some}, as of {shown_moment(ask.time)} UTC: {to}")
+        result({"file": to, "rows": rows, "people": len(people.keys), "as_of": shown_moment(ask.time)})
 
 
 def _ids_in(path: Path, recommender: Recommender) -> list[str]:

@@ -7,10 +7,30 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from negsample.cli.console import be_silent
-from negsample.parallel.launch import check_alone
+from negsample.parallel.launch import check_alone, launched
 
 if TYPE_CHECKING:
     from negsample.parallel.processes import Processes
+
+
+@contextmanager
+def divided() -> Iterator[Processes | None]:
+    """The processes that torchrun started, which have a part of each item table; None: this one is alone."""
+    if not launched():
+        yield None
+        return
+    with _together() as processes:
+        yield processes
+
+
+@contextmanager
+def _together() -> Iterator[Processes]:
+    from negsample.parallel.processes import together
+
+    with together() as processes:
+        if not processes.is_first:
+            be_silent()
+        yield processes
 
 
 @contextmanager
@@ -24,9 +44,5 @@ def shared(table: str | None) -> Iterator[Processes | None]:
         check_alone("train without --set table=sharded")
         yield None
         return
-    from negsample.parallel.processes import together
-
-    with together() as processes:
-        if not processes.is_first:
-            be_silent()
+    with _together() as processes:
         yield processes

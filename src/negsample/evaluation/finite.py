@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from negsample.errors import InputError
 from negsample.parallel.processes import Processes
 
+_AT_ONCE = 1 << 22  # numbers: whether they are finite takes as much memory again
+
 
 class NotFiniteError(InputError):
     """What is to be ranked is no number."""
+
+
+def all_finite(weights: Iterable[Tensor]) -> bool:
+    """Whether all numbers are, some at a time."""
+    parts = (part for each in weights for part in torch.split(each.reshape(-1), _AT_ONCE))
+    return all(bool(part.isfinite().all()) for part in parts)
 
 
 class Finite:

@@ -34,7 +34,7 @@ def check_alone(command: str) -> None:
     if launched_size() > 1:
         raise InputError(
             f"torchrun started {launched_size()} processes, and {command} is the work of one; several share "
-            "`train ... --set table=sharded` alone. Start it without torchrun"
+            "`train ... --set table=sharded`, `final` and `recommend` alone. Start it without torchrun"
         )
 
 

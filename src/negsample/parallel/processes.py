@@ -135,6 +135,13 @@ class Processes(NamedTuple):
                 raise InputError(said)
         return own[0]
 
+    def all_say(self, yes: bool) -> bool:
+        """Whether all say ``yes``."""
+        every: list[Any] = [None] * self.size
+        with _together():
+            dist.all_gather_object(every, yes)
+        return all(every)
+
     def wait(self) -> None:
         """Until all are here."""
         with _together():
@@ -152,7 +159,7 @@ class Processes(NamedTuple):
         if len(set(every)) > 1:
             shown = f" ({', '.join(sorted(set(every)))})" if len("".join(set(every))) < _SHOWN else ""
             raise InputError(
-                f"{what} differ between the {self.size} processes{shown}, so they cannot train one model; take the "
+                f"{what} differ between the {self.size} processes{shown}, so they cannot work on one model; take the "
                 "same versions, kind of machine and files for all, and start the same command again: it goes on from "
                 "the last checkpoint"
             )
@@ -173,8 +180,8 @@ def _together() -> Iterator[None]:
         if not isinstance(error, dist.DistError) and not any(word in str(error).lower() for word in _OF_CONNECTIONS):
             raise
         raise LostError(
-            f"another process of this training has ended ({str(error).splitlines()[0]}); see what it said. The same "
-            "command goes on from the last checkpoint, with as many processes or others"
+            f"another process has ended ({str(error).splitlines()[0]}); see what it said, and start the same command "
+            "again. A training goes on from the last checkpoint, with as many processes or others"
         ) from error
 
 

@@ -58,10 +58,14 @@ class Shards:
         rows_ND: Tensor = _Exchange.apply(answers, self.processes, received, sent)  # type: ignore[no-untyped-call]
         return rows_ND.index_select(0, torch.argsort(order_N))
 
+    def owners(self, start: int, stop: int) -> range:
+        """The processes that have rows ``start .. stop - 1``."""
+        return range(start // self._each, (stop - 1) // self._each + 1)
+
     def block(self, start: int, stop: int, here: Tensor) -> Tensor:
         """Rows ``start .. stop - 1``, of which each process sends those that it has ``here``, (rows here, D)."""
         parts = []
-        for owner in range(start // self._each, (stop - 1) // self._each + 1):
+        for owner in self.owners(start, stop):
             first, last = max(start, owner * self._each), min(stop, (owner + 1) * self._each)
             if owner == self.processes.rank:
                 part = here[first - self.start : last - self.start].contiguous()

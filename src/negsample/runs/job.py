@@ -8,10 +8,12 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from negsample.data.dataset import Dataset
+from negsample.errors import InputError
 from negsample.methods import Catalogue, catalogue_of, changed_settings, negative_settings
 from negsample.models import Backbone
 from negsample.models.baselines import BASELINES, is_baseline
 from negsample.models.build import build_backbone
+from negsample.parallel.processes import current
 from negsample.plugins import sources_of
 from negsample.random import generator
 from negsample.settings import RunSettings, fingerprint, is_run_setting, run_settings
@@ -107,6 +109,19 @@ def tuned_job(job: Job, params: Mapping[str, Any]) -> Job:
     of_method = {key: value for key, value in params.items() if key not in of_training}
     settings = job.settings.replaced(**of_training)
     return job._replace(settings=settings, negatives=negative_settings(job.method, job.negatives | of_method))
+
+
+def divided(job: Job) -> Job:
+    """``job`` with its table divided over the processes that work together (:mod:`negsample.parallel`), if they do.
+
+    Raises:
+        InputError: it has no table to divide.
+    """
+    if current() is None:
+        return job
+    if is_baseline(job.method) or job.settings.model.backbone == "terms":
+        raise InputError(f"{job.method} has no item table of its own to divide; start it without torchrun")
+    return job._replace(settings=job.settings.replaced(table="sharded"))
 
 
 def default_device() -> torch.device:

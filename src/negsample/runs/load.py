@@ -12,7 +12,7 @@ from negsample.models.build import set_terms
 from negsample.models.terms import TermWeights
 from negsample.plugins import check_sources
 from negsample.runs.folder import Run, read_run
-from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.job import Job, build_model, default_device, divided
 from negsample.runs.kept import dataset_of
 from negsample.runs.weights import load_weights
 from negsample.settings import run_settings
@@ -55,7 +55,7 @@ def load_run(folder: Path, data: Dataset | None = None, *, fitted: bool = True) 
             f"({run.config['dataset_fingerprint']}); give the same log, prepared with the same settings"
         )
     job = job_of(run, data)
-    model = build_model(job, default_device())
+    model = build_model(divided(job), default_device())
     load_weights(model, folder)
     if fitted and (weights := run.metrics["terms"].get("weights")):
         set_terms(model, TermWeights.of(weights).to(model.table.weight.device))

@@ -12,6 +12,7 @@ from negsample.errors import InputError
 from negsample.evaluation.evaluate import QUERIES_AT_ONCE
 from negsample.files.atomic import replacing
 from negsample.files.folders import writable
+from negsample.parallel.processes import current
 from negsample.serving.histories import Histories
 from negsample.serving.ranker import Ask
 from negsample.serving.recommender import Recommender
@@ -40,6 +41,9 @@ def write_answers(
     Raises:
         InputError: it cannot be written.
     """
+    processes = current()
+    if processes is not None and not processes.is_first:  # which have a part of what the first one writes
+        return sum(map(len, recommender.answers(people, ask)))
     rows = done = 0
     with (
         writable(path, "choose another --out"),

@@ -14,16 +14,18 @@ from safetensors import safe_open
 from negsample.data.dataset import Dataset
 from negsample.data.until import in_memory, known_until
 from negsample.errors import InputError, guarded
-from negsample.files.checksums import LIST, Checksums
+from negsample.evaluation.finite import all_finite
+from negsample.files.checksums import LIST, Checksums, read_list
 from negsample.files.together import settled
 from negsample.models import Backbone
 from negsample.models.baselines import is_baseline
 from negsample.models.build import set_terms
 from negsample.models.terms import TermWeights
+from negsample.parallel.processes import current
 from negsample.rules import is_rule
 from negsample.rules.rule import cut_time
 from negsample.runs.items import ITEMS
-from negsample.runs.job import Job, build_model, default_device
+from negsample.runs.job import Job, build_model, default_device, divided
 from negsample.runs.load import load_run
 from negsample.runs.weights import MODEL, load_weights
 from negsample.serving.model import ABOUT, TABLE, About, Member, about_of, is_model, job_of
@@ -62,15 +64,29 @@ def load_model(folder: Path, data: Dataset | None = None) -> Recommender:
         return _of_run(folder, data)
     if data is not None:
         raise InputError(f"{folder} is a MODEL, which has its own events; leave data out")
-    return settled(folder / LIST, "model", _read)
+    processes = current()
+    if processes is None:
+        return settled(folder / LIST, "model", _checked)
+    processes.by_first(lambda: settled(folder / LIST, "model", _check))
+    listed = read_list(folder / LIST, "model")
+    processes.same(f"the files that are seen in {folder}", str(sorted(listed.files.items())))
+    return _read(listed)
+
+
+def _check(listed: Checksums) -> None:
+    for name in listed.files:
+        listed.check(name)
+        if (listed.folder / name).is_symlink():
+            raise listed.damaged(name, "it is a link")
+
+
+def _checked(listed: Checksums) -> Recommender:
+    _check(listed)
+    return _read(listed)
 
 
 def _read(listed: Checksums) -> Recommender:
     about, folder = listed.read_as(About, ABOUT), listed.folder
-    for name in listed.files:
-        listed.check(name)
-        if (folder / name).is_symlink():
-            raise listed.damaged(name, "it is a link")
     items = _table(listed, ITEMS, about.items, {"item": _IDS, "events": [pl.Int64], "targets": [pl.Int64]})
     users = _table(listed, "users.parquet", about.users, {"user": _IDS})
     item_ids, user_ids = _ids(listed, ITEMS, items), _ids(listed, "users.parquet", users)
@@ -84,9 +100,10 @@ def _member(listed: Checksums, job: Job, member: Member) -> Backbone:
     if member.weights not in listed.files:
         raise listed.damaged(ABOUT, f"{member.weights} is not among the files")
     _check_sizes(listed, job, member.weights)
-    model = build_model(job._replace(seed=member.seed), default_device())
+    model, processes = build_model(divided(job._replace(seed=member.seed)), default_device()), current()
     load_weights(model, listed.folder, member.weights, kind="model")
-    if not all(bool(each.isfinite().all()) for each in model.state_dict().values()):
+    finite = all_finite(model.state_dict().values())
+    if not (finite if processes is None else processes.all_say(finite)):
         raise listed.damaged(member.weights, "it has numbers that are not finite")
     if member.terms:
         try:

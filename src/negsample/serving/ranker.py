@@ -21,6 +21,7 @@ from negsample.evaluation.seen import Seen
 from negsample.evaluation.with_terms import Added
 from negsample.models import Backbone
 from negsample.models.build import terms_of
+from negsample.parallel.shards import Shards
 from negsample.rules.item_knn import LAST, Similarities
 from negsample.rules.nearest import Nearest, nearest_of
 from negsample.rules.recent_pop import shares_at
@@ -194,8 +195,18 @@ class _Items:
         return self._tables[0].items
 
     def block(self, start: int, stop: int) -> Tensor:
-        parts = [table.block(start, stop).float() for table in self._tables]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+        return self._beside([table.block(start, stop).float() for table in self._tables])
+
+    @property
+    def shards(self) -> Shards | None:
+        return self._tables[0].shards
+
+    def block_here(self, start: int, stop: int) -> Tensor:
+        return self._beside([table.block_here(start, stop).float() for table in self._tables])
+
+    @staticmethod
+    def _beside(parts: Sequence[Tensor]) -> Tensor:
+        return parts[0] if len(parts) == 1 else torch.cat(list(parts), 1)
 
 
 def _seen(people: Histories, asked_Q: NDArray[np.bool_], items: int) -> Seen | None:

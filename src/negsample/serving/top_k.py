@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from negsample.batches.device import upload
 from negsample.batches.windows import Ints
+from negsample.evaluation.divided import divided
 from negsample.evaluation.ranks import ITEM_BLOCK, Added, queries_at_once
 from negsample.evaluation.running_top_k import RunningTopK
 from negsample.evaluation.seen import Seen
@@ -61,12 +63,13 @@ def top_k(
     more = (shifts, added, seen)
     queries, v, at_once = len(states_QD), items.items, queries_at_once(states_QD.device)
     sought = min(k + 1, v)  # one more says whether the last one has equals
-    top = RunningTopK(queries, sought, states_QD)
-    for start in range(1, v + 1, ITEM_BLOCK):
-        block = items.block(start, min(start + ITEM_BLOCK, v + 1)).to(states_QD.dtype)
+    top, parted = RunningTopK(queries, sought, states_QD), divided(items)
+    for start, block in _blocks(items, states_QD.dtype):
         for first in range(0, queries, at_once):
             here = np.arange(first, min(first + at_once, queries))
             top.add(_scores(states_QD[first : first + at_once], block, here, start, *more), first, start)
+    if parted is not None:
+        top.merge(parted.shards.processes)
     scores, ids = top.values_QK, top.ids_QK
     order = torch.argsort(ids, dim=1)
     order = order.gather(1, torch.argsort(scores.gather(1, order), dim=1, descending=True, stable=True))
@@ -77,6 +80,21 @@ def top_k(
             ids[query, :k] = _lowest_of_equal(states_QD[query : query + 1], items, k, query, *more).cpu()
     scores, ids = scores[:, :k], ids[:, :k].masked_fill(scores[:, :k] == -math.inf, 0)
     return Top(ids.numpy(), scores.numpy())
+
+
+def _blocks(items: Blocks, dtype: torch.dtype) -> Iterator[tuple[int, Tensor]]:
+    """The first number of each block, and its vectors. Of items that are divided over processes those that begin in the
+    rows that are here: the blocks of one process, so that scores have the same bits."""
+    parted = divided(items)
+    for start in range(1, items.items + 1, ITEM_BLOCK):
+        stop = min(start + ITEM_BLOCK, items.items + 1)
+        if parted is None:
+            yield start, items.block(start, stop).to(dtype)
+            continue
+        first, *others = parted.shards.owners(start, stop)
+        block = items.block(start, stop) if others else None  # from several, so all take part
+        if first == parted.shards.processes.rank:
+            yield start, (parted.block_here(start, stop) if block is None else block).to(dtype)
 
 
 def _scores(
@@ -109,8 +127,16 @@ def _lowest_of_equal(
     state: Tensor, items: Blocks, k: int, query: int, shifts: Shifts | None, added: Added | None, seen: Seen | None
 ) -> Tensor:
     """(k,) the same for one query, whose scores are all in memory."""
-    parts = []
-    for start in range(1, items.items + 1, ITEM_BLOCK):
-        block = items.block(start, min(start + ITEM_BLOCK, items.items + 1)).to(state)
+    parts, numbers = [state.new_empty(0)], [torch.empty(0, dtype=torch.int64, device=state.device)]
+    parted = divided(items)
+    for start, block in _blocks(items, state.dtype):
         parts.append(_scores(state, block, np.array([query]), start, shifts, added, seen)[0])
-    return torch.argsort(torch.cat(parts), descending=True, stable=True)[:k] + 1
+        numbers.append(torch.arange(start, start + len(block), device=state.device))
+    scores, ids = torch.cat(parts), torch.cat(numbers)
+    best = torch.argsort(scores, descending=True, stable=True)[:k]
+    scores, ids = scores[best], ids[best]
+    if parted is not None:
+        scores, ids = (parted.shards.processes.joined(each) for each in (scores, ids))
+        order = torch.argsort(ids)
+        ids = ids[order[torch.argsort(scores[order], descending=True, stable=True)]]
+    return ids[:k]

@@ -12,7 +12,7 @@ import torch
 
 from negsample.data.dataset import Dataset
 from negsample.evaluation.evaluate import evaluate
-from negsample.evaluation.finite import NotFiniteError
+from negsample.evaluation.finite import NotFiniteError, all_finite
 from negsample.files.folders import finite
 from negsample.methods import Method
 from negsample.models import Backbone
@@ -22,8 +22,6 @@ from negsample.training.best import BestWeights
 from negsample.training.checkpoint import State
 from negsample.training.processes import check_same, processes_of
 from negsample.training.replay import Replay
-
-_AT_ONCE = 1 << 22  # numbers: whether they are finite takes as much memory again
 
 
 class Epoch(NamedTuple):
@@ -141,11 +139,8 @@ class TrainingState:
         """
         if self.refit is not None:
             weights = self.model.state_dict()
-            parts = (part for each in weights.values() for part in torch.split(each.view(-1), _AT_ONCE))
-            finite = all(bool(part.isfinite().all()) for part in parts)
-            if self.processes is not None:
-                finite = not bool(self.processes.sum(torch.tensor(float(not finite), device=self.device)))
-            if not finite:
+            finite = all_finite(weights.values())
+            if not (finite if self.processes is None else self.processes.all_say(finite)):
                 raise NotFiniteError("the weights are not finite")
             self.best.take(epoch, weights)
             return None
