@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
-from scripts.figures_in_docs import Claim, Measured, Stated, pick, result
+from negsample.methods import PAPER_SIX
+from scripts.figures_in_docs import ROOT, Claim, Measured, Stated, pick, result
+from scripts.terms_lines import AFTER, ALONG, BOTH, CONTENDER
 
 BEAUTY, PUBLISHED, RETAIL = "beauty-5core", "beauty-published", "online-retail"
 MOVIES, GLOBO = "movielens-100k", "globo-clicks"
@@ -61,6 +65,23 @@ def _higher() -> Sequence[str]:
     return [" and ".join(log for log, best in higher.items() if best == {name}) for name in ("normal", "glorot")]
 
 
+def _with_terms(way: str) -> Callable[[], Sequence[str]]:
+    """NDCG@10 of the contender in %, on Online Retail and MovieLens."""
+    return lambda: [_percent(log, way, CONTENDER) for log in (RETAIL, MOVIES)]
+
+
+def _six_along() -> Sequence[str]:
+    """The highest NDCG@10 of the six in %, likewise."""
+    return [max((_percent(log, ALONG, each) for each in PAPER_SIX), key=float) for log in (RETAIL, MOVIES)]
+
+
+def _percent(log: str, way: str, method: str) -> str:
+    kept = (ROOT / "docs/studies/terms/runs.jsonl").read_text("utf-8").splitlines()
+    asked = {"log": log, "way": way, "method": method}
+    found = [line["test_ndcg@10"] for line in map(json.loads, kept) if asked.items() <= line.items()]
+    return f"{100 * fmean(found):.2f}"
+
+
 CLAIMS: Sequence[Claim] = (
     Measured(
         "over four logs and {} seeds, by a rule that was fixed in advance ([initial.json], `python -m "
@@ -106,6 +127,10 @@ CLAIMS: Sequence[Claim] = (
         ),
     ),
     Measured("NDCG@10 there is {} times that on the tail", _ratio(RETAIL)),
+    Measured("`mixed-log-q` has {} and {} % with both, and", _with_terms(BOTH)),
+    Measured("with both, and {} and {} % with terms after training alone", _with_terms(AFTER)),
+    Measured("learns what repeats are worth: {} and {} %", _with_terms(ALONG)),
+    Measured("the six at most {} and {} %.", _six_along),
     Measured("nor to PopRec ({} %)", of(MOVIES, "PopRec ndcg@10")),
     Measured(
         "`random` hits {} % of the head's clicks, {} % of the mid items' and {} % of the tail's; `in-batch` {}, {} "
