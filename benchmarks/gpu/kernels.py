@@ -42,7 +42,7 @@ class Kernels:
         for event in seen:
             if event.device_type.name != ("CUDA" if cuda else "CPU"):
                 continue
-            own = event.self_device_time_total if cuda else event.self_cpu_time_total
+            own = event.time_range.end - event.time_range.start if cuda else event.self_cpu_time_total
             microseconds[event.name] += own
             number[event.name] += 1
         busy, products = sum(microseconds.values()), sum(t for name, t in microseconds.items() if is_product(name))

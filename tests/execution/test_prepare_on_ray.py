@@ -18,6 +18,9 @@ import negsample
 from negsample import InputError, PrepareSettings, prepare
 from negsample.cli import app
 from negsample.cli.console import exit_code
+from negsample.data.log.apart import files_apart
+from negsample.data.log.reading import Reading
+from negsample.data.prepare.pipeline import prepare_apart
 
 ray = pytest.importorskip("ray", reason="Ray is an extra")
 
@@ -34,6 +37,17 @@ def call(place, times, name):
     if name == "broken":
         raise KeyError("lost key")
     return name.upper()
+
+def once_deadly(place, names, function, argument):
+    "What `function` gives; the process of its first call dies when the work is done, if it has one of these names."
+    result, name = function(argument), getattr(function, "func", function).__name__
+    if name in names:
+        try:
+            (Path(place) / name).touch(exist_ok=False)
+        except FileExistsError:
+            return result
+        os._exit(1)
+    return result
 """
 
 
@@ -95,6 +109,27 @@ def test_the_same_bytes(log, tmp_path, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["events"] > 3_000
     assert files(tmp_path / "there") == files(tmp_path / "here")
     assert {each.name for each in tmp_path.iterdir()} == {"here", "there"}
+
+
+def test_the_same_bytes_in_several_pieces(log, tmp_path):
+    """The worker dies that reads a file first, that gathers a piece first, and so on, with its work done."""
+    import deadly_calls
+
+    from negsample.execution.ray_each import each_on_ray
+
+    died, names = tmp_path / "died", {"_read", "_gather", "_without_repeats", "_write", "_by_time"}
+    died.mkdir()
+    settings = PrepareSettings(split="paper", drop_repeats="consecutive", min_item_events=20)
+    prepare(log, settings, tmp_path / "here")
+    path, parts = files_apart(log, Reading(**settings.reading()))
+    with each_on_ray(None, tmp_path, []) as each:
+
+        def dying(function, arguments):
+            return each(partial(deadly_calls.once_deadly, died, names, function), arguments)
+
+        prepare_apart(path, parts, settings, tmp_path / "there", dying, most=1_500)
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+    assert {each.name for each in died.iterdir()} == names
 
 
 def test_what_a_task_says_is_said_here(log, tmp_path):

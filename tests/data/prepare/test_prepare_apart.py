@@ -1,6 +1,7 @@
 """A log in files, prepared in pieces: the folder of one that is prepared at once, to the last byte.
 
-Each function and what it takes goes through pickle, as to another process.
+Each function and what it takes goes through pickle, as to another process, and is called twice, as when a worker is
+lost whose work was done.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def without_a_process_of_its_own(monkeypatch):
 def elsewhere(function, arguments):
     for argument in list(arguments):
         function_there, argument_there = pickle.loads(pickle.dumps((function, argument)))
+        pickle.dumps(function_there(argument_there))
         yield pickle.loads(pickle.dumps(function_there(argument_there)))
 
 
@@ -107,8 +109,8 @@ def test_the_same_bytes(tmp_path, monkeypatch, seed):
     log, settings = write_parts(random_frame(rng, seed % 2), rng, tmp_path / "log"), random_settings(rng)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     expected = outcome(lambda: prepare(read_log(log, **settings.reading()), settings, whole), whole)
-    most = rng.choice([7, 40, 40, 10**6])
-    monkeypatch.setattr(blocks, "BLOCK", rng.choice([5, 50, 1 << 22]))
+    most = rng.choice([25, 50, 50, 10**6])
+    monkeypatch.setattr(blocks, "BLOCK", rng.choice([10, 50, 1 << 22]))
     assert outcome(lambda: prepared_apart(log, settings, parts, most), parts) == expected
     assert {each.name for each in tmp_path.iterdir()} <= {"log", "whole", "parts"}
 
