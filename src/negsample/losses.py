@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from inspect import signature
 from typing import Literal
 
 import torch
@@ -186,12 +185,6 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "sampled_softmax": sampled_softmax,
     "corrected_log_q": corrected_log_q,
 }
-
-
-def takes(loss: Callable[..., Tensor], name: str) -> bool:
-    """Whether ``loss`` has an argument of this ``name``."""
-    taken = signature(loss).parameters.values()
-    return any(each.name == name or each.kind == each.VAR_KEYWORD for each in taken)
 
 
 def of_parts(sums_2N: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -84,6 +85,11 @@ class Method(NamedTuple):
     exclude: Exclude = "history"
     merged: bool = False
     memory: Memory | None = None
+
+    def loss_takes(self, name: str) -> bool:
+        """Whether the loss has an argument of this name, or any."""
+        taken = signature(self.loss).parameters.values()
+        return any(each.name == name or each.kind == each.VAR_KEYWORD for each in taken)
 
 
 class MethodDefinition(NamedTuple, Generic[S]):

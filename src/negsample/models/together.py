@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from negsample.batches.device import upload
 from negsample.batches.packed import Packed
@@ -20,7 +19,8 @@ from negsample.models.attention import Bins, Laid, bins_of, lay
 from negsample.models.build import Backbone, terms_of
 from negsample.models.dropout import JointFactors
 from negsample.models.item_table import ItemTable
-from negsample.models.sasrec import NORM_EPS, Block, Drop, SASRec, run_blocks
+from negsample.models.sasrec import Block, Drop, SASRec, run_blocks
+from negsample.models.stacked import Linears, Norms
 
 
 class Together:
@@ -57,7 +57,7 @@ class Together:
         self.table = ItemTable.stacked([model.table for model in models]) if one_table else None
         self._stacks = {name: _stack([dict(_dense(model))[name] for model in models]) for name, _ in _dense(first)}
         self._blocks = [self._block(number) for number in range(len(first.blocks))]
-        self._norm = _Norms(self._stacks["norm.weight"], self._stacks["norm.bias"])
+        self._norm = Norms(self._stacks["norm.weight"], self._stacks["norm.bias"])
 
     @property
     def tables(self) -> list[ItemTable]:
@@ -121,7 +121,7 @@ class Together:
     def _block(self, number: int) -> Block:
         def layer(name: str) -> nn.Module:
             weight, bias = (self._stacks[f"blocks.{number}.{name}.{part}"] for part in ("weight", "bias"))
-            return (_Norms if name.endswith("norm") else _Linears)(weight, bias)
+            return (Norms if name.endswith("norm") else Linears)(weight, bias)
 
         return Block(self.heads, layer)
 
@@ -193,61 +193,3 @@ def _stack(parameters: list[nn.Parameter]) -> nn.Parameter:
     for each, own in zip(parameters, stack.detach(), strict=True):
         each.data = own
     return stack
-
-
-class _Linears(nn.Module):
-    """S linear layers: (S * N, D) to (S * N, D)."""
-
-    def __init__(self, weight_SDD: nn.Parameter, bias_SD: nn.Parameter) -> None:
-        super().__init__()
-        self.weight, self.bias = weight_SDD, bias_SD
-
-    def forward(self, states_ND: Tensor) -> Tensor:
-        states_SND = states_ND.view(len(self.weight), -1, states_ND.shape[1])
-        found: Tensor = _Products.apply(states_SND, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return found.flatten(0, 1)
-
-
-class _Products(torch.autograd.Function):
-    """(S, N, D) products with weights, whose gradient comes as the weights lie in memory: PyTorch's own would be copied
-    for that."""
-
-    @staticmethod
-    def forward(ctx: Any, states_SND: Tensor, weight_SDD: Tensor, bias_SD: Tensor) -> Tensor:
-        ctx.save_for_backward(states_SND, weight_SDD)
-        return torch.baddbmm(bias_SD.unsqueeze(1), states_SND, weight_SDD.transpose(1, 2))
-
-    @staticmethod
-    def backward(ctx: Any, gradient_SND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        states, weight = (each.to(gradient_SND.dtype) for each in ctx.saved_tensors)
-        of_weight, of_bias = torch.bmm(gradient_SND.transpose(1, 2), states), gradient_SND.sum(1)
-        given, kept = (each.dtype for each in ctx.saved_tensors)  # wider than the gradient, in a narrow encoder
-        return torch.bmm(gradient_SND, weight).to(given), of_weight.to(kept), of_bias.to(kept)
-
-
-class _Norms(nn.Module):
-    """S layer norms: (S * N, D) to (S * N, D)."""
-
-    def __init__(self, weight_SD: nn.Parameter, bias_SD: nn.Parameter) -> None:
-        super().__init__()
-        self.weight, self.bias = weight_SD, bias_SD
-
-    def forward(self, states_ND: Tensor) -> Tensor:
-        normal_ND = F.layer_norm(states_ND, states_ND.shape[1:], eps=NORM_EPS)
-        normal_SND = normal_ND.view(len(self.weight), -1, states_ND.shape[1])
-        found: Tensor = _Scaled.apply(normal_SND, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return found.flatten(0, 1)
-
-
-class _Scaled(torch.autograd.Function):
-    """(S, N, D) values times weights, and biases, with half as many kernels in the gradient as ``torch.addcmul``."""
-
-    @staticmethod
-    def forward(ctx: Any, values_SND: Tensor, weight_SD: Tensor, bias_SD: Tensor) -> Tensor:
-        ctx.save_for_backward(values_SND, weight_SD)
-        return torch.addcmul(bias_SD.unsqueeze(1), values_SND, weight_SD.unsqueeze(1))
-
-    @staticmethod
-    def backward(ctx: Any, gradient_SND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        values_SND, weight_SD = ctx.saved_tensors
-        return gradient_SND * weight_SD.unsqueeze(1), (gradient_SND * values_SND).sum(1), gradient_SND.sum(1)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from negsample.batches.packed import Batch, Pool
 from negsample.errors import InputError
-from negsample.losses import of_parts, takes
+from negsample.losses import of_parts
 from negsample.methods import Method
 from negsample.models import Backbone
 from negsample.parallel.processes import Processes
@@ -94,7 +94,7 @@ def check_shared(models: Sequence[Backbone], methods: Sequence[Method], settings
             "this method selects from a batch as a whole, and with table=sharded each process sees its share; take "
             "another method, or table=rows in one process"
         )
-    if not takes(method.loss, "parts"):
+    if not method.loss_takes("parts"):
         raise InputError(
             "table=sharded is for losses with the argument parts, see negsample.losses, and this method's loss has "
             "none; give it one, or take table=rows in one process"

@@ -17,7 +17,7 @@ from negsample.batches.joined import joined_inputs
 from negsample.batches.packed import Batch
 from negsample.batches.streams import Streams
 from negsample.errors import InputError
-from negsample.losses import of_parts, takes
+from negsample.losses import of_parts
 from negsample.methods import Method
 from negsample.miners import Scored
 from negsample.miners.base import selects_for_several
@@ -150,7 +150,7 @@ def _loss_for(given: StepInputs) -> Callable[..., Tensor]:
     """
     batch, loss = given.batch, given.method.loss
     if batch.weights_T is not None:
-        if not takes(loss, "weights_T"):
+        if not given.method.loss_takes("weights_T"):
             raise InputError(
                 "weights of targets (setting weight_half_life, or a log with --weight) are for losses with the "
                 "argument weights_T, and this method's loss has none; give it one, or leave the weights out"
