@@ -104,7 +104,7 @@ def pace(jobs: Sequence[Job], device: torch.device, seconds: float) -> dict[str,
 
 def looked_into(jobs: Sequence[Job], device: torch.device, peak_flops: float | None) -> dict[str, Any]:
     """Of a step: kernels and what they take, what waits for the GPU, floating-point operations of matrix products; an
-    epoch each, after two others.
+    epoch each, after two others. What an epoch itself does is among it.
 
     ``peak_flops``: of large products on this device; None: not known.
     """

@@ -64,7 +64,7 @@ def pieces_of(log: Log, given: bool, scratch: Path, each: Each, most: int) -> tu
     Args:
         log: its files are read by ``each``.
         given: with the parts that it says; events are then in the order of these.
-        scratch: an empty folder that all processes see, with room for about 150 bytes an event.
+        scratch: an empty folder that all processes see, with room for about 80 bytes an event.
         each: calls a function for each file, and for each piece.
         most: events of a piece.
 

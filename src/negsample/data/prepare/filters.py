@@ -156,7 +156,10 @@ def _without_repeats(settings: PrepareSettings, piece: Piece) -> tuple[Piece, Co
             yield some.take(_first_of_repeats(some._replace(times=times[some.times]), settings, dropped))
 
     some = (each._replace(times=times[each.times]) for each in sort_by("times", left(), n, scratch))
-    return piece.with_events(some, "distinct"), dropped
+    found = piece.with_events(some, "distinct")
+    for path in (*in_time.values(), *of_user.values()):
+        path.with_suffix(".npy").unlink()
+    return found, dropped
 
 
 def _first_of_repeats(events: EventColumns, settings: PrepareSettings, dropped: Counter[str]) -> NDArray[np.int64]:
