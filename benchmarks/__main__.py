@@ -10,7 +10,7 @@ import argparse
 import json
 from types import ModuleType
 
-from benchmarks import catalogue_size, evaluation, forecast, prepare, step, text_logs
+from benchmarks import catalogue_size, evaluation, forecast, prepare, sharded, step, text_logs
 from benchmarks.common import RESULTS, of_machine
 from benchmarks.peers import compare
 from negsample.runs.machine import machine
@@ -23,6 +23,7 @@ PARTS: dict[str, ModuleType] = {
     "forecast": forecast,
     "prepare": prepare,
     "text-logs": text_logs,
+    "sharded": sharded,
 }
 """Each has ``measure(log) -> dict`` and ``lines(dict) -> list[str]`` (Markdown)."""
 

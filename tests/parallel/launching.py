@@ -29,7 +29,8 @@ def run(size: int, case: str, *given: object, fails: bool = False) -> list[Ended
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    paths = [str(HERE.parents[1] / "src"), os.environ.get("PYTHONPATH", "")]
+    root = HERE.parents[1]
+    paths = [str(root / "src"), str(root), os.environ.get("PYTHONPATH", "")]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "OMP_NUM_THREADS": "1"}
     common |= {"TORCHELASTIC_RUN_ID": "test", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     words = [sys.executable, "-W", "error", str(HERE / "worker.py"), case, *map(str, given)]

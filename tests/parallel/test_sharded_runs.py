@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from launching import GLOO, run
+from launching import GLOO, HERE, run
 from safetensors.torch import load_file
 
 from negsample.evaluation.evaluate import evaluate
@@ -89,6 +90,35 @@ def test_a_run_goes_on_where_a_process_was_lost(data, whole, left):
     began, _ = run(2, "runs", data.folder, left, 0, *GIVEN)
     assert began.said.index("epoch 1 refit None") < began.said.index("epoch 2 refit None")  # told again
     same(left, whole)
+
+
+def test_two_hosts_make_the_same_run(data, whole, tmp_path):
+    """Two agents of torchrun that meet by c10d, each with a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["--nnodes", "2", "--nproc-per-node", "1", "--rdzv-id", "test", "--rdzv-backend", "c10d"]
+    words += ["--rdzv-endpoint", f"127.0.0.1:{port}", "--local-addr", "127.0.0.1", str(HERE / "worker.py")]
+    words += ["runs", str(data.folder), str(tmp_path / "run"), "0", *GIVEN]
+    root = HERE.parents[1]
+    paths = os.pathsep.join([str(root / "src"), str(root), os.environ.get("PYTHONPATH", "")])
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *words],
+            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        said = [host.communicate(timeout=300)[0] for host in hosts]
+    finally:
+        for host in hosts:
+            host.kill()
+    assert [host.returncode for host in hosts] == [0, 0], "\n".join(said)
+    same(tmp_path / "run", whole)
 
 
 def test_so_does_one_whose_processes_draw_apart(data, tmp_path):

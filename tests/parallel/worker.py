@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from wire import bytes_sent
 
 import negsample.serving.recommender as recommender_module
 import negsample.serving.top_k as top_k
+from benchmarks.wire import bytes_sent
 from negsample.batches.epochs import batches_of
 from negsample.data.dataset import open_dataset
 from negsample.errors import FailedError, InputError
