@@ -71,7 +71,7 @@ def job_of(folder: str, method: str, **changes: object) -> Job:
 
 def sending_job(folder: str, method: str) -> Job:
     """The job whose bytes are counted."""
-    return job_of(folder, method, table="sharded", batch_size=64, dim=48)
+    return job_of(folder, method, table="sharded", batch_size=64, dim=96)
 
 
 def whole_table(model) -> torch.Tensor:
