@@ -186,10 +186,11 @@ def test_they_hold_what_arithmetic_says(size, out, wide):
 
 def test_methods_and_settings_that_cannot_be_shared_are_refused(data):
     for ended in run(2, "refuses", data.folder):
-        first, second, third = ended.said.splitlines()
+        first, second, third, fourth, said = ended.said.splitlines()
         assert "selects from a batch as a whole" in first
         assert "oversampling_factor" in second
         assert "backbone terms" in third
+        assert (fourth, said) == ("refused: not here", "True False")
 
 
 def test_processes_that_drift_apart_are_stopped(data):

@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -209,6 +210,16 @@ def refuses(processes: Processes, data: str) -> None:
             fit(build_model(job, CPU), job.data, built, job.settings, seed=0)
         except InputError as error:
             print(f"refused: {error}")
+    try:
+        processes.all_or_none(partial(_in_the_last, processes))
+    except InputError as error:
+        print(f"refused: {error}")
+    print(processes.all_say(True), processes.all_say(processes.rank == 0))
+
+
+def _in_the_last(processes: Processes) -> None:
+    if processes.rank == processes.size - 1:
+        raise InputError("not here")
 
 
 def differs(processes: Processes, data: str) -> None:

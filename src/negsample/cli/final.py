@@ -107,11 +107,15 @@ def _from_study(
     processes: Processes | None,
 ) -> dict[str, Any]:
     """Make it; what is told of it."""
+    from negsample.cli.terminal import print_divided
     from negsample.data.description import no_future
     from negsample.files.folders import check_place
     from negsample.parallel.processes import each_by_first
+    from negsample.runs.job import divided as divided_job
+    from negsample.runs.load import job_of
     from negsample.serving.final import make_final
     from negsample.serving.plan import epochs_of, opened, other_log, plan_final
+    from negsample.studies.forecast.divided import check_divided_fits, divided_forecast
     from negsample.studies.forecast.words import in_time
     from negsample.studies.progress import bar_of
 
@@ -136,7 +140,12 @@ def _from_study(
         notes.plain(
             f"The study advises {plan.ahead}, a rule, which is not taken home; this is its best trained method."
         )
-    notes.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
+    if processes is None:
+        notes.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
+    else:
+        job, size = divided_job(job_of(plan.runs[0], plan.known)), processes.size
+        processes.all_or_none(partial(check_divided_fits, job, size))
+        print_divided(notes, size, processes.by_first(partial(divided_forecast, job, size)))
     with bar_of(notes, "training", sum(map(epochs_of, plan.runs))) as bar:
         make_final(plan, model, lambda job, epoch: bar.update(job.seed, epoch.epoch, f"seed {job.seed}"))
     known = {"dataset": about.name, "events": about.events, "last": last, "seeds": seeds}
