@@ -6,7 +6,6 @@ import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,22 +57,35 @@ class _Calls:
 
     def __call__(self, function: Callable[[A], R], arguments: Iterable[A]) -> Iterator[R]:
         """See :class:`~negsample.data.each.Each`."""
-        packed = [pickle.dumps(argument) for argument in arguments]
-        work = ray.put(pickle.dumps((self._needed, function)))
-        waiting = [self._remote.remote(work, argument) for argument in packed]
+        begun = _Begun(self._remote, pickle.dumps((self._needed, function)), list(map(pickle.dumps, arguments)))
         try:
-            for number, argument in enumerate(packed):
-                yield self._result(waiting, number, partial(self._remote.remote, work, argument))
+            for number in range(len(begun.arguments)):
+                yield begun.result(number)
         finally:
-            _end([each for each in waiting if each is not None])
+            begun.end()
 
-    def _result(self, waiting: list[Any], number: int, again: Callable[[], Any]) -> Any:
-        """What a call returned; it is made ``again`` as often as that may be."""
+
+class _Begun:
+    """Calls of one function, which may be ended. What Ray refers to them by is here alone: an error that goes up from
+    them must not hold it when the connection is gone."""
+
+    def __init__(self, remote: Any, work: bytes, arguments: Sequence[bytes]) -> None:
+        self._remote, self.arguments = remote, arguments
+        self._work: list[Any] = [ray.put(work)]
+        self._waiting: dict[int, Any] = {}
+        for number in range(len(arguments)):
+            self._begin(number)
+
+    def _begin(self, number: int) -> None:
+        self._waiting[number] = self._remote.remote(self._work[0], self.arguments[number])
+
+    def result(self, number: int) -> Any:
+        """What a call returned; it is made again as often as that may be."""
         for lost in range(RETRIES + 1):
             try:
-                while not ray.wait([waiting[number]], timeout=PATIENCE)[0]:
+                while not ray.wait([self._waiting[number]], timeout=PATIENCE)[0]:
                     _check_nodes()
-                fine, result = pickle.loads(ray.get(waiting[number]))
+                fine, result = pickle.loads(ray.get(self._waiting[number]))
             except (RayTaskError, TaskCancelledError) as error:
                 reason = str(error).strip().splitlines()[-1]
                 raise InputError(f"a node of the Ray cluster cannot run negsample: {reason}") from error
@@ -83,27 +95,28 @@ class _Calls:
                         f"a task on Ray was stopped {lost + 1} times, the last time since {why_lost(error)}; nothing "
                         f"is written; where memory is short, let fewer tasks share a node (ray start --num-cpus N)"
                     ) from error
-                waiting[number] = again()
+                self._begin(number)
                 continue
-            waiting[number] = None
+            del self._waiting[number]
             if not fine:
                 raise result
             return result
         raise AssertionError("it has returned or raised")
 
+    def end(self) -> None:
+        """End what is not done, and wait for that: tasks write into a folder that will be removed."""
+        for reference in self._waiting.values():
+            with suppress(RayError, ValueError, TypeError):
+                ray.cancel(reference)  # with force, Ray 2.60 may end this process too
+        if self._waiting:
+            ray.wait([*self._waiting.values()], num_returns=len(self._waiting), timeout=_END)
+        self._waiting.clear()
+        self._work.clear()
+
 
 def _check_nodes() -> None:
     if not any(has(node, 1, 0) for node in nodes()):
         raise InputError("no node of the Ray cluster has a core for tasks; add one with `ray start --address`")
-
-
-def _end(waiting: Sequence[Any]) -> None:
-    """End tasks, and wait for that: they write into a folder that will be removed."""
-    for reference in waiting:
-        with suppress(RayError, ValueError, TypeError):
-            ray.cancel(reference, force=True)
-    if waiting:
-        ray.wait(list(waiting), num_returns=len(waiting), timeout=_END)
 
 
 def _call(work: bytes, argument: bytes) -> bytes:
