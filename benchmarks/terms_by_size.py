@@ -66,7 +66,9 @@ def main() -> None:
             prepare(Path(scratch))
             rows.append(row_of(str(Path(scratch) / "prepared")))
         print(json.dumps(rows[-1]), flush=True)
-    about = {"machine": machine(), "threads": torch.get_num_threads(), "dim": DIM, "steps": STEPS}
+    command = f"OMP_NUM_THREADS={torch.get_num_threads()} python -m benchmarks.terms_by_size"
+    about: dict[str, Any] = {"command": command, "clock": CLOCK.__name__, "machine": machine()}
+    about |= {"threads": torch.get_num_threads(), "dim": DIM, "steps": STEPS}
     (RESULTS / f"{given.out}.json").write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
 
 

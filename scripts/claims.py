@@ -87,6 +87,27 @@ def _top_lists() -> list[str]:
     return [f"{plain['seconds']:.0f}", f"{plain['ratio_of_products']:.1f}", f"{times:.1f}"]
 
 
+def _steps_by_size() -> list[str]:
+    found = []
+    for items in (1_500_000, 10**7):
+        steps = pick(result("terms-by-size.json")["rows"], items=items)["steps"]
+        found += [f"{steps[method]['trained along']['ratio']:.2f}" for method in ("random", "mixed-log-q")]
+        of_process = (steps["mixed-log-q"][way]["peak_mb"] for way in ("trained along", "without"))
+        found += [f"{peak * 2**20 / 1e9:.1f}" for peak in of_process]
+    return found
+
+
+def _evaluations_by_size() -> list[str]:
+    row = pick(result("terms-by-size.json")["rows"], items=10**7)
+    found = row["evaluations"]
+    seconds = (found[way]["ms"] / 1000 for way in ("without", "fitted, first", "fitted", "fit"))
+    without, first, later, fit = seconds
+    ratios = (found[way]["ratio"] for way in ("trained along", "fitted, first", "fitted"))
+    peaks = (found[way]["peak_mb"] * 2**20 / 1e9 for way in ("fitted, first", "without"))
+    figures = [f"{row['queries']}", f"{without:.1f}", *(f"{ratio:.1f}" for ratio in ratios)]
+    return [*figures, f"{first:.0f}", f"{first - later:.0f}", f"{fit:.0f}", *(f"{peak:.1f}" for peak in peaks)]
+
+
 def _logged(pattern: str) -> Callable[[], tuple[str, ...]]:
     """What a sentence of the experiment log says."""
 
@@ -159,6 +180,18 @@ SPEED: Sequence[Claim] = (
         "**Preparing** {} million events ([prepare.json]) takes {} s and {} GiB, with text ids {} s and {} GiB: {} and "
         "{} times as long as Polars' streaming sort of the same file, which takes {} and {} GiB.",
         _prepare,
+    ),
+    Measured(
+        "With 1.5 million items a step with all three takes {} times as long as one without (`random`) and {} times "
+        "(`mixed-log-q`), and the process {} GB in place of {}. With ten million, of which `repeats` alone can be "
+        "trained along, {} and {} times, and {} GB in place of {}.",
+        _steps_by_size,
+    ),
+    Measured(
+        "An evaluation of {} queries among ten million items takes {} s, {} times as long with `repeats`, and with all "
+        "terms fitted {} times as long at first and {} times again: of the first {} s, {} s are for neighbours, which "
+        "are kept. The fit takes {} s. The process has {} GB in place of {}.",
+        _evaluations_by_size,
     ),
     Measured(
         "take {} s of one core, {} times the bare products ([recommend.json]). With all terms a person costs {} times "
