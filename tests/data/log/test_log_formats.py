@@ -61,6 +61,13 @@ def test_zstandard(tmp_path):
     assert rows(path) == EXPECTED
 
 
+@pytest.mark.parametrize("ending", ["arrow", "parquet"])
+def test_brackets_in_the_name_of_a_table_are_no_pattern(tmp_path, ending):
+    log, path = pl.DataFrame(ROWS, ["user", "item", "timestamp"], orient="row"), tmp_path / f"log[1].{ending}"
+    log.write_ipc(path) if ending == "arrow" else log.write_parquet(path)
+    assert rows(path) == EXPECTED
+
+
 def test_quoted_fields_over_lines_with_delimiters_and_quotes(tmp_path):
     text = f'note,user,item,time\n"a, b",u1,i1,{BASE}\n"two\nlines ""x""",u2,"i,2",{BASE + 1}\n'
     assert rows(put(tmp_path, "log.csv", text)) == [("u1", "i1", BASE * 10**6), ("u2", "i,2", (BASE + 1) * 10**6)]

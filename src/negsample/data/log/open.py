@@ -44,7 +44,7 @@ def _open(part: Part, reading: Reading) -> Table:
         if form == PARQUET:
             return table_of(path, pl.scan_parquet(file, row_index_name=ROW, glob=False, hive_partitioning=False))
         if form == ARROW:
-            return table_of(path, pl.scan_ipc(file, row_index_name=ROW, hive_partitioning=False))
+            return table_of(path, pl.scan_ipc(file, row_index_name=ROW, glob=False, hive_partitioning=False))
         if form == JSON:
             return json_lines.open_json(path, file)
         if form == EXCEL:

@@ -155,8 +155,9 @@ def _gather(cuts: Sequence[_Cut], given: bool, scratch: Path, number: int) -> Pi
     rmtree(place, ignore_errors=True)
     place.mkdir()
     of_files = [
-        pl.scan_ipc(cut.file.place / "user ids").slice(cut.users[number], cut.users[number + 1] - cut.users[number])
+        pl.scan_ipc(cut.file.place / "user ids", glob=False).slice(first, last - first)
         for cut in cuts
+        for first, last in [cut.users[number : number + 2]]
     ]
     own = [ids.collect()["id"] for ids in of_files]
     ids = pl.concat(own).unique().sort()

@@ -69,7 +69,7 @@ def write_ids(ids: pl.Series, path: Path) -> None:
 
 def read_ids(path: Path) -> pl.Series:
     """Those of :func:`write_ids`."""
-    return pl.read_ipc(path)["id"]
+    return pl.scan_ipc(path, glob=False).collect()["id"]
 
 
 def events_of(pieces: Sequence[Piece]) -> int:
