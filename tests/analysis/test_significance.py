@@ -196,11 +196,11 @@ def test_cells_without_a_significant_difference_from_the_best_are_marked(written
         scope, _, measure = column.name.rpartition("_")
         for method, cells in cells_of.items():
             each = found.of_table(measure, scope or "all", best, method)
-            assert cells[place].close == (each is not None and not each.significant and not cells[place].best)
-            marked += cells[place].close
+            assert cells[place].differs == (each is not None and each.significant and not cells[place].best)
+            marked += cells[place].differs
     page = (written / "report.html").read_text()
-    assert page.count('<span class="unseen"> no significant difference from the best</span>') == marked > 0
-    assert "† No significant difference from the best of its column" in page
+    assert page.count('<span class="unseen"> significantly different from the best</span>') == marked > 0
+    assert "* Significantly different from the best of its column" in page
 
 
 def test_with_one_run_a_method_nothing_is_tested_nor_marked(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_with_one_run_a_method_nothing_is_tested_nor_marked(tmp_path: Path) -> N
         (None, None, "one run of a method")
     }
     page = html.unescape(write_report(folder).read_text())
-    assert "†" not in page.split("<main>")[1].split("</main>")[0]
+    assert "differs" not in page.split("<main>")[1].split("</main>")[0]
     assert "No difference was tested for significance" in page
 
 

@@ -12,7 +12,7 @@ import pytest
 from make_study import list_anew, make_study
 
 from negsample.analysis.reading import read_study
-from negsample.analysis.trust import effective_users
+from negsample.analysis.trust import MATTERS, effective_users
 from negsample.analysis.verdict import Verdict
 from negsample.errors import InputError
 
@@ -108,6 +108,9 @@ def test_one_run_is_red_and_two_are_few(tmp_path: Path) -> None:
     one, two = (verdict(made(tmp_path / str(count), repeats=count)) for count in (1, 2))
     assert (lights(one)["repeats"], lights(two)["repeats"]) == ("red", "amber")
     assert one.trust.next == two.trust.next == {"--repeats": "3"}
+    for found in (one, two):
+        ranks = [MATTERS.index(each.what) for each in found.trust.reasons if each.light == "amber"]
+        assert ranks == sorted(ranks)
     assert one.advice.accuracy.equals == ()  # nothing was tested, so the highest is taken
     assert one.advice.accuracy.untested == len(one.advice.accuracy.able) - 1
 

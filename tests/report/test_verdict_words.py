@@ -6,11 +6,11 @@ import pytest
 from made import LEVEL, SIGNIFICANT, comparisons, popular, row
 
 from negsample.analysis.advice import Alike, advise
-from negsample.analysis.trust import Reason
+from negsample.analysis.trust import MATTERS, Reason
 from negsample.analysis.verdict import Gain
 from negsample.report.cards import gain_words, why_words
 from negsample.report.next_command import next_command
-from negsample.report.reasons import reason_words
+from negsample.report.reasons import _WORDS, reason_words
 
 ROWS = [row("mixed", 0.020), row("random", 0.016, 0.001, 0.5), popular()]
 
@@ -91,13 +91,13 @@ def test_why_a_method_is_taken():
             "If every user counted alike, `mixed` would be taken for accuracy, not `random`.",
         ),
         (
-            "detectable",
-            {"detectable": 0.03, "share": 1.5, "chosen": ROWS[0]},
+            "blind",
+            {"detectable": 0.03, "chosen": ROWS[0]},
             "Even a difference as large as the NDCG@10 of `mixed` (2.00 %) is easily missed.",
         ),
         (
             "detectable",
-            {"detectable": 0.004, "share": 0.2, "chosen": ROWS[0]},
+            {"detectable": 0.004, "chosen": ROWS[0]},
             "Differences in NDCG@10 below 0.40 points are easily missed (larger ones are found with a probability of"
             " 80 % or more); `mixed` has 2.00 %.",
         ),
@@ -122,3 +122,7 @@ def test_the_next_command_changes_what_it_has_to():
     )
     assert command("python study.py", repeats="3") == ""
     assert next_command({}, {}) == ""
+
+
+def test_every_reason_has_words_and_a_rank():
+    assert sorted(MATTERS) == sorted(_WORDS)

@@ -168,19 +168,19 @@ def test_a_red_light_says_what_is_wrong_and_gives_no_advice(told: list[Told]) ->
         assert not red or not any(title in line for title in TITLES.values() for line in each.verdict)
 
 
-def test_marks_stand_where_a_test_found_nothing(told: list[Told]) -> None:
+def test_marks_stand_where_a_test_found_a_difference(told: list[Told]) -> None:
     for each in told:
         rows, columns = each.found.rows, main_columns(measures_of(each.study.runs))
         for line in figures_table(rows, columns, each.tests).lines:
             for column, cell in zip(columns, line.cells, strict=True):
-                if not cell.close:
+                if not cell.differs:
                     continue
                 best = max(rows, key=lambda row, name=column.name: -1.0 if row[name] is None else row[name])
                 scope, _, measure = column.name.rpartition("_")
                 one = each.tests.of_table(measure, scope or "all", best["method"], line.method)
                 assert one is not None
                 assert one.p_holm is not None
-                assert one.p_holm >= 0.05
+                assert one.p_holm < 0.05
 
 
 def test_the_edges_are_what_they_are_called(tmp_path: Path) -> None:

@@ -25,6 +25,14 @@ FINE = 0.2
 """The smallest detectable difference, as a share of the NDCG@10 of what is taken, up to which it is none."""
 _TRIALS, _REPEATS = 20, 3
 _ORDER: tuple[Light, ...] = ("red", "amber", "green")
+MATTERS = (
+    *("no test events", "nothing trained", "no hit on validation"),
+    *("unfinished", "nothing hit", "contradicted", "failed", "cut off"),  # figures or choice may be others
+    *("blind", "repeats", "users", "hits"),  # nothing can be told apart, and why
+    *("by user", "not in time", "untuned", "tuned", "detectable"),  # another choice may be as good
+    *("dial not reached", "dial", "windows", "age", "converged", "published settings"),
+)
+"""All reasons, the one that matters most to who has to choose first; of one light they stand in this order."""
 
 
 class Reason(NamedTuple):
@@ -38,7 +46,7 @@ class Reason(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """The worst reasons first."""
+    """The worst reasons first, see :data:`MATTERS`."""
 
     reasons: tuple[Reason, ...]
 
@@ -49,7 +57,7 @@ class Trust(NamedTuple):
 
     @property
     def next(self) -> Mapping[str, str] | None:
-        """Options of the first reason that the study's command can mend, among the worst."""
+        """Options of the worst reason that the study's command can mend, among those of the worst light."""
         worst = [each.next for each in self.reasons if each.light == self.light and each.next is not None]
         return worst[0] if worst and self.light != "green" else None
 
@@ -70,11 +78,11 @@ def trust_in(study: Study, dataset: str, advice: Advice, tests: Comparisons, by_
             *_finished(study, dataset),
             *_trained(study, dataset),
             *_users(study, dataset, advice),
-            *_on_test(advice, tests, by_user, _more_windows(study, dataset)),
+            *_on_test(study, dataset, advice, tests, by_user),
             *_dial(study, dataset, advice),
             *_windows(study, dataset),
         ]
-    return Trust(tuple(sorted(found, key=lambda each: _ORDER.index(each.light))))
+    return Trust(tuple(sorted(found, key=lambda each: (_ORDER.index(each.light), MATTERS.index(each.what)))))
 
 
 def effective_users(study: Study, dataset: str) -> float:
@@ -94,6 +102,17 @@ def _more_windows(study: Study, dataset: str) -> Mapping[str, str] | None:
     if study.manifests[dataset].get("not_in_time") is not None:
         return None
     return {"--folds": str(len(study.folds[dataset]) + 2)}
+
+
+def _more_runs(study: Study) -> Mapping[str, str]:
+    """Options that give each method enough runs; where some failed, it may have asked for as many."""
+    return {"--repeats": str(max(_REPEATS, int(study.about["repeats"])))}
+
+
+def _fewest(study: Study, dataset: str) -> int:
+    """Runs of the trained method that has the fewest."""
+    trained = [method for method in study.methods_of(dataset) if not is_baseline(method)]
+    return min((len(study.repeats_of(dataset, method)) for method in trained), default=0)
 
 
 def _fatal(study: Study, dataset: str, advice: Advice) -> list[Reason]:
@@ -121,9 +140,9 @@ def _trained(study: Study, dataset: str) -> list[Reason]:
     found = []
     runs = [run for run in study.runs_of(dataset) if not is_baseline(run.config["method"])]
     methods = list(dict.fromkeys(run.config["method"] for run in runs))
-    fewest = min((len(study.repeats_of(dataset, method)) for method in methods), default=0)
+    fewest = _fewest(study, dataset)
     light: Light = "red" if fewest < 2 else "amber" if fewest < _REPEATS else "green"
-    found.append(Reason(light, "repeats", {"repeats": fewest}, {"--repeats": str(_REPEATS)}))
+    found.append(Reason(light, "repeats", {"repeats": fewest}, _more_runs(study)))
     cut = cut_off(study, dataset)
     if cut is None:
         found.append(Reason("green", "converged", {}))
@@ -162,9 +181,9 @@ def _users(study: Study, dataset: str, advice: Advice) -> list[Reason]:
     ]
 
 
-def _on_test(advice: Advice, tests: Comparisons, by_user: str | None, more: Mapping[str, str] | None) -> list[Reason]:
+def _on_test(study: Study, dataset: str, advice: Advice, tests: Comparisons, by_user: str | None) -> list[Reason]:
     """Whether the test agrees, what it could have seen, and whether it matters how users are weighed."""
-    chosen, found = advice.accuracy.chosen, []
+    chosen, found, more = advice.accuracy.chosen, [], _more_windows(study, dataset)
     assert chosen is not None
     rivals = [row for row in (advice.default, advice.accuracy.rule) if row is not None]
     against = {row["method"]: tests.between(ACCURACY, chosen, row) for row in rivals}
@@ -174,8 +193,10 @@ def _on_test(advice: Advice, tests: Comparisons, by_user: str | None, more: Mapp
     seen = [each.detectable for each in against.values() if each is not None and each.detectable is not None]
     if seen and chosen[ACCURACY]:
         share = max(seen) / chosen[ACCURACY]
-        facts = {"detectable": max(seen), "share": share}
-        found.append(Reason("green" if share <= FINE else "amber", "detectable", facts | {"chosen": chosen}))
+        facts = {"detectable": max(seen), "chosen": chosen}
+        finer = _more_runs(study) if _fewest(study, dataset) < _REPEATS else more
+        what = "blind" if share >= 1 else "detectable"
+        found.append(Reason("green" if share <= FINE else "amber", what, facts, finer))
     if by_user is not None:
         light: Light = "green" if by_user == chosen["method"] else "amber"
         found.append(Reason(light, "by user", {"by_event": chosen["method"], "by_user": by_user}))

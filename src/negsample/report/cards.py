@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from negsample.analysis.advice import ACCEPTABLE, DEFAULT, Purpose
@@ -30,19 +31,39 @@ _MEASURE_NAMES = {ACCURACY: "NDCG@10", TAIL: "tail HR@10", BALANCE: "Balance"}
 
 
 class ShownCard(NamedTuple):
-    """A card as it is shown: ``method`` with its dial; ``figures`` on test, label and value; ``lines``: sentences."""
+    """A card as it is shown: ``title``: for what; ``method`` with its dial; ``figures`` on test, label and value;
+    ``lines``: sentences; ``purposes``: of how many it is."""
 
     title: str
     method: str
     figures: tuple[tuple[str, str], ...]
     lines: tuple[str, ...]
+    purposes: int
 
 
-def shown_card(card: Card) -> ShownCard:
-    """What is shown of ``card``."""
-    row, names = card.row, (ACCURACY, "hr@10", TAIL, BALANCE)
+def shown_cards(cards: Sequence[Card]) -> tuple[ShownCard, ...]:
+    """What is shown of ``cards``; what is taken for several purposes at one dial has one card, and says nothing
+    twice."""
+    of_one: dict[tuple[str, float | None], list[Card]] = {}
+    for card in cards:
+        of_one.setdefault((card.row["method"], card.row["dial"]), []).append(card)
+    return tuple(_shown(some) for some in of_one.values())
+
+
+def _shown(cards: Sequence[Card]) -> ShownCard:
+    row, names = cards[0].row, (ACCURACY, "hr@10", TAIL, BALANCE)
     labels = ("NDCG@10", "HR@10", "Tail HR@10", "Balance")
     figures = tuple((label, figure(row, name)) for label, name in zip(labels, names, strict=True))
+    first, *others = (TITLES[card.purpose.measure] for card in cards)
+    title = "; ".join([first, *(each[0].lower() + each[1:] for each in others)])
+    gains = [line for card in cards for line in _gains(card)]
+    lines = dict.fromkeys([*gains, _effort(row), *(why_words(card.purpose) for card in cards)])
+    return ShownCard(title, called(row), figures, tuple(lines), len(cards))
+
+
+def _gains(card: Card) -> list[str]:
+    """What it gains and costs."""
+    row = card.row
     accurate = card.purpose.measure == ACCURACY or card.default_keeps
     too_low = "" if accurate else f", which does not keep {percent(ACCEPTABLE, 0)} of the best NDCG@10"
     as_trained = " at dial 0" if row["method"] == DEFAULT else ""
@@ -51,10 +72,8 @@ def shown_card(card: Card) -> ShownCard:
         (card.over_rule, f"than {called(card.over_rule.over)}, the best simple rule here" if card.over_rule else ""),
         (card.cost, f"than {called(card.cost.over)}, the most accurate" if card.cost else ""),
     )
-    told = dict.fromkeys(gain_words(gain, than) for gain, than in gains if gain is not None)
-    if card.purpose.measure == TAIL and row[TAIL] == 0:
-        told = {"On test it hits no tail item.": None, **told}
-    return ShownCard(TITLES[card.purpose.measure], called(row), figures, (*told, _effort(row), why_words(card.purpose)))
+    none = ["On test it hits no tail item."] if card.purpose.measure == TAIL and row[TAIL] == 0 else []
+    return [*none, *(gain_words(gain, than) for gain, than in gains if gain is not None)]
 
 
 def figure(row: TableRow, measure: str) -> str:

@@ -21,7 +21,6 @@ _ESCAPED = {each: f"\\{each}" for each in "{}$&#%_"} | {
     '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}",
     "±": r"$\pm$",
-    "†": r"\dag{}",
     SPACE: "~",
 }
 
@@ -82,8 +81,8 @@ def _cell(cell: TableCell) -> str:
     if not cell.value:
         return "--"
     text = rf"\textbf{{{cell.text}}}" if cell.best else cell.text
-    if cell.close:
-        text += r"\textsuperscript{\dag}"
+    if cell.differs:
+        text += r"\textsuperscript{*}"
     return text if not cell.sd else rf"{text} {{\scriptsize$\pm${cell.sd.removeprefix('±')}}}"
 
 
@@ -99,11 +98,11 @@ def _caption(study: Study, dataset: str, table: FiguresTable) -> str:
     usual = max(counts, key=lambda each: (counts[each], each))
     others = [f"{line.method}: {line.runs}" for line in table.lines if line.runs != usual]
     runs = f"{usual} run{'' if usual == 1 else 's'} a method" + (f" ({', '.join(others)})" if others else "")
-    marked = any(cell.close for line in table.lines for cell in line.cells)
+    marked = any(cell.differs for line in table.lines for cell in line.cells)
     split, in_time = manifest.get("settings", {}).get("split"), manifest.get("not_in_time") is None
     sentences = [
         f"Test figures on {dataset}, {_units(table)} over {runs}; the best of each column in bold"
-        + ("; †: tested, no significant difference from it (Holm-adjusted p of 0.05 or more)." if marked else "."),
+        + ("; *: significantly different from it (Holm-adjusted p below 0.05)." if marked else "."),
         f"Ranks over the whole catalogue of {manifest['items']} items"
         + (f", global temporal split ({split})" if split and in_time else "")
         + ("" if in_time else f", split {split}, which is not in time")

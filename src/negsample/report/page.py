@@ -146,6 +146,7 @@ def section_of(analysis: Analysis, found: DatasetAnalysis, put: Put, *, users: b
         "dataset": put.heading,
         "id": put.id,
         "dial_words": words.dial_words(study),
+        "other_dial": words.other_dial_words(study, found),
         "published_settings": study.published_settings,
         "rows": found.rows,
         "figures": figures,

@@ -22,7 +22,7 @@ from negsample.report.palette import TURNED, Look
 from negsample.report.rendering import environment, packed
 from negsample.report.table import ranked
 from negsample.report.vega import vega
-from negsample.report.verdict import DIAL, KEPT
+from negsample.report.verdict import BALANCE, COHORTS, COVERAGE, DIAL, KEPT
 
 _HERE = Path(__file__).parent
 SCRIPTS = ("page.js", "dialled.js", "saving.js", "sorting.js")
@@ -94,6 +94,9 @@ def page_text(
         dialled={section["id"]: section["dialled"] for section in shown.sections},
         KEPT=KEPT,
         DIAL=DIAL,
+        BALANCE=BALANCE,
+        COHORTS=COHORTS,
+        COVERAGE=COVERAGE,
         charted=set(charts),
         charts=packed(json.dumps(finite(charts), allow_nan=False)),
         turned=TURNED,

@@ -61,10 +61,12 @@ def _by_user(facts: Mapping[str, Any]) -> str:
     return f"If every user counted alike, `{facts['by_user']}` would be taken for accuracy, not `{facts['by_event']}`."
 
 
+def _blind(facts: Mapping[str, Any]) -> str:
+    whole = f"{called(facts['chosen'])} ({figure(facts['chosen'], ACCURACY)})"
+    return f"Even a difference as large as the NDCG@10 of {whole} is easily missed."
+
+
 def _detectable(facts: Mapping[str, Any]) -> str:
-    if facts["share"] >= 1:
-        whole = f"{called(facts['chosen'])} ({figure(facts['chosen'], ACCURACY)})"
-        return f"Even a difference as large as the NDCG@10 of {whole} is easily missed."
     return (
         f"Differences in NDCG@10 below {100 * facts['detectable']:.2f}{SPACE}points are easily missed"
         f" (larger ones are found with a probability of {percent(POWER, 0)} or more); {called(facts['chosen'])} has"
@@ -103,6 +105,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         f"{called(facts['chosen'])} hits {commas(facts['hits'])} of {commas(facts['events'])} test events, in the mean"
         " of its runs."
     ),
+    "blind": _blind,
     "detectable": _detectable,
     "contradicted": lambda facts: (
         f"On test {called(facts['chosen'])} has a significantly lower NDCG@10 than"

@@ -51,14 +51,14 @@ class FigureColumn(NamedTuple):
 
 
 class TableCell(NamedTuple):
-    """``value``: what it sorts by, as text, empty where undefined. ``close``: tested, and no significant difference
-    from the best of its column."""
+    """``value``: what it sorts by, as text, empty where undefined. ``differs``: significantly from the best of its
+    column."""
 
     value: str
     text: str
     sd: str
     best: bool
-    close: bool
+    differs: bool
 
 
 class TableLine(NamedTuple):
@@ -140,10 +140,10 @@ def figures_table(
     rows: Sequence[TableRow], columns: list[FigureColumn], tests: Comparisons | None = None
 ) -> FiguresTable:
     """The rows of one dataset as they are shown; ``tests``: what was tested."""
-    marks = [(column, _best(rows, column), _close(rows, column, tests or Comparisons())) for column in columns]
+    marks = [(column, _best(rows, column), _differ(rows, column, tests or Comparisons())) for column in columns]
     lines = []
     for row in rows:
-        cells = [_cell(row, column, best, row["method"] in close) for column, best, close in marks]
+        cells = [_cell(row, column, best, row["method"] in differ) for column, best, differ in marks]
         lines.append(TableLine(row["method"], row["runs"], cells))
     return FiguresTable(columns, lines)
 
@@ -165,21 +165,21 @@ def ranked(rows: Sequence[TableRow]) -> list[TableRow]:
     return sorted(rows, key=lambda row: -known(row, ACCURACY))
 
 
-def _cell(row: TableRow, column: FigureColumn, best: str | None, close: bool) -> TableCell:
+def _cell(row: TableRow, column: FigureColumn, best: str | None, differs: bool) -> TableCell:
     value, sd = row[column.name], row.get(f"{column.name}_sd")
     if value is None:
         return TableCell("", "undefined" if column.name == BALANCE else "n/a", "", False, False)
     text = _shown(value, column)
     spread = "" if sd is None else f"±{column.factor * sd:.{column.digits}f}"
-    return TableCell(repr(float(value)), text, spread, text == best, close and best is not None and text != best)
+    return TableCell(repr(float(value)), text, spread, text == best, differs and best is not None and text != best)
 
 
-def _close(rows: Sequence[TableRow], column: FigureColumn, tests: Comparisons) -> set[str]:
-    """The methods that were tested against the best of a column, without a significant difference."""
+def _differ(rows: Sequence[TableRow], column: FigureColumn, tests: Comparisons) -> set[str]:
+    """The methods that differ significantly from the best of a column."""
     best = max(rows, key=lambda row: known(row, column.name))["method"]
     scope, _, measure = column.name.rpartition("_")
     found = {row["method"]: tests.of_table(measure, scope or "all", best, row["method"]) for row in rows}
-    return {method for method, each in found.items() if each and each.p_holm is not None and not each.significant}
+    return {method for method, each in found.items() if each and each.p_holm is not None and each.significant}
 
 
 def _best(rows: Sequence[TableRow], column: FigureColumn) -> str | None:

@@ -8,7 +8,7 @@ from negsample.analysis.advice import ACCEPTABLE
 from negsample.analysis.study import Study
 from negsample.analysis.trust import Trust
 from negsample.analysis.verdict import Verdict
-from negsample.report.cards import ShownCard, shown_card
+from negsample.report.cards import ShownCard, shown_cards
 from negsample.report.formats import percent
 from negsample.report.next_command import next_command
 from negsample.report.reasons import reason_words
@@ -20,6 +20,14 @@ LIGHTS = {
 }
 KEPT = f"What is taken for tail items and evenness keeps {percent(ACCEPTABLE, 0)} of the best NDCG@10 on validation."
 DIAL = "The dial is how much popularity is added to scores after training; below 0 it is taken away."
+BALANCE = (
+    "Balance is how alike the hit rates on head, mid and tail items are: from 33 % where only one has hits to 100 %."
+)
+COHORTS = (
+    "Head, mid and tail are cohorts of items, the most frequent in training first, each with a third of the train"
+    " events."
+)
+COVERAGE = "Coverage is the share of all items that are in anybody's first ten."
 
 
 class ShownVerdict(NamedTuple):
@@ -36,7 +44,7 @@ class ShownVerdict(NamedTuple):
 def shown_verdict(study: Study, verdict: Verdict) -> ShownVerdict:
     """What is shown of ``verdict``."""
     trust = verdict.trust
-    cards = tuple(shown_card(card) for card in verdict.cards) if verdict.is_advice else ()
+    cards = shown_cards(verdict.cards) if verdict.is_advice else ()
     reasons = tuple((each.light, reason_words(each)) for each in trust.reasons)
     return ShownVerdict(trust.light, LIGHTS[trust.light], reasons, cards, _next(study, trust))
 

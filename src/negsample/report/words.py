@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from negsample.analysis.analyse import DatasetAnalysis
-from negsample.analysis.measures import ALONE, BALANCE, TAIL
+from negsample.analysis.measures import ACCURACY, ALONE, BALANCE, TAIL
 from negsample.analysis.significance import Comparisons
 from negsample.analysis.study import POPULAR, Study
 from negsample.models.baselines import is_baseline
+from negsample.report.claims import called
 from negsample.report.formats import listed, percent, when
 from negsample.rules.ease import LARGEST
 
@@ -121,6 +122,21 @@ def dial_words(study: Study) -> str:
         " validation.",
     }
     return f"{at.get(kind, f'All runs at dial {choice}.')} {unreached_words(study)}".strip()
+
+
+def other_dial_words(study: Study, found: DatasetAnalysis) -> str:
+    """Where the verdict shows methods at other settings of the dial than the table does: which, and at which the table
+    is; empty where it does not."""
+    in_table = {row["method"]: row for row in found.rows}
+    cards = found.verdict.cards if found.verdict.is_advice else ()
+    taken = [card.row for card in cards]
+    others = [called(row) for row in taken if row[ACCURACY] != in_table[row["method"]][ACCURACY]]
+    if not others:
+        return ""
+    choice = str(study.about.get("dial", "none"))
+    own = choice.partition(":")[0] in ("auto", "balance")
+    begins = "with each run at its own dial" if own else f"at dial {'0' if choice == 'none' else choice}"
+    return f"Shown above: {listed(list(dict.fromkeys(others)))}. This table begins {begins}."
 
 
 def unreached_words(study: Study) -> str:

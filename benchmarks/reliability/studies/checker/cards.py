@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.reliability.studies.checker import trusted
+from benchmarks.reliability.studies.checker import next_command, trusted
 from benchmarks.reliability.studies.checker.advised import FAMILY, Advised, Setting, Taken
 from benchmarks.reliability.studies.checker.compared import Compared
 from benchmarks.reliability.studies.checker.page import Element
@@ -37,16 +36,31 @@ def check(element: Element, place: Place) -> Faults:
     red = "red" in trust.classes
     if place.told is not None:
         yield from expect("said at the top", place.told, next(element.every("h3")).text().rpartition(" (")[0])
-    measures = [] if red else list(advised.purposes)
     titles = [next(each.every("h3")).text() for each in found]
-    yield from expect("cards", titles, [title for title, measure in TITLES.items() if measure in measures])
+    alike = {} if red else _alike(advised)
+    yield from expect("cards", titles, list(alike))
     for title, card in zip(titles, found, strict=True):
-        if (taken := advised.purposes.get(TITLES.get(title, ""))) is not None:
-            yield from (f"{title}: {fault}" for fault in _card(card, taken, place, advised))
-    yield from _next(trust, place)
+        if title in alike:
+            yield from (f"{title}: {fault}" for fault in _card(card, alike[title], place, advised))
+    yield from next_command.check(trust, place)
     for each in element.every("p"):
         if not ({"taken", "good"} & set(each.classes)):
             yield from place.read(each.text())
+
+
+def _alike(advised: Advised) -> dict[str, list[Taken]]:
+    """By the title of a card what is on it: purposes for which the same is taken, at one setting of the dial."""
+    of_one: dict[tuple[str, float], list[str]] = {}
+    for title, measure in TITLES.items():
+        if measure in advised.purposes:
+            chosen = advised.purposes[measure].chosen
+            of_one.setdefault((chosen.method, chosen.beta), []).append(title)
+    return {
+        "; ".join([first, *(f"{each[0].lower()}{each[1:]}" for each in others)]): [
+            advised.purposes[TITLES[title]] for title in (first, *others)
+        ]
+        for first, *others in of_one.values()
+    }
 
 
 def line(element: Element, places: Mapping[str, Place]) -> Faults:
@@ -55,7 +69,7 @@ def line(element: Element, places: Mapping[str, Place]) -> Faults:
     place = places[link["href"].removeprefix("#")]
     yield from expect("log", link.text(), place.called)
     words = element.text(without=("a",))
-    at = re.fullmatch(r"(?:(?P<title>[A-Z][\w ]+): (?P<taken>.+?)\. )?(?P<said>This study .+)", words)
+    at = re.fullmatch(r"(?:(?P<title>[A-Z][\w ,;]+): (?P<taken>.+?)\. )?(?P<said>This study .+)", words)
     if at is None or at["said"] not in trusted.SAID.values():
         yield f"no sentence that is known: '{words}'"
         return
@@ -80,7 +94,8 @@ def on_terminal(lines: Sequence[str], verdict: Element) -> Faults:
     yield from expect("on the terminal", plain, shown)
 
 
-def _card(card: Element, taken: Taken, place: Place, advised: Advised) -> Faults:
+def _card(card: Element, alike: Sequence[Taken], place: Place, advised: Advised) -> Faults:
+    taken = alike[0]
     (name,) = [each.text() for each in card.every("p") if "taken" in each.classes]
     yield from expect("taken", name, taken.chosen.called)
     labels, values = [each.text() for each in card.every("dt")], [each.text() for each in card.every("dd")]
@@ -89,7 +104,7 @@ def _card(card: Element, taken: Taken, place: Place, advised: Advised) -> Faults
             yield f"unknown figure '{label}'"
         elif not shows(value, taken.chosen.test[_SHOWN[label]], 100):
             yield f"{label}: shown '{value}', by the runs {taken.chosen.test[_SHOWN[label]]}"
-    said = set()
+    said: list[str] = []
     for each in card.every("li"):
         words = each.text()
         of = next(
@@ -98,11 +113,24 @@ def _card(card: Element, taken: Taken, place: Place, advised: Advised) -> Faults
         if of is None:
             yield f"no sentence that is known: '{words}'"
             continue
-        said.add(of[0])
-        yield from (f"'{words}': {fault}" for fault in of[2](of[1], taken, place, advised))
-    yield from expect("effort and why are said", {"effort", "why"} <= said, True)
-    none = taken.measure == "tail_hr@10" and taken.chosen.test["tail_hr@10"] == 0
+        said.append(of[0])
+        yield from (f"'{words}': {fault}" for fault in of[2](of[1], _meant(of[1], alike), place, advised))
+    yield from expect("lines of effort and why", (said.count("effort"), said.count("why")), (1, len(alike)))
+    none = any(each.measure == "tail_hr@10" and each.chosen.test["tail_hr@10"] == 0 for each in alike)
     yield from expect("no tail item is said", "no tail" in said, none)
+
+
+def _meant(at: re.Match[str], alike: Sequence[Taken]) -> Taken:
+    """The purpose that a line of a card is about."""
+    named = {name: value for name, value in at.groupdict().items() if value}
+    if "the most accurate" in named.get("than", ""):
+        return next((each for each in alike if each.measure != "ndcg@10"), alike[0])
+    if "no tail item" in at[0]:
+        return next((each for each in alike if each.measure == "tail_hr@10"), alike[0])
+    words = named.get("name") or named.get("of")
+    return next(
+        (each for each in alike if NAMES[each.measure] == words or ABLE[each.measure] == named.get("able")), alike[0]
+    )
 
 
 def _gain(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Faults:
@@ -214,22 +242,6 @@ def _why(at: re.Match[str], taken: Taken, place: Place, advised: Advised) -> Fau
         yield from expect("alike", (at["of"], at["alike"]), (name, alike))
         rule = taken.chosen.method in BASELINES
         yield from expect("simplest", at["kind"], "a rule" if rule else "the best of those that train fastest")
-
-
-def _next(trust: Element, place: Place) -> Faults:
-    """The command to run next: the study's own, with what mends the first of the worst reasons."""
-    for each in trust.every("pre"):
-        own, words = shlex.split(place.raw.about["command"]), shlex.split(each.text())
-        yield from expect("command", words[:3], own[:3])
-        if words == own:
-            lights = [one.text() for one in trust.every("li")]
-            if not any("missing" in one or "failed" in one or "nothing to compare" in one for one in lights):
-                yield f"the command is the study's own: {each.text()}"
-        if "--epochs" in words:
-            epochs = int(words[words.index("--epochs") + 1])
-            before = int(own[own.index("--epochs") + 1])
-            if epochs not in (before, 2 * before):
-                yield f"--epochs {epochs}"
 
 
 _THAN = (

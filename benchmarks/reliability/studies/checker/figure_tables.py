@@ -1,4 +1,4 @@
-"""Tables of figures: each cell, its spread, what is bold, and the marks of no significant difference."""
+"""Tables of figures: each cell, its spread, what is bold, and the marks of a significant difference."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def check(table: Table, place: Place) -> Faults:
             value, sd = known[method]
             yield from _value(cell, value, sd, name, where)
             yield from expect(f"{where}: bold", cell.best, _is_best(name, known, cell, table, at))
-            close = main and _is_close(place, name, known, method) and not cell.best and _some_bold(table, at)
-            yield from expect(f"{where}: marked as close", cell.close, close)
+            differs = main and _differs(place, name, known, method) and not cell.best and _some_bold(table, at)
+            yield from expect(f"{where}: marked as different", cell.differs, differs)
     if main:
         yield from _failed(table, place)
 
@@ -97,14 +97,14 @@ def _some_bold(table: Table, at: int) -> bool:
     return any(line[at].best for line in table.lines)
 
 
-def _is_close(place: Place, name: str, known: dict[str, Any], method: str) -> bool:
-    """Whether it was tested against the method with the highest figure, without a significant difference."""
+def _differs(place: Place, name: str, known: dict[str, Any], method: str) -> bool:
+    """Whether it differs significantly from the method with the highest figure."""
     scope, _, measure = name.rpartition("_")
     if name not in ("balance@10", "hr@10", "ndcg@10") and scope not in COHORTS:
         return False
     best = max(known, key=lambda each: -1.0 if known[each][0] is None else known[each][0])
     found = place.compared.of_table(measure, scope or "all", best, method)
-    return found is not None and found.p is not None and not found.significant
+    return found is not None and found.p is not None and found.significant
 
 
 def _failed(table: Table, place: Place) -> Faults:

@@ -73,10 +73,10 @@ class Cell:
 
     def __init__(self, of: Element) -> None:
         small = list(of.every("small"))
-        marks = [each for each in of.every("span") if "close" in each.classes]
+        marks = [each for each in of.every("span") if "differs" in each.classes]
         self.text = of.text(without=("small", "span"))
         self.value, self.spread = of["data-value"], small[0].text() if small else ""
-        self.best, self.close = "best" in of.classes, bool(marks)
+        self.best, self.differs = "best" in of.classes, bool(marks)
 
 
 class Table:

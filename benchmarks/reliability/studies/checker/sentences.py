@@ -108,6 +108,16 @@ def _unreached(place: Place, at: re.Match[str]) -> Faults:
         yield f"the most is of {most[1]}"
 
 
+def _above(place: Place, at: re.Match[str]) -> Faults:
+    """Which cards show another setting of the dial than the table."""
+    chosen = [taken.chosen for taken in place.advised.purposes.values()]
+    others = [one for one in chosen if one.test["ndcg@10"] != place.mean(one.method, "ndcg@10")]
+    yield from expect("shown above", at["above"], listed(list(dict.fromkeys(one.called for one in others))))
+    dial = place.raw.about["dial"]
+    begins = None if dial == "auto" or dial.startswith("balance:") else "0" if dial == "none" else dial
+    yield from expect("the table's dial", at["beta"], begins)
+
+
 def _marks(place: Place, at: re.Match[str]) -> Faults:
     tested = any(each.p is not None for each in place.compared.found)
     yield from expect("tested", not at[0].startswith("No difference"), tested)
@@ -211,10 +221,12 @@ SENTENCES: Mapping[str, Callable[[Place, re.Match[str]], Faults]] = {
     r" run at the"
     r" dial with its best NDCG@10 among those with a Balance of at least \S+ on validation|All runs at dial"
     r" \S+?)\.": _dial,
+    r"Shown above: (?P<above>.+?)\. This table begins (?:at dial (?P<beta>\S+)|with each run at its own"
+    r" dial)\.": _above,
     r"No setting of the dial reaches Balance \S+ on validation for (?P<names>.+); the most among these is"
     r" (?P<most>\S+)"
     r" \((?P<of>\S+)\)\. These runs are kept, at dial 0: ask for less, or for --dial auto\.": _unreached,
-    r"(?:† No significant difference from the best of its column: Holm-adjusted p of 0\.05 or more in its"
+    r"(?:\* Significantly different from the best of its column: Holm-adjusted p below 0\.05 in its"
     r" family\. Coverage"
     r" and training time are not tested, nor baselines against each other, nor what the limits below name\.|No"
     r" difference"

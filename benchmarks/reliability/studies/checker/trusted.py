@@ -31,6 +31,9 @@ def check(verdict: Element, element: Element, place: Place, advised: Advised) ->
         reasons += [(light, said) for said in _parted(words)]
     lights = [light for light, _ in reasons]
     yield from expect("order of the reasons", lights, sorted(lights, key=ORDER.index))
+    for light in ORDER:
+        ranks = [_rank(words) for each, words in reasons if each == light]
+        yield from expect(f"order of the {light} reasons", ranks, sorted(ranks))
     worst = lights[0] if lights else "green"
     heading = next(verdict.every("h3"))
     yield from expect("light", heading.text(), f"{SAID[worst]} ({worst})")
@@ -44,6 +47,20 @@ def check(verdict: Element, element: Element, place: Place, advised: Advised) ->
             said.add(name)
             yield from (f"'{words}': {fault}" for fault in of(place, advised, at, light))
     yield from expect("reasons", sorted(said), sorted(_due(place, advised)))
+
+
+MATTERS = (
+    *("unfinished", "nothing hit", "contradicted", "failed", "cut off", "blind", "repeats", "users", "hits", "by user"),
+    *("not in time", "untuned", "tuned", "detectable", "dial not reached", "dial", "windows", "age", "converged"),
+    "published",
+)
+"""Reasons of one light, the one that matters most first."""
+
+
+def _rank(words: str) -> int:
+    names = [name for name, (pattern, _) in REASONS.items() if re.fullmatch(pattern, words)]
+    name = "blind" if words.startswith("Even a difference") else names[0] if names else ""
+    return MATTERS.index(name) if name in MATTERS else -1
 
 
 def _parted(words: str) -> Iterator[str]:
