@@ -41,11 +41,11 @@ def check_alone(command: str) -> None:
 def leave(code: int | None) -> NoReturn:
     """End this process with exit ``code``; None is 0.
 
-    One that ``torchrun`` started ends at once when its work and exit functions are done: threads of gloo may still let
-    go of tensors, and would crash a Python that is taking itself apart ("terminate called without an active
-    exception").
+    One that ``torchrun`` started, or that has talked to Ray, ends at once when its work and exit functions are done:
+    threads of gloo and of Ray may still let go of what they hold, and would crash a Python that is taking itself apart
+    ("terminate called without an active exception").
     """
-    if launched():
+    if launched() or "ray" in sys.modules:
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
