@@ -15,6 +15,7 @@ import pytest
 import torch
 from launching import GLOO, HERE, run
 from safetensors.torch import load_file
+from worker import APART
 
 from negsample.evaluation.evaluate import evaluate
 from negsample.files.claims import place_of
@@ -33,11 +34,17 @@ def data(world):
 
 
 @pytest.fixture(scope="module")
-def whole(data, tmp_path_factory):
-    """A run that two processes made without a break."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    run(2, "runs", data.folder, folder, 0, *GIVEN)
+def wholes(data, tmp_path_factory):
+    """Runs that two processes made without a break."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(2, "two_runs", data.folder, folder, *GIVEN)
     return folder
+
+
+@pytest.fixture(scope="module")
+def whole(wholes):
+    """The one whose processes draw alike."""
+    return wholes / "alike"
 
 
 def losses_of(folder):
@@ -86,10 +93,13 @@ def left(broken, tmp_path):
     return tmp_path / "run"
 
 
-def test_a_run_goes_on_where_a_process_was_lost(data, whole, left):
-    began, _ = run(2, "runs", data.folder, left, 0, *GIVEN)
+def test_runs_go_on_where_a_process_was_lost(data, wholes, broken, tmp_path):
+    shutil.copytree(place_of(broken), place_of(tmp_path / "alike"))
+    run(2, "runs", data.folder, tmp_path / "apart", 2, *GIVEN, *APART, fails=True)
+    began, _ = run(2, "two_runs", data.folder, tmp_path, *GIVEN)
     assert began.said.index("epoch 1 refit None") < began.said.index("epoch 2 refit None")  # told again
-    same(left, whole)
+    same(tmp_path / "alike", wholes / "alike")
+    same(tmp_path / "apart", wholes / "apart")
 
 
 def test_two_hosts_make_the_same_run(data, whole, tmp_path):
@@ -119,14 +129,6 @@ def test_two_hosts_make_the_same_run(data, whole, tmp_path):
             host.kill()
     assert [host.returncode for host in hosts] == [0, 0], "\n".join(said)
     same(tmp_path / "run", whole)
-
-
-def test_so_does_one_whose_processes_draw_apart(data, tmp_path):
-    given = (*GIVEN, "method=random", "dropout=0.2")
-    run(2, "runs", data.folder, tmp_path / "whole", 0, *given)
-    run(2, "runs", data.folder, tmp_path / "run", 2, *given, fails=True)
-    run(2, "runs", data.folder, tmp_path / "run", 0, *given)
-    same(tmp_path / "run", tmp_path / "whole")
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -166,8 +168,8 @@ def test_the_command_under_torchrun(data, tmp_path):
     recommended = command(2, "recommend", model, "--out", str(answers), "--k", "7")
     assert recommended.stdout.count(f": {answers}") == 1, recommended.stderr
     assert pl.read_parquet(answers).equals(load_model(model).recommend(k=7))
-    again = command(1, *words, str(tmp_path / "run"), "--set", "table=sharded")
-    assert "is finished already" in again.stdout
+    again = [sys.executable, "-m", "negsample", *words, str(tmp_path / "run"), "--set", "table=sharded"]
+    assert "is finished already" in subprocess.run(again, capture_output=True, text=True, check=True).stdout
     for what, refused in (
         ("train without --set table=sharded", (*words, str(tmp_path / "other"))),
         ("evaluate", ("evaluate", str(tmp_path / "run"))),

@@ -24,9 +24,7 @@ BLOCK = 7
 def made(world, tmp_path_factory):
     """A run, and the MODEL that two processes made of it."""
     out = tmp_path_factory.mktemp("serving")
-    data = world(name="serving")
-    run(2, "runs", data.folder, out / "run", 0, "epochs=2", "method=mixed-log-q", "terms=popularity,recency,repeats")
-    run(2, "serves", out / "run", out, BLOCK)
+    run(2, "makes", world(name="serving").folder, out, BLOCK)
     return out
 
 

@@ -184,16 +184,22 @@ def test_they_hold_what_arithmetic_says(size, out, wide):
     assert needs_of(job, processes=size).step < needs_of(job).step
 
 
-def test_methods_and_settings_that_cannot_be_shared_are_refused(data):
-    for ended in run(2, "refuses", data.folder):
-        first, second, third, fourth, said = ended.said.splitlines()
+@pytest.fixture(scope="module")
+def refused(data):
+    """What two processes said, the dense weights of which differ at last."""
+    return run(2, "refuses", data.folder, fails=True)
+
+
+def test_methods_and_settings_that_cannot_be_shared_are_refused(refused):
+    for ended in refused:
+        first, second, third, fourth, said, _ = ended.said.splitlines()
         assert "selects from a batch as a whole" in first
         assert "oversampling_factor" in second
         assert "backbone terms" in third
         assert (fourth, said) == ("refused: not here", "True False")
 
 
-def test_processes_that_drift_apart_are_stopped(data):
-    for ended in run(2, "differs", data.folder, fails=True):
+def test_processes_that_drift_apart_are_stopped(refused):
+    for ended in refused:
         assert ended.code == 2
         assert "dense weights or random states differ between the 2 processes" in ended.said

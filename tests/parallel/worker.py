@@ -162,6 +162,22 @@ def runs(processes: Processes, data: str, folder: str, dies_after: str, *given: 
     run_job(job, Path(folder), watch=watch)
 
 
+APART = ("method=random", "dropout=0.2")
+"""Of a run whose processes draw apart."""
+
+
+def two_runs(processes: Processes, data: str, folder: str, *given: str) -> None:
+    """One whose processes draw alike and one whose draw apart; what is left of either is gone on from."""
+    runs(processes, data, f"{folder}/alike", "0", *given)
+    runs(processes, data, f"{folder}/apart", "0", *given, *APART)
+
+
+def makes(processes: Processes, data: str, out: str, block: str) -> None:
+    """A run with terms, and what :func:`serves` makes of it."""
+    runs(processes, data, f"{out}/run", "0", "epochs=2", "method=mixed-log-q", "terms=popularity,recency,repeats")
+    serves(processes, f"{out}/run", out, block)
+
+
 def within(processes: Processes, data: str, folder: str, megabytes: str, dies_after: str) -> None:
     """:func:`runs` in so much memory more than the process has when its libraries are there."""
     import_module("torch.distributed.checkpoint")
@@ -215,6 +231,7 @@ def refuses(processes: Processes, data: str) -> None:
     except InputError as error:
         print(f"refused: {error}")
     print(processes.all_say(True), processes.all_say(processes.rank == 0))
+    differs(processes, data)
 
 
 def _in_the_last(processes: Processes) -> None:
@@ -233,7 +250,7 @@ def differs(processes: Processes, data: str) -> None:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (learns, runs, within, serves, refuses, differs)
+    each.__name__: each for each in (learns, runs, two_runs, within, makes, serves, refuses)
 }
 
 
