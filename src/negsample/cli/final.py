@@ -107,7 +107,7 @@ def _from_study(
     processes: Processes | None,
 ) -> dict[str, Any]:
     """Make it; what is told of it."""
-    from negsample.cli.terminal import print_divided
+    from negsample.cli.forecast import print_divided
     from negsample.data.description import no_future
     from negsample.files.folders import check_place
     from negsample.parallel.processes import each_by_first

@@ -125,7 +125,8 @@ def train_command(
 
 def _train(job: Job, folder: Path, choice: Choice, processes: Processes | None) -> None:
     """The run in ``folder``, made if it is not there, and its dial chosen."""
-    from negsample.cli.terminal import print_dataset, print_divided, print_forecast, print_metrics
+    from negsample.cli.forecast import print_divided, print_forecast
+    from negsample.cli.terminal import print_dataset, print_metrics
     from negsample.execution.attempts import run_job
     from negsample.parallel.processes import each_by_first
     from negsample.runs.folder import read_run

@@ -162,7 +162,8 @@ def tune_command(
     preparing: PrepareSettings,
 ) -> None:
     """Tune one method on validation: learning rate, batch size, numbers of negatives."""
-    from negsample.cli.terminal import print_best, print_dataset, print_forecast
+    from negsample.cli.forecast import print_forecast
+    from negsample.cli.terminal import print_best, print_dataset
     from negsample.data.load import load_dataset
     from negsample.execution.backend import LOCAL
     from negsample.files.folders import check_place

@@ -154,7 +154,7 @@ def _print_forecast(
     alone: bool = False,
 ) -> None:
     """``alone``: it is all that was asked for."""
-    from negsample.cli.terminal import print_forecast
+    from negsample.cli.forecast import print_forecast
     from negsample.studies.forecast import forecast
     from negsample.studies.study import at_a_time
 

@@ -9,7 +9,7 @@ import torch
 
 from negsample import compare, plan
 from negsample.cli.console import Output
-from negsample.cli.terminal import print_forecast
+from negsample.cli.forecast import print_forecast
 from negsample.errors import InputError
 from negsample.evaluation.queries import queries
 from negsample.execution.attempts import run_job
