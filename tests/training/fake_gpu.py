@@ -25,8 +25,9 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from negsample import run_settings
 from negsample.batches.epochs import batches_of
+from negsample.batches.on_device import EventsOnDevice
 from negsample.batches.streams import Streams
-from negsample.batches.windows import Windows
+from negsample.batches.windows import Windows, longest_first, training_windows
 from negsample.data.dataset import Dataset
 from negsample.data.load import load_dataset
 from negsample.evaluation.encode import encode
@@ -198,7 +199,22 @@ def of_top_lists(data: Dataset, table: str) -> dict[str, str] | None:
         return waits(asked)
 
 
-OTHERS = {"evaluation": of_evaluation, "recommend": of_top_lists}
+def of_batches(data: Dataset, table: str) -> dict[str, str] | None:
+    """Of a batch of one seed and one of two, gathered on the GPU."""
+    length = SETTINGS.replaced(table=table).model.max_length
+    windows = longest_first(training_windows(data, length))
+    with fake_gpu():
+        events = EventsOnDevice(data, GPU, max_length=length, exclude="history")
+
+        def made() -> None:
+            for split in (None, np.array([0, 10, len(windows)])):
+                batch = events.batch(windows, split)
+                assert batch.history_keys.device == batch.targets_T.device == GPU
+
+        return waits(made)
+
+
+OTHERS = {"evaluation": of_evaluation, "recommend": of_top_lists, "batches": of_batches}
 
 
 def of(data: Dataset, what: str, changes: Mapping[str, Any]) -> dict[str, str] | None:

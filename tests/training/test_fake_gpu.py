@@ -41,6 +41,7 @@ def asked():
     """All that is asked of the fake GPU: a method or an answer, and settings."""
     tables = [{"table": table} for table in ("dense", "rows")]
     every = [(what, table) for what in (*METHODS, *ANSWERS) for table in tables]
+    every.append(("batches", {"table": "dense"}))
     together = [(f"together {method}", table) for method in CLEAN for table in tables]
     return [*every, *together, *((method, each) for method in VARIED for each in VARIANTS)]
 
@@ -65,6 +66,10 @@ def waits(tmp_path_factory):
 @pytest.mark.parametrize("method", CLEAN)
 def test_a_step_waits_for_nothing(method, table, waits):
     assert waits(method, {"table": table}) is None
+
+
+def test_batches_are_gathered_there_without_a_wait(waits):
+    assert waits("batches", {"table": "dense"}) is None
 
 
 @pytest.mark.parametrize("table", ["dense", "rows"])

@@ -16,7 +16,7 @@ from torch import Tensor
 from negsample.batches.from_windows import training_batch
 from negsample.batches.packed import Batch, Exclude
 from negsample.batches.target_weights import TargetWeights
-from negsample.batches.windows import Events, Ints, Which, targets_of, training_windows, windows_to
+from negsample.batches.windows import Events, Ints, Which, Windows, targets_of, training_windows, windows_to
 from negsample.data import blocks
 from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
@@ -93,6 +93,24 @@ def epoch_batches(
     """
     rule = TargetRule(max_length, which, cuts, train_window)
     windows = training_windows(data, *rule)
+    of_epoch: Callable[[Batch], Batch] | None = None
+    for some in orders(data, windows, batch_size, with_replacement=with_replacement, cuts=cuts, rng=rng):
+        own, counts = share_of(some, processes)
+        batch = training_batch(data, windows.take(own.numpy()), exclude=exclude, **rule._asdict())
+        of_epoch = of_epoch or _of_epoch(data, half_life, rule)
+        yield of_epoch(batch if counts else replace(batch, counts=False))
+
+
+def orders(
+    data: Events,
+    windows: Windows,
+    batch_size: int,
+    *,
+    with_replacement: bool = False,
+    cuts: Cuts | None = None,
+    rng: torch.Generator,
+) -> Iterator[Tensor]:
+    """Which of the ``windows`` are in each batch of an epoch; see :func:`epoch_batches`."""
     if not len(windows):
         if cuts is None:
             return
@@ -100,17 +118,12 @@ def epoch_batches(
             "no train event can be predicted from an earlier time of its user (targets=moments), or from before a cut "
             "(targets=horizon); take targets=rows"
         )
-    of_epoch = _of_epoch(data, half_life, rule)
     if not with_replacement:
-        taken: Iterable[Tensor] = torch.split(torch.randperm(len(windows), generator=rng), batch_size)
-    else:
-        idle = len(data.offsets) - 1 - len(np.unique(windows.users))
-        steps = steps_an_epoch(len(windows), idle, batch_size, with_replacement)
-        taken = (torch.randint(len(windows), (batch_size,), generator=rng) for _ in range(steps))
-    for some in taken:
-        own, counts = share_of(some, processes)
-        batch = training_batch(data, windows.take(own.numpy()), exclude=exclude, **rule._asdict())
-        yield of_epoch(batch if counts else replace(batch, counts=False))
+        yield from torch.split(torch.randperm(len(windows), generator=rng), batch_size)
+        return
+    idle = len(data.offsets) - 1 - len(np.unique(windows.users))
+    for _ in range(steps_an_epoch(len(windows), idle, batch_size, with_replacement)):
+        yield torch.randint(len(windows), (batch_size,), generator=rng)
 
 
 def share_of(windows_B: Tensor, processes: Processes | None) -> tuple[Tensor, bool]:

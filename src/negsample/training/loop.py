@@ -10,7 +10,9 @@ from pathlib import Path
 
 import torch
 
+from negsample.batches.device import may_ask
 from negsample.batches.epochs import batches_again, batches_of, prefetched
+from negsample.batches.on_device import EventsOnDevice, batches_on, is_made_there
 from negsample.batches.packed import Batch
 from negsample.batches.streams import Chance, Streams
 from negsample.data.dataset import Dataset
@@ -108,6 +110,7 @@ def _fit(
         rounding_rngs = [Streams(tuple(training.rounding_rng for training in trainings))]
     optimizer = optimizer_of(tables, parameters, settings, rounding_rngs, [terms_of(model) for model in models])
     options = step_options(settings, 1 if joint else len(models))
+    events = _events_there(trainings, data, settings, any(knowledge))
     last = _resume(trainings, optimizer, checkpoint)
     while not all(over := [training.is_over(settings) for training in trainings]):
         began, epoch = time.perf_counter(), last.epoch + 1
@@ -116,12 +119,15 @@ def _fit(
             training.begin(epoch)
         steps_of: Iterable[Sequence[StepInputs]]
         if together is not None and joint:
-            ready = _ready(joint_batches(trainings, data, settings), trainings[0].device)
+            if events is not None:
+                ready = batches_on(events, data, settings, [training.order_rng for training in trainings])
+            else:
+                ready = _ready(joint_batches(trainings, data, settings), trainings[0].device)
             steps_of = ([given] for given in joint_steps(trainings, together, ready, options))
         else:
             steps_of = zip(
                 *(
-                    _epoch(training, data, settings, epoch, options, known)
+                    _epoch(training, data, settings, epoch, options, known, events)
                     for training, known in zip(trainings, knowledge, strict=True)
                 ),
                 strict=True,
@@ -171,6 +177,7 @@ def _epoch(
     epoch: int,
     options: StepOptions,
     knowledge: TermKnowledge | None,
+    events: EventsOnDevice | None,
 ) -> Iterator[StepInputs]:
     """The steps of an epoch, with new batches and negatives, or, once there are enough of them, some that were kept.
 
@@ -192,8 +199,12 @@ def _epoch(
             yield StepInputs(*parts, there, replay[pick].drawn(), *rngs, options, known(batch, there))
         return
     first = len(replay)
-    shares = batches_of(data, settings, exclude, rng=training.order_rng, processes=training.processes)
-    for batch in _ready(shares, device):
+    if events is not None:
+        made = batches_on(events, data, settings, [training.order_rng])
+    else:
+        shares = batches_of(data, settings, exclude, rng=training.order_rng, processes=training.processes)
+        made = _ready(shares, device)
+    for batch in made:
         there = pooled(batch.to(device), training.processes)
         negatives = propose(training.method, there, rng=training.draws_rng)
         if factor is not None:
@@ -201,6 +212,19 @@ def _epoch(
         yield StepInputs(*parts, there, negatives, *rngs, options, known(batch, there))
     if factor is not None:
         replay[first:] = laid_together(replay[first:])
+
+
+def _events_there(
+    trainings: Sequence[TrainingState], data: Dataset, settings: RunSettings, known: bool
+) -> EventsOnDevice | None:
+    """The events on the device of the trainings, where batches can be made there; None: the CPU makes them.
+
+    ``known``: a step asks the CPU what is known at the times of its targets.
+    """
+    first = trainings[0]
+    if may_ask(first.device) or known or first.processes is not None or not is_made_there(data, settings):
+        return None
+    return EventsOnDevice(data, first.device, max_length=settings.model.max_length, exclude=first.method.exclude)
 
 
 def _ready(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
