@@ -17,7 +17,7 @@ from rich.console import Console
 
 from negsample.data.names import printable
 from negsample.errors import FailedError, InputError
-from negsample.parallel.launch import launched_rank, launched_size
+from negsample.parallel.launch import INTERRUPTED, launched_rank, launched_size
 from negsample.runs.shortage import WAYS_OUT, is_shortage
 
 
@@ -100,14 +100,14 @@ def exit_code(app: typer.Typer) -> int:
     except typer.TyperException as error:
         code = _refuse(_usage(error))
     except (KeyboardInterrupt, typer.Abort):
-        code = 130
+        code = INTERRUPTED
     except OSError as error:
         code = _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (MemoryError, RuntimeError) as error:
         if not is_shortage(error):
             raise
         code = _refuse(WAYS_OUT)
-    if code == 130:
+    if code == INTERRUPTED:
         say("interrupted; what is finished is kept, the same command carries on")
     return code
 

@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError
 
 from negsample.errors import InputError
+from negsample.parallel.launch import threads_stay
 
 RETRIES = 3
 """How often a task is tried again whose worker is lost."""
@@ -40,6 +41,7 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        threads_stay()
 
 
 def nodes() -> list[dict[str, Any]]:
