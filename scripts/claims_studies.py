@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import fmean
 
 from negsample.methods import PAPER_SIX
@@ -70,6 +71,10 @@ def _with_terms(way: str) -> Callable[[], Sequence[str]]:
     return lambda: [_percent(log, way, CONTENDER) for log in (RETAIL, MOVIES)]
 
 
+def _both_ways(log: str) -> Sequence[str]:
+    return [_percent(log, way, CONTENDER) for way in (BOTH, AFTER)]
+
+
 def _six_along() -> Sequence[str]:
     """The highest NDCG@10 of the six in %, likewise."""
     return [max((_percent(log, ALONG, each) for each in PAPER_SIX), key=float) for log in (RETAIL, MOVIES)]
@@ -127,9 +132,12 @@ CLAIMS: Sequence[Claim] = (
         ),
     ),
     Measured("NDCG@10 there is {} times that on the tail", _ratio(RETAIL)),
-    Measured(
-        "On Beauty `mixed-log-q` has {} % with both (two seeds), and {} % with terms after training alone",
-        lambda: [_percent("amazon-beauty-5core", way, CONTENDER) for way in (BOTH, AFTER)],
+    *(
+        Measured(
+            f"On {name} `mixed-log-q` has {{}} % with both (two seeds), and {{}} % with terms after training alone",
+            partial(_both_ways, log),
+        )
+        for name, log in (("Globo", GLOBO), ("Beauty", "amazon-beauty-5core"))
     ),
     Measured("MovieLens 100K `mixed-log-q` has {} and {} % with both, and", _with_terms(BOTH)),
     Measured("with both, and {} and {} % with terms after training alone", _with_terms(AFTER)),
