@@ -12,7 +12,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -86,12 +86,13 @@ def in_turn(
     return {name: {"ms": round(each, 2), "ratio": round(each / first, 3)} for name, each in medians.items()}
 
 
-def evaluations(data: Dataset, repeats: int, dim: int) -> dict[str, Any]:
-    """Of one model with several terms, and of fitting them: four times, as a run does."""
+def evaluations_of(data: Dataset, along: Sequence[str], dim: int) -> dict[str, Callable[[], object]]:
+    """By way an evaluation of one model that is not trained; the last one fits all terms."""
     settings = run_settings(dim=dim)
     model = build_backbone(settings.model, data.catalogue_size, rng=generator(0, "init"), device=CPU)
+    fitted = drawn(AFTER, 0.5)
 
-    def with_terms(weights: TermWeights | None, new: bool = False) -> Callable[[], object]:
+    def of(weights: TermWeights | None, new: bool = False) -> Callable[[], object]:
         def call() -> object:
             if new:
                 nearest._kept.cache_clear()
@@ -105,9 +106,13 @@ def evaluations(data: Dataset, repeats: int, dim: int) -> dict[str, Any]:
         set_terms(model, None)
         return fit_terms(model, data, settings, device=CPU)
 
-    fitted = drawn(AFTER, 0.5)
-    calls = {WITHOUT: with_terms(None), "trained along": with_terms(drawn(ALONG, 1.0))}
-    calls |= {"fitted, first": with_terms(fitted, new=True), "fitted": with_terms(fitted), "fit": fit}
+    calls = {WITHOUT: of(None), "trained along": of(drawn(tuple(along), 1.0))}
+    return calls | {"fitted, first": of(fitted, new=True), "fitted": of(fitted), "fit": fit}
+
+
+def evaluations(data: Dataset, repeats: int, dim: int) -> dict[str, Any]:
+    """Of one model with several terms, and of fitting them: four times, as a run does."""
+    calls = evaluations_of(data, ALONG, dim)
     return in_turn(calls, repeats)
 
 

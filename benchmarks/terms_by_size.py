@@ -29,17 +29,14 @@ import polars as pl
 import torch
 
 from benchmarks.common import RESULTS
-from benchmarks.terms import ALONG, CPU, WITHOUT, drawn, in_turn
-from negsample import build_method, catalogue_of, evaluate, generator, load_dataset, negative_settings, run_settings
+from benchmarks.terms import ALONG, CPU, WITHOUT, evaluations_of, in_turn
+from negsample import build_method, catalogue_of, generator, load_dataset, negative_settings, run_settings
 from negsample.batches.epochs import batches_of
 from negsample.data.dataset import Dataset
 from negsample.errors import InputError
-from negsample.evaluation.fit_terms import fit_terms
 from negsample.evaluation.queries import queries
 from negsample.models.build import build_backbone, set_terms, terms_of
-from negsample.models.terms import AFTER, TermWeights
 from negsample.optim import optimizer_for
-from negsample.rules import nearest
 from negsample.runs.machine import machine, peak_memory
 from negsample.scoring.lately import spread_cuts
 from negsample.settings import laid_out
@@ -101,7 +98,7 @@ def row_of(folder: str) -> dict[str, Any]:
     for name in METHODS:
         row["steps"][name] = in_turn(steps_of(data, name, along), STEPS, unseen=2, clock=CLOCK)
         gc.collect()  # the model of a method, before that of the next
-    row["evaluations"] = in_turn(evaluations_of(data, along), EVALUATIONS, clock=CLOCK)
+    row["evaluations"] = in_turn(evaluations_of(data, along, DIM), EVALUATIONS, clock=CLOCK)
     gc.collect()
     for name in METHODS:
         for way, found in row["steps"][name].items():
@@ -144,30 +141,6 @@ def steps_of(data: Dataset, name: str, along: Sequence[str]) -> dict[str, Callab
     return {WITHOUT: without, "trained along": trained_along}
 
 
-def evaluations_of(data: Dataset, along: Sequence[str]) -> dict[str, Callable[[], object]]:
-    """By way an evaluation of one model that is not trained, as of benchmarks.terms; the last one fits all terms."""
-    settings = run_settings(dim=DIM)
-    model = build_backbone(settings.model, data.catalogue_size, rng=generator(0, "init"), device=CPU)
-    fitted = drawn(AFTER, 0.5)
-
-    def of(weights: TermWeights | None, new: bool = False) -> Callable[[], object]:
-        def call() -> object:
-            if new:
-                nearest._kept.cache_clear()
-            set_terms(model, weights)
-            return evaluate(model, data, "test", settings)
-
-        return call
-
-    def fit() -> object:
-        nearest._kept.cache_clear()
-        set_terms(model, None)
-        return fit_terms(model, data, settings, device=CPU)
-
-    calls = {WITHOUT: of(None), "trained along": of(drawn(tuple(along), 1.0))}
-    return calls | {"fitted, first": of(fitted, new=True), "fitted": of(fitted), "fit": fit}
-
-
 def alone(folder: str, along: Sequence[str], method: str | None, way: str) -> int:
     """The peak of memory of a process that does one thing, in MiB."""
     with multiprocessing.get_context("spawn").Pool(1) as process:
@@ -178,7 +151,7 @@ def peak_of(folder: str, along: Sequence[str], method: str | None, way: str) -> 
     """In the process itself."""
     torch.set_num_threads(1)
     data = load_dataset(folder)
-    calls = evaluations_of(data, along) if method is None else steps_of(data, method, along)
+    calls = evaluations_of(data, along, DIM) if method is None else steps_of(data, method, along)
     for _ in range(1 if method is None else 3):  # the second step has the first update behind it
         calls[way]()
     return (peak_memory(CPU) or 0) >> 20
