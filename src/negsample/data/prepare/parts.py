@@ -17,7 +17,8 @@ from negsample.data.log.times import iso
 from negsample.data.prepare.events import EventColumns
 from negsample.data.prepare.order import sort_by
 from negsample.data.prepare.pieces import Piece, Values
-from negsample.data.split import TEST, TRAIN, VALID, Cut, Cuts, nth, parts_by_block
+from negsample.data.split import TEST, TRAIN, VALID, Cut, Cuts, parts_by_block
+from negsample.data.times import nth
 from negsample.errors import InputError
 
 Parts = NDArray[np.int8]

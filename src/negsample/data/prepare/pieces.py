@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from negsample.data.each import Each, total
 from negsample.data.prepare.events import EventColumns, append, flat_files, map_events
-from negsample.data.split import counts_of, distinct_of, span_of
+from negsample.data.times import counts_of, distinct_of, span_of
 
 Ints = NDArray[np.int64]
 
