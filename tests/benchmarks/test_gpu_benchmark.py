@@ -70,12 +70,10 @@ main()
 
 def test_what_ends_a_process_ends_no_more(tmp_path, monkeypatch):
     """A broken device and a crash cost their own figure."""
-    script = tmp_path / "broken.py"
-    script.write_text(BROKEN)
     run = program.subprocess.run
 
     def instead(command, **options):
-        return run([command[0], str(script), *command[3:]], **options)
+        return run([command[0], "-c", BROKEN, *command[3:]], **options)
 
     monkeypatch.setattr(program.subprocess, "run", instead)
     monkeypatch.setattr(program, "PARTS", {"lost": (None, 1.0)})
