@@ -48,8 +48,10 @@ QUICK = (  # files and folders of ``-m quick``: something of every package, in a
 
 
 LONG = (  # files that take longest, which are begun first: no core waits for one of them at the end
-    *("parallel/test_sharded_runs.py", "parallel/test_sharded_training.py"),
-    *("tutorials/test_tutorials.py", "e2e/test_kills.py", "serving/test_export.py", "execution/test_ray.py"),
+    *("parallel/test_sharded_runs.py", "parallel/test_sharded_training.py", "parallel/test_memory.py"),
+    *("training/test_fake_gpu.py", "parallel/test_sharded_serving.py", "benchmarks/test_gpu_benchmark.py"),
+    *("data/prepare/test_prepare_apart.py", "execution/test_prepare_on_ray.py", "tutorials/test_tutorials.py"),
+    *("e2e/test_kills.py", "serving/test_export.py", "execution/test_ray.py"),
     *("e2e/test_tracking.py", "e2e/test_commands.py", "contracts/test_no_leak.py", "report/test_report_page.py"),
     *("training/test_loop.py", "report/test_every_sentence.py", "analysis/test_users.py", "e2e/test_interruptions.py"),
     *("evaluation/test_evaluation.py", "serving/test_service.py", "training/test_checkpoint.py"),

@@ -81,8 +81,8 @@ def epochs_of(jobs: Sequence[Job], device: torch.device, watch: Callable[[Epoch]
 def pace(jobs: Sequence[Job], device: torch.device, seconds: float) -> dict[str, Any]:
     """How long a step of all jobs takes, on average over whole epochs but the first, for at least so many seconds; and
     the most memory that was held."""
-    gc.collect()  # what was trained before holds memory in cycles
     if device.type == "cuda":
+        gc.collect()  # what was trained before holds memory in cycles
         torch.cuda.empty_cache()
     forget_peak(device)
     seen: list[tuple[float, int]] = []

@@ -17,6 +17,8 @@ from launching import GLOO, HERE, run
 from safetensors.torch import load_file
 from worker import APART
 
+from negsample.cli import app
+from negsample.cli.console import exit_code
 from negsample.evaluation.evaluate import evaluate
 from negsample.files.claims import place_of
 from negsample.runs.load import load_run
@@ -155,7 +157,23 @@ def command(size, *words):
     return subprocess.run(torchrun, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_the_command_under_torchrun(data, tmp_path):
+@pytest.fixture
+def alone(monkeypatch):
+    """The command in this process: as the only one, or as the second of two that torchrun started."""
+
+    def call(*words, of=""):
+        with monkeypatch.context() as patch:
+            if of:
+                patch.setenv("TORCHELASTIC_RUN_ID", "test")
+                patch.setenv("WORLD_SIZE", of)
+                patch.setenv("RANK", "1")
+            patch.setattr(sys, "argv", ["negsample", *words])
+            return exit_code(app)
+
+    return call
+
+
+def test_the_command_under_torchrun(data, tmp_path, alone, capsys):
     words = ("train", str(data.folder), "--method", "mixed", "--epochs", "2", "--set", "dim=8", "--out")
     done = command(2, *words, str(tmp_path / "run"), "--set", "table=sharded")
     assert done.returncode == 0, done.stderr
@@ -168,18 +186,16 @@ def test_the_command_under_torchrun(data, tmp_path):
     recommended = command(2, "recommend", model, "--out", str(answers), "--k", "7")
     assert recommended.stdout.count(f": {answers}") == 1, recommended.stderr
     assert pl.read_parquet(answers).equals(load_model(model).recommend(k=7))
-    again = [sys.executable, "-m", "negsample", *words, str(tmp_path / "run"), "--set", "table=sharded"]
-    assert "is finished already" in subprocess.run(again, capture_output=True, text=True, check=True).stdout
+    assert alone(*words, str(tmp_path / "run"), "--set", "table=sharded") is None
+    assert "is finished already" in capsys.readouterr().out
     for what, refused in (
         ("train without --set table=sharded", (*words, str(tmp_path / "other"))),
         ("evaluate", ("evaluate", str(tmp_path / "run"))),
         ("final --from", ("final", "--from", model, "--out", str(tmp_path / "other"))),
     ):
-        of_two = {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": "2", "RANK": "1"}
-        alone = [sys.executable, "-m", "negsample", *refused]
-        done = subprocess.run(alone, env=os.environ | of_two, capture_output=True, text=True, timeout=100, check=False)
-        assert done.returncode == 2
-        assert f"process 1: error: torchrun started 2 processes, and {what} is the work of one" in done.stderr
+        assert alone(*refused, of="2") == 2
+        said = capsys.readouterr().err
+        assert f"process 1: error: torchrun started 2 processes, and {what} is the work of one" in said
     assert not (tmp_path / "other").exists()
 
 
