@@ -214,8 +214,12 @@ def _parts(made: Made, chance: random.Random) -> Made:
     if kind == 0:
         turned = replace(second, rows=[row[::-1] for row in second.rows], header=second.header[::-1]).text()
         return replace(made, files={"a.csv": first.text().encode(), "b.csv": turned.encode()})
-    bad = {1: "", 2: second.text(header=False), 3: second.text().split("\n", 1)[0] + "\n"}.get(kind)
-    if bad is None:
+    empty = {1: "", 3: second.text().split("\n", 1)[0] + "\n"}.get(kind)
+    if empty is not None:
+        left = replace(made, expect=(made.expect or [])[:half], note="Parts without rows: b.csv")
+        return replace(left, files={"a.csv": first.text().encode(), "b.csv": empty.encode()})
+    bad = second.text(header=False)
+    if kind == 4:
         times = [[*row[:2], str((BASE + n) * (1 if n < half else 1000)), "x"] for n, row in enumerate(made.rows)]
         first, second = replace(made, rows=times[:half]), replace(made, rows=times[half:])
         bad = second.text()

@@ -6,7 +6,9 @@ from datetime import date, datetime, timedelta, timezone
 import polars as pl
 import pytest
 
+from negsample.data.inspection import inspect
 from negsample.data.log.read import read_log
+from negsample.errors import InputError
 
 BASE = 1_300_000_000  # seconds
 ROWS = [("007", "b", BASE), ("7", "a", BASE + 1), ("007", "a", BASE + 2)]
@@ -219,6 +221,30 @@ def test_folder_of_text_parts_is_read_by_name(tmp_path):
     assert log.frame.collect().rows() == EXPECTED
     assert (log.name, log.source) == ("clicks", "clicks")
     assert log.notes[0] == "Read from 3 parts, in the order of their names."
+
+
+@pytest.mark.parametrize(
+    ("ending", "write", "empty"),
+    [
+        ("csv", lambda rows, path: rows.write_csv(path), lambda rows, path: rows.clear().write_csv(path)),
+        ("csv", lambda rows, path: rows.write_csv(path), lambda rows, path: path.touch()),
+        ("json", lambda rows, path: rows.write_ndjson(path), lambda rows, path: path.touch()),
+        ("parquet", lambda rows, path: rows.write_parquet(path), lambda rows, path: rows.clear().write_parquet(path)),
+    ],
+)
+def test_parts_without_rows_are_told_and_not_read(tmp_path, ending, write, empty):
+    """As Spark writes them."""
+    frame = pl.DataFrame({"user": [1, 2], "item": [3, 4], "time": [BASE, BASE + 1]})
+    empty(frame, tmp_path / f"part-0.{ending}")
+    write(frame, tmp_path / f"part-1.{ending}")
+    empty(frame, tmp_path / f"part-2.{ending}")
+    log = read_log(tmp_path)
+    assert [int(user) for user in log.frame.collect()["user"]] == [1, 2]
+    assert f"Parts without rows: part-0.{ending}, part-2.{ending}." in log.notes
+    assert [each for each in inspect(tmp_path).questions if "may be it too" in each] == []  # of a part with rows
+    (tmp_path / f"part-1.{ending}").unlink()
+    with pytest.raises(InputError, match=rf"part-0.{ending} (is empty|has no rows|has a header but no rows); a log"):
+        read_log(tmp_path)
 
 
 def test_folder_of_parquet_parts_with_integers_of_different_widths(tmp_path):

@@ -133,7 +133,7 @@ HOSTILE = {
     "other columns": (rows().rename({"item": "thing"}), "{}", "has other columns than"),
     "another type": (rows().with_columns(time=pl.lit("2020-01-01")), "{}", "is of type String"),
     "another unit of time": (LATER.with_columns(pl.col("time") * 1000), "{}", "parts in different units"),
-    "no rows": (rows(0), "{}", "has no rows"),
+    "no rows": (rows(0), "{}", None),
     "no time": (LATER.with_columns(time=pl.when(pl.col("item") > 0).then("time")), "{}", "is empty"),
     "no weight": (LATER.with_columns(units=pl.lit(0)), {"weight": "units"}, "a weight is a whole number"),
     "no part": (LATER.with_columns(part=pl.lit("x")), {"split": "given", "split_column": "part"}, "a part is train"),

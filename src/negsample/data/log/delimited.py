@@ -15,6 +15,7 @@ import polars as pl
 
 from negsample.data.log.columns import is_data
 from negsample.data.log.fields import counted
+from negsample.data.log.files import NoRowsError
 from negsample.data.log.layouts import Known, known_layout, sequences_in
 from negsample.data.log.quotes import records
 from negsample.errors import InputError
@@ -60,14 +61,17 @@ class Layout(NamedTuple):
 def read_layout(path: Path, file: Path, header: bool = True) -> Layout:
     """The layout of the text ``file``, shown as ``path``; ``header``: False where its first line is a row.
 
-    A first line that is data is none of a header either, where the layout is a known one. A file that is empty, no
-    UTF-8 text, has no rows, or a row with too few or too many fields, is refused.
+    A first line that is data is none of a header either, where the layout is a known one. A file that is
+    no UTF-8 text, or has a row with too few or too many fields, is refused.
+
+    Raises:
+        NoRowsError: it is empty, or has a header alone.
     """
     with utf8(path, file):
         head = pl.scan_lines(file, n_rows=_SAMPLE, glob=False).collect()["line"].to_list()
         first = head[0].removeprefix("\ufeff") if head else ""
         if not head:
-            raise InputError(f"{path} is empty; a log needs a first line that names its columns, and rows")
+            raise NoRowsError(f"{path} is empty; a log needs a first line that names its columns, and rows")
         if "\0" in first:
             raise InputError(
                 f"{path} is not UTF-8 text (a zero byte on line 1); save it as UTF-8 text, or Parquet, or name its "
@@ -87,7 +91,7 @@ def read_layout(path: Path, file: Path, header: bool = True) -> Layout:
         )
         layout = counted(Layout(path, file, delimiter, columns, 0, 0, None, False, header, True, known, first, sample))
     if layout.rows == layout.blank:
-        raise InputError(f"{path} has a header but no rows; a log needs one row for each event")
+        raise NoRowsError(f"{path} has a header but no rows; a log needs one row for each event")
     return layout
 
 

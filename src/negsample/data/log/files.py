@@ -54,6 +54,10 @@ KNOWN = f"{', '.join(FORMATS)}; text and JSON also with {', '.join(COMPRESSIONS)
 COMPLETE = "check that the file is complete and of the format its name says"
 
 
+class NoRowsError(Exception):
+    """A file holds no rows; one of several parts may be so."""
+
+
 class Part(NamedTuple):
     """A file of a log.
 

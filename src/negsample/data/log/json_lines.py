@@ -1,24 +1,26 @@
 """Logs in JSON: a line for each event, a list of events, or a line for each session with its events in it.
 
-Values are picked from each line as text, so that ids are read as they are written, whatever the other lines hold.
+A field of an object inside of a line is a column too, ``user.id``. Values are picked from each line as text, so that ids are read as they are written, whatever the other lines hold.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from negsample.data.log.delimited import utf8
-from negsample.data.log.files import readable
+from negsample.data.log.files import NoRowsError, readable
 from negsample.data.log.table import ROW, Table
 from negsample.errors import InputError, shown
 from negsample.files.folders import finite
 
 _SAMPLE = 1000  # lines that say which fields there are
+_DEEP = 8  # objects inside of one another
 _LINE = pl.col("line")
 _NUMBER = r"(-?\d[\d.eE+-]*)"
 
@@ -34,7 +36,7 @@ def open_json(path: Path, file: Path) -> Table:
         facts = lines.select(rows=pl.len(), bad=pl.col(ROW).filter(bad).first()).collect(engine="streaming")
     rows, first_bad = facts.row(0)
     if not rows:
-        raise InputError(f"{path} is empty; a log needs an object for each event")
+        raise NoRowsError(f"{path} is empty; a log needs an object for each event")
     if first_bad is not None:
         raise InputError(
             f"{path}, line {first_bad + 1}: no JSON object on one line; a log in JSON is an object a line, such as "
@@ -59,7 +61,10 @@ def _text() -> pl.Expr:
 
 
 def _value(name: str) -> pl.Expr:
-    return _LINE.str.json_path_match(f"$['{name}']").alias(name)
+    """The value of a field as text; ``user.id``: of a field of that name, or of a field of an object inside."""
+    inside = "".join(f"['{each}']" for each in name.split("."))
+    found = [_LINE.str.json_path_match(f"${path}") for path in dict.fromkeys((f"['{name}']", inside))]
+    return pl.coalesce(found).alias(name)
 
 
 def _list(name: str) -> pl.Expr:
@@ -74,15 +79,30 @@ def _fields(sample: list[dict[str, Any]]) -> tuple[list[str], list[str], str | N
     objects, if there is one."""
     kinds: dict[str, Any] = {}
     for record in sample:
-        for name, value in record.items():
+        for name, value in _flat(record):
             if name not in kinds or (kinds[name] in (None, []) and value is not None):
                 kinds[name] = value
     kinds = {name: value for name, value in kinds.items() if not set(name) & set("'\\")}
-    flat = [name for name, value in kinds.items() if not isinstance(value, list | Mapping)]
+    flat = [name for name, value in kinds.items() if not isinstance(value, list)]
     lists = [name for name, value in kinds.items() if isinstance(value, list) and value]
     plain = [name for name in lists if not any(isinstance(each, list | Mapping) for each in kinds[name])]
     nested = [name for name in lists if isinstance(kinds[name][0], Mapping)]
     return flat, plain, nested[0] if len(nested) == 1 else None
+
+
+def _at(record: Mapping[str, Any], name: str) -> Any:
+    """The value of a field, or of a field of an object inside."""
+    return record[name] if name in record else reduce(lambda inside, each: inside[each], name.split("."), record)
+
+
+def _flat(record: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields, and of objects inside the fields with plain values, as ``user.id``; not where a name has a dot."""
+    for name, value in record.items():
+        if not isinstance(value, Mapping):
+            if not before or ("." not in name and not isinstance(value, list)):
+                yield before + name, value
+        elif "." not in name and before.count(".") < _DEEP:
+            yield from _flat(value, f"{before}{name}.")
 
 
 def check_plain(table: Table, names: Iterable[str]) -> None:
@@ -91,7 +111,7 @@ def check_plain(table: Table, names: Iterable[str]) -> None:
     for name in names:
         odd = table.objects.filter(_value(name).str.contains(r"^(?:[\[{]|true$|false$)"))
         for row, line in odd.select(ROW, _text()).collect(engine="streaming").iter_rows():
-            value = json.loads(line)[name]
+            value = _at(json.loads(line), name)
             if isinstance(value, list | Mapping | bool):
                 raise InputError(
                     f"{table.where(row)}: '{name}' is {shown(str(value))}; user, item and time are text or "

@@ -15,8 +15,8 @@ _KINDS = ("eventtype", "event", "behavior", "behaviour", "behaviortype", "behavi
 _RATINGS = ("rating", "ratings", "stars", "score", "overall", "weight")
 
 
-def file_notes(tables: Sequence[Table], path: Path, others: Sequence[str]) -> list[str]:
-    """The parts, the delimiter and the header, and which files of the folder were not read."""
+def file_notes(tables: Sequence[Table], path: Path, empty: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The parts, the delimiter and the header, and which files of the folder had no rows, or were not read."""
     notes = [f"Read from {len(tables)} parts, in the order of their names."] if len(tables) > 1 else []
     if layout := tables[0].layout:
         if layout.delimiter != ("\t" if ".tsv" in tables[0].path.name.lower() else ","):
@@ -30,8 +30,12 @@ def file_notes(tables: Sequence[Table], path: Path, others: Sequence[str]) -> li
             why = f"that on line {layout.unpaired} would not end" if layout.unpaired else "some would end inside of one"
             notes.append(f"Quotes are read as text: as marks of fields, {why}.")
     notes += [note for table in tables[:1] for note in table.notes]
-    more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
-    return notes + ([f"Not read in {path.name}: {', '.join(others[:5])}{more}."] if others else [])
+    notes += [f"Parts without rows: {_some(empty)}."] if empty else []
+    return notes + ([f"Not read in {path.name}: {_some(others)}."] if others else [])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def time_notes(scans: Sequence[Scan], unit: str | None, form: TimeForm | None) -> list[str]:

@@ -12,7 +12,7 @@ import polars as pl
 from negsample.data.log import json_lines
 from negsample.data.log.columns import USUAL_NAMES, columns_in, plain
 from negsample.data.log.delimited import frame_of, read_layout, utf8
-from negsample.data.log.files import ARROW, EXCEL, JSON, PARQUET, Part, readable
+from negsample.data.log.files import ARROW, EXCEL, JSON, PARQUET, NoRowsError, Part, readable
 from negsample.data.log.quotes import check_quotes
 from negsample.data.log.reading import Reading
 from negsample.data.log.table import ROW, Table, table_of
@@ -20,9 +20,13 @@ from negsample.data.log.unpack import readable_part
 from negsample.errors import InputError
 
 
-def open_part(part: Part, reading: Reading) -> Table:
-    """The table in a file, lazily; text stays text. One that is empty, damaged, or has ragged rows is refused."""
-    table = _open(readable_part(part, reading.encoding), reading)
+def open_part(part: Part, reading: Reading) -> Table | str:
+    """The table in a file, lazily; text stays text; of a file without rows, a sentence that says so. One that is
+    damaged, or has ragged rows, is refused."""
+    try:
+        table = _open(readable_part(part, reading.encoding), reading)
+    except NoRowsError as empty:
+        return str(empty)
     keys = {name: value for name, value in part.keys if name not in table.columns}
     return table.with_columns(**keys) if keys else table
 
@@ -88,7 +92,7 @@ def _open_sequences(path: Path, file: Path) -> Table:
         lines = pl.scan_lines(file, row_index_name="number", glob=False).filter(line != "")
         head = lines.head(1).select(line).collect()
         if head.is_empty():
-            raise InputError(f"{path} is empty; with --sequences a line is a user and the items")
+            raise NoRowsError(f"{path} is empty; with --sequences a line is a user and the items")
         if plain(re.split(r"[\s,;|:]", head.item())[0]) in USUAL_NAMES["user"]:
             raise InputError(f"line 1 of {path} names columns; leave it out, as --sequences reads users and items")
         mark = next((re.escape(each) for each in ("\t", ",", ";", "|") if each in head.item()), "")

@@ -153,7 +153,8 @@ def parts_of_log(log: str | Path | Sequence[str | Path]) -> tuple[Path, list[Par
 
 def columns_of_log(log: str | Path | Sequence[str | Path], options: dict[str, Any]) -> list[str]:
     """The names of the columns of a log of files, in their order."""
-    return open_part(parts_of_log(log)[1][0], Reading(**options)).columns
+    tables = (open_part(part, Reading(**options)) for part in parts_of_log(log)[1])
+    return next(table.columns for table in tables if isinstance(table, Table))
 
 
 def read_files(log: str | Path | Sequence[str | Path], reading: Reading) -> Log:
@@ -167,10 +168,14 @@ def read_files(log: str | Path | Sequence[str | Path], reading: Reading) -> Log:
 def read_here(path: Path, parts: Sequence[Part], reading: Reading, each: Each = here) -> Log:
     """:func:`read_files` in this process, which damage in a Parquet file may end; or where ``each`` opens a file, and
     looks at all of it."""
-    tables = list(each(partial(open_part, reading=reading), parts))
+    found = list(each(partial(open_part, reading=reading), parts))
+    tables = [table for table in found if isinstance(table, Table)]
+    if isinstance(found[0], str) and not tables:
+        raise InputError(found[0])
     log = read_tables(tables, path, reading, each)
+    empty = [part.path.name for part, table in zip(parts, found, strict=True) if isinstance(table, str)]
     others = other_files(path) if path.is_dir() else []
-    notes = [printable(note) for note in file_notes(tables, path, others)] + log.notes
+    notes = [printable(note) for note in file_notes(tables, path, empty, others)] + log.notes
     name = "log" if str(path) != path.name and is_address(str(path)) else log_name(path)
     return log._replace(name=safe_name(name), notes=notes, source=path.resolve().name)
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from negsample.data.log.columns import columns_in
 from negsample.data.log.delimited import Layout, line_of
-from negsample.data.log.files import COMPLETE, readable
+from negsample.data.log.files import COMPLETE, NoRowsError, readable
 from negsample.data.log.quotes import QUOTES
 from negsample.errors import InputError
 
@@ -114,8 +114,11 @@ def open_frame(frame: Frame) -> Table:
     """A frame of Polars, of pandas or of another library with Arrow's C interface, which has rows and can be read."""
     name = Path(type(frame).__name__)
     known = frame if isinstance(frame, pl.DataFrame | pl.LazyFrame) else _converted(frame, name)
-    with readable(name, QUERY):
-        return table_of(name, known.lazy().with_row_index(ROW))._replace(from_file=False)
+    try:
+        with readable(name, QUERY):
+            return table_of(name, known.lazy().with_row_index(ROW))._replace(from_file=False)
+    except NoRowsError as empty:
+        raise InputError(str(empty)) from None
 
 
 def _converted(frame: PandasFrame, name: Path) -> pl.DataFrame:
@@ -132,8 +135,12 @@ def _converted(frame: PandasFrame, name: Path) -> pl.DataFrame:
 
 
 def table_of(path: Path, frame: pl.LazyFrame) -> Table:
-    """A frame whose rows are numbered in ``ROW``; one without rows is refused."""
+    """A frame whose rows are numbered in ``ROW``.
+
+    Raises:
+        NoRowsError: it has none.
+    """
     schema = frame.collect_schema()
     if not frame.select(pl.len()).collect().item():
-        raise InputError(f"{path} has no rows; a log needs one row for each event")
+        raise NoRowsError(f"{path} has no rows; a log needs one row for each event")
     return Table(path, frame, schema.names()[1:], schema.dtypes()[1:], None)
