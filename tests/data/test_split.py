@@ -75,7 +75,7 @@ def test_too_few_events(rule, n):
 
 
 def test_one_time_for_all():
-    with pytest.raises(InputError, match=r"100 events share their time: all have the same one.*'paper'"):
+    with pytest.raises(InputError, match=r"100 events share their time: all have the same one.*--split paper, which"):
         parts([7] * 100, "timestamp")
     assert parts([7] * 100, "paper") == [0] * 90 + [1] * 5 + [2] * 5
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from negsample.data.log.columns import guesses_of
+from negsample.data.log.columns import guesses_of, listed, named
 from negsample.data.log.files import readable
 from negsample.data.log.read import Log, are_files, columns_of_log, read_log
 from negsample.data.log.table import Frame
 from negsample.data.log.times import iso
+from negsample.data.log.where import option
 from negsample.data.names import safe_name
 from negsample.errors import guarded
 from negsample.settings import BY_SHARES, PrepareSettings
@@ -55,7 +56,9 @@ def inspect(log: str | Path | Sequence[str | Path] | Frame, settings: PrepareSet
     files = [] if not are_files(log) else [log] if isinstance(log, str | Path) else [*log]
     columns = columns_of_log(files, asked.reading()) if files else []
     questions = _questions(counts, found, columns, asked)
-    return Inspection(_facts(counts, found, asked), found.notes, questions, _command([*map(str, files)], found, asked))
+    by_order = not found.has_times or _at_one_time(counts, found, asked)
+    command = _command([*map(str, files)], safe_name(found.name), asked, by_order)
+    return Inspection(_facts(counts, found, asked), found.notes, questions, command)
 
 
 def _counts(log: Log) -> dict[str, Any]:
@@ -81,6 +84,7 @@ def _counts(log: Log) -> dict[str, Any]:
                 most=some.max(),
                 single=(some == 1).sum(),
                 largest=pl.col("user").get(some.arg_max()).cast(pl.String),
+                numbers=pl.col("user").cast(pl.String).cast(pl.Float64, strict=False).is_not_null().all(),
             ),
             sizes["item"].select(items=pl.len(), once=(some == 1).sum(), top=some.top_k(100).sum()),
             moments.select(tied=some.filter(some > 1).sum(), duplicates=(some - pl.col("kinds")).sum()),
@@ -89,6 +93,11 @@ def _counts(log: Log) -> dict[str, Any]:
         engine="streaming",
     )
     return {name: value for part in collected for name, value in part.row(0, named=True).items()}
+
+
+def _at_one_time(of: Mapping[str, Any], log: Log, asked: PrepareSettings) -> bool:
+    """Whether no moment splits the log."""
+    return log.has_times and asked.split in BY_SHARES and bool(of["first"] == of["last"])
 
 
 def _facts(of: Mapping[str, Any], log: Log, asked: PrepareSettings) -> list[tuple[str, str]]:
@@ -123,24 +132,32 @@ def _share(count: float, total: float) -> str:
 def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: PrepareSettings) -> list[str]:
     found = []
     if not log.has_times and asked.split in BY_SHARES:
+        among = f" The columns are: {listed(columns)}." if columns else ""
         found.append(
-            "No column looks like a time. Is there one: --time COL? If not, is the order of the rows that of the "
-            "events? Then --split leave-one-out, which says nothing about the future."
+            f"No column looks like a time by its name.{among} Is there one: --time COL? If not, is the order of the "
+            "rows that of the events? Then --split leave-one-out, which says nothing about the future."
         )
     for role in ("user", "item", "time"):
         others = guesses_of(role, columns)[1:]
         if others and getattr(asked, role) is None:
             shown = ", ".join(f"'{name}'" for name in others[:4])
             found.append(f"Is the {role} in '{guesses_of(role, columns)[0]}'? {shown} may be it too: --{role} COL.")
+    if _at_one_time(of, log, asked):
+        found.append(
+            "All events have one time, so that no moment is between train and test. Is the order of the rows that of "
+            "the events? Then --split leave-one-out, which says nothing about the future."
+        )
     if of["duplicates"]:
         found.append(
             f"Events that are there already, with the same user, item and time: {of['duplicates']:,} "
             f"({_share(of['duplicates'], of['events'])}). Are they events of their own? If not: --drop-duplicates."
         )
     if of["users"] >= _MANY and of["most"] > _MUCH * of["events"]:
+        column = named(columns, asked.user) or next(iter(guesses_of("user", columns)), None)
+        way_out = option(column, "<>", of["largest"], of["numbers"]) if column else "--where"
         found.append(
             f"Is '{of['largest']}', with {_share(of['most'], of['events'])} of the events, one user? If it stands for "
-            f"all who are not known, leave it out: --where \"USER <> '{of['largest']}'\", with the name of its column."
+            f"all who are not known, leave it out: {way_out}."
         )
     if log.has_times and of["of_days"] > 0.99:
         found.append(
@@ -160,16 +177,15 @@ def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: Prepa
     return found
 
 
-def _command(files: list[str], found: Log, asked: PrepareSettings) -> str:
+def _command(files: list[str], log: str, asked: PrepareSettings, by_order: bool) -> str:
     words = []
     for name, value in asked.model_dump(exclude_defaults=True).items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    if not found.has_times and "--split" not in words:
+    if by_order and "--split" not in words:
         words += ["--split", "leave-one-out"]
-    name = safe_name(found.name)
-    study = ["--out", f"out/{name}"]
+    study = ["--out", f"out/{log}"]
     if len(files) < 2:
         return shlex.join(["negsample", "compare", *(files or ["LOG"]), *words, *study])
-    prepared = f"prepared/{name}"  # `compare` takes several files as several datasets
+    prepared = f"prepared/{log}"  # `compare` takes several files as several datasets
     first = shlex.join(["negsample", "prepare", *files, *words, "--out", prepared])
     return f"{first} && {shlex.join(['negsample', 'compare', prepared, *study])}"

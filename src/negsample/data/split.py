@@ -108,8 +108,7 @@ def find_cuts(times: Times, rule: Rule, valid_fraction: float, test_fraction: fl
     if before_valid < 1:
         raise InputError(
             f"too many of the {n} events share their time: {_different(times)}, and no cut between two times leaves "
-            f"something for each of train, validation and test; {_WAY_OUT}, or the split rule 'paper', which cuts "
-            f"inside ties"
+            f"something for each of train, validation and test; {_WAY_OUT}, or --split paper, which cuts inside ties"
         )
     return Cut(valid_time, 0), Cut(test_time, 0)
 

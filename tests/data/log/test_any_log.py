@@ -137,7 +137,7 @@ def test_an_address(store: str) -> None:
         ("log.csv::x", {}, "is delimited text; ::x is for a database"),
         ("none-*.csv", {}, "no file is there"),
         ("log.csv", {"time_format": "%H:%M"}, "has no year"),
-        ("log.csv", {"time_format": "%Y-%m-%d"}, "is the form of the times"),
+        ("log.csv", {"time_format": "%Y-%m-%d"}, "times are read as %Y-%m-%d, as --time-format says"),
         ("log.csv", {"where": "stars > 3"}, "its columns are: user_id, item_id, timestamp"),
         ("log.csv", {"where": "user_id >"}, "no condition of SQL"),
         ("log.csv", {"where": "user_id = 'x'"}, "user_id is a number"),

@@ -76,8 +76,20 @@ def test_frames_that_are_none():
         read_log(pl.DataFrame(COLUMNS).clear())
     with pytest.raises(InputError, match=r"LazyFrame cannot be read .*; check the query that makes the frame"):
         read_log(pl.DataFrame(COLUMNS).lazy().select("colour"))
+    mixed = pd.DataFrame({"user": [1, 2, 3], "item": [22138, "85123A", None], "time": [BASE] * 3})
+    with pytest.raises(InputError, match=r"column 'item' of the DataFrame .*; give it one type, as by frame\['item'\]"):
+        read_log(mixed)
+    assert read_log(mixed.astype({"item": str})).frame.collect()["item"].to_list()[:2] == ["22138", "85123A"]
     with pytest.raises(InputError, match=r"the DataFrame cannot be read .*; give user, item and time as plain columns"):
-        read_log(pd.DataFrame({"user": [1, "a", None], "item": [object()] * 3, "time": [BASE] * 3}))
+        read_log(mixed.set_axis(["user", "item", "item"], axis=1))
+
+
+def test_an_index_with_a_name_is_a_column():
+    frame = pd.DataFrame({"user": [1, 2], "item": [3, 4], "time": [BASE, BASE + 1]})
+    expected = read_log(frame).frame.collect()
+    for index in ("time", ["user", "time"], ["item", "user", "time"]):
+        assert read_log(frame.set_index(index)).frame.collect().equals(expected)
+    assert read_log(frame.set_index("time", drop=False)).frame.collect().equals(expected)
     for bad in (COLUMNS, 7, True, [COLUMNS], object()):
         with pytest.raises(InputError, match=r"a log is a file, a folder of files, or a DataFrame .*; got a "):
             read_log(bad)

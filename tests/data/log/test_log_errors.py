@@ -45,7 +45,7 @@ def refusal(path, **columns):
         ("log.csv.xz", b"\xfd7zXZ\0\0", ["cannot be read"]),
         ("text.parquet", "user,item,time\n1,2,3\n", ["cannot be read", "of the format its name says"]),
         ("binary.csv", bytes(range(256)) * 9, ["not UTF-8 text"]),
-        ("utf16.csv", "user,item,time\n1,2,3\n".encode("utf-16"), ["not UTF-8 text"]),
+        ("utf16.csv", "user,item,time\n1,2,3\n".encode("utf-16"), ["not UTF-8 text", "--encoding utf-16"]),
         ("latin.csv", "user,item,time\n1,2,3\n1,caf\xe9,3\n".encode("latin-1"), ["not UTF-8 text", "line 3"]),
         ("cut.csv.gz", gzip.compress(b"user,item,time\n1,2,3\n" * 99, mtime=0)[:-20], ["cannot be read"]),
         ("fake.csv.gz", b"\x1f\x8b but no more", ["fake.csv.gz"]),
@@ -239,3 +239,25 @@ def test_parts_of_different_types(tmp_path):
     pl.DataFrame({"user": ["x"], "item": [1], "time": [1]}).write_parquet(tmp_path / "b.parquet")
     message = refusal(tmp_path)
     assert f"column 'user' of {tmp_path / 'b.parquet'} is of type String, in a.parquet of type Int64" in message
+
+
+def test_the_words_on_times_are_true_of_this_log(tmp_path):
+    """What other rows hold is said where others are there; why a form does not fit, where that is known."""
+    zones = put(tmp_path, "zones.csv", "user,item,time\n1,2,2014-04-01 10:00:00 CET\n3,4,2014-04-02 10:00:00 CET\n")
+    with pytest.raises(InputError) as caught:
+        read_log(zones, time_format="%Y-%m-%d %H:%M:%S %Z")
+    assert "other rows" not in str(caught.value)
+    assert "CET'; times are read as %Y-%m-%d %H:%M:%S %Z, as --time-format says; of the names of zones (%Z) UTC" in str(
+        caught.value
+    )
+    rounded = put(tmp_path, "rounded.csv", "user,item,time\n1,2,1.39631E+09\n3,4,1.39631E+09\n")
+    assert "time in column 'time' is '1.39631E+09'; a spreadsheet rounded it" in refusal(rounded)
+    serial = put(tmp_path, "serial.csv", "user,item,time\n" + "".join(f"1,2,{41000 + n}.25\n" for n in range(30)))
+    assert "30 of 30 times are before 1980 or in the future: days since 1900, as spreadsheets have" in refusal(serial)
+    mails = put(tmp_path, "mails.csv", "user,item,time\n" + '1,2,"Tue, 01 Apr 2014 10:00:00 +0000"\n' * 2)
+    assert read_log(mails).notes[-1].startswith("Times read as dates of mails (%a, %d %b %Y %H:%M:%S %z), UTC where")
+
+
+def test_a_first_line_that_is_no_header_is_shown(tmp_path):
+    log = put(tmp_path, "log.csv", "# made in 2014\nuser,item,time\n1,2,1396310400\n")
+    assert "row 1 (line 2): 1 field, the header has 4 ('# made in 2014', separated by ' ')" in refusal(log)

@@ -86,7 +86,7 @@ def test_a_part_in_milliseconds(tmp_path):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ("0", "as seconds since 1970 1970-01-01T00:00:00; 1 of 60 times are before 1980 or in the future"),
+        ("0", "as seconds since 1970 1970-01-01T00:00:00; 1 of 60 times is before 1980 or in the future"),
         ("-1", "1969-12-31T23:59:59; 1 of 60 times"),
         ("20140516", "in 1970: no seconds"),
         ("201405161200", "as milliseconds since 1970 1976-"),
@@ -107,7 +107,7 @@ def test_a_date_that_is_no_time(tmp_path, bad):
     lines = [f"{u},{i},2014-05-{1 + n % 28:02}\n" for n, (u, i, _) in enumerate(EVENTS)]
     lines[20] = f"1,2,{bad}\n"
     path = put(tmp_path, "log.csv", lines)
-    words = f"row 21 (line 22): time in column 'time' is '{bad}'; 1 of 60 times are before 1980 or in the future"
+    words = f"row 21 (line 22): time in column 'time' is '{bad}'; 1 of 60 times is before 1980 or in the future"
     assert words in refusal(path)
     frame = pl.read_csv(path, infer_schema=False).with_columns(pl.col("time").str.head(10).str.to_date())
     frame.write_parquet(tmp_path / "log.parquet")

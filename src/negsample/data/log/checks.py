@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -19,10 +20,8 @@ from negsample.errors import InputError
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _FEW = 20  # distinct values that are rather ratings than times
-_WAY_OUT = (
-    "correct them (a date is written as 2014-05-16) or leave them out; a number that only gives an order becomes a "
-    "time with 1,000,000,000 added"
-)
+_WAY_OUT = "correct them (a date is written as 2014-05-16) or leave them out (--where)"
+_OF_SPREADSHEETS = (29_221, 55_000)  # days since 1900: from 1980 on
 
 
 def columns_of(table: Table, chosen: dict[str, str], first: Table) -> dict[str, Column]:
@@ -107,11 +106,11 @@ def unit_of(scans: Sequence[Scan]) -> str | None:
     """The unit of the numbers of all parts; None: calendar dates. A row without such a time is refused."""
     numbers, units = total(scans, "number"), {unit: total(scans, unit) for unit in times.UNITS}
     numeric = numbers >= total(scans, "moment") and all(each.form is None for each in scans)
-    kind, others = ("number", "numbers" if numbers else None) if numeric else ("moment", "calendar dates")
+    kind, others = ("number", "numbers") if numeric else ("moment", "calendar dates")
     for each in scans:
         row = each.facts[f"no_{kind}_row"]
         if row is not None:
-            rest = f", other rows hold {others}" if others else ""
+            rest = f", other rows hold {others}" if total(scans, kind) else ""
             raise InputError(f"{each.at('time', row)}{rest}; {_way_to_time(each, row)}")
     if numeric:
         _check_one_unit(scans, units)
@@ -136,8 +135,11 @@ def _way_to_time(scan: Scan, row: int) -> str:
     cell, empty = at_row.select(column.expr.cast(pl.String).head(1), ids.is_missing(column).alias("")).collect().row(0)
     leave_out = "; --drop-untimed leaves rows without a time out" if empty else ""
     if scan.form is not None:
-        other = "" if scan.form.asked else "; --time-format names another"
-        return f"{scan.form.told} is the form of the times{other}{leave_out}"
+        other = ", as --time-format says" if scan.form.asked else "; --time-format names another form"
+        zones = "; of the names of zones (%Z) UTC and GMT are read" if "%Z" in scan.form.pattern else ""
+        return f"times are read as {scan.form.told}{other}{zones}{leave_out}"
+    if column.is_text and re.match(ids.ROUNDED, (cell or "").strip()):
+        return "a spreadsheet rounded it, and its digits are lost; write the times in full where the log is made"
     both = _two_columns(table, column) if looks_like_a_clock(cell or "") else ""
     return both or f"{times.FORMS}{leave_out}"
 
@@ -179,7 +181,7 @@ def _why_odd(scan: Scan, kind: str) -> str:
     """The message on times before 1980 or in the future: another unit, another column, or a filler."""
     count, events = scan.facts[f"odd_{kind}"], scan.facts["events"]
     start = scan.at("time", scan.facts[f"odd_{kind}_row"])
-    many = f"{count:,} of {events:,} times are before 1980 or in the future"
+    many = f"{count:,} of {events:,} times {'is' if count == 1 else 'are'} before 1980 or in the future"
     if kind == "moment":
         return f"{start}; {many}; {_WAY_OUT}"
     rows = scan.table.frame.filter(scan.event).select(**times.values(scan.columns["time"]))
@@ -194,7 +196,12 @@ def _why_odd(scan: Scan, kind: str) -> str:
         )
     unit = next((unit for unit, a_second in times.UNITS.items() if abs(first) < 1e11 * a_second), "nanoseconds")
     moment = times.iso(int(first / times.UNITS[unit] * 10**6))
-    if low >= 0 and high < 366 * 86_400:
+    if _OF_SPREADSHEETS[0] <= low and high <= _OF_SPREADSHEETS[1]:
+        many += ": days since 1900, as spreadsheets have them? Write them as dates where the log is made"
+    elif low >= 0 and high < 366 * 86_400:
         many += f": times in {'January ' if high < 31 * 86_400 else ''}1970: no seconds"
         many += "; --time-format says how dates are written"
-    return f"{start}, as {unit} since 1970 {moment}; {many}; {_WAY_OUT}"
+    return (
+        f"{start}, as {unit} since 1970 {moment}; {many}; {_WAY_OUT}; a number that only "
+        f"gives an order becomes a time with 1,000,000,000 added"
+    )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "user": (
         "user", "userid", "uid", "visitorid", "customerid", "customer", "reviewerid", "memberid", "accountid",
-        "clientid", "buyerid", "username", "userkey", "useridx", "sessionid", "session",
+        "clientid", "buyerid", "username", "userkey", "useridx", "userpseudoid", "sessionid", "session",
     ),
     "item": (
         "item", "itemid", "iid", "movieid", "productid", "asin", "parentasin", "stockcode",
@@ -29,7 +29,7 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
         "timestamp", "time", "ts", "datetime", "date", "unixreviewtime", "unixtime", "eventtime",
         "eventtimestamp", "createdat", "created", "invoicedate", "clicktimestamp", "orderdate",
         "purchasedate", "eventdate", "tdat", "utctimestamp", "utctime", "localtime", "timems", "timestampms",
-        "playedat", "reviewtime",
+        "playedat", "reviewtime", "eventts", "eventdatetime", "occurredat",
     ),
 }  # fmt: skip
 
@@ -79,7 +79,7 @@ def choose_columns(
         if other != role:
             raise InputError(
                 f"column '{column}' of {path} would be both the {other} and the {role}; "
-                f"its columns are: {_listed(columns)}; name one for each with --{other} COL and --{role} COL"
+                f"its columns are: {listed(columns)}; name one for each with --{other} COL and --{role} COL"
             )
     notes = []
     for how, was_named in (("Guessed from the names", False), ("As named", True)):
@@ -142,12 +142,13 @@ def _chosen(
         one = "one of them" if len(options) == 1 else "one of them for each"
         order = "; if it has an order and no time, add --split leave-one-out" if options == ["--time COL"] else ""
         raise InputError(
-            f"{path} has {'; '.join(faults)}; its columns are: {_listed(columns)}; name {one} with {' '.join(options)}"
+            f"{path} has {'; '.join(faults)}; its columns are: {listed(columns)}; name {one} with {' '.join(options)}"
             f"{order}{'' if chosen else no_header}"
         )
     return chosen
 
 
-def _listed(columns: Sequence[str], most: int = 20) -> str:
+def listed(columns: Sequence[str], most: int = 20) -> str:
+    """Their names for a message, where they are many or long in part."""
     shown = ", ".join(column if len(column) <= 40 else f"{column[:37]}..." for column in columns[:most])
     return shown + (f" and {len(columns) - most} more" if len(columns) > most else "")

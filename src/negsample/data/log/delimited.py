@@ -152,10 +152,12 @@ def utf8(path: Path, file: Path | None = None) -> Iterator[None]:
         if "utf" not in str(error).lower():
             raise
         line = _first_line_not_text(file or path)
+        with (file or path).open("rb") as start:
+            encoding = "utf-16" if start.read(2) in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         where = f" (see line {line})" if line else ""
         raise InputError(
             f"{path} is not UTF-8 text{where}; save it as UTF-8 text or as Parquet, or name its encoding, such as "
-            f"--encoding latin-1"
+            f"--encoding {encoding}"
         ) from None
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from negsample.data.log.layouts import sequences_in
 from negsample.data.log.quotes import doubtful, is_numeric, records, refuse_swallowed
-from negsample.errors import InputError
+from negsample.errors import InputError, shown
 
 if TYPE_CHECKING:
     from negsample.data.log.delimited import Layout
@@ -95,5 +95,6 @@ def _refuse(layout: Layout, row: int, line: int, fields: int) -> None:
     count, holder = len(layout.columns), "the header" if layout.header else "the first line"
     raise InputError(
         f"{layout.path}, row {row} (line {line}): {fields} field{'s' if fields != 1 else ''}, {holder} has "
-        f"{count}; every row needs as many (a field that holds the delimiter must be in quotes)"
+        f"{count} ({shown(layout.head)}, separated by {shown(layout.delimiter)}); every row needs as many (a field "
+        f"that holds the delimiter must be in quotes)"
     )

@@ -18,7 +18,7 @@ MISSING = sorted({form for word in _WORDS for form in (word, word.lower(), word.
 """What tables and programs write where there is no value."""
 _CONTROL = r"[\p{Cc}\x{2028}\x{2029}\x{feff}]"
 _PLAIN = r"^[!-*,\-/-~]*$"  # ASCII without white space, dots and pluses: an id as it is
-_ROUNDED = r"^[+-]?\d(?:\.\d+)?[eE]\+\d+$"  # as spreadsheets write long numbers
+ROUNDED = r"^[+-]?\d(?:\.\d+)?[eE]\+\d+$"  # as spreadsheets write long numbers
 
 
 def can_be(column: Column) -> bool:
@@ -44,7 +44,7 @@ def rules(column: Column, plain: bool = False) -> dict[str, pl.Expr]:
         found["nested"] = text.str.contains(r"^(?:[\[{]|true$|false$)")
         if plain:
             return found | {"odd": ~expr.cast(pl.String).str.contains(_PLAIN)}
-        found["garbled"] = text.str.contains(f"{_CONTROL}|{_ROUNDED}")
+        found["garbled"] = text.str.contains(f"{_CONTROL}|{ROUNDED}")
         found["trimmed"] = expr.cast(pl.String) != text
         found["pointed"] = text.str.contains(r"^-?\d+\.0+$")
     elif column.exact_up_to is not None:

@@ -1,6 +1,7 @@
 """Logs in JSON: a line for each event, a list of events, or a line for each session with its events in it.
 
-A field of an object inside of a line is a column too, ``user.id``. Values are picked from each line as text, so that ids are read as they are written, whatever the other lines hold.
+A field of an object inside of a line is a column too, ``user.id``. Values are picked from each line as text, so that
+ids are read as they are written, whatever the other lines hold.
 """
 
 from __future__ import annotations

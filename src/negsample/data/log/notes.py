@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from negsample.data.log.columns import plain
 from negsample.data.log.delimited import DELIMITERS
+from negsample.data.log.files import readable
 from negsample.data.log.scan import ROLES, Scan, total
 from negsample.data.log.table import Table
 from negsample.data.log.times import TimeForm
+from negsample.data.log.where import option
 
 _KINDS = ("eventtype", "event", "behavior", "behaviour", "behaviortype", "behaviourtype", "action", "actiontype")
+_SAMPLE = 1000  # rows
+_GOOD = 4  # of five stars
 _RATINGS = ("rating", "ratings", "stars", "score", "overall", "weight")
 
 
@@ -100,7 +106,25 @@ def _kind_notes(scans: Sequence[Scan]) -> list[str]:
     kinds = [name for name in kinds if name not in {column.name for column in scans[0].columns.values()}]
     alike = "" if "weight" in scans[0].columns else ": all rows count alike"
     return [
-        f"Column '{name}' is not used{alike}; --where reads some of them, such as "
-        f'--where "{name} {">= 4" if plain(name) in _RATINGS else "= " + chr(39) + "purchase" + chr(39)}".'
+        f"Column '{name}' is not used{alike}; --where reads some of them{_example(scans[0].table, name)}."
         for name in kinds[:3]
     ]
+
+
+def _example(table: Table, name: str) -> str:
+    """``--where`` for some of the first rows, by what they hold: the rarest kind, or good ratings."""
+    column, value = table.column(name), pl.col("value")
+    if not (column.is_text or column.dtype.is_numeric()):
+        return ""
+    with readable(table.path, table.way_out):
+        values = table.frame.select(value=column.text).filter(value != "").head(_SAMPLE).collect()
+    number = value.cast(pl.Float64, strict=False)
+    is_number, low, middle, high = values.select(
+        number.is_not_null().all(), low=number.min(), middle=number.median(), high=number.max()
+    ).row(0)
+    if values.is_empty() or (plain(name) in _RATINGS and not is_number):
+        return ""
+    if plain(name) in _RATINGS:
+        return f", such as {option(name, '>=', f'{_GOOD if low < _GOOD <= high else middle:g}', is_number)}"
+    rarest = values.group_by("value").len().sort("len", "value").item(0, "value")
+    return f", such as {option(name, '=', rarest, is_number)}"

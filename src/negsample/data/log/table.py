@@ -126,12 +126,38 @@ def _converted(frame: PandasFrame, name: Path) -> pl.DataFrame:
         raise InputError(f"a log is a file, a folder of files, or a DataFrame of Polars or pandas; got a {name}")
     try:
         with catch_warnings(action="ignore"):  # one library warns of another
-            return pl.DataFrame(frame)
+            return pl.DataFrame(_with_index(frame))
     except ImportError as error:
         raise InputError(f"the {name} cannot be read ({error}); pip install pyarrow, or give a Polars frame") from None
     except Exception as error:  # each library has errors of its own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"the {name} cannot be read ({reason}); give user, item and time as plain columns") from None
+        odd = _odd_column(frame)
+        if odd is None:
+            raise InputError(
+                f"the {name} cannot be read ({reason}); give user, item and time as plain columns"
+            ) from None
+        raise InputError(
+            f"column {odd!r} of the {name} cannot be read ({reason}); give it one type, as by "
+            f"frame[{odd!r}].astype(str), or leave it out"
+        ) from None
+
+
+def _with_index(frame: Any) -> Any:
+    """The levels of the index of pandas that have a name are columns too."""
+    names = [each for each in getattr(getattr(frame, "index", None), "names", ()) if each is not None]
+    more = [each for each in names if each not in frame.columns]
+    return frame.reset_index(level=more) if more else frame
+
+
+def _odd_column(frame: Any) -> Any:
+    """The first column of a pandas frame that cannot be read; None: there is none."""
+    columns = getattr(frame, "columns", None)
+    for name in columns if columns is not None and columns.is_unique else ():
+        try:
+            pl.DataFrame(frame[[name]])
+        except Exception:
+            return name
+    return None
 
 
 def table_of(path: Path, frame: pl.LazyFrame) -> Table:

@@ -37,10 +37,10 @@ _DAYS = (
 )
 """Days, each with the orders of day, month and year that its text could be in."""
 _WHOLE = (
-    ("%a %b %d %H:%M:%S %z %Y", "Twitter's"),
-    ("%a, %d %b %Y %H:%M:%S %z", "as in mails"),
-    ("%a %b %d %H:%M:%S %Y", "as C writes it"),
-    ("%d/%b/%Y:%H:%M:%S %z", "as web servers write it"),
+    ("%a %b %d %H:%M:%S %z %Y", "dates of Twitter"),
+    ("%a, %d %b %Y %H:%M:%S %z", "dates of mails"),
+    ("%a %b %d %H:%M:%S %Y", "dates of C"),
+    ("%d/%b/%Y:%H:%M:%S %z", "dates of web servers"),
     ("%Y-%m-%d %H", "dates with hours"),
     ("%Y-%m-%dT%H", "dates with hours"),
     ("%Y-%m", "months"),

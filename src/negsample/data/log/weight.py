@@ -10,6 +10,7 @@ from negsample.data.log.columns import named
 from negsample.data.log.files import readable
 from negsample.data.log.scan import Scan
 from negsample.data.log.table import ROW, Column, Table
+from negsample.data.log.where import option
 from negsample.errors import InputError
 
 LARGEST = 2**31 - 1
@@ -54,6 +55,6 @@ def check_weights(found: Scan) -> None:
     if len(rows):
         raise InputError(
             f"{found.at('weight', rows.item())}; a weight is a whole number from 1 to {LARGEST:,}; leave other rows "
-            f'out (--where "{column.name} >= 1"), or write fractions as whole numbers of a smaller unit where the '
-            f"log is made"
+            f"out ({option(column.name, '>=', '1', True)}), or write fractions as whole numbers of a smaller unit "
+            f"where the log is made"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import polars as pl
 
@@ -13,6 +14,24 @@ from negsample.errors import InputError
 _SEVERAL_ROWS = re.compile(
     r"\.(over|sum|mean|min|max|count|std|var|median|first|last|implode|n_unique|quantile|corr|cov|subplan)\(|\blen\(\)"
 )
+
+
+_NAMES = "a name that is a word of SQL, or has spaces or dots, is in double quotes: '\"user\" = 5'"
+
+
+def option(name: str, sign: str, value: str, is_number: bool) -> str:
+    """``--where`` as it is typed, for the rows whose column ``name`` compares so with ``value``."""
+    column = name if _is_plain(name) else '"' + name.replace('"', '""') + '"'
+    text = f"{column} {sign} " + (value if is_number else "'" + value.replace("'", "''") + "'")
+    return f'--where "{text}"' if not set(text) & set('"$`\\!') else f"--where {shlex.quote(text)}"
+
+
+def _is_plain(name: str) -> bool:
+    """Whether SQL takes it for the name of a column without quotes."""
+    try:
+        return pl.sql_expr(f"{name} = 1").meta.root_names() == [name]
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return False
 
 
 def wanted(table: Table, where: str | None) -> pl.Expr | None:
@@ -31,7 +50,7 @@ def wanted(table: Table, where: str | None) -> pl.Expr | None:
         names = condition.meta.root_names()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise InputError(
-            f"--where '{where}' is no condition of SQL ({_reason(error)}), such as \"stars >= 4\""
+            f"--where '{where}' is no condition of SQL ({_reason(error)}), such as \"stars >= 4\"; {_NAMES}"
         ) from None
     if _SEVERAL_ROWS.search(re.sub('"[^"]*"', "", str(condition))):
         raise InputError(f"--where '{where}' asks of several rows at once; ask of the columns of each row alone")
@@ -55,8 +74,14 @@ def wanted(table: Table, where: str | None) -> pl.Expr | None:
     try:
         table.frame.head(1).select(found).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, KeyError) as error:
-        kinds = ", ".join(f"{name} is {'a number' if name in numeric else columns[name].dtype}" for name in names)
-        raise InputError(f"--where '{where}' cannot be asked of {table.path} ({_reason(error)}); {kinds}") from None
+        kinds = ", ".join(
+            f"{name} is {'a number' if name in numeric else 'text' if columns[name].is_text else columns[name].dtype}"
+            for name in names
+        )
+        raise InputError(
+            f"--where '{where}' cannot be asked of {table.path} ({_reason(error)}); {kinds}; text is "
+            f"in single quotes, and a number in none"
+        ) from None
     return found
 
 
