@@ -267,7 +267,10 @@ def slow_rank(row, target, left_out):
     if target in left_out:
         return math.inf
     own = scores[target - 1]
-    return sum(each > own for each in scores) + (sum(each == own for each in scores) - 1) / 2
+    finite = [abs(each) for each in scores if each > -math.inf]
+    error = 2 * np.finfo(np.float32).eps * max(finite) if row.dtype == np.float32 else 0.0
+    above = sum(each > own + error for each in scores)
+    return above + (sum(own - error <= each <= own + error for each in scores) - 1) / 2
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -293,6 +296,22 @@ def test_many_events_of_a_query_are_looked_up(data):
     found = rank_by_rule(lambda _: scores, asked, np.zeros(len(targets), np.int64), targets, top_k=4)
     assert found.ranks_E.tolist() == [slow_rank(scores[0], target, ()) for target in targets]
     assert scores[0, found.top_QK[0] - 1].tolist() == sorted(scores[0], reverse=True)[:4]
+
+
+def test_items_of_the_same_users_tie_though_their_products_round_differently(dataset_of):
+    chance = np.random.default_rng(0)
+    parts = []
+    for _ in range(60):
+        pairs = chance.choice(30, 6, replace=False)  # items 2 k + 1 and 2 k + 2 are had together
+        parts.append(([item for pair in pairs for item in (2 * pair + 1, 2 * pair + 2)], [], list(range(1, 61))))
+    data = dataset_of(parts, 60)
+    model = EASE(data)
+    model.choice.fill_(10.0)
+    ranks_UV = evaluate(model, data, "test", run_settings()).ranks_E.reshape(60, 60)
+    for (known, _, _), ranks in zip(parts, ranks_UV, strict=True):
+        others = np.setdiff1d(np.arange(1, 61), known).reshape(-1, 2) - 1
+        assert (ranks[others[:, 0]] == ranks[others[:, 1]]).all()
+        assert (ranks[others] % 1 == 0.5).all()
 
 
 def test_the_best_of_validation_is_chosen(data):

@@ -85,6 +85,16 @@ def test_other_methods_can_be_taken(study, tmp_path, method):
     assert len(load_model(tmp_path / "M").recommend(k=3)) == 3 * load_model(tmp_path / "M").about.users
 
 
+def test_the_terms_alone_can_be_taken_where_models_are_trained_with_terms(log, tmp_path):
+    settings = {"terms": ["recency", "repeats"], "refit": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.comparison.write_report", lambda *_, **__: None)
+        compare(log, tmp_path / "S", ["Terms"], settings=settings, progress=False)
+    plan = plan_final(read_study(tmp_path / "S"))
+    make_final(plan, tmp_path / "M")
+    assert load_model(tmp_path / "M").about.members[0].terms == plan.runs[0].metrics["terms"]["weights"]
+
+
 def test_a_study_that_is_not_split_in_time_says_so_wherever_its_model_is_loaded(log, model, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("negsample.comparison.write_report", lambda *_, **__: None)

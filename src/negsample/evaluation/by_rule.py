@@ -27,8 +27,9 @@ _FEW = 16  # events of a query that are compared one by one
 def rank_by_rule(
     scorer: Scorer, asked: Asked, query_E: Ints, targets_E: Ints, *, top_k: int = 0, seen: Seen | None = None
 ) -> Ranking:
-    """As :func:`negsample.evaluation.ranks.rank`; scores are equal where their numbers are. Queries go in the order of
-    their times, and the scores of a block of them are in memory."""
+    """As :func:`negsample.evaluation.ranks.rank`. Scores in float64 are equal where their numbers are; those in float32
+    come from products, and are equal within their rounding error. Queries go in the order of their times, and the
+    scores of a block of them are in memory."""
     queries = len(asked.users_Q)
     order = np.arange(queries) if asked.times_Q is None else np.argsort(asked.times_Q, kind="stable")
     starts, counts = np.searchsorted(query_E, np.arange(queries)), np.bincount(query_E, minlength=queries)
@@ -60,13 +61,22 @@ def rank_by_rule(
 
 def _ranks(scores_V: Floats, targets: Ints) -> Floats:
     """Of some targets of one query, the mean of ties."""
-    own = scores_V[targets - 1]
+    own, error = scores_V[targets - 1], _rounding(scores_V)
+    least, most = own - error, own + error
     if len(own) <= _FEW:
-        above = (scores_V > own[:, None]).sum(1)
-        return np.asarray(above + ((scores_V == own[:, None]).sum(1) - 1) / 2)
+        above = (scores_V > most[:, None]).sum(1)
+        return np.asarray((above + (scores_V >= least[:, None]).sum(1) - 1) / 2)
     ascending = np.sort(scores_V)
-    low, high = (np.searchsorted(ascending, own, side=side) for side in ("left", "right"))
+    low, high = np.searchsorted(ascending, least, side="left"), np.searchsorted(ascending, most, side="right")
     return np.asarray(len(ascending) - high + (high - low - 1) / 2)
+
+
+def _rounding(scores_V: Floats) -> float:
+    """How far two of these scores may be apart that are equal but for rounding."""
+    if scores_V.dtype != np.float32:
+        return 0.0
+    finite = scores_V[np.isfinite(scores_V)]
+    return 2 * float(np.finfo(np.float32).eps * np.abs(finite).max(initial=0))
 
 
 def _top(scores: Floats, k: int) -> Ints:

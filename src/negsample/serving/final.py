@@ -118,7 +118,7 @@ def _train(run: Run, known: Dataset, file: Path, watch: Callable[[Job, Epoch], N
         each_by_first(current(), partial(place.mkdir, exist_ok=True))
         train_models([job], [model], [place], watch, refit=[epochs])
     save_weights(model, file)
-    along = run.config["settings"]["terms"]
+    along = () if is_baseline(job.method) else run.config["settings"]["terms"]
     terms = carried(run.metrics["terms"].get("weights", {}), along, _terms_in(run.folder / MODEL), model)
     return Member(weights=file.name, seed=job.seed, epochs=epochs, terms=terms)
 
