@@ -80,6 +80,20 @@ def test_what_is_taken_home_is_said(place, good, tmp_path):
     assert "ndcg@10" in said
 
 
+@pytest.mark.parametrize("is_advice", [True, False])
+def test_a_choice_is_advice_where_the_study_gives_any(place, good, tmp_path, monkeypatch, is_advice):
+    if is_advice:  # as it would be, with more runs of more users
+        monkeypatch.setattr("negsample.analysis.verdict.Verdict.is_advice", True)
+    said = good("final", place / "study", "--out", tmp_path / "M")
+    assert ("what the study advises for accuracy" in said) == is_advice
+    assert ("The study cannot tell which method to take; its report says why." in said) != is_advice
+    run = next((place / "study" / "runs").glob("log--mixed-log-q--*"))
+    for given in (["--method", "mixed-log-q"], None):  # a person's own choice needs no reason, and a run is none
+        said = good("final", *([place / "study", *given] if given else [run]), "--out", tmp_path / f"M{bool(given)}")
+        assert "advises" not in said
+        assert "cannot tell" not in said
+
+
 def test_answers_as_a_file_in_every_format(place, good):
     for ending in ("parquet", "csv", "jsonl"):
         assert "600 rows for 60 people" in good("recommend", place / "M", "--out", place / f"top.{ending}")

@@ -107,6 +107,9 @@ def _from_study(
     processes: Processes | None,
 ) -> dict[str, Any]:
     """Make it; what is told of it."""
+    from negsample.analysis.study import Study
+    from negsample.analysis.tables import dialled_rows
+    from negsample.analysis.verdict import verdict_of
     from negsample.cli.forecast import print_divided
     from negsample.data.description import no_future
     from negsample.files.folders import check_place
@@ -134,12 +137,10 @@ def _from_study(
     show_facts(notes, figures)
     for words in no_future(plan.data.manifest.not_in_time)[:1]:
         notes.plain(words, style="bold")
-    if method is None:
-        notes.plain(f"{plan.method}: what the study advises for accuracy, of what can be taken home.")
-    if plan.ahead:
-        notes.plain(
-            f"The study advises {plan.ahead}, a rule, which is not taken home; this is its best trained method."
-        )
+    if method is None and isinstance(source, Study):
+        name = dataset or source.datasets()[0]
+        verdict = verdict_of(source, name, dialled_rows(source, name))
+        print_choice(plan.method, plan.ahead, verdict.is_advice)
     if processes is None:
         notes.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
     else:
@@ -150,6 +151,20 @@ def _from_study(
         make_final(plan, model, lambda job, epoch: bar.update(job.seed, epoch.epoch, f"seed {job.seed}"))
     known = {"dataset": about.name, "events": about.events, "last": last, "seeds": seeds}
     return {"method": plan.method, **known, "test": plan.promise, "advised_rule": plan.ahead}
+
+
+def print_choice(method: str, ahead: str | None, is_advice: bool) -> None:
+    """Print why ``method`` is taken, which nobody named; ``ahead``: the rule before it, which cannot be taken home."""
+    if is_advice:
+        notes.plain(f"{method}: what the study advises for accuracy, of what can be taken home.")
+    else:
+        notes.plain(
+            f"{method}: chosen on validation, of what can be taken home. The study cannot tell which method to take; "
+            "its report says why. --method names another."
+        )
+    if ahead:
+        verb = "The study advises" if is_advice else "Before it is"
+        notes.plain(f"{verb} {ahead}, a rule, which is not taken home; this is the best trained method.")
 
 
 def refresh_command(
