@@ -62,6 +62,15 @@ def check(recommender, frame, user, scores, left_out, k):
         assert item == ids[wanted] or scores[ids.index(item)] == pytest.approx(scores[wanted], abs=1e-5)
 
 
+def test_what_a_study_left_out_is_left_out_unless_it_is_asked_for(recommender, monkeypatch):
+    with_seen, without = (recommender.recommend(k=7, exclude_seen=each) for each in (False, True))
+    assert recommender.recommend(k=7).equals(with_seen)
+    assert not without.equals(with_seen)
+    monkeypatch.setitem(recommender.about.settings, "filter_seen", True)
+    assert recommender.recommend(k=7).equals(without)
+    assert recommender.recommend(k=7, exclude_seen=False).equals(with_seen)
+
+
 @pytest.mark.parametrize("dial", [0.0, -0.5, 1.0])
 @pytest.mark.parametrize("exclude_seen", [False, True])
 def test_known_users_get_what_a_slow_version_gives(recommender, dial, exclude_seen):

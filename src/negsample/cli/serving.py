@@ -40,7 +40,13 @@ def recommend_command(
         typer.Option(help="Events of people: CSV, TSV, Parquet or JSON lines. (default: all users that it knows)"),
     ] = None,
     k: Annotated[int, typer.Option(min=1, max=10_000, help="Items for each person.")] = 10,
-    exclude_seen: Annotated[bool, typer.Option("--exclude-seen", help="Leave out what the person had.")] = False,
+    exclude_seen: Annotated[
+        bool | None,
+        typer.Option(
+            "--exclude-seen/--include-seen",
+            help="Leave out what the person had, or not. (default: as the model was measured, by its filter_seen)",
+        ),
+    ] = None,
     exclude: Annotated[Path | None, typer.Option(help="File with ids of items that nobody gets, one a line.")] = None,
     only: Annotated[Path | None, typer.Option(help="File with ids of the only items that are given.")] = None,
     dial: DialNumber = None,

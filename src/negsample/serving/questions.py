@@ -78,7 +78,9 @@ class Question(BaseModel):
     only: Annotated[list[Id], Field(max_length=LISTED, fail_fast=True)] | None = Field(
         None, description="The only items that are given. (default: all)"
     )
-    exclude_seen: bool = Field(False, description="Whether the items of the history are not given.")
+    exclude_seen: bool | None = Field(
+        None, description="Whether the items of the history are not given. (default: as the model was measured)"
+    )
     time: MomentOrNow | None = Field(
         None,
         description="As of when, ISO text or now; what was at or after it does not count. "

@@ -87,7 +87,7 @@ class Recommender:
         k: int = 10,
         time: Time | None = None,
         dial: float | None = None,
-        exclude_seen: bool = False,
+        exclude_seen: bool | None = None,
         exclude: Sequence[Any] = (),
         only: Sequence[Any] | None = None,
     ) -> pl.DataFrame:
@@ -104,7 +104,7 @@ class Recommender:
                 since 1970, UTC where no zone is given. Events at or after it do not count. (default:
                 just after the last event, of those that it knows and of the histories)
             dial: towards the head above 0, towards the tail below. (default: the model's own, ``about.dial``)
-            exclude_seen: leave out what the person had.
+            exclude_seen: leave out what the person had. (default: as the model was measured, by its ``filter_seen``)
             exclude: item ids that nobody gets; one that the model does not know is no error.
             only: item ids that alone are given. (default: all)
 
@@ -137,7 +137,7 @@ class Recommender:
         k: int = 10,
         time: Time | None = None,
         dial: float | None = None,
-        exclude_seen: bool = False,
+        exclude_seen: bool | None = None,
         exclude: Sequence[Any] = (),
         only: Sequence[Any] | None = None,
     ) -> Ask:
@@ -156,7 +156,8 @@ class Recommender:
         if time <= (first := int(self.data.known.by_time_times[0])):
             moment = np.datetime64(first, "us").astype("datetime64[s]")
             raise InputError(f"nothing is known before the time that was asked for; the first event is at {moment}")
-        return Ask(k, time, self.about.dial if dial is None else float(dial), exclude_seen, left_out)
+        without_seen = self.about.settings["filter_seen"] if exclude_seen is None else exclude_seen
+        return Ask(k, time, self.about.dial if dial is None else float(dial), without_seen, left_out)
 
     def _left_out(self, exclude: Sequence[Any], only: Sequence[Any] | None) -> NDArray[np.bool_]:
         if only is None and not len(exclude):
