@@ -149,6 +149,8 @@ def test_methods(negsample):
     found, _ = document(negsample("methods", "--json"))
     assert [each["method"] for each in found["methods"]] == [*METHODS]
     assert [each["method"] for each in found["baselines"]] == [*BASELINES]
+    rule, _ = document(negsample("methods", "ItemKNN", "--json"))
+    assert rule == {"baseline": "ItemKNN", "what": "baseline: items that the same users have as the user's latest ones"}
     one, _ = document(negsample("methods", "gsasrec", "--json"))
     assert (one["loss"], one["cost"]) == ("gBCE", cost("gsasrec"))
     assert one["settings"]["random_negatives"]["default"] == 256

@@ -44,6 +44,10 @@ FEW = [(user, f"{user}-{step % 3}", 1_300_000_000 + step) for step in range(30) 
         ),
         (["evaluate", "x", "--dial", "auto"], ["x holds no finished run"]),
         (["methods", "all"], ["one name", "'all'"]),
+        (
+            ["inspect", "online-retail"],
+            ["'online-retail' is the name of a known dataset", "negsample compare online-r"],
+        ),
         (["methods", "random", "mixed"], ["unexpected", "mixed"]),
         (["methods", "adaptve"], ["unknown method 'adaptve'", "did you mean 'adaptive'"]),
     ],

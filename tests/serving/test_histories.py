@@ -88,7 +88,7 @@ def test_every_source_gives_the_same_histories(tmp_path, kind):
         "cy": [],
     }
     assert found.unknown == 2
-    assert "2 of 6 items left out: the model has none such as 'Z'." in found.notes
+    assert "2 of 6 items left out: the model has none such as 'Z'; its items are such as 'A'." in found.notes
     assert all(each.dtype == np.int64 for each in (found.items, found.times, found.offsets))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +39,7 @@ def inspect_command(
     """Look at a log: how it is read, what is in it, what is doubtful, and the command to begin with."""
     from negsample.data.inspection import inspect
 
+    check_are_logs(logs)
     found = inspect(logs[0] if len(logs) == 1 else logs, reading)
     show_facts(out, found.facts)
     for title, lines in (("How it was read", found.notes), ("Questions to you", found.questions)):
@@ -49,6 +50,19 @@ def inspect_command(
     out.plain("To compare methods on it:", style="bold")
     out.plain(f"  {found.command}")
     result({"facts": dict(found.facts), "notes": found.notes, "questions": found.questions, "command": found.command})
+
+
+def check_are_logs(names: Sequence[str]) -> None:
+    """Refuses the name of a known dataset, which is no log of one's own."""
+    from negsample.data.bundled import BUNDLED
+    from negsample.data.sources.catalogue import SOURCES
+
+    for name in names:
+        if name in {*BUNDLED, *SOURCES} and not Path(name).exists():
+            raise InputError(
+                f"'{name}' is the name of a known dataset, which needs no preparing; "
+                f"use the name itself, for example: negsample compare {name} --out DIR"
+            )
 
 
 @app.command("list", cls=HelpfulCommand)

@@ -63,10 +63,15 @@ def _parts(method: MethodDefinition[Any]) -> dict[str, Any]:
 
 def _print_one(given: str) -> None:
     from negsample.methods import METHODS, cost, method_names
-    from negsample.models.baselines import is_baseline
+    from negsample.models.baselines import BASELINE_WORDS, is_baseline
 
     names = method_names(given)
-    if len(names) != 1 or is_baseline(names[0]):
+    if len(names) == 1 and is_baseline(names[0]):
+        words = BASELINE_WORDS.get(names[0], "baseline")
+        out.plain(f"{names[0]}, a {words}")
+        result({"baseline": names[0], "what": words})
+        return
+    if len(names) != 1:
         raise InputError(f"methods takes one name of its table, got '{given}'; without a name it lists them all")
     method = METHODS[names[0]]
     facts = {

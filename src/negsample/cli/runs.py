@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from negsample.cli.console import notes, out, result
+from negsample.cli.data import check_are_logs
 from negsample.cli.given import settings_of
 from negsample.cli.options import (
     Changes,
@@ -59,16 +60,9 @@ def prepare_command(
 ) -> None:
     """Prepare a log: split it by time, number users and items, write arrays."""
     from negsample.cli.terminal import print_dataset
-    from negsample.data.bundled import BUNDLED
-    from negsample.data.sources.catalogue import SOURCES
     from negsample.execution.preparing import prepare
 
-    for log in logs:
-        if log in {*BUNDLED, *SOURCES} and not Path(log).exists():
-            raise InputError(
-                f"'{log}' is the name of a known dataset, which needs no preparing; "
-                f"use the name itself, for example: negsample compare {log} --out DIR"
-            )
+    check_are_logs(logs)
     data = prepare(logs[0] if len(logs) == 1 else logs, preparing, folder, on=on)
     print_dataset(out, data)
     out.plain(f"Prepared in {folder}")

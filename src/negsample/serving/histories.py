@@ -92,10 +92,18 @@ def read_histories(
         rows = log.frame.join(numbers, on="item", how="left", maintain_order="left")
         events = rows.select("user", "number", "time").collect(engine="streaming")
         unknown = events["number"].null_count()
-        strange = log.frame.join(numbers, on="item", how="anti").select("item").head(unknown and 1).collect()["item"]
+        strange = (
+            log.frame.join(numbers, on="item", how="anti", maintain_order="left")
+            .select("item")
+            .head(unknown and 1)
+            .collect()["item"]
+        )
     notes = list(log.notes)
     for each in strange:
-        notes.append(f"{unknown:,} of {len(events):,} items left out: the model has none such as {shown(each)}.")
+        notes.append(
+            f"{unknown:,} of {len(events):,} items left out: the model has none such as {shown(each)}; its items are "
+            f"such as {shown(item_ids[0])}."
+        )
     if len(events) and events["time"].null_count():
         notes.append(f"No times: each person's items are in order, and all are taken to be just before {iso(at)}.")
     if keys is None:
