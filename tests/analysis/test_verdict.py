@@ -20,7 +20,7 @@ METHODS = ("random", "mixed", "popularity", "PopRec")
 
 
 def made(folder: Path, **more: Any) -> Path:
-    return make_study(folder / "study", datasets=["beauty"], methods=METHODS, **{"repeats": 3} | more)
+    return make_study(folder / "study", **{"datasets": ["beauty"], "methods": METHODS, "repeats": 3} | more)
 
 
 def verdict(folder: Path) -> Verdict:
@@ -152,6 +152,18 @@ def test_missing_runs_are_red_and_failed_ones_are_said(tmp_path: Path) -> None:
     found = verdict(folder)
     assert lights(found)["unfinished"] == "red"
     assert found.trust.next == {}
+
+
+def test_a_study_of_rules_alone_is_told_to_train(tmp_path: Path) -> None:
+    rules = verdict(made(tmp_path / "rules", methods=["PopRec"]))
+    folder = made(tmp_path)
+    for run in folder.glob("runs/0-*"):
+        if "PopRec" not in run.name:
+            shutil.rmtree(run)
+    unfinished = verdict(folder)
+    assert lights(rules) == lights(unfinished) == {"nothing trained": "red"}
+    assert rules.trust.next == {"--methods": "random,mixed-log-q"}
+    assert unfinished.trust.next == {}
 
 
 def test_a_study_gives_its_verdict_by_name(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ ENOUGH_HITS = 100
 FINE = 0.2
 """The smallest detectable difference, as a share of the NDCG@10 of what is taken, up to which it is none."""
 _TRIALS, _REPEATS = 20, 3
+_TO_TRAIN = "random,mixed-log-q"  # where a study has rules alone: the usual method, and what we recommend
 _ORDER: tuple[Light, ...] = ("red", "amber", "green")
 MATTERS = (
     *("no test events", "nothing trained", "no hit on validation"),
@@ -120,7 +121,8 @@ def _fatal(study: Study, dataset: str, advice: Advice) -> list[Reason]:
     if not measured(study, dataset)["events"]:
         return [Reason("red", "no test events", {})]
     if all(is_baseline(method) for method in study.methods_of(dataset)):
-        return [Reason("red", "nothing trained", {}, {})]
+        asked = [method for method in study.about["methods"] if not is_baseline(method)]
+        return [Reason("red", "nothing trained", {"asked": asked}, {} if asked else {"--methods": _TO_TRAIN})]
     if advice.accuracy.chosen is None:
         return [Reason("red", "no hit on validation", {})]
     return []

@@ -81,7 +81,11 @@ def _windows(facts: Mapping[str, Any]) -> str:
 
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "no test events": lambda facts: "There are no test events, so nothing was measured.",
-    "nothing trained": lambda facts: "No trained method has finished, so there is nothing to compare yet.",
+    "nothing trained": lambda facts: (
+        "No trained method has finished, so there is nothing to compare yet."
+        if facts["asked"]
+        else "All methods of the study are rules without training: whether a model is better is not known."
+    ),
     "no hit on validation": lambda facts: "No method has a hit on validation, so none can be chosen.",
     "unfinished": lambda facts: f"{facts['missing']} of {facts['listed']} runs are missing.",
     "failed": lambda facts: f"Runs that failed: {facts['failed']}.",

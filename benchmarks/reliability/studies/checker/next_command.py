@@ -11,6 +11,7 @@ from benchmarks.reliability.studies.checker.place import Faults, Place
 from benchmarks.reliability.studies.checker.shown import expect
 
 MENDS = {
+    "rules alone": r"rules without training",
     "one run": r"(?:has one run|has two runs only|finished every window)",
     "cut off": r"Training was cut off",
     "untuned": r"were not tuned on this log",
@@ -19,6 +20,13 @@ MENDS = {
     "refit": r"after the last event that a model was trained on",
 }
 """The words of reasons that a command can mend."""
+OPTIONS = {
+    "rules alone": "--methods",
+    "one run": "--repeats",
+    "cut off": "--epochs",
+    "untuned": "--tune-trials",
+    "refit": "--refit",
+}
 
 
 def check(trust: Element, place: Place) -> Faults:
@@ -57,7 +65,13 @@ def _mended(trust: Element, place: Place, own: Sequence[str], words: Sequence[st
             continue
         if "hits 0 of" in said:  # more events would bring no hit, or some
             return
-        options = {"one run": "--repeats", "cut off": "--epochs", "untuned": "--tune-trials", "refit": "--refit"}
+        options = {
+            "rules alone": "--methods",
+            "one run": "--repeats",
+            "cut off": "--epochs",
+            "untuned": "--tune-trials",
+            "refit": "--refit",
+        }
         option = options.get(kind, "--repeats" if kind == "either" and few else "--folds")
         yield from expect(f"mends '{said}'", option in words and (words != own or failed), True)
         return

@@ -12,6 +12,7 @@ from benchmarks.reliability.studies.checker.advised import Advised
 from benchmarks.reliability.studies.checker.compared import Compared
 from benchmarks.reliability.studies.checker.limits import late
 from benchmarks.reliability.studies.checker.place import Faults, Place
+from benchmarks.reliability.studies.checker.raw import BASELINES
 from benchmarks.reliability.studies.checker.shown import expect, listed, shows
 
 
@@ -40,6 +41,11 @@ def at_the_end(place: Place, advised: Advised) -> list[str]:
 
 def _just(light: str) -> Callable[[Place, Advised, re.Match[str], str], Faults]:
     return lambda place, advised, at, shown: expect("light", shown, light)
+
+
+def _nothing_trained(place: Place, advised: Advised, at: re.Match[str], light: str) -> Faults:
+    rules = all(name in BASELINES for name in place.raw.about["methods"])
+    yield from expect("nothing trained", (at[1].startswith("All methods"), light), (rules, "red"))
 
 
 def _number(text: str) -> int:
@@ -185,7 +191,11 @@ def _age(place: Place, advised: Advised, at: re.Match[str], light: str) -> Fault
 _N, _WHO = r"([\d,]+)", r"\S+(?: at dial \S+)?"
 REASONS: Mapping[str, tuple[str, Callable[[Place, Advised, re.Match[str], str], Faults]]] = {
     "no test events": (r"There are no test events, so nothing was measured\.", _just("red")),
-    "nothing trained": (r"No trained method has finished, so there is nothing to compare yet\.", _just("red")),
+    "nothing trained": (
+        r"(No trained method has finished, so there is nothing to compare yet|"
+        r"All methods of the study are rules without training: whether a model is better is not known)\.",
+        _nothing_trained,
+    ),
     "no hit on validation": (r"No method has a hit on validation, so none can be chosen\.", _just("red")),
     "unfinished": (r"(\d+) of (\d+) runs are missing\.", _unfinished),
     "failed": (r"Runs that failed: (\d+)\.", _failed),
