@@ -1,6 +1,28 @@
-"""`python -m negsample`."""
+"""The command ``negsample``, also as ``python -m negsample``."""
 
-from negsample.cli import main
+from __future__ import annotations
+
+import os
+import signal
+
+
+def main() -> None:
+    """Run the command line, see :func:`negsample.cli.main`.
+
+    An interrupt ends it without a word while it is imported, and is ignored when it ends already.
+    """
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where it is ignored, as under nohup
+    if ours:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from negsample.cli import main as run
+
+    if ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        run()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
 
 if __name__ == "__main__":
     main()

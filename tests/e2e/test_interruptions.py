@@ -5,9 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import polars as pl
+import pytest
+
+import negsample
+
+INTERRUPTING = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{}":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+"""
 
 
 def runs(folder):
@@ -58,6 +73,19 @@ def test_an_interrupted_study_carries_on(forks, negsample, surroundings, log, sm
     pictures = list((out / "figures").glob("*.svg"))
     assert pictures
     assert all("<path" in path.read_text() for path in pictures)
+
+
+@pytest.mark.parametrize("where", ["while it is imported", "while a log is prepared"])
+def test_an_interrupted_command_says_what_is_true_of_it(where, surroundings, log, tmp_path):
+    imported = where == "while it is imported"
+    module = "negsample.cli.studies" if imported else "negsample.data.prepare.selection"
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING.format(module))
+    paths = os.pathsep.join([str(tmp_path), str(Path(negsample.__file__).parents[1])])
+    command = [sys.executable, "-m", "negsample", "prepare", log, "--out", tmp_path / "out"]
+    done = subprocess.run(command, env=surroundings | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    said = "" if imported else "interrupted; the same command begins anew\n"
+    assert (done.returncode, done.stderr) == (130, said)
+    assert {path.name for path in tmp_path.iterdir()} <= {"sitecustomize.py", "__pycache__"}
 
 
 def test_an_interrupted_run_is_no_run_and_is_carried_on(program, negsample, surroundings, log, small, tmp_path):

@@ -31,6 +31,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin.py"
 SETTINGS = run_settings(epochs=2, batch_size=16, dim=8, max_length=8, blocks=1)
 TASKS = """
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 from negsample import InputError
@@ -48,6 +49,11 @@ class Odd(NamedTuple):
             os._exit(1)
         if self.name == "refused":
             raise InputError("no such luck")
+        if self.name == "endless":
+            (self.folder / "process").write_text(str(os.getpid()))
+            report("begun")
+            while True:
+                time.sleep(0.1)
         if self.name == "broken":
             raise KeyError("lost key")
         return self.name != "busy" or times == 3
@@ -248,6 +254,31 @@ def test_what_comes_of_a_task_comes_back(tmp_path, cluster, monkeypatch):
     finally:
         ray.shutdown()
     assert not list(tmp_path.glob(".seen-*"))
+
+
+def test_an_interrupt_ends_what_a_task_is_doing(tmp_path, cluster):
+    """Its process too, on a connection of the caller's, which stays; and not this one."""
+    import odd_tasks
+
+    from negsample.execution.ray import on_ray
+
+    def interrupt(number, message):
+        if message == "begun":
+            raise KeyboardInterrupt
+
+    cluster.add_node(num_cpus=1)
+    ray.init(cluster.address, log_to_driver=False, logging_level=logging.CRITICAL)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            on_ray([odd_tasks.Odd("endless", tmp_path)], None, 1, interrupt, print)
+        process = Path("/proc", (tmp_path / "process").read_text())
+        patience = time.monotonic() + 20
+        while process.exists() and time.monotonic() < patience:
+            time.sleep(0.1)
+        assert not process.exists()
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
 
 
 def test_shares_of_nodes():

@@ -49,6 +49,15 @@ def result(document: Mapping[str, Any]) -> None:
         _documents.plain(json.dumps(document, indent=2, allow_nan=False, default=str))
 
 
+def keeps_work() -> None:
+    """Says that what this command finishes is kept when it is interrupted, and the same command carries on."""
+    global _on_interrupt
+    _on_interrupt = "what is finished is kept, the same command carries on"
+
+
+_on_interrupt = "the same command begins anew"
+
+
 def be_silent() -> None:
     """Print nothing from now on but errors: of several processes one speaks."""
     out.quiet = notes.quiet = _documents.quiet = True
@@ -108,7 +117,7 @@ def exit_code(app: typer.Typer) -> int:
             raise
         code = _refuse(WAYS_OUT)
     if code == INTERRUPTED:
-        say("interrupted; what is finished is kept, the same command carries on")
+        say(f"interrupted; {_on_interrupt}")
     return code
 
 

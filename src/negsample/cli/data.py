@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from negsample.cli import complete
-from negsample.cli.console import notes, out, result, speaking
+from negsample.cli.console import keeps_work, notes, out, result, speaking
 from negsample.cli.help import HelpfulCommand, HelpfulGroup
 from negsample.cli.options import ReadSettings
 from negsample.cli.tables import show_facts, show_table, table_of
@@ -137,6 +137,8 @@ def fetch(
             notes.plain(f"{given} was not read; to use it instead, delete {there.path.parent} first")
         result({"name": name, "file": there.path, "official": there.official})
         return
+    if given is None:
+        keeps_work()
     with _progress_of(name) as progress:
         there = fetch_source(source, given, progress=progress)
     out.plain(f"Fetched {name}: {there.path}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from negsample.cli.console import notes, out, result
+from negsample.cli.console import keeps_work, notes, out, result
 from negsample.cli.options import Column, Plugins, Weight
 from negsample.cli.sharing import divided
 from negsample.cli.tables import counted, show_facts
@@ -66,6 +66,7 @@ def final_command(
     """Train a study's recommended method on all events: the model to take home. Or train one on.
 
     Processes that torchrun starts train it together, with a part of the item table each."""
+    keeps_work()
     from negsample.studies.progress import bar_of
 
     of_study = {"--method": method, "--dataset": dataset, "--seeds": seeds, "--until": until, "--data": data}

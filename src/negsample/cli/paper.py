@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from negsample.cli.commands import command_line
+from negsample.cli.console import keeps_work
 from negsample.cli.given import settings_of, whole_numbers
 from negsample.cli.options import Changes, Doing, Epochs, OutStudy, Seed
 from negsample.cli.study import StudyRequest, carry_out
@@ -50,6 +51,7 @@ def reproduce_command(
     changes: Changes = None,
 ) -> None:
     """Repeat the paper: its datasets, methods, tables and figures beside the published ones."""
+    keeps_work()
     from negsample.data.load import load_dataset
     from negsample.methods import PAPER_SIX
     from negsample.paper.presets import PRESETS, remarks

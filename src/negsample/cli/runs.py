@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from negsample.cli.console import notes, out, result
+from negsample.cli.console import keeps_work, notes, out, result
 from negsample.cli.data import check_are_logs
 from negsample.cli.given import settings_of
 from negsample.cli.options import (
@@ -87,6 +87,7 @@ def train_command(
     preparing: PrepareSettings,
 ) -> None:
     """Train one model with one method, and evaluate it; with table=sharded in the processes that torchrun starts."""
+    keeps_work()
     from negsample.data.description import no_future
     from negsample.data.load import load_dataset
     from negsample.methods import POPREC, method_names

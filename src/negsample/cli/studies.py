@@ -9,7 +9,7 @@ import typer
 
 from negsample.cli import complete
 from negsample.cli.commands import command_line, command_to_train
-from negsample.cli.console import notes, out, result
+from negsample.cli.console import keeps_work, notes, out, result
 from negsample.cli.given import settings_of, whole_numbers
 from negsample.cli.options import (
     Changes,
@@ -87,6 +87,7 @@ def compare_command(
     preparing: PrepareSettings,
 ) -> None:
     """Compare methods on the same data. The baselines are always added."""
+    keeps_work()
     from negsample.data.description import no_future
     from negsample.data.load import load_dataset, load_folds
     from negsample.methods import POPREC, method_names
@@ -162,6 +163,7 @@ def tune_command(
     preparing: PrepareSettings,
 ) -> None:
     """Tune one method on validation: learning rate, batch size, numbers of negatives."""
+    keeps_work()
     from negsample.cli.forecast import print_forecast
     from negsample.cli.terminal import print_best, print_dataset
     from negsample.data.load import load_dataset

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,8 +15,8 @@ import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError
 
 from negsample.errors import InputError
-from negsample.parallel.launch import threads_stay
 
+PATIENCE = 10.0  # seconds that a cluster has to answer
 RETRIES = 3
 """How often a task is tried again whose worker is lost."""
 
@@ -31,17 +34,56 @@ def connected(address: str | None) -> Iterator[None]:
             raise InputError(f"this process is connected to Ray at {there} already, and cannot go to {address}")
         yield
         return
+    _check_listens(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a person decides whether Ray reports on them
     try:
         try:
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, include_dashboard=False)
+            with _uninterrupted():
+                ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, include_dashboard=False)
         except (OSError, RuntimeError, ValueError, RayError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(f"cannot use Ray at {address or 'this machine'}: {reason}") from error
         yield
     finally:
-        ray.shutdown()
-        threads_stay()
+        with _uninterrupted():
+            ray.shutdown()
+
+
+def _check_listens(address: str | None) -> None:
+    """Ray itself would look for two minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    try:
+        if colon:
+            socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"no Ray cluster answers at {address} ({error}); `ray status` on its head shows if it runs"
+        ) from None
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """An interrupt comes at the end of the block, where it would break what cannot be broken off; a second one at once.
+
+    Some code loses an interrupt, such as what Python calls when it forks.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+
+    def note(*what: Any) -> None:
+        came.append(what)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if came:
+            raise KeyboardInterrupt
 
 
 def nodes() -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import queue
 import threading
 from collections import Counter
@@ -128,10 +129,10 @@ class _Cluster:
             self.start(number)
 
     def stop(self) -> None:
-        """End all of them, whatever they do."""
+        """End all of them within seconds: :func:`_work` is interrupted, and ends its process."""
         for stream in self._streams:
             with suppress(RayError, ValueError, TypeError):
-                ray.cancel(stream, force=True)
+                ray.cancel(stream)  # with force, Ray may end this process too
 
 
 def _work(task: bytes, needed: Needed, threads: int) -> Iterator[tuple[bool, Any]]:
@@ -147,8 +148,15 @@ def _work(task: bytes, needed: Needed, threads: int) -> Iterator[tuple[bool, Any
         torch.set_num_threads(threads)  # of this thread
         reported.put((True, last_message(run, lambda message: reported.put((False, message)))))
 
-    threading.Thread(target=work, daemon=True).start()
     last = False
-    while not last:
-        last, message = reported.get()
-        yield last, message
+    try:
+        threading.Thread(target=work, daemon=True).start()
+        while not last:
+            try:
+                last, message = reported.get(timeout=PATIENCE)  # an interrupt does not end a longer wait
+            except queue.Empty:
+                continue
+            yield last, message
+    finally:
+        if not last:  # it is cancelled: the thread ends with its process, and lets go of its folder
+            os._exit(1)

@@ -59,6 +59,7 @@ class _Calls:
         """See :class:`~negsample.data.each.Each`."""
         begun = _Begun(self._remote, pickle.dumps((self._needed, function)), list(map(pickle.dumps, arguments)))
         try:
+            begun.begin()
             for number in range(len(begun.arguments)):
                 yield begun.result(number)
         finally:
@@ -73,7 +74,10 @@ class _Begun:
         self._remote, self.arguments = remote, arguments
         self._work: list[Any] = [ray.put(work)]
         self._waiting: dict[int, Any] = {}
-        for number in range(len(arguments)):
+
+    def begin(self) -> None:
+        """Begin all."""
+        for number in range(len(self.arguments)):
             self._begin(number)
 
     def _begin(self, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -11,7 +12,6 @@ from negsample.errors import InputError
 
 INTERRUPTED = 130
 """The exit code of a process that was interrupted."""
-_threads_stay = False
 
 
 def launched() -> bool:
@@ -42,20 +42,15 @@ def check_alone(command: str) -> None:
         )
 
 
-def threads_stay() -> None:
-    """Says that this process has used what leaves threads behind: :func:`leave` will not wait for them."""
-    global _threads_stay
-    _threads_stay = True
-
-
 def leave(code: int | None) -> NoReturn:
     """End this process with exit ``code``; None is 0.
 
-    One that ``torchrun`` started, or that was interrupted and had a connection to Ray, ends at once when its exit
-    functions are done: threads of gloo and of Ray may still let go of what they hold, and would crash a Python that is
-    taking itself apart ("terminate called without an active exception").
+    One that ``torchrun`` started, or that was interrupted, ends at once when its exit functions are done: threads of
+    gloo and of Ray may still let go of what they hold, and would crash a Python that is taking itself apart ("terminate
+    called without an active exception"); and a Python whose ``exec`` was interrupted would end with that signal.
     """
-    if launched() or (_threads_stay and code == INTERRUPTED):
+    if launched() or code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
