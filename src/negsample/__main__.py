@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 
 def main() -> None:
@@ -11,6 +12,9 @@ def main() -> None:
 
     An interrupt ends it without a word while it is imported, and is ignored when it ends already.
     """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed; else the next file that is opened would be in its place
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where it is ignored, as under nohup
     if ours:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))

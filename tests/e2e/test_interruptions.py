@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import negsample
+from negsample.studies.verify import verify
 
 INTERRUPTING = """
 import os, signal, sys
@@ -82,7 +83,8 @@ def test_an_interrupted_command_says_what_is_true_of_it(where, surroundings, log
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTING.format(module))
     paths = os.pathsep.join([str(tmp_path), str(Path(negsample.__file__).parents[1])])
     command = [sys.executable, "-m", "negsample", "prepare", log, "--out", tmp_path / "out"]
-    done = subprocess.run(command, env=surroundings | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    given = surroundings | {"PYTHONPATH": paths}
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
     said = "" if imported else "interrupted; the same command begins anew\n"
     assert (done.returncode, done.stderr) == (130, said)
     assert {path.name for path in tmp_path.iterdir()} <= {"sitecustomize.py", "__pycache__"}
@@ -117,3 +119,14 @@ def test_an_interrupted_run_is_no_run_and_is_carried_on(program, negsample, surr
     assert [path.name for path in out.parent.iterdir()] == [".run.unfinished"]
     assert negsample(*command).returncode == 0
     assert [path.name for path in out.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_is_closed_is_no_place_for_files(closed, surroundings, log, tmp_path):
+    """The next file that is opened would get its number, and what is said would be written into it."""
+    command = f"{sys.executable} -m negsample prepare {log} --out {tmp_path / 'out'} {closed}"
+    given = surroundings | {"PYTHONPATH": str(Path(negsample.__file__).parents[1])}
+    done = subprocess.run(command, shell=True, env=given, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed.replace("2>", ""))
+    assert not any(each.damaged for each in verify(tmp_path / "out"))

@@ -70,7 +70,12 @@ def speaking(command: Callable[..., None]) -> Callable[..., None]:
     def run(*, quiet: bool, as_json: bool, **given: Any) -> None:
         out.quiet, _documents.quiet = as_json, not as_json
         notes.quiet, notes.stderr = quiet, as_json
-        command(**given)
+        try:
+            command(**given)
+        except BrokenPipeError as error:  # not of what reads from us: Typer would end with 1, without a word
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise error.__context__ from error
+            raise OSError("a process that works for this one was lost; give the same command again") from error
 
     signature = inspect.signature(command, eval_str=True)
     kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in signature.parameters.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -54,7 +55,14 @@ def writable(folder: Path, way_out: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror or error}; {way_out}") from None
+        raise unwritable(folder, error, way_out) from None
+
+
+def unwritable(folder: Path, error: OSError, way_out: str) -> InputError:
+    """What the system says against writing to ``folder``, in one line."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        way_out = "let it have more open files (ulimit -n 1024)"
+    return InputError(f"cannot write to {folder}: {error.strerror or error}; {way_out}")
 
 
 def check_place(folder: Path, *, new: bool = False) -> None:

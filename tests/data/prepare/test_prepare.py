@@ -229,7 +229,7 @@ def test_full_disk_is_said_in_one_line(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(prepare_module.np, "save", failing)
-    with pytest.raises(InputError, match=r"cannot write .*: No space left on device; choose another folder"):
+    with pytest.raises(InputError, match=r"cannot write to .*: No space left on device; choose another folder"):
         prepare(log_of(random_rows(1)), PrepareSettings(), tmp_path / "d")
 
 

@@ -195,6 +195,6 @@ def test_a_full_disk_while_the_log_is_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr("negsample.data.prepare.events.np.ascontiguousarray", full)
     frame = pl.LazyFrame({"user": [1] * 50, "item": [1] * 50, "time": list(range(50))})
-    with pytest.raises(InputError, match=r"cannot write .*out: No space left on device; choose another folder"):
+    with pytest.raises(InputError, match=r"cannot write to .*out: No space left on device; choose another folder"):
         prepare(Log(frame, "log", []), PrepareSettings(), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

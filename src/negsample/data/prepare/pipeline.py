@@ -30,8 +30,10 @@ from negsample.data.prepare.selection import Selection, check_times, select, sel
 from negsample.data.prepare.writing import write_arrays
 from negsample.errors import InputError, guarded
 from negsample.files.checksums import LIST, write_list
-from negsample.files.folders import atomic_folder, write_json
+from negsample.files.folders import atomic_folder, unwritable, write_json
 from negsample.settings import PrepareSettings
+
+_WAY_OUT = "choose another folder (for the cache: $NEGSAMPLE_CACHE)"
 
 
 @guarded
@@ -131,7 +133,7 @@ def prepare_folds(log: Log, settings: PrepareSettings, folders: Sequence[Path]) 
                 write = partial(_write, chosen, log, settings, fold=fold)
                 found.append(_kept(folders[number - 1], write))
     except OSError as error:
-        raise _unwritable(place, error) from None
+        raise unwritable(place, error, _WAY_OUT) from None
     return found
 
 
@@ -149,14 +151,8 @@ def _kept(folder: Path, write: Callable[[Path], Manifest]) -> Dataset:
     except OSError as error:
         if made and is_prepared(folder):  # it was before, or another process was first
             return _same_or_refused(folder, made)
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error, _WAY_OUT) from None
     return open_dataset(folder, verify=False)
-
-
-def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError(
-        f"cannot write {folder}: {error.strerror or error}; choose another folder (for the cache: $NEGSAMPLE_CACHE)"
-    )
 
 
 def _same_or_refused(folder: Path, made: Manifest) -> Dataset:
