@@ -276,10 +276,13 @@ def test_what_does_not_go_with_it_is_refused(wrong, said):
 def test_a_log_with_one_moment_a_user_is_refused(dataset_of, rng):
     data = dataset_of([([1, 2, 3], [4], [5])] * 3, 5, [0] * 15)
     settings = run_settings(targets="moments", max_length=4)
-    method = build_method("random", catalogue_of(data, 4, targets="moments"), negative_settings("random", {}))
+    method = build_method("random", catalogue_of(data, 4), negative_settings("random", {}))
     model = SASRec(5, dim=50, max_length=4, blocks=2, heads=1, dropout=0.2, rng=rng(0))
     with pytest.raises(InputError, match="take targets=rows"):
         fit(model, data, method, settings, seed=0)
+    for targets in ("moments", "horizon"):  # before a method that asks how often items are targets
+        with pytest.raises(InputError, match="take targets=rows"):
+            catalogue_of(data, 4, targets=targets)
 
 
 @pytest.mark.parametrize("targets", ["rows", "moments"])

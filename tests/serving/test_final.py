@@ -158,6 +158,18 @@ def test_what_cannot_be_taken_is_refused(study, asked, why):
         plan_final(read_study(study), **asked)
 
 
+def test_a_study_without_a_hit_asks_for_the_method(tmp_path):
+    users, items = np.repeat(np.arange(12), 20), np.tile([0, 1], 120)  # all have both, and no seen item is ranked
+    log = pl.DataFrame({"user": users, "item": items, "time": 1_600_000_000 + np.arange(240) * 7919 % 86_400})
+    settings = {"epochs": 1, "dim": 4, "refit": False, "fit_terms": False, "filter_seen": True}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("negsample.comparison.write_report", lambda *_, **__: None)
+        compare(log, tmp_path / "S", ["random"], repeats=1, settings=settings, progress=False)
+    with pytest.raises(InputError, match="none has a hit; name one: random"):
+        plan_final(read_study(tmp_path / "S"))
+    assert plan_final(read_study(tmp_path / "S"), method="random").runs
+
+
 def test_a_stopped_training_is_carried_on(study, tmp_path):
     plan = plan_final(read_study(study), method="random")
     stopped = RuntimeError("stopped")

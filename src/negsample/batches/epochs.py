@@ -20,8 +20,7 @@ from negsample.batches.windows import Events, Ints, Which, Windows, targets_of, 
 from negsample.data import blocks
 from negsample.data.blocks import spans
 from negsample.data.dataset import Dataset
-from negsample.data.moments import MOMENTS, Cuts, TrainWindow, counting_cuts, horizon_width
-from negsample.errors import InputError
+from negsample.data.moments import MOMENTS, Cuts, TrainWindow, counting_cuts, horizon_width, nothing_earlier
 from negsample.parallel.processes import Processes
 from negsample.settings import RunSettings
 
@@ -114,10 +113,7 @@ def orders(
     if not len(windows):
         if cuts is None:
             return
-        raise InputError(
-            "no train event can be predicted from an earlier time of its user (targets=moments), or from before a cut "
-            "(targets=horizon); take targets=rows"
-        )
+        raise nothing_earlier()
     if not with_replacement:
         yield from torch.split(torch.randperm(len(windows), generator=rng), batch_size)
         return

@@ -80,6 +80,14 @@ class TrainWindow(NamedTuple):
         )
 
 
+def nothing_earlier() -> InputError:
+    """The error where no event can be predicted from what is earlier in time."""
+    return InputError(
+        "no train event can be predicted from an earlier time of its user (targets=moments), or from before a cut "
+        "(targets=horizon); take targets=rows"
+    )
+
+
 def starts_of(data: Dataset, part: Literal["valid", "test"]) -> int:
     """When ``part`` starts, microseconds since 1970, to the second.
 

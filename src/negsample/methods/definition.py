@@ -17,7 +17,7 @@ from negsample.batches.packed import Exclude
 from negsample.batches.windows import Which
 from negsample.data.dataset import Dataset
 from negsample.data.known import Known
-from negsample.data.moments import Targets, TrainWindow, counting_cuts
+from negsample.data.moments import Targets, TrainWindow, counting_cuts, nothing_earlier
 from negsample.errors import InputError, guarded, whole
 from negsample.methods.fields import Space
 from negsample.methods.spaces import space_of
@@ -146,13 +146,15 @@ def catalogue_of(
     where cuts are other ones each epoch, these are the counts by moments; batches have those of their epoch.
 
     Raises:
-        InputError: ``max_length`` breaks its rule, or no event is a target in the ``train_window``.
+        InputError: ``max_length`` breaks its rule, or no event is a target, in the ``train_window`` or by time.
     """
     whole("max_length", max_length, 1, 2**31 - 1)
     counts = np.array(data.train_counts)
     within = TrainWindow.of(data, train_window)
     rule = TargetRule(max_length, windows, counting_cuts(targets), within)._asdict()
     counted = torch.from_numpy(target_counts(data, **rule)).to(device)
+    if targets != "rows" and not counted.any():
+        raise nothing_earlier()
     weighted = None if data.weights is None else torch.from_numpy(target_counts(data, **rule, weighted=True)).to(device)
     return Catalogue(
         data.catalogue_size,

@@ -142,6 +142,10 @@ def _runs(study: Study, dataset: str, method: str | None, seeds: int) -> tuple[l
 def _check_takeable(method: str | None, there: Sequence[str]) -> str:
     takeable = [each for each in there if each in METHODS or each == TERMS_ALONE]
     if method is None:
+        if takeable:
+            raise InputError(
+                f"validation prefers no method, such as where none has a hit; name one: {', '.join(takeable)}"
+            )
         raise InputError("no run of a trained method is finished; finish the study, or ask for one of its methods")
     if method not in takeable:
         raise InputError(f"method '{method}' cannot be taken home; of those there, {', '.join(takeable) or 'none'} can")
