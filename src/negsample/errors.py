@@ -128,7 +128,7 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, of))
     if origin is Sequence:
-        return f"a list, each of it {_words(of[0])}"
+        return "a list" if of[0] is Any else f"a list, each of it {_words(of[0])}"
     named = {int: "a whole number", float: "a number", str: "text", Path: "a path", bool: "True or False"}
     plain = origin or kind
     if plain is Mapping:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from make_study import make_study
 
 import negsample
 from negsample import InputError, PrepareSettings, plan, run_settings
+from negsample.errors import guarded
 from negsample.evaluation.metrics import METRICS
 from negsample.methods import negative_settings
 from negsample.models.baselines import BASELINES
@@ -164,6 +167,15 @@ def refusal(function, arguments):
     except ValueError as error:
         return error
     return None
+
+
+def test_a_list_of_anything_is_called_a_list():
+    with pytest.raises(InputError, match=r"exclude must be a list, got 'p1'"):
+        guarded(listing)(exclude="p1")
+
+
+def listing(exclude: Sequence[Any] = ()) -> None:
+    """As an argument of `recommend`."""
 
 
 def test_the_right_calls_are_right(good):

@@ -261,3 +261,10 @@ def test_the_words_on_times_are_true_of_this_log(tmp_path):
 def test_a_first_line_that_is_no_header_is_shown(tmp_path):
     log = put(tmp_path, "log.csv", "# made in 2014\nuser,item,time\n1,2,1396310400\n")
     assert "row 1 (line 2): 1 field, the header has 4 ('# made in 2014', separated by ' ')" in refusal(log)
+
+
+@pytest.mark.parametrize("mark", ["^", "\x01", ":"])
+def test_fields_with_another_delimiter(tmp_path, mark):
+    log = put(tmp_path, "log.csv", f"user{mark}item{mark}time\n1{mark}2{mark}1396310400\n")
+    shown = repr(f"user{mark}item{mark}time")
+    assert f"its first line has one field, {shown}; fields are separated by commas, tabs, semicolons" in refusal(log)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from negsample.data.log.layouts import roles_in
-from negsample.errors import InputError
+from negsample.data.log.layouts import DELIMITERS, roles_in
+from negsample.errors import InputError, shown
 
 if TYPE_CHECKING:
     from negsample.data.log.delimited import Layout
@@ -70,7 +70,7 @@ def choose_columns(
     if layout is not None and layout.header and is_data(columns, {name for name in asked.values() if name}):
         raise InputError(first_line_is_data(layout, path, "time" in optional))
     no_header = "; if its first line is a row, add --no-header" if layout is not None and layout.header else ""
-    chosen = _chosen(columns, asked, path, optional, no_header)
+    chosen = _chosen(columns, asked, path, optional, no_header, text=layout is not None)
     for role, column in chosen.items():
         for each in columns_in(column, columns):
             if list(columns).count(each) > 1:
@@ -122,9 +122,15 @@ def first_line_is_data(layout: Layout, path: Path, has_order: bool) -> str:
 
 
 def _chosen(
-    columns: Sequence[str], asked: Mapping[str, str | None], path: Path, optional: Collection[str], no_header: str
+    columns: Sequence[str],
+    asked: Mapping[str, str | None],
+    path: Path,
+    optional: Collection[str],
+    no_header: str,
+    text: bool,
 ) -> dict[str, str]:
-    """The column of each role, as named or guessed; all roles without one are named at once."""
+    """The column of each role, as named or guessed; all roles without one are named at once. ``text``: the fields were
+    told by their delimiter."""
     chosen, faults = dict[str, str](), list[str]()
     for role, usual in USUAL_NAMES.items():
         named = asked.get(role)
@@ -135,6 +141,11 @@ def _chosen(
             chosen[role] = named or guesses[0]
         elif role not in optional:
             faults.append(f"no column that looks like the {role} (usual names: {', '.join(usual[:8])}, ...)")
+    if faults and text and len(columns) == 1:
+        raise InputError(
+            f"{path}: its first line has one field, {shown(columns[0])}; fields are separated by "
+            f"{', '.join(DELIMITERS.values())}, so write them with one of these"
+        )
     if faults:
         options = [
             f"--{role} COL" for role in USUAL_NAMES if role not in chosen and (asked.get(role) or role not in optional)

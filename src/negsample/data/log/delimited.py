@@ -16,11 +16,10 @@ import polars as pl
 from negsample.data.log.columns import is_data
 from negsample.data.log.fields import counted
 from negsample.data.log.files import NoRowsError
-from negsample.data.log.layouts import Known, known_layout, sequences_in
+from negsample.data.log.layouts import DELIMITERS, Known, known_layout, sequences_in
 from negsample.data.log.quotes import records
 from negsample.errors import InputError
 
-DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes", "::": "::", " ": "spaces"}
 _SAMPLE = 1000
 """Lines that show what a file without a header holds."""
 _FEW = 50

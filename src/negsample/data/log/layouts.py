@@ -1,4 +1,4 @@
-"""Text files without a header: which known layout one has, and what its columns may be."""
+"""What delimits fields of text; of files without a header, which known layout one has, and what its columns may be."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes", "::": "::", " ": "spaces"}
 Rows = Sequence[Sequence[str]]
 _INTEGER = re.compile(r"\d{1,18}$")
 _WHOLE = re.compile(r"-?\d+$")

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from negsample.data.log.columns import plain
-from negsample.data.log.delimited import DELIMITERS
 from negsample.data.log.files import readable
+from negsample.data.log.layouts import DELIMITERS
 from negsample.data.log.scan import ROLES, Scan, total
 from negsample.data.log.table import Table
 from negsample.data.log.times import TimeForm
