@@ -298,6 +298,21 @@ def test_many_events_of_a_query_are_looked_up(data):
     assert scores[0, found.top_QK[0] - 1].tolist() == sorted(scores[0], reverse=True)[:4]
 
 
+def test_items_with_events_at_the_same_times_tie_whoever_had_them(dataset_of):
+    chance = np.random.default_rng(0)
+    events = [(day, item) for item in range(1, 41, 2) for day in chance.integers(0, 20, 5)]
+    events += [(day, item + 1) for day, item in events]  # of items 2 k + 1 and 2 k + 2, by other users
+    users = [sorted(events[at] for at in some) for some in np.array_split(chance.permutation(len(events)), 30)]
+    parts = [([int(item) for _, item in user], [], [1]) for user in users]
+    times = [time for user in users for time in (*(int(day) for day, _ in user), 21)]
+    data = dataset_of(parts, 40, np.array(times) * DAY)
+    for days in (math.inf, 7.0, 2.0):
+        model = RecentPop(data)
+        shares = model.scorer("test", days)(Asked(np.array([0]), data.valid_ends[:1], None))[0]
+        assert (shares[::2] == shares[1::2]).all()
+    assert len(np.unique(shares)) > 15
+
+
 def test_items_of_the_same_users_tie_though_their_products_round_differently(dataset_of):
     chance = np.random.default_rng(0)
     parts = []

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from negsample.batches.windows import Ints
+from negsample.data.blocks import slices
 from negsample.data.dataset import Dataset
 from negsample.data.known import KAPPA, Known
 from negsample.rules.rule import Asked, Floats, Part, Scorer, cut_time, known_events, not_chosen
@@ -83,13 +84,21 @@ def shares_at(known: Known, time: int, days: float) -> Floats:
 
 
 def _at_cut(data: Dataset, part: Part, half_life: float) -> Floats:
-    """(1, V) of all that is known then: a cut by rows may go through a moment, whose first rows are known."""
-    cut, width = 0 if math.isinf(half_life) else cut_time(data, part), data.catalogue_size + 1
+    """(1, V) of all that is known then: a cut by rows may go through a moment, whose first rows are known.
+
+    Events are added in the order of time, so that items with events at the same times tie.
+    """
+    cut, width = None if math.isinf(half_life) else cut_time(data, part), data.catalogue_size + 1
     decayed, seen = np.zeros(width), np.zeros(width, np.int64)
+    if cut is not None:
+        known = data.known
+        for block in slices(int(np.searchsorted(known.by_time_times, cut))):
+            weights = np.exp2((known.by_time_times[block] - cut) / half_life)
+            np.add.at(decayed, known.by_time_items[block], weights)  # whatever a block is, the same bits
     for _, events in known_events(data, part):
-        items = data.items[events]
-        np.add.at(decayed, items, np.exp2((data.times[events] - cut) / half_life))  # whatever a block is, the same bits
-        seen += np.bincount(items, minlength=width)
+        seen += np.bincount(data.items[events], minlength=width)
+        if cut is not None:
+            decayed += np.bincount(data.items[events[data.times[events] == cut]], minlength=width)
     return _shares(decayed[1:], seen[1:], half_life)[None]
 
 
