@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import json
@@ -51,11 +52,11 @@ def result(document: Mapping[str, Any]) -> None:
 
 def keeps_work() -> None:
     """Says that what this command finishes is kept when it is interrupted, and the same command carries on."""
-    global _on_interrupt
-    _on_interrupt = "what is finished is kept, the same command carries on"
+    global _afterwards
+    _afterwards = "what is finished is kept, the same command carries on"
 
 
-_on_interrupt = "the same command begins anew"
+_afterwards = "the same command begins anew"
 
 
 def be_silent() -> None:
@@ -116,13 +117,13 @@ def exit_code(app: typer.Typer) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:
-        code = _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
-    except (MemoryError, RuntimeError) as error:
+        code = _refuse(_of_the_system(error))
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not is_shortage(error):
             raise
         code = _refuse(WAYS_OUT)
     if code == INTERRUPTED:
-        say(f"interrupted; {_on_interrupt}")
+        say(f"interrupted; {_afterwards}")
     return code
 
 
@@ -134,6 +135,13 @@ def _usage(error: typer.TyperException) -> str:
     commands = getattr(context.command, "commands", None) if context else None
     known = f"; the commands are: {', '.join(commands)}" if commands else ""
     return f"{said[:1].lower()}{said[1:]}{known} (see `{command} --help`)"
+
+
+def _of_the_system(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "a disk (of --out, $TMPDIR or $NEGSAMPLE_CACHE)"
+        return f"no space is left on {where}; free some: {_afterwards}"
+    return f"{error.filename or 'the system'}: {error.strerror or error}"
 
 
 def _refuse(message: str) -> int:

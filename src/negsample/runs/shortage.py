@@ -8,7 +8,8 @@ WAYS_OUT = (
     "not enough memory; take a smaller batch_size, max_length or dim, or fewer negatives, or divide the item "
     "table over more processes (table=sharded)"
 )
-_WORDS = ("can't allocate memory", "out of memory")  # as PyTorch says it, of a CPU and of a GPU
+_WORDS = ("can't allocate memory", "out of memory", "can't start new thread", "failed to map segment")
+"""As PyTorch says it, of a CPU and of a GPU; Python, of a thread's memory; and the system, of a library's."""
 
 
 def is_shortage(error: BaseException) -> bool:
@@ -16,7 +17,7 @@ def is_shortage(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or (isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS))
+        or (isinstance(error, RuntimeError | ImportError) and any(words in str(error) for words in _WORDS))
     )
 
 
