@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import os
 import signal
 import subprocess
@@ -130,3 +131,20 @@ def test_what_is_closed_is_no_place_for_files(closed, surroundings, log, tmp_pat
     assert (done.returncode, done.stderr) == (0, "")
     assert bool(done.stdout) == (">&-" not in closed.replace("2>", ""))
     assert not any(each.damaged for each in verify(tmp_path / "out"))
+
+
+def test_what_a_killed_process_unpacked_goes_with_the_next(surroundings, log, tmp_path):
+    there, packed = tmp_path / "there", tmp_path / "log.csv.bz2"
+    there.mkdir()
+    packed.write_bytes(bz2.compress(log.read_bytes()))
+    unpacking = (
+        "import os, signal, sys\n"
+        "from negsample import read_log\n"
+        f"read_log({str(packed)!r})\n"
+        "os.kill(os.getpid(), int(sys.argv[1]))\n"
+    )
+    given = surroundings | {"TMPDIR": str(there), "PYTHONPATH": str(Path(negsample.__file__).parents[1])}
+    for number, left in ((signal.SIGKILL, 1), (0, 0)):
+        done = subprocess.run([sys.executable, "-c", unpacking, str(int(number))], env=given, check=False)
+        assert done.returncode == -number
+        assert len(list(there.iterdir())) == left

@@ -1,10 +1,11 @@
 """What must be unpacked before it can be read: archives, compressions, encodings, the standard input, addresses.
 
-It lies in a folder of this process, which is gone when the process ends.
+It lies in a folder of this process, which is gone when the process ends; if it is killed, when the next one unpacks.
 """
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import lzma
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
@@ -41,6 +42,7 @@ from negsample.data.log.files import (
     readable,
 )
 from negsample.errors import InputError
+from negsample.files.atomic import place_beside
 from negsample.files.folders import finite
 
 STANDARD_INPUT = "-"
@@ -48,8 +50,11 @@ _unpacked: dict[tuple[Any, ...], Path] = {}
 
 
 @cache
-def _folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="negsample-")
+def _folder() -> Path:
+    """It goes with the process; what a killed one left goes when it is made."""
+    place = place_beside(Path(gettempdir(), "negsample"))
+    atexit.register(place.__exit__, None, None, None)
+    return place.__enter__()
 
 
 def is_address(log: str) -> bool:
@@ -240,7 +245,7 @@ def _state(path: Path) -> tuple[Any, ...]:
 def _once(key: tuple[Any, ...], name: str, make: Callable[[Path], None]) -> Path:
     """The file ``name`` that ``make`` wrote for ``key``, in this process."""
     if key not in _unpacked or not _unpacked[key].exists():
-        place = Path(_folder().name, str(len(_unpacked)))
+        place = _folder() / str(len(_unpacked))
         place.mkdir(exist_ok=True)
         make(place / name)
         _unpacked[key] = place / name
