@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from negsample.cli.tables import show_facts
 from negsample.data.bundled import BUNDLED
 from negsample.data.sources.catalogue import SOURCES
 from negsample.methods import METHODS, cost
@@ -196,6 +199,17 @@ def shown(negsample, study, run, model, log, events, tmp_path_factory):
         return quiet(negsample(*arguments, COLUMNS=str(columns))).replace(str(out), "OUT")
 
     return show
+
+
+@pytest.mark.parametrize("columns", range(20, 90))
+def test_facts_break_no_word_whatever_the_columns(columns):
+    facts = [("events at the time of another of their user", "0 %"), ("time", "2023-11-14T22:16:08 to now (60.0 days)")]
+    facts.append(("users", "300, with 20 events in the middle and 35 at most"))
+    console = Console(width=columns, file=io.StringIO())
+    show_facts(console, facts)
+    assert sorted(re.findall(r"[^\s]+", console.file.getvalue().replace(": ", " "))) == sorted(
+        word for fact in facts for text in fact for word in text.split()
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_GAP = 4  # columns between what things are called and what they are
 _UNBOUNDED = 10_000  # columns of a terminal on which every table has room
 
 
@@ -26,7 +27,7 @@ def show_table(out: Console, table: Table) -> None:
     """Print it; no word is broken and no figure cut. Where it has no room, its rows one below the other."""
     for column in table.columns:
         if not column.no_wrap:
-            column.min_width = max((cell_len(word) for cell in column.cells for word in str(cell).split()), default=1)
+            column.min_width = _longest(str(cell) for cell in column.cells)
     if _fits(out, table):
         out.print(table)
         return
@@ -43,15 +44,22 @@ def show_table(out: Console, table: Table) -> None:
 def show_facts(out: Console, facts: Iterable[tuple[str, str | Text]]) -> None:
     """Print what things are called, and what they are, without those that are nothing: in two columns where these have
     room."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
     known = [(label, text if isinstance(text, Text) else Text(text)) for label, text in facts if str(text).strip()]
+    room = out.width - _GAP - _longest(text.plain for _, text in known)  # for the labels
+    if room < _longest(label for label, _ in known):
+        for label, text in known:
+            out.print(Text.assemble((f"{label}: " if label else "", "dim"), text))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP // 2))
+    table.add_column(width=min(room, max((cell_len(label) for label, _ in known), default=1)))
     for label, text in known:
         table.add_row(Text(label, style="dim"), text)
-    if _fits(out, table):
-        out.print(table)
-        return
-    for label, text in known:
-        out.print(Text.assemble((f"{label}: " if label else "", "dim"), text))
+    out.print(table)
+
+
+def _longest(texts: Iterable[str]) -> int:
+    """The columns that the longest word takes."""
+    return max((cell_len(word) for text in texts for word in text.split()), default=1)
 
 
 def counted(number: int, what: str, several: str = "") -> str:

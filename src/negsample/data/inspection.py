@@ -171,8 +171,8 @@ def _questions(of: Mapping[str, Any], log: Log, columns: list[str], asked: Prepa
         )
     if of["median"] <= 2:
         found.append(
-            f"Half of the users have {of['median']:g} events or fewer. Are they people, or sessions and orders? If "
-            "there is a column of people: --user COL."
+            f"Half of the users have {of['median']:g} event{'s' * (of['median'] != 1)} or fewer. Are they people, or "
+            "sessions and orders? If there is a column of people: --user COL."
         )
     return found
 
