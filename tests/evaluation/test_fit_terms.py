@@ -223,11 +223,18 @@ def test_neighbours_are_found_once_for_all_evaluations(data, kept, found, monkey
     near_by._kept.cache_clear()
 
 
-def test_a_model_without_a_share_is_fitted_once(data, monkeypatch):
+def test_a_model_without_a_share_has_one_answer(data, monkeypatch):
     settings, model = made(data)
-    nothing = random_weights(share=0.0)
-    monkeypatch.setattr(fits, "fitted", lambda *_, **given: nothing if not given else pytest.fail("fitted again"))
+    nothing, shares = random_weights(share=0.0), []
+    monkeypatch.setattr(fits, "fitted", lambda *_, share=None: shares.append(share) or nothing)
     assert fits.fit_terms(model, data, settings, device=CPU) == [nothing]
+    assert shares == [None, 0.0]
+
+
+def test_without_a_share_weights_are_those_of_the_baseline_whatever_the_model(data):
+    settings, model = made(data)
+    (alone,) = fits.fit_terms(BASELINES["Terms"](data), data, settings, device=CPU, shares=[0])
+    assert fits.fit_terms(model, data, settings, device=CPU)[-1].entry() == alone.entry()
 
 
 def test_times_are_as_many_as_fit_in_memory(data, monkeypatch):

@@ -57,11 +57,10 @@ def fit_terms(
     terms = TermsOf(start, data, "valid", asked, how.history == "frozen")
     cells = cells_of(terms, states, model.table, asked.query_E, asked.targets_E, own_too=not how.filter_seen)
     best = found = fitted(start, start, cells) if any(shares) else start
-    if best.share == 0:  # the model says nothing, so all shares are one
-        return [best]
     answers = []
-    for part in shares:
-        found = best if part == 1 else fitted(start, found, cells, share=best.share.item() * part)
+    for part in shares if best.share else [0.0]:  # where the model says nothing, all shares are one
+        begin = found if part else start  # so terms alone are those of the baseline, whatever the model
+        found = best if part == 1 else fitted(start, begin, cells, share=best.share.item() * part)
         answers.append(found)
     return answers
 
@@ -93,6 +92,8 @@ def fitted(
         gradients = torch.autograd.grad(value, [*parameters, of_model])
         from_start = at - centre
         slope = torch.cat([each.reshape(-1) for each in gradients]).double().cpu().numpy() + RIDGE * from_start
+        if share is not None:
+            slope[-1] = 0.0  # it cannot move; L-BFGS would scale its steps by it all the same
         return value.item() + RIDGE / 2 * float(from_start @ from_start), slope
 
     bounds = [(None, None)] * (len(centre) - 1) + [(0, None) if share is None else (share, share)]
