@@ -239,3 +239,10 @@ def test_the_page_exports_a_model_and_renews_its_terms(model, tmp_path, monkeypa
     assert str(best) in printed
     exec(second, {})
     assert pl.read_parquet("terms.parquet").equals(pl.read_parquet("served/items.parquet"))
+
+
+@pytest.mark.parametrize("filter_seen", [False, True])
+def test_the_read_me_says_that_seen_items_are_not_left_out(recommender, tmp_path, monkeypatch, filter_seen):
+    monkeypatch.setitem(recommender.about.settings, "filter_seen", filter_seen)
+    export(recommender, "vectors", tmp_path / "vectors")
+    assert ("do not leave them out" in (tmp_path / "vectors" / "README.md").read_text()) == filter_seen
