@@ -58,7 +58,14 @@ def small_recommender(data: Dataset, *backbones: str, terms: Sequence[str] = AFT
     models = [small_model(each, seed, data.catalogue_size, terms, **other) for seed, each in enumerate(backbones)]
     ids = pl.Series("item", [f"item {id:03}" for id in range(1, data.catalogue_size + 1)])
     users = pl.Series("user", range(data.users))
-    about: Any = SimpleNamespace(method="by hand", until=UNTIL, dial=-0.25, recent_half_life=None, untrained=0)
+    about: Any = SimpleNamespace(
+        method="by hand",
+        settings={"filter_seen": False},
+        until=UNTIL,
+        dial=-0.25,
+        recent_half_life=None,
+        untrained=0,
+    )
     return Recommender(Path("nowhere"), about, models, data, ids, users, data.train_counts)
 
 
