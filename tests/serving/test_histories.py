@@ -43,6 +43,10 @@ def lines(rows) -> str:
     return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
 
 
+def deeper(row) -> dict[str, object]:
+    return {"user": {"id": row["user"]}, "item": {"id": row["item"]}, "time": row["time"]}
+
+
 def put(folder, name, content) -> str:
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     return str(folder / name)
@@ -68,6 +72,7 @@ SOURCES = {
     "Parquet": parquet,
     "JSON lines of people": lambda folder: put(folder, "people.jsonl", lines(WIDE.to_dicts())),
     "JSON lines of events": lambda folder: put(folder, "log.ndjson", lines(LONG.to_dicts())),
+    "JSON lines with objects inside": lambda folder: put(folder, "log.jsonl", lines(map(deeper, LONG.to_dicts()))),
     "CR LF and blank lines": lambda folder: put(
         folder, "a.jsonl", "\ufeff" + lines(LONG.to_dicts()).replace("\n", "\r\n\r\n")
     ),

@@ -18,6 +18,7 @@ from negsample.data.log import times
 from negsample.data.log.columns import choose_columns
 from negsample.data.log.delimited import utf8
 from negsample.data.log.files import readable
+from negsample.data.log.json_lines import inner_fields
 from negsample.data.log.table import line_at
 from negsample.errors import InputError, shown
 from negsample.serving.lists import ID, Asked, Lists, check_lists, choose, of_frames
@@ -48,7 +49,8 @@ def read_json(path: Path, asked: Asked) -> Lists:
     if by_person:
         columns = {"user": "user", "time": "times"} | choose([*first], asked, path)
     else:
-        columns = {"time": "time"} | choose_columns([*first], asked, path, optional=("time",))[0]
+        names = [name for name, _ in inner_fields(first)]
+        columns = {"time": "time"} | choose_columns(names, asked, path, optional=("time",))[0]
     user, item, time = known = tuple(columns[role] for role in ("user", "item", "time"))
 
     def record(line: int, found: dict[str, Any]) -> _Record:
@@ -59,6 +61,7 @@ def read_json(path: Path, asked: Asked) -> Lists:
                     f"{', '.join(map(repr, known))}; rename it or leave it out"
                 )
             return _Record(line, found.get(user, line), found.get(item), found.get(time))
+        found = dict(inner_fields(found)) | found
         return _Record(line, found.get(user), [found.get(item)], [found[time]] if time in found else None)
 
     records = (record(*each) for each in chain([(number, first)], objects))

@@ -80,7 +80,7 @@ def _fields(sample: list[dict[str, Any]]) -> tuple[list[str], list[str], str | N
     objects, if there is one."""
     kinds: dict[str, Any] = {}
     for record in sample:
-        for name, value in _flat(record):
+        for name, value in inner_fields(record):
             if name not in kinds or (kinds[name] in (None, []) and value is not None):
                 kinds[name] = value
     kinds = {name: value for name, value in kinds.items() if not set(name) & set("'\\")}
@@ -96,14 +96,14 @@ def _at(record: Mapping[str, Any], name: str) -> Any:
     return record[name] if name in record else reduce(lambda inside, each: inside[each], name.split("."), record)
 
 
-def _flat(record: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def inner_fields(record: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     """The fields, and of objects inside the fields with plain values, as ``user.id``; not where a name has a dot."""
     for name, value in record.items():
         if not isinstance(value, Mapping):
             if not before or ("." not in name and not isinstance(value, list)):
                 yield before + name, value
         elif "." not in name and before.count(".") < _DEEP:
-            yield from _flat(value, f"{before}{name}.")
+            yield from inner_fields(value, f"{before}{name}.")
 
 
 def check_plain(table: Table, names: Iterable[str]) -> None:
