@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,8 @@ from negsample.execution.tasks import Lost
 from negsample.plugins import load, load_plugins
 
 ray = pytest.importorskip("ray", reason="Ray is an extra")
+_uninterrupted = pytest.importorskip("negsample.execution.cluster")._uninterrupted
+on_ray = pytest.importorskip("negsample.execution.ray").on_ray
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -131,10 +134,15 @@ def test_a_study_on_ray_is_that_of_this_machine(data, tmp_path, monkeypatch, cap
     jobs = plan([data], ["random", "in-batch"], repeats=1, seed=0, settings=SETTINGS)
     compare(jobs, tmp_path / "here")
     monkeypatch.chdir(tmp_path)
-    told = []
-    heard = lambda job, epoch: told.append((job.name, epoch and epoch.epoch))  # noqa: E731
+    told, handlers = [], [signal.getsignal(signal.SIGTERM)]
+
+    def heard(job, epoch):
+        told.append((job.name, epoch and epoch.epoch))
+        handlers.append(signal.getsignal(signal.SIGTERM))
+
     compare(jobs, Path("there"), at_once=os.cpu_count(), on=Backend(True, "local"), watch=heard)
     assert not ray.is_initialized()
+    assert len(set(handlers)) == 1  # Ray has one that ends in a crash
     for job in jobs:
         trained = [1, 2] if job.method != "PopRec" else []
         assert [epoch for name, epoch in told if name == job.name] == [*trained, None]
@@ -218,8 +226,6 @@ def test_a_plugin_travels_with_a_task_and_its_refit(loaded_and_gone, data, tmp_p
 def test_what_comes_of_a_task_comes_back(tmp_path, cluster, monkeypatch):
     import odd_tasks
 
-    from negsample.execution.ray import on_ray
-
     def do(*names, on_message=lambda number, message: None, on_line=print, address=None):
         on_ray([odd_tasks.Odd(name, tmp_path) for name in names], address, 2, on_message, on_line)
 
@@ -260,8 +266,6 @@ def test_an_interrupt_ends_what_a_task_is_doing(tmp_path, cluster):
     """Its process too, on a connection of the caller's, which stays; and not this one."""
     import odd_tasks
 
-    from negsample.execution.ray import on_ray
-
     def interrupt(number, message):
         if message == "begun":
             raise KeyboardInterrupt
@@ -279,6 +283,29 @@ def test_an_interrupt_ends_what_a_task_is_doing(tmp_path, cluster):
         assert ray.is_initialized()
     finally:
         ray.shutdown()
+
+
+def test_an_interrupt_while_ray_starts_comes_when_it_has():
+    """What Python calls when it forks loses an interrupt, and a Ray that is half there cannot be ended."""
+    done = []
+
+    def start(interrupts):
+        with _uninterrupted():
+            for _ in range(interrupts):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)
+            done.append(interrupts)
+
+    for interrupts in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            start(interrupts)
+    assert done == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_cluster_that_does_not_answer_is_told_at_once():
+    with pytest.raises(InputError, match=r"^no Ray cluster answers at 127\.0\.0\.1:1 \(.*refused\); `ray status`"):
+        on_ray([], "127.0.0.1:1", 1, lambda number, message: None, print)
 
 
 def test_shares_of_nodes():

@@ -39,7 +39,10 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         try:
             with _uninterrupted():
+                terminate = signal.getsignal(signal.SIGTERM)
                 ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, include_dashboard=False)
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, terminate)  # what Ray makes of it ends in a crash of this process
         except (OSError, RuntimeError, ValueError, RayError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(f"cannot use Ray at {address or 'this machine'}: {reason}") from error
