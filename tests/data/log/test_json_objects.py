@@ -29,3 +29,15 @@ def test_fields_of_objects_inside_of_json_are_columns(tmp_path):
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(InputError, match=r"log.jsonl, line 2: 'user.plan.id' is .*'of': 1.*no lists, objects"):
         read_log(log, time="at.utc", user="user.plan.id")
+
+
+def test_objects_with_ever_other_fields_are_data(tmp_path):
+    log = tmp_path / "log.jsonl"
+    lines = [
+        {"scores": {f"k{100 * number + each}": 1 for each in range(100)}, "user": number, "item": 1, "time": BASE}
+        for number in range(100)
+    ]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_log(log).frame.collect()["user"].to_list() == [str(number) for number in range(100)]
+    with pytest.raises(InputError, match=r"no column 'scores.k9999' for the item; its columns are: scores.k0, .* more"):
+        read_log(log, item="scores.k9999")

@@ -22,6 +22,7 @@ from negsample.files.folders import finite
 
 _SAMPLE = 1000  # lines that say which fields there are
 _DEEP = 8  # objects inside of one another
+_MOST = 1000  # fields; objects with ever other ones hold data under them
 _LINE = pl.col("line")
 _NUMBER = r"(-?\d[\d.eE+-]*)"
 
@@ -81,6 +82,8 @@ def _fields(sample: list[dict[str, Any]]) -> tuple[list[str], list[str], str | N
     kinds: dict[str, Any] = {}
     for record in sample:
         for name, value in inner_fields(record):
+            if name not in record and name not in kinds and len(kinds) >= _MOST:
+                continue
             if name not in kinds or (kinds[name] in (None, []) and value is not None):
                 kinds[name] = value
     kinds = {name: value for name, value in kinds.items() if not set(name) & set("'\\")}
