@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 
 import pytest
 import typer
 
+from negsample import InputError, read_log
 from negsample.cli.console import exit_code
+from negsample.execution.worker import started
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,24 @@ def test_what_is_no_shortage_is_raised(monkeypatch):
     monkeypatch.setattr("sys.argv", ["negsample"])
     with pytest.raises(ImportError, match="torch"):
         exit_code(app)
+
+
+def test_no_space_to_unpack_is_not_the_fault_of_the_file(monkeypatch, tmp_path):
+    packed = tmp_path / "log.csv.bz2"
+    packed.write_bytes(bz2.compress(b"user,item,time\n1,2,3\n"))
+
+    def copy(source, file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("negsample.data.log.unpack._copy", copy)
+    with pytest.raises(InputError, match=r"^no space is left in .* to unpack log\.csv; free some, or name another"):
+        read_log(packed)
+
+
+def test_a_long_path_for_temporary_files_is_told(monkeypatch):
+    def start(process):
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", start)
+    with pytest.raises(InputError, match=r"is too long a path for the sockets of worker processes; name a shorter one"):
+        started(b"", [])

@@ -16,7 +16,10 @@ from collections.abc import Iterable, Mapping
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from tempfile import gettempdir
 from typing import Any
+
+from negsample.errors import InputError
 
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # macOS: a fork of what has libraries of the system dies
@@ -38,6 +41,12 @@ def started(work: bytes, modules: Iterable[str]) -> tuple[BaseProcess, Connectio
     allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server inherits it: this process decides
     try:
         process.start()
+    except OSError as error:
+        if "AF_UNIX path too long" not in str(error):
+            raise
+        raise InputError(
+            f"{gettempdir()} is too long a path for the sockets of worker processes; name a shorter one with $TMPDIR"
+        ) from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
     theirs.close()  # so that its end is seen

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from negsample.data.log import unpack
+from negsample.data.log import once
 from negsample.data.log.read import read_log
 from negsample.errors import InputError
 from scripts.log_forms import CSV, FORMS, SECONDS, LogForm
@@ -83,7 +83,7 @@ def test_the_logs_of_the_field(name: str) -> None:
 
 
 def test_the_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "_unpacked", {})
+    monkeypatch.setattr(once, "_made", {})
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV.encode())))
     assert events_of("-") == SECONDS
     assert events_of("-") == SECONDS, "it was read once, and is kept"

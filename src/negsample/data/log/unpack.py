@@ -1,11 +1,10 @@
 """What must be unpacked before it can be read: archives, compressions, encodings, the standard input, addresses.
 
-It lies in a folder of this process, which is gone when the process ends; if it is killed, when the next one unpacks.
+It lies where :func:`~negsample.data.log.once.once` puts it.
 """
 
 from __future__ import annotations
 
-import atexit
 import io
 import json
 import lzma
@@ -13,11 +12,8 @@ import shutil
 import sqlite3
 import sys
 import zlib
-from collections.abc import Callable
 from contextlib import closing, suppress
-from functools import cache
 from pathlib import Path
-from tempfile import gettempdir
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
@@ -41,20 +37,11 @@ from negsample.data.log.files import (
     is_visible,
     readable,
 )
+from negsample.data.log.once import FULL, once
 from negsample.errors import InputError
-from negsample.files.atomic import place_beside
 from negsample.files.folders import finite
 
 STANDARD_INPUT = "-"
-_unpacked: dict[tuple[Any, ...], Path] = {}
-
-
-@cache
-def _folder() -> Path:
-    """It goes with the process; what a killed one left goes when it is made."""
-    place = place_beside(Path(gettempdir(), "negsample"))
-    atexit.register(place.__exit__, None, None, None)
-    return place.__enter__()
 
 
 def is_address(log: str) -> bool:
@@ -71,12 +58,12 @@ def is_elsewhere(log: str) -> bool:
 def brought(log: str) -> Part:
     """The standard input (``-``), or the object at an address."""
     if log == STANDARD_INPUT:
-        file, shown = _once((log,), "log", lambda to: _copy(sys.stdin.buffer, to)), "the standard input"
+        file, shown = once((log,), "log", lambda to: _copy(sys.stdin.buffer, to)), "the standard input"
     else:
         name = log.rstrip("/").rpartition("/")[2]
         if not name or "*" in name:
             raise InputError(f"{log} names no single object; give the address of one file")
-        file, shown = _once((log,), name, lambda to: _bring(log, to)), log
+        file, shown = once((log,), name, lambda to: _bring(log, to)), log
     form = format_of(file)
     if form is None:
         raise InputError(f"{shown} is empty, or of no known format; a log is one of {KNOWN}")
@@ -151,9 +138,11 @@ def _plain(part: Part, ending: str | None, encoding: str | None) -> Path:
         except UnicodeError as error:
             raise InputError(f"{shown} is not {encoding} text ({error}); name its encoding with --encoding") from None
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:  # not the file's fault
+                raise
             raise InputError(f"{shown} cannot be read ({error}); check that the file is complete") from None
 
-    return _once((*_state(file), encoding), name, unpack)
+    return once((*_state(file), encoding), name, unpack)
 
 
 def _recode(packed: IO[bytes], file: Path, encoding: str) -> None:
@@ -177,7 +166,7 @@ def _of_zip(part: Part, encoding: str | None) -> Part:
                 with archive.open(name) as packed:
                     _copy(packed, to)
 
-            file = _once((*_state(part.file), name), Path(name).name, unpack)
+            file = once((*_state(part.file), name), Path(name).name, unpack)
     except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}); check that the archive is complete") from None
     form = format_of(file)
@@ -205,7 +194,7 @@ def _of_database(part: Part) -> Part:
             query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
             tables = sorted(name for (name,) in database.execute(query))
             table = _chosen_table(path, tables, part.inside)
-            file = _once((*_state(part.file), table), "table.jsonl", lambda to: _write_rows(database, table, to))
+            file = once((*_state(part.file), table), "table.jsonl", lambda to: _write_rows(database, table, to))
     except (sqlite3.Error, UnicodeError) as error:
         raise InputError(f"{path} cannot be read ({error}); check that the database is complete") from None
     return part._replace(file=file, form=JSON)
@@ -240,13 +229,3 @@ def _state(path: Path) -> tuple[Any, ...]:
     """What changes when the file does."""
     facts = path.stat()
     return str(path.resolve()), facts.st_mtime_ns, facts.st_size
-
-
-def _once(key: tuple[Any, ...], name: str, make: Callable[[Path], None]) -> Path:
-    """The file ``name`` that ``make`` wrote for ``key``, in this process."""
-    if key not in _unpacked or not _unpacked[key].exists():
-        place = _folder() / str(len(_unpacked))
-        place.mkdir(exist_ok=True)
-        make(place / name)
-        _unpacked[key] = place / name
-    return _unpacked[key]
