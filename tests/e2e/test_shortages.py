@@ -21,6 +21,10 @@ from negsample.execution.worker import started
             OSError(errno.ENOSPC, "No space left on device", "out/a.npy"),
             "no space is left on out/a.npy; free some",
         ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "a/study/..replacing.x1.writing"),
+            "cannot write to a/study: Read-only file system; work on a copy where you can write",
+        ),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "not enough memory; take a smaller"),
         (RuntimeError("can't start new thread"), "not enough memory; take a smaller"),
     ],

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from rich.console import Console
 
 from negsample.data.names import printable
 from negsample.errors import FailedError, InputError
+from negsample.files.atomic import ENDING
 from negsample.parallel.launch import INTERRUPTED, launched_rank, launched_size
 from negsample.runs.shortage import WAYS_OUT, is_shortage
 
@@ -141,7 +143,11 @@ def _of_the_system(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = error.filename or "a disk (of --out, $TMPDIR or $NEGSAMPLE_CACHE)"
         return f"no space is left on {where}; free some: {_afterwards}"
-    return f"{error.filename or 'the system'}: {error.strerror or error}"
+    path = Path(str(error.filename or "the system"))
+    for hidden in (path, *path.parents):  # where the atomic writer writes
+        if hidden.name.endswith(ENDING):
+            return f"cannot write to {hidden.parent}: {error.strerror}; work on a copy where you can write"
+    return f"{path}: {error.strerror or error}"
 
 
 def _refuse(message: str) -> int:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-_ENDING = ".writing"
+ENDING = ".writing"
+"""How the names of hidden folders end that something is written in."""
 _COMMITTED = ".replacing"
 LAST = "checksums.json"
 """The name of the file that is put in its place last ends so: it says which of the others belong together."""
@@ -55,7 +56,7 @@ def _locked_place(path: Path) -> tuple[Path, FileLock]:
     held guards the folder for good, since FileLock holds no file that was removed, and only who holds one removes it.
     """
     while True:
-        place = Path(tempfile.mkdtemp(prefix=f".{path.name[:50]}.", suffix=_ENDING, dir=path.parent))
+        place = Path(tempfile.mkdtemp(prefix=f".{path.name[:50]}.", suffix=ENDING, dir=path.parent))
         lock = FileLock(place / "lock")
         try:
             lock.acquire()
@@ -119,7 +120,7 @@ def is_settled(folder: Path) -> bool:
 def sweep(folder: Path, *, deep: bool = False) -> None:
     """Remove what killed processes were writing in ``folder`` (``deep``: and in those under it), and nothing else."""
     for where, names, _ in os.walk(folder):
-        for name in [each for each in names if each.startswith(".") and each.endswith(_ENDING)]:
+        for name in [each for each in names if each.startswith(".") and each.endswith(ENDING)]:
             _remove_if_left(Path(where) / name)
         if not deep:
             return
