@@ -50,7 +50,7 @@ def parts_in_units(chance: random.Random) -> Case:
 
 
 def odd_part(chance: random.Random) -> Case:
-    """A part that is empty, without a header, damaged, in another format, or has other columns."""
+    """A part without rows, which is left out; or without a header, damaged, in another format, or of other columns."""
     log = _usual(chance)
     first, second = folders.pieces(log, chance)[:2]
     good, name = _csv(first, chance), "part-1.csv"
@@ -69,7 +69,7 @@ def odd_part(chance: random.Random) -> Case:
         made = (typed.json_lines if kind == "json" else typed.parquet)(second, random.Random(1))
         content, name = next(iter(made.files.values())), "part-1.jsonl" if kind == "json" else "part-1.parquet"
     files = {"clicks/part-0.csv": good, f"clicks/{name}": content}
-    return case_of(replace(log, refuse=kind), files, "clicks")
+    return case_of(first if kind in ("empty", "a header alone") else replace(log, refuse=kind), files, "clicks")
 
 
 def other_marks(chance: random.Random) -> Case:

@@ -254,6 +254,7 @@ def test_the_words_on_times_are_true_of_this_log(tmp_path):
     assert "time in column 'time' is '1.39631E+09'; a spreadsheet rounded it" in refusal(rounded)
     serial = put(tmp_path, "serial.csv", "user,item,time\n" + "".join(f"1,2,{41000 + n}.25\n" for n in range(30)))
     assert "30 of 30 times are before 1980 or in the future: days since 1900, as spreadsheets have" in refusal(serial)
+    assert "--time-format" in refusal(serial)  # 041210 is in that span too
     mails = put(tmp_path, "mails.csv", "user,item,time\n" + '1,2,"Tue, 01 Apr 2014 10:00:00 +0000"\n' * 2)
     assert read_log(mails).notes[-1].startswith("Times read as dates of mails (%a, %d %b %Y %H:%M:%S %z), UTC where")
 

@@ -196,10 +196,11 @@ def _why_odd(scan: Scan, kind: str) -> str:
         )
     unit = next((unit for unit, a_second in times.UNITS.items() if abs(first) < 1e11 * a_second), "nanoseconds")
     moment = times.iso(int(first / times.UNITS[unit] * 10**6))
-    if _OF_SPREADSHEETS[0] <= low and high <= _OF_SPREADSHEETS[1]:
-        many += ": days since 1900, as spreadsheets have them? Write them as dates where the log is made"
-    elif low >= 0 and high < 366 * 86_400:
-        many += f": times in {'January ' if high < 31 * 86_400 else ''}1970: no seconds"
+    if low >= 0 and high < 366 * 86_400:
+        if _OF_SPREADSHEETS[0] <= low and high <= _OF_SPREADSHEETS[1]:
+            many += ": days since 1900, as spreadsheets have them? Write them as dates where the log is made"
+        else:
+            many += f": times in {'January ' if high < 31 * 86_400 else ''}1970: no seconds"
         many += "; --time-format says how dates are written"
     return (
         f"{start}, as {unit} since 1970 {moment}; {many}; {_WAY_OUT}; a number that only "
