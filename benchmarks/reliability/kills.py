@@ -28,7 +28,7 @@ TEST = "tests/benchmarks/test_reliability.py::test_killed_commands_end_with_the_
 
 _COMMANDS = ("cli", "cli.terminal", "data.load", "report.page", "studies.forecast", "studies.study", "studies.tuning")
 _OF_TIME = ("seconds", "memory", "created", "command")
-_UNCOMPARED = (".html", ".svg", ".tex", ".log")  # they tell times, or what the others tell
+_UNCOMPARED = (".html", ".png", ".svg", ".tex", ".log")  # they tell times, or what the others tell
 
 
 class Series(NamedTuple):
