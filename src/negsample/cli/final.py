@@ -109,8 +109,6 @@ def _from_study(
 ) -> dict[str, Any]:
     """Make it; what is told of it."""
     from negsample.analysis.study import Study
-    from negsample.analysis.tables import dialled_rows
-    from negsample.analysis.verdict import verdict_of
     from negsample.cli.forecast import print_divided
     from negsample.data.description import no_future
     from negsample.files.folders import check_place
@@ -139,9 +137,7 @@ def _from_study(
     for words in no_future(plan.data.manifest.not_in_time)[:1]:
         notes.plain(words, style="bold")
     if method is None and isinstance(source, Study):
-        name = dataset or source.datasets()[0]
-        verdict = verdict_of(source, name, dialled_rows(source, name))
-        print_choice(plan.method, plan.ahead, verdict.is_advice)
+        _print_choice(plan.method, plan.ahead, source.verdict(dataset).is_advice)
     if processes is None:
         notes.plain(f"Training takes about {in_time(plan.seconds)}, by what it took in the study.")
     else:
@@ -154,7 +150,7 @@ def _from_study(
     return {"method": plan.method, **known, "test": plan.promise, "advised_rule": plan.ahead}
 
 
-def print_choice(method: str, ahead: str | None, is_advice: bool) -> None:
+def _print_choice(method: str, ahead: str | None, is_advice: bool) -> None:
     """Print why ``method`` is taken, which nobody named; ``ahead``: the rule before it, which cannot be taken home."""
     if is_advice:
         notes.plain(f"{method}: what the study advises for accuracy, of what can be taken home.")
